@@ -1,0 +1,164 @@
+"""The databases we know: the three targets, and the legacy files that become them or stand alone.
+
+Both are plain SQL in this package.  ``schema/*.sql`` is the specification's DDL, word for word and the only copy.
+``legacy/*.sql`` is one file per legacy database and variant, its shape as production has it.  The variant
+``specified`` has no files: there a legacy database holds the target's own tables, as the specification describes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from migrator import sqlite
+from migrator.errors import DdlError
+
+#: The consolidated databases: name under which they are attached, and file name.
+TARGETS: Mapping[str, str] = MappingProxyType(
+    {"core": "jarvis_core.db", "analytics": "jarvis_analytics.db", "cache": "jarvis_cache.db"}
+)
+
+#: Which target tables a legacy database holds in the variant ``specified``: legacy name -> target, tables.
+#: From the specification's section comments ("from jarvis.db") and its table of data sources; ``config`` has no source.
+SPECIFIED: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "jarvis": ("core", ("positions", "trades", "scorecard")),
+        "treasury_trades": ("core", ("treasury_orders",)),
+        "tax": ("core", ("tax_lots", "wash_sales")),
+        "telegram_memory": ("analytics", ("telegram_messages",)),
+        "jarvis_admin": ("analytics", ("telegram_users",)),
+        "jarvis_x_memory": ("analytics", ("tweets",)),
+        "jarvis_memory": ("analytics", ("ai_entities", "ai_facts", "ai_reflections")),
+        "sentiment": ("analytics", ("sentiment_readings",)),
+        "call_tracking": ("analytics", ("calls", "call_outcomes")),
+        "whales": ("analytics", ("whale_wallets", "whale_movements")),
+        "metrics": ("analytics", ("metrics",)),
+        "llm_costs": ("analytics", ("llm_costs",)),
+        "rate_limiter": ("cache", ("rate_limiter_logs",)),
+        "cache_db": ("cache", ("cache_entries", "sessions")),
+    }
+)
+
+#: The name of the variant in which sources already have the target's shape.
+SPECIFIED_VARIANT = "specified"
+
+_HEADER = re.compile(r"^-- (legacy|file|variant|fate|home|about): +(.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A table as one variant of a legacy database has it.
+
+    Attributes:
+        variant: The variant's name, such as ``found``.
+        table: The table's name.
+        columns: Name in lower case and declared type in upper case of each column; their order says nothing.
+    """
+
+    variant: str
+    table: str
+    columns: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyDatabase:
+    """One legacy database in one variant, from one file of ``legacy/``.
+
+    Attributes:
+        name: What it is called everywhere: attached under this name, carried under it.  The stem of its file name
+            but for the two files whose stem is taken.
+        place: Where it lies below the data directory.
+        variant: Which shape this is: ``found``, or a name of its own where a file has several.
+        standalone: True for the four files that the specification leaves alone.
+        home: The consolidated database that takes its tables without a home in the specification; '' if standalone.
+        about: One sentence on what it holds.
+        ddl: The whole text of the file.
+        shapes: Its tables.
+    """
+
+    name: str
+    place: PurePosixPath
+    variant: str
+    standalone: bool
+    home: str
+    about: str
+    ddl: str
+    shapes: tuple[Shape, ...]
+
+
+@cache
+def target_ddl(target: str) -> str:
+    """Return the specification's DDL of *target*: ``core``, ``analytics`` or ``cache``."""
+    return (files("migrator") / "schema" / f"{target}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def legacy_databases() -> tuple[LegacyDatabase, ...]:
+    """Return every known legacy database and variant, in the order of their file names.
+
+    Raises:
+        DdlError: A file of ``legacy/`` lacks its header.
+    """
+    folder = files("migrator") / "legacy"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return tuple(_read(name, (folder / name).read_text(encoding="utf-8")) for name in names)
+
+
+@cache
+def shapes_of(name: str) -> tuple[Shape, ...]:
+    """Return each shape in which a table of the legacy database *name* is known, those of ``specified`` included."""
+    found = tuple(shape for database in legacy_databases() if database.name == name for shape in database.shapes)
+    if name not in SPECIFIED:
+        return found
+    target, tables = SPECIFIED[name]
+    specified = _shapes(target_ddl(target), SPECIFIED_VARIANT)
+    return found + tuple(shape for shape in specified if shape.table in tables)
+
+
+def _read(file_name: str, ddl: str) -> LegacyDatabase:
+    header = dict(_HEADER.findall(ddl))
+    missing = {"legacy", "file", "variant", "fate", "home", "about"} - header.keys()
+    if missing:
+        raise DdlError(f"header lacks {', '.join(sorted(missing))}", where=f"legacy/{file_name}")
+    standalone = header["fate"] == "standalone"
+    return LegacyDatabase(
+        name=header["legacy"],
+        place=PurePosixPath(header["file"]),
+        variant=header["variant"],
+        standalone=standalone,
+        home="" if standalone else header["home"],
+        about=header["about"],
+        ddl=ddl,
+        shapes=_shapes(ddl, header["variant"]),
+    )
+
+
+def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
+    """Apply *ddl* to an empty database and read the tables back: SQLite is the judge of what a declaration says."""
+    connection = sqlite.memory()
+    try:
+        connection.executescript(ddl)
+        tables = connection.execute(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        ).fetchall()
+        return tuple(
+            Shape(
+                variant=variant,
+                table=table,
+                columns=frozenset(
+                    (name.lower(), declared.upper())
+                    for name, declared in connection.execute(
+                        "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)
+                    )
+                ),
+            )
+            for (table,) in tables
+        )
+    finally:
+        connection.close()
