@@ -1,0 +1,226 @@
+"""DDL text, or a database, read into the records of :mod:`migrator.relational`.
+
+Two readers look at every CREATE TABLE and CREATE INDEX: SQLite (by applying it and asking its pragmas) and sqlglot (by
+parsing it, in :mod:`migrator.declared`).  Where both can speak they must agree; CHECK expressions and AUTOINCREMENT,
+which no pragma tells, come from sqlglot alone.  Where sqlglot cannot read a statement SQLite alone decides, and
+``Schema.differences`` says so.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+from migrator import catalogue, declared, sqlite
+from migrator.errors import DdlError
+from migrator.relational import (
+    Column,
+    Difference,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    Program,
+    Schema,
+    Table,
+    VirtualTable,
+)
+
+
+_LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_PRAGMA = re.compile(r"PRAGMA\s+(\w+)\s*=\s*([^;]+?)\s*;", re.IGNORECASE)
+_VIRTUAL = re.compile(
+    r"CREATE\s+VIRTUAL\s+TABLE\s.*?\sUSING\s+(\w+)\s*(?:\((.*)\))?\s*;?\s*$", re.IGNORECASE | re.DOTALL
+)
+
+
+def statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line number and text of each statement of *text*, comments before it taken off.
+
+    Raises:
+        DdlError: The text ends in the middle of a statement.
+    """
+    line, buffer = 1, ""
+    for piece in text.split(";"):
+        buffer += piece + ";"
+        if sqlite3.complete_statement(buffer):
+            skipped = _leading(buffer)
+            yield line + buffer[:skipped].count("\n"), buffer[skipped:].strip()
+            line, buffer = line + buffer.count("\n"), ""
+    rest = buffer.removesuffix(";")
+    if rest[_leading(rest) :]:
+        raise DdlError("the text ends within a statement", where=f"line {line}", hint="close it with a semicolon")
+
+
+def _leading(text: str) -> int:
+    match = _LEADING_COMMENTS.match(text)
+    return match.end() if match else 0
+
+
+def read(text: str) -> Schema:
+    """Return what the DDL *text* declares, as SQLite and sqlglot agree on it.
+
+    Raises:
+        DdlError: SQLite refuses a statement, or the two readers contradict each other.
+    """
+    connection = sqlite.memory()
+    pragmas: list[tuple[str, str]] = []
+    inserts: list[str] = []
+    try:
+        for line, statement in statements(text):
+            try:
+                connection.execute(statement)
+            except sqlite3.Error as error:
+                raise DdlError(f"SQLite refuses the statement: {error}", where=f"line {line}") from error
+            if match := _PRAGMA.fullmatch(statement):
+                pragmas.append((match[1].lower(), match[2]))
+            elif statement[:6].upper() == "INSERT":
+                inserts.append(statement)
+        schema = stored(connection)
+    finally:
+        connection.close()
+    for difference in schema.differences:
+        if difference.contradiction:
+            raise DdlError(difference.what, where=difference.where)
+    return replace(schema, pragmas=tuple(pragmas), inserts=tuple(inserts))
+
+
+@cache
+def target(name: str) -> Schema:
+    """Return what the specification declares for ``core``, ``analytics`` or ``cache``."""
+    return read(catalogue.target_ddl(name))
+
+
+def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
+    """Return what the database attached as *schema* declares.
+
+    It may be anybody's database, so a contradiction between the two readers is recorded and not raised.
+    """
+    kinds = dict(connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = ?", (schema,)).fetchall())
+    sql = {
+        (kind, name): (table, text)
+        for kind, name, table, text in connection.execute(
+            f"SELECT type, name, tbl_name, sql FROM {sqlite.quoted(schema)}.sqlite_schema ORDER BY type, name"
+        )
+    }
+    tables: list[Table] = []
+    indexes: list[Index] = []
+    virtual_tables: list[VirtualTable] = []
+    programs: list[Program] = []
+    differences: list[Difference] = []
+    for (kind, name), (table, text) in sql.items():
+        if name.startswith("sqlite_") or kinds.get(name) == "shadow":
+            continue
+        if kind in ("trigger", "view"):
+            programs.append(Program(kind=kind, name=name, table=table))
+        elif kind == "index":
+            index, noted = declared.reconcile_index(_stored_index(connection, schema, table, name), text)
+            indexes.append(index)
+            differences += noted
+        elif kinds.get(name) == "virtual":
+            virtual_tables.append(_virtual_table(name, text))
+        else:
+            read_table, noted = declared.reconcile_table(_stored_table(connection, schema, name), text)
+            tables.append(read_table)
+            differences += noted
+    return Schema(
+        tables=tuple(tables),
+        indexes=tuple(indexes),
+        virtual_tables=tuple(virtual_tables),
+        programs=tuple(programs),
+        differences=tuple(differences),
+    )
+
+
+def _stored_table(connection: sqlite3.Connection, schema: str, name: str) -> Table:
+    columns = tuple(
+        Column(
+            name=column,
+            type=declared,
+            not_null=bool(not_null),
+            default=default,
+            primary_key=position,
+            generated=hidden in (2, 3),
+        )
+        for column, declared, not_null, default, position, hidden in connection.execute(
+            'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)', (name, schema)
+        )
+    )
+    without_rowid, strict = connection.execute(
+        "SELECT wr, strict FROM pragma_table_list WHERE schema = ? AND name = ?", (schema, name)
+    ).fetchone()
+    automatic = connection.execute(
+        "SELECT name FROM pragma_index_list(?, ?) WHERE origin <> 'c'", (name, schema)
+    ).fetchall()
+    uniques = [replace(_stored_index(connection, schema, name, index), name="") for (index,) in automatic]
+    return Table(
+        name=name,
+        columns=columns,
+        uniques=tuple(sorted(uniques, key=repr)),
+        foreign_keys=_stored_foreign_keys(connection, schema, name),
+        without_rowid=bool(without_rowid),
+        strict=bool(strict),
+    )
+
+
+def _stored_index(connection: sqlite3.Connection, schema: str, table: str, name: str) -> Index:
+    unique, origin = connection.execute(
+        'SELECT "unique", origin FROM pragma_index_list(?, ?) WHERE name = ?', (table, schema, name)
+    ).fetchone()
+    columns = connection.execute(
+        'SELECT name, "desc", coll FROM pragma_index_xinfo(?, ?) WHERE key ORDER BY seqno', (name, schema)
+    )
+    return Index(
+        name=name,
+        table=table,
+        columns=tuple(
+            IndexColumn(name=column, descending=bool(descending), collation=collation)
+            for column, descending, collation in columns
+        ),
+        unique=bool(unique),
+        origin={"c": "index", "u": "unique", "pk": "primary key"}[origin],
+    )
+
+
+def _stored_foreign_keys(connection: sqlite3.Connection, schema: str, table: str) -> tuple[ForeignKey, ...]:
+    rows = connection.execute(
+        'SELECT id, "table", "from", "to", on_delete, on_update FROM pragma_foreign_key_list(?, ?) ORDER BY id, seq',
+        (table, schema),
+    ).fetchall()
+    keys = []
+    for number in sorted({row[0] for row in rows}):
+        parts = [row for row in rows if row[0] == number]
+        keys.append(
+            ForeignKey(
+                columns=tuple(part[2] for part in parts),
+                parent=parts[0][1],
+                parent_columns=tuple(part[3] for part in parts if part[3] is not None),
+                on_delete=parts[0][4],
+                on_update=parts[0][5],
+            )
+        )
+    return tuple(sorted(keys, key=repr))
+
+
+def _virtual_table(name: str, sql: str) -> VirtualTable:
+    match = _VIRTUAL.search(sql)
+    if match is None:
+        raise DdlError("the virtual table's declaration cannot be read", where=name)
+    columns: list[str] = []
+    options: list[tuple[str, str]] = []
+    for argument in _arguments(match[2] or ""):
+        key, equals, value = argument.partition("=")
+        if equals:
+            options.append((key.strip().lower(), value.strip().strip("'\"")))
+        else:
+            columns.append(" ".join(argument.split()))
+    return VirtualTable(name=name, module=match[1].lower(), columns=tuple(columns), options=tuple(sorted(options)))
+
+
+def _arguments(text: str) -> Iterator[str]:
+    """Yield the arguments of a virtual table, split at the commas that stand outside quotes and brackets."""
+    for match in re.finditer(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\[[^]]*\]|\((?:[^()]*)\)|[^,])+""", text):
+        if argument := match[0].strip():
+            yield argument
