@@ -43,14 +43,15 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
         DdlError: The text ends in the middle of a statement.
     """
     line, buffer = 1, ""
-    for piece in text.split(";"):
+    *pieces, rest = text.split(";")
+    for piece in pieces:
         buffer += piece + ";"
         if sqlite3.complete_statement(buffer):
             skipped = _leading(buffer)
             yield line + buffer[:skipped].count("\n"), buffer[skipped:].strip()
             line, buffer = line + buffer.count("\n"), ""
-    rest = buffer.removesuffix(";")
-    if rest[_leading(rest) :]:
+    buffer += rest
+    if buffer[_leading(buffer) :]:
         raise DdlError("the text ends within a statement", where=f"line {line}", hint="close it with a semicolon")
 
 

@@ -1,0 +1,201 @@
+"""Every specified constraint is alive: it accepts what it should and refuses what it should, on a private copy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from contracts import alive, judgement
+from contracts.subject import Subject
+from migrator import catalogue, ddl, sqlite
+from migrator.relational import Table
+
+SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
+TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
+
+NOT_NULLS = [(target, table, column) for target, table in TABLES for column in table.columns if column.not_null]
+CHECKS = [(target, table, check) for target, table in TABLES for check in table.checks]
+UNIQUES = [(target, table, unique) for target, table in TABLES for unique in table.uniques]
+KEYS = [(target, table) for target, table in TABLES]
+FOREIGN_KEYS = [(target, table, key) for target, table in TABLES for key in table.foreign_keys]
+
+
+@dataclass(slots=True)
+class Trial:
+    """A writable private copy of one database, with foreign keys on, and what makes rows for it."""
+
+    connection: sqlite3.Connection
+    maker: alive.RowMaker
+
+
+@pytest.fixture(scope="session")
+def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Trial]]:
+    """A trial for each database; each test rolls back what it does."""
+    made = {
+        target: Trial(
+            connection=sqlite.application(judged.fresh_copy(target, tmp_path_factory.mktemp("alive"))),
+            maker=alive.RowMaker(SPECIFIED[target]),
+        )
+        for target in judged.originals
+    }
+    yield made
+    for trial in made.values():
+        trial.connection.close()
+
+
+@contextmanager
+def trying(trials: dict[str, Trial], target: str, where: str) -> Iterator[tuple[sqlite3.Connection, alive.RowMaker]]:
+    """Hand out the trial of *target* within a transaction that is rolled back."""
+    if target not in trials:
+        judgement.broken(where, expected="a database to try it on", found=f"no {catalogue.TARGETS[target]}")
+    connection = trials[target].connection
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection, trials[target].maker
+    except sqlite3.Error as error:
+        judgement.broken(f"{where}: rows that satisfy the specification", expected="accepted", found=error)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: alive.Row) -> None:
+    """Fail unless *row* can be inserted."""
+    try:
+        alive.insert(connection, table.name, row)
+    except sqlite3.Error as error:
+        judgement.broken(f"{where}: a row that satisfies the specification", expected="accepted", found=error)
+
+
+def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: alive.Row, why: str) -> None:
+    """Fail unless inserting *row* is refused by a constraint of the kind *why*."""
+    try:
+        alive.insert(connection, table.name, row)
+    except sqlite3.IntegrityError as error:
+        if why not in str(error):
+            judgement.broken(f"{where}: a violating row", expected=f"refused: {why}", found=f"refused: {error}")
+    except sqlite3.Error as error:
+        judgement.broken(f"{where}: a violating row", expected=f"refused: {why}", found=error)
+    else:
+        judgement.broken(f"{where}: a violating row", expected=f"refused: {why}", found="accepted")
+
+
+@pytest.mark.clause("S1")
+@pytest.mark.parametrize(
+    ("target", "table", "column"), NOT_NULLS, ids=[f"{t}.{table.name}.{c.name}" for t, table, c in NOT_NULLS]
+)
+def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Table, column: object) -> None:
+    """And accepts the same row with a value."""
+    where = f"{target}.{table.name}.{column.name}: NOT NULL"
+    with trying(trials, target, where) as (connection, maker):
+        row = maker.row(connection, table)
+        is_refused(connection, where, table, row | {column.name: None}, "NOT NULL constraint failed")
+        is_accepted(connection, where, table, row)
+
+
+@pytest.mark.clause("S2")
+@pytest.mark.parametrize(
+    ("target", "table", "check"), CHECKS, ids=[f"{t}.{table.name}.{'.'.join(c.columns)}" for t, table, c in CHECKS]
+)
+def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: object) -> None:
+    """Each listed value passes, each neighbour is refused, and NULL passes where the column may be NULL."""
+    (name,) = check.columns
+    where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
+    with trying(trials, target, where) as (connection, maker):
+        values = alive.accepted(check) + ([] if table.column(name).not_null else [None])
+        for value in values:
+            is_accepted(connection, f"{where} with {value!r}", table, maker.row(connection, table) | {name: value})
+        for value in alive.refused(check):
+            row = maker.row(connection, table) | {name: value}
+            is_refused(connection, f"{where} with {value!r}", table, row, "CHECK constraint failed")
+
+
+@pytest.mark.clause("S3")
+@pytest.mark.parametrize(
+    ("target", "table", "unique"),
+    UNIQUES,
+    ids=[f"{t}.{table.name}.{'.'.join(str(c.name) for c in u.columns)}" for t, table, u in UNIQUES],
+)
+def test_unique_refuses_a_second_row(trials: dict[str, Trial], target: str, table: Table, unique: object) -> None:
+    """A second row with the same value is refused, a row with another is accepted."""
+    names = [column.name for column in unique.columns]
+    where = f"{target}.{table.name}({', '.join(names)}): {unique.origin.upper()}"
+    with trying(trials, target, where) as (connection, maker):
+        first = maker.row(connection, table)
+        is_accepted(connection, where, table, first)
+        second = maker.row(connection, table)
+        same = second | {name: first[name] for name in names}
+        is_refused(connection, where, table, same, "UNIQUE constraint failed")
+        is_accepted(connection, where, table, second)
+
+
+@pytest.mark.clause("S3")
+@pytest.mark.parametrize(("target", "table"), KEYS, ids=[f"{t}.{table.name}" for t, table in KEYS])
+def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str, table: Table) -> None:
+    """The same key twice is refused; an integer key refuses text that is not a number."""
+    key = next(column for column in table.columns if column.primary_key)
+    where = f"{target}.{table.name}.{key.name}: PRIMARY KEY"
+    with trying(trials, target, where) as (connection, maker):
+        first = maker.row(connection, table)
+        used = alive.insert(connection, table.name, first) if key.type == "INTEGER" else None
+        if used is None:
+            is_accepted(connection, where, table, first)
+        second = maker.row(connection, table) | {key.name: first[key.name] if used is None else used}
+        is_refused(connection, where, table, second, "UNIQUE constraint failed")
+        if used is not None:
+            # "datatype mismatch" is what an INTEGER PRIMARY KEY says to a text id of the legacy databases.
+            is_refused(connection, where, table, second | {key.name: "e90867f9"}, "datatype mismatch")
+
+
+@pytest.mark.clause("S4")
+@pytest.mark.parametrize(
+    ("target", "table", "key"),
+    FOREIGN_KEYS,
+    ids=[f"{t}.{table.name}.{'.'.join(k.columns)}" for t, table, k in FOREIGN_KEYS],
+)
+def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, key: object) -> None:
+    """It refuses an orphan, and when the parent is deleted it does what the specification says."""
+    (child,), (parent,) = key.columns, key.parent_columns
+    where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"
+    with trying(trials, target, where) as (connection, maker):
+        row = maker.row(connection, table)
+        orphan = row | {child: "no such parent" if isinstance(row[child], str) else -1}
+        is_refused(connection, where, table, orphan, "FOREIGN KEY constraint failed")
+        is_accepted(connection, where, table, row)
+        delete = f"DELETE FROM {sqlite.quoted(key.parent)} WHERE {sqlite.quoted(parent)} = ?"
+        try:
+            connection.execute(delete, (row[child],))
+            outcome = "deleted"
+        except sqlite3.IntegrityError:
+            outcome = "refused"
+        children = connection.execute(
+            f"SELECT {sqlite.quoted(child)} FROM {sqlite.quoted(table.name)} WHERE rowid = last_insert_rowid()"
+        ).fetchall()
+    expected = {
+        "SET NULL": ("deleted", [(None,)]),
+        "CASCADE": ("deleted", []),
+        "NO ACTION": ("refused", [(row[child],)]),
+    }[key.on_delete]
+    judgement.same(where, "what deleting the parent does", expected=expected, found=(outcome, children))
+
+
+@pytest.mark.clause("S6")
+@pytest.mark.parametrize("target", ["analytics"])
+def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
+    """The porter stemmer over unicode61: an inflected word, another case and an accent find the same row."""
+    where = "analytics.ai_reflections"
+    with trying(trials, target, where) as (connection, _):
+        connection.execute(
+            "INSERT INTO ai_reflections (rowid, content) VALUES (?, ?)", (2**40, "Qwertzing café trades")
+        )
+        found = {
+            word: connection.execute(
+                "SELECT rowid FROM ai_reflections WHERE ai_reflections MATCH ? AND rowid = ?", (word, 2**40)
+            ).fetchall()
+            for word in ("qwertz", "TRADING", "cafe", "qwertzish")
+        }
+    expected = {"qwertz": [(2**40,)], "TRADING": [(2**40,)], "cafe": [(2**40,)], "qwertzish": []}
+    judgement.same(where, "what a search finds", expected=expected, found=found)

@@ -1,0 +1,145 @@
+"""What the judged databases declare is what the specification's DDL declares, object by object."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts import judgement
+from contracts.subject import Subject
+from migrator import catalogue, ddl
+
+SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
+TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
+
+
+def _ids(objects: list[tuple[str, object]]) -> list[str]:
+    return [f"{target}.{getattr(thing, 'name', thing)}" for target, thing in objects]
+
+
+def _indexes() -> list[tuple[str, object]]:
+    return [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
+
+
+def _virtual_tables() -> list[tuple[str, object]]:
+    return [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]
+
+
+@pytest.mark.clause("S12")
+def test_the_three_databases_are_there(judged: Subject) -> None:
+    """A set without one of them is no set."""
+    if judged.whole:
+        judgement.same(
+            str(judged.where),
+            "consolidated databases",
+            expected=sorted(catalogue.TARGETS.values()),
+            found=sorted(path.name for path in judged.originals.values()),
+        )
+
+
+@pytest.mark.clause("S1")
+@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+def test_table_has_its_columns(judged: Subject, target: str, table: object) -> None:
+    """Names in order, types, defaults, NOT NULL, the key, AUTOINCREMENT, WITHOUT ROWID, STRICT."""
+    expected = SPECIFIED[target].table(table.name)
+    found = _found_table(judged, target, expected.name)
+    where = f"{target}.{expected.name}"
+    judgement.same(
+        where,
+        "columns in order",
+        expected=[column.name for column in expected.columns],
+        found=[column.name for column in found.columns],
+    )
+    for want, have in zip(expected.columns, found.columns, strict=True):
+        judgement.same(f"{where}.{want.name}", "declaration", expected=want, found=have)
+    judgement.same(where, "AUTOINCREMENT", expected=expected.autoincrement, found=found.autoincrement)
+    judgement.same(where, "WITHOUT ROWID", expected=expected.without_rowid, found=found.without_rowid)
+    judgement.same(where, "STRICT", expected=expected.strict, found=found.strict)
+
+
+@pytest.mark.clause("S2")
+@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+def test_table_has_its_checks(judged: Subject, target: str, table: object) -> None:
+    """The expressions, as sqlglot reads them in the stored statement."""
+    expected = SPECIFIED[target].table(table.name)
+    found = _found_table(judged, target, expected.name)
+    judgement.same(
+        f"{target}.{expected.name}",
+        "CHECK constraints",
+        expected=[check.expression for check in expected.checks],
+        found=[check.expression for check in found.checks],
+    )
+
+
+@pytest.mark.clause("S3")
+@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+def test_table_has_its_unique_constraints(judged: Subject, target: str, table: object) -> None:
+    """Columns and collation of each UNIQUE and PRIMARY KEY."""
+    expected = SPECIFIED[target].table(table.name)
+    found = _found_table(judged, target, expected.name)
+    judgement.same(f"{target}.{expected.name}", "UNIQUE constraints", expected=expected.uniques, found=found.uniques)
+
+
+@pytest.mark.clause("S4")
+@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+def test_table_has_its_foreign_keys(judged: Subject, target: str, table: object) -> None:
+    """Columns, parents and actions."""
+    expected = SPECIFIED[target].table(table.name)
+    found = _found_table(judged, target, expected.name)
+    judgement.same(
+        f"{target}.{expected.name}", "FOREIGN KEYs", expected=expected.foreign_keys, found=found.foreign_keys
+    )
+
+
+@pytest.mark.clause("S5")
+@pytest.mark.parametrize(("target", "index"), _indexes(), ids=_ids(_indexes()))
+def test_index_is_there(judged: Subject, target: str, index: object) -> None:
+    """On its table, its columns, in its direction, unique or not, partial or not."""
+    found = [have for have in judged.schema(target).indexes if have.name == index.name]
+    judgement.same(f"{target}.{index.name}", "index", expected=[index], found=found)
+
+
+@pytest.mark.clause("S6")
+@pytest.mark.parametrize(("target", "table"), _virtual_tables(), ids=_ids(_virtual_tables()))
+def test_virtual_table_is_there(judged: Subject, target: str, table: object) -> None:
+    """Its module, columns and options; the tokenizer decides what a search finds."""
+    found = [have for have in judged.schema(target).virtual_tables if have.name == table.name]
+    judgement.same(f"{target}.{table.name}", "virtual table", expected=[table], found=found)
+
+
+@pytest.mark.clause("S1")
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str) -> None:
+    """What sqlglot reads in the stored statements is what SQLite does with them."""
+    names = {table.name for table in SPECIFIED[target].tables}
+    judgement.none(
+        target,
+        "sqlglot and SQLite contradict each other",
+        [
+            f"{difference.where}: {difference.what}"
+            for difference in judged.schema(target).differences
+            if difference.contradiction and difference.where.partition(".")[0] in names
+        ],
+    )
+
+
+@pytest.mark.clause("S11")
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_nothing_is_there_that_nobody_ordered(judged: Subject, target: str) -> None:
+    """Beside the specified objects only lineage, quarantine and carried tables may exist."""
+    expected, found = SPECIFIED[target], judged.schema(target)
+    ordered = {thing.name for thing in (*expected.tables, *expected.indexes, *expected.virtual_tables)}
+    ours = {"lineage", "quarantine"}
+    strangers = [
+        f"{type(thing).__name__.lower()} {thing.name}"
+        for thing in (*found.tables, *found.indexes, *found.virtual_tables, *found.programs)
+        if thing.name not in ordered | ours and not thing.name.startswith("legacy_")
+    ]
+    programs = [f"{program.kind} {program.name} on {program.table}" for program in found.programs]
+    judgement.none(target, "unexpected object", sorted({*programs, *strangers}))
+
+
+def _found_table(judged: Subject, target: str, name: str) -> object:
+    try:
+        return judged.schema(target).table(name)
+    except KeyError:
+        return judgement.broken(f"{target}.{name}: table", expected="declared", found="no such table")

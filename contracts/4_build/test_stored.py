@@ -1,0 +1,105 @@
+"""What the files themselves say: journal, encoding, configuration, full-text index, pragmas of a connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from contracts import judgement
+from contracts.subject import Subject
+from migrator import catalogue, ddl, sqlite
+
+EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
+
+#: Bytes 18 and 19 of the header: 2 where readers and writers use a WAL (sqlite.org/fileformat.html, section 1.3.3).
+WRITE_VERSION, READ_VERSION, WAL = 18, 19, 2
+
+
+@pytest.mark.clause("S8")
+@EVERY_TARGET
+def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
+    """The mode is in the file, so whoever opens it gets it."""
+    header = judged.originals[target].read_bytes()[:100]
+    judgement.same(
+        catalogue.TARGETS[target],
+        "journal mode in the file's header (2 is WAL, 1 is a rollback journal)",
+        expected=[WAL, WAL],
+        found=[header[WRITE_VERSION], header[READ_VERSION]],
+    )
+
+
+@pytest.mark.clause("S8")
+@EVERY_TARGET
+def test_encoding_is_utf8(judged: Subject, target: str) -> None:
+    """A consolidated database is UTF-8 whatever its sources were."""
+    with judged.read(target) as connection:
+        (encoding,) = connection.execute("PRAGMA encoding").fetchone()
+    judgement.same(catalogue.TARGETS[target], "encoding", expected="UTF-8", found=encoding)
+
+
+@pytest.mark.clause("S7")
+@pytest.mark.parametrize("target", ["core"])
+def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
+    """Key, value and description, as the DDL inserts them; when they were written is not judged."""
+    question = "SELECT key, value, description FROM config ORDER BY key"
+    with closing(sqlite.memory()) as specified:
+        specified.executescript(catalogue.target_ddl(target))
+        expected = specified.execute(question).fetchall()
+    with judged.read(target) as connection:
+        found = connection.execute(question).fetchall()
+    judgement.none("core.config", "specified row is missing or differs", [row for row in expected if row not in found])
+    judgement.none("core.config", "row that nobody specified", [row for row in found if row not in expected])
+
+
+@pytest.mark.clause("S8")
+@pytest.mark.parametrize("target", ["analytics"])
+def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path: Path) -> None:
+    """FTS5's own integrity-check: SQLite's integrity_check says ok on a stale full-text index."""
+    copy = judged.fresh_copy(target, tmp_path)
+    with closing(sqlite.scratch(copy)) as connection:
+        for table in ddl.target(target).virtual_tables:
+            name = sqlite.quoted(table.name)
+            try:
+                connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
+            except sqlite3.DatabaseError as error:
+                judgement.broken(f"{target}.{table.name}: full-text index", expected="matches its rows", found=error)
+
+
+@pytest.mark.clause("S9")
+@EVERY_TARGET
+def test_our_connection_enforces_what_the_specification_asks(judged: Subject, target: str, tmp_path: Path) -> None:
+    """Foreign keys and syncing belong to a connection; a plain one has foreign keys off."""
+    wanted = dict(ddl.target(target).pragmas)
+    least = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}[wanted["synchronous"].upper()]
+    with closing(sqlite.application(judged.fresh_copy(target, tmp_path))) as connection:
+        (foreign_keys,) = connection.execute("PRAGMA foreign_keys").fetchone()
+        (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+        (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    where = catalogue.TARGETS[target]
+    judgement.same(
+        where, "PRAGMA foreign_keys", expected=wanted["foreign_keys"].upper() == "ON", found=bool(foreign_keys)
+    )
+    judgement.same(where, "PRAGMA journal_mode", expected=wanted["journal_mode"].lower(), found=journal_mode)
+    if synchronous < least:
+        judgement.broken(f"{where}: PRAGMA synchronous", expected=f"at least {least}", found=synchronous)
+
+
+@pytest.mark.clause("S10")
+@EVERY_TARGET
+def test_statistics_are_stored(judged: Subject, target: str) -> None:
+    """ANALYZE left a row for every index of every table that has rows."""
+    with judged.read(target) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        judgement.same(catalogue.TARGETS[target], "sqlite_stat1", expected=True, found="sqlite_stat1" in tables)
+        known = set(connection.execute("SELECT tbl, idx FROM sqlite_stat1"))
+        missing = [
+            f"{table.name}: index {index}"
+            for table in ddl.target(target).tables
+            if table.name in tables and connection.execute(f"SELECT 1 FROM {sqlite.quoted(table.name)}").fetchone()
+            for (index,) in connection.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
+            if (table.name, index) not in known
+        ]
+    judgement.none(catalogue.TARGETS[target], "index without statistics (run ANALYZE)", missing)

@@ -1,0 +1,113 @@
+"""Rows that a specified table accepts, and rows that break exactly one constraint: is each constraint alive?
+
+A declaration can be read and still not be enforced (a trigger may have taken its place, or checks been ignored while
+rows were written).  So every constraint gets a row that it must accept and one that it must refuse.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import sqlglot
+from sqlglot import exp
+
+from migrator import sqlite
+from migrator.relational import Check, Column, Schema, Table
+
+Row = dict[str, object]
+
+
+@dataclass(slots=True)
+class RowMaker:
+    """Makes rows that satisfy every constraint of *schema*, each unlike any other row.
+
+    Attributes:
+        schema: What is declared.
+        made: How many values were made; keeps them apart.
+    """
+
+    schema: Schema
+    made: int = field(default=0)
+
+    def row(self, connection: sqlite3.Connection, table: Table) -> Row:
+        """Return a row for *table* with every column set, after inserting the parents it names."""
+        parents = {
+            child: self.insert(connection, self.schema.table(key.parent))[parent]
+            for key in table.foreign_keys
+            for child, parent in zip(key.columns, key.parent_columns, strict=True)
+        }
+        return {
+            column.name: parents.get(column.name, self._value(column, table))
+            for column in table.columns
+            if not (column.primary_key and table.autoincrement)
+        }
+
+    def insert(self, connection: sqlite3.Connection, table: Table) -> Row:
+        """Insert a row into *table* and return it with its key."""
+        row = self.row(connection, table)
+        rowid = insert(connection, table.name, row)
+        if table.autoincrement:
+            row[next(column.name for column in table.columns if column.primary_key)] = rowid
+        return row
+
+    def _value(self, column: Column, table: Table) -> object:
+        for check in table.checks:
+            if check.columns == (column.name,):
+                return accepted(check)[0]
+        self.made += 1
+        if column.type == "INTEGER":
+            return 2**40 + self.made
+        if column.type == "REAL":
+            return self.made + 0.5
+        if column.type == "TIMESTAMP":
+            return f"2026-01-01 00:00:00.{self.made:06d}"
+        return f"{table.name}.{column.name} {self.made}"
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    """Insert *row* and return its rowid.
+
+    Raises:
+        sqlite3.IntegrityError: A constraint refuses it.
+    """
+    columns = ", ".join(sqlite.quoted(name) for name in row)
+    places = ", ".join("?" * len(row))
+    cursor = connection.execute(
+        f"INSERT INTO {sqlite.quoted(table)} ({columns}) VALUES ({places})", tuple(row.values())
+    )
+    return cursor.lastrowid or 0
+
+
+def accepted(check: Check) -> list[object]:
+    """Return each value that a CHECK of one column names as allowed: its list, or both ends of its range.
+
+    Raises:
+        ValueError: It is neither a list nor a range.
+    """
+    return [value for value, allowed in _boundary(check) if allowed]
+
+
+def refused(check: Check) -> list[object]:
+    """Return values that a CHECK of one column must refuse: neighbours of those that it allows."""
+    return [value for value, allowed in _boundary(check) if not allowed]
+
+
+def _boundary(check: Check) -> Iterator[tuple[object, bool]]:
+    tree = sqlglot.parse_one(check.expression, read="sqlite")
+    if isinstance(tree, exp.In):
+        for literal in tree.expressions:
+            yield literal.name, True
+            # The list is exact: another case or a blank is another word.
+            yield literal.name.upper(), False
+            yield f"{literal.name} ", False
+        yield "", False
+        return
+    for bound in tree.flatten() if isinstance(tree, exp.And) else ():
+        limit = float(bound.expression.name)
+        yield limit, True
+        yield math.nextafter(limit, -math.inf if isinstance(bound, exp.GTE) else math.inf), False
+    if not isinstance(tree, exp.And):
+        raise ValueError(f"neither a list nor a range: {check.expression}")

@@ -1,0 +1,121 @@
+"""The databases under judgement, read through private copies so that judging leaves nothing beside them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from migrator import catalogue, ddl, sqlite
+from migrator.errors import UsageError
+from migrator.relational import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A consolidated set, or a single database of one.
+
+    Attributes:
+        where: The folder or file that is judged.
+        originals: Path of each database that is there, by ``core``, ``analytics`` and ``cache``; never opened.
+        scratch: A folder of ours for the private copies.
+        whole: Whether a folder is judged, in which all three are expected.
+    """
+
+    where: Path
+    originals: Mapping[str, Path]
+    scratch: Path
+    whole: bool = True
+    _copies: dict[str, Path] = field(default_factory=dict)
+    _schemas: dict[str, Schema] = field(default_factory=dict)
+
+    def copy(self, target: str) -> Path:
+        """Return a private copy of *target* to read, made once and shared: do not write to it.
+
+        Raises:
+            KeyError: The judged set has no such database.
+        """
+        if target not in self._copies:
+            folder = self.scratch / "read"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._copies[target] = sqlite.private_copy(self.originals[target], folder / f"{target}.db")
+        return self._copies[target]
+
+    def fresh_copy(self, target: str, folder: Path) -> Path:
+        """Return another private copy of *target* below *folder*, to do with as one likes."""
+        return sqlite.private_copy(self.copy(target), folder / f"{target}.db")
+
+    def read(self, target: str) -> closing[sqlite3.Connection]:
+        """Open the private copy of *target* for reading."""
+        return closing(sqlite.read(self.copy(target)))
+
+    def schema(self, target: str) -> Schema:
+        """Return what *target* declares, read once."""
+        if target not in self._schemas:
+            with self.read(target) as connection:
+                self._schemas[target] = ddl.stored(connection)
+        return self._schemas[target]
+
+    @contextmanager
+    def attached(
+        self, targets: tuple[str, ...], copies: Mapping[str, Path] | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """Open a connection with each of *targets* attached under its name: for reading, or *copies* for writing."""
+        connection = sqlite.memory()
+        try:
+            for target in targets:
+                path = self.copy(target) if copies is None else copies[target]
+                sqlite.attach(connection, path, target, mode="ro" if copies is None else "rw")
+            yield connection
+        finally:
+            connection.close()
+
+
+def subject(where: Path, scratch: Path) -> Subject:
+    """Return the subject at *where*: a folder with the three databases, or one file of any name.
+
+    Raises:
+        UsageError: There is nothing to judge.
+    """
+    if where.is_dir():
+        originals = {target: where / name for target, name in catalogue.TARGETS.items() if (where / name).is_file()}
+        if not originals:
+            names = ", ".join(catalogue.TARGETS.values())
+            raise UsageError(f"holds none of {names}", where=where, hint="name the folder that does")
+        return Subject(where=where, originals=MappingProxyType(originals), scratch=scratch)
+    if where.is_file():
+        target = _recognise(where, scratch)
+        return Subject(where=where, originals=MappingProxyType({target: where}), scratch=scratch, whole=False)
+    raise UsageError("no such file or folder", where=where, hint="name the consolidated set to judge")
+
+
+def _recognise(path: Path, scratch: Path) -> str:
+    """Return which of the three *path* is: by its name, else by the specified tables it has."""
+    for target, name in catalogue.TARGETS.items():
+        if path.name == name:
+            return target
+    copied = sqlite.private_copy(path, scratch / "recognise.db")
+    with closing(sqlite.read(copied)) as connection:
+        try:
+            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        except sqlite3.Error as error:
+            raise UsageError(f"cannot be read as a database ({error})", where=path) from error
+    shared = {target: len(names & {table.name for table in ddl.target(target).tables}) for target in catalogue.TARGETS}
+    best = max(shared, key=lambda target: shared[target])
+    if not shared[best]:
+        raise UsageError("has no table of the specification", where=path, hint="name one of the three databases")
+    return best
+
+
+def make_empty_set(folder: Path) -> None:
+    """Create the three databases in *folder* as the specification's DDL makes them, without a row of ours.
+
+    This is what is judged where no set is named: the DDL itself.
+    """
+    for target, name in catalogue.TARGETS.items():
+        with closing(sqlite.create(folder / name)) as connection:
+            connection.executescript(catalogue.target_ddl(target))
+            connection.execute("ANALYZE")
