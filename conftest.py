@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = ["pytester"]
 
 # Shared machines stall: a slow draw is not a finding, and a deadline would make one of it.
-_SLOW_IS_FINE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("quick", max_examples=25, **_SLOW_IS_FINE)
-settings.register_profile("ci", max_examples=100, derandomize=True, **_SLOW_IS_FINE)
-settings.register_profile("nightly", max_examples=2_000, **_SLOW_IS_FINE)
+settings.register_profile("quick", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("quick"), max_examples=100, derandomize=True)
+settings.register_profile("nightly", settings.get_profile("quick"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "quick"))

@@ -15,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from migrator import sqlite
+from migrator.errors import UsageError
 from migrator.relational import Check, Column, Schema, Table
 
 Row = dict[str, object]
@@ -85,7 +86,7 @@ def accepted(check: Check) -> list[object]:
     """Return each value that a CHECK of one column names as allowed: its list, or both ends of its range.
 
     Raises:
-        ValueError: It is neither a list nor a range.
+        UsageError: It is neither a list nor a range.
     """
     return [value for value, allowed in _boundary(check) if allowed]
 
@@ -105,9 +106,9 @@ def _boundary(check: Check) -> Iterator[tuple[object, bool]]:
             yield f"{literal.name} ", False
         yield "", False
         return
-    for bound in tree.flatten() if isinstance(tree, exp.And) else ():
+    if not isinstance(tree, exp.And):
+        raise UsageError(f"a CHECK that is neither a list nor a range: {check.expression}")
+    for bound in tree.flatten():
         limit = float(bound.expression.name)
         yield limit, True
         yield math.nextafter(limit, -math.inf if isinstance(bound, exp.GTE) else math.inf), False
-    if not isinstance(tree, exp.And):
-        raise ValueError(f"neither a list nor a range: {check.expression}")

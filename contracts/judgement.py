@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pytest
 
@@ -24,6 +25,6 @@ def none(where: str, what: str, counterexamples: Iterable[object]) -> None:
         pytest.fail(f"{where}: {what}{shown}{more}", pytrace=False)
 
 
-def broken(what: str, *, expected: object, found: object) -> None:
+def broken(what: str, *, expected: object, found: object) -> NoReturn:
     """Fail with what was expected and what was found."""
     pytest.fail(f"{what}\n  expected: {expected}\n  found:    {found}", pytrace=False)

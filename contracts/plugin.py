@@ -22,7 +22,7 @@ from migrator.errors import UsageError
 #: The folder that holds the contracts.
 HERE = Path(__file__).parent
 
-_SCRATCH = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
+_SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,7 +92,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
     """Collect the ``.sql`` files below a numbered folder of the contracts."""
     numbered = file_path.parent.name[:1].isdigit()
     if file_path.suffix == ".sql" and numbered and file_path.is_relative_to(HERE):
-        return SqlContractFile.from_parent(parent, path=file_path)  # type: ignore[no-any-return]  # pytest's is untyped
+        return SqlContractFile.from_parent(parent, path=file_path)
     return None
 
 
@@ -103,12 +103,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     judged = config.stash[SUBJECT]()
     if judged.whole:
         return
-    kept, left_out = [], []
-    for item in items:
-        (kept if _targets(item) <= judged.originals.keys() else left_out).append(item)
+    left_out = [item for item in items if not _targets(item) <= judged.originals.keys()]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+        items[:] = [item for item in items if item not in left_out]
 
 
 def _targets(item: pytest.Item) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 from contracts import alive, judgement
 from contracts.subject import Subject
 from migrator import catalogue, ddl, sqlite
-from migrator.relational import Table
+from migrator.relational import Check, Column, ForeignKey, Index, Table
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
@@ -87,7 +87,7 @@ def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: al
 @pytest.mark.parametrize(
     ("target", "table", "column"), NOT_NULLS, ids=[f"{t}.{table.name}.{c.name}" for t, table, c in NOT_NULLS]
 )
-def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Table, column: object) -> None:
+def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Table, column: Column) -> None:
     """And accepts the same row with a value."""
     where = f"{target}.{table.name}.{column.name}: NOT NULL"
     with trying(trials, target, where) as (connection, maker):
@@ -100,7 +100,7 @@ def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Tab
 @pytest.mark.parametrize(
     ("target", "table", "check"), CHECKS, ids=[f"{t}.{table.name}.{'.'.join(c.columns)}" for t, table, c in CHECKS]
 )
-def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: object) -> None:
+def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: Check) -> None:
     """Each listed value passes, each neighbour is refused, and NULL passes where the column may be NULL."""
     (name,) = check.columns
     where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
@@ -119,9 +119,9 @@ def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, che
     UNIQUES,
     ids=[f"{t}.{table.name}.{'.'.join(str(c.name) for c in u.columns)}" for t, table, u in UNIQUES],
 )
-def test_unique_refuses_a_second_row(trials: dict[str, Trial], target: str, table: Table, unique: object) -> None:
+def test_unique_refuses_a_second_row(trials: dict[str, Trial], target: str, table: Table, unique: Index) -> None:
     """A second row with the same value is refused, a row with another is accepted."""
-    names = [column.name for column in unique.columns]
+    names = [column.name for column in unique.columns if column.name is not None]
     where = f"{target}.{table.name}({', '.join(names)}): {unique.origin.upper()}"
     with trying(trials, target, where) as (connection, maker):
         first = maker.row(connection, table)
@@ -156,7 +156,7 @@ def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str,
     FOREIGN_KEYS,
     ids=[f"{t}.{table.name}.{'.'.join(k.columns)}" for t, table, k in FOREIGN_KEYS],
 )
-def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, key: object) -> None:
+def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, key: ForeignKey) -> None:
     """It refuses an orphan, and when the parent is deleted it does what the specification says."""
     (child,), (parent,) = key.columns, key.parent_columns
     where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"

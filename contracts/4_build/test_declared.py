@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
 from migrator import catalogue, ddl
+from migrator.relational import Index, Table, VirtualTable
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
 
 
-def _ids(objects: list[tuple[str, object]]) -> list[str]:
-    return [f"{target}.{getattr(thing, 'name', thing)}" for target, thing in objects]
+INDEXES = [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
+VIRTUAL_TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]
 
 
-def _indexes() -> list[tuple[str, object]]:
-    return [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
-
-
-def _virtual_tables() -> list[tuple[str, object]]:
-    return [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]
+def _ids(objects: Sequence[tuple[str, Table | Index | VirtualTable]]) -> list[str]:
+    return [f"{target}.{thing.name}" for target, thing in objects]
 
 
 @pytest.mark.clause("S12")
@@ -38,7 +37,7 @@ def test_the_three_databases_are_there(judged: Subject) -> None:
 
 @pytest.mark.clause("S1")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
-def test_table_has_its_columns(judged: Subject, target: str, table: object) -> None:
+def test_table_has_its_columns(judged: Subject, target: str, table: Table) -> None:
     """Names in order, types, defaults, NOT NULL, the key, AUTOINCREMENT, WITHOUT ROWID, STRICT."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
@@ -58,7 +57,7 @@ def test_table_has_its_columns(judged: Subject, target: str, table: object) -> N
 
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
-def test_table_has_its_checks(judged: Subject, target: str, table: object) -> None:
+def test_table_has_its_checks(judged: Subject, target: str, table: Table) -> None:
     """The expressions, as sqlglot reads them in the stored statement."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
@@ -72,7 +71,7 @@ def test_table_has_its_checks(judged: Subject, target: str, table: object) -> No
 
 @pytest.mark.clause("S3")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
-def test_table_has_its_unique_constraints(judged: Subject, target: str, table: object) -> None:
+def test_table_has_its_unique_constraints(judged: Subject, target: str, table: Table) -> None:
     """Columns and collation of each UNIQUE and PRIMARY KEY."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
@@ -81,7 +80,7 @@ def test_table_has_its_unique_constraints(judged: Subject, target: str, table: o
 
 @pytest.mark.clause("S4")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
-def test_table_has_its_foreign_keys(judged: Subject, target: str, table: object) -> None:
+def test_table_has_its_foreign_keys(judged: Subject, target: str, table: Table) -> None:
     """Columns, parents and actions."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
@@ -91,16 +90,16 @@ def test_table_has_its_foreign_keys(judged: Subject, target: str, table: object)
 
 
 @pytest.mark.clause("S5")
-@pytest.mark.parametrize(("target", "index"), _indexes(), ids=_ids(_indexes()))
-def test_index_is_there(judged: Subject, target: str, index: object) -> None:
+@pytest.mark.parametrize(("target", "index"), INDEXES, ids=_ids(INDEXES))
+def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
     """On its table, its columns, in its direction, unique or not, partial or not."""
     found = [have for have in judged.schema(target).indexes if have.name == index.name]
     judgement.same(f"{target}.{index.name}", "index", expected=[index], found=found)
 
 
 @pytest.mark.clause("S6")
-@pytest.mark.parametrize(("target", "table"), _virtual_tables(), ids=_ids(_virtual_tables()))
-def test_virtual_table_is_there(judged: Subject, target: str, table: object) -> None:
+@pytest.mark.parametrize(("target", "table"), VIRTUAL_TABLES, ids=_ids(VIRTUAL_TABLES))
+def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTable) -> None:
     """Its module, columns and options; the tokenizer decides what a search finds."""
     found = [have for have in judged.schema(target).virtual_tables if have.name == table.name]
     judgement.same(f"{target}.{table.name}", "virtual table", expected=[table], found=found)
@@ -127,19 +126,25 @@ def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str)
 def test_nothing_is_there_that_nobody_ordered(judged: Subject, target: str) -> None:
     """Beside the specified objects only lineage, quarantine and carried tables may exist."""
     expected, found = SPECIFIED[target], judged.schema(target)
-    ordered = {thing.name for thing in (*expected.tables, *expected.indexes, *expected.virtual_tables)}
-    ours = {"lineage", "quarantine"}
+    ordered = {
+        *(table.name for table in expected.tables),
+        *(index.name for index in expected.indexes),
+        *(table.name for table in expected.virtual_tables),
+        "lineage",
+        "quarantine",
+    }
+    things: list[Table | Index | VirtualTable] = [*found.tables, *found.indexes, *found.virtual_tables]
     strangers = [
         f"{type(thing).__name__.lower()} {thing.name}"
-        for thing in (*found.tables, *found.indexes, *found.virtual_tables, *found.programs)
-        if thing.name not in ordered | ours and not thing.name.startswith("legacy_")
+        for thing in things
+        if thing.name not in ordered and not thing.name.startswith("legacy_")
     ]
     programs = [f"{program.kind} {program.name} on {program.table}" for program in found.programs]
     judgement.none(target, "unexpected object", sorted({*programs, *strangers}))
 
 
-def _found_table(judged: Subject, target: str, name: str) -> object:
+def _found_table(judged: Subject, target: str, name: str) -> Table:
     try:
         return judged.schema(target).table(name)
     except KeyError:
-        return judgement.broken(f"{target}.{name}: table", expected="declared", found="no such table")
+        judgement.broken(f"{target}.{name}: table", expected="declared", found="no such table")
