@@ -58,22 +58,22 @@ def pytest_configure(config: pytest.Config) -> None:
     scratch = tempfile.TemporaryDirectory(prefix="contracts-")
     config.stash[_SCRATCH] = scratch
     where = config.getoption("consolidated_dir")
-    config.stash[SUBJECT] = partial(_from_the_ddl, Path(scratch.name))
+    config.stash[SUBJECT] = partial(_subject, where and Path(where), Path(scratch.name))
     if where is not None:
         try:
-            named = subjects.subject(Path(where), Path(scratch.name))
+            config.stash[SUBJECT]()
         except UsageError as error:
             raise pytest.UsageError(f"--consolidated-dir: {error}") from error
-        config.stash[SUBJECT] = lambda: named
 
 
 @cache
-def _from_the_ddl(scratch: Path) -> Subject:
-    """Make the set that is judged where none is named; only once a contract asks for it."""
-    folder = scratch / "from-the-ddl"
-    folder.mkdir()
-    subjects.make_empty_set(folder)
-    return subjects.subject(folder, scratch)
+def _subject(where: Path | None, scratch: Path) -> Subject:
+    """Return what is judged; where nothing is named, make a set from the DDL, once a contract asks for it."""
+    if where is None:
+        where = scratch / "from-the-ddl"
+        where.mkdir()
+        subjects.make_empty_set(where)
+    return subjects.subject(where, scratch)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,0 +1,250 @@
+"""What the specified design costs: reported with its evidence, never silently repaired.
+
+A finding is derived from the declared schema; its evidence is what SQLite answers on an empty database made from the
+same DDL: query plans, with statistics planted where the point is what the planner does with them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from migrator import catalogue, ddl, sqlite
+from migrator.relational import Index, Schema, Table, VirtualTable
+
+#: What the trader's own code allows, in US dollars, whatever the configuration table says.
+TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
+
+#: Rows that the planted statistics speak of, and how many distinct values a column of few values has among them.
+STATISTICS_ROWS = 100_000
+FEW_VALUES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something in the specified design that its owners should know.
+
+    Attributes:
+        kind: What sort of thing it is, such as ``redundant index``.
+        where: Database, table and object.
+        says: One sentence: what it is and what it costs.
+        asked: The SQL that shows it.
+        evidence: What SQLite answered, line by line.
+        mend: The statement that would mend it, or '' where that is not one statement.
+    """
+
+    kind: str
+    where: str
+    says: str
+    asked: str
+    evidence: tuple[str, ...]
+    mend: str = ""
+
+
+def design() -> tuple[Finding, ...]:
+    """Return every finding on the specification's own schema, with evidence measured now."""
+    found: list[Finding] = []
+    for target in catalogue.TARGETS:
+        schema = ddl.target(target)
+        with closing(sqlite.memory()) as connection:
+            connection.executescript(catalogue.target_ddl(target))
+            for finder in _FINDERS:
+                found += finder(target, schema, connection)
+    return tuple(found)
+
+
+def places(target: str, schema: Schema) -> tuple[tuple[str, str], ...]:
+    """Return kind and place of each structural finding that *schema* has: what ``design`` finds, without evidence."""
+    return tuple(
+        sorted(
+            [("redundant index", f"{target}.{index.name}") for index, _ in _redundant(schema)]
+            + [("unindexed reference", f"{target}.{table.name}.{column}") for table, column in _unindexed(schema)]
+            + [("misleading index", f"{target}.{few.name}") for few, _ in _misleading(schema)]
+            + [("history made unique", f"{target}.{table.name}.{column}") for table, column in _history(schema)]
+            + [("indexed by accident", f"{target}.{table.name}.timestamp") for table in _dated(schema)]
+        )
+    )
+
+
+def _redundant(schema: Schema) -> Iterator[tuple[Index, Index]]:
+    for index in schema.indexes:
+        for unique in schema.table(index.table).uniques:
+            if index.columns == unique.columns[: len(index.columns)] and not index.unique and index.where is None:
+                yield index, unique
+
+
+def _redundant_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    for index, unique in _redundant(schema):
+        column = index.columns[0].name
+        asked = f"SELECT * FROM {index.table} WHERE {column} = ?"
+        connection.execute("SAVEPOINT without")
+        connection.execute(f"DROP INDEX {sqlite.quoted(index.name)}")
+        evidence = _plan(connection, asked)
+        connection.execute("ROLLBACK TO without")
+        yield Finding(
+            kind="redundant index",
+            where=f"{target}.{index.name}",
+            says=f"{unique.origin.upper()} already has an index on {index.table}({column}); this one is written with "
+            "every row and never needed: without it the plan is the same.",
+            asked=asked,
+            evidence=evidence,
+            mend=f"DROP INDEX {index.name};",
+        )
+
+
+def _unindexed(schema: Schema) -> Iterator[tuple[Table, str]]:
+    for table in schema.tables:
+        indexed = {index.columns[0].name for index in (*schema.indexes, *table.uniques) if index.table == table.name}
+        indexed |= {column.name for column in table.columns if column.primary_key == 1}
+        for key in table.foreign_keys:
+            if key.columns[0] not in indexed:
+                yield table, key.columns[0]
+
+
+def _unindexed_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    for table, column in _unindexed(schema):
+        asked = f"SELECT rowid FROM {table.name} WHERE {column} = ?"
+        yield Finding(
+            kind="unindexed reference",
+            where=f"{target}.{table.name}.{column}",
+            says=f"A reference without an index: deleting one parent row reads all of {table.name}.",
+            asked=asked,
+            evidence=_plan(connection, asked),
+            mend=f"CREATE INDEX idx_{table.name}_{column} ON {table.name}({column});",
+        )
+
+
+def _misleading(schema: Schema) -> Iterator[tuple[Index, Index]]:
+    """Yield each index on a column of few values beside one that gives the newest rows first."""
+    for table in schema.tables:
+        few_values = {name for check in table.checks for name in check.columns if " IN (" in check.expression}
+        few_values |= {column.name for column in table.columns if column.name.startswith("is_")}
+        own = [index for index in schema.indexes if index.table == table.name]
+        newest = [index for index in own if index.columns[0].descending]
+        yield from ((index, newest[0]) for index in own if newest and index.columns[0].name in few_values)
+
+
+def _misleading_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    for few, newest in _misleading(schema):
+        column, time = few.columns[0].name, newest.columns[0].name
+        asked = f"SELECT * FROM {few.table} WHERE {column} = ? ORDER BY {time} DESC LIMIT 50"
+        before = _plan(connection, asked)
+        with closing(sqlite.memory()) as analysed:
+            analysed.executescript(catalogue.target_ddl(target))
+            analysed.execute("ANALYZE")
+            analysed.executemany(
+                "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)",
+                [
+                    (few.table, few.name, f"{STATISTICS_ROWS} {STATISTICS_ROWS // FEW_VALUES}"),
+                    (few.table, newest.name, f"{STATISTICS_ROWS} 1"),
+                ],
+            )
+            analysed.execute("ANALYZE sqlite_schema")
+            after = _plan(analysed, asked)
+        yield Finding(
+            kind="misleading index",
+            where=f"{target}.{few.name}",
+            says=f"Without statistics the planner takes this index on a column of few values and sorts what it finds; "
+            f"with them it walks {newest.name} and stops after 50 rows.  The build therefore ends with ANALYZE.",
+            asked=asked,
+            evidence=(*(f"without ANALYZE: {line}" for line in before), *(f"after ANALYZE: {line}" for line in after)),
+        )
+
+
+def _history(schema: Schema) -> Iterator[tuple[Table, str]]:
+    """Yield each UNIQUE column of a table that keeps closed rows beside open ones."""
+    for table in schema.tables:
+        if any("'closed'" in check.expression for check in table.checks):
+            for unique in table.uniques:
+                if unique.origin == "unique":
+                    yield table, str(unique.columns[0].name)
+
+
+def _history_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    del connection
+    for table, column in _history(schema):
+        yield Finding(
+            kind="history made unique",
+            where=f"{target}.{table.name}.{column}",
+            says=f"{table.name} keeps closed rows too, and the same {column} is traded again: UNIQUE lets only "
+            "one row of its history in, the others are quarantined.",
+            asked="SELECT count(*) - count(DISTINCT token_mint) FROM jarvis.positions",
+            evidence=("asked of the legacy set: the number of rows that cannot go in, at least",),
+        )
+
+
+def _dated(schema: Schema) -> Iterator[VirtualTable]:
+    """Yield each full-text table whose time is a search term."""
+    yield from (table for table in schema.virtual_tables if "timestamp" in table.columns)
+
+
+def _full_text_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    for table in _dated(schema):
+        asked = f"SELECT count(*) FROM {table.name} WHERE {table.name} MATCH '2026'"
+        connection.execute("SAVEPOINT trial")
+        connection.execute(f"INSERT INTO {table.name} (content, timestamp) VALUES ('a lesson', '2026-01-25 12:00:00')")
+        (count,) = connection.execute(asked).fetchone()
+        connection.execute("ROLLBACK TO trial")
+        yield Finding(
+            kind="indexed by accident",
+            where=f"{target}.{table.name}.timestamp",
+            says="The time is part of the full-text index, so a search for a number finds rows by their date; "
+            "UNINDEXED would keep it out.",
+            asked=asked,
+            evidence=(f"{count} row found whose content is 'a lesson'",),
+        )
+
+
+def _config_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    if not any(table.name == "config" for table in schema.tables):
+        return
+    for key, limit in TRADER_LIMITS_USD.items():
+        asked = f"SELECT value FROM config WHERE key = '{key}'"
+        (value,) = connection.execute(asked).fetchone()
+        if float(value) != limit:
+            yield Finding(
+                kind="looser than the code",
+                where=f"{target}.config.{key}",
+                says=f"The specified default is {float(value) / limit:g} times the {limit:g} USD that is compiled into "
+                "the trader; whoever makes the trader read this table raises its limit.",
+                asked=asked,
+                evidence=(f"{value} USD",),
+            )
+
+
+_FINDERS: tuple[Callable[[str, Schema, sqlite3.Connection], Iterator[Finding]], ...] = (
+    _redundant_findings,
+    _unindexed_findings,
+    _misleading_findings,
+    _history_findings,
+    _full_text_findings,
+    _config_findings,
+)
+
+
+def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
+    """Return the lines of EXPLAIN QUERY PLAN for *asked*, every parameter NULL."""
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {asked}", (None,) * asked.count("?"))
+    return tuple(detail for _, _, _, detail in rows)
+
+
+def as_markdown(found: tuple[Finding, ...]) -> str:
+    """Return the findings as a page of docs."""
+    lines = [
+        "# What the specified design costs",
+        "",
+        "Made by `python -m migrator.findings`; a test keeps it current.  Nothing here is repaired silently: the",
+        "databases are built as specified, and their owners decide.",
+    ]
+    for finding in found:
+        lines += ["", f"## {finding.kind}: `{finding.where}`", "", finding.says, "", "```sql", f"{finding.asked};"]
+        lines += [f"-- {line}" for line in finding.evidence]
+        lines += [f"-- would mend it: {finding.mend}"] if finding.mend else []
+        lines += ["```"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(design()), end="")  # noqa: T201 - the page is the result
