@@ -1,0 +1,200 @@
+"""Specimens: legacy sets that look like production's, made from a seed.
+
+A specimen has the 29 files in their places below one directory, the right number of rows in each table, values as the
+bot writes them, and histories that hang together.  ``specimen.json`` beside them is its manifest: what was made of
+what, which hazards were planted, and how many rows a correct migration quarantines.  ``migrator.toml`` is the
+configuration that accepts exactly these.
+
+The same seed and options give the same data.  Without *rows* a table has as many rows as in production.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from contracts.specimen import analytics, carried, core, counts
+from contracts.specimen.tables import Table
+from contracts.specimen.world import World
+from contracts.specimen.writer import Writer
+from migrator import catalogue
+from migrator.errors import MigratorError, UsageError
+
+#: Known databases that no specimen of the variant ``found`` has: production did not have them.
+ABSENT = frozenset({"cache_db", "rate_limiter_security"})
+
+_FOUND: Mapping[str, Table] = {**core.FOUND, **analytics.FOUND, **carried.FOUND}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A hazard, planted.
+
+    Attributes:
+        id: Its name in the catalogue of hazards.
+        what: What is wrong, in a sentence.
+        where: The legacy table, ``jarvis.positions``, or the file.
+        count: How many rows have it.
+        quarantined: How many of them a correct migration quarantines, by target table.
+    """
+
+    id: str
+    what: str
+    where: str
+    count: int
+    quarantined: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a specimen is.
+
+    Attributes:
+        schema: Version of this record.
+        seed: What everything was drawn from.
+        variant: ``found`` or ``specified``.
+        rows: How many rows were asked for; None for as many as in production.  Planted rows come on top.
+        dirty: Whether hazards were planted.
+        wal: Whether the WAL databases have rows in their WAL alone.
+        versions: Of Faker, Python and SQLite; another Faker may draw other values.
+        files: Rows by file and table, those in a WAL included; virtual tables and their shadows are left out.
+        hazards: What was planted.
+        quarantine: How many legacy rows a correct migration quarantines, by target table; see predictions.py.
+    """
+
+    schema: int = 1
+    seed: int
+    variant: str
+    rows: int | None
+    dirty: bool
+    wal: bool
+    versions: Mapping[str, str]
+    files: Mapping[str, Mapping[str, int]]
+    hazards: tuple[Planted, ...]
+    quarantine: Mapping[str, int]
+
+    @property
+    def total_rows(self) -> int:
+        """All rows of all files."""
+        return sum(sum(tables.values()) for tables in self.files.values())
+
+
+def make(
+    directory: Path,
+    *,
+    variant: str = "found",
+    rows: int | None = None,
+    seed: int = 0,
+    dirty: bool = False,
+    wal: bool = False,
+) -> Manifest:
+    """Make a legacy set in *directory*, which must be empty or new.
+
+    Args:
+        directory: The data directory of the set.
+        variant: ``found``, as production has it, or ``specified``, as the specification describes the sources.
+        rows: Total of rows, in production's proportions; None for production's own counts.
+        seed: The same seed gives the same data.
+        dirty: Plant every hazard on top.
+        wal: Leave rows in WALs that nobody checkpointed.
+
+    Raises:
+        UsageError: There is something in *directory*, or an option has no such value.
+    """
+    if variant not in {"found", catalogue.SPECIFIED_VARIANT}:
+        raise UsageError(f"no such variant: {variant}", hint="choose found or specified")
+    if rows is not None and rows < 0:
+        raise UsageError(f"a set cannot have {rows} rows", hint="ask for 0 or more")
+    _claim(directory)
+    world = World(seed, counts.found(rows))
+    writers: dict[str, Writer] = {}
+    for database in catalogue.legacy_databases():
+        if database.name in ABSENT or database.variant not in {"found", "trading"}:
+            continue
+        writer = writers[database.name] = Writer(directory / database.place, database.ddl, wal=wal)
+        writer.fill(_FOUND, world, database.name, [shape.table for shape in database.shapes])
+        writer.late()
+    manifest = Manifest(
+        seed=seed,
+        variant=variant,
+        rows=rows,
+        dirty=dirty,
+        wal=wal,
+        versions={
+            "faker": version("faker"),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+        files={
+            writer.path.relative_to(directory).as_posix(): writer.rows()
+            for writer in sorted(writers.values(), key=lambda writer: writer.path)
+        },
+        hazards=(),
+        quarantine={},
+    )
+    for writer in writers.values():
+        writer.finish()
+    _write(directory, manifest, world)
+    return manifest
+
+
+def _claim(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        empty = not any(directory.iterdir())
+    except OSError as error:
+        raise UsageError(f"cannot be made: {error.strerror}", where=directory) from error
+    if not empty:
+        raise UsageError("is not empty", where=directory, hint="name a directory that is empty or does not exist")
+
+
+def _write(directory: Path, manifest: Manifest, world: World) -> None:
+    (directory / "specimen.json").write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+    (directory / "migrator.toml").write_text(
+        "# The configuration for this specimen.\n"
+        "[constants]\n"
+        f'wallet_address = "{world.treasury}"\n'
+        'local_utc_offset = "-06:00"\n'
+        "\n"
+        "[decisions]\n"
+        f"accept_quarantine = {sum(manifest.quarantine.values())}\n"
+        "code_is_ready = true\n",
+        encoding="utf-8",
+    )
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--variant", type=click.Choice(["found", "specified"]), default="found", show_default=True)
+@click.option("--rows", type=click.IntRange(min=0), help="Rows in all.  Default: as many as in production.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same data.")
+@click.option("--dirty", is_flag=True, help="Plant every hazard.")
+@click.option("--wal", is_flag=True, help="Leave rows in WALs that nobody checkpointed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def main(directory: Path, *, variant: str, rows: int | None, seed: int, dirty: bool, wal: bool, as_json: bool) -> None:
+    """Make a legacy set of 29 files in DIRECTORY."""
+    try:
+        manifest = make(directory, variant=variant, rows=rows, seed=seed, dirty=dirty, wal=wal)
+    except MigratorError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    click.echo(json.dumps(asdict(manifest)) if as_json else _readable(manifest))
+
+
+def _readable(manifest: Manifest) -> str:
+    lines = [f"{sum(tables.values()):>9,}  {file}" for file, tables in manifest.files.items()]
+    lines.append(f"{manifest.total_rows:>9,}  rows in {len(manifest.files)} files")
+    lines += [f"{hazard.count:>9,}  {hazard.id:<5} {hazard.where}: {hazard.what}" for hazard in manifest.hazards]
+    lines += [f"{count:>9,}  to quarantine for {target}" for target, count in manifest.quarantine.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
