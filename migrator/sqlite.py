@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from migrator.errors import SourceBusy, SourceError
 
@@ -21,11 +23,15 @@ from migrator.errors import SourceBusy, SourceError
 MAGIC = b"SQLite format 3\x00"
 #: Files that hold a part of a database beside it.  ``-shm`` is left out: it is an index over ``-wal`` that SQLite rebuilds.
 COMPANIONS = ("-wal", "-journal")
-#: How often a file that changes under our hands is copied again before we give up.
-COPY_ATTEMPTS = 20
+#: Seconds for which a file that changes under our hands is copied again and again before we give up.
+COPY_PATIENCE_S = 5.0
 #: Seconds for which a file must have been left alone before its time stamp can vouch for a copy: the kernel's clock
 #: for time stamps ticks every 4 ms (10 ms at most), and two writes within one tick look like one.
 SETTLED_S = 0.02
+
+_WAL_HEADER_BYTES = 32
+#: How a rollback journal begins, and ends if it names a super-journal (sqlite.org/fileformat.html, section 3).
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 def quoted(name: str) -> str:
@@ -53,8 +59,7 @@ def read(path: Path) -> sqlite3.Connection:
 
     A WAL database gets a ``-shm`` beside it even so: never call this on a legacy file in its place.
     """
-    connection = _open(path, "ro")
-    _distrust(connection)
+    connection = _distrusting(_open(path, "ro"))
     # Even a statement that slipped through could not write.
     connection.execute("PRAGMA query_only = ON")
     return connection
@@ -65,9 +70,7 @@ def scratch(path: Path) -> sqlite3.Connection:
 
     This is where a hot journal is rolled back and a WAL recovered: on the copy, never on the source.
     """
-    connection = _open(path, "rw")
-    _distrust(connection)
-    return connection
+    return _distrusting(_open(path, "rw"))
 
 
 def application(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
@@ -94,7 +97,7 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
-def _distrust(connection: sqlite3.Connection) -> None:
+def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:
     # Views, triggers and defaults of a file we did not write may not call functions with side effects.
     connection.execute("PRAGMA trusted_schema = OFF")
     # Look at the cells of every page, so that a broken page is an error and not a wrong answer.
@@ -104,6 +107,7 @@ def _distrust(connection: sqlite3.Connection) -> None:
     # Deeply nested SQL in a stored schema could exhaust the stack (sqlite.org/security.html).
     connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 10)
+    return connection
 
 
 @contextmanager
@@ -116,48 +120,134 @@ def closing_scratch(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def private_copy(source: Path, into: Path) -> Path:
+def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_S) -> Path:
     """Copy the database *source*, with its WAL or journal, to the path *into* without changing or locking anything.
 
-    The copy is of one instant: it is taken again when a time stamp or size moved meanwhile.  Opening the source
-    itself, even read-only, would leave a ``-shm`` beside a WAL database and cannot roll back a hot journal.
+    The copy is of one instant: it is taken again when a time stamp or size moved meanwhile, except that a WAL may grow,
+    because a prefix of it is what the database was a moment ago.  Opening the source itself, even read-only, would leave
+    a ``-shm`` beside a WAL database and cannot roll back a hot journal.  A process that holds SQLite's locks on *source*
+    must not call this: closing any descriptor of a file drops them.
 
     Raises:
-        SourceBusy: The source did not hold still for :data:`COPY_ATTEMPTS` attempts.
-        SourceError: The source is not a regular file or cannot be read.
+        SourceBusy: The source did not hold still for *patience_s* seconds.
+        SourceError: The source is not there or is not a regular file.
+        OSError: A file cannot be read, or its copy not be written.
     """
-    for _ in range(COPY_ATTEMPTS):
+    give_up = time.monotonic() + patience_s
+    while True:
         before = _stamps(source)
-        if 0 <= time.time_ns() - max(stamp[1] for stamp in before.values()) < SETTLED_S * 1e9:
-            time.sleep(SETTLED_S)
-            continue
-        for suffix in ("", *COMPANIONS):
-            target = into.with_name(into.name + suffix)
-            target.unlink(missing_ok=True)
-            if suffix in before:
-                _copy_file(source.with_name(source.name + suffix), target)
-        if _stamps(source) == before:
+        settled = all(not 0 <= time.time_ns() - stamp.changed_ns < SETTLED_S * 1e9 for stamp in before.values())
+        if settled and _copied(source, into, before):
+            _forget_super_journal(source, beside(into, "-journal"))
             return into
-    raise SourceBusy("kept changing while it was copied", where=source, hint="stop its writer, then run this again")
+        if time.monotonic() > give_up:
+            raise SourceBusy(
+                "kept changing while it was copied", where=source, hint="stop its writer, then run this again"
+            )
+        time.sleep(SETTLED_S)
 
 
-def _stamps(source: Path) -> dict[str, tuple[int, int, int]]:
-    """Return size, time of change (ns) and inode of the database and of each companion that exists."""
+def beside(path: Path, suffix: str) -> Path:
+    """Return the path of the companion *suffix*, such as ``-wal``, of the database at *path*."""
+    return path.with_name(path.name + suffix)
+
+
+def open_source(path: Path) -> BinaryIO:
+    """Open a file of somebody else's for reading; it changes nothing, follows no link and waits for nobody.
+
+    Raises:
+        SourceError: It is not a regular file.
+        OSError: It cannot be opened; ``ELOOP`` if it is a symbolic link.
+    """
+    # O_NOFOLLOW: a link planted in place of a database must not lead us elsewhere.  O_NONBLOCK: nor may a FIFO hang us.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        # Not even the time of the last access shall change; only the owner of a file may ask for that.
+        descriptor = os.open(path, flags | getattr(os, "O_NOATIME", 0))
+    except PermissionError:
+        descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SourceError("not a regular file", where=path)
+    return os.fdopen(descriptor, "rb")
+
+
+class _Stamp(NamedTuple):
+    """What betrays a write to a file; a WAL's are left at zero, because it may grow."""
+
+    inode: int
+    size_bytes: int
+    changed_ns: int
+
+
+def _stamps(source: Path) -> dict[str, _Stamp]:
+    """Return the stamp of the database and of each companion that exists."""
     stamps = {}
     for suffix in ("", *COMPANIONS):
         try:
-            status = source.with_name(source.name + suffix).lstat()
+            status = beside(source, suffix).lstat()
         except FileNotFoundError:
             if not suffix:
                 raise SourceError("no such file", where=source) from None
             continue
-        stamps[suffix] = (status.st_size, status.st_mtime_ns, status.st_ino)
+        # ctime beside mtime: a program can set the latter back.
+        grows = suffix == "-wal" and status.st_size > 0
+        changed_ns = 0 if grows else max(status.st_mtime_ns, status.st_ctime_ns)
+        stamps[suffix] = _Stamp(status.st_ino, 0 if grows else status.st_size, changed_ns)
     return stamps
 
 
+def _copied(source: Path, into: Path, stamps: dict[str, _Stamp]) -> bool:
+    """Copy the files that have *stamps*; tell whether they are of one instant."""
+    try:
+        for suffix in ("", *COMPANIONS):
+            beside(into, suffix).unlink(missing_ok=True)
+            if suffix in stamps:
+                _copy_file(beside(source, suffix), beside(into, suffix))
+        return _stamps(source) == stamps and _same_wal(beside(source, "-wal"), beside(into, "-wal"))
+    except FileNotFoundError:
+        # A companion vanished: its writer committed or checkpointed.
+        return False
+
+
+def _same_wal(wal: Path, copied: Path) -> bool:
+    """Tell whether the WAL was not begun anew while it was copied: its header holds two numbers drawn for each beginning.
+
+    While the header stays, frames are only appended, and a frame that was not yet whole fails its checksum in the copy.
+    """
+    if not copied.exists():
+        return True
+    with open_source(wal) as now, copied.open("rb") as then:
+        return now.read(_WAL_HEADER_BYTES) == then.read(_WAL_HEADER_BYTES)
+
+
 def _copy_file(source: Path, target: Path) -> None:
-    # O_NOFOLLOW: a link planted in place of a database must not lead us elsewhere.  O_NONBLOCK: nor may a FIFO hang us.
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as reading, target.open("xb") as writing:
-        target.chmod(0o600)
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as writing, open_source(source) as reading:
         shutil.copyfileobj(reading, writing, 1024 * 1024)
+
+
+def _forget_super_journal(source: Path, journal: Path) -> None:
+    """Settle here what SQLite would look up elsewhere: whether the copied *journal* still counts.
+
+    A transaction over several databases names one more file at the end of each journal; the journal counts while that
+    file exists, and once it is played back SQLite deletes the file by its name.  A copy must not do that to the original.
+    """
+    if not journal.exists():
+        return
+    with journal.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 16, 0))
+        tail = file.read(16)
+        length = int.from_bytes(tail[:4], "big")
+        if tail[8:] != _JOURNAL_MAGIC or not 0 < length <= size - 16:
+            return
+        # Before the name stands the number of a page that no database has (4 bytes).
+        file.seek(size - 16 - length)
+        name = file.read(length)
+        if int.from_bytes(tail[4:8], "big") != sum(byte - 256 * (byte > 127) for byte in name) % 2**32:
+            return
+        named = Path(os.fsdecode(name.partition(b"\0")[0]))
+        # Beside the source, too: a folder may have been copied while the transaction was open.
+        counts = os.path.lexists(named) or os.path.lexists(source.with_name(named.name))
+        file.truncate(max(size - 20 - length, 0) if counts else 0)

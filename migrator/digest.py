@@ -1,0 +1,281 @@
+"""One number for what a database holds, however its file is laid out.
+
+The digest is SHA-256 over content: it survives VACUUM, a change of the journal mode and another order of insertion, and
+it changes with one bit of one cell, with a cell's storage class, and with the schema's text.  What exactly is hashed:
+
+1. The line ``content 1``.
+2. The schema: ``(type, name, tbl_name, sql)`` of each entry of ``sqlite_schema``, sorted, without statistics
+   (``sqlite_stat*``), without indexes that SQLite makes by itself, and without the shadow tables of a full-text index.
+3. Per table, sorted by name: its name, its column names, its number of rows, and the SHA-256 of its rows.  Statistics
+   and the shadow tables of a full-text index are left out but for ``<name>_content``, which holds the indexed rows.
+   Nothing is read through a virtual table, so that no module's code runs over the file.
+4. A row is its cells in declared order, virtual generated columns left out.  Rows are sorted by the primary key, then by
+   the other columns, compared as bytes.  Rows that compare equal and are not the same (1 and 1.0, 0.0 and -0.0) follow
+   in the order of their encodings.
+
+Everything is encoded by ``marshal`` in its version 2, which tells None, int, float, str and bytes apart, writes floats as
+their eight bytes and knows no references between objects.  Text that is not UTF-8 is hashed with its odd bytes escaped
+as ``surrogateescape`` does.  A test pins a digest, because the format of ``marshal`` is not promised for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain, islice, repeat
+from marshal import dumps
+from operator import eq
+from typing import Any, NamedTuple
+
+from migrator.sqlite import quoted
+
+#: The version of ``marshal`` that is hashed; see above.
+_MARSHAL = 2
+#: Rows fetched at once: few while rows are large, so that memory stays bounded, else many.
+_FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 512, 1024 * 1024
+#: Shadow tables that hold an index and nothing else, by the module of the virtual table they serve.
+_INDEX_SHADOWS = {
+    "fts3": ("segments", "segdir", "docsize", "stat"),
+    "fts4": ("segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "docsize", "config"),
+}
+_CONTENT_SHADOW = "content"
+_MODULE = re.compile(
+    r"""\s*CREATE\s+VIRTUAL\s+TABLE\s+
+        (?: "(?:[^"]|"")*" | \[[^\]]*\] | `(?:[^`]|``)*` | '(?:[^']|'')*' | [^\s"\[`']+ )
+        \s+USING\s+["\[`']?(\w+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+#: Decodes TEXT of any bytes; two texts differ exactly if their bytes do.
+any_text = partial(str, encoding="utf-8", errors="surrogateescape")
+
+
+class Entry(NamedTuple):
+    """One row of ``sqlite_schema``."""
+
+    type: str
+    name: str
+    table: str
+    sql: str | None
+
+
+class Layout(NamedTuple):
+    """What a database is made of.
+
+    Attributes:
+        entries: The schema, sorted, without statistics, automatic indexes and the shadow tables of full-text indexes.
+        tables: Names of the ordinary tables with content of their own, sorted.
+        virtual: Name and module (lower case, '' if it cannot be told) of each virtual table.
+        shadows: Names of the shadow tables of full-text indexes, sorted; those in *tables* too hold indexed rows.
+    """
+
+    entries: tuple[Entry, ...]
+    tables: tuple[str, ...]
+    virtual: tuple[tuple[str, str], ...]
+    shadows: tuple[str, ...]
+
+
+class TableContent(NamedTuple):
+    """What one table holds.
+
+    Attributes:
+        name: Its name.
+        rows: Number of its rows.
+        digest: SHA-256 of its rows, in hex.
+    """
+
+    name: str
+    rows: int
+    digest: str
+
+
+class Content(NamedTuple):
+    """What a database holds.
+
+    Attributes:
+        digest: SHA-256 of schema and rows, in hex.
+        tables: The tables that it covers, sorted by name.
+    """
+
+    digest: str
+    tables: tuple[TableContent, ...]
+
+
+def digest(connection: sqlite3.Connection, schema: str = "main") -> str:
+    """Return the digest of the database attached as *schema*, in hex.
+
+    Raises:
+        sqlite3.Error: The database cannot be read to its end.
+    """
+    return content(connection, schema).digest
+
+
+def content(connection: sqlite3.Connection, schema: str = "main") -> Content:
+    """Read the database attached as *schema* to its end, in one read transaction, and digest it table by table.
+
+    Raises:
+        sqlite3.Error: The database cannot be read to its end.
+        UnicodeError: The name of a table or column is not UTF-8: SQL cannot name it.
+    """
+    with _one_snapshot(connection):
+        parts = layout(connection, schema)
+        whole = hashlib.sha256(b"content 1\n")
+        whole.update(dumps([tuple(entry) for entry in parts.entries], _MARSHAL))
+        tables = []
+        for name in parts.tables:
+            columns = _columns(connection, schema, name)
+            rows, table_digest = _table(connection, schema, name, columns)
+            whole.update(dumps((name, [column for column, _ in columns], rows), _MARSHAL))
+            whole.update(table_digest)
+            tables.append(TableContent(name, rows, table_digest.hex()))
+        return Content(whole.hexdigest(), tuple(tables))
+
+
+def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
+    """Tell the tables of the database attached as *schema* apart by its ``sqlite_schema`` alone.
+
+    Raises:
+        sqlite3.Error: The schema cannot be read.
+    """
+    sql = f"SELECT type, name, tbl_name, sql FROM {quoted(schema)}.sqlite_schema ORDER BY 1, 2, 3, 4"
+    with decoding(connection, any_text):
+        entries = [Entry(*row) for row in _rows(connection, sql)]
+    if not all(isinstance(value, str) for e in entries for value in (e.type, e.name, e.table, e.sql or "")):
+        # SQLite itself does not look at every one of them.
+        raise sqlite3.DatabaseError("malformed database schema: an entry is not text")
+    tables = [entry for entry in entries if entry.type == "table" and not entry.name.startswith("sqlite_stat")]
+    virtual = {entry.name: module for entry in tables if (module := _module(entry)) is not None}
+    index_shadows: set[str] = set()
+    content_shadows: set[str] = set()
+    for name, module in virtual.items():
+        if module in _INDEX_SHADOWS:
+            index_shadows.update(f"{name}_{suffix}".lower() for suffix in _INDEX_SHADOWS[module])
+            content_shadows.add(f"{name}_{_CONTENT_SHADOW}".lower())
+    shadows = index_shadows | content_shadows
+    return Layout(
+        entries=tuple(
+            entry
+            for entry in entries
+            if not entry.name.startswith(("sqlite_stat", "sqlite_autoindex")) and entry.table.lower() not in shadows
+        ),
+        tables=tuple(e.name for e in tables if e.name not in virtual and e.name.lower() not in index_shadows),
+        virtual=tuple(virtual.items()),
+        shadows=tuple(entry.name for entry in tables if entry.name.lower() in shadows),
+    )
+
+
+@contextmanager
+def decoding(connection: sqlite3.Connection, factory: Any) -> Iterator[None]:
+    """Let *factory* make Python's values of TEXT for a while."""
+    before = connection.text_factory
+    connection.text_factory = factory
+    try:
+        yield
+    finally:
+        connection.text_factory = before
+
+
+def _module(entry: Entry) -> str | None:
+    """Return the module of a virtual table, None for an ordinary one."""
+    if not (entry.sql or "").lstrip()[:14].upper().startswith("CREATE VIRTUAL"):
+        return None
+    match = _MODULE.match(entry.sql or "")
+    return match[1].lower() if match else ""
+
+
+@contextmanager
+def _one_snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    ours = not connection.in_transaction
+    if ours:
+        connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if ours:
+            # Some errors have ended the transaction already.
+            with suppress(sqlite3.OperationalError):
+                connection.execute("ROLLBACK")
+
+
+def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tuple[str, int]]:
+    """Return name and place in the primary key (0: none) of each stored column, in declared order."""
+    with decoding(connection, any_text):
+        described = _rows(connection, f"PRAGMA {quoted(schema)}.table_xinfo({quoted(table)})").fetchall()
+    # hidden = 2 is a virtual generated column: it follows from the schema and the other cells.
+    return [(name, key) for _, name, _, _, _, key, hidden in described if hidden in {0, 3}]
+
+
+def _table(
+    connection: sqlite3.Connection, schema: str, table: str, columns: list[tuple[str, int]]
+) -> tuple[int, bytes]:
+    sql = rows_sql(schema, table, columns)
+    try:
+        # By far the most text is UTF-8, and Python's own decoder is several times as fast as a function of ours.
+        with decoding(connection, str):
+            return _hashed(_rows(connection, sql))
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("Could not decode to UTF-8"):
+            raise
+        with decoding(connection, any_text):
+            return _hashed(_rows(connection, sql))
+
+
+def rows_sql(schema: str, table: str, columns: list[tuple[str, int]]) -> str:
+    """Return the SELECT of all rows in the order in which they are hashed."""
+    key = sorted((place, number) for number, (_, place) in enumerate(columns, 1) if place)
+    rest = [number for number, (_, place) in enumerate(columns, 1) if not place]
+    # NOT INDEXED: the rows come from the table itself, so that a damaged index can neither hide nor double one.
+    # BINARY: a column's own collation may call different texts equal, or may not be known here.
+    return (
+        f"SELECT {', '.join(f't.{quoted(name)}' for name, _ in columns)}"
+        f" FROM {quoted(schema)}.{quoted(table)} AS t NOT INDEXED"
+        f" ORDER BY {', '.join(f'{number} COLLATE BINARY' for number in chain((n for _, n in key), rest))}"
+    )
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return cursor.execute(sql)
+
+
+def _hashed(cursor: sqlite3.Cursor) -> tuple[int, bytes]:
+    """Return the number of rows and the SHA-256 of their encodings."""
+    sha = hashlib.sha256()
+    count, fetch = 0, _FETCH_MIN
+    last: Any = None
+    # The rows that compare equal to the last one, not hashed yet: encoding -> how often.
+    held: Counter[bytes] = Counter()
+    while rows := cursor.fetchmany(fetch):
+        count += len(rows)
+        encoded = list(map(dumps, rows, repeat(_MARSHAL)))
+        if rows[0] == last or any(map(eq, rows, islice(rows, 1, None))):
+            for row, encoding in zip(rows, encoded, strict=True):
+                if row != last:
+                    _release(held, sha)
+                    last = row
+                held[encoding] += 1
+            size = sum(map(len, encoded))
+        else:
+            _release(held, sha)
+            last = rows[-1]
+            held[encoded.pop()] = 1
+            joined = b"".join(encoded)
+            sha.update(joined)
+            size = len(joined)
+        fetch = min(2 * fetch, _FETCH_MAX) if size < _FETCH_BYTES else max(fetch // 2, 1)
+    _release(held, sha)
+    return count, sha.digest()
+
+
+def _release(held: Counter[bytes], sha: Any) -> None:
+    for encoding in sorted(held):
+        for _ in range(held[encoding]):
+            sha.update(encoding)
+    held.clear()

@@ -1,0 +1,259 @@
+"""The child process that opens databases we did not write: ``python -m migrator.examine``.
+
+It reads one request a line, copies the file, opens the copy, reads it to its end, and answers with one line; the parent
+takes its time.  A file may be damaged or made to harm: whatever it does to SQLite, it does to this process, which holds
+nothing, may neither write nor run code of the schema, and ends by itself when memory or time is short.
+
+A request is a JSON object with ``path``, ``copy`` (where to copy it, in a folder of its own) and ``seconds``; the answer
+has ``reason`` ('' if all went well) and what was found out until then.  JSON carries odd bytes of names as lone surrogates.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import sqlite3
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from migrator import digest, sqlite
+from migrator.errors import SourceError
+from migrator.sqlite import quoted
+
+#: Address space of the process, in bytes.
+MEMORY_BYTES = 2 * 1024**3
+#: The most an examination may write into one file, in bytes beside eight times the database: sorting needs room.
+FILE_BYTES = 1024**3
+#: Steps of SQLite's machine between two looks at the clock.
+STEPS = 100_000
+#: Longest reason, in characters; messages of SQLite quote the file.
+REASON_CHARACTERS = 300
+#: Messages of an integrity check that we keep, and that we look through for a worse one.
+MESSAGES, MESSAGES_SEEN = 10, 100_000
+#: What integrity_check says of rows that can be read and break a promise of the schema: a finding, no damage.
+BROKEN_PROMISES = ("CHECK constraint failed in ", "NULL value in ")
+
+_PRAGMAS = {
+    "application_id",
+    "cache_size",
+    "data_version",
+    "encoding",
+    "integrity_check",
+    "page_size",
+    "table_xinfo",
+    "user_version",
+}
+_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_TRANSACTION}
+_JOURNAL_MODES = {1: "delete", 2: "wal"}
+_ENCRYPTED_BITS = 7.0
+
+
+def main() -> int:
+    """Answer requests until there are no more."""
+    _confine()
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = examine(Path(request["path"]), copy=Path(request["copy"]), seconds=request["seconds"])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
+    """Return what the database at *path* is and holds, and in ``reason`` why not."""
+    until = time.monotonic() + seconds
+    facts: dict[str, Any] = {"reason": ""}
+    try:
+        _limit_files(FILE_BYTES + 8 * path.lstat().st_size)
+        sqlite.private_copy(path, copy)
+        facts |= _header(copy)
+        facts["reason"] = _not_a_database(copy)
+        if not facts["reason"]:
+            _content(copy, facts, until)
+    except SourceError as error:
+        facts["reason"] = error.what
+    except OSError as error:
+        facts["reason"] = _os_reason(error)
+    except MemoryError:
+        facts["reason"] = "needs more memory than an examination may use"
+    except (sqlite3.Error, UnicodeError) as error:
+        facts["reason"] = f"did not finish within {seconds:.0f} s" if time.monotonic() > until else _reason(error, copy)
+    return facts
+
+
+def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
+    with sqlite.closing_scratch(copy) as connection:
+        connection.text_factory = digest.any_text
+        connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+        connection.execute("PRAGMA query_only = ON")
+        # From here on only what reads is allowed, whatever the schema says.
+        connection.set_authorizer(_may)
+        # Recovers a WAL or a hot journal.
+        parts = digest.layout(connection)
+        for name in ("page_size", "encoding", "user_version", "application_id"):
+            facts[name] = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        facts["views"] = [entry.name for entry in parts.entries if entry.type == "view"]
+        facts["triggers"] = [entry.name for entry in parts.entries if entry.type == "trigger"]
+        facts["integrity"], damaged = _integrity(connection)
+        if damaged:
+            facts["reason"] = f"damaged: {facts['integrity'][0]}"
+            return
+        held = digest.content(connection)
+        facts["digest"] = held.digest
+        facts["tables"] = _tables(connection, parts, held)
+
+
+def _tables(connection: sqlite3.Connection, parts: digest.Layout, held: digest.Content) -> list[dict[str, Any]]:
+    hidden = {*parts.shadows, "sqlite_sequence"}
+    tables = [
+        {
+            "name": table.name,
+            "module": "",
+            "rows": table.rows,
+            "digest": table.digest,
+            "columns": _columns(connection, table.name),
+        }
+        for table in held.tables
+        if table.name not in hidden
+    ]
+    rows = {table.name.lower(): table.rows for table in held.tables}
+    for name, module in parts.virtual:
+        # Only a module that SQLite's authors test against hostile files may connect; none is asked for a row.
+        known = module == "fts5"
+        tables.append(
+            {
+                "name": name,
+                "module": module or "unknown",
+                "rows": rows.get(f"{name}_content".lower()),
+                "digest": "",
+                "columns": _columns(connection, name) if known else [],
+            }
+        )
+    return tables
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
+    described = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
+    return [(name, declared) for _, name, declared, *_, hidden in described if hidden != 1]
+
+
+def _integrity(connection: sqlite3.Connection) -> tuple[list[str], bool]:
+    """Return the first messages of the integrity check, the worst first, and whether the file is damaged."""
+    messages: list[str] = []
+    for limit in (MESSAGES, MESSAGES_SEEN):
+        messages = [message for (message,) in connection.execute(f"PRAGMA integrity_check({limit})")]
+        damage = [m for m in messages if m != "ok" and not m.startswith(BROKEN_PROMISES)]
+        if damage or len(messages) < limit:
+            return [m[:REASON_CHARACTERS] for m in (damage or messages)[:MESSAGES]], bool(damage)
+    return messages[:MESSAGES], False
+
+
+def _may(action: int, argument: str | None, *_: str | None) -> int:
+    allowed = (
+        action in _ALLOWED
+        or (action == sqlite3.SQLITE_PRAGMA and argument in _PRAGMAS)
+        # SQLite asks for this when a virtual table declares its columns, and then writes nothing.
+        or (action == sqlite3.SQLITE_UPDATE and argument == "sqlite_master")
+    )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+
+def _header(copy: Path) -> dict[str, Any]:
+    """Return what can be told without SQLite."""
+    with copy.open("rb") as file:
+        head = file.read(100)
+    facts: dict[str, Any] = {
+        "size_bytes": copy.stat().st_size,
+        "wal_bytes": _size(sqlite.beside(copy, "-wal")),
+        "journal_bytes": _size(sqlite.beside(copy, "-journal")),
+        "hot_journal": _hot(sqlite.beside(copy, "-journal")),
+    }
+    if head.startswith(sqlite.MAGIC) and len(head) == 100:
+        facts["journal_mode"] = _JOURNAL_MODES.get(head[18], "unknown")
+    return facts
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None
+
+
+def _hot(journal: Path) -> bool:
+    """Tell whether the journal counts: one that was finished is empty or begins with zeros."""
+    if not journal.exists():
+        return False
+    with journal.open("rb") as file:
+        return any(file.read(1))
+
+
+def _not_a_database(copy: Path) -> str:
+    """Return why the file is none, as far as its first page tells; '' if SQLite has to judge."""
+    with copy.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(sqlite.MAGIC):
+        return "" if len(head) >= 512 else f"truncated: {len(head)} bytes, and the smallest page has 512"
+    if head.startswith(bytes.fromhex("00051607")):
+        return "not a database: an AppleDouble file, which macOS leaves beside a copied one"
+    if head.startswith(b"version https://git-lfs"):
+        return "not a database: a Git LFS pointer to a file that was not fetched"
+    if sqlite.MAGIC.startswith(head):
+        return f"truncated: {len(head)} bytes"
+    counts = Counter(head)
+    bits = -sum(n / len(head) * math.log2(n / len(head)) for n in counts.values())
+    if len(head) >= 512 and bits > _ENCRYPTED_BITS:
+        return "not a database: no header and bytes as if random; it looks encrypted or compressed"
+    return "not a database: it does not begin as SQLite files do"
+
+
+def _reason(error: Exception, copy: Path) -> str:
+    """Return why SQLite could not read the copy; a message that is not UTF-8 arrives as the error of decoding it."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"damaged: {digest.any_text(error.object)[:REASON_CHARACTERS]}"
+    if isinstance(error, UnicodeError):
+        return "the name of a table or column is not UTF-8: SQL cannot name it"
+    with copy.open("rb") as file:
+        head = file.read(100)
+    size, page, pages = copy.stat().st_size, int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+    page = 65536 if page == 1 else page
+    # The count of pages holds if the two counters of changes agree (sqlite.org/fileformat.html, section 1.3.7).
+    if head[24:28] == head[92:96] and size < page * pages and not sqlite.beside(copy, "-wal").exists():
+        return f"truncated: {size} bytes, and its header says {pages} pages of {page}"
+    return f"damaged: {str(error)[:REASON_CHARACTERS]}"
+
+
+def _os_reason(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return "no space for its private copy; set TMPDIR to a folder with room"
+    if error.errno == errno.ELOOP:
+        return "a symbolic link, which is not followed"
+    return (error.strerror or str(error)).lower()
+
+
+def _confine() -> None:
+    os.umask(0o077)
+    try:
+        import resource  # noqa: PLC0415 - not on every system; there the deadline alone protects
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _limit_files(size_bytes: int) -> None:
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

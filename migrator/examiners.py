@@ -1,0 +1,178 @@
+"""The parent's side of :mod:`migrator.examine`: who is asked, how long we wait, and what it means when a child dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from migrator.errors import MigratorError
+
+#: Seconds that every file may take, and seconds more for each MiB of it.
+DEADLINE_S, DEADLINE_S_PER_MIB = 60.0, 0.5
+#: Seconds after the deadline in which a child may end an examination by itself, before it is killed.
+GRACE_S = 2.0
+#: More children than this only wait for the disk.
+CHILDREN_MAX = 4
+#: The longest answer, in bytes: a schema of more is no schema.
+ANSWER_BYTES = 64 * 1024 * 1024
+
+Answer = Mapping[str, Any]
+
+
+def examine(
+    files: Mapping[Path, int], *, deadline_s: float = DEADLINE_S, progress: Callable[[Path], None] | None = None
+) -> dict[Path, Answer]:
+    """Examine *files* (path -> size in bytes), the largest first, each in a child process with a deadline.
+
+    Each gets an answer, be it only ``{"reason": ...}``.  *progress* is called after each.
+
+    Raises:
+        MigratorError: There is no folder for private copies.
+    """
+    if not files:
+        return {}
+    waiting = deque(sorted(files, key=lambda path: (-files[path], os.fsencode(path))))
+    count = min(_processors(), CHILDREN_MAX, len(files))
+    answers: dict[Path, Answer] = {}
+    lock = threading.Lock()
+
+    def work(child: _Child) -> None:
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                path = waiting.popleft()
+            answer = child.ask(path, seconds=deadline_s + DEADLINE_S_PER_MIB * files[path] / 1024**2)
+            with lock:
+                answers[path] = answer
+                if progress:
+                    progress(path)
+
+    try:
+        folder = TemporaryDirectory(prefix="migrator-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise MigratorError(
+            f"no folder for private copies: {error.strerror}", hint="set TMPDIR to a folder with room"
+        ) from None
+    with folder as path, ThreadPoolExecutor(count) as threads:
+        children = [_Child(Path(path) / str(number)) for number in range(count)]
+        try:
+            for future in [threads.submit(work, child) for child in children]:
+                future.result()
+        finally:
+            # Also when we were interrupted: the threads are then waiting for their children.
+            with lock:
+                waiting.clear()
+            for child in children:
+                child.end()
+    return answers
+
+
+class _Child:
+    """One examining process at a time, and the folder for its copies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, path: Path, *, seconds: float) -> Answer:
+        """Return the answer about *path*, or why there is none."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        process = self._process = self._process or _start(self._folder)
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(seconds + GRACE_S, kill)
+        timer.start()
+        try:
+            line = _exchange(process, {"path": str(path), "copy": str(self._folder / "copy.db"), "seconds": seconds})
+        finally:
+            timer.cancel()
+        if line.endswith(b"\n"):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            answer: Answer = json.loads(line)
+            return answer
+        status = self.end()
+        if late.is_set():
+            return {"reason": f"did not finish within {seconds:.0f} s"}
+        if len(line) >= ANSWER_BYTES:
+            return {"reason": "its schema is too large to be told"}
+        return {"reason": f"ended the process that examined it: {_ending(status)}"}
+
+    def end(self) -> int:
+        """End the process, if there is one; return its status."""
+        process, self._process = self._process, None
+        if not process:
+            return 0
+        if process.stdin:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            # A child that died by itself tells why; one that is idle ends when its input does.
+            process.wait(timeout=0.5)
+        process.kill()
+        status = process.wait()
+        if process.stdout:
+            process.stdout.close()
+        return status
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    # -P: the working directory may be the very folder that we distrust; a json.py in it must not be imported.
+    command = [sys.executable, "-P", "-m", "migrator.examine"]
+    environment = dict(os.environ)
+    package = str(Path(__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
+    # SQLite sorts there.
+    environment["SQLITE_TMPDIR"] = str(folder.parent)
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
+def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
+    """Return the line of the answer; it lacks its end if the process died."""
+    if process.stdin is None or process.stdout is None:
+        return b""
+    try:
+        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return b""
+    return process.stdout.readline(ANSWER_BYTES)
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -1,0 +1,200 @@
+"""Inventory: what lies in a data directory, one verdict a file, and nothing is changed.
+
+Files are found by their first sixteen bytes, and by their names where those promise a database.  Links are never
+followed.  What is in a database is read by a child process from a private copy (:mod:`migrator.examine`), so that
+neither a lock nor a ``-shm`` appears beside a source, and no file can take the tool down with it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from migrator import catalogue, examiners, recognise, walk
+from migrator.errors import UsageError
+from migrator.recognise import FoundTable, Identity
+from migrator.records import Database, Inventory, Table, Verdict, escaped
+
+#: Verdicts of files that have, or should have, a legacy database in them.
+_LEGACY = {Verdict.SOURCE, Verdict.STANDALONE, Verdict.EMPTY, Verdict.UNREADABLE}
+
+
+def inventory(
+    data_dir: Path,
+    *,
+    include: Sequence[Path] = (),
+    progress: Callable[[PurePosixPath], None] | None = None,
+    deadline_s: float = examiners.DEADLINE_S,
+) -> Inventory:
+    """Give every file below *data_dir*, and each of *include*, exactly one verdict.
+
+    Nothing is written, locked or followed.  A process that holds SQLite's locks on one of the files must not call this:
+    closing any descriptor of a file drops them.
+
+    Args:
+        data_dir: The folder that holds the databases.
+        include: Databases outside of it, known by their base names.
+        progress: Called with the place of each file that was examined.
+        deadline_s: Seconds for each file, beside what its size allows; then it is unreadable.
+
+    Raises:
+        UsageError: The folder or an included file is not there.
+    """
+    root = _directory(data_dir)
+    found = walk.below(root)
+    found = walk.including(found, root, [_included(path) for path in include])
+    by_path = {database.path: database for database in found.databases}
+    answers = examiners.examine(
+        {path: database.size_bytes or 0 for path, database in by_path.items() if database.verdict is Verdict.UNKNOWN},
+        deadline_s=deadline_s,
+        progress=(lambda path: progress(by_path[path].place)) if progress else None,
+    )
+    contents = {by_path[path].place: _content(answer) for path, answer in answers.items()}
+    identities = recognise.identities(
+        {d.place: contents.get(d.place) for d in found.databases if not _is_consolidated(d)}
+    )
+    databases = tuple(
+        _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in found.databases
+    )
+    findings = (*found.findings, *_findings(databases, root))
+    return Inventory(data_dir=root, databases=databases, passed_over=found.passed_over, findings=findings)
+
+
+def _directory(data_dir: Path) -> Path:
+    try:
+        root = data_dir.resolve(strict=True)
+        if not root.is_dir():
+            raise UsageError("is not a folder", where=escaped(data_dir), hint="name the folder of the databases")
+        os.scandir(root).close()
+    except OSError as error:
+        raise UsageError(
+            (error.strerror or "cannot be read").lower(),
+            where=escaped(data_dir),
+            hint="name the folder of the databases with --data-dir",
+        ) from None
+    return root
+
+
+def _included(path: Path) -> Path:
+    """Return the absolute path, its folder resolved, the file itself not followed."""
+    absolute = Path(os.path.realpath(path.parent)) / path.name
+    try:
+        status = absolute.lstat()
+    except OSError as error:
+        raise UsageError(
+            (error.strerror or "cannot be read").lower(), where=escaped(path), hint="--include names a database"
+        ) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise UsageError("is a folder", where=escaped(path), hint="--include names a database")
+    return absolute
+
+
+def _is_consolidated(database: Database) -> bool:
+    return database.verdict is Verdict.OURS and database.place.name in {*catalogue.TARGETS.values(), *walk.OUR_FOLDERS}
+
+
+def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
+    """Return the tables of an answer, None if the file could not be read."""
+    if answer["reason"]:
+        return None
+    return [
+        FoundTable(
+            Table(name=table["name"], module=table["module"], rows=table["rows"], digest=table["digest"]),
+            frozenset((name.lower(), declared.upper()) for name, declared in table["columns"]),
+        )
+        for table in answer["tables"]
+    ]
+
+
+def _judged(
+    database: Database,
+    answer: Mapping[str, Any] | None,
+    content: list[FoundTable] | None,
+    identity: Identity | None,
+) -> Database:
+    """Put together what was found out about one file."""
+    name = identity.name if identity else ""
+    if answer is None:
+        return replace(database, name=name)
+    database = replace(
+        database,
+        name=name,
+        verdict=Verdict.UNREADABLE,
+        reason=escaped(answer["reason"]),
+        size_bytes=answer.get("size_bytes", database.size_bytes),
+        wal_bytes=answer.get("wal_bytes"),
+        journal_bytes=answer.get("journal_bytes"),
+        hot_journal=answer.get("hot_journal", False),
+        journal_mode=answer.get("journal_mode", ""),
+        page_size_bytes=answer.get("page_size"),
+        encoding=answer.get("encoding", ""),
+        user_version=answer.get("user_version"),
+        application_id=answer.get("application_id"),
+        digest=answer.get("digest", ""),
+        integrity=tuple(escaped(message) for message in answer.get("integrity", ())),
+        views=tuple(answer.get("views", ())),
+        triggers=tuple(answer.get("triggers", ())),
+    )
+    if content is None:
+        return database
+    rows = sum(table.rows or 0 for table, _ in content)
+    if not name:
+        reason = identity.reason if identity else ""
+        return replace(
+            database,
+            verdict=Verdict.UNKNOWN,
+            reason=reason,
+            rows=rows,
+            tables=tuple(sorted((table for table, _ in content), key=lambda table: table.name)),
+        )
+    tables, missing = recognise.tables(name, content)
+    standalone = any(known.standalone for known in catalogue.legacy_databases() if known.name == name)
+    return replace(
+        database,
+        verdict=Verdict.STANDALONE if standalone else Verdict.SOURCE,
+        rows=rows,
+        tables=tuple(sorted(tables, key=lambda table: table.name)),
+        missing=missing,
+    )
+
+
+def _findings(databases: Sequence[Database], root: Path) -> Iterable[str]:
+    there = {database.name for database in databases}
+    absent = sorted(str(place) for place, name in recognise.places().items() if name not in there)
+    if absent:
+        yield f"not there: {', '.join(absent)}"
+    inodes = defaultdict(list)
+    for database in databases:
+        place = escaped(database.place)
+        if database.verdict is Verdict.OURS:
+            continue
+        status = database.path.lstat() if os.path.lexists(database.path) else None
+        if status and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+            inodes[status.st_dev, status.st_ino].append(place)
+        if database.verdict in _LEGACY and (database.mode or 0) & stat.S_IWOTH:
+            yield f"{place}: every user may write to it (mode {database.mode:04o})"
+        yield from _inside(database, place)
+    for names in inodes.values():
+        beyond = "" if len(names) > 1 else ", and the other name is not here"
+        yield f"{' and '.join(names)}: a file with several names{beyond}; what is written to one is written to all"
+    del root
+
+
+def _inside(database: Database, place: str) -> Iterable[str]:
+    if database.hot_journal and database.verdict is not Verdict.UNREADABLE:
+        yield f"{place}: a transaction was cut short; it counts as undone, as its journal says"
+    if database.digest and database.integrity != ("ok",):
+        yield f"{place}: rows break a promise of its schema: {'; '.join(database.integrity)}"
+    for table in database.tables:
+        name = f"{place}: table {escaped(table.name)}"
+        if table.differs:
+            yield f"{name} has a shape that is not known: {table.differs}"
+        if table.unexpected:
+            yield f"{name} is not known here ({'no' if table.rows is None else f'{table.rows:,}'} rows)"
+    if database.missing:
+        yield f"{place}: lacks {', '.join(map(escaped, database.missing))}"

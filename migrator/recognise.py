@@ -1,0 +1,145 @@
+"""Which legacy database a file is, and which known shape each of its tables has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from migrator import catalogue
+from migrator.catalogue import Shape
+from migrator.records import Table, escaped
+
+Columns = frozenset[tuple[str, str]]
+
+
+class FoundTable(NamedTuple):
+    """A table as the examination describes it, before anybody knows what it is.
+
+    Attributes:
+        table: Its name, module, rows and digest.
+        columns: Its columns as in :class:`migrator.catalogue.Shape`.
+    """
+
+    table: Table
+    columns: Columns
+
+
+class Identity(NamedTuple):
+    """Which legacy database a file is.
+
+    Attributes:
+        name: Its name; '' if none.
+        reason: Why it is none; else ''.
+    """
+
+    name: str
+    reason: str
+
+
+@cache
+def places() -> Mapping[PurePosixPath, str]:
+    """Return the name of the legacy database that belongs at each place."""
+    return {database.place: database.name for database in catalogue.legacy_databases()}
+
+
+def identities(files: Mapping[PurePosixPath, Sequence[FoundTable] | None]) -> dict[PurePosixPath, Identity]:
+    """Tell who is who; *files* are all files with their tables, None where those could not be read.
+
+    The place decides, readable or not.  Elsewhere the file's name does, if nobody is at the real place, nobody else
+    has the name, and its tables do not speak against it; where two databases share a file name, the tables decide.
+    """
+    at_home = {places()[place] for place in files if place in places()}
+    claims = {place: _by_name(place, tables, at_home) for place, tables in files.items() if place not in places()}
+    wanted = Counter(claim.name for claim in claims.values() if claim.name)
+    known = {place: Identity(places()[place], "") for place in files if place in places()}
+    for place, claim in claims.items():
+        if wanted[claim.name] > 1:
+            others = sorted(escaped(p) for p, c in claims.items() if c.name == claim.name and p != place)
+            known[place] = Identity("", f"could be {claim.name}, and so could {', '.join(others)}")
+        else:
+            known[place] = claim
+    return known
+
+
+def _by_name(place: PurePosixPath, tables: Sequence[FoundTable] | None, at_home: set[str]) -> Identity:
+    named = {name: home for home, name in places().items() if home.name == place.name}
+    if not named:
+        return Identity("", "no legacy database has this name")
+    scores = {name: _score(name, tables or ()) for name in named}
+    best = max(scores, key=lambda name: scores[name])
+    if tables and not scores[best]:
+        return Identity("", f"is called like {' and '.join(map(str, named.values()))} and holds none of its tables")
+    if len(named) > 1 and list(scores.values()).count(scores[best]) > 1:
+        return Identity(
+            "", f"is called like {' and '.join(map(str, named.values()))}, and its tables do not tell which"
+        )
+    if best in at_home:
+        return Identity("", f"a second {best}: the first lies at its place, {named[best]}")
+    return Identity(best, "")
+
+
+def _score(name: str, tables: Sequence[FoundTable]) -> int:
+    """Count the tables that have a known shape of the database *name*."""
+    shapes = {(shape.table.lower(), shape.columns) for shape in catalogue.shapes_of(name)}
+    return sum((found.table.name.lower(), found.columns) in shapes for found in tables)
+
+
+def tables(name: str, found: Sequence[FoundTable]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+    """Return the tables of the legacy database *name*, each with its variant or how it differs, and which are missing."""
+    shapes: dict[str, list[Shape]] = {}
+    for shape in catalogue.shapes_of(name):
+        shapes.setdefault(shape.table.lower(), []).append(shape)
+    candidates = [
+        [shape.variant for shape in shapes.get(table.name.lower(), ()) if shape.columns == columns]
+        for table, columns in found
+    ]
+    # Where a table has the same shape in two variants, the rest of the file decides.
+    votes = Counter(variant for variants in candidates for variant in variants)
+    recognised = tuple(
+        _recognised(
+            table, columns, shapes.get(table.name.lower(), []), max(variants, key=votes.__getitem__, default="")
+        )
+        for (table, columns), variants in zip(found, candidates, strict=True)
+    )
+    if not votes:
+        # Nothing has a known shape: the variant with the most of these names.
+        votes = Counter(s.variant for table, _ in found for s in shapes.get(table.name.lower(), ()))
+    variants = dict.fromkeys(shape.variant for shape in catalogue.shapes_of(name))
+    variant = max(variants, key=votes.__getitem__, default="")
+    present = {table.name.lower() for table, _ in found}
+    wanted = (shape.table for shape in catalogue.shapes_of(name) if shape.variant == variant)
+    return recognised, tuple(sorted(table for table in wanted if table.lower() not in present))
+
+
+def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: str) -> Table:
+    differs = ""
+    if shapes and not variant:
+        nearest = min(shapes, key=lambda shape: len(shape.columns ^ columns))
+        differs = _difference(columns, nearest.columns)
+    return Table(
+        name=table.name,
+        module=table.module,
+        rows=table.rows,
+        digest=table.digest,
+        variant=variant,
+        differs=differs,
+        unexpected=not shapes,
+    )
+
+
+def _difference(found: Columns, known: Columns) -> str:
+    """Say how the columns *found* differ from the *known* ones."""
+    was, now = dict(known), dict(found)
+    lacks = [f"{column} {was[column]}".strip() for column in sorted(was.keys() - now.keys())]
+    has = [f"{column} {now[column]}".strip() for column in sorted(now.keys() - was.keys())]
+    other = [
+        f"{column} is {now[column] or 'untyped'}, not {was[column] or 'untyped'}"
+        for column in sorted(was.keys() & now.keys())
+        if was[column] != now[column]
+    ]
+    parts = [f"lacks {', '.join(lacks)}"] if lacks else []
+    parts += [f"also has {', '.join(has)}"] if has else []
+    return escaped("; ".join(parts + other))
