@@ -110,12 +110,12 @@ def _recognise(path: Path, scratch: Path) -> str:
     return best
 
 
-def make_empty_set(folder: Path) -> None:
+def make_empty_set(folder: Path, changed: Mapping[str, str] = MappingProxyType({})) -> None:
     """Create the three databases in *folder* as the specification's DDL makes them, without a row of ours.
 
-    This is what is judged where no set is named: the DDL itself.
+    This is what is judged where no set is named: the DDL itself.  *changed* has another DDL for some of them.
     """
     for target, name in catalogue.TARGETS.items():
         with closing(sqlite.create(folder / name)) as connection:
-            connection.executescript(catalogue.target_ddl(target))
+            connection.executescript(changed.get(target) or catalogue.target_ddl(target))
             connection.execute("ANALYZE")

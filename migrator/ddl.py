@@ -28,7 +28,6 @@ from migrator.relational import (
     VirtualTable,
 )
 
-
 _LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _PRAGMA = re.compile(r"PRAGMA\s+(\w+)\s*=\s*([^;]+?)\s*;", re.IGNORECASE)
 _VIRTUAL = re.compile(

@@ -39,7 +39,9 @@ def reconcile_table(stored: Table, sql: str) -> tuple[Table, list[Difference]]:
         )
         # A key of a WITHOUT ROWID or STRICT table is NOT NULL without saying so.
         if not (column.primary_key and (stored.without_rowid or stored.strict)):
-            not_null = any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds)
+            not_null = any(
+                isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null") for kind in kinds
+            )
             differences += _contradiction(where, "NOT NULL", not_null, column.not_null)
     # A column without a type is a bare identifier to sqlglot.
     names = [part.name for part in create.this.expressions if isinstance(part, exp.ColumnDef | exp.Identifier)]

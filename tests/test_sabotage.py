@@ -1,0 +1,89 @@
+"""Every planted fault turns the contract red that has to catch it, with a message that names the place."""
+
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import sabotage, subject
+from migrator import sqlite
+
+CONTRACTS = Path(contracts.__file__).parent
+
+
+def judge(pytester, folder, *names):
+    """Run the contracts on *folder*; return the message of each that failed, by its name."""
+    chosen = ["-k", " or ".join(names)] if names else []
+    run = pytester.inline_run(
+        str(CONTRACTS), "--consolidated-dir", str(folder), "--import-mode=importlib", "-p", "no:cacheprovider", *chosen
+    )
+    passed, _, failed = run.listoutcomes()
+    assert passed or failed, "no contract ran"
+    return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in failed}
+
+
+@pytest.mark.parametrize("fault", sabotage.FAULTS, ids=lambda fault: fault.name)
+def test_fault_is_caught(pytester, tmp_path, fault):
+    sabotage.plant(fault, tmp_path)
+
+    failed = judge(pytester, tmp_path, *fault.caught_by)
+
+    red = {name.partition("[")[0] for name in failed}
+    assert set(fault.caught_by) <= red
+    messages = [text for name, text in failed.items() if name.startswith(fault.caught_by[0])]
+    assert any(all(word in message for word in fault.mentions) for message in messages), messages
+
+
+def test_a_set_as_specified_holds(pytester, tmp_path):
+    subject.make_empty_set(tmp_path)
+
+    assert {} == judge(pytester, tmp_path)
+
+
+def test_a_connection_without_foreign_keys_is_caught(pytester, tmp_path, monkeypatch):
+    """The one fault that is not in a database but in how ours are opened."""
+    subject.make_empty_set(tmp_path)
+    monkeypatch.setattr(sqlite, "application", sqlite.scratch)
+
+    failed = judge(pytester, tmp_path, "test_our_connection_enforces_what_the_specification_asks")
+
+    assert 3 == len(failed)
+    assert all("PRAGMA foreign_keys" in message for message in failed.values())
+
+
+def test_a_single_database_is_judged_under_any_name(pytester, tmp_path):
+    subject.make_empty_set(tmp_path)
+    renamed = (tmp_path / "jarvis_core.db").rename(tmp_path / "copy.sqlite")
+
+    run = pytester.inline_run(
+        str(CONTRACTS), "--consolidated-dir", str(renamed), "--import-mode=importlib", "-p", "no:cacheprovider"
+    )
+
+    passed, skipped, failed = run.listoutcomes()
+    assert ([], []) == (skipped, failed)
+    assert passed
+    assert not [report.nodeid for report in passed if "analytics" in report.nodeid]
+
+
+def test_judging_leaves_the_judged_folder_as_it_was(pytester, tmp_path):
+    subject.make_empty_set(tmp_path)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+
+    judge(pytester, tmp_path)
+
+    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--consolidated-dir", "nowhere"], "--consolidated-dir: nowhere: no such file or folder"),
+        (["--consolidated-dir", "."], "--consolidated-dir: .: holds none of jarvis_core.db"),
+        (["--legacy-dir", "nowhere"], "--legacy-dir: nowhere: no such folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_judged_is_a_usage_error(pytester, arguments, message):
+    result = pytester.runpytest_inprocess(str(CONTRACTS), *arguments)
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines([f"*{message}*"])
