@@ -1,0 +1,113 @@
+"""The command line: verbs, options, exit codes, one sentence for every error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from migrator import PIPELINE, cli
+
+
+def run(*arguments, **environment):
+    """Run the command as a user would, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "migrator", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def help_of(*verb):
+    return CliRunner().invoke(cli.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
+
+
+def test_help_lists_the_stages_in_order():
+    lines = [line.split()[0] for line in help_of().partition("Commands:")[2].splitlines() if line.strip()]
+
+    assert list(PIPELINE) == [word for word in lines if word in PIPELINE]
+
+
+@pytest.mark.parametrize("verb", cli.verbs())
+def test_every_verb_has_help(verb):
+    assert f"Usage: migrator {verb}" in help_of(verb)
+
+
+@pytest.mark.parametrize("verb", cli.PLANNED)
+def test_a_planned_verb_says_so(verb):
+    done = run(verb, "--data-dir", "x")
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert f"migrator {verb}: is planned, not built yet" in done.stderr
+    assert "(planned)" in help_of(verb)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["inventory", "--data-dir", "{tmp}/nowhere"], "nowhere"),
+        (["inventory", "--data-dir", "{tmp}", "--include", "{tmp}/nowhere.db"], "nowhere.db"),
+        (["specimen", "{tmp}"], "{tmp}"),
+    ],
+)
+def test_a_wrong_folder_is_one_sentence(tmp_path, arguments, sentence):
+    (tmp_path / "something").touch()
+
+    done = run(*(argument.format(tmp=tmp_path) for argument in arguments))
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert sentence.format(tmp=tmp_path) in done.stderr
+    assert 1 == len(done.stderr.strip().splitlines())
+    assert ["something"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_specimen_then_inventory_as_the_readme_has_it(tmp_path):
+    made = run("specimen", tmp_path / "demo", "--dirty", "--wal", "--seed", 7)
+    found = run("inventory", "--data-dir", tmp_path / "demo")
+
+    assert (0, 0) == (made.returncode, found.returncode), made.stderr + found.stderr
+    assert "jarvis.db" in found.stdout
+
+
+def test_json_is_one_object_with_a_schema_version(tmp_path):
+    made = json.loads(run("specimen", tmp_path / "demo", "--rows", 300, "--json").stdout)
+    found = json.loads(run("inventory", "--data-dir", tmp_path / "demo", "--json").stdout)
+
+    assert (1, 1) == (made["schema"], found["schema"])
+    assert "inventory" == found["command"]
+
+
+def test_an_option_has_a_twin_in_the_environment(tmp_path):
+    run("specimen", tmp_path / "demo", "--rows", 300)
+
+    found = json.loads(run("inventory", MIGRATOR_DATA_DIR=str(tmp_path / "demo"), MIGRATOR_JSON="1").stdout)
+
+    assert str(tmp_path / "demo") == found["data_dir"]
+
+
+def test_quiet_prints_nothing(tmp_path):
+    run("specimen", tmp_path / "demo", "--rows", 300)
+
+    done = run("inventory", "--data-dir", tmp_path / "demo", "--quiet")
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "faker" else object())
+
+    result = CliRunner().invoke(cli.cli, ["specimen", "nowhere"])
+
+    assert "contracts.specimens: needs faker; pip install 'jarvis-consolidation[contracts]'" == str(result.exception)
+    assert 2 == result.exception.exit_code
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion_is_there(shell):
+    done = run(_MIGRATOR_COMPLETE=f"{shell}_source")
+
+    assert "_MIGRATOR_COMPLETE" in done.stdout

@@ -1,0 +1,76 @@
+"""The contracts on the legacy set catch what is planted: in the folder, and in the tool."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import specimens
+from migrator import inventory
+
+FOLDER = Path(contracts.__file__).parent / "1_inventory"
+
+
+@pytest.fixture(name="legacy")
+def _legacy(tmp_path):
+    folder = tmp_path / "data"
+    specimens.make(folder, rows=300, seed=1)
+    return folder
+
+
+def judge(pytester, folder):
+    run = pytester.inline_run(
+        str(FOLDER), "--legacy-dir", str(folder), "--import-mode=importlib", "-p", "no:cacheprovider"
+    )
+    passed, _, failed = run.listoutcomes()
+    assert 2 == len(passed) + len(failed)
+    return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in failed}
+
+
+def test_a_specimen_holds(pytester, legacy):
+    assert {} == judge(pytester, legacy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "verdict"),
+    [("stranger.db", b"SQLite format 3\x00", "unreadable"), ("nothing.db", b"", "empty")],
+)
+def test_a_file_that_is_no_source_is_caught(pytester, legacy, name, content, verdict):
+    (legacy / name).write_bytes(content)
+
+    failed = judge(pytester, legacy)
+
+    assert {"test_every_file_has_one_verdict"} == failed.keys()
+    assert f"{name}: {verdict}" in failed["test_every_file_has_one_verdict"]
+
+
+def test_an_inventory_that_overlooks_a_file_is_caught(pytester, legacy, monkeypatch):
+    honest = inventory.inventory
+    monkeypatch.setattr(
+        inventory,
+        "inventory",
+        lambda folder: dataclasses.replace(found := honest(folder), databases=found.databases[1:]),
+    )
+
+    failed = judge(pytester, legacy)
+
+    assert "SQLite file without exactly one verdict" in failed["test_every_file_has_one_verdict"]
+
+
+@pytest.mark.parametrize("deed", ["a -shm is left behind", "a byte is changed"])
+def test_an_inventory_that_changes_something_is_caught(pytester, legacy, monkeypatch, deed):
+    honest = inventory.inventory
+
+    def meddling(folder):
+        if deed == "a -shm is left behind":
+            (folder / "jarvis.db-shm").touch()
+        else:
+            path = folder / "custom.db"
+            path.write_bytes(path.read_bytes()[:-1] + b"!")
+        return honest(folder)
+
+    monkeypatch.setattr(inventory, "inventory", meddling)
+
+    assert "file that inventory changed" in judge(pytester, legacy)["test_looking_changes_nothing"]

@@ -1,0 +1,55 @@
+"""Every clause of the promise has a contract, every contract a clause, every contract a fault that it catches."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import sabotage
+
+CONTRACTS = Path(contracts.__file__).parent
+CLAUSES = tomllib.loads((CONTRACTS / "clauses.toml").read_text(encoding="utf-8"))
+
+#: Contracts whose fault is planted in code, by a test: name -> that test.
+CAUGHT_ELSEWHERE = {
+    "test_every_file_has_one_verdict": "tests/test_contracts_inventory.py",
+    "test_looking_changes_nothing": "tests/test_contracts_inventory.py",
+}
+
+
+@pytest.fixture(name="items")
+def _items(pytester):
+    items, _ = pytester.inline_genitems(str(CONTRACTS), "--import-mode=importlib", "-p", "no:cacheprovider")
+    assert items
+    return items
+
+
+def test_clauses_and_contracts_name_each_other(items):
+    proved = {mark.args[0] for item in items for mark in item.iter_markers("clause")}
+    without = [item.nodeid for item in items if not list(item.iter_markers("clause"))]
+
+    assert [] == without
+    assert CLAUSES.keys() == proved
+
+
+def test_every_contract_has_a_fault_that_it_catches(items):
+    """A ``.sql`` contract plants its own; the others are caught in tests/test_sabotage.py."""
+    python = {item.originalname for item in items if hasattr(item, "originalname")}
+    caught = {name for fault in sabotage.FAULTS for name in fault.caught_by}
+
+    assert python == caught | CAUGHT_ELSEWHERE.keys()
+    for name, file in CAUGHT_ELSEWHERE.items():
+        assert name in (CONTRACTS.parent / file).read_text(encoding="utf-8")
+
+
+def test_every_sql_contract_can_fail(items):
+    names = [item.nodeid for item in items if item.parent.path.suffix == ".sql"]
+
+    assert len(names) == 2 * len([name for name in names if name.endswith("::can_fail")])
+
+
+def test_every_clause_says_its_sentence_and_where_it_comes_from():
+    for clause in CLAUSES.values():
+        assert {"says", "from"} == clause.keys()
+        assert clause["says"].endswith(".")
