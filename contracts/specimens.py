@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from contracts import predictions
 from contracts.specimen import analytics, carried, core, counts
 from contracts.specimen.tables import Table
 from contracts.specimen.world import World
@@ -137,7 +138,7 @@ def make(
             for writer in sorted(writers.values(), key=lambda writer: writer.path)
         },
         hazards=(),
-        quarantine={},
+        quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}, variant=variant),
     )
     for writer in writers.values():
         writer.finish()
@@ -164,7 +165,7 @@ def _write(directory: Path, manifest: Manifest, world: World) -> None:
         'local_utc_offset = "-06:00"\n'
         "\n"
         "[decisions]\n"
-        f"accept_quarantine = {sum(manifest.quarantine.values())}\n"
+        f"accept_quarantine = {predictions.total(manifest.quarantine)}\n"
         "code_is_ready = true\n",
         encoding="utf-8",
     )
