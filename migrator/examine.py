@@ -14,6 +14,7 @@ import errno
 import json
 import math
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -36,7 +37,7 @@ REASON_CHARACTERS = 300
 #: Messages of an integrity check that we keep, and that we look through for a worse one.
 MESSAGES, MESSAGES_SEEN = 10, 100_000
 #: What integrity_check says of rows that can be read and break a promise of the schema: a finding, no damage.
-BROKEN_PROMISES = ("CHECK constraint failed in ", "NULL value in ")
+BROKEN_PROMISE = re.compile(r"CHECK constraint failed in |(?:non-)?[A-Z]+ value in ")
 
 _PRAGMAS = {
     "application_id",
@@ -144,13 +145,15 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]
 
 def _integrity(connection: sqlite3.Connection) -> tuple[list[str], bool]:
     """Return the first messages of the integrity check, the worst first, and whether the file is damaged."""
-    messages: list[str] = []
+    messages, damage = [], []
     for limit in (MESSAGES, MESSAGES_SEEN):
-        messages = [message for (message,) in connection.execute(f"PRAGMA integrity_check({limit})")]
-        damage = [m for m in messages if m != "ok" and not m.startswith(BROKEN_PROMISES)]
-        if damage or len(messages) < limit:
-            return [m[:REASON_CHARACTERS] for m in (damage or messages)[:MESSAGES]], bool(damage)
-    return messages[:MESSAGES], False
+        rows = connection.execute(f"PRAGMA integrity_check({limit})").fetchall()
+        # One row may hold several messages below a title.
+        messages = [line for (row,) in rows for line in row.split("\n") if not line.startswith("***")]
+        damage = [message for message in messages if message != "ok" and not BROKEN_PROMISE.match(message)]
+        if damage or len(rows) < limit:
+            break
+    return [message[:REASON_CHARACTERS] for message in (damage or messages)[:MESSAGES]], bool(damage)
 
 
 def _may(action: int, argument: str | None, *_: str | None) -> int:

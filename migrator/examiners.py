@@ -66,15 +66,19 @@ def examine(
         raise MigratorError(
             f"no folder for private copies: {error.strerror}", hint="set TMPDIR to a folder with room"
         ) from None
-    with folder as path, ThreadPoolExecutor(count) as threads:
+    with folder as path:
         children = [_Child(Path(path) / str(number)) for number in range(count)]
         try:
-            for future in [threads.submit(work, child) for child in children]:
-                future.result()
+            with ThreadPoolExecutor(count) as threads:
+                try:
+                    for future in [threads.submit(work, child) for child in children]:
+                        future.result()
+                finally:
+                    # When we were interrupted the threads are waiting for their children.
+                    waiting.clear()
+                    for child in children:
+                        child.end()
         finally:
-            # Also when we were interrupted: the threads are then waiting for their children.
-            with lock:
-                waiting.clear()
             for child in children:
                 child.end()
     return answers

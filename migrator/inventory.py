@@ -46,8 +46,7 @@ def inventory(
         UsageError: The folder or an included file is not there.
     """
     root = _directory(data_dir)
-    found = walk.below(root)
-    found = walk.including(found, root, [_included(path) for path in include])
+    found = walk.walk(root, [_included(path) for path in include])
     by_path = {database.path: database for database in found.databases}
     answers = examiners.examine(
         {path: database.size_bytes or 0 for path, database in by_path.items() if database.verdict is Verdict.UNKNOWN},
@@ -61,7 +60,7 @@ def inventory(
     databases = tuple(
         _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in found.databases
     )
-    findings = (*found.findings, *_findings(databases, root))
+    findings = (*found.findings, *_findings(databases))
     return Inventory(data_dir=root, databases=databases, passed_over=found.passed_over, findings=findings)
 
 
@@ -163,7 +162,7 @@ def _judged(
     )
 
 
-def _findings(databases: Sequence[Database], root: Path) -> Iterable[str]:
+def _findings(databases: Sequence[Database]) -> Iterable[str]:
     there = {database.name for database in databases}
     absent = sorted(str(place) for place, name in recognise.places().items() if name not in there)
     if absent:
@@ -182,7 +181,6 @@ def _findings(databases: Sequence[Database], root: Path) -> Iterable[str]:
     for names in inodes.values():
         beyond = "" if len(names) > 1 else ", and the other name is not here"
         yield f"{' and '.join(names)}: a file with several names{beyond}; what is written to one is written to all"
-    del root
 
 
 def _inside(database: Database, place: str) -> Iterable[str]:

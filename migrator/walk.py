@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from migrator import catalogue, sqlite
@@ -24,13 +24,12 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
 }
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a walk found; filled on the way.
+    """What a walk found.
 
     Attributes:
         databases: With their final verdict, or ``unknown`` where their content has to be examined.
@@ -38,36 +37,24 @@ class Found:
         findings: Sentences.
     """
 
-    databases: list[Database] = field(default_factory=list)
-    passed_over: int = 0
-    findings: list[str] = field(default_factory=list)
+    databases: tuple[Database, ...]
+    passed_over: int
+    findings: tuple[str, ...]
 
 
-def below(root: Path) -> Found:
-    """Look at every file below *root*, links not followed, in the order of the bytes of their places."""
-    found = Found()
+def walk(root: Path, include: Iterable[Path] = ()) -> Found:
+    """Look at every file below *root*, links not followed, and at the files *include*; all paths are absolute."""
+    walker = _Walk(root)
     waiting = [root]
     while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(folder) as scan:
-                names = sorted((entry.name for entry in scan), key=os.fsencode)
-        except OSError as error:
-            found.findings.append(f"{escaped(folder.relative_to(root))}/: {_said(error)}; what is below was not seen")
-            continue
-        waiting += _look(root, folder, names, found)
-    found.databases.sort(key=lambda database: os.fsencode(str(database.place)))
-    return found
-
-
-def including(found: Found, root: Path, paths: Iterable[Path]) -> Found:
-    """Add the databases at *paths*, which may lie outside *root*."""
-    for path in paths:
-        if all(database.path != path for database in found.databases):
-            # What a person names is meant to be a database, whatever it is called.
-            place = path.relative_to(root) if path.is_relative_to(root) else path
-            found.databases.append(_file(root, path, PurePosixPath(place), path.lstat(), named=True))  # type: ignore[arg-type]
-    return found
+        waiting += walker.folder(waiting.pop())
+    for path in include:
+        walker.included(path)
+    return Found(
+        databases=tuple(sorted(walker.databases.values(), key=lambda database: os.fsencode(str(database.place)))),
+        passed_over=walker.passed_over,
+        findings=tuple(walker.findings),
+    )
 
 
 def is_database_name(name: str) -> bool:
@@ -75,110 +62,117 @@ def is_database_name(name: str) -> bool:
     return name.lower().endswith(_NAMES)
 
 
-def _look(root: Path, folder: Path, names: list[str], found: Found) -> Iterator[Path]:
-    """Look at the files of one *folder*, yield the folders in it."""
-    here: set[str] = set()
-    companions: list[tuple[str, os.stat_result]] = []
-    for name in names:
-        path = folder / name
-        place = PurePosixPath(path.relative_to(root))
+class _Walk:
+    """What was found so far below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.databases: dict[Path, Database] = {}
+        self.passed_over = 0
+        self.findings: list[str] = []
+
+    def included(self, path: Path) -> None:
+        """Look at a file that somebody named."""
+        # What a person names is meant to be a database, whatever it is called.
+        self._file(path, path.lstat(), named=True)
+
+    def folder(self, folder: Path) -> Iterator[Path]:
+        """Look at the files of one *folder*, yield the folders in it."""
         try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
+            with os.scandir(folder) as scan:
+                names = sorted((entry.name for entry in scan), key=os.fsencode)
         except OSError as error:
-            if is_database_name(name):
-                here.add(name)
-                found.databases.append(_database(path, place, None, Verdict.UNREADABLE, _said(error)))
-            continue
-        if stat.S_ISDIR(status.st_mode) and not is_database_name(name):
-            if folder == root and name in OUR_FOLDERS:
-                found.databases.append(_database(path, place, status, Verdict.OURS, "the tool's own folder"))
+            self.findings.append(f"{escaped(self._place(folder))}: {_said(error)}; what is below was not looked at")
+            return
+        # Companions come after their database.
+        for name in sorted(names, key=lambda name: name.endswith(_COMPANIONS)):
+            path = folder / name
+            try:
+                status = path.lstat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if is_database_name(name):
+                    self._add(path, None, Verdict.UNREADABLE, _said(error))
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                self._entry(path, status)
+            elif folder == self.root and name in OUR_FOLDERS:
+                self._add(path, status, Verdict.OURS, "the tool's own folder")
             else:
                 yield path
-            continue
-        database = _file(root, path, place, status)
-        if database:
-            here.add(name)
-            found.databases.append(database)
-            if stat.S_ISDIR(status.st_mode):
-                yield path
-        elif name.endswith(_COMPANIONS):
-            companions.append((name, status))
+
+    def _entry(self, path: Path, status: os.stat_result) -> None:
+        base, _, suffix = path.name.rpartition("-")
+        companion = path.name.endswith(_COMPANIONS)
+        if (companion and path.with_name(base) in self.databases) or self._file(path, status):
+            return
+        self.passed_over += 1
+        place = escaped(self._place(path))
+        if companion and suffix != "shm" and status.st_size:
+            if is_database_name(base) or _begin(path)[0][:4] in _WAL_MAGICS:
+                self.findings.append(f"{place}: lies without its database; what it holds is out of reach")
+        elif stat.S_ISLNK(status.st_mode) and path.is_dir():
+            self.findings.append(
+                f"{place}: a link to the folder {escaped(path.readlink())}, not followed;"
+                " name databases there with --include"
+            )
+
+    def _file(self, path: Path, status: os.stat_result, *, named: bool = False) -> bool:
+        """Add the file as far as its first bytes tell what it is; False if it has nothing to do with databases."""
+        named = named or is_database_name(path.name)
+        verdict, reason = Verdict.UNKNOWN, ""
+        if stat.S_ISLNK(status.st_mode):
+            verdict, reason = self._link(path)
+        elif not stat.S_ISREG(status.st_mode):
+            verdict = Verdict.UNREADABLE
+            reason = f"not a regular file: {_KINDS.get(stat.S_IFMT(status.st_mode), 'of a kind that is not known')}"
+        elif path.parent == self.root and path.name in _CONSOLIDATED:
+            verdict, reason = Verdict.OURS, "a consolidated database"
+        elif status.st_size == 0:
+            verdict, reason = Verdict.EMPTY, "0 bytes"
         else:
-            found.passed_over += 1
-            if stat.S_ISLNK(status.st_mode) and path.is_dir():
-                found.findings.append(
-                    f"{escaped(place)}: a link to the folder {escaped(path.readlink())}, not followed;"
-                    " name databases there with --include"
-                )
-    for name, status in companions:
-        base, _, suffix = name.rpartition("-")
-        if base in here:
-            continue
-        found.passed_over += 1
-        if suffix != "shm" and status.st_size and (is_database_name(base) or _head(folder / name)[:4] in _WAL_MAGICS):
-            place = PurePosixPath((folder / name).relative_to(root))
-            found.findings.append(f"{escaped(place)}: lies without its database; what it holds is out of reach")
+            head, reason = _begin(path)
+            verdict = Verdict.UNREADABLE if reason else Verdict.UNKNOWN
+            if reason and not named:
+                self.findings.append(f"{escaped(self._place(path))}: {reason}; it may be a database")
+            named = named or head == sqlite.MAGIC
+        if named:
+            self._add(path, status, verdict, reason)
+        return named
+
+    def _link(self, path: Path) -> tuple[Verdict, str]:
+        target = path.readlink()
+        # One step, read as text: what it points at is not touched, and may be gone.
+        aims = Path(os.path.normpath(path.parent / target))
+        if (aims.parent == self.root and aims.name in _CONSOLIDATED) or aims.is_relative_to(self.root / ".migrator"):
+            return Verdict.OURS, f"a link to {escaped(target)}"
+        return Verdict.UNREADABLE, f"a link to {escaped(target)}, not followed"
+
+    def _add(self, path: Path, status: os.stat_result | None, verdict: Verdict, reason: str) -> None:
+        regular = status is not None and stat.S_ISREG(status.st_mode)
+        self.databases[path] = Database(
+            path=path,
+            place=self._place(path),
+            verdict=verdict,
+            reason=reason,
+            size_bytes=status.st_size if status is not None and regular else None,
+            mode=stat.S_IMODE(status.st_mode) if status is not None else None,
+        )
+
+    def _place(self, path: Path) -> PurePosixPath:
+        return PurePosixPath(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def _file(
-    root: Path, path: Path, place: PurePosixPath, status: os.stat_result, *, named: bool = False
-) -> Database | None:
-    """Return what the file is as far as its first bytes tell; None if it has nothing to do with databases."""
-    named = named or is_database_name(path.name)
-    if stat.S_ISLNK(status.st_mode):
-        return _link(root, path, place, status) if named else None
-    if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no file")
-        return _database(path, place, status, Verdict.UNREADABLE, f"not a regular file: {kind}") if named else None
-    if path.parent == root and path.name in _CONSOLIDATED:
-        return _database(path, place, status, Verdict.OURS, "a consolidated database")
-    if status.st_size == 0:
-        return _database(path, place, status, Verdict.EMPTY, "0 bytes") if named else None
+def _begin(path: Path) -> tuple[bytes, str]:
+    """Return the first bytes of a file, or why they cannot be read."""
     try:
         with sqlite.open_source(path) as file:
-            head = file.read(len(sqlite.MAGIC))
-    except SourceError as error:
-        return _database(path, place, status, Verdict.UNREADABLE, error.what) if named else None
+            return file.read(len(sqlite.MAGIC)), ""
     except OSError as error:
-        return _database(path, place, status, Verdict.UNREADABLE, _said(error)) if named else None
-    if named or head == sqlite.MAGIC:
-        return _database(path, place, status, Verdict.UNKNOWN, "")
-    return None
-
-
-def _link(root: Path, path: Path, place: PurePosixPath, status: os.stat_result) -> Database:
-    target = path.readlink()
-    # One step, read as text: the file it points at is not touched, and may be gone.
-    aims = Path(os.path.normpath(path.parent / target))
-    ours = (aims.parent == root and aims.name in _CONSOLIDATED) or aims.is_relative_to(root / ".migrator")
-    reason = f"a link to {escaped(target)}"
-    if ours:
-        return _database(path, place, status, Verdict.OURS, reason)
-    return _database(path, place, status, Verdict.UNREADABLE, f"{reason}, not followed")
-
-
-def _database(
-    path: Path, place: PurePosixPath, status: os.stat_result | None, verdict: Verdict, reason: str
-) -> Database:
-    regular = status is not None and stat.S_ISREG(status.st_mode)
-    return Database(
-        path=path,
-        place=place,
-        verdict=verdict,
-        reason=reason,
-        size_bytes=status.st_size if status is not None and regular else None,
-        mode=stat.S_IMODE(status.st_mode) if status is not None else None,
-    )
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with sqlite.open_source(path) as file:
-            return file.read(len(sqlite.MAGIC))
-    except (OSError, SourceError):
-        return b""
+        return b"", _said(error)
+    except SourceError as error:
+        return b"", error.what
 
 
 def _said(error: OSError) -> str:
