@@ -1,0 +1,291 @@
+"""Private copies are of one instant and change nothing; every connection distrusts or obeys as its name says."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+from migrator import sqlite
+from migrator.errors import SourceBusy, SourceError
+
+#: A transaction larger than the cache, cut short by a kill: part of it is in the file, and a journal can undo it.
+CUT_SHORT = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 2")
+connection.execute("BEGIN")
+connection.execute("UPDATE t SET x = 'new ' || x")
+os.kill(os.getpid(), 9)
+"""
+#: Commits pairs of rows that add up to zero, for ever.
+WRITER = """
+import itertools, sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute(f"PRAGMA journal_mode = {sys.argv[2]}")
+connection.execute("PRAGMA wal_autocheckpoint = 20")
+connection.execute("CREATE TABLE t (x INTEGER, filling TEXT DEFAULT (hex(zeroblob(500))))")
+for i in itertools.count(1):
+    connection.execute("BEGIN")
+    connection.execute("INSERT INTO t (x) VALUES (?)", (i,))
+    connection.execute("INSERT INTO t (x) VALUES (?)", (-i,))
+    connection.execute("COMMIT")
+    if i == 3:
+        print("ready", flush=True)
+    time.sleep(float(sys.argv[3]))
+"""
+
+
+def made(path, script="CREATE TABLE t (x); INSERT INTO t VALUES ('old')"):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(script)
+    return path
+
+
+def state(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.iterdir()}
+
+
+def hot(path):
+    made(path, "CREATE TABLE t (x); CREATE TABLE u (x);")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany("INSERT INTO t VALUES (?)", [("old" + "." * 400,)] * 500)
+        connection.commit()
+    subprocess.run([sys.executable, "-c", CUT_SHORT, path], check=False)
+    assert (path.with_name(path.name + "-journal")).stat().st_size > 0
+    return path
+
+
+@contextmanager
+def writing(path, mode, pause_s):
+    with subprocess.Popen([sys.executable, "-c", WRITER, path, mode, str(pause_s)], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@pytest.fixture(name="data")
+def _data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(name="into")
+def _into(tmp_path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    return folder / "copy.db"
+
+
+def test_a_copy_has_the_rows_that_only_the_wal_has(data, into):
+    with closing(sqlite3.connect(data / "a.db", isolation_level=None)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)")
+        before = state(data)
+
+        sqlite.private_copy(data / "a.db", into)
+
+        assert before == state(data)
+    with sqlite.closing_scratch(into) as copied:
+        assert [(1,), (2,)] == copied.execute("SELECT x FROM t").fetchall()
+
+
+def test_a_transaction_that_was_cut_short_is_undone_in_the_copy_alone(data, into):
+    path = hot(data / "a.db")
+    before = state(data)
+
+    sqlite.private_copy(path, into)
+
+    with sqlite.closing_scratch(into) as copied:
+        assert [(500, 0)] == copied.execute("SELECT count(*), sum(x LIKE 'new%') FROM t").fetchall()
+    assert before == state(data)
+
+
+def with_super_journal(path, named):
+    """Let the journal name one more file, as a transaction over several databases does."""
+    name = os.fsencode(named)
+    checksum = sum(name)
+    with path.with_name(path.name + "-journal").open("ab") as journal:
+        journal.write((0x40000000 // 4096 + 1).to_bytes(4, "big") + name)
+        journal.write(len(name).to_bytes(4, "big") + checksum.to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7"))
+    return path
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_journal_that_names_a_file_does_not_get_it_deleted(data, into, tmp_path, ours):
+    """SQLite deletes the super-journal of a journal that it played back: here somebody's precious file."""
+    victim = tmp_path / "precious.txt"
+    victim.write_text("keep me")
+    path = with_super_journal(hot(data / "a.db"), victim)
+
+    if ours:
+        sqlite.private_copy(path, into)
+    else:
+        for suffix in ("", "-journal"):
+            sqlite.beside(into, suffix).write_bytes(sqlite.beside(path, suffix).read_bytes())
+
+    with sqlite.closing_scratch(into) as copied:
+        assert [(500, 0)] == copied.execute("SELECT count(*), sum(x LIKE 'new%') FROM t").fetchall()
+    assert ours == victim.exists(), "SQLite does not do it any more: the precaution may go"
+
+
+def test_a_journal_whose_super_journal_is_gone_was_committed(data, into):
+    path = with_super_journal(hot(data / "a.db"), data / "a.db-mj0123")
+
+    sqlite.private_copy(path, into)
+
+    with sqlite.closing_scratch(into) as copied:
+        assert copied.execute("SELECT sum(x LIKE 'new%') FROM t").fetchone()[0] > 0
+
+
+def test_a_super_journal_counts_beside_the_source_too(data, into, tmp_path):
+    """A folder may have been copied elsewhere while the transaction was open."""
+    path = with_super_journal(hot(data / "a.db"), tmp_path / "elsewhere" / "a.db-mj0123")
+    (data / "a.db-mj0123").touch()
+
+    sqlite.private_copy(path, into)
+
+    with sqlite.closing_scratch(into) as copied:
+        assert [(0,)] == copied.execute("SELECT sum(x LIKE 'new%') FROM t").fetchall()
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", b"\x00" * 7, bytes.fromhex("d9d505f920a163d7"), b"\xff" * 8 + b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"]
+)
+def test_the_end_of_a_journal_may_be_anything(data, into, tail):
+    path = made(data / "a.db")
+    (data / "a.db-journal").write_bytes(tail)
+
+    sqlite.private_copy(path, into)
+
+    assert tail == sqlite.beside(into, "-journal").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_a_copy_taken_beside_a_writer_is_of_one_instant(data, into, mode):
+    """Each commit adds a pair that sums to zero, so that half a commit shows."""
+    with writing(data / "a.db", mode, 0.03 if mode == "DELETE" else 0.002):
+        for number in range(12):
+            copy = into.with_name(f"{number}.db")
+            sqlite.private_copy(data / "a.db", copy)
+            with sqlite.closing_scratch(copy) as copied:
+                assert [(0, 0)] == copied.execute("SELECT sum(x), count(*) % 2 FROM t").fetchall()
+                assert [("ok",)] == copied.execute("PRAGMA integrity_check").fetchall()
+
+
+def test_a_writer_that_never_pauses_is_named(data, into):
+    with writing(data / "a.db", "DELETE", 0), pytest.raises(SourceBusy, match=r"kept changing.*stop its writer"):
+        sqlite.private_copy(data / "a.db", into, patience_s=0.2)
+
+
+def test_a_wal_that_was_begun_anew_meanwhile_is_copied_again(data, into, monkeypatch):
+    """The old WAL's frames over the newer file would be a database that never was."""
+    with closing(sqlite3.connect(data / "a.db", isolation_level=None)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        time.sleep(2 * sqlite.SETTLED_S)
+        honest, copies = sqlite._copy_file, []
+
+        def beginning_anew(source, target):
+            honest(source, target)
+            copies.append(source.name)
+            if copies == ["a.db", "a.db-wal"]:
+                connection.execute("INSERT INTO t VALUES (2)")
+
+        monkeypatch.setattr(sqlite, "_copy_file", beginning_anew)
+
+        sqlite.private_copy(data / "a.db", into)
+
+    assert copies == ["a.db", "a.db-wal"] * 2
+    with sqlite.closing_scratch(into) as copied:
+        assert [(1,), (2,)] == copied.execute("SELECT x FROM t").fetchall()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "nothing"])
+def test_only_regular_files_are_copied(data, into, kind):
+    path = data / "a.db"
+    match kind:
+        case "fifo":
+            os.mkfifo(path)
+        case "link":
+            path.symlink_to(made(data / "real.db"))
+        case "folder":
+            path.mkdir()
+
+    with pytest.raises((SourceError, OSError)):
+        sqlite.private_copy(path, into)
+
+
+def test_a_copy_is_its_owners_alone(data, into):
+    made(data / "a.db").chmod(0o666)
+
+    sqlite.private_copy(data / "a.db", into)
+
+    assert 0o600 == into.stat().st_mode & 0o777
+
+
+def test_opening_a_source_does_not_change_its_time_of_access(data):
+    path = made(data / "a.db")
+    os.utime(path, ns=(1, 1))
+
+    with sqlite.open_source(path) as file:
+        file.read()
+
+    assert 1 == path.stat().st_atime_ns
+
+
+def test_a_missing_file_is_not_created(tmp_path):
+    for connect in (sqlite.read, sqlite.scratch, sqlite.application):
+        with pytest.raises(sqlite3.OperationalError):
+            connect(tmp_path / "a.db")
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_names_may_hold_what_a_uri_may_not(tmp_path):
+    path = made(tmp_path / "a ?mode=memory&b#%20.db")
+
+    with closing(sqlite.read(path)) as connection:
+        assert [("old",)] == connection.execute("SELECT x FROM t").fetchall()
+
+
+def test_a_database_of_our_own_is_new_and_private(tmp_path):
+    sqlite.create(tmp_path / "a.db").close()
+
+    assert 0o600 == (tmp_path / "a.db").stat().st_mode & 0o777
+    with pytest.raises(FileExistsError):
+        sqlite.create(tmp_path / "a.db")
+
+
+def test_reading_cannot_write_and_trusts_no_schema(tmp_path):
+    made(tmp_path / "a.db", "CREATE TABLE t (x); CREATE VIEW v AS SELECT load_extension('x') AS y")
+
+    with closing(sqlite.read(tmp_path / "a.db")) as connection:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("DELETE FROM t")
+        with pytest.raises(sqlite3.OperationalError, match="unsafe use of load_extension"):
+            connection.execute("SELECT * FROM v")
+
+
+def test_the_application_has_its_constraints_alive(tmp_path):
+    made(tmp_path / "a.db")
+
+    with closing(sqlite.application(tmp_path / "a.db")) as connection:
+        assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
+        assert (1,) == connection.execute("PRAGMA synchronous").fetchone()
+
+
+def test_attaching_reads_only_unless_told_otherwise(tmp_path):
+    made(tmp_path / "a.db")
+    name = 'odd "name"'
+
+    with closing(sqlite.memory()) as connection:
+        sqlite.attach(connection, tmp_path / "a.db", name)
+        assert [("old",)] == connection.execute(f"SELECT x FROM {sqlite.quoted(name)}.t").fetchall()
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute(f"DELETE FROM {sqlite.quoted(name)}.t")
