@@ -65,10 +65,10 @@ def test_an_inventory_that_changes_something_is_caught(pytester, legacy, monkeyp
 
     def meddling(folder):
         if deed == "a -shm is left behind":
-            (folder / "jarvis.db-shm").touch()
+            (folder / "jarvis.db-shm").write_bytes(os.urandom(8))
         else:
             path = folder / "custom.db"
-            path.write_bytes(path.read_bytes()[:-1] + b"!")
+            path.write_bytes(path.read_bytes()[:-8] + os.urandom(8))
         return honest(folder)
 
     monkeypatch.setattr(inventory, "inventory", meddling)
