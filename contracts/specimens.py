@@ -21,7 +21,8 @@ from pathlib import Path
 import click
 
 from contracts import predictions
-from contracts.specimen import analytics, carried, core, counts
+from contracts.specimen import analytics, carried, core, counts, hazards
+from contracts.specimen.planting import Plant, Planted, plant
 from contracts.specimen.tables import Table
 from contracts.specimen.world import World
 from contracts.specimen.writer import Writer
@@ -32,25 +33,6 @@ from migrator.errors import MigratorError, UsageError
 ABSENT = frozenset({"cache_db", "rate_limiter_security"})
 
 _FOUND: Mapping[str, Table] = {**core.FOUND, **analytics.FOUND, **carried.FOUND}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planted:
-    """A hazard, planted.
-
-    Attributes:
-        id: Its name in the catalogue of hazards.
-        what: What is wrong, in a sentence.
-        where: The legacy table, ``jarvis.positions``, or the file.
-        count: How many rows have it.
-        quarantined: How many of them a correct migration quarantines, by target table.
-    """
-
-    id: str
-    what: str
-    where: str
-    count: int
-    quarantined: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +98,16 @@ def make(
     _claim(directory)
     world = World(seed, counts.found(rows))
     writers: dict[str, Writer] = {}
+    alerts = "monitoring" if dirty else "trading"
     for database in catalogue.legacy_databases():
-        if database.name in ABSENT or database.variant not in {"found", "trading"}:
+        if database.name in ABSENT or database.variant not in {"found", alerts}:
             continue
         writer = writers[database.name] = Writer(directory / database.place, database.ddl, wal=wal)
         writer.fill(_FOUND, world, database.name, [shape.table for shape in database.shapes])
         writer.late()
+    databases = {name: writer.connection for name, writer in writers.items()}
+    plot = Plant(world, databases)
+    planted = tuple(plant(hazard, plot) for hazard in hazards.FOUND) if dirty else ()
     manifest = Manifest(
         seed=seed,
         variant=variant,
@@ -137,7 +123,7 @@ def make(
             writer.path.relative_to(directory).as_posix(): writer.rows()
             for writer in sorted(writers.values(), key=lambda writer: writer.path)
         },
-        hazards=(),
+        hazards=planted,
         quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}, variant=variant),
     )
     for writer in writers.values():

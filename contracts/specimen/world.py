@@ -167,15 +167,19 @@ class World:
             found.setdefault(name if name not in found else f"{name} {len(found)}", kind)
         return list(found.items())
 
+    def salt_of(self, table: str) -> int:
+        """Return what tells the ids of *table* from those of other tables."""
+        return self.salt ^ sum(table.encode()) * 0x9E3779B1
+
     def id8(self, table: str, index: int) -> str:
         """Return the id of row *index* of *table*: eight hex digits, unique within the table.
 
         The third and the fourth row have one that INTEGER affinity would take for a number: about 4 % of such ids do,
         but a small table might be without.
         """
-        salt = self.salt ^ sum(table.encode()) * 0x9E3779B1
+        salt = self.salt_of(table)
         if index in _NUMERIC:
-            return hex8_numeric(_NUMERIC[index], 1 << 30, salt)
+            return hex8_numeric(_NUMERIC[index], 3 << 30, salt)
         return hex8(index, salt)
 
 
