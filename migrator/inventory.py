@@ -70,12 +70,11 @@ def _directory(data_dir: Path) -> Path:
         if not root.is_dir():
             raise UsageError("is not a folder", where=escaped(data_dir), hint="name the folder of the databases")
         os.scandir(root).close()
-    except OSError as error:
-        raise UsageError(
-            (error.strerror or "cannot be read").lower(),
-            where=escaped(data_dir),
-            hint="name the folder of the databases with --data-dir",
-        ) from None
+    except (OSError, RuntimeError) as error:
+        # Python below 3.13 has a RuntimeError for links in a circle.
+        what = getattr(error, "strerror", "") or "cannot be read"
+        hint = "name the folder of the databases with --data-dir"
+        raise UsageError(what.lower(), where=escaped(data_dir), hint=hint) from None
     return root
 
 
