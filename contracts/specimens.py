@@ -13,26 +13,76 @@ from __future__ import annotations
 import json
 import platform
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
 from contracts import predictions
-from contracts.specimen import analytics, carried, core, counts, hazards
-from contracts.specimen.planting import Plant, Planted, plant
+from contracts.specimen import analytics, carried, core, counts, hazards, hazards_specified, sound, specified
+from contracts.specimen.planting import Hazard, Plant, Planted, Sound, plant
 from contracts.specimen.tables import Table
 from contracts.specimen.world import World
 from contracts.specimen.writer import Writer
 from migrator import catalogue
 from migrator.errors import MigratorError, UsageError
 
-#: Known databases that no specimen of the variant ``found`` has: production did not have them.
-ABSENT = frozenset({"cache_db", "rate_limiter_security"})
+#: Known databases that no specimen of the variant has: production did not have them, or had the other cache.
+ABSENT: Mapping[str, frozenset[str]] = {
+    "found": frozenset({"cache_db", "rate_limiter_security"}),
+    catalogue.SPECIFIED_VARIANT: frozenset({"file_cache", "rate_limiter_security"}),
+}
 
-_FOUND: Mapping[str, Table] = {**core.FOUND, **analytics.FOUND, **carried.FOUND}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Variant:
+    """How specimens of one variant are made."""
+
+    counts: Callable[[int | None], Mapping[str, int]]
+    tables: Mapping[str, Table]
+    hazards: Sequence[Hazard]
+    sound: Mapping[str, Sound]
+
+
+_VARIANTS: Mapping[str, _Variant] = {
+    "found": _Variant(
+        counts=counts.found,
+        tables={**core.FOUND, **analytics.FOUND, **carried.FOUND},
+        hazards=hazards.FOUND,
+        sound=sound.SOUND,
+    ),
+    catalogue.SPECIFIED_VARIANT: _Variant(
+        counts=counts.specified,
+        tables={**carried.FOUND, **specified.SPECIFIED},
+        hazards=hazards_specified.SPECIFIED,
+        sound=hazards_specified.SOUND,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Database:
+    """One database to be made: its name, its place, its shape and its tables."""
+
+    name: str
+    place: PurePosixPath
+    ddl: str
+    tables: Sequence[str]
+
+
+def _databases(variant: str, *, dirty: bool) -> Iterator[_Database]:
+    """Yield the databases of a set.  In a dirty one, the other of its two makers has made alerts.db."""
+    shapes = {"found", "monitoring" if dirty else "trading"}
+    for legacy in catalogue.legacy_databases():
+        if legacy.name in ABSENT[variant] or legacy.variant not in shapes:
+            continue
+        if variant == catalogue.SPECIFIED_VARIANT and legacy.name in catalogue.SPECIFIED:
+            ddl, tables = specified.ddl(legacy.name, journal_of=legacy.ddl), specified.tables(legacy.name)
+        else:
+            ddl, tables = legacy.ddl, [shape.table for shape in legacy.shapes]
+        yield _Database(name=legacy.name, place=legacy.place, ddl=ddl, tables=tables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +97,7 @@ class Manifest:
         dirty: Whether hazards were planted.
         wal: Whether the WAL databases have rows in their WAL alone.
         versions: Of Faker, Python and SQLite; another Faker may draw other values.
-        files: Rows by file and table, those in a WAL included; virtual tables and their shadows are left out.
+        files: Rows by file and table, those in a WAL included; shadow tables, and indexes over a table, are left out.
         hazards: What was planted.
         quarantine: How many legacy rows a correct migration quarantines, by target table; see predictions.py.
     """
@@ -91,23 +141,26 @@ def make(
     Raises:
         UsageError: There is something in *directory*, or an option has no such value.
     """
-    if variant not in {"found", catalogue.SPECIFIED_VARIANT}:
+    if variant not in _VARIANTS:
         raise UsageError(f"no such variant: {variant}", hint="choose found or specified")
     if rows is not None and rows < 0:
         raise UsageError(f"a set cannot have {rows} rows", hint="ask for 0 or more")
     _claim(directory)
-    world = World(seed, counts.found(rows))
+    kind = _VARIANTS[variant]
+    world = World(seed, kind.counts(rows))
     writers: dict[str, Writer] = {}
-    alerts = "monitoring" if dirty else "trading"
-    for database in catalogue.legacy_databases():
-        if database.name in ABSENT or database.variant not in {"found", alerts}:
-            continue
+    for database in _databases(variant, dirty=dirty):
         writer = writers[database.name] = Writer(directory / database.place, database.ddl, wal=wal)
-        writer.fill(_FOUND, world, database.name, [shape.table for shape in database.shapes])
+        writer.fill(kind.tables, world, database.name, database.tables)
         writer.late()
     databases = {name: writer.connection for name, writer in writers.items()}
-    plot = Plant(world, databases)
-    planted = tuple(plant(hazard, plot) for hazard in hazards.FOUND) if dirty else ()
+    plot = Plant(world, databases, kind.sound)
+    planted = [plant(hazard, plot) for hazard in kind.hazards] if dirty else []
+    planted += [
+        Planted(id="G7", what="rows that only the WAL has", where=name, count=writer.rows_in_wal(), quarantined={})
+        for name, writer in writers.items()
+        if writer.rows_in_wal()
+    ]
     manifest = Manifest(
         seed=seed,
         variant=variant,
@@ -123,7 +176,7 @@ def make(
             writer.path.relative_to(directory).as_posix(): writer.rows()
             for writer in sorted(writers.values(), key=lambda writer: writer.path)
         },
-        hazards=planted,
+        hazards=tuple(planted),
         quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}, variant=variant),
     )
     for writer in writers.values():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from contracts.specimen import hazards_analytics, hazards_core
+from contracts.specimen import hazards_analytics, hazards_core, hazards_tax
 from contracts.specimen.planting import Hazard, Hazards, Plant, Text
 from contracts.specimen.values import NOW, aware, naive, spaced
 
@@ -349,4 +349,10 @@ def _g19(plant: Plant) -> None:
 
 
 #: All hazards of the variant ``found``, in the order of planting: the stray evidence last, sequences at the very end.
-FOUND: Sequence[Hazard] = (*hazards_core.HAZARDS, *hazards_analytics.HAZARDS, *_EVERYWHERE, *_LAST)
+FOUND: Sequence[Hazard] = (
+    *hazards_core.HAZARDS,
+    *hazards_tax.HAZARDS,
+    *hazards_analytics.HAZARDS,
+    *_EVERYWHERE,
+    *_LAST,
+)

@@ -33,6 +33,7 @@ class Writer:
         self.path = path
         self.journal = journal[1].lower() if journal else "delete"
         self.wal = wal and self.journal == "wal"
+        self._early = 0
         self._late: list[tuple[str, Iterator[tuple[Any, ...]]]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = sqlite.create(path)
@@ -71,6 +72,7 @@ class Writer:
     def late(self) -> sqlite3.Connection:
         """Write what was held back and return the connection, for what else is to come last."""
         if self.wal:
+            self._early = sum(self.rows().values())
             self._pragmas("locking_mode = NORMAL", "journal_mode = WAL", "wal_autocheckpoint = 0")
         for insert, rows in self._late:
             self._many(insert, rows)
@@ -78,13 +80,18 @@ class Writer:
         return self.connection
 
     def rows(self) -> dict[str, int]:
-        """Return how many rows each table has; virtual tables and their shadows are left out."""
+        """Return how many rows each table has; an index over another table has none of its own."""
         tables = self.connection.execute(
-            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
-            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            "SELECT l.name FROM pragma_table_list AS l JOIN sqlite_schema AS s ON s.name = l.name"
+            " WHERE l.schema = 'main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            " AND (l.type = 'table' OR l.type = 'virtual' AND s.sql NOT LIKE '%content=%') ORDER BY l.name"
         ).fetchall()
         count = "SELECT count(*) FROM "
         return {name: self.connection.execute(count + sqlite.quoted(name)).fetchone()[0] for (name,) in tables}
+
+    def rows_in_wal(self) -> int:
+        """Return how many rows would be missing from a copy without the WAL."""
+        return sum(self.rows().values()) - self._early if self.wal else 0
 
     def finish(self) -> None:
         """Close the database in its journal mode; with *wal*, as a process leaves it that was killed."""
