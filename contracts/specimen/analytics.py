@@ -136,7 +136,7 @@ def _facts(world: World, count: int) -> Rows:
 
 @FOUND.of(
     "jarvis_memory.reflections",
-    '"trigger", what_happened, why_failed, lesson, new_approach, applied, applied_count, created_at',
+    "trigger, what_happened, why_failed, lesson, new_approach, applied, applied_count, created_at",
 )
 def _reflections(world: World, count: int) -> Rows:
     rng = world.rng("jarvis_memory.reflections")

@@ -255,7 +255,7 @@ def _s2(plant: Plant) -> None:
 
 @HAZARDS.of("S6", "jarvis.treasury_stats", "a second score that contradicts the first")
 def _s6(plant: Plant) -> None:
-    keep_one(plant, "jarvis", "INSERT OR IGNORE INTO treasury_stats (id) VALUES (1)")
+    keep_one(plant, "jarvis", f"INSERT OR IGNORE INTO treasury_stats (id, updated_at) VALUES (1, '{aware(NOW)}')")
     plant.change("jarvis", "UPDATE treasury_stats SET total_trades = 99, largest_win_token = 'BONK'")
 
 

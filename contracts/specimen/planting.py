@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.specimen.tables import insertion
 from contracts.specimen.values import (
     hex8,
     hex8_numeric,
@@ -20,7 +21,6 @@ from contracts.specimen.values import (
     signature,
 )
 from contracts.specimen.world import World
-from migrator import sqlite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,8 @@ class Planted:
         what: What is wrong, in a sentence.
         where: The legacy table, ``jarvis.positions``.
         count: How many rows have it.
-        quarantined: How many of them a correct migration quarantines, by target table.
+        quarantined: How many of them, and of sound rows that they needed beside them, a correct migration quarantines,
+            by target table.
     """
 
     id: str
@@ -101,22 +102,18 @@ class Plant:
             changes: Values by column.
         """
         self.count += 1
-        if refused:
-            self.refused[refused] += 1
-        return self.beside(table, **changes)
+        return self.beside(table, refused=refused, **changes)
 
     def beside(self, table: str, *, refused: str = "", **changes: Any) -> int:
         """Add a sound row that the hazard needs: it is not counted, but it may have to be *refused* all the same."""
-        if refused and refused not in self.refused:
-            self.refused[refused] = 0
         if refused:
             self.refused[refused] += 1
         values = {**self.sound[table](self), **changes}
         database, _, name = table.partition(".")
-        marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, Text) else "?" for value in values.values())
-        columns = ", ".join(sqlite.quoted(column) for column in values)
-        cursor = self.databases[database].execute(
-            f"INSERT INTO {sqlite.quoted(name)} ({columns}) VALUES ({marks})",
+        connection = self.databases[database]
+        marks = {name: "CAST(? AS TEXT)" if isinstance(value, Text) else "?" for name, value in values.items()}
+        cursor = connection.execute(
+            insertion(connection, name, marks),
             [value.raw if isinstance(value, Text) else value for value in values.values()],
         )
         return cursor.lastrowid or 0

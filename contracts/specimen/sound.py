@@ -160,8 +160,11 @@ def _reading(_plant: Plant) -> dict[str, Any]:
 
 
 def _movement(plant: Plant) -> dict[str, Any]:
+    """Return a movement of a wallet of its own."""
+    wallet = plant.mint()
+    plant.beside("whales.whale_wallets", address=wallet)
     return {
-        "wallet_address": plant.world.wallets[0],
+        "wallet_address": wallet,
         "timestamp": aware(_AT),
         "movement_type": "transfer",
         "token_symbol": "SOL",

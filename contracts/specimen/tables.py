@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.specimen.values import NOW, spaced
 from contracts.specimen.world import World
+from migrator import sqlite
 
 #: Makes that many rows of a table.
 Maker = Callable[[World, int], Iterator[tuple[Any, ...]]]
@@ -36,3 +39,22 @@ class Tables(dict[str, Table]):
             return make
 
         return register
+
+
+def insertion(connection: sqlite3.Connection, table: str, given: Mapping[str, str] | Sequence[str]) -> str:
+    """Return an INSERT into *table* of the columns *given*, whose values are parameters.
+
+    A column that would take the wall clock for want of a value takes the present of specimens.
+
+    Args:
+        connection: Where the table is.
+        table: Its name.
+        given: Columns, or columns and the expressions in which their parameters stand.
+    """
+    marks = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "?")
+    clocks = connection.execute(
+        "SELECT name FROM pragma_table_info(?) WHERE dflt_value = 'CURRENT_TIMESTAMP'", (table,)
+    ).fetchall()
+    marks.update({name: f"'{spaced(NOW)}'" for (name,) in clocks if name not in marks})
+    columns = ", ".join(sqlite.quoted(name) for name in marks)
+    return f"INSERT INTO {sqlite.quoted(table)} ({columns}) VALUES ({', '.join(marks.values())})"

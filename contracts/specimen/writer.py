@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from contracts.specimen.tables import Table
+from contracts.specimen.tables import Table, insertion
 from contracts.specimen.world import World
 from migrator import sqlite
 
@@ -57,8 +57,7 @@ class Writer:
             if not count:
                 continue
             table = tables[key]
-            marks = ", ".join("?" * len(table.columns.split(", ")))
-            insert = f"INSERT INTO {sqlite.quoted(name)} ({table.columns}) VALUES ({marks})"
+            insert = insertion(self.connection, name, table.columns.split(", "))
             rows = table.make(world, count)
             early = count - min(WAL_ROWS, max(1, count // 10)) if self.wal else count
             self._many(insert, islice(rows, early))
