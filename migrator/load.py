@@ -1,0 +1,184 @@
+"""Fills one target table from its mappings: rows that go in, rows that a constraint refuses, and the lineage of both.
+
+The forward SELECTs fill a work table with the target's columns and types but none of its constraints.  There each
+constraint of the specification is a predicate: a row that breaks one is quarantined under its name, the rest goes in.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from migrator import ddl, mapping, rebuild
+from migrator.mapping import TableMapping
+from migrator.relational import Table
+from migrator.sqlite import quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A constraint as a predicate over the work table.
+
+    Attributes:
+        broken: Its name in the quarantine.
+        where: SQL that is true for rows that break it, among those that no other constraint refuses.
+    """
+
+    broken: str
+    where: str
+
+
+def load(
+    connection: sqlite3.Connection,
+    target: str,
+    table: str,
+    sources: Sequence[TableMapping],
+    constants: Mapping[str, str],
+    base: int,
+) -> None:
+    """Fill *table* of *target* from *sources*, above the id *base* where ids are assigned.
+
+    The connection has the target attached under its name, the sources under theirs, and ``ids`` for the work tables.
+
+    Raises:
+        sqlite3.Error: The disk is full, or a mapping asks what SQLite cannot answer.
+    """
+    schema = ddl.target(target)
+    shape = next((one for one in schema.tables if one.name == table), None)
+    key = mapping.target_key(schema, table)
+    columns = mapping.target_columns(schema, table)
+    connection.execute("DROP TABLE IF EXISTS temp.forward")
+    connection.execute(f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, source, broken)")
+    for number, source in enumerate(sources):
+        _run_forward(connection, source, number, constants)
+    for refusal in _refusals(shape, target, sources):
+        connection.execute(f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,))
+    # A legacy row goes in whole or not at all.
+    if any(source.parts for source in sources):
+        connection.execute(
+            "UPDATE temp.forward SET broken = other.broken FROM (SELECT source AS from_source, legacy_key AS from_key,"
+            " min(broken) AS broken FROM temp.forward WHERE broken IS NOT NULL GROUP BY 1, 2) AS other"
+            " WHERE forward.broken IS NULL AND forward.source = from_source AND forward.legacy_key IS from_key"
+        )
+    if any(source.number for source in sources):
+        _number(connection, key, sources[0].number, base)
+    names = ", ".join(quoted(column) for column in columns)
+    connection.execute(
+        f"INSERT INTO {target}.{quoted(table)} ({names}) SELECT {names} FROM temp.forward WHERE broken IS NULL"
+        f" ORDER BY {quoted(key)}"
+    )
+    for number, source in enumerate(sources):
+        _write_lineage(connection, target, key, source, number)
+        if not source.stub:
+            _write_quarantine(connection, target, source, number)
+    if table in {reference.parent for one in schema.tables for reference in one.foreign_keys}:
+        connection.execute(f"CREATE TABLE ids.{quoted(table)} (legacy_key, id)")
+        connection.execute(
+            f"INSERT INTO ids.{quoted(table)} SELECT legacy_key, {quoted(key)} FROM temp.forward WHERE broken IS NULL"
+        )
+        connection.execute(f"CREATE INDEX ids.{quoted(f'{table}_key')} ON {quoted(table)}(legacy_key)")
+    connection.execute("DROP TABLE temp.forward")
+
+
+def _declarations(shape: Table | None, columns: Sequence[str]) -> str:
+    """Return the columns with the target's types: a value is judged as it would be stored."""
+    types = {column.name: column.type for column in shape.columns} if shape else {}
+    return ", ".join(f"{quoted(column)} {types.get(column, '')}" for column in columns)
+
+
+def _run_forward(
+    connection: sqlite3.Connection, source: TableMapping, number: int, constants: Mapping[str, str]
+) -> None:
+    names = ", ".join(quoted(column) for column in source.columns)
+    part = "part" if source.parts else "0"
+    # A row without a key cannot be named; it is quarantined straight from the source.
+    connection.execute(
+        f"INSERT INTO temp.forward ({names}, legacy_key, part, source)"
+        f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
+        + ("" if source.stub else " WHERE legacy_key IS NOT NULL"),
+        {name: constants[name] for name in source.constants},
+    )
+
+
+def _refusals(shape: Table | None, target: str, sources: Sequence[TableMapping]) -> Iterator[Refusal]:
+    """Yield each constraint of the table, those that choose among rows last."""
+    if shape is None:
+        return
+    numbered = any(source.number for source in sources)
+    for column in shape.columns:
+        if column.not_null:
+            yield Refusal(broken=f"NOT NULL {column.name}", where=f"{quoted(column.name)} IS NULL")
+    for check in shape.checks:
+        yield Refusal(broken=f"CHECK {check.expression}", where=f"NOT ({check.expression})")
+    for reference in shape.foreign_keys:
+        (child,), (parent,) = reference.columns, reference.parent_columns
+        yield Refusal(
+            broken=f"FOREIGN KEY {child}",
+            where=f"{quoted(child)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {target}.{quoted(reference.parent)} AS p"
+            f" WHERE p.{quoted(parent)} = forward.{quoted(child)})",
+        )
+    keep = next((source.keep for source in sources if source.keep), "")
+    key = next(column for column in shape.columns if column.primary_key)
+    if not numbered:
+        if key.type == "INTEGER":
+            yield Refusal(broken=f"PRIMARY KEY {key.name}", where=f"typeof({quoted(key.name)}) <> 'integer'")
+        yield _only_one([key.name], keep, f"PRIMARY KEY {key.name}")
+    for unique in shape.uniques:
+        if unique.origin == "unique":
+            names = [str(column.name) for column in unique.columns]
+            yield _only_one(names, keep, f"UNIQUE {', '.join(names)}")
+
+
+def _only_one(names: Sequence[str], keep: str, broken: str) -> Refusal:
+    partition = ", ".join(quoted(name) for name in names)
+    present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
+    order = f"{keep}, source, legacy_key, part" if keep else "source, legacy_key, part"
+    return Refusal(
+        broken=broken,
+        where=f"rowid IN (SELECT other FROM (SELECT rowid AS other, row_number() OVER (PARTITION BY {partition}"
+        f" ORDER BY {order}) AS place FROM temp.forward WHERE broken IS NULL AND {present}) WHERE place > 1)",
+    )
+
+
+def _number(connection: sqlite3.Connection, key: str, number: str, base: int) -> None:
+    """Assign ids above *base*: by time, then source, legacy key and part, whatever order the rows lay in."""
+    connection.execute(
+        f"UPDATE temp.forward SET {quoted(key)} = placed.place + ? FROM (SELECT rowid AS row, row_number() OVER"
+        f" (ORDER BY {quoted(number)}, source, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"
+        " WHERE forward.rowid = placed.row",
+        (base,),
+    )
+
+
+def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source: TableMapping, number: int) -> None:
+    connection.execute(
+        f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT ?, legacy_key, ?, {quoted(key)}"
+        " FROM temp.forward WHERE source = ? AND broken IS NULL ORDER BY legacy_key, part",
+        (source.source, source.table, number),
+    )
+    if source.parts:
+        legacy = f"s.{quoted(source.key)}"
+        connection.execute(
+            f"INSERT INTO {target}.lineage (source, legacy_key, target) SELECT ?, {legacy}, ? FROM"
+            f" {quoted(source.database)}.{quoted(source.source_table)} AS s WHERE {legacy} IS NOT NULL AND {legacy}"
+            " NOT IN (SELECT legacy_key FROM temp.forward WHERE source = ?)",
+            (source.source, source.table, number),
+        )
+
+
+def _write_quarantine(connection: sqlite3.Connection, target: str, source: TableMapping, number: int) -> None:
+    legacy = f"s.{quoted(source.key)}"
+    table = f"{quoted(source.database)}.{quoted(source.source_table)}"
+    row = rebuild.row_sql("s", source.legacy_columns)
+    connection.execute(
+        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, {legacy}, ?, f.broken,"
+        f" {row} FROM (SELECT legacy_key, min(broken) AS broken FROM temp.forward WHERE source = ? AND broken IS NOT NULL"
+        f" GROUP BY legacy_key) AS f JOIN {table} AS s ON {legacy} = f.legacy_key ORDER BY {legacy}",
+        (source.source, source.table, number),
+    )
+    connection.execute(
+        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?, ?, {row}"
+        f" FROM {table} AS s WHERE {legacy} IS NULL ORDER BY 5",
+        (source.source, source.table, f"NOT NULL {source.key}"),
+    )

@@ -1,0 +1,384 @@
+"""Reads ``mappings/*/*.sql`` into Mapping records and checks them.
+
+A mapping file is plain SQL for one target table and one source table: a header of facts, one forward SELECT, one back
+SELECT.  :data:`HEADER` says what the header may hold.  What a file gets wrong is an error with file, line and column.
+
+The forward SELECT names its source ``s``.  It begins with ``legacy_key`` (and ``part``, where one legacy row becomes
+several) and then gives each column of the target it fills, once, under its name.  The back SELECT begins with
+``legacy_key`` and ``rest`` out of ``lineage`` and then gives every column of the source.  Beside the source both may
+read the consolidated database itself, and the forward one the work tables ``ids.*``: a referenced parent's keys
+(``ids.positions(legacy_key, id)``), and the lookups of ``mappings/lookups``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from migrator import catalogue, ddl, sqlite
+from migrator.errors import MigratorError
+from migrator.relational import Schema
+
+#: What each line of a header says; those without a default must be there.
+HEADER: Mapping[str, str | None] = MappingProxyType(
+    {
+        "target": None,  # the consolidated database and its table: core.trades
+        "source": None,  # the legacy database and its table: jarvis.trades
+        "variant": "found",  # the shape of the source table it reads
+        "key": None,  # the source's column that names a row
+        "why": None,  # which decisions it applies
+        "number": "",  # ids are assigned by this target column, then source, key and part; without it they are kept
+        "keep": "",  # of rows that a UNIQUE lets in once, the first in this order of target columns; else of the id
+        "reads": "",  # what else the forward SELECT reads: ids.positions, core.trades
+        "rest": "",  # source columns that no target column holds: kept in lineage.rest
+        "stub": "",  # why rows without a legacy row are made; such a mapping has no back
+    }
+)
+
+_LINE = re.compile(r"^-- (\w+): *(.*)$")
+_BACK = "-- back:"
+
+
+class MappingError(MigratorError):
+    """A mapping file is wrong: its sentence names file, line and column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMapping:
+    """How one legacy table's rows become one target table's, and how they are rebuilt.
+
+    Attributes:
+        file: Where it stands, for errors; '' for an identity.
+        target: The consolidated database.
+        table: The target table.
+        database: The legacy database.
+        source_table: The legacy table.
+        variant: The shape of the legacy table it reads.
+        key: The legacy column that names a row.
+        number: Target column that orders assigned ids; '' where ids are kept.
+        keep: ORDER BY terms over target columns that choose among rows a UNIQUE lets in once; '' for the id.
+        reads: What else the forward SELECT reads.
+        rest: Legacy columns that no target column holds.
+        stub: Why rows are made that no legacy row stands behind; '' for a mapping of rows.
+        columns: The target's columns in the order of the forward SELECT.
+        legacy_columns: The source's columns in the order of the back SELECT.
+        uses: Legacy column -> target columns that are computed from it.
+        forward: The SELECT from legacy to target.
+        back: The SELECT from target to legacy; '' for a stub.
+        parts: Whether one legacy row may become several.
+    """
+
+    file: str
+    target: str
+    table: str
+    database: str
+    source_table: str
+    variant: str
+    key: str
+    number: str
+    keep: str
+    reads: tuple[str, ...]
+    rest: tuple[str, ...]
+    stub: str
+    columns: tuple[str, ...]
+    legacy_columns: tuple[str, ...]
+    uses: Mapping[str, tuple[str, ...]]
+    forward: str
+    back: str
+    parts: bool
+
+    @property
+    def source(self) -> str:
+        """The legacy table with its database, as lineage names it."""
+        return f"stub:{self.stub}" if self.stub else f"{self.database}.{self.source_table}"
+
+    @property
+    def constants(self) -> frozenset[str]:
+        """The constants of the configuration that the forward SELECT asks for."""
+        return frozenset(re.findall(r"(?<!:):([a-z]\w*)", self.forward))
+
+
+@cache
+def mappings() -> tuple[TableMapping, ...]:
+    """Return every mapping of the package, checked.
+
+    Raises:
+        MappingError: A file is wrong.
+    """
+    folder = files("migrator") / "mappings"
+    found = [
+        read(text.read_text(encoding="utf-8"), f"mappings/{target}/{text.name}")
+        for target in catalogue.TARGETS
+        for text in (folder / target).iterdir()
+        if text.name.endswith(".sql")
+    ]
+    return tuple(sorted(found, key=lambda mapping: mapping.file))
+
+
+def read(text: str, file: str) -> TableMapping:
+    """Return the mapping that *text* states.
+
+    Raises:
+        MappingError: Its header, its SELECTs or its columns are wrong.
+    """
+    header = _header(text, file)
+    back_line = next((number for number, line in enumerate(text.splitlines()) if line.startswith(_BACK)), None)
+    forward_text, _, back_text = text.partition(_BACK)
+    forward = _select(forward_text, file, 0)
+    back = _select(back_text, file, back_line or 0) if back_line is not None else None
+    if (back is None) != bool(header["stub"]):
+        raise MappingError(f"needs a part '{_BACK}' with the SELECT that rebuilds the rows, or a stub", where=file)
+
+    target, _, table = header["target"].partition(".")
+    database, _, source_table = header["source"].partition(".")
+    legacy_columns = _legacy_columns(database, source_table, header["variant"], file)
+    _check_reads(forward, {header["source"], *_words(header["reads"])}, file)
+    names = [projection.alias_or_name for projection in forward.expressions]
+    columns = tuple(name for name in names if name not in ("legacy_key", "part"))
+    _check_columns(names, columns, ddl.target(target), table, numbered=bool(header["number"]), file=file)
+    uses = _uses(forward)
+    rest = _words(header["rest"])
+    if back is not None:
+        _check_back(back, legacy_columns, file)
+        _check_every_column_is_kept(legacy_columns, uses, rest, header["key"], file)
+    return TableMapping(
+        file=file,
+        target=target,
+        table=table,
+        database=database,
+        source_table=source_table,
+        variant=header["variant"],
+        key=header["key"],
+        number=header["number"],
+        keep=header["keep"],
+        reads=_words(header["reads"]),
+        rest=rest,
+        stub=header["stub"],
+        columns=columns,
+        legacy_columns=legacy_columns,
+        uses=MappingProxyType(uses),
+        forward=_statement(forward_text),
+        back=_statement(back_text) if back is not None else "",
+        parts="part" in names,
+    )
+
+
+def _header(text: str, file: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    last = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.startswith("--"):
+            break
+        match = _LINE.match(line)
+        if match and match[1] in HEADER:
+            last = match[1]
+            if last in found:
+                raise MappingError(f"says '{last}' twice", where=f"{file}:{number}:1", hint="keep one of them")
+            found[last] = match[2].strip()
+        elif last and line.startswith("--  "):
+            found[last] = f"{found[last]} {line[2:].strip()}".strip()
+        else:
+            known = ", ".join(HEADER)
+            raise MappingError("is no line of a header", where=f"{file}:{number}:1", hint=f"a header knows {known}")
+    for name, default in HEADER.items():
+        if name not in found and default is None:
+            raise MappingError(f"lacks the line '-- {name}:'", where=f"{file}:1:1", hint="add it to the header")
+    return {name: found.get(name, default or "") for name, default in HEADER.items()}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _statement(text: str) -> str:
+    (only,) = [statement for _, statement in ddl.statements(text)]
+    return only.removesuffix(";").strip()
+
+
+def _select(text: str, file: str, above: int) -> exp.Select:
+    """Return the one SELECT of *text*, which begins *above* lines down the file."""
+    found = list(ddl.statements(text))
+    if len(found) != 1:
+        raise MappingError("needs one SELECT, closed with a semicolon", where=f"{file}:{above + 1}:1")
+    ((line, statement),) = found
+    try:
+        tree = sqlglot.parse_one(statement, read="sqlite")
+    except SqlglotError as error:
+        place = getattr(error, "errors", None) or [{}]
+        at = f"{file}:{above + line + (place[0].get('line') or 1) - 1}:{place[0].get('col') or 1}"
+        raise MappingError(str(error).splitlines()[0], where=at, hint="mend the SQL") from error
+    if not isinstance(tree, exp.Select):
+        raise MappingError("is not a SELECT", where=f"{file}:{above + line}:1")
+    for star in tree.find_all(exp.Star):
+        if not isinstance(star.parent, exp.Count):
+            raise MappingError("'*' hides which columns are meant", where=f"{file}:{above + line}:1", hint="name them")
+    return tree
+
+
+def _legacy_columns(database: str, table: str, variant: str, file: str) -> tuple[str, ...]:
+    known = [one for one in catalogue.legacy_databases() if one.name == database]
+    for one in known:
+        schema = ddl.read(one.ddl)
+        if one.variant == variant and any(shape.table == table for shape in one.shapes):
+            return tuple(column.name for column in schema.table(table).columns)
+    raise MappingError(f"no table {database}.{table} of the variant {variant} is known", where=f"{file}:1:1")
+
+
+def _check_reads(forward: exp.Select, allowed: set[str], file: str) -> None:
+    for table in forward.find_all(exp.Table):
+        name = f"{table.db}.{table.name}" if table.db else table.name
+        # A table-valued function (json_each) reads what it is given.
+        if name not in allowed and table.db and not isinstance(table.this, exp.Anonymous):
+            raise MappingError(f"reads {name}, which its header does not declare", where=_at(table.this, file))
+
+
+def _check_columns(
+    names: list[str], columns: tuple[str, ...], schema: Schema, table: str, *, numbered: bool, file: str
+) -> None:
+    known = [name for name in target_columns(schema, table) if not (numbered and name == target_key(schema, table))]
+    if not known:
+        raise MappingError(f"the specification has no table {table}", where=f"{file}:1:1")
+    if names[:1] != ["legacy_key"]:
+        raise MappingError("the forward SELECT has to begin with legacy_key", where=f"{file}:1:1")
+    for name in columns:
+        if name not in known:
+            raise MappingError(f"{table} takes no column {name}", where=f"{file}:1:1", hint=f"it takes {', '.join(known)}")
+    for name in known:
+        if columns.count(name) != 1:
+            raise MappingError(f"column {name} of {table} appears {columns.count(name)} times", where=f"{file}:1:1")
+
+
+def target_columns(schema: Schema, table: str) -> tuple[str, ...]:
+    """Return the columns of *table* that a row fills, ``rowid`` included for a virtual one; empty if there is none."""
+    for virtual in schema.virtual_tables:
+        if virtual.name == table:
+            return ("rowid", *virtual.columns)
+    return tuple(column.name for one in schema.tables if one.name == table for column in one.columns)
+
+
+def target_key(schema: Schema, table: str) -> str:
+    """Return the column that names a row of *table*: its primary key, or ``rowid`` of a virtual table."""
+    for one in schema.tables:
+        if one.name == table:
+            return next(column.name for column in one.columns if column.primary_key)
+    return "rowid"
+
+
+def _uses(forward: exp.Select) -> dict[str, tuple[str, ...]]:
+    """Return which target columns each legacy column feeds, conditions of joins and of WHERE counting as ``(rows)``."""
+    fed: dict[str, list[str]] = {}
+    for projection in forward.expressions:
+        for column in projection.find_all(exp.Column):
+            if column.table == "s":
+                fed.setdefault(column.name, []).append(projection.alias_or_name)
+    for column in forward.find_all(exp.Column):
+        if column.table == "s":
+            fed.setdefault(column.name, []).append("(rows)")
+    return {
+        name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
+        for name, targets in fed.items()
+    }
+
+
+def _check_back(back: exp.Select, legacy_columns: tuple[str, ...], file: str) -> None:
+    names = tuple(projection.alias_or_name for projection in back.expressions)
+    if names != ("legacy_key", "rest", *legacy_columns):
+        wrong = [name for name in ("legacy_key", "rest", *legacy_columns) if name not in names]
+        raise MappingError(
+            f"the back SELECT has to give legacy_key, rest and every legacy column in order; "
+            f"{'missing ' + ', '.join(wrong) if wrong else 'their order or number differs'}",
+            where=f"{file}:1:1",
+        )
+
+
+def _check_every_column_is_kept(
+    legacy: tuple[str, ...], uses: Mapping[str, object], rest: tuple[str, ...], key: str, file: str
+) -> None:
+    for name in rest:
+        if name not in legacy:
+            raise MappingError(f"'rest' names {name}, which the source does not have", where=f"{file}:1:1")
+        if name in uses:
+            raise MappingError(f"{name} is used and is in 'rest' too", where=f"{file}:1:1", hint="take it out of rest")
+    for name in legacy:
+        if name not in uses and name not in rest and name != key:
+            raise MappingError(
+                f"legacy column {name} is neither used nor in 'rest'", where=f"{file}:1:1", hint="say where it goes"
+            )
+
+
+def _at(node: exp.Expression, file: str) -> str:
+    return f"{file}:{node.meta.get('line', 1)}:{node.meta.get('col', 1)}"
+
+
+def identity(target: str, table: str, database: str) -> TableMapping:
+    """Return the mapping of a source table that already has the target's shape; references go through ``ids``.
+
+    A reference that may be NULL and whose parent is gone becomes NULL, the link kept in rest; where NULL is refused
+    the row is quarantined by the constraint itself.
+    """
+    schema = ddl.target(target)
+    columns, key = target_columns(schema, table), target_key(schema, table)
+    legacy = tuple(name for name in columns if name != "rowid")
+    given = {name: f"s.{sqlite.quoted(name)}" for name in columns}
+    returned = {name: f"t.{sqlite.quoted(name)}" for name in legacy}
+    parents = links = ""
+    references = [reference for one in schema.tables if one.name == table for reference in one.foreign_keys]
+    for number, reference in enumerate(references):
+        (child,) = reference.columns
+        given[child], returned[child] = f"p{number}.id", f"l{number}.legacy_key"
+        parents += f"\nLEFT JOIN ids.{reference.parent} AS p{number} ON p{number}.legacy_key = +s.{child}"
+        links += (
+            f"\nLEFT JOIN {target}.lineage AS l{number}"
+            f" ON l{number}.target = '{reference.parent}' AND l{number}.target_id = +t.{child}"
+        )
+    selected = ", ".join(f"{sql} AS {sqlite.quoted(name)}" for name, sql in given.items())
+    rebuilt = ", ".join(f"{sql} AS {sqlite.quoted(name)}" for name, sql in returned.items())
+    return TableMapping(
+        file="",
+        target=target,
+        table=table,
+        database=database,
+        source_table=table,
+        variant=catalogue.SPECIFIED_VARIANT,
+        key=key,
+        number="",
+        keep="",
+        reads=(),
+        rest=(),
+        stub="",
+        columns=columns,
+        legacy_columns=legacy,
+        uses=MappingProxyType({name: (name,) for name in legacy}),
+        forward=f"SELECT s.{key} AS legacy_key, {selected}\nFROM {database}.{table} AS s{parents}",
+        back=(
+            f"SELECT l.legacy_key AS legacy_key, l.rest AS rest, {rebuilt}\nFROM {target}.lineage AS l\n"
+            f"JOIN {target}.{table} AS t ON t.{key} = l.target_id{links}\n"
+            f"WHERE l.source = '{database}.{table}' AND l.target = '{table}'"
+        ),
+        parts=False,
+    )
+
+
+def in_order(target: str) -> Iterator[str]:
+    """Yield the tables of *target*, parents before children.
+
+    Raises:
+        MappingError: Foreign keys form a cycle.
+    """
+    from graphlib import CycleError, TopologicalSorter  # noqa: PLC0415 - used once, by the plan
+
+    schema = ddl.target(target)
+    graph = {table.name: {key.parent for key in table.foreign_keys} - {table.name} for table in schema.tables}
+    try:
+        yield from TopologicalSorter(graph).static_order()
+    except CycleError as error:
+        raise MappingError(f"foreign keys form a cycle: {' -> '.join(error.args[1])}", where=target) from error
+    yield from (table.name for table in schema.virtual_tables)

@@ -1,0 +1,102 @@
+"""SQL that rebuilds legacy rows from consolidated ones: what back says, with what rest keeps laid over it.
+
+Everything here makes text; nothing is executed.  Cells are compared with their storage class: ``+a IS +b AND typeof(a)
+= typeof(b)``, where the unary plus takes affinity and collation away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrator.mapping import TableMapping
+from migrator.sqlite import quoted
+
+
+def cell_sql(expression: str) -> str:
+    """Return SQL for *expression* as a JSON cell; text goes as bytes, which may be no UTF-8."""
+    return (
+        f"CASE typeof({expression}) WHEN 'text' THEN text_cell(CAST({expression} AS BLOB)) ELSE cell({expression}) END"
+    )
+
+
+def row_sql(alias: str, columns: Iterable[str]) -> str:
+    """Return SQL for the whole row *alias* as a JSON object of cells."""
+    members = " || ',' || ".join(f"{_name(column)} || {cell_sql(f'{alias}.{quoted(column)}')}" for column in columns)
+    return f"'{{' || {members} || '}}'"
+
+
+def from_row_sql(row: str, column: str) -> str:
+    """Return SQL for the cell *column* of the JSON object *row*, in its storage class."""
+    return _decoded(row, column, column, f"$.{quoted(column)}.t")
+
+
+def differ_sql(one: str, other: str, columns: Iterable[str]) -> str:
+    """Return SQL that is true where the rows *one* and *other* differ in any cell."""
+    same = " AND ".join(
+        f"+{one}.{quoted(column)} IS +{other}.{quoted(column)}"
+        f" AND typeof({one}.{quoted(column)}) = typeof({other}.{quoted(column)})"
+        for column in columns
+    )
+    return f"NOT ({same})"
+
+
+def rest_sql(mapping: TableMapping) -> str:
+    """Return a SELECT of legacy_key and rest for each mapped legacy row whose back disagrees."""
+    differences = " || ".join(
+        f"CASE WHEN {differ_sql('s', 'b', [column])} THEN ',' || {_name(column)} || '['"
+        f" || {cell_sql(f's.{quoted(column)}')} || ',' || {cell_sql(f'b.{quoted(column)}')} || ']' ELSE '' END"
+        for column in mapping.legacy_columns
+    )
+    return (
+        f"SELECT b.legacy_key, '{{' || substr({differences}, 2) || '}}'\n"
+        f"FROM ({mapping.back}) AS b\n"
+        f"JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = b.legacy_key\n"
+        f"WHERE {differ_sql('s', 'b', mapping.legacy_columns)}"
+    )
+
+
+def rebuilt_sql(mapping: TableMapping) -> str:
+    """Return a SELECT of legacy_key and every legacy column: what back says, unless rest keeps the legacy cell.
+
+    What rest keeps counts only while back still says what it said then, so that a later edit is never masked.
+    """
+    columns = ",\n".join(f"{_overlaid(column)} AS {quoted(column)}" for column in mapping.legacy_columns)
+    return f"SELECT b.legacy_key AS legacy_key,\n{columns}\nFROM ({mapping.back}) AS b"
+
+
+def mismatches_sql(mapping: TableMapping) -> str:
+    """Return a SELECT of the keys of mapped rows that are not rebuilt cell by cell."""
+    return (
+        f"SELECT r.legacy_key FROM ({rebuilt_sql(mapping)}) AS r\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = r.legacy_key\n"
+        f"WHERE s.{quoted(mapping.key)} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}"
+    )
+
+
+def _overlaid(column: str) -> str:
+    said = f"b.{quoted(column)}"
+    path = f"$.{quoted(column)}"
+    kept = _decoded("b.rest", column, f"{column}/0", f"{path}[0].t")
+    return (
+        f"CASE WHEN b.rest IS NULL OR (b.rest -> '{_literal(path)}[1]') IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+    )
+
+
+def _decoded(json: str, column: str, path: str, text_path: str) -> str:
+    del column
+    cell = f"cell_of({json}, '{_literal(path)}')"
+    return f"CASE WHEN json_type({json}, '{_literal(text_path)}') IS NOT NULL THEN CAST({cell} AS TEXT) ELSE {cell} END"
+
+
+def _source(mapping: TableMapping) -> str:
+    return f"{quoted(mapping.database)}.{quoted(mapping.source_table)}"
+
+
+def _name(column: str) -> str:
+    """Return an SQL literal of the JSON member's name and its colon."""
+    escaped = column.replace("\\", "\\\\").replace('"', '\\"')
+    return f"'\"{_literal(escaped)}\":'"
+
+
+def _literal(text: str) -> str:
+    return text.replace("'", "''")
