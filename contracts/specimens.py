@@ -21,7 +21,18 @@ from pathlib import Path, PurePosixPath
 import click
 
 from contracts import predictions
-from contracts.specimen import analytics, carried, core, counts, hazards, hazards_specified, sound, specified
+from contracts.specimen import (
+    analytics,
+    carried,
+    core,
+    counts,
+    hazards,
+    hazards_specified,
+    market,
+    sound,
+    specified,
+    specified_analytics,
+)
 from contracts.specimen.planting import Hazard, Plant, Planted, Sound, plant
 from contracts.specimen.tables import Table
 from contracts.specimen.world import World
@@ -49,13 +60,13 @@ class _Variant:
 _VARIANTS: Mapping[str, _Variant] = {
     "found": _Variant(
         counts=counts.found,
-        tables={**core.FOUND, **analytics.FOUND, **carried.FOUND},
+        tables={**core.FOUND, **analytics.FOUND, **market.FOUND, **carried.FOUND},
         hazards=hazards.FOUND,
         sound=sound.SOUND,
     ),
     catalogue.SPECIFIED_VARIANT: _Variant(
         counts=counts.specified,
-        tables={**carried.FOUND, **specified.SPECIFIED},
+        tables={**carried.FOUND, **specified.SPECIFIED, **specified_analytics.SPECIFIED},
         hazards=hazards_specified.SPECIFIED,
         sound=hazards_specified.SOUND,
     ),

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from contracts import predictions
-from contracts.specimen import counts
+from contracts.specimen import counts, evidence, refusals
 from contracts.specimen.hazards import LEFT_OUT
 from contracts.specimens import Manifest, make
 from migrator import catalogue
@@ -414,18 +414,16 @@ def test_the_command_says_no_in_one_sentence(tmp_path: Path) -> None:
     assert result.stderr.strip() == f"Error: {tmp_path}: is not empty; name a directory that is empty or does not exist"
 
 
-KNOWN_MINTS = predictions.mints(
-    [("BONK", "m1"), ("bonk", "m1"), ("USOR", "m2"), ("usor", "m3"), ("W", ""), ("W", b"x")]
-)
+KNOWN_MINTS = evidence.mints([("BONK", "m1"), ("bonk", "m1"), ("USOR", "m2"), ("usor", "m3"), ("W", ""), ("W", b"x")])
 SOL = "So11111111111111111111111111111111111111112"
 
 
 def test_mints_by_symbol_forget_case_and_take_no_empty_evidence() -> None:
     assert KNOWN_MINTS == {"bonk": {"m1"}, "usor": {"m2", "m3"}}
-    assert predictions.token("Bonk", "", KNOWN_MINTS) == "m1"
-    assert predictions.token("USOR", None, KNOWN_MINTS) is None
-    assert predictions.token("W", "", KNOWN_MINTS) is None
-    assert predictions.token("USOR", "m9", KNOWN_MINTS) == "m9"
+    assert evidence.token("Bonk", "", KNOWN_MINTS) == "m1"
+    assert evidence.token("USOR", None, KNOWN_MINTS) is None
+    assert evidence.token("W", "", KNOWN_MINTS) is None
+    assert evidence.token("USOR", "m9", KNOWN_MINTS) == "m9"
 
 
 def test_of_positions_of_one_token_one_stays_and_the_refused_do_not_compete() -> None:
@@ -438,7 +436,7 @@ def test_of_positions_of_one_token_one_stays_and_the_refused_do_not_compete() ->
         (6, "f", "Z", "t3", None),
         (7, "g", "Z", "t4", "OPEN"),
     ]
-    refused = predictions.positions(rows, {})
+    refused = refusals.positions(rows, {})
     assert refused == {2, 3, 4, 6, 7}
 
 
@@ -452,7 +450,7 @@ def test_trades_are_refused_for_side_key_and_signature() -> None:
         (6, None, "X", "t", "buy", "v"),
         (7, "g", "X", "t", "buy", "v"),
     ]
-    assert predictions.trades(rows, {}) == {2, 5, 6}
+    assert refusals.trades(rows, {}) == {2, 5, 6}
 
 
 @pytest.mark.parametrize(
@@ -468,8 +466,8 @@ def test_trades_are_refused_for_side_key_and_signature() -> None:
     ],
 )
 def test_orders_are_refused_for_their_json(text: object, fits: bool) -> None:
-    assert predictions.treasury_orders([(1, "o", text)], [("X", "", "o")], {}) == (set() if fits else {1})
-    assert predictions.treasury_orders([(1, "o", text)], [("X", "", "p")], {}) == {1}
+    assert refusals.treasury_orders([(1, "o", text)], [("X", "", "o")], {}) == (set() if fits else {1})
+    assert refusals.treasury_orders([(1, "o", text)], [("X", "", "p")], {}) == {1}
 
 
 @pytest.mark.parametrize(
@@ -489,7 +487,7 @@ def test_orders_are_refused_for_their_json(text: object, fits: bool) -> None:
     ],
 )
 def test_an_instant_has_to_exist(text: object, real: bool) -> None:
-    assert predictions.is_instant(text) is real
+    assert evidence.is_instant(text) is real
 
 
 def test_lots_need_a_trade_a_date_and_one_mint() -> None:
@@ -500,7 +498,7 @@ def test_lots_need_a_trade_a_date_and_one_mint() -> None:
         (4, "USOR", "2026-01-17", "s"),
         (5, "BONK", "2026-01-17", None),
     ]
-    assert predictions.tax_lots(rows, {"s"}, KNOWN_MINTS) == {2, 3, 4, 5}
+    assert refusals.tax_lots(rows, {"s"}, KNOWN_MINTS) == {2, 3, 4, 5}
 
 
 def test_wash_sales_need_their_sale_all_its_lots_and_a_replacement() -> None:
@@ -520,7 +518,7 @@ def test_wash_sales_need_their_sale_all_its_lots_and_a_replacement() -> None:
         (6, "one", None),
         (7, "one", 9),
     ]
-    assert predictions.wash_sales(rows, sales, {1, 2}) == {3, 4, 5, 6, 7}
+    assert refusals.wash_sales(rows, sales, {1, 2}) == {3, 4, 5, 6, 7}
 
 
 def test_messages_posts_and_entities() -> None:
@@ -532,9 +530,9 @@ def test_messages_posts_and_entities() -> None:
         (5, 5, "x", "system"),
         (6, 0, "x", None),
     ]
-    assert predictions.telegram_messages(messages) == {2, 3, 5}
-    assert predictions.tweets([(1, ""), (2, None)]) == {2}
-    assert predictions.ai_entities([(1, "Jarvis"), (2, "Jarvis"), (3, "jarvis"), (4, "Jarvis")]) == {2, 4}
+    assert refusals.telegram_messages(messages) == {2, 3, 5}
+    assert refusals.tweets([(1, ""), (2, None)]) == {2}
+    assert refusals.ai_entities([(1, "Jarvis"), (2, "Jarvis"), (3, "jarvis"), (4, "Jarvis")]) == {2, 4}
 
 
 def test_readings_calls_and_outcomes() -> None:
@@ -545,10 +543,10 @@ def test_readings_calls_and_outcomes() -> None:
         (4, "USOR", 0.0, None),
         (5, "BONK", 0, "euphoric"),
     ]
-    assert predictions.sentiment_readings(readings, KNOWN_MINTS) == {2, 3, 4, 5}
+    assert refusals.sentiment_readings(readings, KNOWN_MINTS) == {2, 3, 4, 5}
     calls = [(1, "a", "BONK", ""), (2, "b", "USOR", None), (3, "c", "USOR", "m2"), (4, None, "BONK", "m1")]
-    assert predictions.calls(calls, KNOWN_MINTS) == {2, 4}
-    assert predictions.call_outcomes([(1, "x", "a"), (2, "y", "b"), (3, None, "a")], {"a"}) == {2, 3}
+    assert refusals.calls(calls, KNOWN_MINTS) == {2, 4}
+    assert refusals.call_outcomes([(1, "x", "a"), (2, "y", "b"), (3, None, "a")], {"a"}) == {2, 3}
 
 
 def test_movements_and_requests() -> None:
@@ -560,7 +558,7 @@ def test_movements_and_requests() -> None:
         (5, "w", "SOL", SOL, 1.5, "STAKE"),
         (6, "w", "sol", "", 1.5, "OUT"),
     ]
-    assert predictions.whale_movements(movements, {"sol": {SOL}}) == {2, 3, 4, 5}
+    assert refusals.whale_movements(movements, {"sol": {SOL}}) == {2, 3, 4, 5}
     requests = [
         (1, "r", "user:12"),
         (2, "r", "user:x"),
@@ -568,7 +566,7 @@ def test_movements_and_requests() -> None:
         (4, None, "user:12"),
         (5, "r", "user:-1"),
     ]
-    assert predictions.rate_limiter_logs(requests) == {2, 3, 4}
+    assert refusals.rate_limiter_logs(requests) == {2, 3, 4}
 
 
 def test_a_row_counts_for_its_target_once(dirty: Set) -> None:
