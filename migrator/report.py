@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -10,6 +10,8 @@ from migrator.records import Database, Inventory, Verdict, escaped
 
 __all__ = ["escaped", "inventory_table"]
 
+#: Longest place that is never folded where notes stand beside, and the room that notes need.
+_PLACE_CHARACTERS, _NOTE_CHARACTERS = 32, 20
 _STYLES = {
     Verdict.SOURCE: "green",
     Verdict.STANDALONE: "cyan",
@@ -21,28 +23,52 @@ _STYLES = {
 
 
 def inventory_table(inventory: Inventory) -> RenderableType:
-    """Return one line per database, then the findings."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("database", overflow="fold", min_width=24)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("shape", no_wrap=True)
-    table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
+    """Return one line per database, then the findings; notes have a column of their own where there is room."""
+    return _InventoryTable(inventory)
+
+
+class _InventoryTable:
+    """The inventory in the width at hand; nothing is cut off."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inventory = self._inventory
+        beneath = [f"{escaped(d.place)}: {_note(d)}" for d in inventory.databases if _note(d)]
+        table = _databases(inventory, notes=False)
+        if options.max_width - console.measure(table, options=options).maximum >= _NOTE_CHARACTERS:
+            table, beneath = _databases(inventory, notes=True), []
+        yield table
+        yield Text()
+        yield Text(_summary(inventory))
+        for sentence in (*beneath, *inventory.findings):
+            yield Text(f"- {sentence}")
+
+
+def _databases(inventory: Inventory, *, notes: bool) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    widest = max((len(escaped(database.place)) for database in inventory.databases), default=0)
+    # With notes, these are what has to give way; without them, the places.
+    table.add_column("database", overflow="fold", min_width=min(widest, _PLACE_CHARACTERS) if notes else None)
+    for name in ("verdict", "shape"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "size"):
+        table.add_column(name, no_wrap=True, justify="right")
     table.add_column("journal", no_wrap=True)
-    table.add_column("note", overflow="fold", ratio=1)
+    if notes:
+        table.add_column("note", overflow="fold")
     for database in inventory.databases:
-        table.add_row(
+        cells = [
             Text(escaped(database.place)),
             Text(database.verdict, style=_STYLES[database.verdict]),
             Text(", ".join(database.variants)),
-            "" if database.rows is None else f"{database.rows:,}",
-            "" if database.size_bytes is None else _size(database.size_bytes),
+            Text("" if database.rows is None else f"{database.rows:,}"),
+            Text("" if database.size_bytes is None else _size(database.size_bytes)),
             Text(_journal(database)),
-            Text(_note(database)),
-        )
-    lines: list[RenderableType] = [table, Text(), Text(_summary(inventory))]
-    lines += [Text(f"- {finding}") for finding in inventory.findings]
-    return Group(*lines)
+        ]
+        table.add_row(*cells, *([Text(_note(database))] if notes else []))
+    return table
 
 
 def _summary(inventory: Inventory) -> str:

@@ -63,9 +63,9 @@ def mentions(found, *words):
     return any(all(word in finding for word in words) for finding in found.findings)
 
 
-def printed(found):
-    """Return the report as a pipe of a hundred columns gets it."""
-    console = Console(width=100, file=io.StringIO())
+def printed(found, width=100):
+    """Return the report as plain text."""
+    console = Console(width=width, file=io.StringIO())
     console.print(report.inventory_table(found))
     return console.file.getvalue()
 
@@ -873,6 +873,23 @@ def test_the_report_reads_well_in_a_hundred_columns(data):
     assert "not a database" in lines[2]
     assert max(map(len, lines)) <= 100
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("width", [200, 100, 80, 40])
+def test_the_report_loses_nothing_in_a_narrow_window(data, width):
+    made(data / "a" / "folder" / "engagement.db", ddl("engagement"))
+    made(data / "old" / "engagement.db", ddl("engagement"))
+    (data / "jarvis.db").write_bytes(NOISE)
+    found = inventory(data)
+
+    text = printed(found, width)
+
+    assert max(map(len, text.splitlines())) <= width
+    # Words may be folded; letters may not go.
+    letters = "".join(text.split())
+    for told in (*found.findings, *(database.reason for database in found.databases)):
+        assert width > 80 or "".join(told.split()) in letters
+    assert width < 200 or all(database.reason in text for database in found.databases)
 
 
 def test_the_json_names_every_fact(data):

@@ -206,6 +206,25 @@ def test_a_wal_that_was_begun_anew_meanwhile_is_copied_again(data, into, monkeyp
         assert [(1,), (2,)] == copied.execute("SELECT x FROM t").fetchall()
 
 
+def test_a_file_that_was_written_to_meanwhile_is_copied_again(data, into, monkeypatch):
+    path = made(data / "a.db")
+    time.sleep(2 * sqlite.SETTLED_S)
+    honest, copies = sqlite._copy_file, []
+
+    def writing_once(source, target):
+        honest(source, target)
+        copies.append(source.name)
+        if len(copies) == 1:
+            made(path, "INSERT INTO t VALUES ('new')")
+
+    monkeypatch.setattr(sqlite, "_copy_file", writing_once)
+
+    sqlite.private_copy(path, into)
+
+    with sqlite.closing_scratch(into) as copied:
+        assert [("old",), ("new",)] == copied.execute("SELECT x FROM t").fetchall()
+
+
 @pytest.mark.parametrize("kind", ["fifo", "link", "folder", "nothing"])
 def test_only_regular_files_are_copied(data, into, kind):
     path = data / "a.db"
