@@ -7,8 +7,9 @@ works anywhere.  A packaged suite's options belong in a plugin: a conftest.py wo
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from migrator.errors import UsageError
 #: The folder that holds the contracts.
 HERE = Path(__file__).parent
 
+_NUMBERED = re.compile(r"[1-9]_[a-z]+")
 _SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
@@ -58,10 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
     scratch = tempfile.TemporaryDirectory(prefix="contracts-")
     config.stash[_SCRATCH] = scratch
     where = config.getoption("consolidated_dir")
-    config.stash[SUBJECT] = partial(_subject, where and Path(where), Path(scratch.name))
+    supply: Callable[[], Subject] = partial(_subject, None if where is None else Path(where), Path(scratch.name))
+    config.stash[SUBJECT] = supply
     if where is not None:
         try:
-            config.stash[SUBJECT]()
+            supply()
         except UsageError as error:
             raise pytest.UsageError(f"--consolidated-dir: {error}") from error
 
@@ -89,9 +92,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContractFile | None:
-    """Collect the ``.sql`` files below a numbered folder of the contracts."""
-    numbered = file_path.parent.name[:1].isdigit()
-    if file_path.suffix == ".sql" and numbered and file_path.is_relative_to(HERE):
+    """Collect the ``.sql`` files of numbered folders: the suite's own, and any that its users keep like that."""
+    if file_path.suffix == ".sql" and _NUMBERED.fullmatch(file_path.parent.name):
         return SqlContractFile.from_parent(parent, path=file_path)
     return None
 

@@ -105,7 +105,7 @@ _QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Pr
 @click.option("--wal", is_flag=True, help="Leave rows in WALs that no checkpoint has moved.")
 @_JSON
 @_QUIET
-def specimen(  # noqa: PLR0917 - click passes options by name
+def specimen(
     directory: Path, variant: str, rows: int | None, seed: int, dirty: bool, wal: bool, as_json: bool, quiet: bool
 ) -> None:
     """Make a synthetic legacy set of 29 files in the new folder DIR."""

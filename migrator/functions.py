@@ -13,8 +13,10 @@ import json
 import math
 import re
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 _TIME = re.compile(
     rb"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):?(\d\d)(?::(\d\d))?)?)?"
@@ -29,7 +31,7 @@ UTC = "+00:00"
 
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to *connection*."""
-    for name, arguments, function in (
+    functions: tuple[tuple[str, int, Callable[..., str | bytes | int | float | None]], ...] = (
         ("utc", 1, utc),
         ("utc", 2, utc),
         ("utc_of_epoch", 1, utc_of_epoch),
@@ -37,7 +39,8 @@ def register(connection: sqlite3.Connection) -> None:
         ("cell", 1, cell),
         ("text_cell", 1, text_cell),
         ("cell_of", 2, cell_of),
-    ):
+    )
+    for name, arguments, function in functions:
         connection.create_function(name, arguments, function, deterministic=True)
 
 
@@ -112,13 +115,16 @@ def text_cell(text: bytes) -> str:
     return f'{{"t":"{text.hex()}"}}' if "\0" in decoded else json.dumps(decoded, ensure_ascii=False)
 
 
-def cell_of(row: str, path: str) -> object:
+def cell_of(row: str, path: str) -> str | bytes | int | float | None:
     """Return the cell at *path* (``column`` or ``column/0``) of JSON made of cells; a TEXT of odd bytes as a BLOB."""
     name, _, number = path.partition("/")
     parsed = json.loads(row)[name]
     return value_of(parsed[int(number)] if number else parsed)
 
 
-def value_of(parsed: object) -> object:
+def value_of(parsed: Any) -> str | bytes | int | float | None:
     """Return the value of a cell from parsed JSON; a TEXT of odd bytes as its bytes."""
-    return bytes.fromhex(parsed.get("b", parsed.get("t"))) if isinstance(parsed, dict) else parsed
+    if isinstance(parsed, dict):
+        return bytes.fromhex(parsed["b"] if "b" in parsed else parsed["t"])
+    value: str | int | float | None = parsed
+    return value

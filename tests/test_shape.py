@@ -81,14 +81,15 @@ def test_no_pragma_that_loses_data_stands_in_the_tool(forbidden):
 
 
 def test_modules_can_be_read_at_a_sitting():
+    """300 lines are the aim; beyond 400 a module has to be divided, but for a table of data."""
     long = {
         str(path.relative_to(HERE)): lines
         for folder in ("migrator", "contracts")
         for path in (HERE / folder).rglob("*.py")
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 300
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
 
-    assert {"contracts/sabotage.py"} >= long.keys(), long  # a table of faults
+    assert {} == long
 
 
 def test_contract_folders_carry_the_stage_numbers():
