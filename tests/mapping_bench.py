@@ -1,0 +1,165 @@
+"""A bench for mappings: legacy rows written by hand, loaded as a build loads them, and rebuilt.
+
+    bench.add("jarvis.positions", id="e90867f9", status="open", token_mint="Mint1")
+    core = bench.load("core", wallet_address="W")
+    assert [("open",)] == core.rows("SELECT status FROM core.positions")
+
+Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every mapping: each legacy row is mapped or
+quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from migrator import catalogue, ddl, functions, load, lookups, mapping, rebuild, sqlite
+
+#: What a NOT NULL column holds that a test does not name.
+FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
+AN_INSTANT = "2026-01-17T10:00:00+00:00"
+OURS = (Path(load.__file__).parent / "schema" / "ours.sql").read_text(encoding="utf-8")
+
+
+class Bench:
+    """A legacy set in a folder: the databases that a test has added rows to, in their shape as found."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.connections = {}
+
+    def database(self, name):
+        """Return the legacy database *name*, made empty when it is first asked for."""
+        if name not in self.connections:
+            found = next(one for one in catalogue.legacy_databases() if (one.name, one.variant) == (name, "found"))
+            connection = sqlite.create(self.folder / f"{name}.db")
+            connection.execute("PRAGMA synchronous = OFF")
+            for _, statement in ddl.statements(found.ddl):
+                if not statement.startswith("PRAGMA"):
+                    connection.execute(statement)
+            self.connections[name] = connection
+        return self.connections[name]
+
+    def add(self, table, **cells):
+        """Add a row of *cells* to the legacy *table* (``jarvis.positions``) and return its rowid.
+
+        NOT NULL columns without a default that are not named are filled; give None to leave one out.
+        """
+        database, _, table = table.partition(".")
+        connection = self.database(database)
+        filled = {}
+        for name, declared, not_null, default, key in connection.execute(
+            'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,)
+        ):
+            if not_null and default is None and not key:
+                filled[name] = AN_INSTANT if name.endswith(("_at", "_date", "timestamp")) else FILLER[declared]
+        row = {**filled, **cells}
+        names, marks = ", ".join(map(sqlite.quoted, row)), ", ".join("?" * len(row))
+        return connection.execute(
+            f"INSERT INTO {sqlite.quoted(table)} ({names}) VALUES ({marks})", list(row.values())
+        ).lastrowid
+
+    def load(self, target, **constants):
+        """Load every table of *target* whose source is there, prove it, and return what came of it."""
+        for name, path in ((target, self.folder / f"{target}.db"), ("ids", self.folder / f"ids-{target}.db")):
+            created = sqlite.create(path)
+            if name == target:
+                for text in (catalogue.target_ddl(target), OURS):
+                    for _, statement in ddl.statements(text):
+                        if not statement.startswith("PRAGMA"):
+                            created.execute(statement)
+            created.close()
+        connection = sqlite3.connect(":memory:", isolation_level=None, uri=True)
+        functions.register(connection)
+        sqlite.attach(connection, self.folder / f"{target}.db", target, mode="rw")
+        sqlite.attach(connection, self.folder / f"ids-{target}.db", "ids", mode="rw")
+        for name in self.connections:
+            sqlite.attach(connection, self.folder / f"{name}.db", name)
+        for lookup in lookups.lookups():
+            there = {
+                (source, variant)
+                for source, variant, _ in lookup.evidence
+                if variant == "found" and source.partition(".")[0] in self.connections
+            }
+            lookups.prepare(connection, lookup, there)
+        known = [one for one in mapping.mappings() if one.target == target and one.database in self.connections]
+        for table in mapping.in_order(target):
+            sources = [one for one in known if one.table == table]
+            if sources:
+                load.load(connection, target, table, sources, constants, 0)
+                for one in sources:
+                    if not one.stub:
+                        _prove(connection, one)
+        assert [] == connection.execute(f"PRAGMA {target}.foreign_key_check").fetchall()
+        assert [("ok",)] == connection.execute(f"PRAGMA {target}.integrity_check").fetchall()
+        return Loaded(connection, target)
+
+
+class Loaded:
+    """A consolidated database, and the legacy ones beside it under their names."""
+
+    def __init__(self, connection, target):
+        self.connection = connection
+        self.target = target
+
+    def rows(self, query, *values):
+        """Return the rows of *query*."""
+        return self.connection.execute(query, values).fetchall()
+
+    def row(self, query, *values):
+        """Return the only row of *query*."""
+        (only,) = self.rows(query, *values)
+        return only
+
+    def cell(self, query, *values):
+        """Return the only cell of the only row of *query*."""
+        (only,) = self.row(query, *values)
+        return only
+
+    def quarantined(self, table):
+        """Return legacy key and broken constraint of each row that *table* refused, by key."""
+        return self.rows(
+            f"SELECT legacy_key, broken FROM {self.target}.quarantine WHERE target = ? ORDER BY legacy_key", table
+        )
+
+    def new_key(self, source, legacy_key):
+        """Return the key of the row that the row *legacy_key* of *source* became."""
+        return self.cell(
+            f"SELECT target_id FROM {self.target}.lineage WHERE source = ? AND legacy_key = ?", source, legacy_key
+        )
+
+    def rest(self, source, legacy_key):
+        """Return the column -> [legacy cell, what back says] that lineage keeps of a legacy row, as text or None."""
+        return self.cell(
+            f"SELECT max(rest) FROM {self.target}.lineage WHERE source = ? AND legacy_key = ?", source, legacy_key
+        )
+
+    def rebuilt(self, source, legacy_key):
+        """Return the legacy row that is rebuilt from the consolidated one as it is now, by column."""
+        database, _, table = source.partition(".")
+        wanted = (database, table, "")
+        one = next(one for one in mapping.mappings() if (one.database, one.source_table, one.stub) == wanted)
+        query = f"SELECT * FROM ({rebuild.rebuilt_sql(one)}) WHERE legacy_key = ?"
+        cursor = self.connection.execute(query, (legacy_key,))
+        (row,) = cursor.fetchall()
+        return dict(zip([name for name, *_ in cursor.description], row, strict=True))
+
+
+def _prove(connection, one):
+    """Keep what back cannot know in rest, as a build does, and assert that nothing is lost."""
+    for key, rest in connection.execute(rebuild.rest_sql(one)).fetchall():
+        first = connection.execute(
+            f"UPDATE {one.target}.lineage SET rest = ? WHERE rowid = (SELECT min(rowid) FROM {one.target}.lineage"
+            " WHERE source = ? AND legacy_key IS ? AND target = ?)",
+            (rest, one.source, key, one.table),
+        )
+        assert 1 == first.rowcount
+    assert [] == connection.execute(rebuild.mismatches_sql(one)).fetchall(), one.file
+    query = f"""
+        SELECT
+            (SELECT count(*) FROM {one.database}.{one.source_table}),
+            (SELECT count(DISTINCT legacy_key) FROM {one.target}.lineage WHERE source = ? AND target = ?),
+            (SELECT count(*) FROM ({one.back})),
+            (SELECT count(*) FROM {one.target}.quarantine WHERE source = ? AND target = ?)
+    """
+    legacy, mapped, rebuilt, refused = connection.execute(query, (one.source, one.table) * 2).fetchone()
+    assert mapped == rebuilt, f"{one.file}: back gives {rebuilt} rows for {mapped} legacy rows"
+    assert legacy == mapped + refused, f"{one.file}: {legacy} rows in, {mapped} mapped, {refused} quarantined"
