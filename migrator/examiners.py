@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,7 +71,8 @@ def examine(
         try:
             with ThreadPoolExecutor(count) as threads:
                 try:
-                    for future in [threads.submit(work, child) for child in children]:
+                    done, _ = wait([threads.submit(work, child) for child in children], return_when=FIRST_EXCEPTION)
+                    for future in done:
                         future.result()
                 finally:
                     # When we were interrupted the threads are waiting for their children.

@@ -92,18 +92,12 @@ def tables(name: str, found: Sequence[FoundTable]) -> tuple[tuple[Table, ...], t
     shapes: dict[str, list[Shape]] = {}
     for shape in catalogue.shapes_of(name):
         shapes.setdefault(shape.table.lower(), []).append(shape)
-    candidates = [
-        [shape.variant for shape in shapes.get(table.name.lower(), ()) if shape.columns == columns]
-        for table, columns in found
-    ]
-    # Where a table has the same shape in two variants, the rest of the file decides.
-    votes = Counter(variant for variants in candidates for variant in variants)
+    variant_of = {(shape.table.lower(), shape.columns): shape.variant for shape in catalogue.shapes_of(name)}
     recognised = tuple(
-        _recognised(
-            table, columns, shapes.get(table.name.lower(), []), max(variants, key=votes.__getitem__, default="")
-        )
-        for (table, columns), variants in zip(found, candidates, strict=True)
+        _recognised(table, columns, shapes.get(key := table.name.lower(), []), variant_of.get((key, columns), ""))
+        for table, columns in found
     )
+    votes = Counter(table.variant for table in recognised if table.variant)
     if not votes:
         # Nothing has a known shape: the variant with the most of these names.
         votes = Counter(s.variant for table, _ in found for s in shapes.get(table.name.lower(), ()))

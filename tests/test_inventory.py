@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from contracts import specimens
-from migrator import catalogue, examine, examiners, report, sqlite, walk
+from migrator import catalogue, digest, examine, examiners, report, sqlite, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.records import Verdict, escaped, plain
@@ -282,6 +282,7 @@ def test_links_are_named_and_not_followed(data, tmp_path):
     (data / "jarvis.db").symlink_to(outside)
     (data / "tax.db").symlink_to("nowhere.db")
     (data / "whales.db").symlink_to("jarvis_core.db")
+    (data / "metrics.db").symlink_to(".migrator/active/metrics.db")
     (data / "cache").symlink_to(outside.parent)
     (data / "notes.txt").symlink_to(outside)
     made(data / "jarvis_core.db")
@@ -289,13 +290,14 @@ def test_links_are_named_and_not_followed(data, tmp_path):
     found = inventory(data)
 
     databases = by_place(found)
-    assert {"jarvis.db", "tax.db", "whales.db", "jarvis_core.db"} == databases.keys()
+    assert {"jarvis.db", "tax.db", "whales.db", "metrics.db", "jarvis_core.db"} == databases.keys()
     assert (Verdict.UNREADABLE, f"a link to {outside}, not followed") == (
         databases["jarvis.db"].verdict,
         databases["jarvis.db"].reason,
     )
     assert Verdict.UNREADABLE is databases["tax.db"].verdict
     assert (Verdict.OURS, "whales") == (databases["whales.db"].verdict, databases["whales.db"].name)
+    assert Verdict.OURS is databases["metrics.db"].verdict, "on its way to the consolidated set"
     assert mentions(found, "cache: a link to the folder", "--include")
 
 
@@ -679,25 +681,56 @@ def test_rows_that_break_a_promise_are_a_finding_and_no_damage(data):
 
 
 def test_many_broken_promises_do_not_cover_up_damage(data):
-    """The integrity check stops after some messages; the worse one may come later."""
+    """The integrity check stops after some messages, and looks at the newest table first: the worse ones come later."""
     path = made(
         data / "a.db",
-        "CREATE TABLE a (x CHECK (x > 0)); CREATE TABLE z (x); CREATE INDEX i ON z (x); PRAGMA ignore_check_constraints = ON;"
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO a SELECT -i FROM n;"
-        "INSERT INTO z VALUES (1), (2);",
+        "CREATE TABLE z (x); CREATE INDEX i ON z (x); INSERT INTO z VALUES (1), (2);"
+        "CREATE TABLE e (x); CREATE INDEX j ON e (x); INSERT INTO e VALUES (3), (4);"
+        "CREATE TABLE a (x CHECK (x > 0)); PRAGMA ignore_check_constraints = ON;"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO a SELECT -i FROM n;",
     )
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Each index is where the other should be.
         connection.executescript(
-            "CREATE TABLE e (x); CREATE INDEX j ON e (x); PRAGMA writable_schema = ON;"
-            "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'j') WHERE name = 'i';"
-            "DELETE FROM sqlite_schema WHERE name = 'j'"
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage ="
+            " (SELECT sum(rootpage) FROM sqlite_schema WHERE type = 'index') - rootpage WHERE type = 'index'"
         )
 
     database = only(inventory(data))
 
     assert Verdict.UNREADABLE is database.verdict
-    assert "damaged: " in database.reason
-    assert "CHECK" not in database.reason
+    assert "damaged: row 1 missing from index " in database.reason
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ATTACH ':memory:' AS x",
+        "DELETE FROM t",
+        "CREATE TABLE u (x)",
+        "PRAGMA query_only = OFF",
+        "SELECT hex(x) FROM t",
+    ],
+)
+def test_the_child_may_only_read(data, tmp_path, monkeypatch, statement):
+    """Were there a way to make it run SQL of the file's own, little could be done with it."""
+    made(data / "a.db")
+    monkeypatch.setattr(digest, "content", lambda connection: connection.execute(statement))
+
+    answer = examine.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=60)
+
+    assert "not authorized" in answer["reason"]
+
+
+def test_the_child_looks_at_the_clock_itself(data, tmp_path):
+    many = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) INSERT INTO t SELECT i FROM n"
+    )
+    made(data / "a.db", f"CREATE TABLE t (x); {many}")
+
+    answer = examine.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=0)
+
+    assert "did not finish within 0 s" == answer["reason"]
 
 
 SLOW = "CREATE TABLE t (x CHECK (length(replace(hex(zeroblob(50000000 + x)), '0', 'ab')) > 0));"
@@ -762,16 +795,21 @@ def test_an_interruption_leaves_no_child_and_no_copy(data, tmp_path, monkeypatch
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", noted)
-    for number in range(20):
+    for number in range(60):
         made(data / f"{number}.db")
 
-    def interrupt(_):
-        raise KeyboardInterrupt
+    seen = []
+
+    def interrupt(place):
+        seen.append(place)
+        if len(seen) == 1:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         inventory(data, progress=interrupt)
 
     assert started
+    assert len(seen) < 30, "the others are let be"
     assert all(process.poll() is not None for process in started)
     assert [] == list(tmp_path.glob("migrator-*"))
 

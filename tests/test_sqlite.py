@@ -285,6 +285,7 @@ def test_reading_cannot_write_and_trusts_no_schema(tmp_path):
     made(tmp_path / "a.db", "CREATE TABLE t (x); CREATE VIEW v AS SELECT load_extension('x') AS y")
 
     with closing(sqlite.read(tmp_path / "a.db")) as connection:
+        assert (0,) == connection.execute("PRAGMA trusted_schema").fetchone()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM t")
         with pytest.raises(sqlite3.OperationalError, match="unsafe use of load_extension"):
