@@ -137,6 +137,15 @@ def content(connection: sqlite3.Connection, schema: str = "main") -> Content:
         return Content(whole.hexdigest(), tuple(tables))
 
 
+def table_digest(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return the SHA-256 of the rows of one table, in hex: the same for two tables that hold the same.
+
+    Raises:
+        sqlite3.Error: The table cannot be read to its end.
+    """
+    return _table(connection, schema, table, _columns(connection, schema, table))[1].hex()
+
+
 def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
     """Tell the tables of the database attached as *schema* apart by its ``sqlite_schema`` alone.
 

@@ -8,6 +8,8 @@
     +-- SourceError         exit 1  a legacy database cannot be read as it stands
     |   +-- SourceBusy      exit 1  it kept changing while it was read
     +-- DdlError            exit 1  a schema text is not one that we understand
+    +-- MappingError        exit 1  a mapping file is wrong
+    +-- BuildError          exit 1  the three databases could not be built, or a check on them failed
 
 An error is one sentence: what happened, where, what to do.
 """
@@ -61,3 +63,11 @@ class SourceBusy(SourceError):
 
 class DdlError(MigratorError):
     """A schema text is not one that we understand."""
+
+
+class MappingError(MigratorError):
+    """A mapping file is wrong: its sentence names file, line and column."""
+
+
+class BuildError(MigratorError):
+    """The three databases could not be built, or a check on them failed."""

@@ -49,17 +49,21 @@ def load(
     key = mapping.target_key(schema, table)
     columns = mapping.target_columns(schema, table)
     connection.execute("DROP TABLE IF EXISTS temp.forward")
-    connection.execute(f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, source, broken)")
+    connection.execute(
+        f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, mapping, broken)"
+    )
     for number, source in enumerate(sources):
         _run_forward(connection, source, number, constants)
     for refusal in _refusals(shape, target, sources):
-        connection.execute(f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,))
+        connection.execute(
+            f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,)
+        )
     # A legacy row goes in whole or not at all.
     if any(source.parts for source in sources):
         connection.execute(
-            "UPDATE temp.forward SET broken = other.broken FROM (SELECT source AS from_source, legacy_key AS from_key,"
+            "UPDATE temp.forward SET broken = other.broken FROM (SELECT mapping AS from_mapping, legacy_key AS from_key,"
             " min(broken) AS broken FROM temp.forward WHERE broken IS NOT NULL GROUP BY 1, 2) AS other"
-            " WHERE forward.broken IS NULL AND forward.source = from_source AND forward.legacy_key IS from_key"
+            " WHERE forward.broken IS NULL AND forward.mapping = from_mapping AND forward.legacy_key IS from_key"
         )
     if any(source.number for source in sources):
         _number(connection, key, sources[0].number, base)
@@ -94,7 +98,7 @@ def _run_forward(
     part = "part" if source.parts else "0"
     # A row without a key cannot be named; it is quarantined straight from the source.
     connection.execute(
-        f"INSERT INTO temp.forward ({names}, legacy_key, part, source)"
+        f"INSERT INTO temp.forward ({names}, legacy_key, part, mapping)"
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
         + ("" if source.stub else " WHERE legacy_key IS NOT NULL"),
         {name: constants[name] for name in source.constants},
@@ -133,7 +137,7 @@ def _refusals(shape: Table | None, target: str, sources: Sequence[TableMapping])
 def _only_one(names: Sequence[str], keep: str, broken: str) -> Refusal:
     partition = ", ".join(quoted(name) for name in names)
     present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
-    order = f"{keep}, source, legacy_key, part" if keep else "source, legacy_key, part"
+    order = f"{keep}, mapping, legacy_key, part" if keep else "mapping, legacy_key, part"
     return Refusal(
         broken=broken,
         where=f"rowid IN (SELECT other FROM (SELECT rowid AS other, row_number() OVER (PARTITION BY {partition}"
@@ -145,7 +149,7 @@ def _number(connection: sqlite3.Connection, key: str, number: str, base: int) ->
     """Assign ids above *base*: by time, then source, legacy key and part, whatever order the rows lay in."""
     connection.execute(
         f"UPDATE temp.forward SET {quoted(key)} = placed.place + ? FROM (SELECT rowid AS row, row_number() OVER"
-        f" (ORDER BY {quoted(number)}, source, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"
+        f" (ORDER BY {quoted(number)}, mapping, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"
         " WHERE forward.rowid = placed.row",
         (base,),
     )
@@ -154,7 +158,7 @@ def _number(connection: sqlite3.Connection, key: str, number: str, base: int) ->
 def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source: TableMapping, number: int) -> None:
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT ?, legacy_key, ?, {quoted(key)}"
-        " FROM temp.forward WHERE source = ? AND broken IS NULL ORDER BY legacy_key, part",
+        " FROM temp.forward WHERE mapping = ? AND broken IS NULL ORDER BY legacy_key, part",
         (source.source, source.table, number),
     )
     if source.parts:
@@ -162,7 +166,7 @@ def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source
         connection.execute(
             f"INSERT INTO {target}.lineage (source, legacy_key, target) SELECT ?, {legacy}, ? FROM"
             f" {quoted(source.database)}.{quoted(source.source_table)} AS s WHERE {legacy} IS NOT NULL AND {legacy}"
-            " NOT IN (SELECT legacy_key FROM temp.forward WHERE source = ?)",
+            " NOT IN (SELECT legacy_key FROM temp.forward WHERE mapping = ?)",
             (source.source, source.table, number),
         )
 
@@ -173,7 +177,7 @@ def _write_quarantine(connection: sqlite3.Connection, target: str, source: Table
     row = rebuild.row_sql("s", source.legacy_columns)
     connection.execute(
         f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, {legacy}, ?, f.broken,"
-        f" {row} FROM (SELECT legacy_key, min(broken) AS broken FROM temp.forward WHERE source = ? AND broken IS NOT NULL"
+        f" {row} FROM (SELECT legacy_key, min(broken) AS broken FROM temp.forward WHERE mapping = ? AND broken IS NOT NULL"
         f" GROUP BY legacy_key) AS f JOIN {table} AS s ON {legacy} = f.legacy_key ORDER BY {legacy}",
         (source.source, source.table, number),
     )

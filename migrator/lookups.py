@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from migrator import ddl
-from migrator.mapping import MappingError
+from migrator.errors import MappingError
 from migrator.sqlite import quoted
 
 _NAME = re.compile(r"^-- lookup: *(\w+)\(([\w, ]+)\)$", re.MULTILINE)

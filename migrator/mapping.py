@@ -23,8 +23,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from migrator import catalogue, ddl, sqlite
-from migrator.errors import MigratorError
+from migrator import catalogue, ddl, mapping_checks, sqlite
+from migrator.errors import MappingError
+from migrator.records import Fate, PlannedTable
 from migrator.relational import Schema
 
 #: What each line of a header says; those without a default must be there.
@@ -45,10 +46,6 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
 
 _LINE = re.compile(r"^-- (\w+): *(.*)$")
 _BACK = "-- back:"
-
-
-class MappingError(MigratorError):
-    """A mapping file is wrong: its sentence names file, line and column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +137,19 @@ def read(text: str, file: str) -> TableMapping:
     target, _, table = header["target"].partition(".")
     database, _, source_table = header["source"].partition(".")
     legacy_columns = _legacy_columns(database, source_table, header["variant"], file)
-    _check_reads(forward, {header["source"], *_words(header["reads"])}, file)
+    (line, _), *_ = ddl.statements(forward_text)
+    mapping_checks.check_reads(forward, {header["source"], *_words(header["reads"])}, file, line - 1)
     names = [projection.alias_or_name for projection in forward.expressions]
     columns = tuple(name for name in names if name not in ("legacy_key", "part"))
-    _check_columns(names, columns, ddl.target(target), table, numbered=bool(header["number"]), file=file)
-    uses = _uses(forward)
+    schema = ddl.target(target)
+    assigned = target_key(schema, table) if header["number"] else ""
+    known = [name for name in target_columns(schema, table) if name != assigned]
+    mapping_checks.check_columns(names, columns, known, table, file)
+    uses = mapping_checks.uses_of(forward)
     rest = _words(header["rest"])
     if back is not None:
-        _check_back(back, legacy_columns, file)
-        _check_every_column_is_kept(legacy_columns, uses, rest, header["key"], file)
+        mapping_checks.check_back(back, legacy_columns, file)
+        mapping_checks.check_every_column_is_kept(legacy_columns, uses, rest, header["key"], file)
     return TableMapping(
         file=file,
         target=target,
@@ -232,30 +233,6 @@ def _legacy_columns(database: str, table: str, variant: str, file: str) -> tuple
     raise MappingError(f"no table {database}.{table} of the variant {variant} is known", where=f"{file}:1:1")
 
 
-def _check_reads(forward: exp.Select, allowed: set[str], file: str) -> None:
-    for table in forward.find_all(exp.Table):
-        name = f"{table.db}.{table.name}" if table.db else table.name
-        # A table-valued function (json_each) reads what it is given.
-        if name not in allowed and table.db and not isinstance(table.this, exp.Anonymous):
-            raise MappingError(f"reads {name}, which its header does not declare", where=_at(table.this, file))
-
-
-def _check_columns(
-    names: list[str], columns: tuple[str, ...], schema: Schema, table: str, *, numbered: bool, file: str
-) -> None:
-    known = [name for name in target_columns(schema, table) if not (numbered and name == target_key(schema, table))]
-    if not known:
-        raise MappingError(f"the specification has no table {table}", where=f"{file}:1:1")
-    if names[:1] != ["legacy_key"]:
-        raise MappingError("the forward SELECT has to begin with legacy_key", where=f"{file}:1:1")
-    for name in columns:
-        if name not in known:
-            raise MappingError(f"{table} takes no column {name}", where=f"{file}:1:1", hint=f"it takes {', '.join(known)}")
-    for name in known:
-        if columns.count(name) != 1:
-            raise MappingError(f"column {name} of {table} appears {columns.count(name)} times", where=f"{file}:1:1")
-
-
 def target_columns(schema: Schema, table: str) -> tuple[str, ...]:
     """Return the columns of *table* that a row fills, ``rowid`` included for a virtual one; empty if there is none."""
     for virtual in schema.virtual_tables:
@@ -270,52 +247,6 @@ def target_key(schema: Schema, table: str) -> str:
         if one.name == table:
             return next(column.name for column in one.columns if column.primary_key)
     return "rowid"
-
-
-def _uses(forward: exp.Select) -> dict[str, tuple[str, ...]]:
-    """Return which target columns each legacy column feeds, conditions of joins and of WHERE counting as ``(rows)``."""
-    fed: dict[str, list[str]] = {}
-    for projection in forward.expressions:
-        for column in projection.find_all(exp.Column):
-            if column.table == "s":
-                fed.setdefault(column.name, []).append(projection.alias_or_name)
-    for column in forward.find_all(exp.Column):
-        if column.table == "s":
-            fed.setdefault(column.name, []).append("(rows)")
-    return {
-        name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
-        for name, targets in fed.items()
-    }
-
-
-def _check_back(back: exp.Select, legacy_columns: tuple[str, ...], file: str) -> None:
-    names = tuple(projection.alias_or_name for projection in back.expressions)
-    if names != ("legacy_key", "rest", *legacy_columns):
-        wrong = [name for name in ("legacy_key", "rest", *legacy_columns) if name not in names]
-        raise MappingError(
-            f"the back SELECT has to give legacy_key, rest and every legacy column in order; "
-            f"{'missing ' + ', '.join(wrong) if wrong else 'their order or number differs'}",
-            where=f"{file}:1:1",
-        )
-
-
-def _check_every_column_is_kept(
-    legacy: tuple[str, ...], uses: Mapping[str, object], rest: tuple[str, ...], key: str, file: str
-) -> None:
-    for name in rest:
-        if name not in legacy:
-            raise MappingError(f"'rest' names {name}, which the source does not have", where=f"{file}:1:1")
-        if name in uses:
-            raise MappingError(f"{name} is used and is in 'rest' too", where=f"{file}:1:1", hint="take it out of rest")
-    for name in legacy:
-        if name not in uses and name not in rest and name != key:
-            raise MappingError(
-                f"legacy column {name} is neither used nor in 'rest'", where=f"{file}:1:1", hint="say where it goes"
-            )
-
-
-def _at(node: exp.Expression, file: str) -> str:
-    return f"{file}:{node.meta.get('line', 1)}:{node.meta.get('col', 1)}"
 
 
 def identity(target: str, table: str, database: str) -> TableMapping:
@@ -364,6 +295,20 @@ def identity(target: str, table: str, database: str) -> TableMapping:
             f"WHERE l.source = '{database}.{table}' AND l.target = '{table}'"
         ),
         parts=False,
+    )
+
+
+def sources_of(table: PlannedTable) -> tuple[TableMapping, ...]:
+    """Return the mappings that read the planned *table*, stubs included; none if it is not mapped."""
+    if table.fate is not Fate.MAPPED:
+        return ()
+    if table.variant == catalogue.SPECIFIED_VARIANT:
+        target, _, name = table.into.partition(".")
+        return (identity(target, name, table.source.partition(".")[0]),)
+    return tuple(
+        one
+        for one in mappings()
+        if f"{one.database}.{one.source_table}" == table.source and one.variant == table.variant
     )
 
 

@@ -27,7 +27,7 @@ def row_sql(alias: str, columns: Iterable[str]) -> str:
 
 def from_row_sql(row: str, column: str) -> str:
     """Return SQL for the cell *column* of the JSON object *row*, in its storage class."""
-    return _decoded(row, column, column, f"$.{quoted(column)}.t")
+    return _decoded(row, column, f"$.{quoted(column)}.t")
 
 
 def differ_sql(one: str, other: str, columns: Iterable[str]) -> str:
@@ -73,17 +73,34 @@ def mismatches_sql(mapping: TableMapping) -> str:
     )
 
 
-def _overlaid(column: str) -> str:
-    said = f"b.{quoted(column)}"
-    path = f"$.{quoted(column)}"
-    kept = _decoded("b.rest", column, f"{column}/0", f"{path}[0].t")
+def quarantine_mismatches_sql(mapping: TableMapping) -> str:
+    """Return a SELECT of the keys of quarantined rows that are not rebuilt cell by cell from where they are kept.
+
+    Rows without a key are compared as sets of whole rows, with their number.
+    """
+    columns = ", ".join(f"{from_row_sql('q.row', column)} AS {quoted(column)}" for column in mapping.legacy_columns)
+    of_source = f"q.source = '{mapping.source}' AND q.target = '{mapping.table}'"
+    key = f"s.{quoted(mapping.key)}"
     return (
-        f"CASE WHEN b.rest IS NULL OR (b.rest -> '{_literal(path)}[1]') IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+        f"SELECT r.legacy_key FROM (SELECT q.legacy_key AS legacy_key, {columns}"
+        f" FROM {mapping.target}.quarantine AS q WHERE {of_source} AND q.legacy_key IS NOT NULL) AS r\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key\n"
+        f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}\n"
+        "UNION ALL\n"
+        f"SELECT 'without a key' FROM (SELECT row FROM (SELECT q.row AS row, 1 AS side FROM {mapping.target}.quarantine"
+        f" AS q WHERE {of_source} AND q.legacy_key IS NULL UNION ALL SELECT {row_sql('s', mapping.legacy_columns)}, -1"
+        f" FROM {_source(mapping)} AS s WHERE {key} IS NULL) GROUP BY row HAVING sum(side) <> 0)"
     )
 
 
-def _decoded(json: str, column: str, path: str, text_path: str) -> str:
-    del column
+def _overlaid(column: str) -> str:
+    said = f"b.{quoted(column)}"
+    path = f"$.{quoted(column)}"
+    kept = _decoded("b.rest", f"{column}/0", f"{path}[0].t")
+    return f"CASE WHEN b.rest IS NULL OR (b.rest -> '{_literal(path)}[1]') IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+
+
+def _decoded(json: str, path: str, text_path: str) -> str:
     cell = f"cell_of({json}, '{_literal(path)}')"
     return f"CASE WHEN json_type({json}, '{_literal(text_path)}') IS NOT NULL THEN CAST({cell} AS TEXT) ELSE {cell} END"
 

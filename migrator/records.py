@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum, StrEnum
 from pathlib import Path, PurePath, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 
@@ -127,6 +128,173 @@ class Inventory:
     def with_verdict(self, *verdicts: Verdict) -> tuple[Database, ...]:
         """Return the databases of these verdicts."""
         return tuple(database for database in self.databases if database.verdict in verdicts)
+
+
+class Fate(StrEnum):
+    """Where the rows of a legacy table go; each table has exactly one."""
+
+    MAPPED = "mapped"
+    CARRIED = "carried"
+    STANDALONE = "standalone"
+    DERIVED = "derived"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTable:
+    """What becomes of one legacy table.
+
+    Attributes:
+        source: Legacy database and table: ``jarvis.trades``.
+        fate: Mapped, carried, standalone, derived (an index over another table) or ignored (by the configuration).
+        into: Where to: ``core.trades``, ``core.legacy_jarvis_items``; '' where it stays or is left behind.
+        variant: The shape it was recognised in; '' where that does not matter.
+        rows: Its rows when it was planned; None for an index.
+    """
+
+    source: str
+    fate: Fate
+    into: str = ""
+    variant: str = ""
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will happen: from ``plan`` to ``backup`` and ``build``.
+
+    Attributes:
+        inventory: What was found, and what the plan is made for.
+        order: Target tables, parents before children: ``core.positions``, ``core.trades``, ...
+        tables: The fate of every legacy table, in the order of their names.
+        constants: What mappings are given: name -> value.
+        needed_bytes: Free disk that backup and build need, at most.
+        free_bytes: Free disk where they write.
+        refusals: Why it cannot be done, one sentence each; empty if it can.
+        findings: What a person should know, one sentence each.
+        quarantine: Rows that constraints refuse, as counted: target table -> rows; None before anybody counted.
+    """
+
+    inventory: Inventory
+    order: tuple[str, ...]
+    tables: tuple[PlannedTable, ...]
+    constants: Mapping[str, str]
+    needed_bytes: int
+    free_bytes: int
+    refusals: tuple[str, ...]
+    findings: tuple[str, ...]
+    quarantine: Mapping[str, int] | None = None
+
+    def with_fate(self, fate: Fate) -> tuple[PlannedTable, ...]:
+        """Return the tables of one fate."""
+        return tuple(table for table in self.tables if table.fate is fate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All files of one instant: from ``backup`` to ``build`` and ``verify``.
+
+    Attributes:
+        run: The run's number, such as ``0001``.
+        folder: Where the copies lie, each in the place of its original.
+        inventory: What was read back from the copies.
+        journal_modes: Place -> journal mode of the original, which its copy does not have.
+        blocked_s: Seconds for which writers were held up.
+    """
+
+    run: str
+    folder: Path
+    inventory: Inventory
+    journal_modes: Mapping[str, str]
+    blocked_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAccount:
+    """Where the rows of one legacy table went.
+
+    Attributes:
+        source: Legacy database and table.
+        fate: What was planned for it.
+        rows: Rows that it had.
+        mapped: Rows with at least one lineage.
+        carried: Rows copied verbatim.
+        quarantined: Rows that a constraint refused.
+        standing: Rows of a file that stays as it is, or is ignored.
+        columns: Legacy column -> where it went: target columns, ``rest``, ``key``, or the carried table.
+    """
+
+    source: str
+    fate: Fate
+    rows: int
+    mapped: int = 0
+    carried: int = 0
+    quarantined: int = 0
+    standing: int = 0
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row is accounted for, exactly once."""
+        return self.rows == self.mapped + self.carried + self.quarantined + self.standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetAccount:
+    """Where the rows of one target table came from.
+
+    Attributes:
+        table: Consolidated database and table.
+        rows: Rows that it has.
+        from_legacy: Rows with a lineage to a legacy row.
+        stubs: Rows with a lineage to a reason: a parent that nobody recorded, a specified default.
+        quarantined: Legacy rows that it refused, by the constraint they break.
+        seconds: Time it took to fill.
+    """
+
+    table: str
+    rows: int
+    from_legacy: int
+    stubs: int
+    quarantined: Mapping[str, int]
+    seconds: float
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every row has a lineage."""
+        return self.rows == self.from_legacy + self.stubs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The three databases: from ``build`` to ``verify``.
+
+    Attributes:
+        run: The run of the snapshot they were built from.
+        stage: The folder they lie in.
+        digests: SHA-256 of the content of each: ``core`` -> hex.
+        sources: The account of every legacy table.
+        targets: The account of every target table.
+        mismatches: Mapped or quarantined rows that are not rebuilt cell by cell: source -> keys, at most five.
+        seconds: Time it took in all.
+    """
+
+    run: str
+    stage: Path
+    digests: Mapping[str, str]
+    sources: tuple[SourceAccount, ...]
+    targets: tuple[TargetAccount, ...]
+    mismatches: Mapping[str, tuple[str, ...]]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every row is accounted for and every legacy row is rebuilt."""
+        return (
+            all(account.balanced for account in self.sources)
+            and all(account.balanced for account in self.targets)
+            and not self.mismatches
+        )
 
 
 def escaped(name: object) -> str:

@@ -73,6 +73,24 @@ def scratch(path: Path) -> sqlite3.Connection:
     return _distrusting(_open(path, "rw"))
 
 
+def lock(path: Path, patience_s: float) -> sqlite3.Connection:
+    """Take the write lock of a legacy database in its place; nothing is written, and the caller rolls back.
+
+    Only :mod:`migrator.backup` may call this, while another connection reads: the last connection to close a database
+    in WAL mode would checkpoint it.
+
+    Raises:
+        sqlite3.OperationalError: It is locked for longer than *patience_s* seconds.
+    """
+    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
 def application(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
     """Open a consolidated database as the application has to: constraints alive, commits durable enough.
 

@@ -1,0 +1,185 @@
+"""Backup: all files of one instant, through SQLite's backup API, while the bot may go on writing.
+
+Method: every source is opened read-only and read once, then opened again for writing and locked (``BEGIN IMMEDIATE``).
+While all are locked nobody can commit anywhere, and each read-only connection begins its read: that is the one
+instant.  A source in WAL mode is unlocked right then, since its readers keep their snapshot; the others once they are
+copied.  The writing connections close first: the last to close would otherwise checkpoint the WAL and delete it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from migrator import files, sqlite
+from migrator.errors import SourceBusy, SourceError
+from migrator.records import Database, Inventory, Plan, Snapshot, Verdict, escaped
+
+#: Seconds for which we wait for the write lock of each source, and for a source to hold still.
+PATIENCE_S = 10.0
+#: The file that tells a finished snapshot from one that was cut short, and what it is of.
+MANIFEST = "snapshot.json"
+
+
+@dataclass(slots=True)
+class _Held:
+    """A source whose state we hold: it is read by one connection and locked by another."""
+
+    database: Database
+    reader: sqlite3.Connection
+    lock: sqlite3.Connection | None
+
+
+def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
+    """Copy every file of *plan* that is not ignored to a new run below *into*, all as they were at one instant.
+
+    The copies are read back by *read_back*, each in the place of its original, in rollback-journal mode, 0600.  The
+    sources keep every byte; beside one in WAL mode SQLite may leave a ``-shm``, an index that it makes again at will.
+
+    Raises:
+        SourceBusy: A source stayed locked for :data:`PATIENCE_S` seconds.
+        SourceError: A source cannot be read, or its copy does not read back whole.
+        OSError: The disk is full.
+    """
+    files.make_private_folder(into)
+    run = _next_run(into)
+    draft = into / f"{run}.partial"
+    files.remove_folder(draft)
+    files.make_private_folder(draft)
+    wanted = [
+        database
+        for database in plan.inventory.databases
+        if database.verdict in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+    ]
+    with contextlib.ExitStack() as stack:
+        begun = time.monotonic()
+        held = _hold_all(wanted, stack)
+        for one in held:
+            _copy(one, draft / place_of(one.database))
+            _release(one)
+        blocked_s = time.monotonic() - begun
+    for folder in sorted({path.parent for path in draft.rglob("*.db")}):
+        files.sync_folder(folder)
+    inventory = read_back(draft)
+    _check_read_back(wanted, inventory)
+    journal_modes = {str(place_of(database)): database.journal_mode for database in wanted}
+    manifest = {"schema": 1, "run": run, "journal_modes": journal_modes, "blocked_s": blocked_s}
+    files.write(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    files.replace(draft, into / run)
+    return Snapshot(
+        run=run,
+        folder=into / run,
+        inventory=read_back(into / run),
+        journal_modes=MappingProxyType(journal_modes),
+        blocked_s=blocked_s,
+    )
+
+
+def place_of(database: Database) -> PurePosixPath:
+    """Return where the copy of *database* lies in a snapshot."""
+    return PurePosixPath("included", database.place.name) if database.place.is_absolute() else database.place
+
+
+def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | None:
+    """Return the newest finished snapshot below *into*, or None."""
+    manifests = sorted(into.glob(f"*/{MANIFEST}"))
+    if not manifests:
+        return None
+    written = json.loads(manifests[-1].read_text(encoding="utf-8"))
+    folder = manifests[-1].parent
+    return Snapshot(
+        run=written["run"],
+        folder=folder,
+        inventory=read_back(folder),
+        journal_modes=MappingProxyType(written["journal_modes"]),
+        blocked_s=written["blocked_s"],
+    )
+
+
+def _next_run(into: Path) -> str:
+    """Return the next free number: a counter, since clocks jump."""
+    used = [int(path.name) for path in into.iterdir() if path.name.isdigit()]
+    return f"{max(used, default=0) + 1:04d}"
+
+
+def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held]:
+    """Lock every source, then begin to read each: from here on all are of one instant."""
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="migrator-")))
+    held = []
+    for number, database in enumerate(wanted):
+        # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
+        crashed = database.hot_journal
+        path = sqlite.private_copy(database.path, scratch / f"{number}.db") if crashed else database.path
+        with _naming(database):
+            reader = stack.enter_context(contextlib.closing(sqlite.scratch(path) if crashed else sqlite.read(path)))
+            reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            lock = None if crashed else stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+        held.append(_Held(database, reader, lock))
+    for one in held:
+        with _naming(one.database):
+            one.reader.execute("BEGIN")
+            one.reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    for one in held:
+        if one.database.journal_mode == "wal":
+            _release(one)
+    return held
+
+
+def _release(one: _Held) -> None:
+    if one.lock is not None:
+        one.lock.execute("ROLLBACK")
+        one.lock.close()
+        one.lock = None
+
+
+def _copy(one: _Held, target: Path) -> None:
+    files.make_private_folder(target.parent)
+    with _naming(one.database), contextlib.closing(sqlite.create(target)) as copy:
+        one.reader.backup(copy)
+        # A copy in WAL mode could not be read without a -shm beside it; the original's mode is in the manifest.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    if one.database.mode is not None:
+        target.chmod(0o600 & one.database.mode)
+    _give_to_owner(target, one.database.path)
+    files.sync_file(target)
+
+
+def _give_to_owner(path: Path, original: Path) -> None:
+    """Give what root wrote to whom the original belongs to."""
+    if os.geteuid() == 0:
+        status = original.stat()
+        os.chown(path, status.st_uid, status.st_gid)
+
+
+def _check_read_back(wanted: list[Database], inventory: Inventory) -> None:
+    copies = {database.place: database for database in inventory.databases}
+    for database in wanted:
+        copy = copies.get(place_of(database))
+        if copy is None or copy.integrity != ("ok",):
+            said = copy.reason or ", ".join(copy.integrity) if copy else "it is not there"
+            raise SourceError(f"its copy does not read back whole: {said}", where=escaped(database.place))
+
+
+@contextlib.contextmanager
+def _naming(database: Database) -> Iterator[None]:
+    """Turn what SQLite says into a sentence that names the file."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise SourceBusy(
+                f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(database.place), hint="stop its writer"
+            ) from error
+        if error.sqlite_errorname == "SQLITE_FULL":
+            raise SourceError("the disk is full", where=escaped(database.place), hint="make room") from error
+        raise SourceError(f"cannot be copied: {error}", where=escaped(database.place)) from error
+    except sqlite3.DatabaseError as error:
+        raise SourceError(f"cannot be copied: {error}", where=escaped(database.place)) from error

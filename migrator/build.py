@@ -1,0 +1,226 @@
+"""Build: the three databases, from the snapshot only, into a stage.
+
+Everything is pushed down to SQLite: sources attached, ``INSERT ... SELECT``, parents first, indexes after the load, then
+the checks.  Nothing has a final name until all three are whole; a build that was cut short is begun anew, one that
+is finished is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+from types import MappingProxyType
+
+from migrator import account, carry, catalogue, ddl, digest, files, functions, load, lookups, mapping, rebuild, sqlite
+from migrator.errors import BuildError
+from migrator.mapping import TableMapping
+from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, plain
+
+#: Called with the table that is done, its rows, and seconds.
+Progress = Callable[[str, int, float], None]
+
+#: SQLite attaches ten at once: the target and the work tables are two of them.
+SOURCES_AT_ONCE = 8
+#: Pages in memory while loading, in KiB.
+CACHE_KIB = 32_000
+
+_KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
+
+
+def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | None = None) -> Built:
+    """Build the three databases of *plan* in *stage* from *snapshot*.
+
+    Raises:
+        BuildError: A check on the finished databases fails, or SQLite cannot go on (such as a full disk).
+    """
+    begun = time.monotonic()
+    files.remove_folder(stage)
+    files.make_private_folder(stage)
+    paths = {database.name or database.place.stem: database.path for database in snapshot.inventory.databases}
+    accounts = account.Accounts(plan)
+    digests = {}
+    for target in catalogue.TARGETS:
+        bench = Bench(target, stage / catalogue.TARGETS[target], paths)
+        try:
+            with contextlib.closing(bench):
+                _fill(bench, plan, accounts, progress)
+                digests[target] = digest.digest(bench.connection, target)
+                bench.finish()
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorname", "")
+            hint = "make room, then run this again" if code == "SQLITE_FULL" else "nothing was put in its final place"
+            raise BuildError(str(error), where=catalogue.TARGETS[target], hint=hint) from error
+    files.sync_folder(stage)
+    return accounts.built(
+        run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
+    )
+
+
+class Bench:
+    """One target database under construction, with the sources it needs attached.
+
+    Attributes:
+        target: ``core``, ``analytics`` or ``cache``.
+        connection: Its connection; the target is attached under its name, the work tables as ``ids``.
+    """
+
+    def __init__(self, target: str, path: Path, paths: Mapping[str, Path]) -> None:
+        self.target = target
+        self.path = path
+        self.paths = paths
+        self.attached: list[str] = []
+        sqlite.create(path).close()
+        self.connection = sqlite.memory()
+        functions.register(self.connection)
+        sqlite.attach(self.connection, path, target, mode="rw")
+        # A temporary database of its own: gone with the connection.
+        self.connection.execute("ATTACH '' AS ids")
+        # Safe against a power cut at each commit; the stage counts only once it is whole.
+        self.connection.execute(f"PRAGMA {target}.synchronous = FULL")
+        self.connection.execute(f"PRAGMA {target}.cache_size = -{CACHE_KIB}")
+        # The mappings see to every reference; what they miss, foreign_key_check finds at the end.
+        self.connection.execute("PRAGMA foreign_keys = OFF")
+        self.connection.execute("BEGIN")
+
+    def need(self, names: Sequence[str]) -> None:
+        """Attach the sources *names*; where there are too many, commit and let the oldest go."""
+        missing = [name for name in dict.fromkeys(names) if name not in self.attached]
+        crowd = len(self.attached) + len(missing) - SOURCES_AT_ONCE
+        if missing:
+            self.connection.execute("COMMIT")
+            for name in [name for name in self.attached if name not in names][: max(crowd, 0)]:
+                self.connection.execute(f"DETACH {sqlite.quoted(name)}")
+                self.attached.remove(name)
+            for name in missing:
+                sqlite.attach(self.connection, self.paths[name], name)
+                self.attached.append(name)
+            self.connection.execute("BEGIN")
+
+    def create(self, text: str, *kinds: str) -> None:
+        """Run the statements of the DDL *text* that are of these kinds, in the target."""
+        for _, statement in ddl.statements(text):
+            kind = next((kind for kind in _KINDS if statement.startswith(kind)), "")
+            if kind in kinds:
+                self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
+
+    def finish(self) -> None:
+        """Check, analyse, and leave the file in WAL mode with nothing in the WAL.
+
+        Raises:
+            BuildError: A page, a reference or the full-text index is not whole.
+        """
+        self._check("foreign_key_check", [])
+        self._check("integrity_check", [("ok",)])
+        for virtual in ddl.target(self.target).virtual_tables:
+            name = sqlite.quoted(virtual.name)
+            self.connection.execute(f"INSERT INTO {self.target}.{name}({name}, rank) VALUES ('integrity-check', 1)")
+        # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
+        self.connection.execute(f"ANALYZE {self.target}")
+        self.connection.execute(f"PRAGMA {self.target}.journal_mode = WAL")
+        self.connection.execute(f"PRAGMA {self.target}.wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close the connection and make the file durable."""
+        self.connection.close()
+        files.sync_file(self.path)
+
+    def _check(self, pragma: str, expected: list[tuple[str]]) -> None:
+        found = self.connection.execute(f"PRAGMA {self.target}.{pragma}").fetchmany(3)
+        if found != expected:
+            raise BuildError(f"{pragma} says {found}", where=self.path.name, hint="please report this as a bug")
+
+
+def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progress | None) -> None:
+    text = catalogue.target_ddl(bench.target)
+    ours = (package_files("migrator") / "schema" / "ours.sql").read_text(encoding="utf-8")
+    bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "INSERT INTO ")
+    bench.create(ours, "CREATE TABLE ")
+    by_target: dict[str, list[TableMapping]] = defaultdict(list)
+    for table in plan.with_fate(Fate.MAPPED):
+        for one in mapping.sources_of(table):
+            by_target[f"{one.target}.{one.table}"].append(one)
+    here = [into for into in plan.order if into.startswith(f"{bench.target}.")]
+    mapped = [one for into in here for one in by_target[into]]
+    _prepare_lookups(bench, plan, mapped)
+    for into in here:
+        begun = time.monotonic()
+        _load_table(bench, into, by_target[into], plan.constants)
+        rows = accounts.note_target(bench.connection, into, time.monotonic() - begun)
+        if progress:
+            progress(into, rows, time.monotonic() - begun)
+    for table in plan.with_fate(Fate.CARRIED):
+        if table.into.startswith(f"{bench.target}."):
+            _carry(bench, table, accounts)
+    bench.create(text, "CREATE INDEX ")
+    bench.create(ours, "CREATE INDEX ")
+    for one in mapped:
+        if not one.stub:
+            bench.need([one.database])
+            _keep_rest(bench, one)
+            accounts.note_source(bench.connection, one)
+    bench.connection.execute("COMMIT")
+
+
+def _prepare_lookups(bench: Bench, plan: Plan, mapped: Sequence[TableMapping]) -> None:
+    present = {(table.source, table.variant) for table in plan.tables if table.variant}
+    wanted = {name for one in mapped for name in one.reads}
+    for lookup in lookups.lookups():
+        if f"ids.{lookup.name}" in wanted:
+            evidence = [source for source, variant, _ in lookup.evidence if (source, variant) in present]
+            bench.need([source.partition(".")[0] for source in evidence])
+            lookups.prepare(bench.connection, lookup, present)
+
+
+def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], constants: Mapping[str, str]) -> None:
+    target, _, table = into.partition(".")
+    connection = bench.connection
+    stubs_before = connection.execute(f"SELECT count(*) FROM {target}.{sqlite.quoted(table)}").fetchone()[0]
+    key = mapping.target_key(ddl.target(target), table)
+    if stubs_before:
+        connection.execute(
+            f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?,"
+            f" {sqlite.quoted(key)} FROM {target}.{sqlite.quoted(table)} ORDER BY 3",
+            (table,),
+        )
+    read = [name.partition(".")[0] for one in sources for name in one.reads]
+    bench.need([*(one.database for one in sources), *(name for name in read if name in bench.paths)])
+    marks = [
+        mark for one in sources if (mark := carry.high_water(connection, one.database, one.source_table)) is not None
+    ]
+    load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
+    if marks and any(shape.name == table and shape.autoincrement for shape in ddl.target(target).tables):
+        carry.set_high_water(connection, target, table, max(marks))
+
+
+def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> None:
+    database, _, name = table.source.partition(".")
+    bench.need([database])
+    target, _, carried = table.into.partition(".")
+    carry.copy(bench.connection, database, name, target, carried)
+    accounts.note_carried(bench.connection, table)
+
+
+def _keep_rest(bench: Bench, source: TableMapping) -> None:
+    """Keep what back cannot know of each mapped row: on the first of its lineage rows."""
+    connection, lineage = bench.connection, f"{bench.target}.lineage"
+    connection.execute("DROP TABLE IF EXISTS temp.rests")
+    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
+    key, rest = (name for (name,) in connection.execute("SELECT name FROM pragma_table_info('rests', 'temp')"))
+    connection.execute(
+        f"UPDATE {lineage} SET rest = r.{sqlite.quoted(rest)} FROM temp.rests AS r WHERE lineage.rowid ="
+        f" (SELECT min(x.rowid) FROM {lineage} AS x WHERE x.source = ? AND x.legacy_key = +r.{sqlite.quoted(key)}"
+        " AND x.target = ?)",
+        (source.source, source.table),
+    )
+    connection.execute("DROP TABLE temp.rests")
+
+
+def save(built: Built, path: Path) -> None:
+    """Write what was built to *path*, so that a finished build is known."""
+    files.write(path, json.dumps({"schema": 1, **plain(built)}, indent=2) + "\n")

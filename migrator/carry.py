@@ -1,0 +1,141 @@
+"""Carried tables: a legacy table without a home in the specification, copied verbatim under a prefixed name.
+
+Columns, types, defaults, NOT NULL, PRIMARY KEY, UNIQUE and CHECK are as found.  Foreign keys are taken out, since a
+renamed parent would break them; indexes, triggers and views stay in the backup.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from migrator.errors import DdlError
+from migrator.sqlite import quoted
+
+_TOKEN = re.compile(
+    r"""\s+|--[^\n]*|/\*.*?\*/|[xX]'[^']*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^]]*\]"""
+    r"""|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w$])|\.\d+(?:[eE][+-]?\d+)?|[\w$]+|\|\||->>?|[<>=!]=|<>|<<|>>|.""",
+    re.DOTALL,
+)
+_SPACE = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def create_sql(sql: str, schema: str, name: str) -> str:
+    """Return the CREATE TABLE statement *sql* under the name *schema.name* without its foreign keys.
+
+    Raises:
+        DdlError: *sql* is not a CREATE TABLE with a list of columns.
+    """
+    lexemes = [word for word in _TOKEN.findall(sql) if not _SPACE.fullmatch(word)]
+    words = [word.upper() for word in lexemes]
+    if words[:2] != ["CREATE", "TABLE"] or "(" not in words:
+        raise DdlError("not a CREATE TABLE with columns", where=name)
+    opening = words.index("(")
+    closing = _closing(lexemes, opening)
+    items = [_without_references(item) for item in _split(lexemes[opening + 1 : closing])]
+    kept = [" ".join(item) for item in items if item]
+    return (
+        f"CREATE TABLE {quoted(schema)}.{quoted(name)} ({', '.join(kept)}) {' '.join(lexemes[closing + 1 :])}".rstrip()
+    )
+
+
+def copy(connection: sqlite3.Connection, source: str, table: str, schema: str, name: str) -> None:
+    """Copy *table* of the attached *source* to *schema.name*: every row, every stored column, and the high-water mark.
+
+    Raises:
+        sqlite3.Error: A row breaks a constraint that its own table declares, or the disk is full.
+    """
+    (sql,) = connection.execute(
+        f"SELECT sql FROM {quoted(source)}.sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    connection.execute(create_sql(sql, schema, name))
+    columns = [
+        quoted(column)
+        for column, hidden in connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?, ?)", (table, source))
+        if not hidden  # a generated column is computed again
+    ]
+    names = ", ".join(columns)
+    connection.execute(
+        f"INSERT INTO {quoted(schema)}.{quoted(name)} ({names}) SELECT {names} FROM {quoted(source)}.{quoted(table)}"
+    )
+    mark = high_water(connection, source, table)
+    if mark is not None:
+        set_high_water(connection, schema, name, mark)
+
+
+def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int | None:
+    """Return the largest id that *table* ever gave, as AUTOINCREMENT remembers it, or None."""
+    remembers = connection.execute(
+        f"SELECT 1 FROM {quoted(schema)}.sqlite_schema WHERE name = 'sqlite_sequence'"
+    ).fetchone()
+    if not remembers:
+        return None
+    found = connection.execute(f"SELECT seq FROM {quoted(schema)}.sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return found[0] if found and isinstance(found[0], int) else None
+
+
+def set_high_water(connection: sqlite3.Connection, schema: str, table: str, mark: int) -> None:
+    """Make *table* give ids above *mark*."""
+    sequence = f"{quoted(schema)}.sqlite_sequence"
+    if connection.execute(f"UPDATE {sequence} SET seq = max(seq, ?) WHERE name = ?", (mark, table)).rowcount == 0:
+        connection.execute(f"INSERT INTO {sequence} (name, seq) VALUES (?, ?)", (table, mark))
+
+
+def _closing(lexemes: list[str], opening: int) -> int:
+    depth = 0
+    for place in range(opening, len(lexemes)):
+        depth += (lexemes[place] == "(") - (lexemes[place] == ")")
+        if depth == 0:
+            return place
+    raise DdlError("a bracket is never closed", where=" ".join(lexemes[:opening]))
+
+
+def _split(lexemes: list[str]) -> list[list[str]]:
+    """Split at the commas that stand outside brackets."""
+    items: list[list[str]] = [[]]
+    depth = 0
+    for word in lexemes:
+        depth += (word == "(") - (word == ")")
+        if word == "," and depth == 0:
+            items.append([])
+        else:
+            items[-1].append(word)
+    return items
+
+
+def _without_references(item: list[str]) -> list[str]:
+    """Return a column or table constraint without its foreign key; empty if it is nothing else."""
+    words = [word.upper() for word in item]
+    start = 2 if words[:1] == ["CONSTRAINT"] else 0
+    if words[start : start + 2] == ["FOREIGN", "KEY"]:
+        return []
+    kept: list[str] = []
+    place = depth = 0
+    while place < len(item):
+        depth += (item[place] == "(") - (item[place] == ")")
+        if words[place] == "REFERENCES" and depth == 0 and place > 0:
+            # A name may stand before it: CONSTRAINT link REFERENCES parent(id).
+            if len(kept) >= 2 and kept[-2].upper() == "CONSTRAINT":
+                del kept[-2:]
+            place = _after_reference(item, words, place)
+        else:
+            kept.append(item[place])
+            place += 1
+    return kept
+
+
+def _after_reference(item: list[str], words: list[str], place: int) -> int:
+    place += 2
+    if place < len(item) and item[place] == "(":
+        place = _closing(item, place) + 1
+    while place < len(item):
+        if words[place] == "ON" and words[place + 1] in ("DELETE", "UPDATE"):
+            place += 4 if words[place + 2] in ("SET", "NO") else 3
+        elif words[place] == "MATCH":
+            place += 2
+        elif words[place] == "DEFERRABLE" or words[place : place + 2] == ["NOT", "DEFERRABLE"]:
+            place += 1 if words[place] == "DEFERRABLE" else 2
+            place += 2 if words[place : place + 1] == ["INITIALLY"] else 0
+        else:
+            break
+    return place

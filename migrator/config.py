@@ -1,0 +1,109 @@
+"""The configuration that the owners write: constants, fates of files, decisions."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from migrator.errors import UsageError
+
+_OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
+_FATE = re.compile(r"carry:(core|analytics|cache)|standalone|ignore")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What the owners decided.
+
+    Attributes:
+        constants: ``wallet_address`` and ``local_utc_offset`` (``-06:00``); each is demanded only when a row needs it.
+        files: Fate of files that are neither specified nor known, by place: ``carry:core``, ``carry:analytics``,
+            ``carry:cache``, ``standalone`` or ``ignore``.
+        accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
+        order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
+        absent: Tables that may be missing from a file that is there.
+        extra_indexes: Indexes beyond the specification.
+        code_is_ready: Whether the application's code knows the new tables.
+        waivers: As written; the contracts read them.
+    """
+
+    constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    accept_quarantine: int = 0
+    order_amount_sol: str = ""
+    absent: tuple[str, ...] = ()
+    extra_indexes: tuple[str, ...] = ()
+    code_is_ready: bool = False
+    waivers: tuple[Mapping[str, Any], ...] = ()
+
+
+def load(path: Path | None) -> Config:
+    """Return the configuration at *path*, or the default where it is None.
+
+    Raises:
+        UsageError: It cannot be read, or holds a key or a value that nobody knows.
+    """
+    if path is None:
+        return Config()
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot be read ({error})", where=path, hint="mend the configuration") from error
+    sections = _taken(written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list}, "", path)
+    constants = _taken(
+        sections.get("constants", {}), {"wallet_address": str, "local_utc_offset": str}, "constants.", path
+    )
+    decisions = _taken(
+        sections.get("decisions", {}),
+        {
+            "accept_quarantine": int,
+            "order_amount_sol": str,
+            "absent": list,
+            "extra_indexes": list,
+            "code_is_ready": bool,
+        },
+        "decisions.",
+        path,
+    )
+    fates = sections.get("files", {})
+    for place, fate in fates.items():
+        if not isinstance(fate, str) or not _FATE.fullmatch(fate):
+            raise UsageError(
+                f"[files] {place!r} has the fate {fate!r}", where=path, hint="say carry:core, carry:analytics, "
+                "carry:cache, standalone or ignore",
+            )  # fmt: skip
+    if not _OFFSET.fullmatch(constants.get("local_utc_offset", "+00:00")):
+        raise UsageError("constants.local_utc_offset is no offset such as -06:00", where=path)
+    if decisions.get("order_amount_sol", "position") != "position":
+        raise UsageError("decisions.order_amount_sol knows only the value 'position'", where=path)
+    return Config(
+        constants=MappingProxyType(constants),
+        files=MappingProxyType(dict(fates)),
+        accept_quarantine=decisions.get("accept_quarantine", 0),
+        order_amount_sol=decisions.get("order_amount_sol", ""),
+        absent=_texts(decisions.get("absent", []), "decisions.absent", path),
+        extra_indexes=_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path),
+        code_is_ready=decisions.get("code_is_ready", False),
+        waivers=tuple(MappingProxyType(waiver) for waiver in sections.get("waivers", [])),
+    )
+
+
+def _taken(written: Mapping[str, Any], known: Mapping[str, type], prefix: str, path: Path) -> dict[str, Any]:
+    for name, value in written.items():
+        if name not in known:
+            raise UsageError(f"nobody knows {prefix}{name}", where=path, hint=f"it knows {', '.join(known)}")
+        # bool is an int to Python, not to a reader of the configuration.
+        if type(value) is not known[name]:
+            raise UsageError(f"{prefix}{name} has to be of type {known[name].__name__}", where=path)
+    return dict(written)
+
+
+def _texts(values: list[Any], name: str, path: Path) -> tuple[str, ...]:
+    if not all(isinstance(value, str) for value in values):
+        raise UsageError(f"{name} has to be a list of texts", where=path)
+    return tuple(values)

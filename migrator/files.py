@@ -1,0 +1,76 @@
+"""Every durable step is made here: a name, a link or a content that has to survive a power cut.
+
+A file's content is durable after its own fsync, its name after the fsync of its folder; SQLite ignores errors of the
+latter, so we ask ourselves.  A failed fsync is fatal: the kernel may have dropped the pages it could not write.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder *path* for its owner alone, parents too; it may be there already."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of *path* durable."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in *path* durable."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give *source* the name *target*, in one instant, durably; what had that name is gone."""
+    source.rename(target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def write(path: Path, text: str) -> None:
+    """Write *text* to *path* so that it is there whole or not at all, for its owner alone."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    replace(draft, path)
+
+
+def append(path: Path, line: str) -> None:
+    """Append *line* to *path*, for its owner alone, durably."""
+    there = path.exists()
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+    if not there:
+        sync_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove *path* and all below it, durably; it need not be there."""
+    if path.exists():
+        shutil.rmtree(path)
+        sync_folder(path.parent)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

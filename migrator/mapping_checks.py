@@ -1,0 +1,98 @@
+"""What a mapping file has to say, and that it says it: columns, reads, and that no legacy column is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from migrator.errors import MappingError
+
+
+def uses_of(forward: exp.Select) -> dict[str, tuple[str, ...]]:
+    """Return which target columns each legacy column feeds, conditions of joins and of WHERE counting as ``(rows)``."""
+    fed: dict[str, list[str]] = {}
+    for projection in forward.expressions:
+        for column in projection.find_all(exp.Column):
+            if column.table == "s":
+                fed.setdefault(column.name, []).append(projection.alias_or_name)
+    for column in forward.find_all(exp.Column):
+        if column.table == "s":
+            fed.setdefault(column.name, []).append("(rows)")
+    return {
+        name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
+        for name, targets in fed.items()
+    }
+
+
+def check_back(back: exp.Select, legacy_columns: tuple[str, ...], file: str) -> None:
+    """See that back gives every legacy column, in order.
+
+    Raises:
+        MappingError: It does not.
+    """
+    names = tuple(projection.alias_or_name for projection in back.expressions)
+    if names != ("legacy_key", "rest", *legacy_columns):
+        wrong = [name for name in ("legacy_key", "rest", *legacy_columns) if name not in names]
+        raise MappingError(
+            f"the back SELECT has to give legacy_key, rest and every legacy column in order; "
+            f"{'missing ' + ', '.join(wrong) if wrong else 'their order or number differs'}",
+            where=f"{file}:1:1",
+        )
+
+
+def check_every_column_is_kept(
+    legacy: tuple[str, ...], uses: Mapping[str, object], rest: tuple[str, ...], key: str, file: str
+) -> None:
+    """See that each legacy column is used, kept in rest, or the key.
+
+    Raises:
+        MappingError: One is not, or is in rest for nothing.
+    """
+    for name in rest:
+        if name not in legacy:
+            raise MappingError(f"'rest' names {name}, which the source does not have", where=f"{file}:1:1")
+        if name in uses:
+            raise MappingError(f"{name} is used and is in 'rest' too", where=f"{file}:1:1", hint="take it out of rest")
+    for name in legacy:
+        if name not in uses and name not in rest and name != key:
+            raise MappingError(
+                f"legacy column {name} is neither used nor in 'rest'", where=f"{file}:1:1", hint="say where it goes"
+            )
+
+
+def _at(node: exp.Expression, file: str, above: int) -> str:
+    return f"{file}:{above + node.meta.get('line', 1)}:{node.meta.get('col', 1)}"
+
+
+def check_reads(forward: exp.Select, allowed: set[str], file: str, above: int) -> None:
+    """See that only declared tables are read; the SELECT begins *above* lines down the file.
+
+    Raises:
+        MappingError: Another one is.
+    """
+    for table in forward.find_all(exp.Table):
+        name = f"{table.db}.{table.name}" if table.db else table.name
+        # A table-valued function (json_each) reads what it is given.
+        if name not in allowed and table.db and not isinstance(table.this, exp.Anonymous):
+            raise MappingError(f"reads {name}, which its header does not declare", where=_at(table.this, file, above))
+
+
+def check_columns(names: list[str], columns: tuple[str, ...], known: list[str], table: str, file: str) -> None:
+    """See that each column that a row of *table* fills is given exactly once.
+
+    Raises:
+        MappingError: One is missing, doubled or unknown.
+    """
+    if not known:
+        raise MappingError(f"the specification has no table {table}", where=f"{file}:1:1")
+    if names[:1] != ["legacy_key"]:
+        raise MappingError("the forward SELECT has to begin with legacy_key", where=f"{file}:1:1")
+    for name in columns:
+        if name not in known:
+            raise MappingError(
+                f"{table} takes no column {name}", where=f"{file}:1:1", hint=f"it takes {', '.join(known)}"
+            )
+    for name in known:
+        if columns.count(name) != 1:
+            raise MappingError(f"column {name} of {table} appears {columns.count(name)} times", where=f"{file}:1:1")

@@ -1,0 +1,178 @@
+"""Plan: what would happen to every table of every file, and why it may not happen.
+
+The plan is frozen data; build executes this very object, so that what was shown is what is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from migrator import catalogue, lookups, mapping
+from migrator.config import Config
+from migrator.errors import Refused
+from migrator.mapping import TableMapping
+from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict, escaped
+
+#: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
+DISK_FACTOR = 3
+
+
+def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
+    """Return what would happen to *inventory* under *config*, writing below *disk*; nothing is touched.
+
+    Reasons against it are collected in the plan, so that all of them can be mended at once; :func:`refuse` raises them.
+
+    Raises:
+        MappingError: A mapping file of the package is wrong.
+    """
+    decided = [_decide(database, config) for database in inventory.databases]
+    tables = tuple(sorted((table for part in decided for table in part), key=lambda table: table.source))
+    size_bytes = sum((database.size_bytes or 0) + (database.wal_bytes or 0) for database in inventory.databases)
+    free_bytes = shutil.disk_usage(disk).free
+    mapped = [source for table in tables if table.fate is Fate.MAPPED for source in mapping.sources_of(table)]
+    return Plan(
+        inventory=inventory,
+        order=tuple(f"{target}.{table}" for target in catalogue.TARGETS for table in mapping.in_order(target)),
+        tables=tables,
+        constants=MappingProxyType({"order_amount_sol": config.order_amount_sol, **config.constants}),
+        needed_bytes=DISK_FACTOR * size_bytes,
+        free_bytes=free_bytes,
+        refusals=(
+            *_refused_files(inventory, config),
+            *_refused_tables(inventory, config),
+            *_missing_constants(mapped, tables, config),
+            *_taken_names(inventory),
+            *(
+                [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
+                if free_bytes < DISK_FACTOR * size_bytes
+                else []
+            ),
+        ),
+        findings=(*inventory.findings, *_findings(inventory, config)),
+    )
+
+
+def refuse(planned: Plan) -> None:
+    """Raise the first reason against *planned*, the number of others behind it.
+
+    Raises:
+        Refused: There is one.
+    """
+    if planned.refusals:
+        more = f" (and {len(planned.refusals) - 1} more: migrator plan)" if len(planned.refusals) > 1 else ""
+        raise Refused(f"{planned.refusals[0]}{more}")
+
+
+def _decide(database: Database, config: Config) -> Iterator[PlannedTable]:
+    fate = config.files.get(str(database.place), "")
+    for table in database.tables:
+        source = f"{name_of(database)}.{table.name}"
+        if database.verdict is Verdict.STANDALONE or fate == "standalone":
+            yield PlannedTable(source=source, fate=Fate.STANDALONE, rows=table.rows)
+        elif database.verdict is Verdict.UNKNOWN and fate == "ignore":
+            yield PlannedTable(source=source, fate=Fate.IGNORED, rows=table.rows)
+        elif database.verdict is Verdict.SOURCE or fate.startswith("carry:"):
+            yield _decide_table(database, table, source, fate.partition(":")[2] or _home(database))
+
+
+def _decide_table(database: Database, table: Table, source: str, home: str) -> PlannedTable:
+    if table.module and table.variant != catalogue.SPECIFIED_VARIANT:
+        return PlannedTable(source=source, fate=Fate.DERIVED, variant=table.variant, rows=None)
+    if table.variant == catalogue.SPECIFIED_VARIANT:
+        target, _ = catalogue.SPECIFIED[database.name]
+        return PlannedTable(
+            source=source, fate=Fate.MAPPED, into=f"{target}.{table.name}", variant=table.variant, rows=table.rows
+        )
+    for one in mapping.mappings():
+        if f"{one.database}.{one.source_table}" == source and one.variant == table.variant and not one.stub:
+            return PlannedTable(
+                source=source,
+                fate=Fate.MAPPED,
+                into=f"{one.target}.{one.table}",
+                variant=table.variant,
+                rows=table.rows,
+            )
+    into = f"{home}.legacy_{name_of(database)}_{table.name}"
+    return PlannedTable(source=source, fate=Fate.CARRIED, into=into, variant=table.variant, rows=table.rows)
+
+
+def name_of(database: Database) -> str:
+    """Return the name under which *database* is attached and carried: that of the catalogue, else its file's stem."""
+    return database.name or database.place.stem
+
+
+def _home(database: Database) -> str:
+    return next((one.home for one in catalogue.legacy_databases() if one.name == database.name), "")
+
+
+def _read_by_mappings() -> frozenset[str]:
+    """Return every legacy table that a mapping or a lookup reads."""
+    return frozenset(
+        {f"{one.database}.{one.source_table}" for one in mapping.mappings()}
+        | {name for one in mapping.mappings() for name in one.reads}
+        | {source for lookup in lookups.lookups() for source, _, _ in lookup.evidence}
+    )
+
+
+def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
+    for database in inventory.databases:
+        place, fate = escaped(database.place), config.files.get(str(database.place), "")
+        if database.verdict is Verdict.UNKNOWN and not fate:
+            yield (
+                f"{place}: nobody knows this database ({database.reason or 'no known name'}); say in the configuration "
+                f'under [files] what becomes of it: "{place}" = "carry:analytics", "standalone" or "ignore"'
+            )
+        if database.verdict in (Verdict.UNREADABLE, Verdict.EMPTY) and fate != "ignore":
+            yield f"{place}: {database.verdict}, {database.reason or 'no content'}; mend it or move it away"
+        if database.integrity not in ((), ("ok",)):
+            yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
+    names = [name_of(database) for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{escaped(name)}: two files would be carried under this name; rename one of them"
+
+
+def _refused_tables(inventory: Inventory, config: Config) -> Iterator[str]:
+    read = _read_by_mappings()
+    for database in inventory.with_verdict(Verdict.SOURCE):
+        for table in database.tables:
+            if table.differs and f"{database.name}.{table.name}" in read:
+                yield f"{escaped(database.place)}: {escaped(table.name)} has a shape nobody knows: {table.differs}"
+        for missing in database.missing:
+            source = f"{database.name}.{missing}"
+            if source in read and source not in config.absent:
+                yield (
+                    f"{escaped(database.place)}: the table {missing} is not there; if that is right, say so in the "
+                    f'configuration: [decisions] absent = ["{source}"]'
+                )
+
+
+def _missing_constants(mapped: Sequence[TableMapping], tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
+    rows = {table.source: table.rows or 0 for table in tables}
+    wanted = {
+        name: one.source
+        for one in mapped
+        for name in one.constants - {"order_amount_sol"}
+        if rows.get(one.source) and name not in config.constants
+    }
+    for name, source in sorted(wanted.items()):
+        yield f"{source} has rows that need the constant {name}; give it in the configuration under [constants]"
+
+
+def _taken_names(inventory: Inventory) -> Iterator[str]:
+    for database in inventory.with_verdict(Verdict.OURS):
+        if database.place.name in catalogue.TARGETS.values():
+            yield f"{escaped(database.place)}: is there already; a consolidated set is not consolidated again"
+
+
+def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
+    for place in config.files:
+        if place not in {str(database.place) for database in inventory.databases}:
+            yield f"the configuration names {place}, which is not there"
+    for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
+        for what, names in (("views", database.views), ("triggers", database.triggers)):
+            if names:
+                shown = ", ".join(escaped(name) for name in names)
+                yield f"{escaped(database.place)}: {what} stay in the backup and are not executed: {shown}"
