@@ -101,7 +101,8 @@ def _run_forward(
         f"INSERT INTO temp.forward ({names}, legacy_key, part, mapping)"
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
         + ("" if source.stub else " WHERE legacy_key IS NOT NULL"),
-        {name: constants[name] for name in source.constants},
+        # The plan has refused rows that need a constant which is not given; without rows it does not matter.
+        {name: constants.get(name) for name in source.constants},
     )
 
 

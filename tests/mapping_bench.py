@@ -8,15 +8,14 @@ Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every map
 quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
 """
 
-import sqlite3
 from pathlib import Path
 
-from migrator import catalogue, ddl, functions, load, lookups, mapping, rebuild, sqlite
+from migrator import build, catalogue, ddl, lookups, mapping, rebuild, sqlite
 
 #: What a NOT NULL column holds that a test does not name.
 FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
 AN_INSTANT = "2026-01-17T10:00:00+00:00"
-OURS = (Path(load.__file__).parent / "schema" / "ours.sql").read_text(encoding="utf-8")
+OURS = (Path(build.__file__).parent / "schema" / "ours.sql").read_text(encoding="utf-8")
 
 
 class Bench:
@@ -58,39 +57,32 @@ class Bench:
         ).lastrowid
 
     def load(self, target, **constants):
-        """Load every table of *target* whose source is there, prove it, and return what came of it."""
-        for name, path in ((target, self.folder / f"{target}.db"), ("ids", self.folder / f"ids-{target}.db")):
-            created = sqlite.create(path)
-            if name == target:
-                for text in (catalogue.target_ddl(target), OURS):
-                    for _, statement in ddl.statements(text):
-                        if not statement.startswith("PRAGMA"):
-                            created.execute(statement)
-            created.close()
-        connection = sqlite3.connect(":memory:", isolation_level=None, uri=True)
-        functions.register(connection)
-        sqlite.attach(connection, self.folder / f"{target}.db", target, mode="rw")
-        sqlite.attach(connection, self.folder / f"ids-{target}.db", "ids", mode="rw")
-        for name in self.connections:
-            sqlite.attach(connection, self.folder / f"{name}.db", name)
+        """Load every table of *target* whose source is there, as a build does, prove it, and return what came of it."""
+        paths = {name: self.folder / f"{name}.db" for name in self.connections}
+        bench = build.Bench(target, self.folder / f"{target}.db", paths)
+        for text in (catalogue.target_ddl(target), OURS):
+            bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "CREATE INDEX ")
+        known = [one for one in mapping.mappings() if one.target == target and one.database in paths]
         for lookup in lookups.lookups():
             there = {
                 (source, variant)
                 for source, variant, _ in lookup.evidence
-                if variant == "found" and source.partition(".")[0] in self.connections
+                if variant == "found" and source.partition(".")[0] in paths
             }
-            lookups.prepare(connection, lookup, there)
-        known = [one for one in mapping.mappings() if one.target == target and one.database in self.connections]
+            bench.need([source.partition(".")[0] for source, _ in there])
+            lookups.prepare(bench.connection, lookup, there)
         for table in mapping.in_order(target):
             sources = [one for one in known if one.table == table]
-            if sources:
-                load.load(connection, target, table, sources, constants, 0)
-                for one in sources:
-                    if not one.stub:
-                        _prove(connection, one)
-        assert [] == connection.execute(f"PRAGMA {target}.foreign_key_check").fetchall()
-        assert [("ok",)] == connection.execute(f"PRAGMA {target}.integrity_check").fetchall()
-        return Loaded(connection, target)
+            build._load_table(bench, f"{target}.{table}", sources, {"order_amount_sol": "", **constants})
+            for one in sources:
+                if not one.stub:
+                    bench.need([one.database])
+                    build._keep_rest(bench, one)
+                    _prove(bench.connection, one)
+        bench.need([])
+        bench.connection.execute("COMMIT")
+        bench.finish()
+        return Loaded(bench.connection, target)
 
 
 class Loaded:
@@ -144,15 +136,9 @@ class Loaded:
 
 
 def _prove(connection, one):
-    """Keep what back cannot know in rest, as a build does, and assert that nothing is lost."""
-    for key, rest in connection.execute(rebuild.rest_sql(one)).fetchall():
-        first = connection.execute(
-            f"UPDATE {one.target}.lineage SET rest = ? WHERE rowid = (SELECT min(rowid) FROM {one.target}.lineage"
-            " WHERE source = ? AND legacy_key IS ? AND target = ?)",
-            (rest, one.source, key, one.table),
-        )
-        assert 1 == first.rowcount
+    """Assert that every row of a source is accounted for, and rebuilt from where it went."""
     assert [] == connection.execute(rebuild.mismatches_sql(one)).fetchall(), one.file
+    assert [] == connection.execute(rebuild.quarantine_mismatches_sql(one)).fetchall(), one.file
     query = f"""
         SELECT
             (SELECT count(*) FROM {one.database}.{one.source_table}),
