@@ -7,10 +7,7 @@ The pipeline, one word a stage, the same word as module, command and contract fo
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 #: The stages in the order in which data flows through them.
 PIPELINE = ("inventory", "plan", "backup", "build", "verify", "cutover", "monitor", "rollback")
 
-__version__ = version("jarvis-consolidation")
-__all__ = ["PIPELINE", "__version__"]
+__all__ = ["PIPELINE"]

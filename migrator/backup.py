@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from migrator import files, sqlite
 from migrator.errors import SourceBusy, SourceError
-from migrator.records import Database, Inventory, Plan, Snapshot, Verdict, escaped
+from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict, escaped
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
@@ -54,11 +54,7 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
     draft = into / f"{run}.partial"
     files.remove_folder(draft)
     files.make_private_folder(draft)
-    wanted = [
-        database
-        for database in plan.inventory.databases
-        if database.verdict in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-    ]
+    wanted = _wanted(plan)
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
         held = _hold_all(wanted, stack)
@@ -88,13 +84,17 @@ def place_of(database: Database) -> PurePosixPath:
     return PurePosixPath("included", database.place.name) if database.place.is_absolute() else database.place
 
 
+def newest(into: Path) -> Path | None:
+    """Return the folder of the newest finished snapshot below *into*, or None."""
+    return max((path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdigit()), default=None)
+
+
 def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | None:
-    """Return the newest finished snapshot below *into*, or None."""
-    manifests = sorted(into.glob(f"*/{MANIFEST}"))
-    if not manifests:
+    """Return the newest finished snapshot below *into*, read back, or None."""
+    folder = newest(into)
+    if folder is None:
         return None
-    written = json.loads(manifests[-1].read_text(encoding="utf-8"))
-    folder = manifests[-1].parent
+    written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     return Snapshot(
         run=written["run"],
         folder=folder,
@@ -102,6 +102,33 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         journal_modes=MappingProxyType(written["journal_modes"]),
         blocked_s=written["blocked_s"],
     )
+
+
+def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
+    """Copy every file of *plan* to *folder* without a lock: each is of one instant, but not all of the same.
+
+    Good enough to count what a build would do; a build takes its data from a :func:`backup`.
+
+    Raises:
+        SourceBusy: A source does not hold still.
+    """
+    for database in _wanted(plan):
+        target = folder / place_of(database)
+        files.make_private_folder(target.parent)
+        with contextlib.closing(sqlite.scratch(sqlite.private_copy(database.path, target))) as copy:
+            copy.execute("PRAGMA journal_mode = DELETE")
+    return Snapshot(
+        run="", folder=folder, inventory=read_back(folder), journal_modes=MappingProxyType({}), blocked_s=0.0
+    )
+
+
+def _wanted(plan: Plan) -> list[Database]:
+    ignored = {table.source.partition(".")[0] for table in plan.with_fate(Fate.IGNORED)}
+    return [
+        database
+        for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+        if (database.name or database.place.stem) not in ignored
+    ]
 
 
 def _next_run(into: Path) -> str:

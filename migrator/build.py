@@ -8,23 +8,25 @@ is finished is left alone.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files as package_files
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator import account, carry, catalogue, ddl, digest, files, functions, load, lookups, mapping, rebuild, sqlite
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
-from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, plain
+from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, SourceAccount, TargetAccount, plain
 
 #: Called with the table that is done, its rows, and seconds.
 Progress = Callable[[str, int, float], None]
 
+#: The file that tells a finished build from one that was cut short, and what it was made of.
+FINISHED = "built.json"
 #: SQLite attaches ten at once: the target and the work tables are two of them.
 SOURCES_AT_ONCE = 8
 #: Pages in memory while loading, in KiB.
@@ -34,12 +36,15 @@ _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INT
 
 
 def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | None = None) -> Built:
-    """Build the three databases of *plan* in *stage* from *snapshot*.
+    """Build the three databases of *plan* in *stage* from *snapshot*; a finished build of the same is left as it is.
 
     Raises:
         BuildError: A check on the finished databases fails, or SQLite cannot go on (such as a full disk).
     """
     begun = time.monotonic()
+    key = _key(plan, snapshot)
+    if (finished := _finished(stage / FINISHED, key, stage)) is not None:
+        return finished
     files.remove_folder(stage)
     files.make_private_folder(stage)
     paths = {database.name or database.place.stem: database.path for database in snapshot.inventory.databases}
@@ -56,10 +61,12 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
             code = getattr(error, "sqlite_errorname", "")
             hint = "make room, then run this again" if code == "SQLITE_FULL" else "nothing was put in its final place"
             raise BuildError(str(error), where=catalogue.TARGETS[target], hint=hint) from error
-    files.sync_folder(stage)
-    return accounts.built(
+    built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
     )
+    # The names of the three are durable with this file's, which is written last.
+    files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
+    return built
 
 
 class Bench:
@@ -138,7 +145,7 @@ class Bench:
 
 def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progress | None) -> None:
     text = catalogue.target_ddl(bench.target)
-    ours = (package_files("migrator") / "schema" / "ours.sql").read_text(encoding="utf-8")
+    ours = catalogue.our_ddl()
     bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "INSERT INTO ")
     bench.create(ours, "CREATE TABLE ")
     by_target: dict[str, list[TableMapping]] = defaultdict(list)
@@ -221,6 +228,45 @@ def _keep_rest(bench: Bench, source: TableMapping) -> None:
     connection.execute("DROP TABLE temp.rests")
 
 
-def save(built: Built, path: Path) -> None:
-    """Write what was built to *path*, so that a finished build is known."""
-    files.write(path, json.dumps({"schema": 1, **plain(built)}, indent=2) + "\n")
+def _key(plan: Plan, snapshot: Snapshot) -> str:
+    """Return what a finished build is known by: everything that it was made of."""
+    made_of = {
+        "run": snapshot.run,
+        "content": {str(database.place): database.digest for database in snapshot.inventory.databases},
+        "tables": plain(plan.tables),
+        "constants": plain(plan.constants),
+        "ddl": [catalogue.target_ddl(target) for target in catalogue.TARGETS] + [catalogue.our_ddl()],
+        "mappings": [one.forward + one.back + one.keep + one.number for one in mapping.mappings()],
+        "lookups": [plain(lookup) for lookup in lookups.lookups()],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _finished(path: Path, key: str, stage: Path) -> Built | None:
+    """Return the finished build that *path* tells of, if it was made of the same; else None."""
+    if not path.exists():
+        return None
+    written = json.loads(path.read_text(encoding="utf-8"))
+    if written["key"] != key:
+        return None
+    return Built(
+        run=written["run"],
+        stage=stage,
+        digests=MappingProxyType(written["digests"]),
+        sources=tuple(
+            SourceAccount(
+                **account
+                | {
+                    "fate": Fate(account["fate"]),
+                    "columns": MappingProxyType({name: tuple(into) for name, into in account["columns"].items()}),
+                }
+            )
+            for account in written["sources"]
+        ),
+        targets=tuple(
+            TargetAccount(**account | {"quarantined": MappingProxyType(account["quarantined"])})
+            for account in written["targets"]
+        ),
+        mismatches=MappingProxyType({source: tuple(keys) for source, keys in written["mismatches"].items()}),
+        seconds=written["seconds"],
+    )

@@ -98,6 +98,12 @@ def target_ddl(target: str) -> str:
 
 
 @cache
+def our_ddl() -> str:
+    """Return the DDL of what each consolidated database has beside the specified tables: lineage and quarantine."""
+    return (files("migrator") / "schema" / "ours.sql").read_text(encoding="utf-8")
+
+
+@cache
 def legacy_databases() -> tuple[LegacyDatabase, ...]:
     """Return every known legacy database and variant, in the order of their file names.
 

@@ -8,31 +8,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import PIPELINE, __version__, pipeline, records, report
-from migrator.errors import MigratorError, UsageError
+from migrator import PIPELINE, pipeline, records, report
+from migrator import config as configs
+from migrator.errors import MigratorError, Refused, UsageError
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
 
 #: What the verbs that are still to come will do: name -> one sentence.
 PLANNED: Mapping[str, str] = {
-    "plan": "Show what would happen, table by table, with estimates and findings.",
-    "backup": "Take a consistent snapshot of all files at one instant, read back and digested.",
-    "build": "Build the three databases from the snapshot, into a stage.",
-    "verify": "Run the contracts on a snapshot and a consolidated set; write the evidence.",
-    "migrate": "Go from inventory to verify in one run.",
     "cutover": "Switch over in one instant; only with fresh green evidence and --execute.",
     "monitor": "Watch the error rate; roll back above the limit.",
     "rollback": "Go back to the legacy set with the rows written since; only with --execute.",
     "status": "Say where the run stands and what the next safe step is.",
-    "rehearse": "Do all of it on a scratch copy, or on a specimen.",
     "report": "Write one file, HTML, JSON or Markdown, about a run.",
 }
 
@@ -59,7 +55,7 @@ def verbs() -> list[str]:
 
 
 @click.group(cls=_Ordered, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, package_name="jarvis-consolidation", prog_name="migrator")
+@click.version_option(package_name="jarvis-consolidation", prog_name="migrator")
 def cli() -> None:
     """Take a trading bot's 29 SQLite files to three, provably and reversibly.
 
@@ -85,6 +81,14 @@ _INCLUDE = click.option(
     envvar="MIGRATOR_INCLUDE",
     show_envvar=True,
     help="A database outside DIR; repeatable.",
+)
+_CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="MIGRATOR_CONFIG",
+    show_envvar=True,
+    help="What the owners decided.  Default: DIR/migrator.toml if it exists.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", help="Print one JSON object.")
 _QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
@@ -126,6 +130,109 @@ def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: b
     _show("inventory", found, report.inventory_table(found), as_json=as_json, quiet=quiet)
 
 
+@cli.command()
+@_DATA_DIR
+@_INCLUDE
+@_CONFIG
+@_JSON
+@_QUIET
+def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Show what would happen to every table, and count what would be quarantined; changes nothing."""
+    place, configuration = _place(data_dir, include, config)
+    planned = pipeline.plan(place, configuration, count=True)
+    _show("plan", planned, report.plan_table(planned), as_json=as_json, quiet=quiet)
+    if planned.refusals:
+        sys.exit(Refused.exit_code)
+
+
+@cli.command()
+@_DATA_DIR
+@_INCLUDE
+@_CONFIG
+@_JSON
+@_QUIET
+def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Copy all files as they are at one instant to DIR/backup, and read the copies back."""
+    place, configuration = _place(data_dir, include, config)
+    snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
+    _show("backup", snapshot, report.backup_text(snapshot), as_json=as_json, quiet=quiet)
+
+
+@cli.command()
+@_DATA_DIR
+@_CONFIG
+@_JSON
+@_QUIET
+def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
+    place, configuration = _place(data_dir, (), config)
+    with _progress(quiet=quiet) as progress:
+        built = pipeline.build(place, configuration, progress=progress)
+    _show("build", built, report.build_table(built), as_json=as_json, quiet=quiet)
+    if not built.holds:
+        sys.exit(MigratorError.exit_code)
+
+
+@cli.command()
+@_DATA_DIR
+@_CONFIG
+@click.option("--legacy", metavar="DIR", type=click.Path(path_type=Path), help="The legacy set of any pair.")
+@click.option("--consolidated", metavar="DIR", type=click.Path(path_type=Path), help="The three databases of any pair.")
+@_JSON
+@_QUIET
+def verify(
+    data_dir: Path,
+    config: Path | None,
+    legacy: Path | None,
+    consolidated: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the contracts on the newest snapshot and the stage, or on any pair; read-only."""
+    if (legacy is None) != (consolidated is None):
+        raise UsageError("--legacy and --consolidated go together", where="migrator verify")
+    if legacy is not None and consolidated is not None:
+        verified = pipeline.verify(legacy, consolidated, config=config)
+    else:
+        place, _ = _place(data_dir, (), config)
+        verified = pipeline.verify_stage(place, _config_path(place.data_dir, config))
+    _show("verify", verified, report.verify_text(verified), as_json=as_json, quiet=quiet)
+    if not verified.holds:
+        sys.exit(MigratorError.exit_code)
+
+
+@cli.command()
+@_DATA_DIR
+@_INCLUDE
+@_CONFIG
+@_JSON
+@_QUIET
+def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Go from inventory to verify in one run; the sources keep every byte."""
+    place, configuration = _place(data_dir, include, config)
+    with _progress(quiet=quiet) as progress:
+        migrated = pipeline.migrate(place, configuration, _config_path(place.data_dir, config), progress=progress)
+    _show("migrate", migrated, report.migrate_table(migrated), as_json=as_json, quiet=quiet)
+    if not migrated.holds:
+        sys.exit(MigratorError.exit_code)
+
+
+@cli.command()
+@click.option("--data-dir", metavar="DIR", type=click.Path(path_type=Path), help="Default: a dirty specimen.")
+@_INCLUDE
+@_CONFIG
+@_JSON
+@_QUIET
+def rehearse(data_dir: Path | None, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Migrate a scratch copy of DIR, or a specimen when none is named; nothing else is touched."""
+    configured = None if data_dir is None else _config_path(data_dir.expanduser(), config)
+    with _progress(quiet=quiet) as progress:
+        migrated = pipeline.rehearse(data_dir and data_dir.expanduser(), include, configured, progress=progress)
+    _show("rehearse", migrated, report.migrate_table(migrated), as_json=as_json, quiet=quiet)
+    if not migrated.holds:
+        sys.exit(MigratorError.exit_code)
+
+
 def _planned(verb: str, sentence: str) -> click.Command:
     def refuse(arguments: tuple[str, ...]) -> None:
         del arguments
@@ -159,6 +266,36 @@ def main() -> None:
         sys.exit(1)
 
 
+def _place(data_dir: Path, include: tuple[Path, ...], config: Path | None) -> tuple[pipeline.Place, configs.Config]:
+    """Return where to work, and the configuration for it."""
+    place = pipeline.Place(data_dir.expanduser().absolute(), include)
+    return place, configs.load(_config_path(place.data_dir, config))
+
+
+def _config_path(data_dir: Path, config: Path | None) -> Path | None:
+    beside = data_dir / "migrator.toml"
+    return config or (beside if beside.exists() else None)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
+    """Hand out what shows each table as it is done, with rows per second; on a terminal only."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
+    ) as bar:
+        task = bar.add_task("begin", total=len(pipeline.STEPS), rate="")
+
+        def done(what: str, rows: int, seconds: float) -> None:
+            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
+            bar.update(task, advance=1, description=what, rate=rate)
+
+        yield done
+
+
 def _show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
     """Print the result: as one JSON object, as a table, or not at all."""
     if as_json:
@@ -175,10 +312,6 @@ def _run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:
     Raises:
         UsageError: The extra that holds its dependencies is not installed.
     """
-    missing = [name for name in ("faker", "base58", "pytest", "hypothesis") if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"needs {', '.join(missing)}", where=module, hint="pip install 'jarvis-consolidation[contracts]'"
-        )
+    pipeline.need_contracts(module)
     command = [sys.executable, "-m", module, *arguments]
     sys.exit(subprocess.run(command, check=False, stdout=subprocess.DEVNULL if quiet else None).returncode)  # noqa: S603 - our own module

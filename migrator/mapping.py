@@ -327,3 +327,8 @@ def in_order(target: str) -> Iterator[str]:
     except CycleError as error:
         raise MappingError(f"foreign keys form a cycle: {' -> '.join(error.args[1])}", where=target) from error
     yield from (table.name for table in schema.virtual_tables)
+
+
+def all_tables() -> tuple[str, ...]:
+    """Return every table of the specification with its database, parents before children."""
+    return tuple(f"{target}.{table}" for target in catalogue.TARGETS for table in in_order(target))

@@ -35,7 +35,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
     mapped = [source for table in tables if table.fate is Fate.MAPPED for source in mapping.sources_of(table)]
     return Plan(
         inventory=inventory,
-        order=tuple(f"{target}.{table}" for target in catalogue.TARGETS for table in mapping.in_order(target)),
+        order=mapping.all_tables(),
         tables=tables,
         constants=MappingProxyType({"order_amount_sol": config.order_amount_sol, **config.constants}),
         needed_bytes=DISK_FACTOR * size_bytes,

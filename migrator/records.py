@@ -297,6 +297,65 @@ class Built:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenContract:
+    """A contract that does not hold.
+
+    Attributes:
+        name: Its name, with what it was asked of.
+        says: The claim, where, what was expected and what was found.
+    """
+
+    name: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What the contracts say of a pair of sets.
+
+    Attributes:
+        held: Number of contracts that hold.
+        skipped: Number of those that could not be asked.
+        broken: Those that do not hold.
+        seconds: Time it took.
+    """
+
+    held: int
+    skipped: int
+    broken: tuple[BrokenContract, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether none is broken."""
+        return not self.broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """A run from inventory to verify.
+
+    Attributes:
+        plan: What was planned for the live files.
+        snapshot: The snapshot that was taken.
+        built: What was built from it.
+        verified: What the contracts say.
+        seconds: Time it took in all.
+    """
+
+    plan: Plan
+    snapshot: Snapshot
+    built: Built
+    verified: Verified
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every row is accounted for and every contract holds."""
+        return self.built.holds and self.verified.holds
+
+
 def escaped(name: object) -> str:
     """Return *name* as a terminal may show it: odd bytes, control and invisible characters as escapes, all on one line."""
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from migrator.records import Database, Inventory, Verdict, escaped
+from migrator.records import Built, Database, Fate, Inventory, Migrated, Plan, Snapshot, Verdict, Verified, escaped
 
-__all__ = ["escaped", "inventory_table"]
+__all__ = ["backup_text", "build_table", "escaped", "inventory_table", "migrate_table", "plan_table", "verify_text"]
+
+#: How many broken contracts are shown in full.
+SHOWN = 5
 
 #: Longest place that is never folded where notes stand beside, and the room that notes need.
 _PLACE_CHARACTERS, _NOTE_CHARACTERS = 32, 20
@@ -109,3 +112,108 @@ def _size(size_bytes: int) -> str:
             return f"{size:.0f} {unit}" if size >= 10 else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} GiB"
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return the fate of every table in the order of execution, then refusals and findings."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for name, justify in (("legacy table", "left"), ("fate", "left"), ("into", "left"), ("rows", "right")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # rich wants a literal
+    order = {into: number for number, into in enumerate(plan.order)}
+    for planned in sorted(plan.tables, key=lambda one: (order.get(one.into, len(order)), one.into, one.source)):
+        rows = "" if planned.rows is None else f"{planned.rows:,}"
+        table.add_row(Text(escaped(planned.source)), planned.fate, Text(escaped(planned.into)), rows)
+    counts = ", ".join(
+        f"{sum(one.rows or 0 for one in plan.with_fate(fate)):,} {fate}" for fate in Fate if plan.with_fate(fate)
+    )
+    lines: list[RenderableType] = [table, Text(), Text(f"rows: {counts}")]
+    if plan.quarantine is not None:
+        total = sum(plan.quarantine.values())
+        refused = ", ".join(f"{into} {count:,}" for into, count in sorted(plan.quarantine.items()))
+        lines.append(Text(f"of the mapped rows {total:,} will be quarantined{': ' + refused if refused else ''}"))
+    lines.append(Text(f"disk: {_size(plan.needed_bytes)} needed at most, {_size(plan.free_bytes)} free"))
+    lines += [Text(f"- {finding}") for finding in plan.findings]
+    lines += [Text(f"refused: {refusal}", style="red") for refusal in plan.refusals]
+    return Group(*lines)
+
+
+def backup_text(snapshot: Snapshot) -> RenderableType:
+    """Return where the snapshot lies and how long writers were held up."""
+    files = len(snapshot.inventory.databases)
+    return Text(
+        f"snapshot {snapshot.run}: {files} files of one instant in {escaped(snapshot.folder)}, read back;"
+        f" writers were held up for {snapshot.blocked_s:.2f} s"
+    )
+
+
+def build_table(built: Built) -> RenderableType:
+    """Return per target table the rows that came, stayed out and are there, then the accounts in one line each."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("into")
+    for name in ("rows in", "rows out", "quarantined", "seconds"):
+        table.add_column(name, justify="right")
+    for target in built.targets:
+        refused = sum(target.quarantined.values())
+        table.add_row(
+            target.table,
+            f"{target.from_legacy + refused:,}",
+            f"{target.rows:,}",
+            f"{refused:,}",
+            f"{target.seconds:.2f}",
+        )
+    mapped = sum(account.mapped for account in built.sources)
+    carried = sum(account.carried for account in built.sources)
+    quarantined = sum(account.quarantined for account in built.sources)
+    standing = sum(account.standing for account in built.sources)
+    total = sum(account.rows for account in built.sources)
+    lines: list[RenderableType] = [
+        table,
+        Text(),
+        Text(
+            f"{total:,} legacy rows = {mapped:,} mapped + {carried:,} carried + {quarantined:,} quarantined"
+            f" + {standing:,} in files left alone"
+        ),
+    ]
+    lines += [
+        Text(f"not accounted for: {escaped(one.source)}: {one.rows:,} rows", style="red")
+        for one in built.sources
+        if not one.balanced
+    ]
+    lines += [Text(f"not accounted for: {one.table}", style="red") for one in built.targets if not one.balanced]
+    lines += [
+        Text(f"not rebuilt: {escaped(source)}: {', '.join(map(escaped, keys))}", style="red")
+        for source, keys in built.mismatches.items()
+    ]
+    if built.holds:
+        lines.append(Text("every legacy row is accounted for and was rebuilt, cell by cell", style="green"))
+    return Group(*lines)
+
+
+def verify_text(verified: Verified) -> RenderableType:
+    """Return GO or NO-GO, and the first broken contracts in full."""
+    skipped = f", {verified.skipped} not asked" if verified.skipped else ""
+    if verified.holds:
+        return Text(f"GO: {verified.held} contracts hold{skipped} ({verified.seconds:.1f} s)", style="bold green")
+    lines = [
+        Text(f"NO-GO: {len(verified.broken)} contracts are broken, {verified.held} hold{skipped}", style="bold red")
+    ]
+    for broken in verified.broken[:SHOWN]:
+        lines += [
+            Text(escaped(broken.name), style="red"),
+            *(Text(f"  {escaped(line)}") for line in broken.says.splitlines()),
+        ]
+    if len(verified.broken) > SHOWN:
+        lines.append(Text(f"and {len(verified.broken) - SHOWN} more"))
+    return Group(*lines)
+
+
+def migrate_table(migrated: Migrated) -> RenderableType:
+    """Return a whole run on one screen: tables, accounts, findings, verdict, and what to do next."""
+    lines: list[RenderableType] = [build_table(migrated.built), backup_text(migrated.snapshot)]
+    lines += [Text(f"- {finding}") for finding in migrated.plan.findings]
+    lines += [verify_text(migrated.verified), Text(f"{migrated.seconds:.1f} s in all")]
+    if migrated.holds:
+        lines.append(Text("next: look at what is quarantined, then wait for: migrator cutover (not built yet)"))
+    else:
+        lines.append(Text("next: mend what is broken above, then run this again; nothing has a final name"))
+    return Group(*lines)
