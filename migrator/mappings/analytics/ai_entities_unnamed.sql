@@ -20,7 +20,9 @@ CROSS JOIN (
     FROM (
         SELECT e.id AS id FROM jarvis_memory.entities AS e
         UNION ALL
-        SELECT q.seq AS id FROM jarvis_memory.sqlite_sequence AS q WHERE q.name = 'entities' AND typeof(q.seq) = 'integer'
+        SELECT q.seq AS id
+        FROM jarvis_memory.sqlite_sequence AS q
+        WHERE q.name = 'entities' AND typeof(q.seq) = 'integer'
     ) AS given
 ) AS top
 WHERE s.entity <> '' AND s.entity NOT IN (

@@ -4,16 +4,17 @@
 -- number: closed_at
 -- reads:  ids.calls analytics.calls
 -- rest:   price_after
--- why:    Text ids become integers by time.  A call was right if the price then moved its way: up for a buy, down for a
---         sell, not at all is break-even; of a call to hold, one without a type, or where nothing was measured, there is
---         no outcome.  The change is kept as it was measured, whichever way the call pointed.  What was measured of a
---         call that is not there or quarantined is quarantined.  The notes say after how long it was measured.
+-- why:    Text ids become integers by time.  A call was right if the price then moved its way: up for a buy, down for
+--         a sell; not at all is break-even.  Of a call to hold, one without a type, or where nothing was measured, there
+--         is no outcome.  The change is kept as it was measured, whichever way the call pointed; the notes say after how
+--         long.  What was measured of a call that is not there, or is quarantined, is quarantined.
 SELECT
     s.id AS legacy_key,
     p.id AS call_id,
     CASE
         WHEN typeof(s.change_pct) = 'real'
-        THEN CASE ((s.change_pct > 0) - (s.change_pct < 0)) * CASE c.call_type WHEN 'buy' THEN 1 WHEN 'sell' THEN -1 END
+        THEN CASE
+            ((s.change_pct > 0) - (s.change_pct < 0)) * CASE c.call_type WHEN 'buy' THEN 1 WHEN 'sell' THEN -1 END
             WHEN 1 THEN 'win'
             WHEN 0 THEN 'break_even'
             WHEN -1 THEN 'loss'

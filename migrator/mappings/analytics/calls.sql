@@ -30,7 +30,8 @@ SELECT
         'market_cap', CASE typeof(s.market_cap) WHEN 'real' THEN json(cell(s.market_cap)) END,
         'liquidity', CASE typeof(s.liquidity) WHEN 'real' THEN json(cell(s.liquidity)) END,
         'holders', CASE typeof(s.holders) WHEN 'integer' THEN s.holders END,
-        'market_regime', CASE typeof(s.market_regime) WHEN 'text' THEN json(text_cell(CAST(s.market_regime AS BLOB))) END
+        'market_regime',
+        CASE typeof(s.market_regime) WHEN 'text' THEN json(text_cell(CAST(s.market_regime AS BLOB))) END
     )), '{}') AS metadata
 FROM call_tracking.calls AS s
 LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol);

@@ -2,8 +2,8 @@
 -- source: metrics.metrics_1h
 -- key:    id
 -- number: timestamp
--- why:    A row per component and hour with nine measures becomes a row for each measure that is there; one without any
---         becomes none.  Ids are numbered by time over minutes and hours together; the tags say which it was.
+-- why:    A row per component and hour with nine measures becomes a row for each measure that is there; one without
+--         any becomes none.  Ids are numbered by time over minutes and hours together; the tags say which it was.
 WITH measures AS (
     SELECT 1 AS part, 'total_requests' AS name
     UNION ALL SELECT 2, 'failed_requests'
@@ -53,12 +53,16 @@ SELECT
     l.legacy_key AS id,
     max(replace(t.timestamp, ' ', 'T') || '+00:00') AS timestamp,
     max(json_extract(CASE WHEN json_valid(t.tags) THEN t.tags END, '$.component')) AS component,
-    -- A count became REAL like every measure.
-    max(CASE t.metric_name
-        WHEN 'total_requests' THEN CASE typeof(t.metric_value) WHEN 'real' THEN CAST(t.metric_value AS INTEGER) ELSE t.metric_value END
+    -- A count became REAL, like every measure.
+    max(CASE
+        WHEN t.metric_name <> 'total_requests' THEN NULL
+        WHEN t.metric_value = CAST(t.metric_value AS INTEGER) THEN CAST(t.metric_value AS INTEGER)
+        ELSE t.metric_value
     END) AS total_requests,
-    max(CASE t.metric_name
-        WHEN 'failed_requests' THEN CASE typeof(t.metric_value) WHEN 'real' THEN CAST(t.metric_value AS INTEGER) ELSE t.metric_value END
+    max(CASE
+        WHEN t.metric_name <> 'failed_requests' THEN NULL
+        WHEN t.metric_value = CAST(t.metric_value AS INTEGER) THEN CAST(t.metric_value AS INTEGER)
+        ELSE t.metric_value
     END) AS failed_requests,
     max(CASE t.metric_name WHEN 'error_rate' THEN t.metric_value END) AS error_rate,
     max(CASE t.metric_name WHEN 'latency_p50' THEN t.metric_value END) AS latency_p50,

@@ -11,14 +11,17 @@ SELECT
     s.username AS username,
     s.content AS message,
     utc(CAST(s.timestamp AS BLOB)) AS timestamp,
-    CASE
-        WHEN s.role = 'assistant' THEN 'response'
-        WHEN s.role <> 'user' THEN s.role
-        WHEN substr(s.content, 1, 1) = '/'
-            OR substr(s.content, 1, 4) = 'cli:'
-            OR substr(s.content, 1, 5) IN ('code:', 'vibe:')
-        THEN 'command'
-        WHEN s.role = 'user' THEN 'query'
+    CASE s.role
+        WHEN 'assistant' THEN 'response'
+        WHEN 'user'
+        THEN CASE
+            WHEN substr(s.content, 1, 1) = '/'
+                OR substr(s.content, 1, 4) = 'cli:'
+                OR substr(s.content, 1, 5) IN ('code:', 'vibe:')
+            THEN 'command'
+            ELSE 'query'
+        END
+        ELSE s.role
     END AS message_type,
     json_object(
         'role', CAST(s.role AS TEXT),

@@ -2,7 +2,7 @@
 -- source: whales.whale_wallets
 -- key:    address
 -- rest:   category total_value_usd sol_balance win_rate avg_trade_size notes tags_json
--- why:    A balance is no flow, so the total moved is NULL.  There are no columns, and no JSON, for what else was known.
+-- why:    A balance is no flow, so the total moved is NULL.  For what else was known there are no columns and no JSON.
 SELECT
     s.address AS legacy_key,
     s.address AS address,
