@@ -8,7 +8,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from migrator import PIPELINE, cli
+from migrator import PIPELINE, cli, verify
 
 
 def run(*arguments, **environment):
@@ -98,7 +98,7 @@ def test_quiet_prints_nothing(tmp_path):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "faker" else object())
+    monkeypatch.setattr(verify, "find_spec", lambda name: None if name == "faker" else object())
 
     result = CliRunner().invoke(cli.cli, ["specimen", "nowhere"])
 

@@ -13,11 +13,14 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "catalogue", "ddl", "declared", "digest", "errors", "files", "findings", "ledger", "mapping", "records",
-    "relational", "sqlite",
+    "catalogue", "config", "ddl", "declared", "digest", "errors", "files", "findings", "functions", "ledger", "lookups",
+    "mapping", "mapping_checks", "rebuild", "records", "relational", "sqlite",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
-ANNEXES = {"examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory"}
+ANNEXES = {
+    "account": "build", "carry": "build", "load": "build",
+    "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
+}  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]
 
 
