@@ -5,9 +5,9 @@
 -- reads:  ids.calls analytics.calls
 -- rest:   price_after
 -- why:    Text ids become integers by time.  A call was right if the price then moved its way: up for a buy, down for
---         a sell; not at all is break-even.  Of a call to hold, one without a type, or where nothing was measured, there
---         is no outcome.  The change is kept as it was measured, whichever way the call pointed; the notes say after how
---         long.  What was measured of a call that is not there, or is quarantined, is quarantined.
+--         a sell; not at all is break-even.  Of a call to hold, of one without a type, or where nothing was measured,
+--         there is no outcome.  The change is kept as it was measured, whichever way the call pointed; the notes say
+--         after how long.  What was measured of a call that is not there, or is quarantined, is quarantined.
 SELECT
     s.id AS legacy_key,
     p.id AS call_id,
