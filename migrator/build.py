@@ -198,7 +198,9 @@ def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], consta
     read = [name.partition(".")[0] for one in sources for name in one.reads]
     bench.need([*(one.database for one in sources), *(name for name in read if name in bench.paths)])
     marks = [
-        mark for one in sources if (mark := carry.high_water(connection, one.database, one.source_table)) is not None
+        mark
+        for one in sources
+        if not one.stub and (mark := carry.high_water(connection, one.database, one.source_table)) is not None
     ]
     load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
     if marks and any(shape.name == table and shape.autoincrement for shape in ddl.target(target).tables):

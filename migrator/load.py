@@ -52,21 +52,20 @@ def load(
     connection.execute(
         f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, mapping, broken)"
     )
-    for number, source in enumerate(sources):
+    numbered = list(enumerate(sources))
+    refusals = list(_refusals(shape, target, sources))
+    rows, stubs = [one for one in numbered if not one[1].stub], [one for one in numbered if one[1].stub]
+    for number, source in rows:
         _run_forward(connection, source, number, constants)
-    for refusal in _refusals(shape, target, sources):
-        connection.execute(
-            f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,)
-        )
-    # A legacy row goes in whole or not at all.
-    if any(source.parts for source in sources):
-        connection.execute(
-            "UPDATE temp.forward SET broken = other.broken FROM (SELECT mapping AS from_mapping, legacy_key AS from_key,"
-            " min(broken) AS broken FROM temp.forward WHERE broken IS NOT NULL GROUP BY 1, 2) AS other"
-            " WHERE forward.broken IS NULL AND forward.mapping = from_mapping AND forward.legacy_key IS from_key"
-        )
+    _mark_broken(connection, refusals, whole_rows=any(source.parts for source in sources))
     if any(source.number for source in sources):
         _number(connection, key, sources[0].number, base)
+    # Parents that nobody recorded come after the rows that go in, which they may read as temp.forward.
+    for number, source in stubs:
+        _run_forward(connection, source, number, constants)
+        _number_stubs(connection, key, number, base)
+    if stubs:
+        _mark_broken(connection, refusals, whole_rows=False)
     names = ", ".join(quoted(column) for column in columns)
     connection.execute(
         f"INSERT INTO {target}.{quoted(table)} ({names}) SELECT {names} FROM temp.forward WHERE broken IS NULL"
@@ -83,6 +82,20 @@ def load(
         )
         connection.execute(f"CREATE INDEX ids.{quoted(f'{table}_key')} ON {quoted(table)}(legacy_key)")
     connection.execute("DROP TABLE temp.forward")
+
+
+def _mark_broken(connection: sqlite3.Connection, refusals: Sequence[Refusal], *, whole_rows: bool) -> None:
+    """Mark each row with the first constraint that it breaks; of a legacy row with several parts, all of them."""
+    for refusal in refusals:
+        connection.execute(
+            f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,)
+        )
+    if whole_rows:
+        connection.execute(
+            "UPDATE temp.forward SET broken = other.broken FROM (SELECT mapping AS from_mapping, legacy_key AS from_key,"
+            " min(broken) AS broken FROM temp.forward WHERE broken IS NOT NULL GROUP BY 1, 2) AS other"
+            " WHERE forward.broken IS NULL AND forward.mapping = from_mapping AND forward.legacy_key IS from_key"
+        )
 
 
 def _declarations(shape: Table | None, columns: Sequence[str]) -> str:
@@ -153,6 +166,18 @@ def _number(connection: sqlite3.Connection, key: str, number: str, base: int) ->
         f" (ORDER BY {quoted(number)}, mapping, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"
         " WHERE forward.rowid = placed.row",
         (base,),
+    )
+
+
+def _number_stubs(connection: sqlite3.Connection, key: str, number: int, base: int) -> None:
+    """Give the stubs of the mapping *number* that have no key of their own ids above every id that was ever given."""
+    name = quoted(key)
+    connection.execute(
+        f"UPDATE temp.forward SET {name} = placed.id FROM (SELECT f.rowid AS row, max(top.id, ?) + row_number() OVER"
+        f" (ORDER BY f.legacy_key) AS id FROM temp.forward AS f, (SELECT coalesce(max({name}), 0) AS id FROM temp.forward"
+        f" WHERE typeof({name}) = 'integer') AS top WHERE f.mapping = ? AND f.{name} IS NULL) AS placed"
+        " WHERE forward.rowid = placed.row",
+        (base, number),
     )
 
 

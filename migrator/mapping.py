@@ -33,7 +33,7 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
     {
         "target": None,  # the consolidated database and its table: core.trades
         "source": None,  # the legacy database and its table: jarvis.trades
-        "variant": "found",  # the shape of the source table it reads
+        "variant": "found",  # the shape of the source table it reads; a stub may read several
         "key": None,  # the source's column that names a row
         "why": None,  # which decisions it applies
         "number": "",  # ids are assigned by this target column, then source, key and part; without it they are kept
@@ -228,7 +228,7 @@ def _legacy_columns(database: str, table: str, variant: str, file: str) -> tuple
     known = [one for one in catalogue.legacy_databases() if one.name == database]
     for one in known:
         schema = ddl.read(one.ddl)
-        if one.variant == variant and any(shape.table == table for shape in one.shapes):
+        if one.variant in _words(variant) and any(shape.table == table for shape in one.shapes):
             return tuple(column.name for column in schema.table(table).columns)
     raise MappingError(f"no table {database}.{table} of the variant {variant} is known", where=f"{file}:1:1")
 
@@ -304,11 +304,13 @@ def sources_of(table: PlannedTable) -> tuple[TableMapping, ...]:
         return ()
     if table.variant == catalogue.SPECIFIED_VARIANT:
         target, _, name = table.into.partition(".")
-        return (identity(target, name, table.source.partition(".")[0]),)
-    return tuple(
+        own: tuple[TableMapping, ...] = (identity(target, name, table.source.partition(".")[0]),)
+    else:
+        own = ()
+    return own + tuple(
         one
         for one in mappings()
-        if f"{one.database}.{one.source_table}" == table.source and one.variant == table.variant
+        if f"{one.database}.{one.source_table}" == table.source and table.variant in _words(one.variant)
     )
 
 

@@ -1,10 +1,11 @@
--- target: analytics.whale_wallets
--- source: whales.whale_movements
--- key:    wallet_address
--- reads:  whales.whale_wallets
--- stub:   unknown wallet
--- why:    Nobody enforced that the wallet of a movement exists.  One that only movements name gets a row that claims
---         nothing.  '' names none.
+-- target:  analytics.whale_wallets
+-- source:  whales.whale_movements
+-- variant: found specified
+-- key:     wallet_address
+-- reads:   temp.forward
+-- stub:    unknown wallet
+-- why:     Nobody enforced that the wallet of a movement exists.  One that only movements name gets a row that claims
+--          nothing.  '' names none.
 SELECT
     s.wallet_address AS legacy_key,
     s.wallet_address AS address,
@@ -15,6 +16,6 @@ SELECT
     NULL AS is_active
 FROM whales.whale_movements AS s
 WHERE s.wallet_address <> '' AND s.wallet_address NOT IN (
-    SELECT w.address FROM whales.whale_wallets AS w WHERE w.address IS NOT NULL
+    SELECT w.address FROM temp.forward AS w WHERE w.broken IS NULL AND w.address IS NOT NULL
 )
 GROUP BY s.wallet_address;
