@@ -1,0 +1,135 @@
+"""A drawn legacy set: frozen records, and how one is written into a folder.
+
+A row that a table's own constraints refuse is left out, as the bot's writers would have met the error: what lies in the
+files afterwards is what SQLite stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from migrator import catalogue
+from migrator.config import Config
+from migrator.sqlite import quoted
+
+#: What the configuration of a drawn set gives where a mapping asks.
+CONSTANTS: Mapping[str, str] = MappingProxyType(
+    {"wallet_address": "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU", "local_utc_offset": "-06:00"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OddText:
+    """TEXT of bytes that Python's ``str`` cannot be bound as: not UTF-8, or a lone surrogate."""
+
+    octets: bytes
+
+
+Cell = str | bytes | int | float | OddText | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnTable:
+    """One table with its rows.
+
+    Attributes:
+        name: Its name.
+        create: The statement that makes it.
+        columns: The columns that rows fill.
+        rows: In the order in which they are inserted.
+        mark: What ``sqlite_sequence`` says of it; None leaves it as the rows left it.
+    """
+
+    name: str
+    create: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    mark: Cell = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnFile:
+    """One database.
+
+    Attributes:
+        place: Where it lies below the data directory.
+        tables: In the order in which they are made and filled.
+        afterwards: Statements once the tables are there, such as those of an index or a trigger; one that finds no
+            table is passed over.
+    """
+
+    place: PurePosixPath
+    tables: tuple[DrawnTable, ...]
+    afterwards: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnSet:
+    """A legacy set.
+
+    Attributes:
+        files: Its databases.
+        order_amount_sol: The decision of the configuration.
+    """
+
+    files: tuple[DrawnFile, ...]
+    order_amount_sol: str = ""
+
+    @property
+    def config(self) -> Config:
+        """The configuration with which nothing stands against the set: every table may be missing."""
+        known = {database.place for database in catalogue.legacy_databases()}
+        return Config(
+            constants=CONSTANTS,
+            files={str(file.place): "carry:analytics" for file in self.files if file.place not in known},
+            order_amount_sol=self.order_amount_sol,
+            absent=tuple(
+                f"{database.name}.{shape.table}"
+                for database in catalogue.legacy_databases()
+                for shape in catalogue.shapes_of(database.name)
+            ),
+        )
+
+
+def write(drawn: DrawnSet, folder: Path) -> Path:
+    """Write the set *drawn* into *folder* and return it."""
+    for file in drawn.files:
+        path = folder / file.place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            # A file of no bytes is not a database yet.
+            connection.execute("PRAGMA user_version = 1")
+            connection.execute("BEGIN")
+            for statement in [*(table.create for table in file.tables), *file.afterwards]:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    connection.execute(statement)
+            for table in file.tables:
+                insert(connection, table.name, table.columns, table.rows)
+                if table.mark is not None:
+                    _set_mark(connection, table)
+            connection.execute("COMMIT")
+    return folder
+
+
+def insert(connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Insert the *rows* that the table's constraints let in."""
+    names = ", ".join(map(quoted, columns))
+    for row in rows:
+        marks = ", ".join("CAST(? AS TEXT)" if isinstance(cell, OddText) else "?" for cell in row)
+        values = [cell.octets if isinstance(cell, OddText) else cell for cell in row]
+        with contextlib.suppress(sqlite3.IntegrityError):
+            connection.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", values)
+
+
+def _set_mark(connection: sqlite3.Connection, table: DrawnTable) -> None:
+    # Without AUTOINCREMENT in the file there is no sqlite_sequence.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
+        mark = table.mark.octets if isinstance(table.mark, OddText) else table.mark
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, mark))

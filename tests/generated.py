@@ -1,0 +1,144 @@
+"""Runs drawn legacy sets through plan, backup and build, and reads what came of them without asking the migrator.
+
+The one shortcut: inventory's child process, which takes longer to start than all the rest, is replaced by the same
+examination in this process, of the file itself.  Nobody else writes to it.
+"""
+
+import contextlib
+import json
+import sqlite3
+import struct
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from unittest import mock
+
+from migrator import backup, build, catalogue, examine, examiners, functions, mapping, plan, rebuild, sqlite
+from migrator.inventory import inventory
+from migrator.records import Fate
+
+#: In memory, if the system has such a folder: a build waits for the disk again and again, an example cannot.
+FAST = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)
+
+
+def scratch():
+    """Return a folder that is gone afterwards, as a context manager."""
+    return tempfile.TemporaryDirectory(prefix="properties-", dir=FAST)
+
+
+def _examined(paths, *, deadline_s, progress=None):
+    answers = {}
+    for path in paths:
+        facts = {"reason": ""} | examine._header(path)
+        facts["reason"] = examine._not_a_database(path)
+        if not facts["reason"]:
+            examine._content(path, facts, time.monotonic() + 600)
+        answers[path] = facts
+    return answers
+
+
+class Run:
+    """A set that was written to *folder*/data, and what became of it."""
+
+    def __init__(self, folder, config):
+        self.folder = folder
+        self.config = config
+        with mock.patch.object(examiners, "examine", _examined):
+            self.plan = plan.plan(inventory(folder / "data"), config, disk=folder)
+            plan.refuse(self.plan)
+            self.snapshot = backup.backup(self.plan, folder / "backup", read_back=inventory)
+        self.built = self.build()
+
+    def build(self):
+        return build.build(self.plan, self.snapshot, self.folder / "stage")
+
+    def check(self):
+        """Assert what holds for every set: it is accounted for, whole, and can be rebuilt."""
+        built = self.built
+        assert {} == dict(built.mismatches)
+        assert [] == [account for account in (*built.sources, *built.targets) if not account.balanced]
+        assert built.holds
+        for name in catalogue.TARGETS.values():
+            with contextlib.closing(sqlite3.connect(self.folder / "stage" / name)) as connection:
+                assert [] == connection.execute("PRAGMA foreign_key_check").fetchall()
+                assert [("ok",)] == connection.execute("PRAGMA integrity_check").fetchall()
+
+    def check_by_hand(self):
+        """Assert in Python that each legacy row is carried, rebuilt or quarantined, cell by cell, as often as it was."""
+        for target, name in catalogue.TARGETS.items():
+            tables = [table for table in self.plan.tables if table.into.startswith(f"{target}.")]
+            for table in tables:
+                with contextlib.closing(sqlite.memory()) as connection:
+                    functions.register(connection)
+                    sqlite.attach(connection, self.folder / "stage" / name, target)
+                    sqlite.attach(connection, self._copy_of(table), self._name_of(table))
+                    source, into = table.source.partition(".")[2], table.into.partition(".")[2]
+                    before = _rows(connection, self._name_of(table), source)
+                    if table.fate is Fate.CARRIED:
+                        assert before == _rows(connection, target, into), table
+                    else:
+                        (one,) = [one for one in mapping.sources_of(table) if not one.stub]
+                        rebuilt = _rebuilt(connection, one) + _quarantined(connection, one)
+                        assert _rows(connection, self._name_of(table), source, one.legacy_columns) == rebuilt, table
+
+    def _name_of(self, table):
+        return table.source.partition(".")[0]
+
+    def _copy_of(self, table):
+        (path,) = [
+            database.path
+            for database in self.snapshot.inventory.databases
+            if (database.name or database.place.stem) == self._name_of(table)
+        ]
+        return path
+
+
+def _rows(connection, schema, table, columns=None):
+    columns = columns or [
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3)", (table, schema))
+    ]
+    return _cells(connection, f"{sqlite.quoted(schema)}.{sqlite.quoted(table)}", columns)
+
+
+def _rebuilt(connection, one):
+    return _cells(connection, f"({rebuild.rebuilt_sql(one)})", one.legacy_columns)
+
+
+def _cells(connection, source, columns):
+    """Return the multiset of rows, each cell with its storage class and its bits."""
+    parts = ", ".join(
+        f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
+        for name in map(sqlite.quoted, columns)
+    )
+    return Counter(
+        tuple((kind, _bits(value)) for kind, value in zip(row[::2], row[1::2], strict=True))
+        for row in connection.execute(f"SELECT {parts} FROM {source}")
+    )
+
+
+def _bits(value):
+    return struct.pack(">d", value) if isinstance(value, float) else value
+
+
+def _quarantined(connection, one):
+    kept = connection.execute(
+        f"SELECT row FROM {one.target}.quarantine WHERE source = ? AND target = ?", (one.source, one.table)
+    )
+    return Counter(tuple(_kept(json.loads(row)[column]) for column in one.legacy_columns) for (row,) in kept)
+
+
+def _kept(cell):
+    """Read a kept cell as its documentation says."""
+    match cell:
+        case None:
+            return ("null", None)
+        case {"b": octets}:
+            return ("blob", bytes.fromhex(octets))
+        case {"t": octets}:
+            return ("text", bytes.fromhex(octets))
+        case str():
+            return ("text", cell.encode())
+        case int():
+            return ("integer", cell)
+    return ("real", _bits(cell))
