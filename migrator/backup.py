@@ -3,7 +3,8 @@
 Method: every source is opened read-only and read once, then opened again for writing and locked (``BEGIN IMMEDIATE``).
 While all are locked nobody can commit anywhere, and each read-only connection begins its read: that is the one
 instant.  A source in WAL mode is unlocked right then, since its readers keep their snapshot; the others once they are
-copied.  The writing connections close first: the last to close would otherwise checkpoint the WAL and delete it.
+copied.  Where a WAL holds rows the writing connection closes first: the last to close would otherwise checkpoint the WAL
+and delete it.
 """
 
 from __future__ import annotations
@@ -146,9 +147,16 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
         crashed = database.hot_journal
         path = sqlite.private_copy(database.path, scratch / f"{number}.db") if crashed else database.path
         with _naming(database):
-            reader = stack.enter_context(contextlib.closing(sqlite.scratch(path) if crashed else sqlite.read(path)))
-            reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            lock = None if crashed else stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+            if crashed:
+                reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(path))), None
+            elif database.journal_mode == "wal" and not database.wal_bytes:
+                # The last to close tidies up: nothing is in the WAL, so that is all it does.
+                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+                reader = stack.enter_context(contextlib.closing(sqlite.read(path)))
+            else:
+                reader = stack.enter_context(contextlib.closing(sqlite.read(path)))
+                reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
         held.append(_Held(database, reader, lock))
     for one in held:
         with _naming(one.database):
@@ -161,10 +169,8 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
 
 
 def _release(one: _Held) -> None:
-    if one.lock is not None:
+    if one.lock is not None and one.lock.in_transaction:
         one.lock.execute("ROLLBACK")
-        one.lock.close()
-        one.lock = None
 
 
 def _copy(one: _Held, target: Path) -> None:

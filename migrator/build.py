@@ -187,14 +187,7 @@ def _prepare_lookups(bench: Bench, plan: Plan, mapped: Sequence[TableMapping]) -
 def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], constants: Mapping[str, str]) -> None:
     target, _, table = into.partition(".")
     connection = bench.connection
-    stubs_before = connection.execute(f"SELECT count(*) FROM {target}.{sqlite.quoted(table)}").fetchone()[0]
-    key = mapping.target_key(ddl.target(target), table)
-    if stubs_before:
-        connection.execute(
-            f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?,"
-            f" {sqlite.quoted(key)} FROM {target}.{sqlite.quoted(table)} ORDER BY 3",
-            (table,),
-        )
+    _account_for_defaults(connection, target, table)
     read = [name.partition(".")[0] for one in sources for name in one.reads]
     bench.need([*(one.database for one in sources), *(name for name in read if name in bench.paths)])
     marks = [
@@ -205,6 +198,26 @@ def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], consta
     load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
     if marks and any(shape.name == table and shape.autoincrement for shape in ddl.target(target).tables):
         carry.set_high_water(connection, target, table, max(marks))
+
+
+def _account_for_defaults(connection: sqlite3.Connection, target: str, table: str) -> None:
+    """Give the rows that the DDL itself inserts their lineage, and take the clock out of them.
+
+    Their time would be that of the build, and the same input would not give the same digest; NULL says that nobody has
+    updated them.
+    """
+    schema = ddl.target(target)
+    key = sqlite.quoted(mapping.target_key(schema, table))
+    connection.execute(
+        f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?, {key}"
+        f" FROM {target}.{sqlite.quoted(table)} ORDER BY 3",
+        (table,),
+    )
+    for shape in schema.tables:
+        for column in shape.columns:
+            if shape.name == table and column.default == "CURRENT_TIMESTAMP":
+                name = sqlite.quoted(column.name)
+                connection.execute(f"UPDATE {target}.{sqlite.quoted(table)} SET {name} = NULL")
 
 
 def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> None:

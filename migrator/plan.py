@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import catalogue, lookups, mapping
+from migrator import catalogue, ddl, lookups, mapping
 from migrator.config import Config
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -42,8 +42,9 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
         free_bytes=free_bytes,
         refusals=(
             *_refused_files(inventory, config),
-            *_refused_tables(inventory, config),
+            *_refused_tables(inventory, tables, config),
             *_missing_constants(mapped, tables, config),
+            *_doubled(tables),
             *_taken_names(inventory),
             *(
                 [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
@@ -134,15 +135,20 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
         yield f"{escaped(name)}: two files would be carried under this name; rename one of them"
 
 
-def _refused_tables(inventory: Inventory, config: Config) -> Iterator[str]:
+def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
     read = _read_by_mappings()
+    filled = {table.into for table in tables if table.variant == catalogue.SPECIFIED_VARIANT}
+    # Where the table of the other shape is there in its stead, nothing is missing.
+    replaced = {
+        f"{one.database}.{one.source_table}" for one in mapping.mappings() if f"{one.target}.{one.table}" in filled
+    }
     for database in inventory.with_verdict(Verdict.SOURCE):
         for table in database.tables:
             if table.differs and f"{database.name}.{table.name}" in read:
                 yield f"{escaped(database.place)}: {escaped(table.name)} has a shape nobody knows: {table.differs}"
         for missing in database.missing:
             source = f"{database.name}.{missing}"
-            if source in read and source not in config.absent:
+            if source in read and source not in config.absent and source not in replaced:
                 yield (
                     f"{escaped(database.place)}: the table {missing} is not there; if that is right, say so in the "
                     f'configuration: [decisions] absent = ["{source}"]'
@@ -159,6 +165,22 @@ def _missing_constants(mapped: Sequence[TableMapping], tables: Sequence[PlannedT
     }
     for name, source in sorted(wanted.items()):
         yield f"{source} has rows that need the constant {name}; give it in the configuration under [constants]"
+
+
+def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:
+    """Yield a sentence for each target that would be filled from both shapes: their integer keys mean different rows."""
+    for into in mapping.all_tables():
+        target, _, name = into.partition(".")
+        sources = [table for table in tables if table.into == into and table.fate is Fate.MAPPED]
+        integer = any(
+            column.primary_key and column.type == "INTEGER"
+            for shape in ddl.target(target).tables
+            if shape.name == name
+            for column in shape.columns
+        ) or not any(shape.name == name for shape in ddl.target(target).tables)
+        if integer and len({table.variant for table in sources}) > 1:
+            names = " and ".join(table.source for table in sources)
+            yield f"{names} would both become {into}, with the same numbers for different rows; move one of them away"
 
 
 def _taken_names(inventory: Inventory) -> Iterator[str]:

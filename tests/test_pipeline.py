@@ -1,0 +1,316 @@
+"""The whole move on specimens: every row accounted for and rebuilt, and every failure one sentence that changes nothing."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+from contracts import specimens
+from migrator import build as builds
+from migrator import catalogue, config, pipeline
+from migrator.errors import SourceBusy
+from migrator.records import Fate
+
+PLACES = {database.name: database.place for database in catalogue.legacy_databases()}
+
+
+def content(folder):
+    """Return the digest of every file below *folder* that is not ours."""
+    ours = (folder / "backup", folder / ".migrator")
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        # SQLite makes a -shm beside a database in WAL mode as soon as somebody reads it: an index, no data.
+        if path.is_file() and path.suffix != ".db-shm" and not any(path.is_relative_to(one) for one in ours)
+    }
+
+
+def made(folder, **asked):
+    specimens.make(folder, **asked)
+    return pipeline.Place(folder), config.load(folder / "migrator.toml")
+
+
+def built_from(place, configuration):
+    planned = pipeline.plan(place, configuration)
+    assert () == planned.refusals
+    return pipeline.build(place, configuration, pipeline.backup(planned, place))
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "migrator", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture(name="dirty", scope="module")
+def _dirty(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dirty") / "data"
+    specimens.make(folder, seed=7, dirty=True, wal=True)
+    return folder
+
+
+@pytest.fixture(name="data")
+def _data(dirty, tmp_path):
+    """A dirty specimen to spoil."""
+    return shutil.copytree(dirty, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seed": 11, "dirty": True, "wal": True},
+        {"seed": 12},
+        {"seed": 13, "variant": "specified", "dirty": True},
+        {"seed": 14, "variant": "specified"},
+        {"seed": 15, "rows": 300, "dirty": True},
+    ],
+    ids=str,
+)
+def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused(tmp_path, asked):
+    """The manifest predicts the quarantine by rules of its own, no more and no less."""
+    place, configuration = made(tmp_path / "data", **asked)
+    before = content(place.data_dir)
+
+    built = built_from(place, configuration)
+
+    assert {} == built.mismatches
+    assert [] == [account for account in (*built.sources, *built.targets) if not account.balanced]
+    predicted = json.loads((place.data_dir / "specimen.json").read_text(encoding="utf-8"))["quarantine"]
+    assert {table: rows for table, rows in predicted.items() if rows} == {
+        account.table: sum(account.quarantined.values()) for account in built.targets if account.quarantined
+    }
+    assert before == content(place.data_dir)
+
+
+def test_every_file_ends_in_one_fate(data):
+    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+
+    by_database = {}
+    for table in planned.tables:
+        by_database.setdefault(table.source.partition(".")[0], set()).add(table.fate)
+    assert {"engagement", "jarvis_spam_protection", "raid_bot", "achievements"} == {
+        name for name, fates in by_database.items() if fates == {Fate.STANDALONE}
+    }
+    assert len(planned.tables) == len({table.source for table in planned.tables})
+    assert {"jarvis_memory.facts_fts", "jarvis_memory.reflections_fts"} == {
+        table.source for table in planned.with_fate(Fate.DERIVED)
+    }
+
+
+def test_the_order_of_rows_on_disk_does_not_matter(data, tmp_path):
+    """VACUUM and another order of insertion: the same three digests."""
+    first = built_from(pipeline.Place(data), config.load(data / "migrator.toml"))
+    other = shutil.copytree(data, tmp_path / "other", ignore=shutil.ignore_patterns("backup", ".migrator"))
+    for name, tables in (("jarvis", ("trades", "positions", "pick_performance")), ("call_tracking", ("calls",))):
+        with closing(sqlite3.connect(other / PLACES[name])) as connection, connection:
+            for table in tables:
+                connection.execute(f"CREATE TEMP TABLE turned AS SELECT * FROM {table} ORDER BY random()")
+                connection.execute(f"DELETE FROM {table}")
+                connection.execute(f"INSERT INTO {table} SELECT * FROM turned")
+                connection.execute("DROP TABLE turned")
+        with closing(sqlite3.connect(other / PLACES[name])) as connection:
+            connection.execute("VACUUM")
+
+    second = built_from(pipeline.Place(other), config.load(other / "migrator.toml"))
+
+    assert dict(first.digests) == dict(second.digests)
+
+
+def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    first = built_from(place, configuration)
+    stamps = {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
+
+    again = pipeline.build(place, configuration)
+
+    assert stamps == {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
+    assert first == again
+    other = config.Config(constants={**configuration.constants, "wallet_address": "another"})
+    assert dict(first.digests) != dict(pipeline.build(place, other).digests)
+
+
+@pytest.mark.parametrize("after_s", [0.6, 0.9, 1.2, 1.6, 2.0, 2.5])
+def test_killed_at_any_moment_a_second_run_completes(data, after_s):
+    before = content(data)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(data)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(after_s)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert before == content(data)
+
+    place = pipeline.Place(data)
+    built = built_from(place, config.load(data / "migrator.toml"))
+
+    assert built.holds
+    assert before == content(data)
+
+
+def add_a_column(data):
+    with closing(sqlite3.connect(data / "llm_costs.db")) as connection:
+        connection.execute("ALTER TABLE llm_usage ADD COLUMN colour TEXT")
+
+
+def drop_a_table(data):
+    with closing(sqlite3.connect(data / "whales.db")) as connection:
+        connection.execute("DROP TABLE whale_movements")
+
+
+def spoil_a_page(data):
+    path = data / "telegram_memory.db"
+    page = path.read_bytes()
+    path.write_bytes(page[: 8 * 4096] + b"\xa5" * 4096 + page[9 * 4096 :])
+
+
+def bring_a_stranger(data):
+    with closing(sqlite3.connect(data / "notes.db")) as connection:
+        connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")
+
+
+def forget_the_wallet(data):
+    (data / "migrator.toml").write_text("[decisions]\ncode_is_ready = true\n", encoding="utf-8")
+
+
+def empty_a_file(data):
+    (data / "tax.db").write_bytes(b"")
+
+
+def be_there_already(data):
+    shutil.copy(data / "custom.db", data / "jarvis_core.db")
+
+
+@pytest.mark.parametrize(
+    ("deed", "sentence"),
+    [
+        (add_a_column, "llm_costs.db: llm_usage has a shape nobody knows"),
+        (drop_a_table, "whales.db: the table whale_movements is not there"),
+        (spoil_a_page, "telegram_memory.db: unreadable, damaged"),
+        (bring_a_stranger, "notes.db: nobody knows this database"),
+        (forget_the_wallet, "jarvis.positions has rows that need the constant wallet_address"),
+        (empty_a_file, "tax.db: empty"),
+        (be_there_already, "jarvis_core.db: is there already"),
+    ],
+)
+def test_what_must_not_be_migrated_is_refused_in_one_sentence(data, deed, sentence):
+    deed(data)
+    before = content(data)
+
+    done = run("migrate", "--data-dir", data)
+
+    assert (3, "") == (done.returncode, done.stdout), done.stderr
+    assert sentence in done.stderr
+    assert 1 == len(done.stderr.strip().splitlines())
+    assert before == content(data)
+    assert not (data / "backup").exists()
+
+
+def test_the_configuration_gives_a_stranger_its_fate(data):
+    bring_a_stranger(data)
+    with (data / "migrator.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[files]\n"notes.db" = "carry:cache"\n')
+
+    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+
+    assert () == planned.refusals
+    assert ["cache.legacy_notes_notes"] == [table.into for table in planned.tables if table.source == "notes.notes"]
+
+
+def test_a_source_that_stays_locked_is_named(data, monkeypatch):
+    monkeypatch.setattr("migrator.backup.PATIENCE_S", 0.2)
+    before = content(data)
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    planned = pipeline.plan(place, configuration)
+    with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(SourceBusy, match=r"tax\.db: somebody kept it locked"):
+            pipeline.backup(planned, place)
+
+    assert before == content(data)
+    assert [] == list(place.backups.glob("[0-9][0-9][0-9][0-9]"))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_final_name(data, tmp_path):
+    """A tmpfs that holds the snapshot and not the stage."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system of a given size")
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", small], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"this machine mounts no tmpfs: {mounted.stderr.decode().strip()}")
+    try:
+        target = shutil.copytree(data, small / "data", ignore=shutil.ignore_patterns("backup", ".migrator"))
+        before = content(target)
+        (small / "filler").write_bytes(b"x" * (shutil.disk_usage(small).free - 3_000_000))
+
+        done = run("build", "--data-dir", target) if run("backup", "--data-dir", target).returncode == 0 else None
+        refused = run("migrate", "--data-dir", target)
+
+        assert done is None or done.returncode == 1
+        assert refused.returncode in (1, 3)
+        assert 1 == len(refused.stderr.strip().splitlines()), refused.stderr
+        assert before == content(target)
+        assert not (target / ".migrator" / "stage" / builds.FINISHED).exists()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_writer_goes_on_during_the_backup_and_loses_nothing(data):
+    """200 transactions a second into a WAL and a rollback-journal database, and the snapshot is of one instant."""
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    planned = pipeline.plan(place, configuration)
+    code = """
+import sqlite3, sys, time
+wal = sqlite3.connect(sys.argv[1] + "/jarvis.db", timeout=30, isolation_level=None)
+journal = sqlite3.connect(sys.argv[1] + "/tax.db", timeout=30, isolation_level=None)
+worst = count = 0
+end = time.monotonic() + 3
+print("ready", flush=True)
+while time.monotonic() < end:
+    begun = time.monotonic()
+    # The one is written before the other: at no instant is tax ahead of jarvis.
+    wal.execute("INSERT INTO items (value) VALUES ('written meanwhile')")
+    journal.execute("INSERT INTO sales (symbol, quantity, sale_price, sale_date, proceeds, cost_basis, gain_loss,"
+                    " is_long_term, holding_period_days) VALUES ('meanwhile', 1, 1, '2026', 1, 1, 0, 0, 0)")
+    count += 1
+    worst = max(worst, time.monotonic() - begun)
+    time.sleep(0.005)
+print(count, worst)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", code, str(data)], stdout=subprocess.PIPE, text=True)
+    writer.stdout.readline()
+    snapshot = pipeline.backup(planned, place)
+    count, worst = writer.communicate()[0].split()
+
+    def rows(folder, name, sql):
+        with closing(sqlite3.connect(folder / PLACES[name])) as connection:
+            return connection.execute(sql).fetchone()[0]
+
+    items, sales = (
+        "SELECT count(*) FROM items WHERE value = 'written meanwhile'",
+        "SELECT count(*) FROM sales WHERE symbol = 'meanwhile'",
+    )
+    assert int(count) == rows(data, "jarvis", items) == rows(data, "tax", sales)
+    there, then = rows(snapshot.folder, "jarvis", items), rows(snapshot.folder, "tax", sales)
+    assert there - then in (0, 1), "not of one instant"
+    assert 0 < there <= int(count)
+    # Generous for a machine that others use: the figure in the docs comes from an idle one.
+    assert float(worst) < 5
