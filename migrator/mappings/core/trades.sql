@@ -27,8 +27,8 @@ SELECT
     NULL AS error_message,
     nullif(json_patch('{}', json_object(
         'user_id', CASE WHEN typeof(s.user_id) = 'integer' AND s.user_id <> 0 THEN s.user_id END,
-        'swap_amount_in', w.amount_in,
-        'swap_amount_out', w.amount_out
+        'swap_amount_in', CASE typeof(w.amount_in) WHEN 'integer' THEN w.amount_in END,
+        'swap_amount_out', CASE typeof(w.amount_out) WHEN 'integer' THEN w.amount_out END
     )), '{}') AS metadata
 FROM jarvis.trades AS s
 LEFT JOIN ids.positions AS p ON p.legacy_key = +s.position_id
