@@ -33,7 +33,7 @@ SELECT
         CASE typeof(k.mint) WHEN 'text' THEN nullif(k.mint, '') END,
         m.mint
     ) AS token_address,
-    -- A real is read by Python: SQLite's own reading may miss the nearest double.
+    -- A real is read by Python: newer SQLites (3.51) miss the nearest double where it is very large or very small.
     CASE json_type(s.order_json, '$.amount_sol')
         WHEN 'real' THEN cell_of('{"n":' || (s.order_json -> '$.amount_sol') || '}', 'n')
         WHEN 'integer' THEN json_extract(s.order_json, '$.amount_sol')

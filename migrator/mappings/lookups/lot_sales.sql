@@ -6,7 +6,7 @@
 -- from: tax.sales found
 SELECT
     CASE json_type(s.used, e.fullkey || '[0]') WHEN 'integer' THEN json_extract(s.used, e.fullkey || '[0]') END,
-    -- A real is read by Python: SQLite's own reading may miss the nearest double.
+    -- A real is read by Python: newer SQLites (3.51) miss the nearest double where it is very large or very small.
     CASE
         WHEN json_array_length(s.used, e.fullkey) <> 2 THEN NULL
         WHEN json_type(s.used, e.fullkey || '[1]') = 'real'
