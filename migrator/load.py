@@ -1,7 +1,8 @@
 """Fills one target table from its mappings: rows that go in, rows that a constraint refuses, and the lineage of both.
 
-The forward SELECTs fill a work table with the target's columns and types but none of its constraints.  There each
-constraint of the specification is a predicate: a row that breaks one is quarantined under its name, the rest goes in.
+The optimistic path is one INSERT.  Only when a constraint refuses it, or when ids have to be assigned, do the forward
+SELECTs fill a work table with the target's columns and types but none of its constraints.  There each constraint of
+the specification is a predicate: a row that breaks one is quarantined under its name, the rest goes in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from migrator import ddl, mapping, rebuild
 from migrator.mapping import TableMapping
-from migrator.relational import Table
+from migrator.relational import Schema, Table
 from migrator.sqlite import quoted
 
 
@@ -48,6 +49,8 @@ def load(
     shape = next((one for one in schema.tables if one.name == table), None)
     key = mapping.target_key(schema, table)
     columns = mapping.target_columns(schema, table)
+    if not _is_parent(schema, table) and _load_at_once(connection, target, key, sources, constants):
+        return
     connection.execute("DROP TABLE IF EXISTS temp.forward")
     connection.execute(
         f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, mapping, broken)"
@@ -75,13 +78,48 @@ def load(
         _write_lineage(connection, target, key, source, number)
         if not source.stub:
             _write_quarantine(connection, target, source, number)
-    if table in {reference.parent for one in schema.tables for reference in one.foreign_keys}:
+    if _is_parent(schema, table):
         connection.execute(f"CREATE TABLE ids.{quoted(table)} (legacy_key, id)")
         connection.execute(
             f"INSERT INTO ids.{quoted(table)} SELECT legacy_key, {quoted(key)} FROM temp.forward WHERE broken IS NULL"
         )
         connection.execute(f"CREATE INDEX ids.{quoted(f'{table}_key')} ON {quoted(table)}(legacy_key)")
     connection.execute("DROP TABLE temp.forward")
+
+
+def _is_parent(schema: Schema, table: str) -> bool:
+    """Tell whether another table refers to *table*."""
+    return table in {reference.parent for one in schema.tables for reference in one.foreign_keys}
+
+
+def _load_at_once(
+    connection: sqlite3.Connection,
+    target: str,
+    key: str,
+    sources: Sequence[TableMapping],
+    constants: Mapping[str, str],
+) -> bool:
+    """Insert everything in one statement; tell whether no constraint refused it, else nothing has happened."""
+    if len(sources) != 1 or sources[0].number or sources[0].parts or sources[0].stub:
+        return False
+    (source,) = sources
+    names = ", ".join(quoted(column) for column in source.columns)
+    try:
+        connection.execute(
+            f"INSERT INTO {target}.{quoted(source.table)} ({names}) SELECT {names} FROM ({source.forward})"
+            " WHERE legacy_key IS NOT NULL",
+            {name: constants.get(name) for name in source.constants},
+        )
+    except sqlite3.IntegrityError:
+        return False
+    # Ids are kept here: forward gives the target's key and the legacy key, and nothing else of it is computed.
+    connection.execute(
+        f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT :source, legacy_key, :table,"
+        f" {quoted(key)} FROM ({source.forward}) WHERE legacy_key IS NOT NULL",
+        {name: constants.get(name) for name in source.constants} | {"source": source.source, "table": source.table},
+    )
+    _quarantine_without_key(connection, target, source)
+    return True
 
 
 def _mark_broken(connection: sqlite3.Connection, refusals: Sequence[Refusal], *, whole_rows: bool) -> None:
@@ -207,8 +245,15 @@ def _write_quarantine(connection: sqlite3.Connection, target: str, source: Table
         f" GROUP BY legacy_key) AS f JOIN {table} AS s ON {legacy} = f.legacy_key ORDER BY {legacy}",
         (source.source, source.table, number),
     )
+    _quarantine_without_key(connection, target, source)
+
+
+def _quarantine_without_key(connection: sqlite3.Connection, target: str, source: TableMapping) -> None:
+    """Quarantine the rows that cannot be named."""
+    legacy = f"s.{quoted(source.key)}"
     connection.execute(
-        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?, ?, {row}"
-        f" FROM {table} AS s WHERE {legacy} IS NULL ORDER BY 5",
+        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?, ?,"
+        f" {rebuild.row_sql('s', source.legacy_columns)} FROM {quoted(source.database)}.{quoted(source.source_table)} AS s"
+        f" WHERE {legacy} IS NULL ORDER BY 5",
         (source.source, source.table, f"NOT NULL {source.key}"),
     )
