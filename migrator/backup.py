@@ -128,7 +128,7 @@ def _wanted(plan: Plan) -> list[Database]:
     return [
         database
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-        if (database.name or database.place.stem) not in ignored
+        if database.known_as not in ignored
     ]
 
 

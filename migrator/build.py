@@ -47,7 +47,7 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
         return finished
     files.remove_folder(stage)
     files.make_private_folder(stage)
-    paths = {database.name or database.place.stem: database.path for database in snapshot.inventory.databases}
+    paths = {database.known_as: database.path for database in snapshot.inventory.databases}
     accounts = account.Accounts(plan)
     digests = {}
     for target in catalogue.TARGETS:

@@ -45,6 +45,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_refused_tables(inventory, tables, config),
             *_missing_constants(mapped, tables, config),
             *_doubled(tables),
+            *_carried_as_one(tables),
             *_taken_names(inventory),
             *(
                 [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
@@ -70,7 +71,7 @@ def refuse(planned: Plan) -> None:
 def _decide(database: Database, config: Config) -> Iterator[PlannedTable]:
     fate = config.files.get(str(database.place), "")
     for table in database.tables:
-        source = f"{name_of(database)}.{table.name}"
+        source = f"{database.known_as}.{table.name}"
         if database.verdict is Verdict.STANDALONE or fate == "standalone":
             yield PlannedTable(source=source, fate=Fate.STANDALONE, rows=table.rows)
         elif database.verdict is Verdict.UNKNOWN and fate == "ignore":
@@ -96,13 +97,8 @@ def _decide_table(database: Database, table: Table, source: str, home: str) -> P
                 variant=table.variant,
                 rows=table.rows,
             )
-    into = f"{home}.legacy_{name_of(database)}_{table.name}"
+    into = f"{home}.legacy_{database.known_as}_{table.name}"
     return PlannedTable(source=source, fate=Fate.CARRIED, into=into, variant=table.variant, rows=table.rows)
-
-
-def name_of(database: Database) -> str:
-    """Return the name under which *database* is attached and carried: that of the catalogue, else its file's stem."""
-    return database.name or database.place.stem
 
 
 def _home(database: Database) -> str:
@@ -130,7 +126,8 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
             yield f"{place}: {database.verdict}, {database.reason or 'no content'}; mend it or move it away"
         if database.integrity not in ((), ("ok",)):
             yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
-    names = [name_of(database) for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)]
+    # SQLite does not tell names apart by letter case.
+    names = [database.known_as.lower() for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{escaped(name)}: two files would be carried under this name; rename one of them"
 
@@ -181,6 +178,17 @@ def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:
         if integer and len({table.variant for table in sources}) > 1:
             names = " and ".join(table.source for table in sources)
             yield f"{names} would both become {into}, with the same numbers for different rows; move one of them away"
+
+
+def _carried_as_one(tables: Sequence[PlannedTable]) -> Iterator[str]:
+    """Yield a sentence for each name that two carried tables would have: a.b_c and a_b.c are both legacy_a_b_c."""
+    sources: dict[str, list[str]] = {}
+    for table in tables:
+        if table.fate is Fate.CARRIED:
+            sources.setdefault(table.into.lower(), []).append(escaped(table.source))
+    for into, both in sorted(sources.items()):
+        if len(both) > 1:
+            yield f"{' and '.join(both)} would both be carried as {escaped(into)}; rename one of them"
 
 
 def _taken_names(inventory: Inventory) -> Iterator[str]:

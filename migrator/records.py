@@ -14,6 +14,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
+#: Names that are in use on a connection that builds: SQLite's own, the three, and the work tables.
+_ATTACHED = frozenset({"main", "temp", "core", "analytics", "cache", "ids"})
+
 
 class Verdict(StrEnum):
     """What inventory takes a file for; each file has exactly one."""
@@ -102,6 +105,15 @@ class Database:
     missing: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> str:
+        """The name under which it is attached and its tables are carried: its own, else the stem of its file.
+
+        ``name.table`` has one point, and some names are taken on every connection.
+        """
+        stem = self.place.stem.replace(".", "_")
+        return self.name or (f"{stem}_db" if stem.lower() in _ATTACHED else stem)
 
     @property
     def variants(self) -> tuple[str, ...]:
