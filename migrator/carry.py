@@ -26,17 +26,16 @@ def create_sql(sql: str, schema: str, name: str) -> str:
     Raises:
         DdlError: *sql* is not a CREATE TABLE with a list of columns.
     """
-    lexemes = [word for word in _TOKEN.findall(sql) if not _SPACE.fullmatch(word)]
-    words = [word.upper() for word in lexemes]
+    lexemes = _lexemes(sql)
+    words = _words(lexemes)
     if words[:2] != ["CREATE", "TABLE"] or "(" not in words:
         raise DdlError("not a CREATE TABLE with columns", where=name)
     opening = words.index("(")
-    closing = _closing(lexemes, opening)
-    items = [_without_references(item) for item in _split(lexemes[opening + 1 : closing])]
-    kept = [" ".join(item) for item in items if item]
-    return (
-        f"CREATE TABLE {quoted(schema)}.{quoted(name)} ({', '.join(kept)}) {' '.join(lexemes[closing + 1 :])}".rstrip()
-    )
+    closing = _closing(words, opening)
+    parts = [_without_references(part) for part in _split(lexemes[opening + 1 : closing])]
+    kept = ", ".join("".join(part).strip() for part in parts if part)
+    options = "".join(lexemes[closing + 1 :])
+    return f"CREATE TABLE {quoted(schema)}.{quoted(name)} ({kept}){options}"
 
 
 def copy(connection: sqlite3.Connection, source: str, table: str, schema: str, name: str) -> None:
@@ -81,54 +80,71 @@ def set_high_water(connection: sqlite3.Connection, schema: str, table: str, mark
         connection.execute(f"INSERT INTO {sequence} (name, seq) VALUES (?, ?)", (table, mark))
 
 
-def _closing(lexemes: list[str], opening: int) -> int:
+def _lexemes(sql: str) -> list[str]:
+    """Return the lexemes of *sql*, a blank before each that had white space or a comment before it."""
+    lexemes: list[str] = []
+    blank = ""
+    for lexeme in _TOKEN.findall(sql):
+        if _SPACE.fullmatch(lexeme):
+            blank = " "
+        else:
+            lexemes.append(blank + lexeme)
+            blank = ""
+    return lexemes
+
+
+def _words(lexemes: list[str]) -> list[str]:
+    return [lexeme.strip().upper() for lexeme in lexemes]
+
+
+def _closing(words: list[str], opening: int) -> int:
     depth = 0
-    for place in range(opening, len(lexemes)):
-        depth += (lexemes[place] == "(") - (lexemes[place] == ")")
+    for place in range(opening, len(words)):
+        depth += (words[place] == "(") - (words[place] == ")")
         if depth == 0:
             return place
-    raise DdlError("a bracket is never closed", where=" ".join(lexemes[:opening]))
+    raise DdlError("a bracket is never closed", where=" ".join(words[:opening]))
 
 
 def _split(lexemes: list[str]) -> list[list[str]]:
     """Split at the commas that stand outside brackets."""
-    items: list[list[str]] = [[]]
+    parts: list[list[str]] = [[]]
     depth = 0
-    for word in lexemes:
+    for lexeme, word in zip(lexemes, _words(lexemes), strict=True):
         depth += (word == "(") - (word == ")")
         if word == "," and depth == 0:
-            items.append([])
+            parts.append([])
         else:
-            items[-1].append(word)
-    return items
+            parts[-1].append(lexeme)
+    return parts
 
 
-def _without_references(item: list[str]) -> list[str]:
+def _without_references(part: list[str]) -> list[str]:
     """Return a column or table constraint without its foreign key; empty if it is nothing else."""
-    words = [word.upper() for word in item]
+    words = _words(part)
     start = 2 if words[:1] == ["CONSTRAINT"] else 0
     if words[start : start + 2] == ["FOREIGN", "KEY"]:
         return []
     kept: list[str] = []
     place = depth = 0
-    while place < len(item):
-        depth += (item[place] == "(") - (item[place] == ")")
+    while place < len(part):
+        depth += (words[place] == "(") - (words[place] == ")")
         if words[place] == "REFERENCES" and depth == 0 and place > 0:
             # A name may stand before it: CONSTRAINT link REFERENCES parent(id).
-            if len(kept) >= 2 and kept[-2].upper() == "CONSTRAINT":
+            if len(kept) >= 2 and _words(kept)[-2] == "CONSTRAINT":
                 del kept[-2:]
-            place = _after_reference(item, words, place)
+            place = _after_reference(words, place)
         else:
-            kept.append(item[place])
+            kept.append(part[place])
             place += 1
     return kept
 
 
-def _after_reference(item: list[str], words: list[str], place: int) -> int:
+def _after_reference(words: list[str], place: int) -> int:
     place += 2
-    if place < len(item) and item[place] == "(":
-        place = _closing(item, place) + 1
-    while place < len(item):
+    if words[place : place + 1] == ["("]:
+        place = _closing(words, place) + 1
+    while place < len(words):
         if words[place] == "ON" and words[place + 1] in ("DELETE", "UPDATE"):
             place += 4 if words[place + 2] in ("SET", "NO") else 3
         elif words[place] == "MATCH":

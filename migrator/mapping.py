@@ -24,7 +24,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from migrator import catalogue, ddl, mapping_checks, sqlite
-from migrator.errors import MappingError
+from migrator.errors import DdlError, MappingError
 from migrator.records import Fate, PlannedTable
 from migrator.relational import Schema
 
@@ -129,6 +129,10 @@ def read(text: str, file: str) -> TableMapping:
     header = _header(text, file)
     back_line = next((number for number, line in enumerate(text.splitlines()) if line.startswith(_BACK)), None)
     forward_text, _, back_text = text.partition(_BACK)
+    try:
+        list(ddl.statements(forward_text)), list(ddl.statements(back_text))
+    except DdlError as error:
+        raise MappingError(error.what, where=f"{file}:1:1", hint=error.hint) from error
     forward = _select(forward_text, file, 0)
     back = _select(back_text, file, back_line or 0) if back_line is not None else None
     if (back is None) != bool(header["stub"]):

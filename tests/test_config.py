@@ -1,0 +1,79 @@
+"""The configuration: what it knows, and one sentence for what it does not."""
+
+import pytest
+
+from migrator import config
+from migrator.errors import UsageError
+
+
+def written(tmp_path, text):
+    path = tmp_path / "migrator.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_everything_the_docs_show_is_understood(tmp_path):
+    path = written(
+        tmp_path,
+        """
+        [constants]
+        wallet_address = "7xKX"
+        local_utc_offset = "-06:00"
+        [files]
+        "notes.db" = "carry:analytics"
+        "old/copy.db" = "ignore"
+        [decisions]
+        accept_quarantine = 7
+        order_amount_sol = "position"
+        absent = ["jarvis.scorecard"]
+        extra_indexes = []
+        code_is_ready = true
+        [[waivers]]
+        id = "S13"
+        """,
+    )
+
+    found = config.load(path)
+
+    assert {"wallet_address": "7xKX", "local_utc_offset": "-06:00"} == dict(found.constants)
+    assert {"notes.db": "carry:analytics", "old/copy.db": "ignore"} == dict(found.files)
+    assert (7, "position", ("jarvis.scorecard",), True) == (
+        found.accept_quarantine,
+        found.order_amount_sol,
+        found.absent,
+        found.code_is_ready,
+    )
+    assert "S13" == found.waivers[0]["id"]
+
+
+def test_nothing_is_needed():
+    assert config.Config() == config.load(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[constant]", "nobody knows constant"),
+        ("[constants]\nwallet = 'x'", "nobody knows constants.wallet; it knows wallet_address, local_utc_offset"),
+        ("[constants]\nwallet_address = 7", "constants.wallet_address has to be of type str"),
+        ("[constants]\nlocal_utc_offset = '6'", "local_utc_offset is no offset"),
+        ("[decisions]\naccept_quarantine = true", "decisions.accept_quarantine has to be of type int"),
+        ("[decisions]\norder_amount_sol = 'guess'", "knows only the value 'position'"),
+        ("[decisions]\nabsent = [1]", "decisions.absent has to be a list of texts"),
+        ("[files]\n'x.db' = 'carry:elsewhere'", "'x.db' has the fate 'carry:elsewhere'; say carry:core"),
+        ("[files", "cannot be read"),
+    ],
+)
+def test_what_nobody_knows_is_a_usage_error_that_names_the_file(tmp_path, text, sentence):
+    path = written(tmp_path, text)
+
+    with pytest.raises(UsageError) as caught:
+        config.load(path)
+
+    assert sentence in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        config.load(tmp_path / "nowhere.toml")
