@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+import sqlglot
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from sqlglot import exp
 
 from contracts.drawn import Cell, OddText
-from migrator import catalogue, ddl, mapping
+from migrator import ddl, mapping
 from migrator.relational import Column
 
 SOL = "So11111111111111111111111111111111111111112"
@@ -159,16 +161,28 @@ def _dumped(members: Mapping[str, object], separators: tuple[str, str], ascii_on
 
 
 @cache
-def words(table: str) -> tuple[str, ...]:
-    """Return the words that mean something in a legacy or target *table*: those that a CHECK or a mapping names."""
-    texts = [
-        f"{one.forward} {one.back}" for one in mapping.mappings() if table in (one.source_table, one.table)
-    ] + [
-        check.expression for target in catalogue.TARGETS for one in ddl.target(target).tables if one.name == table
-        for check in one.checks
-    ]  # fmt: skip
-    found = {word for text in texts for word in re.findall(r"'([^'$%{}\",:|+]*)'", text)}
-    return tuple(sorted(found | {"SOMETHING ELSE", "Some Words", "/start"}))
+def words(table: str, column: str) -> tuple[str, ...]:
+    """Return the words that mean something in a *column*: those that a mapping or a CHECK compares it with."""
+    sql, names = [], {column}
+    for one in mapping.mappings():
+        if table in (one.source_table, one.table):
+            sql.append(one.forward)
+            names |= set(one.uses.get(column, ())) if table == one.source_table else set()
+            sql += [
+                check.expression
+                for shape in ddl.target(one.target).tables
+                if shape.name == one.table
+                for check in shape.checks
+            ]
+    found = {
+        literal.name
+        for text in sql
+        for compared in sqlglot.parse_one(text, read="sqlite").find_all(exp.In, exp.EQ, exp.Case)
+        if names & {named.name for named in compared.find_all(exp.Column)}
+        for literal in compared.find_all(exp.Literal)
+        if literal.is_string
+    }
+    return tuple(sorted(found | {"", "Some Words", "/start"}))
 
 
 def meanings(column: Column, table: str) -> SearchStrategy[Cell]:
@@ -185,4 +199,4 @@ def _meant(name: str, declared: str, table: str, *, key: bool) -> Sequence[Cell]
         return EPOCHS if _TIME_NAME.search(name) else REALS[:6]
     if declared == "BLOB":
         return (b"\x80\x04\x95.", b"", "text in a blob")
-    return next((pool for pattern, pool in _BY_NAME if pattern.search(name)), None) or words(table)
+    return next((pool for pattern, pool in _BY_NAME if pattern.search(name)), None) or words(table, name)

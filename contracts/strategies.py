@@ -111,7 +111,7 @@ def full_text_tables(name: str, columns: Sequence[str], create: str) -> SearchSt
 
 def unexpected_tables() -> SearchStrategy[DrawnTable]:
     """Tables of a name that nobody knows, with columns of every affinity and of none."""
-    types = ("", "TEXT", "INTEGER", "INT", "REAL", "NUMERIC", "BLOB", "VARCHAR(3)", "INTEGER PRIMARY KEY", "ANY")
+    types = ("", "TEXT", "INTEGER", "INT", "REAL", "NUMERIC", "BLOB", "VARCHAR(3)", "ANY")
     columns = st.lists(
         st.tuples(st.sampled_from(ODD_NAMES), st.sampled_from(types)),
         min_size=1,
@@ -120,13 +120,14 @@ def unexpected_tables() -> SearchStrategy[DrawnTable]:
     )
     return columns.flatmap(
         lambda given: st.builds(
-            lambda name, drawn: DrawnTable(
+            lambda name, key, drawn: DrawnTable(
                 name=f"x {name}",
-                create=f"CREATE TABLE {quoted(f'x {name}')} ({', '.join(f'{quoted(column)} {kind}' for column, kind in given)})",
+                create=f"CREATE TABLE {quoted(f'x {name}')} ({', '.join(f'{quoted(column)} {kind}' for column, kind in given)}{key})",
                 columns=tuple(column for column, _ in given),
                 rows=tuple(drawn),
             ),
             st.sampled_from(ODD_NAMES),
+            st.sampled_from(["", f", PRIMARY KEY ({quoted(given[0][0])})"]),
             st.lists(st.tuples(*(anything() for _ in given)), max_size=3),
         )
     )

@@ -89,7 +89,7 @@ class Run:
         (path,) = [
             database.path
             for database in self.snapshot.inventory.databases
-            if (database.name or database.place.stem) == self._name_of(table)
+            if database.known_as == self._name_of(table)
         ]
         return path
 
