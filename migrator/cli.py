@@ -212,7 +212,8 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
     place, configuration = _place(data_dir, include, config)
     with _progress(quiet=quiet) as progress:
         migrated = pipeline.migrate(place, configuration, _config_path(place.data_dir, config), progress=progress)
-    _show("migrate", migrated, report.migrate_table(migrated), as_json=as_json, quiet=quiet)
+    step = "look at what is quarantined in DIR/.migrator/stage; cutover is not built yet"
+    _show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -228,7 +229,8 @@ def rehearse(data_dir: Path | None, include: tuple[Path, ...], config: Path | No
     configured = None if data_dir is None else _config_path(data_dir.expanduser(), config)
     with _progress(quiet=quiet) as progress:
         migrated = pipeline.rehearse(data_dir and data_dir.expanduser(), include, configured, progress=progress)
-    _show("rehearse", migrated, report.migrate_table(migrated), as_json=as_json, quiet=quiet)
+    step = "migrator migrate --data-dir DIR; of this rehearsal nothing is left"
+    _show("rehearse", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
 

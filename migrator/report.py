@@ -174,6 +174,21 @@ def build_table(built: Built) -> RenderableType:
             f" + {standing:,} in files left alone"
         ),
     ]
+    for target in built.targets:
+        if target.quarantined:
+            refused = ", ".join(f"{rows:,} by {escaped(broken)}" for broken, rows in target.quarantined.items())
+            lines.append(Text(f"- {target.table} refuses {refused}"))
+    history = {one.table: one.quarantined.get("UNIQUE token_address", 0) for one in built.targets}.get(
+        "core.positions", 0
+    )
+    if history:
+        lines.append(
+            Text(
+                f"- the specification's UNIQUE(token_address) lets one position of each token in, and tokens are traded"
+                f" again: it keeps {history:,} positions out; their trades go in without a position",
+                style="bold yellow",
+            )
+        )
     lines += [
         Text(f"not accounted for: {escaped(one.source)}: {one.rows:,} rows", style="red")
         for one in built.sources
@@ -207,13 +222,13 @@ def verify_text(verified: Verified) -> RenderableType:
     return Group(*lines)
 
 
-def migrate_table(migrated: Migrated) -> RenderableType:
-    """Return a whole run on one screen: tables, accounts, findings, verdict, and what to do next."""
+def migrate_table(migrated: Migrated, next_step: str) -> RenderableType:
+    """Return a whole run on one screen: tables, accounts, findings, verdict, and the *next_step* if all is well."""
     lines: list[RenderableType] = [build_table(migrated.built), backup_text(migrated.snapshot)]
     lines += [Text(f"- {finding}") for finding in migrated.plan.findings]
     lines += [verify_text(migrated.verified), Text(f"{migrated.seconds:.1f} s in all")]
     if migrated.holds:
-        lines.append(Text("next: look at what is quarantined, then wait for: migrator cutover (not built yet)"))
+        lines.append(Text(f"next: {next_step}"))
     else:
         lines.append(Text("next: mend what is broken above, then run this again; nothing has a final name"))
     return Group(*lines)
