@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator
-from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
-from contracts import subject as subjects
-from contracts.sql_contract import SUBJECT, SqlContractFile
+from contracts.pair import Pair
+from contracts.session import NO_PAIR, SESSION, Session
+from contracts.sql_contract import SqlContractFile
 from contracts.subject import Subject
 from migrator.errors import UsageError
 
@@ -24,7 +22,6 @@ from migrator.errors import UsageError
 HERE = Path(__file__).parent
 
 _NUMBERED = re.compile(r"[1-9]_[a-z]+")
-_SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,14 +33,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         default=os.environ.get("CONSOLIDATED_DIR") or None,
         help="Judge the three databases in DIR, or the single database DIR, through private copies. "
-        "Default: $CONSOLIDATED_DIR, else a set made from the specification's DDL.",
+        "Default: $CONSOLIDATED_DIR, else what a migration makes of the legacy set.",
     )
     group.addoption(
         "--legacy-dir",
         metavar="DIR",
         type=Path,
         default=os.environ.get("LEGACY_DIR") or None,
-        help="The legacy databases in DIR, read through private copies. Default: $LEGACY_DIR, else a specimen.",
+        help="The legacy databases in DIR, a data directory or a snapshot of one, read through private copies. "
+        "Default: $LEGACY_DIR, else a dirty specimen, unless --consolidated-dir is given.",
+    )
+    group.addoption(
+        "--show-values",
+        action="store_true",
+        help="Show what cells hold, private values included, where they are wrong.",
     )
 
 
@@ -54,41 +57,31 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.UsageError: A named folder is missing or holds nothing to judge.
     """
     config.addinivalue_line("markers", "clause(id): the clause of contracts/clauses.toml that the contract proves")
-    legacy = config.getoption("legacy_dir")
+    legacy, consolidated = config.getoption("legacy_dir"), config.getoption("consolidated_dir")
     if legacy is not None and not Path(legacy).is_dir():
         raise pytest.UsageError(f"--legacy-dir: {legacy}: no such folder")
-    scratch = tempfile.TemporaryDirectory(prefix="contracts-")
-    config.stash[_SCRATCH] = scratch
-    where = config.getoption("consolidated_dir")
-    supply: Callable[[], Subject] = partial(_subject, None if where is None else Path(where), Path(scratch.name))
-    config.stash[SUBJECT] = supply
-    if where is not None:
+    session = config.stash[SESSION] = Session(
+        None if legacy is None else Path(legacy),
+        None if consolidated is None else Path(consolidated),
+        show_values=config.getoption("show_values"),
+    )
+    if consolidated is not None:
         try:
-            supply()
+            _ = session.judged
         except UsageError as error:
+            session.close()
             raise pytest.UsageError(f"--consolidated-dir: {error}") from error
-
-
-@cache
-def _subject(where: Path | None, scratch: Path) -> Subject:
-    """Return what is judged; where nothing is named, make a set from the DDL, once a contract asks for it."""
-    if where is None:
-        where = scratch / "from-the-ddl"
-        where.mkdir()
-        subjects.make_empty_set(where)
-    return subjects.subject(where, scratch)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the private copies."""
-    if scratch := config.stash.get(_SCRATCH, None):
-        scratch.cleanup()
+    if session := config.stash.get(SESSION, None):
+        session.close()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what is judged."""
-    named = config.getoption("consolidated_dir")
-    return f"contracts: {HERE}, judging {named or 'the databases that the specified DDL makes'}"
+    return f"contracts: {HERE}, judging {config.stash[SESSION].describe()}"
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContractFile | None:
@@ -100,15 +93,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the contracts on the other databases where a single one is judged."""
-    if config.getoption("consolidated_dir") is None:
+    session = config.stash[SESSION]
+    if session.consolidated is None or session.judged.whole:
         return
-    judged = config.stash[SUBJECT]()
-    if judged.whole:
-        return
-    left_out = [item for item in items if not _targets(item) <= judged.originals.keys()]
+    left_out = [item for item in items if not _can_judge(session, item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _can_judge(session: Session, item: pytest.Item) -> bool:
+    """Tell whether *item* can judge a single database: it asks for no other, and for a pair only of that one."""
+    targets = _targets(item)
+    contract = getattr(item, "contract", None)
+    of_pair = bool(contract.legacy) if contract is not None else "pair" in getattr(item, "fixturenames", ())
+    return targets <= session.judged.originals.keys() and not (of_pair and not (session.has_pair and targets))
 
 
 def _targets(item: pytest.Item) -> set[str]:
@@ -122,18 +121,25 @@ def _targets(item: pytest.Item) -> set[str]:
 @pytest.fixture(scope="session")
 def judged(pytestconfig: pytest.Config) -> Subject:
     """The consolidated set under judgement."""
-    return pytestconfig.stash[SUBJECT]()
+    return pytestconfig.stash[SESSION].judged
 
 
 @pytest.fixture(scope="session")
-def legacy_dir(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def legacy_dir(pytestconfig: pytest.Config) -> Path:
     """The legacy set under judgement: the folder that was named, else a dirty specimen at real size."""
-    named = pytestconfig.getoption("legacy_dir")
-    if named is not None:
-        yield Path(named)
-        return
-    from contracts import specimens  # noqa: PLC0415 - faker is slow to load and only needed here
+    return pytestconfig.stash[SESSION].legacy_dir
 
-    folder = tmp_path_factory.mktemp("specimen") / "data"
-    specimens.make(folder, seed=7, dirty=True, wal=True)
-    yield folder
+
+@pytest.fixture(scope="session")
+def pair(pytestconfig: pytest.Config) -> Pair:
+    """The legacy set and the consolidated set under judgement, side by side."""
+    session = pytestconfig.stash[SESSION]
+    if not session.has_pair:
+        pytest.skip(NO_PAIR)
+    if missing := session.pair.without_lineage():
+        pytest.fail(
+            f"{', '.join(missing)}: has no lineage and quarantine that say which legacy row became which row, so rows "
+            "cannot be matched and nothing about them is proved",
+            pytrace=False,
+        )
+    return session.pair

@@ -9,7 +9,9 @@
     INSERT ... ;
 
 It is collected twice: ``::holds`` runs the SELECT on the judged set and wants no row; ``::can_fail`` plants the fault
-in a copy and wants at least one.  Databases are named as they are attached: ``core``, ``analytics``, ``cache``.
+in a copy and wants at least one.  Databases are named as they are attached: ``core``, ``analytics``, ``cache``, and the
+legacy ones by their names (``jarvis``, ``tax``), at most ten in all; a contract that names a legacy table is one on the
+pair, and is skipped where there is none or where the set does not have that table.
 """
 
 from __future__ import annotations
@@ -17,20 +19,24 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from contracts import judgement
-from contracts.subject import Subject
-from migrator import catalogue, ddl
+from contracts.pair import MOST_ATTACHED
+from contracts.session import NO_PAIR, SESSION, Session
+from migrator import catalogue, ddl, sqlite
 from migrator.errors import DdlError
 
 _BROKEN_BY = "-- broken by:"
 _CLAUSE = re.compile(r"^-- clause: *(\S+)$", re.MULTILINE)
 _CLAIM = re.compile(r"-- *(?P<claim>\S.*)")
+#: A table named with its database.
+_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)\.(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +48,8 @@ class SqlContract:
         clause: The id of the clause it proves.
         select: The SELECT of counterexamples.
         fault: The statements that plant one.
-        reads: The databases that either of them names.
+        reads: The databases of the consolidated set that either of them names.
+        legacy: The legacy tables that the SELECT names, with their databases.
     """
 
     claim: str
@@ -50,6 +57,7 @@ class SqlContract:
     select: str
     fault: tuple[str, ...]
     reads: tuple[str, ...]
+    legacy: tuple[str, ...]
 
 
 def parse(text: str, where: str) -> SqlContract:
@@ -72,12 +80,17 @@ def parse(text: str, where: str) -> SqlContract:
         if not present:
             raise DdlError(f"a contract needs {missing}", where=where, hint="contracts/README.md shows one")
     reads = tuple(target for target in catalogue.TARGETS if re.search(rf"\b{target}\b\.|'{target}'", text))
+    known = {database.name for database in catalogue.legacy_databases()}
+    legacy = [f"{database}.{table}" for database, table in _TABLE.findall(question) if database in known]
+    if len({*reads, *(name.partition(".")[0] for name in legacy)}) > MOST_ATTACHED:
+        raise DdlError(f"a contract can name {MOST_ATTACHED} databases", where=where, hint="make two of it")
     return SqlContract(
         claim=claim["claim"] if claim else "",
         clause=clause[1] if clause else "",
         select=selects[0],
         fault=faults,
         reads=reads,
+        legacy=tuple(dict.fromkeys(legacy)),
     )
 
 
@@ -105,33 +118,47 @@ class SqlItem(pytest.Item):
         Raises:
             pytest.fail.Exception: It has counterexamples, or none although the fault was planted.
         """
-        subject = self.config.stash[SUBJECT]()
-        if absent := [target for target in self.contract.reads if target not in subject.originals]:
+        session = self.config.stash[SESSION]
+        if absent := [target for target in self.contract.reads if target not in session.judged.originals]:
             pytest.fail(f"{self.contract.claim}: cannot be judged without {', '.join(absent)}", pytrace=False)
+        if self.contract.legacy:
+            self._need_legacy(session)
         if self.name == "holds":
-            with subject.attached(self.contract.reads) as connection:
+            with self._attached(session) as connection:
                 judgement.none(self.contract.claim, "broken", self._counterexamples(connection))
         else:
-            self._see_it_fail(subject)
+            self._see_it_fail(session)
 
-    def _see_it_fail(self, subject: Subject) -> None:
-        with tempfile.TemporaryDirectory(dir=subject.scratch) as folder:
-            copies = {target: subject.fresh_copy(target, Path(folder)) for target in self.contract.reads}
-            with subject.attached(self.contract.reads, copies) as connection:
+    def _need_legacy(self, session: Session) -> None:
+        if not session.has_pair:
+            pytest.skip(NO_PAIR)
+        if absent := [source for source in self.contract.legacy if not session.pair.variant(source)]:
+            pytest.skip(f"the legacy set has no {', '.join(absent)}")
+
+    @contextmanager
+    def _attached(self, session: Session, copies: Mapping[str, Path] | None = None) -> Iterator[sqlite3.Connection]:
+        with session.judged.attached(self.contract.reads, copies) as connection:
+            for name in dict.fromkeys(source.partition(".")[0] for source in self.contract.legacy):
+                sqlite.attach(connection, session.pair.legacy.copy(name), name)
+            yield connection
+
+    def _see_it_fail(self, session: Session) -> None:
+        with tempfile.TemporaryDirectory(dir=session.scratch) as folder:
+            copies = {target: session.judged.fresh_copy(target, Path(folder)) for target in self.contract.reads}
+            with self._attached(session, copies) as connection:
                 for statement in self.contract.fault:
                     connection.execute(statement)
             # A new connection: a fault may have changed the schema under the old one.
-            with subject.attached(self.contract.reads, copies) as connection:
+            with self._attached(session, copies) as connection:
                 if not self._counterexamples(connection):
                     pytest.fail(f"{self.contract.claim}: nothing noticed the planted fault", pytrace=False)
 
     def _counterexamples(self, connection: sqlite3.Connection) -> list[object]:
-        return connection.execute(self.contract.select).fetchmany(judgement.SHOWN + 1)
+        try:
+            return connection.execute(self.contract.select).fetchmany(judgement.SHOWN + 1)
+        except sqlite3.Error as error:
+            pytest.fail(f"{self.contract.claim}: cannot be judged ({error})", pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Name the file and the claim."""
         return self.path, 0, self.contract.claim
-
-
-#: Where the plugin keeps what hands out the judged set, for items that have no fixtures.
-SUBJECT = pytest.StashKey[Callable[[], Subject]]()

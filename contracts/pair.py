@@ -1,0 +1,269 @@
+"""A legacy set and the consolidated set that was made of it, side by side, read through private copies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from contracts.second_reader.cells import Cell, rows
+from contracts.second_reader.judge import Reader
+from contracts.subject import Subject
+from migrator import catalogue, sqlite
+from migrator.errors import MigratorError
+from migrator.sqlite import quoted
+
+#: SQLite attaches so many databases at once.
+MOST_ATTACHED = 10
+#: What we keep in a data directory ourselves.
+_OURS = frozenset({"backup", ".migrator"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyTable:
+    """A table of a legacy database, as the second reader finds it.
+
+    Attributes:
+        source: Database and table.
+        kind: ``table`` or ``virtual``; shadow tables are left out.
+        variant: The known shape that it has, or ''.
+        columns: Its stored columns.
+    """
+
+    source: str
+    kind: str
+    variant: str
+    columns: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class LegacySet:
+    """The legacy databases of a folder, by their names; none is ever opened itself.
+
+    Attributes:
+        where: The folder: a data directory or a snapshot of one.
+        originals: Path of each database, by name.
+        scratch: A folder of ours for the copies.
+    """
+
+    where: Path
+    originals: Mapping[str, Path]
+    scratch: Path
+    _copies: dict[str, Path] = field(default_factory=dict)
+    _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
+
+    def copy(self, name: str) -> Path:
+        """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
+        if name not in self._copies:
+            folder = self.scratch / "legacy"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path = sqlite.private_copy(self.originals[name], folder / f"{name}.db")
+            with closing(sqlite.scratch(path)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            self._copies[name] = path
+        return self._copies[name]
+
+    def read(self, name: str) -> closing[sqlite3.Connection]:
+        """Open the private copy of *name* for reading."""
+        return closing(sqlite.read(self.copy(name)))
+
+    def tables(self, name: str) -> tuple[LegacyTable, ...]:
+        """Return the tables of the database *name*; SQLite's own and shadow tables are left out."""
+        if name not in self._tables:
+            with self.read(name) as connection:
+                listed = connection.execute(
+                    "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
+                    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+                ).fetchall()
+                self._tables[name] = tuple(_table(connection, name, table, kind) for table, kind in listed)
+        return self._tables[name]
+
+    def every_table(self) -> Iterator[LegacyTable]:
+        """Yield the tables of all databases."""
+        for name in sorted(self.originals):
+            yield from self.tables(name)
+
+    def sequences(self, name: str) -> Mapping[str, int]:
+        """Return the largest id that each AUTOINCREMENT table of the database *name* ever gave."""
+        with self.read(name) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+                return {}
+            marks = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        return {table: mark for table, mark in marks if isinstance(mark, int)}
+
+
+def _table(connection: sqlite3.Connection, database: str, table: str, kind: str) -> LegacyTable:
+    columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
+    shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
+    known = [one.variant for one in catalogue.shapes_of(database) if (one.table, one.columns) == (table, shape)]
+    return LegacyTable(
+        source=f"{database}.{table}",
+        kind=kind,
+        variant=known[0] if known else "",
+        columns=tuple(name for name, _, hidden in columns if not hidden),
+    )
+
+
+def legacy_set(where: Path, scratch: Path) -> LegacySet:
+    """Find the legacy databases below *where*: by their place, else by a file name that only one of them has."""
+    places = {database.place: database.name for database in catalogue.legacy_databases()}
+    found = {
+        PurePosixPath(path.relative_to(where).as_posix()): path
+        for path in _regular_files(where)
+        if path.name not in catalogue.TARGETS.values() and _begins_as_sqlite(path)
+    }
+    originals = {places[place]: path for place, path in found.items() if place in places}
+    for place, path in found.items():
+        if place not in places:
+            names = {name for home, name in places.items() if home.name == place.name} - originals.keys()
+            originals.setdefault(next(iter(names)) if len(names) == 1 else place.stem, path)
+    return LegacySet(where=where, originals=MappingProxyType(originals), scratch=scratch)
+
+
+def _regular_files(where: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(where):
+        if Path(folder) == where:
+            folders[:] = [name for name in folders if name not in _OURS]
+        yield from (path for name in names if not (path := Path(folder) / name).is_symlink() and path.is_file())
+
+
+def _begins_as_sqlite(path: Path) -> bool:
+    with sqlite.open_source(path) as file:
+        return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
+
+
+@dataclass(kw_only=True)
+class Pair:
+    """What is judged: where rows came from, and where they went.
+
+    Attributes:
+        legacy: The legacy set.
+        judged: The consolidated set.
+        constants: The constants and decisions of the owners' configuration, as text.
+        fates: What the configuration says of files that nobody knows: place -> fate.
+        show_values: Whether reports may show what cells hold.
+    """
+
+    legacy: LegacySet
+    judged: Subject
+    constants: Mapping[str, str]
+    fates: Mapping[str, str]
+    show_values: bool = False
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The second reader, at work on this pair."""
+        return Reader(self)
+
+    def without_lineage(self) -> list[str]:
+        """Return the databases of the consolidated set that do not say which legacy row became which row."""
+        return [
+            catalogue.TARGETS[target]
+            for target in self.judged.originals
+            if not {"lineage", "quarantine"} <= {table.name for table in self.judged.schema(target).tables}
+        ]
+
+    def variant(self, source: str) -> str:
+        """Return the variant of a legacy table, '' where it is not there or has no known shape."""
+        name, _, _ = source.partition(".")
+        tables = self.legacy.tables(name) if name in self.legacy.originals else ()
+        return next((table.variant for table in tables if table.source == source), "")
+
+    def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a legacy table, by rowid."""
+        name, _, table = source.partition(".")
+        if self.variant(source):
+            with self.legacy.read(name) as connection:
+                yield from rows(connection, f"SELECT {_listed(columns)} FROM {quoted(table)} ORDER BY rowid")
+
+    def target_rows(self, target: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a table of the consolidated set."""
+        database, _, table = target.partition(".")
+        if database in self.judged.originals:
+            with self.judged.read(database) as connection:
+                yield from rows(connection, f"SELECT {_listed(columns)} FROM {quoted(table)} ORDER BY rowid")
+
+    def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
+        """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
+        of_target, _, table = target.partition(".")
+        where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
+        for database in self.judged.originals if source else [of_target]:
+            with self.judged.read(database) as connection:
+                question = f"SELECT legacy_key, target_id FROM lineage WHERE {where} ORDER BY rowid"
+                yield from rows(connection, question, source or table)
+
+    @contextmanager
+    def beside(self, *names: str) -> Iterator[sqlite3.Connection]:
+        """Open a connection with these databases attached under their names, for reading."""
+        with closing(sqlite.memory()) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            for name in names:
+                path = self.judged.copy(name) if name in catalogue.TARGETS else self.legacy.copy(name)
+                sqlite.attach(connection, path, name)
+            yield connection
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(map(quoted, columns))
+
+
+def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, show_values: bool = False) -> Pair:
+    """Return the pair of the legacy databases below *legacy* and *judged*."""
+    written = tomllib.loads(config.read_text(encoding="utf-8")) if config else {}
+    order_amount = written.get("decisions", {}).get("order_amount_sol", "")
+    return Pair(
+        legacy=legacy_set(legacy, scratch),
+        judged=judged,
+        constants=MappingProxyType({"order_amount_sol": order_amount, **written.get("constants", {})}),
+        fates=MappingProxyType(written.get("files", {})),
+        show_values=show_values,
+    )
+
+
+def config_of(legacy: Path) -> Path | None:
+    """Return the owners' configuration: ``$MIGRATOR_CONFIG``, or ``migrator.toml`` in the data directory of *legacy*."""
+    if named := os.environ.get("MIGRATOR_CONFIG"):
+        return Path(named)
+    # A snapshot lies in backup/<run> of its data directory.
+    homes = (legacy, legacy.parent.parent) if legacy.parent.name == "backup" else (legacy,)
+    return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
+
+
+def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:
+    """Make a dirty specimen in *folder*, rows in its WALs included, and return it."""
+    from contracts import specimens  # noqa: PLC0415 - faker is slow to load and only needed here
+
+    specimens.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
+    return folder
+
+
+def migrated(legacy: Path, scratch: Path) -> Path:
+    """Migrate a private copy of the data directory *legacy* below *scratch*; return the consolidated set.
+
+    Raises:
+        MigratorError: The plan refuses it, or the build fails.
+    """
+    from migrator import config, pipeline  # noqa: PLC0415 - the tool is not needed to judge what is there
+
+    home = scratch / "migrated"
+    for path in _regular_files(legacy):
+        copied = home / path.relative_to(legacy)
+        copied.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _begins_as_sqlite(path):
+            sqlite.private_copy(path, copied)
+        elif not path.name.endswith(sqlite.COMPANIONS) and not path.name.endswith("-shm"):
+            shutil.copyfile(path, copied)
+    written = config.load(config_of(legacy))
+    place = pipeline.Place(home)
+    pipeline.backup(pipeline.plan(place, written), place)
+    built = pipeline.build(place, written)
+    if not built.stage.is_dir():
+        raise MigratorError("the build left no stage", where=home)
+    return built.stage

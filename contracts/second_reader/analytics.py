@@ -1,0 +1,346 @@
+"""Readings of the legacy tables that go to the analytics database: messages, people, posts, memory, metrics, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from contracts.second_reader.cells import Cell, Row, parsed
+from contracts.second_reader.reading import (
+    Raw,
+    Reading,
+    Say,
+    always,
+    cell,
+    filled,
+    member,
+    only,
+    raw_member,
+    said_time,
+    time,
+    word,
+)
+from contracts.second_reader.times import spelled
+from contracts.second_reader.world import World
+
+_NEVER_STORED = always(None)
+_PROVIDERS = {"anthropic", "xai", "openai", "other"}
+_COMMANDS = ("/", "cli:", "code:", "vibe:")
+_COUNTS = ("total_requests", "failed_requests")
+_MEASURES = (
+    *_COUNTS,
+    "error_rate",
+    *(f"latency_{name}" for name in ("p50", "p95", "p99", "min", "max", "mean")),
+)
+
+
+def readings(world: World) -> Iterator[Reading]:
+    """Yield the readings, parents before children."""
+    yield _messages()
+    yield _users()
+    yield _tweets()
+    yield _entities()
+    yield _facts(world)
+    yield _reflections()
+    yield _metrics("1h", order=0)
+    yield _metrics("1m", order=1)
+    yield _costs()
+
+
+def json_of(name: str, kind: type) -> Say:
+    """Say the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
+    return lambda row: Raw(row[name]) if isinstance(parsed(row[name]), kind) else None
+
+
+def earliest(time_column: str, key: str) -> Callable[[Row], Any]:
+    """Prefer the earliest, then the least id; what has no time comes last."""
+    return lambda row: (row[time_column] is None, row[time_column] or "", row[key])
+
+
+def _message_type(row: Row) -> Cell:
+    role, content = row["role"], row["content"]
+    if role == "assistant":
+        return "response"
+    if role != "user":
+        return role
+    return "command" if isinstance(content, str) and content.startswith(_COMMANDS) else "query"
+
+
+def _role(row: Row) -> Cell:
+    kind = row["message_type"]
+    if kind == row["context."].get("role"):
+        return kind
+    return {"response": "assistant", "command": "user", "query": "user"}.get(kind, kind)
+
+
+def _messages() -> Reading:
+    return Reading(
+        source="telegram_memory.messages",
+        target="analytics.telegram_messages",
+        key="id",
+        forward={
+            "id": cell("id"),
+            "user_id": cell("user_id"),
+            "username": cell("username"),
+            "message": cell("content"),
+            "timestamp": time("timestamp"),
+            "message_type": _message_type,
+        },
+        documents={"context": {"role": _role_kept, "chat_id": only("chat_id", int)}},
+        back={
+            "id": cell("legacy_key"),
+            "user_id": cell("user_id"),
+            "username": cell("username"),
+            "role": _role,
+            "content": cell("message"),
+            "timestamp": said_time("timestamp"),
+            "chat_id": member("context", "chat_id", 0),
+        },
+    )
+
+
+def _role_kept(row: Row) -> Cell:
+    return row["role"] if row["role"] == "" else word("role")(row)
+
+
+def _users() -> Reading:
+    copied = ("username", "is_banned", "message_count")
+    return Reading(
+        source="jarvis_admin.users",
+        target="analytics.telegram_users",
+        key="user_id",
+        forward={
+            "user_id": cell("user_id"),
+            **{name: cell(name) for name in copied},
+            **dict.fromkeys(("first_name", "last_name", "is_admin"), _NEVER_STORED),
+            "first_seen": time("first_seen"),
+            "last_seen": time("last_message_at"),
+        },
+        documents={
+            "preferences": {
+                "warning_count": only("warning_count", int),
+                "is_trusted": only("is_trusted", int),
+                "spam_score": only("spam_score", float),
+                "notes": only("notes", str),
+            }
+        },
+        back={
+            "user_id": cell("legacy_key"),
+            **{name: cell(name) for name in copied},
+            "first_seen": said_time("first_seen"),
+            "last_message_at": said_time("last_seen"),
+            "warning_count": member("preferences", "warning_count", 0),
+            "is_trusted": member("preferences", "is_trusted", 0),
+            "spam_score": member("preferences", "spam_score", 0.0),
+            "notes": member("preferences", "notes"),
+        },
+    )
+
+
+def _tweets() -> Reading:
+    counts = ("likes", "retweets", "replies")
+    return Reading(
+        source="jarvis_x_memory.tweets",
+        target="analytics.tweets",
+        key="id",
+        best=earliest("timestamp", "id"),
+        forward={
+            "id": cell("id"),
+            "tweet_id": filled("tweet_id"),
+            "content": cell("content"),
+            "timestamp": time("posted_at"),
+            **{name: cell(f"engagement_{name}") for name in counts},
+            "impressions": _NEVER_STORED,
+            "url": _NEVER_STORED,
+        },
+        documents={"metadata": {"category": only("category", str), "cashtags": json_of("cashtags", list)}},
+        verbatim=frozenset({"metadata"}),
+        back={
+            "id": cell("legacy_key"),
+            "tweet_id": cell("tweet_id"),
+            "content": cell("content"),
+            "category": member("metadata", "category"),
+            "cashtags": raw_member("metadata", "cashtags", "[]"),
+            "posted_at": said_time("timestamp", ""),
+            **{f"engagement_{name}": cell(name) for name in counts},
+        },
+    )
+
+
+def _entities() -> Reading:
+    return Reading(
+        source="jarvis_memory.entities",
+        target="analytics.ai_entities",
+        key="id",
+        best=earliest("created_at", "id"),
+        forward={
+            "id": cell("id"),
+            "entity_type": cell("entity_type"),
+            "name": cell("name"),
+            "description": _NEVER_STORED,
+            "created_at": time("created_at"),
+            "last_referenced": time("updated_at"),
+            "reference_count": _NEVER_STORED,
+        },
+        back={
+            "id": cell("legacy_key"),
+            "name": cell("name"),
+            "entity_type": cell("entity_type"),
+            "created_at": said_time("created_at"),
+            "updated_at": said_time("last_referenced"),
+        },
+        homeless={"attributes": always("{}")},
+    )
+
+
+def _facts(world: World) -> Reading:
+    copied = ("fact", "confidence", "source")
+    return Reading(
+        source="jarvis_memory.facts",
+        target="analytics.ai_facts",
+        key="id",
+        forward={
+            "id": cell("id"),
+            "entity_id": lambda row: None if row["entity"] == "" else world.entities.get(row["entity"]),
+            **{name: cell(name) for name in copied},
+            "created_at": time("learned_at"),
+            "updated_at": time("learned_at"),
+            "is_active": always(1),
+        },
+        back={
+            "id": cell("legacy_key"),
+            "entity": lambda row: world.entity_names.get(row["entity_id"], ""),
+            **{name: cell(name) for name in copied},
+            "learned_at": said_time("updated_at"),
+        },
+        homeless={"entity_id": always(None)},
+    )
+
+
+def _joined(row: Row) -> str:
+    """Join what could be searched, a blank line between; a part that is NULL is left out."""
+    first, lesson, last = (word(name)(row) or "" for name in ("trigger", "lesson", "new_approach"))
+    begin = "" if row["trigger"] is None else f"{first}\n\n"
+    return f"{begin}{lesson}" + ("" if row["new_approach"] is None else f"\n\n{last}")
+
+
+def _part(place: int) -> Say:
+    def say(row: Row) -> Cell:
+        parts = row["content"].split("\n\n", 2) if isinstance(row["content"], str) else []
+        missing = "" if place == 1 else None
+        return parts[place] if place < len(parts) else missing
+
+    return say
+
+
+def _reflections() -> Reading:
+    return Reading(
+        source="jarvis_memory.reflections",
+        target="analytics.ai_reflections",
+        key="id",
+        forward={
+            "rowid": cell("id"),
+            "content": _joined,
+            "timestamp": time("created_at"),
+            "tags": _NEVER_STORED,
+        },
+        back={
+            "id": cell("legacy_key"),
+            "trigger": _part(0),
+            "lesson": _part(1),
+            "new_approach": _part(2),
+            "created_at": said_time("timestamp"),
+        },
+        homeless={
+            **dict.fromkeys(("what_happened", "why_failed"), always(None)),
+            **dict.fromkeys(("applied", "applied_count"), always(0)),
+        },
+    )
+
+
+def _metrics(resolution: str, *, order: int) -> Reading:
+    def measures(row: Row) -> Sequence[Row]:
+        return [{"name": name, "value": row[name]} for name in _MEASURES if row[name] is not None]
+
+    def measured(name: str) -> Callable[[list[Row]], Cell]:
+        def say(rows: list[Row]) -> Cell:
+            found: list[Cell] = [row["metric_value"] for row in rows if row["metric_name"] == name]
+            if not found:
+                return None
+            # A count became a REAL like every measure.
+            whole = name in _COUNTS and isinstance(found[0], float) and found[0].is_integer()
+            return int(found[0]) if whole else found[0]
+
+        return say
+
+    def first(say: Callable[[Row], Cell]) -> Callable[[list[Row]], Cell]:
+        return lambda rows: say(rows[0]) if rows[0]["metric_name"] is not None else None
+
+    return Reading(
+        source=f"metrics.metrics_{resolution}",
+        target="analytics.metrics",
+        key="id",
+        assigned="timestamp",
+        order=order,
+        parts=measures,
+        match="metric_name",
+        forward={
+            "metric_name": cell("name"),
+            "metric_value": cell("value"),
+            "timestamp": time("timestamp"),
+            "metadata": _NEVER_STORED,
+        },
+        documents={"tags": {"component": only("component", str), "resolution": always(resolution)}},
+        back={
+            "id": lambda rows: rows[0]["legacy_key"],
+            "timestamp": first(lambda row: spelled(row["timestamp"])),
+            "component": first(member("tags", "component")),
+            **{name: measured(name) for name in _MEASURES},
+        },
+    )
+
+
+def _costs() -> Reading:
+    copied = ("model", "input_tokens", "output_tokens", "cost_usd")
+
+    def provider(row: Row) -> Cell:
+        kept = row["metadata."].get("provider")
+        translated = row["provider"] == "other" and kept is not None and kept not in _PROVIDERS
+        return kept if translated else row["provider"]
+
+    return Reading(
+        source="llm_costs.llm_usage",
+        target="analytics.llm_costs",
+        key="id",
+        forward={
+            "id": cell("id"),
+            "provider": lambda row: (
+                row["provider"] if row["provider"] is None or row["provider"] in _PROVIDERS else "other"
+            ),
+            **{name: cell(name) for name in copied},
+            "purpose": _NEVER_STORED,
+            "timestamp": time("timestamp"),
+        },
+        documents={
+            "metadata": {
+                "provider": lambda row: None if row["provider"] in _PROVIDERS else only("provider", str)(row),
+                "success": only("success", int),
+                "latency_ms": only("latency_ms", float),
+                "error": only("error", str),
+                "created_at": time("created_at"),
+                "metadata": json_of("metadata", dict),
+            }
+        },
+        verbatim=frozenset({"metadata"}),
+        back={
+            "id": cell("legacy_key"),
+            "timestamp": said_time("timestamp"),
+            "provider": provider,
+            **{name: cell(name) for name in copied},
+            "latency_ms": member("metadata", "latency_ms"),
+            "success": member("metadata", "success", 1),
+            "error": member("metadata", "error"),
+            "metadata": raw_member("metadata", "metadata"),
+            "created_at": member("metadata", "created_at"),
+        },
+    )

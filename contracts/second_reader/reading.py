@@ -1,0 +1,138 @@
+"""What a reading of one legacy table looks like, and the words in which the statements are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from contracts.second_reader.cells import Cell, Row
+from contracts.second_reader.times import instant, spelled
+
+#: What a row says about one cell.
+Say = Callable[[Row], Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """JSON that has to stand in a document letter by letter."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A number that is right within *within*: a share of an amount, which may be rounded in more than one way."""
+
+    value: float
+    within: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the rows of one legacy table are read in one target table, and back.
+
+    Attributes:
+        source: Legacy database and table: ``jarvis.trades``.
+        variant: The shape of the legacy table.
+        target: Consolidated database and table: ``core.trades``.
+        key: Legacy column that names a row.
+        forward: Target column -> what it must be for a legacy row.
+        documents: Target column of JSON -> member -> what it must be; None where it must not be there.
+        verbatim: Those of them in which a member has to stand letter by letter.
+        back: Legacy column -> what the target row says; of a row that became several, the list of them.
+        homeless: Legacy column without a column or member of its own -> what it is where ``rest`` keeps nothing.
+        parts: The pieces that a legacy row becomes, each laid over the row for ``forward``; None for one row.
+        match: Target column that tells the parts of one legacy row apart.
+        assigned: Target column by which ids were numbered; '' where they are kept.
+        order: Rank among the readings of one target table, for the numbering.
+        best: Of rows that a UNIQUE lets in once, the one with the least of this, asked of what ``forward`` says.
+    """
+
+    source: str
+    variant: str = "found"
+    target: str
+    key: str
+    forward: Mapping[str, Say]
+    documents: Mapping[str, Mapping[str, Say]] = field(default_factory=dict)
+    verbatim: frozenset[str] = frozenset()
+    back: Mapping[str, Callable[[Any], Cell]] = field(default_factory=dict)
+    homeless: Mapping[str, Callable[[Any], Cell]] = field(default_factory=dict)
+    parts: Callable[[Row], Sequence[Row]] | None = None
+    match: str = ""
+    assigned: str = ""
+    order: int = 0
+    best: Callable[[Row], Any] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The legacy columns, all of which must be rebuilt."""
+        return (*self.back, *self.homeless)
+
+
+def cell(name: str) -> Say:
+    """Say the cell *name* as it is."""
+    return itemgetter(name)
+
+
+def always(value: Cell) -> Callable[[Any], Cell]:
+    """Say *value*, whatever the row."""
+    return lambda _: value
+
+
+def time(name: str, local: str = "+00:00") -> Say:
+    """Say the time that the cell *name* spells, in the one form."""
+    return lambda row: instant(row[name], local)
+
+
+def said_time(name: str, otherwise: Cell = None) -> Say:
+    """Say the time *name* as the bot spells it, or *otherwise* where there is none."""
+    return lambda row: otherwise if row[name] is None else spelled(row[name])
+
+
+def filled(name: str) -> Say:
+    """Say the cell *name*; '' is NULL."""
+    return lambda row: None if row[name] == "" else row[name]
+
+
+def or_else(name: str, otherwise: Cell) -> Say:
+    """Say the cell *name*, or *otherwise* where it is NULL."""
+    return lambda row: otherwise if row[name] is None else row[name]
+
+
+def only(name: str, kind: type, *, but: Cell = None) -> Say:
+    """Say the cell *name* where it is of this kind and is not *but*."""
+    return lambda row: row[name] if type(row[name]) is kind and row[name] != but else None
+
+
+def word(name: str) -> Say:
+    """Say the text of the cell *name*, the bytes of a BLOB as text; '' is nothing."""
+
+    def say(row: Row) -> Cell:
+        value = row[name]
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "surrogateescape")
+        return None if value is None or value == "" else str(value)
+
+    return say
+
+
+def member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
+    """Say the member *name* of the JSON in the column *document*, or *otherwise* where there is none."""
+
+    def say(row: Row) -> Cell:
+        found = row[f"{document}."].get(name)
+        return otherwise if found is None else found
+
+    return say
+
+
+def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
+    """Say the text that stands in the JSON of the column *document* as the member *name*."""
+
+    def say(row: Row) -> Cell:
+        found: str | None = row[f"{document}:"].get(name)
+        return otherwise if found is None else found
+
+    return say

@@ -1,0 +1,67 @@
+"""Readings of legacy tables that already have the target's shape: every cell is the same, references follow their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.second_reader.cells import Cell, Row
+from contracts.second_reader.reading import Reading, Say, cell
+from contracts.second_reader.world import World
+from migrator import catalogue, ddl
+
+_VARIANT = catalogue.SPECIFIED_VARIANT
+
+
+def readings(world: World) -> Iterator[Reading]:
+    """Yield a reading for every table that the specification gives a source."""
+    for database, (target, tables) in catalogue.SPECIFIED.items():
+        for table in tables:
+            yield _same(world, database, target, table)
+
+
+def _same(world: World, database: str, target: str, table: str) -> Reading:
+    schema = ddl.target(target)
+    virtual = next((one for one in schema.virtual_tables if one.name == table), None)
+    if virtual:
+        columns: tuple[str, ...] = virtual.columns
+        return Reading(
+            source=f"{database}.{table}",
+            variant=_VARIANT,
+            target=f"{target}.{table}",
+            key="rowid",
+            forward={"rowid": cell("rowid"), **{name: cell(name) for name in columns}},
+            back={name: cell(name) for name in columns},
+        )
+    shape = schema.table(table)
+    homes = {
+        one: f"{name}.{one}"
+        for name, (there, tables) in catalogue.SPECIFIED.items()
+        if there == target
+        for one in tables
+    }
+    parents = {key.columns[0]: (homes[key.parent], f"{target}.{key.parent}") for key in shape.foreign_keys}
+    names = [column.name for column in shape.columns]
+    # A wallet is named by its address, which stays whether or not anybody entered the wallet.
+    linked = {name: parent for name, parent in parents.items() if shape.column(name).type == "INTEGER"}
+    return Reading(
+        source=f"{database}.{table}",
+        variant=_VARIANT,
+        target=f"{target}.{table}",
+        key=next(column.name for column in shape.columns if column.primary_key),
+        forward={name: _became(world, name, linked[name][0]) if name in linked else cell(name) for name in names},
+        back={name: _came_from(world, name, linked[name][1]) if name in linked else cell(name) for name in names},
+    )
+
+
+def _became(world: World, name: str, parent: str) -> Say:
+    def say(row: Row) -> Cell:
+        return None if row[name] is None else world.became(parent, row[name])
+
+    return say
+
+
+def _came_from(world: World, name: str, parent: str) -> Say:
+    def say(row: Row) -> Cell:
+        return None if row[name] is None else world.came_from(parent, row[name])
+
+    return say
