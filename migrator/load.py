@@ -107,7 +107,7 @@ def _load_at_once(
     try:
         connection.execute(
             f"INSERT INTO {target}.{quoted(source.table)} ({names}) SELECT {names} FROM ({source.forward})"
-            " WHERE legacy_key IS NOT NULL",
+            f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
             {name: constants.get(name) for name in source.constants},
         )
     except sqlite3.IntegrityError:
@@ -115,7 +115,7 @@ def _load_at_once(
     # Ids are kept here: forward gives the target's key and the legacy key, and nothing else of it is computed.
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT :source, legacy_key, :table,"
-        f" {quoted(key)} FROM ({source.forward}) WHERE legacy_key IS NOT NULL",
+        f" {quoted(key)} FROM ({source.forward}) WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
         {name: constants.get(name) for name in source.constants} | {"source": source.source, "table": source.table},
     )
     _quarantine_without_key(connection, target, source)
@@ -147,11 +147,11 @@ def _run_forward(
 ) -> None:
     names = ", ".join(quoted(column) for column in source.columns)
     part = "part" if source.parts else "0"
-    # A row without a key cannot be named; it is quarantined straight from the source.
+    # A row that no key names is quarantined straight from the source.
     connection.execute(
         f"INSERT INTO temp.forward ({names}, legacy_key, part, mapping)"
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
-        + ("" if source.stub else " WHERE legacy_key IS NOT NULL"),
+        + ("" if source.stub else f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}"),
         # The plan has refused rows that need a constant which is not given; without rows it does not matter.
         {name: constants.get(name) for name in source.constants},
     )
@@ -160,6 +160,7 @@ def _run_forward(
 def _refusals(shape: Table | None, target: str, sources: Sequence[TableMapping]) -> Iterator[Refusal]:
     """Yield each constraint of the table, those that choose among rows last."""
     if shape is None:
+        yield Refusal(broken="PRIMARY KEY rowid", where="typeof(rowid) <> 'integer'")
         return
     numbered = any(source.number for source in sources)
     for column in shape.columns:
@@ -229,8 +230,9 @@ def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source
         legacy = f"s.{quoted(source.key)}"
         connection.execute(
             f"INSERT INTO {target}.lineage (source, legacy_key, target) SELECT ?, {legacy}, ? FROM"
-            f" {quoted(source.database)}.{quoted(source.source_table)} AS s WHERE {legacy} IS NOT NULL AND {legacy}"
-            " NOT IN (SELECT legacy_key FROM temp.forward WHERE mapping = ?)",
+            f" {quoted(source.database)}.{quoted(source.source_table)} AS s WHERE NOT"
+            f" {rebuild.nameless_sql(source, legacy)} AND {legacy} COLLATE BINARY NOT IN"
+            " (SELECT legacy_key FROM temp.forward WHERE mapping = ?)",
             (source.source, source.table, number),
         )
 
@@ -242,18 +244,19 @@ def _write_quarantine(connection: sqlite3.Connection, target: str, source: Table
     connection.execute(
         f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, {legacy}, ?, f.broken,"
         f" {row} FROM (SELECT legacy_key, min(broken) AS broken FROM temp.forward WHERE mapping = ? AND broken IS NOT NULL"
-        f" GROUP BY legacy_key) AS f JOIN {table} AS s ON {legacy} = f.legacy_key ORDER BY {legacy}",
+        f" GROUP BY legacy_key) AS f JOIN {table} AS s ON {legacy} = f.legacy_key COLLATE BINARY ORDER BY {legacy}",
         (source.source, source.table, number),
     )
     _quarantine_without_key(connection, target, source)
 
 
 def _quarantine_without_key(connection: sqlite3.Connection, target: str, source: TableMapping) -> None:
-    """Quarantine the rows that cannot be named."""
+    """Quarantine the rows that cannot be named, each whole: what key they share is in the row."""
     legacy = f"s.{quoted(source.key)}"
     connection.execute(
-        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?, ?,"
-        f" {rebuild.row_sql('s', source.legacy_columns)} FROM {quoted(source.database)}.{quoted(source.source_table)} AS s"
-        f" WHERE {legacy} IS NULL ORDER BY 5",
-        (source.source, source.table, f"NOT NULL {source.key}"),
+        f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?,"
+        f" iif({legacy} IS NULL, ?, ?), {rebuild.row_sql('s', source.legacy_columns)}"
+        f" FROM {quoted(source.database)}.{quoted(source.source_table)} AS s"
+        f" WHERE {rebuild.nameless_sql(source, legacy)} ORDER BY 5",
+        (source.source, source.table, f"NOT NULL {source.key}", f"UNIQUE {source.key}"),
     )

@@ -1,7 +1,7 @@
 """SQL that rebuilds legacy rows from consolidated ones: what back says, with what rest keeps laid over it.
 
-Everything here makes text; nothing is executed.  Cells are compared with their storage class: ``+a IS +b AND typeof(a)
-= typeof(b)``, where the unary plus takes affinity and collation away.
+Everything here makes text; nothing is executed.  Cells are compared with their storage class: ``+a IS +b COLLATE BINARY
+AND typeof(a) = typeof(b)``, where the unary plus takes the affinity away that a column declares, and BINARY its collation.
 """
 
 from __future__ import annotations
@@ -33,11 +33,29 @@ def from_row_sql(row: str, column: str) -> str:
 def differ_sql(one: str, other: str, columns: Iterable[str]) -> str:
     """Return SQL that is true where the rows *one* and *other* differ in any cell."""
     same = " AND ".join(
-        f"+{one}.{quoted(column)} IS +{other}.{quoted(column)}"
+        f"+{one}.{quoted(column)} IS +{other}.{quoted(column)} COLLATE BINARY"
         f" AND typeof({one}.{quoted(column)}) = typeof({other}.{quoted(column)})"
         for column in columns
     )
     return f"NOT ({same})"
+
+
+def nameless_sql(mapping: TableMapping, key: str) -> str:
+    """Return SQL that is true where the legacy key *key* does not name one row: it is NULL, or several rows have it.
+
+    A shape says nothing of constraints: a table may have lost its primary key, as CREATE TABLE ... AS SELECT loses it.
+    """
+    if mapping.key == "rowid":
+        return f"{key} IS NULL"
+    name = quoted(mapping.key)
+    primary = (
+        f"SELECT group_concat(name) FROM pragma_table_info('{mapping.source_table}', '{mapping.database}') WHERE pk"
+    )
+    return (
+        # A condition without a column is asked once: where the key is the primary key, no row is read.
+        f"({key} IS NULL OR {key} COLLATE BINARY IN (SELECT {name} FROM {_source(mapping)} WHERE ({primary}) COLLATE NOCASE"
+        f" IS NOT '{mapping.key}' GROUP BY {name} COLLATE BINARY HAVING count(*) > 1))"
+    )
 
 
 def rest_sql(mapping: TableMapping) -> str:
@@ -50,7 +68,7 @@ def rest_sql(mapping: TableMapping) -> str:
     return (
         f"SELECT b.legacy_key, '{{' || substr({differences}, 2) || '}}'\n"
         f"FROM ({mapping.back}) AS b\n"
-        f"JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = b.legacy_key\n"
+        f"JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = b.legacy_key COLLATE BINARY\n"
         f"WHERE {differ_sql('s', 'b', mapping.legacy_columns)}"
     )
 
@@ -68,7 +86,7 @@ def mismatches_sql(mapping: TableMapping) -> str:
     """Return a SELECT of the keys of mapped rows that are not rebuilt cell by cell."""
     return (
         f"SELECT r.legacy_key FROM ({rebuilt_sql(mapping)}) AS r\n"
-        f"LEFT JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = r.legacy_key\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = r.legacy_key COLLATE BINARY\n"
         f"WHERE s.{quoted(mapping.key)} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}"
     )
 
@@ -76,7 +94,7 @@ def mismatches_sql(mapping: TableMapping) -> str:
 def quarantine_mismatches_sql(mapping: TableMapping) -> str:
     """Return a SELECT of the keys of quarantined rows that are not rebuilt cell by cell from where they are kept.
 
-    Rows without a key are compared as sets of whole rows, with their number.
+    Rows that no key names are compared as sets of whole rows, with their number.
     """
     columns = ", ".join(f"{from_row_sql('q.row', column)} AS {quoted(column)}" for column in mapping.legacy_columns)
     of_source = f"q.source = '{mapping.source}' AND q.target = '{mapping.table}'"
@@ -84,12 +102,12 @@ def quarantine_mismatches_sql(mapping: TableMapping) -> str:
     return (
         f"SELECT r.legacy_key FROM (SELECT q.legacy_key AS legacy_key, {columns}"
         f" FROM {mapping.target}.quarantine AS q WHERE {of_source} AND q.legacy_key IS NOT NULL) AS r\n"
-        f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key COLLATE BINARY\n"
         f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}\n"
         "UNION ALL\n"
         f"SELECT 'without a key' FROM (SELECT row FROM (SELECT q.row AS row, 1 AS side FROM {mapping.target}.quarantine"
         f" AS q WHERE {of_source} AND q.legacy_key IS NULL UNION ALL SELECT {row_sql('s', mapping.legacy_columns)}, -1"
-        f" FROM {_source(mapping)} AS s WHERE {key} IS NULL) GROUP BY row HAVING sum(side) <> 0)"
+        f" FROM {_source(mapping)} AS s WHERE {nameless_sql(mapping, key)}) GROUP BY row HAVING sum(side) <> 0)"
     )
 
 
