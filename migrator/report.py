@@ -176,8 +176,8 @@ def build_table(built: Built) -> RenderableType:
     ]
     for target in built.targets:
         if target.quarantined:
-            refused = ", ".join(f"{rows:,} by {escaped(broken)}" for broken, rows in target.quarantined.items())
-            lines.append(Text(f"- {target.table} refuses {refused}"))
+            reasons = ", ".join(f"{rows:,} by {escaped(broken)}" for broken, rows in target.quarantined.items())
+            lines.append(Text(f"- {target.table} refuses {reasons}"))
     history = {one.table: one.quarantined.get("UNIQUE token_address", 0) for one in built.targets}.get(
         "core.positions", 0
     )
