@@ -54,7 +54,7 @@ def nameless_sql(mapping: TableMapping, key: str) -> str:
     return (
         # A condition without a column is asked once: where the key is the primary key, no row is read.
         f"({key} IS NULL OR {key} COLLATE BINARY IN (SELECT {name} FROM {_source(mapping)} WHERE ({primary}) COLLATE NOCASE"
-        f" IS NOT '{mapping.key}' GROUP BY {name} COLLATE BINARY HAVING count(*) > 1))"
+        f" IS NOT '{mapping.key}' AND {name} IS NOT NULL GROUP BY {name} COLLATE BINARY HAVING count(*) > 1))"
     )
 
 
