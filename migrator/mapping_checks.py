@@ -5,23 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlglot import exp
+from sqlglot.lineage import lineage
 
 from migrator.errors import MappingError
 
 
-def uses_of(forward: exp.Select) -> dict[str, tuple[str, ...]]:
-    """Return which target columns each legacy column feeds, conditions of joins and of WHERE counting as ``(rows)``."""
+def uses_of(forward: exp.Select, source: str) -> dict[str, tuple[str, ...]]:
+    """Return which target columns each column of *source* feeds, by sqlglot's lineage.
+
+    A column that only finds a row of another table (``p.legacy_key = s.position_id``) feeds what that table gives; one that
+    only chooses rows feeds ``(rows)``.
+    """
     fed: dict[str, list[str]] = {}
-    for projection in forward.expressions:
-        for column in projection.find_all(exp.Column):
-            if column.table == "s":
-                fed.setdefault(column.name, []).append(projection.alias_or_name)
+    finders = _finders(forward)
+    for target, node in lineage(None, forward, {}, dialect="sqlite", copy=False).items():
+        for leaf in node.walk():
+            alias, _, name = leaf.name.replace('"', "").partition(".")
+            table = leaf.source if isinstance(leaf.source, exp.Table) else None
+            if table is not None and f"{table.db}.{table.name}" == source:
+                fed.setdefault(name, []).append(target)
+            for finder in finders.get(alias, ()):
+                fed.setdefault(finder, []).append(target)
     for column in forward.find_all(exp.Column):
         if column.table == "s":
             fed.setdefault(column.name, []).append("(rows)")
     return {
         name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
         for name, targets in fed.items()
+    }
+
+
+def _finders(forward: exp.Select) -> dict[str, tuple[str, ...]]:
+    """Return alias -> columns of the source that find its row."""
+    return {
+        join.this.alias_or_name: tuple(
+            column.name for column in join.args["on"].find_all(exp.Column) if column.table == "s"
+        )
+        for join in forward.find_all(exp.Join)
+        if join.args.get("on") is not None
     }
 
 

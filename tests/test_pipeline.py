@@ -314,3 +314,40 @@ print(count, worst)
     assert 0 < there <= int(count)
     # Generous for a machine that others use: the figure in the docs comes from an idle one.
     assert float(worst) < 5
+
+
+def test_a_transaction_that_a_crash_cut_short_is_undone_in_the_copy_only(data):
+    """A hot journal: its writer died after pages had reached the file."""
+    code = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1] + "/tax.db", isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("PRAGMA cache_spill = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE tax_lots SET symbol = 'HALF DONE'")
+for number in range(2000):
+    connection.execute("INSERT INTO wash_sales (symbol, sale_date, replacement_date, disallowed_loss)"
+                       " VALUES ('HALF DONE', hex(randomblob(500)), '', 1)")
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", code, str(data)], check=False)
+    assert (data / "tax.db-journal").stat().st_size
+    assert b"HALF DONE" in (data / "tax.db").read_bytes()
+    before = content(data)
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+
+    snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
+
+    assert before == content(data)
+    with closing(sqlite3.connect(snapshot.folder / "tax.db")) as connection:
+        assert [(0,)] == connection.execute("SELECT count(*) FROM tax_lots WHERE symbol = 'HALF DONE'").fetchall()
+    assert pipeline.build(place, configuration, snapshot).holds
+
+
+def test_what_the_tool_writes_is_for_its_owner_alone(data):
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    built_from(place, configuration)
+
+    for path in (place.backups, place.data_dir / ".migrator"):
+        for one in (path, *path.rglob("*")):
+            assert 0 == one.stat().st_mode & 0o077, one
