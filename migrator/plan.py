@@ -126,6 +126,12 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
             yield f"{place}: {database.verdict}, {database.reason or 'no content'}; mend it or move it away"
         if database.integrity not in ((), ("ok",)):
             yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
+        attached = database.verdict is Verdict.SOURCE or fate.startswith("carry:")
+        if attached and database.encoding not in ("", "UTF-8"):
+            yield (
+                f"{place}: its text is {database.encoding}, and SQLite joins only databases of one encoding; "
+                "write it anew in UTF-8 (sqlite3 OLD .dump | sqlite3 NEW)"
+            )
     # SQLite does not tell names apart by letter case.
     names = [database.known_as.lower() for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)]
     for name in sorted({name for name in names if names.count(name) > 1}):
