@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 
 from contracts.cells import INTEGER_KEYS, anything, meanings
 from contracts.drawn import Cell, DrawnFile, DrawnSet, DrawnTable
-from migrator import catalogue, ddl
+from migrator import catalogue, ddl, lookups, mapping
 from migrator.catalogue import SPECIFIED, LegacyDatabase
 from migrator.relational import Column, Table
 from migrator.sqlite import quoted
@@ -144,6 +144,19 @@ def _tables_of(one: LegacyDatabase) -> tuple[Table, ...]:
 
 
 @cache
+def _read_tables(name: str) -> frozenset[str]:
+    """Return the tables of the database *name* that a mapping or a lookup reads, or that have a target's shape."""
+    read = {one.source_table for one in mapping.mappings() if one.database == name}
+    read |= {
+        source.partition(".")[2]
+        for lookup in lookups.lookups()
+        for source, _, _ in lookup.evidence
+        if source.startswith(f"{name}.")
+    }
+    return frozenset(read.union(SPECIFIED[name][1] if name in SPECIFIED else ()))
+
+
+@cache
 def _afterwards(one: LegacyDatabase) -> tuple[str, ...]:
     kinds = ("CREATE INDEX", "CREATE VIRTUAL TABLE", "CREATE TRIGGER")
     return tuple(statement for _, statement in ddl.statements(one.ddl) if statement.startswith(kinds))
@@ -164,7 +177,11 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
             if virtual.name in specified:
                 (create,) = [s for _, s in ddl.statements(catalogue.target_ddl(target)) if s.startswith("CREATE V")]
                 known.setdefault(virtual.name, []).append(full_text_tables(virtual.name, virtual.columns, create))
-    names = draw(st.lists(st.sampled_from(sorted(known)), max_size=4, unique=True)) if known else []
+    # A table that is carried is like any other: one of them is enough.
+    read = sorted(known.keys() & _read_tables(name))
+    carried = sorted(known.keys() - _read_tables(name))
+    names = draw(st.lists(st.sampled_from(read), unique=True)) if read else []
+    names += draw(st.lists(st.sampled_from(carried), max_size=1)) if carried else []
     drawn = [draw(st.one_of(known[table])) for table in names]
     if draw(st.booleans()):
         drawn.append(draw(unexpected_tables()))
