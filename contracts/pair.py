@@ -16,7 +16,7 @@ from types import MappingProxyType
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, sqlite
+from migrator import catalogue, ddl, sqlite
 from migrator.errors import MigratorError
 from migrator.sqlite import quoted
 
@@ -24,6 +24,12 @@ from migrator.sqlite import quoted
 MOST_ATTACHED = 10
 #: What we keep in a data directory ourselves.
 _OURS = frozenset({"backup", ".migrator"})
+
+
+def specified_tables(target: str) -> tuple[str, ...]:
+    """Return the names of the specified tables of *target*, the full-text ones last."""
+    schema = ddl.target(target)
+    return (*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +167,11 @@ class Pair:
     def reader(self) -> Reader:
         """The second reader, at work on this pair."""
         return Reader(self)
+
+    def targets(self) -> Iterator[str]:
+        """Yield the specified tables of the databases that are judged."""
+        for target in self.judged.originals:
+            yield from (f"{target}.{name}" for name in specified_tables(target))
 
     def without_lineage(self) -> list[str]:
         """Return the databases of the consolidated set that do not say which legacy row became which row."""

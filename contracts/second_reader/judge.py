@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
-from contracts.second_reader import analytics, core, market, specified
+from contracts.second_reader import analytics, core, market, specified, tax
 from contracts.second_reader.cells import (
     Affinity,
     Cell,
@@ -109,7 +109,7 @@ class Reader:
 
 def every_reading(world: World) -> Iterator[Reading]:
     """Yield the readings of every mapped table, in both variants."""
-    for module in (core, analytics, market, specified):
+    for module in (core, tax, analytics, market, specified):
         yield from module.readings(world)
 
 

@@ -1,0 +1,106 @@
+"""The second reader: every mapped row says what the decisions say, and every legacy row is rebuilt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from contracts import accounting, judgement, links
+from contracts.pair import Pair, specified_tables
+from contracts.second_reader.cells import Cell
+from contracts.second_reader.times import ONE_FORM, instant
+from migrator import catalogue, ddl
+
+TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
+EVERY_TABLE = pytest.mark.parametrize(("target", "table"), TABLES, ids=[f"{target}.{name}" for target, name in TABLES])
+EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
+
+#: What a row for which there is no legacy row may claim; everything else is NULL.
+STUBS = {
+    "stub:unnamed entity": ("ai_entities", {"entity_type": "unknown"}, "name"),
+    "stub:unknown wallet": ("whale_wallets", {}, "address"),
+}
+#: Rows that the specification's own DDL inserts.
+DEFAULT = ("stub:specified default", "config")
+
+Record = Callable[[str, object], None]
+
+
+@pytest.mark.clause("M1")
+@EVERY_TABLE
+def test_row_says_what_was_decided(pair: Pair, target: str, table: str, record_property: Record) -> None:
+    """Every cell of every mapped row, worked out again from the legacy row."""
+    judged = pair.reader.judge(f"{target}.{table}")
+    record_property("judged", f"{judged.rows} of {judged.of} legacy rows")
+    judgement.none(f"{target}.{table}", "row does not say what the decisions make of its legacy row", judged.values)
+
+
+@pytest.mark.clause("U1")
+@EVERY_TABLE
+def test_legacy_row_is_rebuilt(pair: Pair, target: str, table: str, record_property: Record) -> None:
+    """Every cell of every mapped legacy row, from the row here and the rest that lineage keeps."""
+    judged = pair.reader.judge(f"{target}.{table}")
+    record_property("judged", f"{judged.rows} of {judged.of} legacy rows")
+    judgement.none(f"{target}.{table}", "legacy row is not rebuilt", judged.rebuilt)
+
+
+@pytest.mark.clause("M2")
+@EVERY_TARGET
+def test_link_is_the_same_link(pair: Pair, target: str) -> None:
+    """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
+    judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", links.faults(pair, target))
+
+
+@pytest.mark.clause("M3")
+@EVERY_TARGET
+def test_times_have_one_form(pair: Pair, target: str) -> None:
+    """UTC, a blank between, a fraction of six digits only where there is one; so that order and range are right."""
+    wrong = []
+    for table, column in _times(pair, target):
+        for (at,) in pair.target_rows(f"{target}.{table}", column):
+            if at is not None and not _in_one_form(at):
+                wrong.append(f"{target}.{table}.{column}: {type(at).__name__} that is no time in the one form")
+    judgement.none(catalogue.TARGETS[target], "time in another form", wrong)
+
+
+def _times(pair: Pair, target: str) -> list[tuple[str, str]]:
+    """Return the columns of times, but of tables that had the target's shape: there a cell is what it was."""
+    schema = ddl.target(target)
+    found = [
+        (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"
+    ]
+    found += [(table.name, "timestamp") for table in schema.virtual_tables]
+    kept = {one.target for one in accounting.readings(pair) if one.variant == catalogue.SPECIFIED_VARIANT}
+    return [(table, column) for table, column in found if f"{target}.{table}" not in kept]
+
+
+def _in_one_form(at: Cell) -> bool:
+    return isinstance(at, str) and ONE_FORM.fullmatch(at) is not None and instant(at) == at
+
+
+@pytest.mark.clause("M4")
+@EVERY_TARGET
+def test_stub_claims_nothing(pair: Pair, target: str) -> None:
+    """A row without a legacy row says that its kind is unknown, and is named by a row that hangs on it."""
+    wrong = []
+    for source, key, table, id_ in pair.target_rows(f"{target}.lineage", "source", "legacy_key", "target", "target_id"):
+        if not str(source).startswith("stub:") or (source, table) == DEFAULT:
+            continue
+        home, claims, name = STUBS.get(source, ("", {}, ""))
+        if table != home:
+            wrong.append(f"{target}.{table} {id_!r}: nobody decided on {source}")
+            continue
+        columns = [column.name for column in ddl.target(target).table(table).columns]
+        of_key = columns.index("id") if "id" in columns else columns.index(name)
+        found = [row for row in pair.target_rows(f"{target}.{table}", *columns) if row[of_key] == id_]
+        allowed = {"id": id_, name: key, **claims}
+        wrong += [
+            f"{target}.{table} {id_!r}: claims {column}"
+            for row in found
+            for column, value in zip(columns, row, strict=True)
+            if value != allowed.get(column)
+        ]
+        if not links.is_named(pair, table, key):
+            wrong.append(f"{target}.{table} {id_!r}: no legacy row hangs on it")
+    judgement.none(catalogue.TARGETS[target], "stub that claims something", wrong)

@@ -1,0 +1,218 @@
+"""Where every row of every legacy table is: counted from the legacy files themselves, not from anybody's records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import zip_longest
+
+from contracts.pair import LegacyTable, Pair, specified_tables
+from contracts.second_reader.cells import Cell, Row, kept_row, rows, same
+from contracts.second_reader.judge import target_key
+from contracts.second_reader.reading import Reading
+from migrator import catalogue
+from migrator.sqlite import quoted
+
+MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
+
+#: A cell with its storage class, for sets: 1 and 1.0 are two.
+Typed = tuple[type, Cell]
+
+
+def typed(cell: Cell) -> Typed:
+    """Return *cell* with its storage class."""
+    return type(cell), cell
+
+
+def readings(pair: Pair) -> Iterator[Reading]:
+    """Yield the reading of each mapped legacy table that is there."""
+    for target in pair.targets():
+        yield from pair.reader.readings(target)
+
+
+def fate(pair: Pair, table: LegacyTable) -> str:
+    """Return what has to become of *table*."""
+    name = table.source.partition(".")[0]
+    decided = decided_fate(pair, name)
+    if decided in {STANDALONE, "ignore"}:
+        return STANDALONE if decided == STANDALONE else IGNORED
+    if table.source in {reading.source for reading in readings(pair)}:
+        return MAPPED
+    return DERIVED if table.kind == "virtual" else CARRIED
+
+
+def decided_fate(pair: Pair, name: str) -> str:
+    """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
+    if any(one.standalone for one in catalogue.legacy_databases() if one.name == name):
+        return STANDALONE
+    place = pair.legacy.originals[name].relative_to(pair.legacy.where).as_posix()
+    return pair.fates.get(place, "")
+
+
+def home(pair: Pair, name: str) -> str:
+    """Return the consolidated database that takes the tables of *name* which nobody specified."""
+    decided = decided_fate(pair, name)
+    if decided.startswith("carry:"):
+        return decided.partition(":")[2]
+    return next((one.home for one in catalogue.legacy_databases() if one.name == name), "")
+
+
+def carried_name(table: LegacyTable) -> str:
+    """Return the name under which a legacy table is carried."""
+    return f"legacy_{table.source.replace('.', '_', 1)}"
+
+
+def carried_in(pair: Pair, table: LegacyTable) -> list[str]:
+    """Return the consolidated databases that have *table* as a carried one."""
+    name = carried_name(table)
+    return [
+        target
+        for target in pair.judged.originals
+        if any(there.name == name for there in pair.judged.schema(target).tables)
+    ]
+
+
+def told_of(pair: Pair) -> dict[str, set[str]]:
+    """Return, for each legacy table that lineage or quarantine names, the consolidated tables that they name with it."""
+    told: dict[str, set[str]] = {}
+    for target in pair.judged.originals:
+        for table in ("lineage", "quarantine"):
+            for source, into in set(pair.target_rows(f"{target}.{table}", "source", "target")):
+                if not str(source).startswith("stub:"):
+                    told.setdefault(source, set()).add(f"{target}.{into}")
+    return told
+
+
+def balance(pair: Pair, reading: Reading) -> Iterator[str]:
+    """Yield what does not add up: each legacy row has to have lineage or be quarantined, once, and nothing else has."""
+    target, _, table = reading.target.partition(".")
+    legacy = Counter(typed(key) for (key,) in pair.legacy_rows(reading.source, reading.key))
+    with pair.judged.read(target) as connection:
+        of_source = "FROM {} WHERE source = ? AND target = ?"
+        mapped = {
+            typed(key)
+            for (key,) in rows(
+                connection, f"SELECT DISTINCT legacy_key {of_source.format('lineage')}", reading.source, table
+            )
+        }
+        refused = Counter(
+            typed(key)
+            for (key,) in rows(connection, f"SELECT legacy_key {of_source.format('quarantine')}", reading.source, table)
+        )
+    found = Counter(mapped) + refused
+    if found == legacy:
+        return
+    yield (
+        f"{reading.source}: {legacy.total()} rows in, {len(mapped)} mapped and {refused.total()} quarantined"
+        f" in {reading.target}"
+    )
+    yield from (f"{reading.source} {key!r}: is nowhere" for _, key in (legacy - found))
+    yield from (
+        f"{reading.source} {key!r}: is there more than once" for _, key in (found - legacy) if (_, key) in legacy
+    )
+    yield from (
+        f"{reading.source} {key!r}: the legacy table has no such row"
+        for _, key in (found - legacy)
+        if (_, key) not in legacy
+    )
+
+
+def unlike(pair: Pair, table: LegacyTable, target: str) -> Iterator[str]:
+    """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells."""
+    database, _, name = table.source.partition(".")
+    carried = carried_name(table)
+    with pair.beside(database, target) as connection:
+        shape = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)'
+        was = connection.execute(shape, (name, database)).fetchall()
+        now = connection.execute(shape, (carried, target)).fetchall()
+        if was != now:
+            yield f"{target}.{carried}: columns are not those of {table.source}"
+            return
+        names = ", ".join(map(quoted, table.columns))
+        both = [
+            rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
+            for where, what in ((database, name), (target, carried))
+        ]
+        # Mostly both lie in one order; only where they do not, they are compared as multisets.
+        if all(_same_row(one, other) for one, other in zip_longest(*both)):
+            return
+        there, here = (
+            Counter(
+                tuple(map(typed, cells))
+                for cells in rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
+            )
+            for where, what in ((database, name), (target, carried))
+        )
+    for kept, count in ((there - here).items(), "is missing or differs"), ((here - there).items(), "nobody recorded"):
+        yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
+
+
+def shown_key(cells: tuple[Typed, ...]) -> str:
+    """Return what names a row in a report: its first cell."""
+    return repr(cells[0][1]) if cells else ""
+
+
+def _same_row(one: tuple[Cell, ...] | None, other: tuple[Cell, ...] | None) -> bool:
+    return one is not None and other is not None and all(map(same, one, other))
+
+
+def stray_carried(pair: Pair) -> Iterator[str]:
+    """Yield carried tables that no legacy table stands behind."""
+    expected = {carried_name(table) for table in pair.legacy.every_table()}
+    for target in pair.judged.originals:
+        for table in pair.judged.schema(target).tables:
+            if table.name.startswith("legacy_") and table.name not in expected:
+                yield f"{target}.{table.name}"
+
+
+def kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
+    """Return the legacy rows of *reading*, whole, by key: those that are quarantined."""
+    target, _, table = reading.target.partition(".")
+    wanted = {
+        typed(key)
+        for source, into, key in pair.target_rows(f"{target}.quarantine", "source", "target", "legacy_key")
+        if (source, into) == (reading.source, table)
+    }
+    found: dict[Typed, list[Row]] = {}
+    names = list(dict.fromkeys((*reading.columns, reading.key)))
+    if wanted:
+        place = names.index(reading.key)
+        for cells in pair.legacy_rows(reading.source, *names):
+            if typed(cells[place]) in wanted:
+                found.setdefault(typed(cells[place]), []).append(dict(zip(names, cells, strict=True)))
+    return found
+
+
+def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, str, Row]]:
+    """Yield key, broken constraint and kept row of what *reading* has in quarantine."""
+    target, _, table = reading.target.partition(".")
+    for source, into, key, broken, kept in pair.target_rows(
+        f"{target}.quarantine", "source", "target", "legacy_key", "broken", "row"
+    ):
+        if (source, into) == (reading.source, table):
+            yield key, broken, kept_row(kept)
+
+
+def lineage_faults(pair: Pair, target: str) -> Iterator[str]:
+    """Yield where rows and lineages of the database *target* do not match one to one."""
+    with pair.judged.read(target) as connection:
+        known = specified_tables(target)
+        for (name,) in connection.execute("SELECT DISTINCT target FROM lineage"):
+            if name not in known:
+                yield f"{target}.lineage: names a table {name} that nobody specified"
+        for table in known:
+            key, name = quoted(target_key(f"{target}.{table}")), quoted(table)
+            of_table = "FROM lineage AS l WHERE l.target = ?1 AND l.target_id"
+            for question, fault in (
+                (
+                    f"SELECT t.{key} FROM {name} AS t WHERE NOT EXISTS (SELECT 1 {of_table} = +t.{key})",
+                    "has no lineage",
+                ),
+                (
+                    f"SELECT l.target_id {of_table} NOT IN (SELECT t.{key} FROM {name} AS t WHERE t.{key} IS NOT NULL)",
+                    "has a lineage and is not there",
+                ),
+                (f"SELECT l.target_id {of_table} IS NOT NULL GROUP BY 1 HAVING count(*) > 1", "has several lineages"),
+            ):
+                for (id_,) in rows(connection, question, table).fetchmany(100):
+                    yield f"{target}.{table} {id_!r}: {fault}"

@@ -1,0 +1,78 @@
+"""Every fault planted in the rows of a migrated set turns the contract red that has to catch it."""
+
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import pair as pairs
+from contracts import sabotage_data
+
+VERIFY = Path(contracts.__file__).parent / "5_verify"
+#: Rows asked for beside the hazards: few, because every fault has its own run.
+ROWS = 300
+
+
+@pytest.fixture(scope="session", name="sets")
+def _sets(tmp_path_factory):
+    """A dirty legacy set and what the migration makes of it."""
+    scratch = tmp_path_factory.mktemp("sets")
+    legacy = pairs.specimen(scratch / "legacy", rows=ROWS)
+    return legacy, pairs.migrated(legacy, scratch)
+
+
+def judge(pytester, legacy, consolidated, *names):
+    """Run the contracts on the pair; return the message of each that failed, by its name."""
+    chosen = ["-k", " or ".join(names)] if names else []
+    sets = ["--legacy-dir", str(legacy), "--consolidated-dir", str(consolidated)]
+    run = pytester.inline_run(str(VERIFY), *sets, "--import-mode=importlib", "-p", "no:cacheprovider", *chosen)
+    passed, _, failed = run.listoutcomes()
+    assert passed or failed, "no contract ran"
+    return {report.nodeid.removeprefix(f"{VERIFY}/"): report.longreprtext for report in failed}
+
+
+@pytest.mark.parametrize("fault", sabotage_data.FAULTS, ids=lambda fault: fault.name)
+def test_fault_is_caught(pytester, tmp_path, sets, fault):
+    legacy, migrated = sets
+    sabotage_data.plant(fault, migrated, tmp_path)
+
+    failed = judge(pytester, legacy, tmp_path, *fault.caught_by)
+
+    red = {name: next(contract for contract in fault.caught_by if contract in name) for name in failed}
+    assert set(fault.caught_by) == set(red.values())
+    messages = [text for name, text in failed.items() if red[name] == fault.caught_by[0]]
+    assert any(all(word in message for word in fault.mentions) for message in messages), messages
+
+
+def test_a_migrated_set_holds(pytester, sets):
+    assert {} == judge(pytester, *sets)
+
+
+def test_a_migrated_set_of_the_specified_variant_holds(pytester, tmp_path):
+    legacy = pairs.specimen(tmp_path / "legacy", rows=ROWS, variant="specified")
+
+    assert {} == judge(pytester, legacy, pairs.migrated(legacy, tmp_path))
+
+
+def test_without_a_legacy_set_the_pair_is_skipped_and_said_so(pytester, sets):
+    _, migrated = sets
+
+    result = pytester.runpytest_inprocess(str(VERIFY), "--consolidated-dir", str(migrated), "-rs")
+
+    result.stdout.fnmatch_lines(
+        ["*no legacy set was named: contracts on the pair are skipped*", "SKIPPED*no legacy set was named"]
+    )
+    assert "failed" not in result.parseoutcomes()
+
+
+def test_private_values_are_shown_only_when_asked_for(pytester, tmp_path, sets):
+    legacy, migrated = sets
+    fault = next(fault for fault in sabotage_data.FAULTS if fault.name == "'' instead of NULL")
+    sabotage_data.plant(fault, migrated, tmp_path)
+    asked = [str(VERIFY), "--legacy-dir", str(legacy), "--consolidated-dir", str(tmp_path), "-k", fault.caught_by[0]]
+
+    quiet = pytester.runpytest_inprocess(*asked)
+    open_ = pytester.runpytest_inprocess(*asked, "--show-values")
+
+    quiet.stdout.fnmatch_lines(["*signature: expected NULL, found TEXT #*"])
+    open_.stdout.fnmatch_lines(["*signature: expected NULL, found TEXT ''*"])
