@@ -246,20 +246,31 @@ def test_an_order_of_a_refused_position_has_its_symbol_and_no_position(bench):
     assert [("BONK", None)] == core.rows("SELECT symbol, position_id FROM core.treasury_orders")
 
 
-def test_an_order_that_two_positions_name_has_no_position_and_what_both_agree_on(bench):
-    for number, status in enumerate(("open", "closed_tp")):
-        position(bench, id=f"aaaaaaa{number}", token_mint=f"Mint{number}", status=status, sl_order_id="0rder001")
-    position(bench, id="bbbbbbbb", symbol="WIF", token_mint="Wif1", tp_order_id="0rder002")
-    position(bench, id="bbbbbbbc", symbol="SOL", token_mint="Sol1", tp_order_id="0rder002")
+def test_an_order_that_two_positions_name_has_neither_and_takes_what_both_agree_on(bench):
+    position(bench, id="aaaaaaa0", sl_order_id="0rder001", entry_amount_sol=0.75)
+    position(bench, id="aaaaaaa1", sl_order_id="0rder001", entry_amount_sol=0.75, status="closed_tp")
     order(bench, amount_sol=0.1, token_mint="")
-    order(bench, "0rder002", amount_sol=0.1)
+
+    core = bench.load("core", wallet_address="W")
+
+    assert [("BONK", "Bonk1", None)] == core.rows("SELECT symbol, token_address, position_id FROM core.treasury_orders")
+
+
+def test_an_order_that_two_positions_name_is_quarantined_for_what_they_contradict_each_other_in(bench):
+    for number, status in enumerate(("open", "closed_tp")):
+        named = {"tp_order_id": "0rder001", "sl_order_id": "0rder002", "status": status}
+        position(bench, id=f"aaaaaaa{number}", token_mint=f"Mint{number}", **named)
+    position(bench, id="bbbbbbbb", symbol="WIF", token_mint="Wif1", tp_order_id="0rder003")
+    position(bench, id="bbbbbbbc", symbol="SOL", token_mint="Sol1", tp_order_id="0rder003")
+    order(bench, "0rder001", amount_sol=0.1, token_mint="")
+    order(bench, "0rder002")
     order(bench, "0rder003", amount_sol=0.1)
 
     core = bench.load("core", wallet_address="W", order_amount_sol="position")
 
     assert [
         ("0rder001", "NOT NULL token_address"),
-        ("0rder002", "NOT NULL symbol"),
+        ("0rder002", "NOT NULL amount_sol"),
         ("0rder003", "NOT NULL symbol"),
     ] == core.quarantined("treasury_orders")
 
@@ -292,10 +303,23 @@ def test_an_orders_text_stays_letter_by_letter(bench):
     assert text == core.rebuilt("jarvis.treasury_orders", "0rder001")["order_json"]
 
 
-@pytest.mark.parametrize("text", ["", "{not json", "[]", "null", '"x"', '{"a":1},"b":{"c":2}', '{"a":1}\0', b"{}", "7"])
-def test_an_order_that_is_no_json_object_is_quarantined(bench, text):
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda _: "",
+        lambda text: text[:-1],
+        lambda text: f"[{text}]",
+        lambda text: text + ',"more":{}',
+        lambda text: text + "\0",
+        lambda text: text.encode(),
+        lambda _: 7,
+    ],
+    ids=["nothing", "cut short", "an array", "two members", "a NUL behind", "a BLOB", "a number"],
+)
+def test_an_order_that_is_no_json_object_is_quarantined(bench, changed):
     position(bench, id="aaaaaaaa", tp_order_id="0rder001")
-    bench.add("jarvis.treasury_orders", order_id="0rder001", order_json=text)
+    text = json.dumps({**ORDER, "amount_sol": 0.1})
+    bench.add("jarvis.treasury_orders", order_id="0rder001", order_json=changed(text))
 
     core = bench.load("core", wallet_address="W")
 
@@ -389,8 +413,8 @@ def test_a_lot_that_one_sale_used_up_is_disposed_of_with_its_share(bench, sold_a
 
 
 def test_a_sale_of_one_lot_gives_it_exactly_its_proceeds(bench):
-    lot(bench, 7, quantity=0.3, remaining_quantity=0.0)
-    sale(bench, (7, 0.3), proceeds=0.1)
+    lot(bench, 7, quantity=3.0, remaining_quantity=0.0)
+    sale(bench, (7, 3.0), proceeds=0.1)
 
     core = bench.load("core")
 
@@ -401,6 +425,7 @@ def test_a_sale_of_one_lot_gives_it_exactly_its_proceeds(bench):
     ("remaining", "sales"),
     [
         (0.0, ["[[7, 5.0]]", "[[7, 3.0]]"]),
+        (0.0, ["[[7, 8.0]]", "[[7, 1.0]]"]),
         (0.0, ["[[7, 7.0]]"]),
         (0.5, ["[[7, 8.0]]"]),
         (0.0, ["[[7, 8.0], [7]]"]),
@@ -413,6 +438,7 @@ def test_a_sale_of_one_lot_gives_it_exactly_its_proceeds(bench):
     ],
     ids=[
         "two sales",
+        "too much",
         "too little",
         "some remains",
         "half a pair",

@@ -8,7 +8,9 @@
 SELECT
     s.request_id AS legacy_key,
     CASE
-        WHEN s.scope_key = 'user:' || CAST(substr(s.scope_key, 6) AS INTEGER) THEN CAST(substr(s.scope_key, 6) AS INTEGER)
+        -- No leading zero, nothing behind, nothing beyond 64 bits.
+        WHEN s.scope_key = 'user:' || CAST(substr(s.scope_key, 6) AS INTEGER)
+        THEN CAST(substr(s.scope_key, 6) AS INTEGER)
     END AS user_id,
     s.endpoint AS endpoint,
     utc(CAST(s.timestamp AS BLOB)) AS timestamp,

@@ -3,10 +3,10 @@
 -- key:    id
 -- reads:  core.trades ids.mints ids.lot_sales
 -- rest:   cost_per_unit fee adjusted_cost_basis wash_sale_adjustment
--- why:    Ids are kept.  The trade is the one with the lot's transaction as signature, the token the only mint that goes
---         by the symbol; a lot that lacks either is quarantined.  The basis is the total cost, not the adjusted one.
---         A lot counts as disposed of only if nothing remains and exactly one sale used all of it; the proceeds are its
---         share of that sale.  Whether it was a wash sale is not known of a lot.
+-- why:    Ids are kept.  The trade is the one that has the lot's transaction as its signature, the token the only
+--         mint that goes by the symbol; a lot that lacks either is quarantined.  The basis is the total cost, not the
+--         adjusted one.  A lot is disposed of only if nothing remains and exactly one sale used all of it; the proceeds
+--         are its share of that sale.  Whether it was a wash sale is not known of a lot.
 SELECT
     s.id AS legacy_key,
     s.id AS id,
@@ -36,7 +36,10 @@ SELECT
     l.legacy_key AS id,
     t.symbol AS symbol,
     t.quantity AS quantity,
-    CASE WHEN coalesce(t.disposal_date, t.disposal_proceeds_usd) IS NULL THEN t.quantity ELSE 0.0 END AS remaining_quantity,
+    CASE
+        WHEN coalesce(t.disposal_date, t.disposal_proceeds_usd) IS NULL THEN t.quantity
+        ELSE 0.0
+    END AS remaining_quantity,
     t.cost_basis_usd / t.quantity AS cost_per_unit,
     t.cost_basis_usd AS total_cost,
     0.0 AS fee,

@@ -5,8 +5,9 @@
 -- keep:   timestamp, legacy_key
 -- reads:  ids.positions ids.mints ids.swaps
 -- why:    Text ids become integers by time.  A position that is gone is NULL, the link stays in lineage.  A trade was
---         recorded only after it succeeded, so it is confirmed.  Of two with one signature the earlier stays.  Where the
---         treasury recorded the same swap its exact integers join the metadata.  Route, slippage and fees are unknown.
+--         recorded only after it succeeded, so it is confirmed.  Of two with one signature the earlier stays.  Where
+--         the treasury recorded the same swap its exact integers join the metadata.  Route, slippage and fees are
+--         unknown.
 SELECT
     s.id AS legacy_key,
     p.id AS position_id,

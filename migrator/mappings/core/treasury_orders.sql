@@ -3,10 +3,10 @@
 -- key:    order_id
 -- number: created_at
 -- reads:  ids.order_links ids.positions ids.mints
--- why:    Orders are JSON, kept whole and letter by letter in metadata; what is no JSON object says nothing.  Symbol and
---         position are those of the position that names the order.  The amount in SOL is the JSON's, or the position's if
---         the configuration decides so, else the order is quarantined.  Types and states become lower case, a failed
---         order is a cancelled one.  Take-profit and stop-loss sell.  What was never kept is NULL.
+-- why:    Orders are JSON, kept whole and letter by letter in metadata; what is no JSON object says nothing.  Symbol
+--         and position are those of the position that names the order.  The amount in SOL is the JSON's, or the
+--         position's if the configuration decides so, else the order is quarantined.  Types and states become lower
+--         case, a failed order is a cancelled one.  Take-profit and stop-loss sell.  What was never kept is NULL.
 WITH sound AS (
     SELECT
         o.order_id,

@@ -4,16 +4,16 @@
 -- number: wash_sale_date
 -- reads:  ids.lot_sales
 -- rest:   symbol replacement_date replacement_tx_id
--- why:    One row for each lot that the sale used; the loss is split by quantity, the last lot takes the remainder.  Lot
---         ids are kept, so a lot that is not there breaks the reference, and a sale without lots breaks NOT NULL: either
---         way the whole wash sale is quarantined.  One loss written down for several replacements stays so.
+-- why:    One row for each lot that the sale used; the loss is split by quantity, the last lot takes the remainder.
+--         Lot ids are kept, so a lot that is not there breaks the reference, and a sale without lots breaks NOT NULL:
+--         either way the whole wash sale is quarantined.  One loss written down for several replacements stays so.
 SELECT
     s.id AS legacy_key,
     coalesce(u.part, 1) AS part,
     u.lot AS sold_lot_id,
     s.replacement_lot_id AS replacement_lot_id,
-    -- Adding the loss and taking it away again rounds a share to a multiple of the loss's last bit.  Sums of such shares
-    -- are exact in any order, so the parts add up to the very loss.
+    -- Adding the loss and taking it away again rounds a share to a multiple of the loss's last bit.  Sums of such
+    -- shares are exact in any order, so the parts add up to the very loss.
     CASE
         WHEN coalesce(u.parts, 1) = 1 THEN s.disallowed_loss
         WHEN typeof(s.disallowed_loss) <> 'real' THEN NULL
