@@ -45,7 +45,7 @@ def copy(connection: sqlite3.Connection, source: str, table: str, schema: str, n
         sqlite3.Error: A row breaks a constraint that its own table declares, or the disk is full.
     """
     (sql,) = connection.execute(
-        f"SELECT sql FROM {quoted(source)}.sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+        f"SELECT sql FROM {quoted(source)}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE", (table,)
     ).fetchone()
     connection.execute(create_sql(sql, schema, name))
     columns = [
@@ -69,7 +69,9 @@ def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int |
     ).fetchone()
     if not remembers:
         return None
-    found = connection.execute(f"SELECT seq FROM {quoted(schema)}.sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    found = connection.execute(
+        f"SELECT seq FROM {quoted(schema)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
+    ).fetchone()
     return found[0] if found and isinstance(found[0], int) else None
 
 

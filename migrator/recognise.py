@@ -113,8 +113,10 @@ def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: st
     if shapes and not variant:
         nearest = min(shapes, key=lambda shape: len(shape.columns ^ columns))
         differs = _difference(columns, nearest.columns)
+    # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
+    name = next((shape.table for shape in shapes if shape.variant == variant), table.name)
     return Table(
-        name=table.name,
+        name=name,
         module=table.module,
         rows=table.rows,
         digest=table.digest,
