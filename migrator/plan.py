@@ -145,6 +145,15 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
     replaced = {
         f"{one.database}.{one.source_table}" for one in mapping.mappings() if f"{one.target}.{one.table}" in filled
     }
+    for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
+        fate = config.files.get(str(database.place), "")
+        left = ("standalone", "ignore")
+        for table in database.tables:
+            if table.module and table.rows and table.variant != catalogue.SPECIFIED_VARIANT and fate not in left:
+                yield (
+                    f"{escaped(database.place)}: {escaped(table.name)} ({table.module}) is no index over another table: "
+                    f"it has {table.rows:,} rows of its own; copy them to an ordinary table"
+                )
     for database in inventory.with_verdict(Verdict.SOURCE):
         for table in database.tables:
             if table.differs and f"{database.name}.{table.name}" in read:
