@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -63,7 +63,11 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
             _copy(one, draft / place_of(one.database))
             _release(one)
         blocked_s = time.monotonic() - begun
-    for folder in sorted({path.parent for path in draft.rglob("*.db")}):
+    # Durable once nobody waits for us any more.
+    copies = [draft / place_of(database) for database in wanted]
+    for copy in copies:
+        files.sync_file(copy)
+    for folder in sorted({copy.parent for copy in copies}):
         files.sync_folder(folder)
     inventory = read_back(draft)
     _check_read_back(wanted, inventory)
@@ -74,7 +78,7 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
     return Snapshot(
         run=run,
         folder=into / run,
-        inventory=read_back(into / run),
+        inventory=_moved(inventory, into / run),
         journal_modes=MappingProxyType(journal_modes),
         blocked_s=blocked_s,
     )
@@ -132,6 +136,15 @@ def _wanted(plan: Plan) -> list[Database]:
     ]
 
 
+def _moved(inventory: Inventory, folder: Path) -> Inventory:
+    """Return *inventory* as it is after its folder has become *folder*."""
+    return replace(
+        inventory,
+        data_dir=folder,
+        databases=tuple(replace(database, path=folder / database.place) for database in inventory.databases),
+    )
+
+
 def _next_run(into: Path) -> str:
     """Return the next free number: a counter, since clocks jump."""
     used = [int(path.name) for path in into.iterdir() if path.name.isdigit()]
@@ -182,7 +195,6 @@ def _copy(one: _Held, target: Path) -> None:
     if one.database.mode is not None:
         target.chmod(0o600 & one.database.mode)
     _give_to_owner(target, one.database.path)
-    files.sync_file(target)
 
 
 def _give_to_owner(path: Path, original: Path) -> None:
