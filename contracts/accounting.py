@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, kept_row, rows, same
-from contracts.second_reader.judge import target_key
 from contracts.second_reader.reading import Reading
+from contracts.second_reader.rows import target_key
 from migrator import catalogue
 from migrator.sqlite import quoted
 
@@ -26,8 +26,7 @@ def typed(cell: Cell) -> Typed:
 
 def readings(pair: Pair) -> Iterator[Reading]:
     """Yield the reading of each mapped legacy table that is there."""
-    for target in pair.targets():
-        yield from pair.reader.readings(target)
+    yield from (reading for reading in pair.reader.all_readings if reading.target in pair.targets)
 
 
 def fate(pair: Pair, table: LegacyTable) -> str:
@@ -65,11 +64,7 @@ def carried_name(table: LegacyTable) -> str:
 def carried_in(pair: Pair, table: LegacyTable) -> list[str]:
     """Return the consolidated databases that have *table* as a carried one."""
     name = carried_name(table)
-    return [
-        target
-        for target in pair.judged.originals
-        if any(there.name == name for there in pair.judged.schema(target).tables)
-    ]
+    return [target for target in pair.judged.originals if name in pair.judged.table_names(target)]
 
 
 def told_of(pair: Pair) -> dict[str, set[str]]:
@@ -160,9 +155,9 @@ def stray_carried(pair: Pair) -> Iterator[str]:
     """Yield carried tables that no legacy table stands behind."""
     expected = {carried_name(table) for table in pair.legacy.every_table()}
     for target in pair.judged.originals:
-        for table in pair.judged.schema(target).tables:
-            if table.name.startswith("legacy_") and table.name not in expected:
-                yield f"{target}.{table.name}"
+        for name in pair.judged.table_names(target):
+            if name.startswith("legacy_") and name not in expected:
+                yield f"{target}.{name}"
 
 
 def kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, kept_rest, same
-from contracts.second_reader.judge import target_key
+from contracts.second_reader.rows import target_key
 
 #: What a row here that is linked to stands for in the legacy set.
 Means = Callable[[Pair, Cell], Cell]

@@ -168,17 +168,17 @@ class Pair:
         """The second reader, at work on this pair."""
         return Reader(self)
 
-    def targets(self) -> Iterator[str]:
-        """Yield the specified tables of the databases that are judged."""
-        for target in self.judged.originals:
-            yield from (f"{target}.{name}" for name in specified_tables(target))
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The specified tables of the databases that are judged."""
+        return frozenset(f"{target}.{name}" for target in self.judged.originals for name in specified_tables(target))
 
     def without_lineage(self) -> list[str]:
         """Return the databases of the consolidated set that do not say which legacy row became which row."""
         return [
             catalogue.TARGETS[target]
             for target in self.judged.originals
-            if not {"lineage", "quarantine"} <= {table.name for table in self.judged.schema(target).tables}
+            if not {"lineage", "quarantine"} <= self.judged.table_names(target)
         ]
 
     def variant(self, source: str) -> str:

@@ -12,8 +12,8 @@ from contracts import accounting
 from contracts.accounting import typed
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows
-from contracts.second_reader.judge import target_key
 from contracts.second_reader.reading import Reading
+from contracts.second_reader.rows import target_key
 from migrator import ddl, sqlite
 from migrator.relational import Table
 from migrator.sqlite import quoted

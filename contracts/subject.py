@@ -31,6 +31,7 @@ class Subject:
     whole: bool = True
     _copies: dict[str, Path] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
+    _tables: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def copy(self, target: str) -> Path:
         """Return a private copy of *target* to read, made once and shared: do not write to it.
@@ -58,6 +59,14 @@ class Subject:
             with self.read(target) as connection:
                 self._schemas[target] = ddl.stored(connection)
         return self._schemas[target]
+
+    def table_names(self, target: str) -> frozenset[str]:
+        """Return the names of the tables of *target*, shadow tables included, read once."""
+        if target not in self._tables:
+            with self.read(target) as connection:
+                found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            self._tables[target] = frozenset(name for (name,) in found)
+        return self._tables[target]
 
     @contextmanager
     def attached(

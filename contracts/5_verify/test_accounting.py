@@ -6,7 +6,7 @@ import pytest
 
 from contracts import accounting, judgement
 from contracts.pair import Pair
-from contracts.second_reader.judge import target_key
+from contracts.second_reader.rows import target_key
 from migrator import catalogue, ddl
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)

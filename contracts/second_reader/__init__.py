@@ -6,7 +6,7 @@ target row says about each legacy column (``back``).  :mod:`.judge` asks both of
 * the target row says what the decisions make of the legacy row, and
 * the legacy row is rebuilt, cell by cell with storage class and bytes, from the target row and ``lineage.rest``.
 
-The statements are in :mod:`.core`, :mod:`.tax`, :mod:`.analytics`, :mod:`.market` and, for tables that already have the
-target's shape, :mod:`.specified`; :mod:`.reading` says what a statement looks like, :mod:`.world` answers what a row alone does
-not tell, :mod:`.cells` and :mod:`.times` read single values.
+The statements are in :mod:`.core`, :mod:`.tax`, :mod:`.analytics`, :mod:`.memory`, :mod:`.market`, :mod:`.cache` and, for
+tables that already have the target's shape, :mod:`.specified`; :mod:`.reading` says what a statement looks like,
+:mod:`.world` answers what a row alone does not tell, :mod:`.cells` and :mod:`.times` read single values, :mod:`.rows` asks.
 """

@@ -1,72 +1,15 @@
-"""Asks of every row what its reading says: is the target row right, and is the legacy row rebuilt?"""
+"""The second reader at work on a pair: which readings apply, and what came of each target table."""
 
 from __future__ import annotations
 
-import sqlite3
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any, Protocol
+from collections.abc import Iterator
+from functools import cached_property
 
-from contracts.second_reader import analytics, core, market, specified, tax
-from contracts.second_reader.cells import (
-    Affinity,
-    Cell,
-    Row,
-    bytes_of,
-    kept_rest,
-    members,
-    rows,
-    said_members,
-    same,
-    shown,
-)
-from contracts.second_reader.reading import Near, Raw, Reading
-from contracts.second_reader.world import Sets, World
-from migrator import ddl
-from migrator.sqlite import quoted
-
-#: Up to so many rows of a legacy table every row is judged; above, a sample of about so many, drawn by key.
-EVERY_ROW_UP_TO = 200_000
-#: So many findings of one kind are kept.
-_ENOUGH = 1_000
-
-_UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, IndexError)
-
-
-class Pair(Sets, Protocol):
-    """A legacy set and a consolidated one, side by side."""
-
-    @property
-    def constants(self) -> Mapping[str, str]:
-        """The constants of the owners' configuration."""
-
-    @property
-    def show_values(self) -> bool:
-        """Whether reports may show what cells hold."""
-
-    def beside(self, *names: str) -> Any:
-        """Open a connection with these databases attached under their names, for reading."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Judged:
-    """What came of one target table.
-
-    Attributes:
-        rows: Legacy rows that were judged.
-        of: Legacy rows that there are.
-        values: Where a target row does not say what the decisions make of its legacy row.
-        rebuilt: Where a legacy row is not rebuilt.
-        places: Of each row with an assigned id what it was numbered by, and the id.
-    """
-
-    rows: int = 0
-    of: int = 0
-    values: list[str] = field(default_factory=list)
-    rebuilt: list[str] = field(default_factory=list)
-    places: list[tuple[Any, Cell]] = field(default_factory=list)
+from contracts.second_reader import analytics, cache, core, market, memory, specified, tax
+from contracts.second_reader.cells import Affinity, Cell, Row
+from contracts.second_reader.reading import Near, Reading
+from contracts.second_reader.rows import Judged, OneTable, Pair, check_numbers, column_types, parts_of
+from contracts.second_reader.world import World
 
 
 class Reader:
@@ -80,19 +23,20 @@ class Reader:
 
     def readings(self, target: str) -> list[Reading]:
         """Return the readings of the legacy tables that are there and go to *target*."""
-        return [
-            one
-            for one in every_reading(self.world)
-            if one.target == target and self.pair.variant(one.source) == one.variant
-        ]
+        return [one for one in self.all_readings if one.target == target]
+
+    @cached_property
+    def all_readings(self) -> list[Reading]:
+        """The readings of every mapped legacy table that is there."""
+        return [one for one in every_reading(self.world) if self.pair.variant(one.source) == one.variant]
 
     def judge(self, target: str) -> Judged:
         """Judge every row, or a sample by key, of the legacy tables that go to *target*; once."""
         if target not in self._judged:
             judged = self._judged[target] = Judged()
             for reading in self.readings(target):
-                _OneTable(self, reading, judged).judge()
-            _check_numbers(target, judged)
+                OneTable(self.pair, self.affinity, reading, judged).judge()
+            check_numbers(target, judged)
         return self._judged[target]
 
     def forward(self, reading: Reading, legacy: Row) -> list[Row]:
@@ -100,7 +44,7 @@ class Reader:
         types = column_types(reading.target)
         return [
             {name: self._stored(say(laid), types.get(name, "")) for name, say in reading.forward.items()}
-            for laid in _parts(reading, legacy)
+            for laid in parts_of(reading, legacy)
         ]
 
     def _stored(self, value: Cell, declared: str) -> Cell:
@@ -109,217 +53,5 @@ class Reader:
 
 def every_reading(world: World) -> Iterator[Reading]:
     """Yield the readings of every mapped table, in both variants."""
-    for module in (core, tax, analytics, market, specified):
+    for module in (core, tax, analytics, memory, market, cache, specified):
         yield from module.readings(world)
-
-
-def column_types(target: str) -> Mapping[str, str]:
-    """Return the declared types of a target table; none for a full-text table."""
-    database, _, table = target.partition(".")
-    found = [one for one in ddl.target(database).tables if one.name == table]
-    return {column.name: column.type for one in found for column in one.columns}
-
-
-def target_key(target: str) -> str:
-    """Return the column that names a row of a target table; ``rowid`` of a full-text table."""
-    database, _, table = target.partition(".")
-    found = [one for one in ddl.target(database).tables if one.name == table]
-    return next((column.name for one in found for column in one.columns if column.primary_key), "rowid")
-
-
-def _parts(reading: Reading, legacy: Row) -> list[Row]:
-    return [legacy] if reading.parts is None else [{**legacy, **part} for part in reading.parts(legacy)]
-
-
-class _OneTable:
-    """One reading, asked of the rows of its legacy table."""
-
-    def __init__(self, reader: Reader, reading: Reading, judged: Judged) -> None:
-        self.reader = reader
-        self.reading = reading
-        self.judged = judged
-        self.types = column_types(reading.target)
-        self.key = target_key(reading.target)
-        self.names = list(dict.fromkeys((*reading.columns, reading.key)))
-        self.targets = list(dict.fromkeys((self.key, *reading.forward, *reading.documents)))
-
-    def judge(self) -> None:
-        database, _, table = self.reading.source.partition(".")
-        target, _, _ = self.reading.target.partition(".")
-        with self.reader.pair.beside(database, target) as connection:
-            of_table = f"{quoted(database)}.{quoted(table)}"
-            (rows_there,) = connection.execute(f"SELECT count(*) FROM {of_table}").fetchone()
-            one_in = -(-rows_there // EVERY_ROW_UP_TO)
-            self.judged.of += rows_there
-            for _, group in groupby(self._joined(connection, of_table, one_in), key=lambda row: row[0]):
-                self._row(list(group))
-
-    def _joined(self, connection: sqlite3.Connection, of_table: str, one_in: int) -> Iterator[tuple[Cell, ...]]:
-        """Yield each legacy row with each lineage and target row of it, by rowid."""
-        target, _, table = self.reading.target.partition(".")
-        drawn = ""
-        if one_in > 1:
-            connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
-            drawn = f"WHERE drawn(s.{quoted(self.reading.key)})"
-        columns = ", ".join(
-            [f"s.{quoted(name)}" for name in self.names]
-            + ["l.rowid", "l.target_id", "l.rest"]
-            + [f"t.{quoted(name)}" for name in self.targets]
-        )
-        # The unary plus takes affinity away, so that keys are compared as they are and the index is used.
-        question = (
-            f"SELECT s.rowid, {columns} FROM {of_table} AS s"
-            f" LEFT JOIN {target}.lineage AS l ON l.source = ? AND l.target = ?"
-            f" AND l.legacy_key = +s.{quoted(self.reading.key)}"
-            f" LEFT JOIN {target}.{quoted(table)} AS t ON t.{quoted(self.key)} = +l.target_id {drawn} ORDER BY s.rowid"
-        )
-        return rows(connection, question, self.reading.source, table)
-
-    def _row(self, group: list[tuple[Cell, ...]]) -> None:
-        width = 1 + len(self.names)
-        legacy: Row = dict(zip(self.names, group[0][1:width], strict=True))
-        self.judged.rows += 1
-        if group[0][width] is None:
-            # No lineage: that is for the contracts on accounting and on the quarantine.
-            return
-        group.sort(key=lambda row: row[width])
-        key = legacy[self.reading.key]
-        try:
-            rest = next((kept_rest(row[width + 2]) for row in group if row[width + 2] is not None), {})
-        except ValueError as error:
-            self._broken(self.judged.rebuilt, key, "rest", f"expected JSON of pairs, found {error}")
-            rest = {}
-        found = []
-        for row in group:
-            there = dict(zip(self.targets, row[width + 3 :], strict=True))
-            if there[self.key] is None and row[width + 1] is not None:
-                self._broken(self.judged.values, key, self.key, "lineage names a row that is not there")
-                return
-            there["legacy_key"] = key
-            self._read_documents(there)
-            found.append(there)
-        self._check_values(key, legacy, [there for there in found if there[self.key] is not None])
-        self._check_rebuilt(key, legacy, found, rest)
-
-    def _read_documents(self, there: Row) -> None:
-        for name in self.reading.documents:
-            texts: dict[str, str] = {}
-            said: dict[str, Cell] | None = {}
-            if there[name] is not None and name in self.reading.verbatim:
-                both = members(there[name])
-                said = None if both is None else {member: value for member, (value, _) in both.items()}
-                texts = {member: text for member, (_, text) in (both or {}).items()}
-            elif there[name] is not None:
-                said = said_members(there[name])
-            there[f"{name}!"] = said is None
-            there[f"{name}."] = {member: value for member, value in (said or {}).items() if value is not None}
-            there[f"{name}:"] = texts
-
-    def _check_values(self, key: Cell, legacy: Row, found: list[Row]) -> None:
-        expected = _parts(self.reading, legacy)
-        if len(expected) != len(found):
-            self._broken(
-                self.judged.values,
-                key,
-                self.key,
-                f"expected {len(expected)} rows, found {len(found)} of this legacy row",
-            )
-            return
-        if self.reading.match and len(found) > 1:
-            say = self.reading.forward[self.reading.match]
-            order = [say(laid) for laid in expected]
-            found = sorted(found, key=lambda there: _index(order, there[self.reading.match]))
-        for part, (laid, there) in enumerate(zip(expected, found, strict=True)):
-            for name, say in self.reading.forward.items():
-                wanted = say(laid)
-                if isinstance(wanted, Near):
-                    right = isinstance(there[name], float) and abs(there[name] - wanted.value) <= wanted.within
-                    wanted = wanted.value
-                else:
-                    wanted = self.reader.affinity.stored(wanted, self.types.get(name, ""))
-                    right = same(wanted, there[name])
-                if not right:
-                    self._differs(self.judged.values, key, name, wanted, there[name])
-            self._check_documents(key, laid, there)
-            if self.reading.assigned:
-                place = (_sortable(there[self.reading.assigned]), self.reading.order, _sortable(key), part)
-                self.judged.places.append((place, there[self.key]))
-
-    def _check_documents(self, key: Cell, laid: Row, there: Row) -> None:
-        for name, document in self.reading.documents.items():
-            if there[f"{name}!"]:
-                self._broken(self.judged.values, key, name, "expected a JSON object")
-            said, texts = there[f"{name}."], there[f"{name}:"]
-            for member, say in document.items():
-                wanted = say(laid)
-                if isinstance(wanted, Raw):
-                    wanted, found = wanted.text, texts.get(member)
-                else:
-                    found = said.get(member)
-                    if isinstance(wanted, str) and isinstance(found, str) and "\0" not in found:
-                        # What follows a NUL has to be in rest, which the way back sees.
-                        wanted = wanted.partition("\0")[0]
-                if not same(wanted, found):
-                    self._differs(self.judged.values, key, f"{name}.{member}", wanted, found)
-            for member in said.keys() - document.keys():
-                self._broken(self.judged.values, key, f"{name}.{member}", "a member that nobody decided on")
-
-    def _check_rebuilt(self, key: Cell, legacy: Row, found: list[Row], rest: Mapping[str, tuple[Cell, Cell]]) -> None:
-        seen: Any = found[0] if self.reading.parts is None else found
-        for name in self.reading.columns:
-            home = name in self.reading.back
-            try:
-                said = (self.reading.back if home else self.reading.homeless)[name](seen)
-            except _UNREADABLE:
-                said = "(unreadable)"
-            rebuilt = said
-            if name in rest:
-                rebuilt, back_said = rest[name]
-                # What rest keeps counts only while the target row still says what it said then.
-                if home and not same(back_said, said) and not same(said, legacy[name]):
-                    self._broken(
-                        self.judged.rebuilt, key, name, "rest does not apply: the target row says something else"
-                    )
-                    continue
-            if not same(rebuilt, legacy[name]):
-                self._differs(self.judged.rebuilt, key, name, legacy[name], rebuilt, legacy=True)
-        for name in rest.keys() - legacy.keys():
-            self._broken(self.judged.rebuilt, key, name, "rest keeps a column that the legacy table does not have")
-
-    def _differs(
-        self, findings: list[str], key: Cell, name: str, wanted: Cell, found: Cell, *, legacy: bool = False
-    ) -> None:
-        values = self.reader.pair.show_values
-        said = (
-            f"expected {shown(wanted, values=values)}, {'rebuilt' if legacy else 'found'} {shown(found, values=values)}"
-        )
-        self._broken(findings, key, name, said)
-
-    def _broken(self, findings: list[str], key: Cell, name: str, said: str) -> None:
-        if len(findings) < _ENOUGH:
-            findings.append(f"{self.reading.source} {key!r} -> {self.reading.target}: {name}: {said}")
-
-
-def _hash(key: Cell) -> int:
-    return zlib.crc32(key if isinstance(key, bytes) else bytes_of(str(key)))
-
-
-def _index(order: list[Cell], value: Cell) -> int:
-    return order.index(value) if value in order else len(order)
-
-
-def _sortable(cell: Cell) -> tuple[int, Any]:
-    """Return what sorts cells as SQLite does: NULL, numbers, text by its bytes, bytes."""
-    if cell is None:
-        return 0, 0
-    if isinstance(cell, int | float):
-        return 1, cell
-    return (2, bytes_of(cell)) if isinstance(cell, str) else (3, cell)
-
-
-def _check_numbers(target: str, judged: Judged) -> None:
-    """Ids that were assigned rise with time, then source, key and part."""
-    judged.places.sort(key=lambda place: place[0])
-    for (_, before), (_, after) in zip(judged.places, judged.places[1:], strict=False):
-        if not before < after and len(judged.values) < _ENOUGH:
-            judged.values.append(f"{target} {after}: id: does not rise with time, then source, key and part")

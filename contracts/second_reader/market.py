@@ -1,18 +1,17 @@
-"""Readings of the legacy tables that go to the analytics and the cache database: sentiment, calls, whales, caches, limits."""
+"""Readings of the legacy tables that go to the analytics database: sentiment, calls, whales."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 
-from contracts.second_reader.analytics import earliest, json_of
 from contracts.second_reader.cells import Cell, Row
 from contracts.second_reader.reading import (
     Reading,
     always,
     cell,
+    earliest,
     filled,
+    json_of,
     member,
     only,
     or_else,
@@ -20,7 +19,6 @@ from contracts.second_reader.reading import (
     said_time,
     time,
 )
-from contracts.second_reader.times import of_epoch, to_epoch
 from contracts.second_reader.world import World
 
 _NEVER_STORED = always(None)
@@ -29,8 +27,6 @@ _LABELS = {"very_bullish": "bullish", "very_bearish": "bearish"}
 _CALLS = {"BULLISH": "buy", "BEARISH": "sell", "NEUTRAL": "hold"}
 _VERDICTS = {call: verdict for verdict, call in _CALLS.items()}
 _DIRECTIONS = {"BUY": "in", "IN": "in", "SELL": "out", "OUT": "out", "": None}
-_USER = re.compile(r"user:(0|-?[1-9]\d*)", re.ASCII)
-_INT64 = 2**63
 
 
 def readings(world: World) -> Iterator[Reading]:
@@ -40,9 +36,6 @@ def readings(world: World) -> Iterator[Reading]:
     yield _outcomes(world)
     yield _wallets()
     yield _movements(world)
-    yield _file_cache()
-    yield _cache(world)
-    yield _requests()
 
 
 def _rescaled(score: Cell) -> float | None:
@@ -236,93 +229,4 @@ def _movements(world: World) -> Reading:
             **dict.fromkeys(("movement_type", "value_usd"), always(None)),
             "is_significant": always(0),
         },
-    )
-
-
-def _file_cache() -> Reading:
-    return Reading(
-        source="file_cache.cache_entries",
-        target="cache.cache_entries",
-        key="key",
-        order=1,
-        best=_youngest,
-        forward={
-            "key": cell("key"),
-            "value": cell("value"),
-            "expires_at": lambda row: of_epoch(row["expires_at"]),
-            "created_at": lambda row: of_epoch(row["created_at"]),
-        },
-        back={
-            "key": cell("legacy_key"),
-            "value": cell("value"),
-            "created_at": lambda row: to_epoch(row["created_at"]),
-            "expires_at": lambda row: to_epoch(row["expires_at"]),
-        },
-        homeless={"namespace": always("default"), "tags": always("")},
-    )
-
-
-def _youngest(row: Row) -> tuple[bool, float]:
-    at = to_epoch(row["created_at"])
-    return (at is None, -(at if at is not None and math.isfinite(at) else 0.0))
-
-
-def _cache(world: World) -> Reading:
-    local = world.constants.get("local_utc_offset", "+00:00")
-
-    def size(row: Row) -> int | None:
-        value = row["value"]
-        raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        return len(raw) if isinstance(raw, bytes) else None
-
-    return Reading(
-        source="cache_db.cache",
-        target="cache.cache_entries",
-        key="key",
-        best=_youngest,
-        forward={
-            "key": cell("key"),
-            "value": cell("value"),
-            "expires_at": time("expires_at", local),
-            "created_at": time("created_at", local),
-        },
-        back={
-            "key": cell("legacy_key"),
-            "value": cell("value"),
-            "created_at": said_time("created_at"),
-            "expires_at": said_time("expires_at"),
-        },
-        homeless={
-            "accessed_at": said_time("created_at"),
-            "access_count": always(1),
-            "size_bytes": size,
-            "metadata": always(None),
-        },
-    )
-
-
-def _requests() -> Reading:
-    def user(row: Row) -> int | None:
-        match = _USER.fullmatch(row["scope_key"]) if isinstance(row["scope_key"], str) else None
-        return int(match[1]) if match and -_INT64 <= int(match[1]) < _INT64 else None
-
-    return Reading(
-        source="rate_limiter.request_log",
-        target="cache.rate_limiter_logs",
-        key="request_id",
-        assigned="timestamp",
-        forward={
-            "user_id": user,
-            "endpoint": cell("endpoint"),
-            "timestamp": time("timestamp"),
-            "allowed": cell("allowed"),
-        },
-        back={
-            "request_id": cell("legacy_key"),
-            "endpoint": cell("endpoint"),
-            "scope_key": lambda row: f"user:{row['user_id']}",
-            "timestamp": said_time("timestamp"),
-            "allowed": cell("allowed"),
-        },
-        homeless={"wait_time_ms": always(0.0), "limit_name": always(None)},
     )

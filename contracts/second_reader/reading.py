@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from contracts.second_reader.cells import Cell, Row
+from contracts.second_reader.cells import Cell, Row, parsed
 from contracts.second_reader.times import instant, spelled
 
 #: What a row says about one cell.
@@ -136,3 +136,13 @@ def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[An
         return otherwise if found is None else found
 
     return say
+
+
+def json_of(name: str, kind: type) -> Say:
+    """Say the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
+    return lambda row: Raw(row[name]) if isinstance(parsed(row[name]), kind) else None
+
+
+def earliest(time_column: str, key: str) -> Callable[[Row], Any]:
+    """Prefer the earliest, then the least id; what has no time comes last."""
+    return lambda row: (row[time_column] is None, row[time_column] or "", row[key])

@@ -1,0 +1,214 @@
+"""The second reader: it covers every column, shares no code with what it judges, and reads single values rightly."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from contracts import pair as pairs
+from contracts import second_reader, subject
+from contracts.second_reader import cells, rows, times
+from contracts.second_reader.judge import every_reading
+from contracts.second_reader.world import World
+from migrator import catalogue, ddl
+
+HERE = Path(second_reader.__file__).parent
+#: What it may know of the tool: how files are opened, and what tables look like.
+ALLOWED = {"migrator", "migrator.catalogue", "migrator.ddl", "migrator.sqlite"}
+
+
+class Nothing:
+    """Two sets without a row."""
+
+    def variant(self, *_):
+        return ""
+
+    def legacy_rows(self, *_):
+        return iter(())
+
+    def lineage(self, **_):
+        return iter(())
+
+    def target_rows(self, *_):
+        return iter(())
+
+
+CONSTANTS = {"wallet_address": "W", "local_utc_offset": "-06:00"}
+READINGS = list(every_reading(World(Nothing(), CONSTANTS)))
+EVERY_READING = pytest.mark.parametrize("reading", READINGS, ids=lambda one: f"{one.source}, {one.variant}")
+
+
+def reading_of(source):
+    return next(one for one in READINGS if (one.source, one.variant) == (source, "found"))
+
+
+def test_it_shares_no_code_with_what_it_judges():
+    for path in HERE.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("migrator"):
+                named = {node.module, *(f"{node.module}.{one.name}" for one in node.names if node.module == "migrator")}
+                assert named <= ALLOWED, path
+
+
+@EVERY_READING
+def test_every_column_of_the_target_is_judged(reading):
+    database, _, table = reading.target.partition(".")
+    schema = ddl.target(database)
+    virtual = [("rowid", *one.columns) for one in schema.virtual_tables if one.name == table]
+    columns = set(virtual[0] if virtual else (column.name for column in schema.table(table).columns))
+    assigned = {rows.target_key(reading.target)} if reading.assigned else set()
+
+    assert columns == {*reading.forward, *reading.documents, *assigned}
+
+
+@EVERY_READING
+def test_every_column_of_the_legacy_table_is_rebuilt(reading):
+    database, _, table = reading.source.partition(".")
+    shapes = [
+        shape for shape in catalogue.shapes_of(database) if (shape.table, shape.variant) == (table, reading.variant)
+    ]
+
+    assert [{name for name, _ in shape.columns} for shape in shapes] == [set(reading.columns)]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "instant"),
+    [
+        ("2026-01-17T05:11:22.123456+00:00", "2026-01-17 05:11:22.123456"),
+        ("2026-01-17T05:11:22+00:00", "2026-01-17 05:11:22"),
+        ("2026-01-17T05:11:22.000000Z", "2026-01-17 05:11:22"),
+        ("2026-01-17 05:11:22.5", "2026-01-17 05:11:22.500000"),
+        ("2026-01-17T05:11:22.1234569", "2026-01-17 05:11:22.123456"),
+        ("2026-01-17T05:11", "2026-01-17 05:11:00"),
+        ("2026-01-17", "2026-01-17 00:00:00"),
+        ("2026-01-17T23:30:00-06:00", "2026-01-18 05:30:00"),
+        ("2024-02-29T00:00:00+05:30", "2024-02-28 18:30:00"),
+        (b"2026-01-17", "2026-01-17 00:00:00"),
+        ("2026-02-30", None),
+        ("2026-01-17T24:00:00", None),
+        ("2026-01-17T05:11:60", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("2026-01-17 ", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+        (1768626682.5, None),
+    ],
+)
+def test_a_time_is_read(spelled, instant):
+    assert instant == times.instant(spelled)
+
+
+def test_a_time_without_an_offset_is_local_where_that_is_said():
+    assert times.instant("2026-01-17T23:30:00", "-06:00") == "2026-01-18 05:30:00"
+    assert times.instant("2026-01-17T23:30:00+00:00", "-06:00") == "2026-01-17 23:30:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "instant"),
+    [
+        (0.0, "1970-01-01 00:00:00"),
+        (1768859999.5, "2026-01-19 21:59:59.500000"),
+        (-0.5, "1969-12-31 23:59:59.500000"),
+        (1e300, None),
+        (float("inf"), None),
+        ("1768859999", None),
+    ],
+)
+def test_epoch_seconds_are_read(seconds, instant):
+    assert instant == times.of_epoch(seconds)
+    if instant:
+        assert seconds == times.to_epoch(instant)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [(1, 1, True), (1, 1.0, False), (0.0, -0.0, False), ("a", b"a", False), ("", None, False), (0.1, 0.1, True)],
+)
+def test_cells_are_compared_with_their_storage_class(one, other, same):
+    assert same is cells.same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("value", "declared", "stored"),
+    [
+        (5, "REAL", 5.0),
+        (-0.0, "REAL", 0.0),
+        ("12", "INTEGER", 12),
+        (5.0, "INTEGER", 5),
+        (5, "TEXT", "5"),
+        ("2026", "TIMESTAMP", 2026),
+        ("2026-01-17 05:11:22", "TIMESTAMP", "2026-01-17 05:11:22"),
+        ("wallet:abc", "INTEGER", "wallet:abc"),
+        ("\udcff", "REAL", "\udcff"),
+        (b"5", "INTEGER", b"5"),
+    ],
+)
+def test_affinity_is_what_sqlite_makes_of_a_value(value, declared, stored):
+    affinity = cells.Affinity()
+
+    assert cells.same(stored, affinity.stored(value, declared))
+    affinity.close()
+
+
+def test_members_of_an_object_are_read_with_the_text_that_says_them():
+    text = '{"a": 1.50 , "b":{"t":"00ff"},"a":2, "c":"x\\u0000y"}'
+
+    assert {"a": (1.5, " 1.50 "), "b": ("\0\udcff", '{"t":"00ff"}'), "c": ("x", '"x\\u0000y"')} == cells.members(text)
+    assert cells.members(text[:-1]) is None
+    assert cells.members("[1]") is None
+    assert cells.members("{} {}") is None
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "[1", '{"a":1}\0', b"{}", None, "\udcff"])
+def test_what_is_no_json_says_nothing(text):
+    assert cells.parsed(text) is None
+
+
+def test_a_report_shows_a_digest_unless_values_are_asked_for():
+    assert cells.shown(None, values=False) == "NULL"
+    assert "secret" not in cells.shown("secret", values=False)
+    assert cells.shown("secret", values=True) == "TEXT 'secret'"
+
+
+def test_a_position_is_worked_out_by_hand():
+    reading = reading_of("jarvis.positions")
+    legacy = dict.fromkeys(reading.columns) | {
+        "id": "e90867f9", "symbol": "BONK", "token_mint": "Mint", "entry_price": 2.0, "take_profit_price": 3.0,
+        "stop_loss_price": 0.0, "status": "closed_tp", "opened_at": "2026-01-13T06:22:36", "closed_at": "", "user_id": 0,
+    }  # fmt: skip
+
+    said = {name: say(legacy) for name, say in reading.forward.items()}
+
+    assert (50.0, None, "closed") == (said["take_profit_percent"], said["stop_loss_percent"], said["status"])
+    assert ("2026-01-13 06:22:36", None, None) == (said["entry_time"], said["exit_time"], said["user_id"])
+    assert reading.documents["metadata"]["legacy_status"](legacy) == "closed_tp"
+
+
+@pytest.mark.parametrize(
+    ("role", "content", "kind"),
+    [
+        ("assistant", "/x", "response"),
+        ("user", "/x", "command"),
+        ("user", "cli: x", "command"),
+        ("user", "x", "query"),
+        (None, "/x", None),
+    ],
+)
+def test_a_message_is_of_a_kind(role, content, kind):
+    assert kind == reading_of("telegram_memory.messages").forward["message_type"]({"role": role, "content": content})
+
+
+def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 40)
+    legacy = pairs.specimen(tmp_path / "data", rows=300)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
+    pair = pairs.pair(legacy, judged, scratch, pairs.config_of(legacy))
+
+    found = pair.reader.judge("analytics.telegram_messages")
+
+    assert 0 < found.rows < found.of
+    assert ([], []) == (found.values, found.rebuilt)
