@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 _TIME = re.compile(
-    rb"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):?(\d\d)(?::(\d\d))?)?)?"
+    rb"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])([01]\d|2[0-3]):?([0-5]\d)(?::([0-5]\d))?)?)?"
 )
 #: The most common spelling: 2026-01-17T05:11:22.123456+00:00.
 _USUAL = re.compile(rb"\d{4}-\d\d-\d\dT[01]\d:\d\d:\d\d\.\d{6}\+00:00|\d{4}-\d\d-\d\dT2[0-3]:\d\d:\d\d\.\d{6}\+00:00")
@@ -48,7 +48,8 @@ def utc(text: object, offset: str = UTC) -> str | None:
     """Return the time *text* as ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC, or None where it is no time.
 
     A time without an offset is taken to be at *offset* (``+HH:MM``).  A date alone is 00:00:00.  Digits beyond six
-    are cut, a fraction of zero is none.  Hour 24, second 60 and days that no calendar has are no times.
+    are cut, a fraction of zero is none.  Hour 24, second 60, days that no calendar
+    has and offsets that no clock has are no times.
     """
     if not isinstance(text, bytes):
         return None

@@ -12,7 +12,7 @@ from contracts.second_reader.cells import Cell, text_of
 
 _SPELLING = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[T ]((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?(Z|[+-]\d\d:?[0-5]\d(?::?[0-5]\d)?)?)?",
+    r"(?:[T ]((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?(Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d(?::[0-5]\d)?)?)?",
     re.ASCII,
 )
 #: The one form: UTC, a fraction of six digits only where there is one.
