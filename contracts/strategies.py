@@ -9,6 +9,7 @@ allowed is stated here, never how often.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -58,15 +59,16 @@ def _replaced(row: tuple[Cell, ...], odd: Mapping[int, Cell]) -> tuple[Cell, ...
 
 @st.composite
 def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 3) -> DrawnTable:
-    """Tables of the shape of *table*: order of columns, constraints and collations are free."""
+    """Tables of the shape of *table*: letter case, order of columns, constraints and collations are free."""
+    name = draw(st.sampled_from([table.name, table.name.upper()]))
     columns = tuple(draw(st.permutations(table.columns))) if draw(st.booleans()) else table.columns
     constrained = draw(st.booleans())
     collation = draw(st.sampled_from(["", "NOCASE", "RTRIM"]))
     drawn = draw(st.lists(rows(Table(name=table.name, columns=columns)), max_size=max_rows))
     marks: SearchStrategy[Cell] = st.sampled_from([None, 0, 5, 2**40, 2**63 - 1, "7", "x"])
     return DrawnTable(
-        name=table.name,
-        create=create_sql(table, columns, constrained=constrained, collation=collation),
+        name=name,
+        create=create_sql(replace(table, name=name), columns, constrained=constrained, collation=collation),
         columns=tuple(column.name for column in columns if not column.generated),
         rows=tuple(drawn),
         mark=draw(marks) if constrained and table.autoincrement else None,
@@ -143,6 +145,20 @@ def _tables_of(one: LegacyDatabase) -> tuple[Table, ...]:
     return ddl.read(one.ddl).tables
 
 
+def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
+    """Return the tables of the specification that the database *name* may hold."""
+    if name not in SPECIFIED:
+        return {}
+    target, wanted = SPECIFIED[name]
+    schema = ddl.target(target)
+    known = {table.name: [tables(table)] for table in schema.tables if table.name in wanted}
+    for virtual in schema.virtual_tables:
+        if virtual.name in wanted:
+            (create,) = [s for _, s in ddl.statements(catalogue.target_ddl(target)) if s.startswith("CREATE V")]
+            known[virtual.name] = [full_text_tables(virtual.name, virtual.columns, create)]
+    return known
+
+
 @cache
 def _read_tables(name: str) -> frozenset[str]:
     """Return the tables of the database *name* that a mapping or a lookup reads, or that have a target's shape."""
@@ -166,23 +182,17 @@ def _afterwards(one: LegacyDatabase) -> tuple[str, ...]:
 def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     """Files of the legacy database *name*: each table absent, as found or as specified, a few of them with rows."""
     one = draw(st.sampled_from(_legacy(name)))
-    known = {table.name: [tables(table)] for table in _tables_of(one)}
-    if name in SPECIFIED:
-        target, specified = SPECIFIED[name]
-        schema = ddl.target(target)
-        for table in schema.tables:
-            if table.name in specified:
-                known.setdefault(table.name, []).append(tables(table))
-        for virtual in schema.virtual_tables:
-            if virtual.name in specified:
-                (create,) = [s for _, s in ddl.statements(catalogue.target_ddl(target)) if s.startswith("CREATE V")]
-                known.setdefault(virtual.name, []).append(full_text_tables(virtual.name, virtual.columns, create))
+    found = {table.name: [tables(table)] for table in _tables_of(one)}
+    specified = _specified(name)
     # A table that is carried is like any other: one of them is enough.
-    read = sorted(known.keys() & _read_tables(name))
-    carried = sorted(known.keys() - _read_tables(name))
+    carried = sorted(found.keys() - _read_tables(name))
+    both = {table: found.get(table, []) + specified.get(table, []) for table in _read_tables(name)}
+    # Both shapes side by side are mostly refused.
+    shapes = draw(st.sampled_from([found, specified, both]))
+    read = sorted(shapes.keys() & _read_tables(name))
     names = draw(st.lists(st.sampled_from(read), unique=True)) if read else []
     names += draw(st.lists(st.sampled_from(carried), max_size=1)) if carried else []
-    drawn = [draw(st.one_of(known[table])) for table in names]
+    drawn = [draw(st.one_of({**found, **shapes}[table])) for table in names]
     if draw(st.booleans()):
         drawn.append(draw(unexpected_tables()))
     return DrawnFile(place=one.place, tables=tuple(drawn), afterwards=_afterwards(one) if draw(st.booleans()) else ())

@@ -11,23 +11,72 @@ import struct
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from contracts import drawn
 from migrator import backup, build, catalogue, examine, examiners, functions, mapping, plan, rebuild, sqlite
 from migrator.inventory import inventory
 from migrator.records import Fate
 
 #: In memory, if the system has such a folder: a build waits for the disk again and again, an example cannot.
-FAST = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)
+MEMORY = "/dev/shm"  # noqa: S108 - folders are made in it as safely as in the usual place
+FAST = MEMORY if Path(MEMORY).is_dir() else None
 
 
+@contextlib.contextmanager
 def scratch():
-    """Return a folder that is gone afterwards, as a context manager."""
-    return tempfile.TemporaryDirectory(prefix="properties-", dir=FAST)
+    """Give a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="properties-", dir=FAST) as folder:
+        yield Path(folder)
 
 
-def _examined(paths, *, deadline_s, progress=None):
+def rewrite(legacy, written, into):
+    """Write the rows that lie in *written* again, tables and rows the other way round, and VACUUM each file."""
+    backwards = [
+        replace(
+            file,
+            tables=tuple(
+                replace(table, rows=tuple(reversed(_stored(written / file.place, table))))
+                for table in reversed(file.tables)
+            ),
+        )
+        for file in legacy.files
+    ]
+    drawn.write(replace(legacy, files=tuple(backwards)), into)
+    for file in legacy.files:
+        with contextlib.closing(sqlite3.connect(into / file.place)) as connection:
+            marks = _marks(written / file.place)
+            if marks:
+                connection.execute("DELETE FROM sqlite_sequence")
+                connection.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", marks)
+            connection.commit()
+            connection.execute("VACUUM")
+
+
+def _stored(path, table):
+    parts = ", ".join(
+        f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
+        for name in map(sqlite.quoted, table.columns)
+    )
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(f"SELECT {parts} FROM {sqlite.quoted(table.name)}").fetchall()
+    return [
+        tuple(drawn.OddText(cell) if kind == "text" else cell for kind, cell in zip(row[::2], row[1::2], strict=True))
+        for row in rows
+    ]
+
+
+def _marks(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        there = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone()
+        return (
+            connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name DESC").fetchall() if there else []
+        )
+
+
+def _examined(paths, **_):
     answers = {}
     for path in paths:
         facts = {"reason": ""} | examine._header(path)
@@ -44,6 +93,7 @@ class Run:
     def __init__(self, folder, config):
         self.folder = folder
         self.config = config
+        self.stage = folder / "stage"
         with mock.patch.object(examiners, "examine", _examined):
             self.plan = plan.plan(inventory(folder / "data"), config, disk=folder)
             plan.refuse(self.plan)
@@ -51,7 +101,7 @@ class Run:
         self.built = self.build()
 
     def build(self):
-        return build.build(self.plan, self.snapshot, self.folder / "stage")
+        return build.build(self.plan, self.snapshot, self.stage)
 
     def check(self):
         """Assert what holds for every set: it is accounted for, whole, and can be rebuilt."""
@@ -60,7 +110,7 @@ class Run:
         assert [] == [account for account in (*built.sources, *built.targets) if not account.balanced]
         assert built.holds
         for name in catalogue.TARGETS.values():
-            with contextlib.closing(sqlite3.connect(self.folder / "stage" / name)) as connection:
+            with contextlib.closing(sqlite3.connect(self.stage / name)) as connection:
                 assert [] == connection.execute("PRAGMA foreign_key_check").fetchall()
                 assert [("ok",)] == connection.execute("PRAGMA integrity_check").fetchall()
 
@@ -71,7 +121,7 @@ class Run:
             for table in tables:
                 with contextlib.closing(sqlite.memory()) as connection:
                     functions.register(connection)
-                    sqlite.attach(connection, self.folder / "stage" / name, target)
+                    sqlite.attach(connection, self.stage / name, target)
                     sqlite.attach(connection, self._copy_of(table), self._name_of(table))
                     source, into = table.source.partition(".")[2], table.into.partition(".")[2]
                     before = _rows(connection, self._name_of(table), source)
@@ -87,16 +137,17 @@ class Run:
 
     def _copy_of(self, table):
         (path,) = [
-            database.path
-            for database in self.snapshot.inventory.databases
-            if database.known_as == self._name_of(table)
+            database.path for database in self.snapshot.inventory.databases if database.known_as == self._name_of(table)
         ]
         return path
 
 
 def _rows(connection, schema, table, columns=None):
     columns = columns or [
-        name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3)", (table, schema))
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3)", (table, schema)
+        )
     ]
     return _cells(connection, f"{sqlite.quoted(schema)}.{sqlite.quoted(table)}", columns)
 

@@ -1,0 +1,63 @@
+"""Properties of the whole pipeline over drawn legacy sets: plan, backup, build, and back."""
+
+import generated
+from hypothesis import given, settings
+
+from contracts import drawn
+from contracts.strategies import legacy_sets
+from migrator import files
+from migrator.errors import Refused
+
+#: A property that builds several times is tried as many times less often.
+FEWER = settings(max_examples=max(settings.default.max_examples // 4, 5))
+
+
+@given(legacy_sets())
+def test_every_row_is_accounted_for_and_rebuilt(legacy):
+    """Whatever the files hold: rows in are rows accounted for, references hold, and each row is rebuilt cell by cell."""
+    with generated.scratch() as folder:
+        drawn.write(legacy, folder / "data")
+        try:
+            run = generated.Run(folder, legacy.config)
+        except Refused:
+            # A set that is refused is left alone: nothing can be lost.
+            return
+
+        run.check()
+        run.check_by_hand()
+
+
+@FEWER
+@given(legacy_sets())
+def test_the_same_rows_in_any_order_give_the_same_three(legacy):
+    """Neither the order of insertion, of parents and children too, nor what VACUUM does to a file can be told."""
+    with generated.scratch() as folder:
+        drawn.write(legacy, folder / "one" / "data")
+        generated.rewrite(legacy, folder / "one" / "data", folder / "other" / "data")
+        try:
+            one, other = (generated.Run(folder / name, legacy.config) for name in ("one", "other"))
+        except Refused:
+            return
+
+        assert dict(one.built.digests) == dict(other.built.digests)
+        assert [(a.table, a.rows, dict(a.quarantined)) for a in one.built.targets] == [
+            (a.table, a.rows, dict(a.quarantined)) for a in other.built.targets
+        ]
+
+
+@FEWER
+@given(legacy_sets(max_files=2))
+def test_a_second_build_changes_nothing(legacy):
+    """A finished build is left as it is; begun anew it ends the same."""
+    with generated.scratch() as folder:
+        drawn.write(legacy, folder / "data")
+        try:
+            run = generated.Run(folder, legacy.config)
+        except Refused:
+            return
+        before = {path.name: path.stat().st_mtime_ns for path in run.stage.iterdir()}
+
+        assert run.built == run.build()
+        assert before == {path.name: path.stat().st_mtime_ns for path in run.stage.iterdir()}
+        files.remove_folder(run.stage)
+        assert dict(run.built.digests) == dict(run.build().digests)

@@ -1,0 +1,129 @@
+"""What drawn sets found, each shrunk to the least that showed it."""
+
+import contextlib
+import sqlite3
+from pathlib import PurePosixPath
+
+import generated
+import pytest
+
+from contracts import drawn
+from contracts.drawn import DrawnFile, DrawnSet, DrawnTable
+from migrator.errors import Refused
+from migrator.records import Fate
+
+
+def table(name, columns, *rows, constraint=""):
+    """A table of *columns* as declared (``id INTEGER``), with rows."""
+    declared = ", ".join(columns) + (f", {constraint}" if constraint else "")
+    names = tuple(column.split()[0].strip('"') for column in columns)
+    return DrawnTable(name=name, create=f'CREATE TABLE "{name}" ({declared})', columns=names, rows=rows)
+
+
+def legacy_set(**files):
+    """A set of files, whose points in the name are spelled ``__``."""
+    return DrawnSet(
+        files=tuple(
+            DrawnFile(place=PurePosixPath(f"{name.replace('__', '.')}.db"), tables=tables)
+            for name, tables in files.items()
+        )
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that takes a set through plan, backup and build, and proves it."""
+
+    def go(legacy):
+        drawn.write(legacy, tmp_path / "data")
+        run = generated.Run(tmp_path, legacy.config)
+        run.check()
+        run.check_by_hand()
+        return run
+
+    return go
+
+
+SESSIONS = ("session_id TEXT", "user_id INTEGER", "data TEXT", "created_at TIMESTAMP", "last_accessed TIMESTAMP", "expires_at TIMESTAMP")  # fmt: skip
+WASH_SALES = ("id INTEGER", "symbol TEXT", "sale_date TEXT", "sale_tx_id TEXT", "replacement_date TEXT", "replacement_tx_id TEXT", "disallowed_loss REAL", "replacement_lot_id INTEGER")  # fmt: skip
+MESSAGES = ("id INTEGER PRIMARY KEY", "user_id INTEGER", "username TEXT", "role TEXT COLLATE NOCASE", "content TEXT", "timestamp TEXT", "chat_id INTEGER")  # fmt: skip
+REFLECTIONS = ("id INTEGER", '"trigger" TEXT', "what_happened TEXT", "why_failed TEXT", "lesson TEXT", "new_approach TEXT", "applied INTEGER", "applied_count INTEGER", "created_at TEXT")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["my__notes", "core", "Main", "temp", "ids", "cache__x"])
+def test_a_file_is_carried_whatever_it_is_called(run, name):
+    carried = run(legacy_set(**{name: (table("t", ("a",), ("x",)),)}))
+
+    assert [1] == [account.carried for account in carried.built.sources]
+
+
+def test_two_files_that_differ_in_letter_case_are_refused(run):
+    with pytest.raises(Refused, match="two files would be carried under this name"):
+        run(legacy_set(Notes=(table("t", ("a",)),), notes=(table("u", ("a",)),)))
+
+
+def test_two_tables_that_would_be_carried_under_one_name_are_refused(run):
+    with pytest.raises(Refused, match=r"a\.b_c and a_b\.c would both be carried as analytics\.legacy_a_b_c"):
+        run(legacy_set(a=(table("b_c", ("x",)),), a_b=(table("c", ("x",)),)))
+
+
+def test_rows_that_share_a_key_are_quarantined_whole(run):
+    rows = [("s", 1, None, None, None, None), ("s", 1, None, None, None, None), ("S", 2, None, None, None, None)]
+
+    sessions = run(legacy_set(cache=(table("sessions", SESSIONS, *rows),))).built.targets
+
+    assert {"cache.sessions": {"UNIQUE session_id": 2}} == {
+        a.table: dict(a.quarantined) for a in sessions if a.quarantined
+    }
+
+
+def test_rows_without_a_key_do_not_make_a_shared_one(run):
+    nobody = (None, "SOL", "", None, "", None, 1.0, 1)
+
+    built = run(legacy_set(tax=(table("wash_sales", WASH_SALES, nobody, nobody, (-1, *nobody[1:])),))).built
+
+    (quarantined,) = [dict(a.quarantined) for a in built.targets if a.quarantined]
+    assert {"NOT NULL id": 2, "NOT NULL sold_lot_id": 1} == quarantined
+
+
+def test_cells_are_compared_by_their_bytes_whatever_the_collation(run):
+    """NOCASE calls what back says of the role equal to what the row says."""
+    row = (1, 7, None, "ASSISTANT", "hello", None, 0)
+
+    built = run(legacy_set(telegram_memory=(table("messages", MESSAGES, row),))).built
+
+    assert [1] == [account.mapped for account in built.sources]
+
+
+def test_a_row_of_the_full_text_table_needs_an_integer(run):
+    rows = [("x", "t", None, None, "l", None, 0, 0, ""), (1.5, "t", None, None, "l", None, 0, 0, "")]
+
+    built = run(legacy_set(jarvis_memory=(table("reflections", REFLECTIONS, *rows),))).built
+
+    (quarantined,) = [dict(a.quarantined) for a in built.targets if a.quarantined]
+    assert {"PRIMARY KEY rowid": 2} == quarantined
+
+
+def test_a_known_table_in_other_letters_is_mapped(run):
+    planned = run(legacy_set(cache=(table("SESSIONS", SESSIONS, ("s", 1, None, None, None, None)),))).plan
+
+    assert [("cache_db.sessions", Fate.MAPPED)] == [(one.source, one.fate) for one in planned.tables]
+
+
+def test_a_source_in_utf_16_is_refused(tmp_path):
+    path = tmp_path / "data" / "research.db"
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA encoding = 'UTF-16le'")
+        connection.execute("CREATE TABLE t (a)")
+
+    with pytest.raises(Refused, match="its text is UTF-16le"):
+        generated.Run(tmp_path, DrawnSet(files=()).config)
+
+
+def test_a_full_text_table_with_rows_of_its_own_is_refused(tmp_path):
+    legacy = legacy_set(research=(DrawnTable(name="n", create="CREATE VIRTUAL TABLE n USING fts5(a)", columns=("a",), rows=(("x",),)),))  # fmt: skip
+    drawn.write(legacy, tmp_path / "data")
+
+    with pytest.raises(Refused, match="is no index over another table: it has 1 rows of its own"):
+        generated.Run(tmp_path, legacy.config)
