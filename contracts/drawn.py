@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue
+from migrator import catalogue, sqlite
 from migrator.config import Config
 from migrator.sqlite import quoted
 
@@ -101,7 +101,7 @@ def write(drawn: DrawnSet, folder: Path) -> Path:
     for file in drawn.files:
         path = folder / file.place
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite.create(path)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             # A file of no bytes is not a database yet.
             connection.execute("PRAGMA user_version = 1")

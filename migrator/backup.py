@@ -22,7 +22,8 @@ from types import MappingProxyType
 
 from migrator import files, sqlite
 from migrator.errors import SourceBusy, SourceError
-from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict, escaped
+from migrator.plain import escaped
+from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0

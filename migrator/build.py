@@ -20,7 +20,8 @@ from types import MappingProxyType
 from migrator import account, carry, catalogue, ddl, digest, files, functions, load, lookups, mapping, rebuild, sqlite
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
-from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, SourceAccount, TargetAccount, plain
+from migrator.plain import plain
+from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, SourceAccount, TargetAccount
 
 #: Called with the table that is done, its rows, and seconds.
 Progress = Callable[[str, int, float], None]

@@ -16,7 +16,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import PIPELINE, pipeline, records, report
+from migrator import PIPELINE, pipeline, plain, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
 
@@ -301,7 +301,7 @@ def _progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
 def _show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
     """Print the result: as one JSON object, as a table, or not at all."""
     if as_json:
-        click.echo(json.dumps({"schema": JSON_SCHEMA, "command": command, **records.plain(record)}, indent=2))
+        click.echo(json.dumps({"schema": JSON_SCHEMA, "command": command, **plain.plain(record)}, indent=2))
     elif not quiet:
         console = Console()
         # A pipe has no width of its own; 80 columns would fold the table.

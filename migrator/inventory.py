@@ -17,8 +17,9 @@ from typing import Any
 
 from migrator import catalogue, examiners, recognise, walk
 from migrator.errors import UsageError
+from migrator.plain import escaped
 from migrator.recognise import FoundTable, Identity
-from migrator.records import Database, Inventory, Table, Verdict, escaped
+from migrator.records import Database, Inventory, Table, Verdict
 
 #: Verdicts of files that have, or should have, a legacy database in them.
 _LEGACY = {Verdict.SOURCE, Verdict.STANDALONE, Verdict.EMPTY, Verdict.UNREADABLE}

@@ -63,6 +63,9 @@ def load(
     _mark_broken(connection, refusals, whole_rows=any(source.parts for source in sources))
     if any(source.number for source in sources):
         _number(connection, key, sources[0].number, base)
+        # Above the largest integer there is no id to give.
+        too_large = Refusal(broken=f"PRIMARY KEY {key}", where=f"typeof({quoted(key)}) <> 'integer'")
+        _mark_broken(connection, [too_large], whole_rows=any(source.parts for source in sources))
     # Parents that nobody recorded come after the rows that go in, which they may read as temp.forward.
     for number, source in stubs:
         _run_forward(connection, source, number, constants)

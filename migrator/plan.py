@@ -14,7 +14,8 @@ from migrator import catalogue, ddl, lookups, mapping
 from migrator.config import Config
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
-from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict, escaped
+from migrator.plain import escaped
+from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
 DISK_FACTOR = 3

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from migrator import catalogue
 from migrator.catalogue import Shape
-from migrator.records import Table, escaped
+from migrator.plain import escaped
+from migrator.records import Table
 
 Columns = frozenset[tuple[str, str]]
 

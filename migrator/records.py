@@ -6,13 +6,11 @@ sentences (``reason``, ``findings``) are ready to be shown.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum, StrEnum
-from pathlib import Path, PurePath, PurePosixPath
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
 
 #: Names that are in use on a connection that builds: SQLite's own, the three, and the work tables.
 _ATTACHED = frozenset({"main", "temp", "core", "analytics", "cache", "ids"})
@@ -366,38 +364,3 @@ class Migrated:
     def holds(self) -> bool:
         """Whether every row is accounted for and every contract holds."""
         return self.built.holds and self.verified.holds
-
-
-def escaped(name: object) -> str:
-    """Return *name* as a terminal may show it: odd bytes, control and invisible characters as escapes, all on one line."""
-    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        character if character == " " or unicodedata.category(character)[0] not in "CZ" else _escape(character)
-        for character in text
-    )
-
-
-def plain(value: object) -> Any:
-    """Return a record, or anything made of records, as values that JSON knows.
-
-    Raises:
-        TypeError: There is something in it that a record should not hold.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Enum):
-        return plain(value.value)
-    if isinstance(value, str | PurePath):
-        return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list | set | frozenset):
-        items = [plain(item) for item in value]
-        return sorted(items) if isinstance(value, set | frozenset) else items
-    raise TypeError(f"{type(value).__name__} has no place in a record")
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

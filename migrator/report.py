@@ -6,7 +6,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from migrator.records import Built, Database, Fate, Inventory, Migrated, Plan, Snapshot, Verdict, Verified, escaped
+from migrator.plain import escaped
+from migrator.records import Built, Database, Fate, Inventory, Migrated, Plan, Snapshot, Verdict, Verified
 
 __all__ = ["backup_text", "build_table", "escaped", "inventory_table", "migrate_table", "plan_table", "verify_text"]
 

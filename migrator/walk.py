@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from migrator import catalogue, sqlite
 from migrator.errors import SourceError
-from migrator.records import Database, Verdict, escaped
+from migrator.plain import escaped
+from migrator.records import Database, Verdict
 
 #: Folders directly below the data directory that the tool itself makes.
 OUR_FOLDERS = ("backup", ".migrator")

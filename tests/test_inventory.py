@@ -21,7 +21,8 @@ from contracts import specimens
 from migrator import catalogue, digest, examine, examiners, report, sqlite, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
-from migrator.records import Verdict, escaped, plain
+from migrator.plain import escaped, plain
+from migrator.records import Verdict
 
 NOISE = random.Random(1).randbytes(4096)  # noqa: S311 - a seed is what is wanted
 TABLE = "CREATE TABLE t (x); INSERT INTO t VALUES (1), (2);"

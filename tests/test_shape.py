@@ -14,7 +14,7 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
     "catalogue", "config", "ddl", "declared", "digest", "errors", "files", "findings", "functions", "ledger", "lookups",
-    "mapping", "mapping_checks", "rebuild", "records", "relational", "sqlite",
+    "mapping", "mapping_checks", "plain", "rebuild", "records", "relational", "sqlite",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {

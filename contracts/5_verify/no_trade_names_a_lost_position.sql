@@ -2,7 +2,9 @@
 -- clause: V1
 SELECT id
 FROM core.trades
-WHERE position_id NOT IN (SELECT id FROM core.positions);
+-- NULL is asked for first: NOT IN of an empty table would call every NULL a lost link.
+WHERE position_id IS NOT NULL AND position_id NOT IN (SELECT id FROM core.positions);
 
 -- broken by:
-UPDATE core.trades SET position_id = -1 WHERE id = (SELECT min(id) FROM core.trades);
+INSERT INTO core.trades (position_id, direction, symbol, token_address, amount, amount_sol, price, status)
+VALUES (-1, 'buy', 'BONK', 'mint', 1.0, 1.0, 1.0, 'confirmed');
