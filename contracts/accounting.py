@@ -161,31 +161,29 @@ def stray_carried(pair: Pair) -> Iterator[str]:
 
 
 def kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
-    """Return the legacy rows of *reading*, whole, by key: those that are quarantined."""
+    """Return the legacy rows of *reading* that are in quarantine, whole, by key."""
+    database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
-    wanted = {
-        typed(key)
-        for source, into, key in pair.target_rows(f"{target}.quarantine", "source", "target", "legacy_key")
-        if (source, into) == (reading.source, table)
-    }
-    found: dict[Typed, list[Row]] = {}
     names = list(dict.fromkeys((*reading.columns, reading.key)))
-    if wanted:
-        place = names.index(reading.key)
-        for cells in pair.legacy_rows(reading.source, *names):
-            if typed(cells[place]) in wanted:
-                found.setdefault(typed(cells[place]), []).append(dict(zip(names, cells, strict=True)))
+    key = quoted(reading.key)
+    held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
+    question = (
+        f"SELECT {', '.join(map(quoted, names))} FROM {quoted(database)}.{quoted(name)}"
+        f" WHERE {key} IS NULL OR +{key} IN ({held})"
+    )
+    found: dict[Typed, list[Row]] = {}
+    with pair.beside(database, target) as connection:
+        for cells in rows(connection, question, reading.source, table):
+            row = dict(zip(names, cells, strict=True))
+            found.setdefault(typed(row[reading.key]), []).append(row)
     return found
 
 
 def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, str, Row]]:
     """Yield key, broken constraint and kept row of what *reading* has in quarantine."""
     target, _, table = reading.target.partition(".")
-    for source, into, key, broken, kept in pair.target_rows(
-        f"{target}.quarantine", "source", "target", "legacy_key", "broken", "row"
-    ):
-        if (source, into) == (reading.source, table):
-            yield key, broken, kept_row(kept)
+    asked = pair.target_rows(f"{target}.quarantine", "legacy_key", "broken", "row", source=reading.source, target=table)
+    yield from ((key, broken, kept_row(kept)) for key, broken, kept in asked)
 
 
 def lineage_faults(pair: Pair, target: str) -> Iterator[str]:

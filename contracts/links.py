@@ -123,13 +123,12 @@ def _faults(pair: Pair, link: Link) -> Iterator[str]:
 
 def _lineages(pair: Pair, source: str, target: str) -> Iterator[tuple[Cell, Cell, dict[str, tuple[Cell, Cell]]]]:
     database, _, table = target.partition(".")
-    columns = ("source", "target", "legacy_key", "target_id", "rest")
-    for from_, into, key, id_, rest in pair.target_rows(f"{database}.lineage", *columns):
-        if (from_, into) == (source, table):
-            try:
-                yield key, id_, kept_rest(rest)
-            except ValueError:
-                yield key, id_, {}
+    columns = ("legacy_key", "target_id", "rest")
+    for key, id_, rest in pair.target_rows(f"{database}.lineage", *columns, source=source, target=table):
+        try:
+            yield key, id_, kept_rest(rest)
+        except ValueError:
+            yield key, id_, {}
 
 
 def _order_faults(pair: Pair) -> Iterator[str]:
@@ -161,10 +160,10 @@ def _sold_lot_faults(pair: Pair) -> Iterator[str]:
             yield f"tax.wash_sales {key!r} -> core.wash_sales: sold_lot_id: expected the lots {used}, found {lots}"
 
 
-def is_named(pair: Pair, table: str, key: Cell) -> bool:
-    """Tell whether a legacy row hangs on the stub *key* of *table*."""
-    hanging = {
-        "ai_entities": [("jarvis_memory.facts", "entity")],
-        "whale_wallets": [("whales.whale_movements", "wallet_address")],
-    }
-    return any((key,) in set(pair.legacy_rows(source, column)) for source, column in hanging.get(table, ()))
+def hanging_on(pair: Pair, table: str) -> set[Cell]:
+    """Return what legacy rows name in *table*: the keys for which a stub may stand there."""
+    source, column = {
+        "ai_entities": ("jarvis_memory.facts", "entity"),
+        "whale_wallets": ("whales.whale_movements", "wallet_address"),
+    }[table]
+    return {name for (name,) in pair.legacy_rows(source, column)}

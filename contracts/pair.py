@@ -97,22 +97,24 @@ class LegacySet:
             yield from self.tables(name)
 
     def sequences(self, name: str) -> Mapping[str, int]:
-        """Return the largest id that each AUTOINCREMENT table of the database *name* ever gave."""
+        """Return the largest id that each AUTOINCREMENT table of the database *name*, in lower case, ever gave."""
         with self.read(name) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
                 return {}
-            marks = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+            marks = connection.execute("SELECT lower(name), seq FROM sqlite_sequence").fetchall()
         return {table: mark for table, mark in marks if isinstance(mark, int)}
 
 
 def _table(connection: sqlite3.Connection, database: str, table: str, kind: str) -> LegacyTable:
     columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
     shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
-    known = [one.variant for one in catalogue.shapes_of(database) if (one.table, one.columns) == (table, shape)]
+    # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
+    shapes = [one for one in catalogue.shapes_of(database) if one.table.lower() == table.lower()]
+    known = [one for one in shapes if one.columns == shape]
     return LegacyTable(
-        source=f"{database}.{table}",
+        source=f"{database}.{known[0].table if known else table}",
         kind=kind,
-        variant=known[0] if known else "",
+        variant=known[0].variant if known else "",
         columns=tuple(name for name, _, hidden in columns if not hidden),
     )
 
@@ -194,12 +196,14 @@ class Pair:
             with self.legacy.read(name) as connection:
                 yield from rows(connection, f"SELECT {_listed(columns)} FROM {quoted(table)} ORDER BY rowid")
 
-    def target_rows(self, target: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a table of the consolidated set."""
-        database, _, table = target.partition(".")
+    def target_rows(self, table_of: str, /, *columns: str, **where: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a table of the consolidated set, or of those that have these cells."""
+        database, _, table = table_of.partition(".")
         if database in self.judged.originals:
+            chosen = " AND ".join(f"{quoted(name)} = ?" for name in where) or "true"
             with self.judged.read(database) as connection:
-                yield from rows(connection, f"SELECT {_listed(columns)} FROM {quoted(table)} ORDER BY rowid")
+                question = f"SELECT {_listed(columns)} FROM {quoted(table)} WHERE {chosen} ORDER BY rowid"
+                yield from rows(connection, question, *where.values())
 
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""

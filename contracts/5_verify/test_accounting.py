@@ -76,7 +76,7 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
     wrong = []
     for table in pair.legacy.every_table():
         name, _, own = table.source.partition(".")
-        mark = pair.legacy.sequences(name).get(own) or 0
+        mark = pair.legacy.sequences(name).get(own.lower()) or 0
         carried = accounting.carried_name(table)
         if target in accounting.carried_in(pair, table) and marks.get(carried, 0) != mark:
             wrong.append(f"{target}.{carried}: expected the mark {mark}, found {marks.get(carried)}")
@@ -84,7 +84,9 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
         if not shape.autoincrement:
             continue
         readings = pair.reader.readings(f"{target}.{shape.name}")
-        given = max((pair.legacy.sequences(name).get(own) or 0 for name, own in map(_parted, readings)), default=0)
+        given = max(
+            (pair.legacy.sequences(name).get(own.lower()) or 0 for name, own in map(_parted, readings)), default=0
+        )
         key = target_key(f"{target}.{shape.name}")
         ids = [id_ for (id_,) in pair.target_rows(f"{target}.{shape.name}", key)]
         mark = marks.get(shape.name, 0)

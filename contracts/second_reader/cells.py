@@ -7,8 +7,8 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 
 from migrator import sqlite
@@ -70,6 +70,8 @@ class Affinity:
                 return value + 0.0
         elif declared == "INTEGER":
             return value
+        elif declared == "REAL":
+            return float(value)
         return self._asked(value, declared)
 
     def _asked(self, value: Cell, declared: str) -> Cell:
@@ -144,16 +146,19 @@ def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
     return found if not text[place + 1 :].strip(" \t\n\r") else None
 
 
-def said_members(text: Cell) -> dict[str, Any] | None:
-    """Return the members of a JSON object as :func:`members` does, without the text that says them; faster."""
+@lru_cache(maxsize=256)
+def said_members(text: Cell) -> Mapping[str, Any] | None:
+    """Return the members of a JSON object that are not null, as :func:`members` does; faster, and remembered."""
     try:
         said = _decoder.decode(text)
     except (TypeError, ValueError, RecursionError):
         return None
     if not isinstance(said, dict):
         return None
-    for name, value in said.items():
-        if isinstance(value, dict):
+    for name, value in list(said.items()):
+        if value is None:
+            del said[name]
+        elif isinstance(value, dict):
             said[name] = kept(value)
         elif isinstance(value, str) and "\0" in value:
             said[name] = value.partition("\0")[0]

@@ -98,6 +98,12 @@ class OneTable:
         self.types = column_types(reading.target)
         self.key = target_key(reading.target)
         self.names = list(dict.fromkeys((*reading.columns, reading.key)))
+        self.forward = [(name, say, self.types.get(name, "")) for name, say in reading.forward.items()]
+        self.back = [(name, say, True) for name, say in reading.back.items()]
+        self.back += [(name, say, False) for name, say in reading.homeless.items()]
+        self.documents = [
+            (name, f"{name}!", f"{name}.", f"{name}:", name in reading.verbatim) for name in reading.documents
+        ]
         self.targets = list(dict.fromkeys((self.key, *reading.forward, *reading.documents)))
 
     def judge(self) -> None:
@@ -160,18 +166,19 @@ class OneTable:
         self._check_rebuilt(key, legacy, found, rest)
 
     def _read_documents(self, there: Row) -> None:
-        for name in self.reading.documents:
+        for name, broken, members_of, texts_of, verbatim in self.documents:
+            text = there[name]
             texts: dict[str, str] = {}
-            said: dict[str, Cell] | None = {}
-            if there[name] is not None and name in self.reading.verbatim:
-                both = members(there[name])
-                said = None if both is None else {member: value for member, (value, _) in both.items()}
-                texts = {member: text for member, (_, text) in (both or {}).items()}
-            elif there[name] is not None:
-                said = said_members(there[name])
-            there[f"{name}!"] = said is None
-            there[f"{name}."] = {member: value for member, value in (said or {}).items() if value is not None}
-            there[f"{name}:"] = texts
+            said: Mapping[str, Cell] | None = {}
+            if text is not None and verbatim:
+                both = members(text)
+                said = None if both is None else {one: value for one, (value, _) in both.items() if value is not None}
+                texts = {one: raw for one, (_, raw) in (both or {}).items()}
+            elif text is not None:
+                said = said_members(text)
+            there[broken] = said is None
+            there[members_of] = said or {}
+            there[texts_of] = texts
 
     def _check_values(self, key: Cell, legacy: Row, found: list[Row]) -> None:
         expected = parts_of(self.reading, legacy)
@@ -188,46 +195,50 @@ class OneTable:
             order = [say(laid) for laid in expected]
             found = sorted(found, key=lambda there: _index(order, there[self.reading.match]))
         for part, (laid, there) in enumerate(zip(expected, found, strict=True)):
-            for name, say in self.reading.forward.items():
-                wanted = say(laid)
-                if isinstance(wanted, Near):
-                    right = isinstance(there[name], float) and abs(there[name] - wanted.value) <= wanted.within
-                    wanted = wanted.value
-                else:
-                    wanted = self.affinity.stored(wanted, self.types.get(name, ""))
-                    right = same(wanted, there[name])
-                if not right:
-                    self._differs(self.judged.values, key, name, wanted, there[name])
+            for name, say, declared in self.forward:
+                wanted, seen = say(laid), there[name]
+                # What a column gives back it would store again as it is, so affinity matters only where they differ.
+                if same(wanted, seen) or same(wanted := self._stored(wanted, seen, declared), seen):
+                    continue
+                self._differs(self.judged.values, key, name, wanted, seen)
             self._check_documents(key, laid, there)
             if self.reading.assigned:
                 place = (_sortable(there[self.reading.assigned]), self.reading.order, _sortable(key), part)
                 self.judged.places.append((place, there[self.key]))
 
+    def _stored(self, wanted: Cell, seen: Cell, declared: str) -> Cell:
+        """Return what the column stores of *wanted*; of a share, what is seen if that is near enough."""
+        if isinstance(wanted, Near):
+            near = isinstance(seen, float) and abs(seen - wanted.value) <= wanted.within
+            return seen if near else wanted.value
+        return self.affinity.stored(wanted, declared)
+
     def _check_documents(self, key: Cell, laid: Row, there: Row) -> None:
-        for name, document in self.reading.documents.items():
-            if there[f"{name}!"]:
+        for (name, broken, members_of, texts_of, _), document in zip(
+            self.documents, self.reading.documents.values(), strict=True
+        ):
+            if there[broken]:
                 self._broken(self.judged.values, key, name, "expected a JSON object")
-            said, texts = there[f"{name}."], there[f"{name}:"]
+            said, texts = there[members_of], there[texts_of]
+            unseen = len(said)
             for member, say in document.items():
-                wanted = say(laid)
+                wanted, found = say(laid), said.get(member)
+                unseen -= found is not None
                 if isinstance(wanted, Raw):
                     wanted, found = wanted.text, texts.get(member)
-                else:
-                    found = said.get(member)
-                    if isinstance(wanted, str) and isinstance(found, str) and "\0" not in found:
-                        # What follows a NUL has to be in rest, which the way back sees.
-                        wanted = wanted.partition("\0")[0]
+                elif isinstance(wanted, str) and isinstance(found, str) and "\0" not in found:
+                    # What follows a NUL has to be in rest, which the way back sees.
+                    wanted = wanted.partition("\0")[0]
                 if not same(wanted, found):
                     self._differs(self.judged.values, key, f"{name}.{member}", wanted, found)
-            for member in said.keys() - document.keys():
+            for member in said.keys() - document.keys() if unseen else ():
                 self._broken(self.judged.values, key, f"{name}.{member}", "a member that nobody decided on")
 
     def _check_rebuilt(self, key: Cell, legacy: Row, found: list[Row], rest: Mapping[str, tuple[Cell, Cell]]) -> None:
         seen: Any = found[0] if self.reading.parts is None else found
-        for name in self.reading.columns:
-            home = name in self.reading.back
+        for name, say, home in self.back:
             try:
-                said = (self.reading.back if home else self.reading.homeless)[name](seen)
+                said = say(seen)
             except _UNREADABLE:
                 said = "(unreadable)"
             rebuilt = said
@@ -241,7 +252,7 @@ class OneTable:
                     continue
             if not same(rebuilt, legacy[name]):
                 self._differs(self.judged.rebuilt, key, name, legacy[name], rebuilt, legacy=True)
-        for name in rest.keys() - legacy.keys():
+        for name in rest.keys() - legacy.keys() if rest else ():
             self._broken(self.judged.rebuilt, key, name, "rest keeps a column that the legacy table does not have")
 
     def _differs(

@@ -34,7 +34,7 @@ class Sets(Protocol):
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
 
-    def target_rows(self, target: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+    def target_rows(self, table_of: str, /, *columns: str) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells *columns* of every row of a table of the consolidated set."""
 
 
