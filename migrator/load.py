@@ -107,13 +107,21 @@ def _load_at_once(
         return False
     (source,) = sources
     names = ", ".join(quoted(column) for column in source.columns)
+    connection.execute("SAVEPOINT at_once")
     try:
         connection.execute(
             f"INSERT INTO {target}.{quoted(source.table)} ({names}) SELECT {names} FROM ({source.forward})"
             f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
             {name: constants.get(name) for name in source.constants},
         )
+        # References are not enforced while loading.
+        refused = connection.execute(f"PRAGMA {target}.foreign_key_check({quoted(source.table)})").fetchone()
     except sqlite3.IntegrityError:
+        refused = True
+    if refused:
+        connection.execute("ROLLBACK TO at_once")
+    connection.execute("RELEASE at_once")
+    if refused:
         return False
     # Ids are kept here: forward gives the target's key and the legacy key, and nothing else of it is computed.
     connection.execute(

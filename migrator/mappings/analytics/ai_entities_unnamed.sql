@@ -15,7 +15,7 @@ SELECT
     NULL AS last_referenced,
     NULL AS reference_count
 FROM jarvis_memory.facts AS s
-WHERE s.entity <> '' AND s.entity NOT IN (
+WHERE s.entity <> '' AND s.entity COLLATE BINARY NOT IN (
     SELECT e.name FROM temp.forward AS e WHERE e.broken IS NULL AND e.name IS NOT NULL
 )
-GROUP BY s.entity;
+GROUP BY s.entity COLLATE BINARY;

@@ -15,7 +15,7 @@ SELECT
     NULL AS last_active,
     NULL AS is_active
 FROM whales.whale_movements AS s
-WHERE s.wallet_address <> '' AND s.wallet_address NOT IN (
+WHERE s.wallet_address <> '' AND s.wallet_address COLLATE BINARY NOT IN (
     SELECT w.address FROM temp.forward AS w WHERE w.broken IS NULL AND w.address IS NOT NULL
 )
-GROUP BY s.wallet_address;
+GROUP BY s.wallet_address COLLATE BINARY;
