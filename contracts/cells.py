@@ -56,6 +56,21 @@ TIMES = (
     "9999-12-31T23:59:59.999999-14:00",
     "",
 )
+#: Few, since a lot hangs on a sale, a sale and a lot on a trade, and an order on a position.
+SIGNATURES = ("5VERYLong", "3other", "")
+ORDER_IDS = ("tp1", "sl1", "")
+LOTS = (
+    "[[1, 1.0]]",
+    "[[1, 2.0], [2, 0.1]]",
+    "[[1, 0.30000000000000004], [1, 1e-9], [3, 1]]",
+    '[["1", 2.0]]',
+    "[[1, 0.0]]",
+    "[[1, 1e400]]",
+    "[[1, -2.0], [2, 2.0]]",
+    "[[1, 1.0], [99, 1.0]]",
+    "[]",
+    "nothing",
+)
 EPOCHS = (1768644000.0, 1768644000.123457, 0.0, -1.5, 1e17)
 #: 4.9e-324 is the smallest subnormal; 0.1 + 0.2 needs 17 digits; the last one is lost between two decimal readers.
 REALS = (
@@ -79,11 +94,6 @@ JSONS = (
     '{"a": 1, "a": 2}',
     ' { "metadata" : [1e400, 0.30000000000000004, 18446744073709551616] } ',
     '["$SOL", "$sol"]',
-    "[[1, 2.0], [2, 0.1]]",
-    "[[1, 0.30000000000000004], [1, 1e-9], [3, 1]]",
-    '[["1", 2.0]]',
-    "[[1, 0.0]]",
-    "[[1, 1e400]]",
     "[" * 900 + "]" * 900,
     '{"a":' * 1500 + "1" + "}" * 1500,
     '{"unclosed": ',
@@ -95,6 +105,9 @@ JSONS = (
 )
 _TIME_NAME = re.compile(r"_at$|date|time(?!frame)|_seen|_active|last_|_until|deadline|week_|first_mentioned")
 _BY_NAME: tuple[tuple[re.Pattern[str], tuple[Cell, ...]], ...] = (
+    (re.compile(r"lots_used"), LOTS),
+    (re.compile(r"signature|tx_id"), SIGNATURES),
+    (re.compile(r"order_id"), ORDER_IDS),
     (re.compile(r"json|metadata|tags$|attributes|context|preferences|components|weights"), JSONS),
     (re.compile(r"symbol"), SYMBOLS),
     (re.compile(r"mint|contract|token_address"), MINTS),
@@ -136,14 +149,15 @@ def anything() -> SearchStrategy[Cell]:
 def orders() -> SearchStrategy[Cell]:
     """The JSON of orders: members of every kind, missing ones, spelled with and without white space."""
     members = st.fixed_dictionaries(
-        {},
-        optional={
+        {
             "type": st.sampled_from(["TAKE_PROFIT", "stop_loss", "LIMIT", "MARKET", "TRAILING", 1, None]),
+            "status": st.sampled_from(["ACTIVE", "EXECUTING", "COMPLETED", "FAILED", "cancelled", "LOST", None]),
+            "amount_sol": st.sampled_from([1, 0.1 + 0.2, "0.5", None, 2**63, True]),
+        },
+        optional={
             "side": st.sampled_from(["sell", "BUY", "", 3]),
             "token_mint": st.sampled_from([*MINTS, None, 5]),
-            "amount_sol": st.sampled_from([1, 0.1 + 0.2, "0.5", None, 2**63, True]),
             "target_price": st.sampled_from([0.00012345678901234567, 3, None, "7"]),
-            "status": st.sampled_from(["ACTIVE", "EXECUTING", "COMPLETED", "FAILED", "cancelled", "LOST", None]),
             "created_at": st.sampled_from([*TIMES, 5, None]),
             "triggered_at": st.sampled_from([*TIMES, None]),
             "triggered_price": st.sampled_from([0.1, 2, None, "x"]),
@@ -182,19 +196,20 @@ def words(table: str, column: str) -> tuple[str, ...]:
         for literal in compared.find_all(exp.Literal)
         if literal.is_string
     }
-    return tuple(sorted(found | {"", "Some Words", "/start"}))
+    return tuple(sorted(found)) or ("Some Words", "/start", "")
 
 
 def meanings(column: Column, table: str) -> SearchStrategy[Cell]:
-    """What *column* of *table* is for, as the bot's writers fill it."""
+    """What *column* of *table* is for, as the bot's writers fill it; NULL where neither key nor NOT NULL forbids it."""
     if column.name.lower() == "order_json":
         return orders()
-    return st.sampled_from(_meant(column.name.lower(), column.type.upper(), table, key=bool(column.primary_key)))
+    pool = _meant(column.name.lower(), column.type.upper(), table, key=bool(column.primary_key))
+    return st.sampled_from(pool if column.not_null or column.primary_key else (*pool, None))
 
 
 def _meant(name: str, declared: str, table: str, *, key: bool) -> Sequence[Cell]:
     if "INT" in declared:
-        return INTEGER_KEYS[:5] if key else INTEGER_KEYS[:6]
+        return INTEGER_KEYS[:4] if key else INTEGER_KEYS[:6]
     if "REAL" in declared:
         return EPOCHS if _TIME_NAME.search(name) else REALS[:6]
     if declared == "BLOB":

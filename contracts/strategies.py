@@ -39,18 +39,13 @@ ODD_NAMES = ("notes", "my.notes", "it's", 'a "b"', "select", "order by", "ü", "
 def rows(table: Table, *, max_odd: int = 3) -> SearchStrategy[tuple[Cell, ...]]:
     """Rows of *table*, at most *max_odd* of their cells anything at all."""
     columns = _filled(table)
-    ordinary = st.tuples(*(_nullable(column, table.name) for column in columns))
+    ordinary = st.tuples(*(meanings(column, table.name) for column in columns))
     places = st.integers(min_value=0, max_value=len(columns) - 1)
-    return st.builds(_replaced, ordinary, st.dictionaries(places, anything(), max_size=max_odd))
+    return ordinary | st.builds(_replaced, ordinary, st.dictionaries(places, anything(), max_size=max_odd))
 
 
 def _filled(table: Table) -> tuple[Column, ...]:
     return tuple(column for column in table.columns if not column.generated)
-
-
-def _nullable(column: Column, table: str) -> SearchStrategy[Cell]:
-    meant = meanings(column, table)
-    return meant if column.not_null or column.primary_key else meant | st.none()
 
 
 def _replaced(row: tuple[Cell, ...], odd: Mapping[int, Cell]) -> tuple[Cell, ...]:
@@ -58,14 +53,14 @@ def _replaced(row: tuple[Cell, ...], odd: Mapping[int, Cell]) -> tuple[Cell, ...
 
 
 @st.composite
-def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 3) -> DrawnTable:
+def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 5) -> DrawnTable:
     """Tables of the shape of *table*: letter case, order of columns, constraints and collations are free."""
     name = draw(st.sampled_from([table.name, table.name.upper()]))
     columns = tuple(draw(st.permutations(table.columns))) if draw(st.booleans()) else table.columns
     constrained = draw(st.booleans())
     collation = draw(st.sampled_from(["", "NOCASE", "RTRIM"]))
-    drawn = draw(st.lists(rows(Table(name=table.name, columns=columns)), max_size=max_rows))
-    marks: SearchStrategy[Cell] = st.sampled_from([None, 0, 5, 2**40, 2**63 - 1, "7", "x"])
+    drawn = draw(st.lists(rows(Table(name=table.name, columns=columns)), min_size=1, max_size=max_rows))
+    marks: SearchStrategy[Cell] = st.sampled_from([None, 0, 5, 2**40, 2**63 - 2, "7", "x"])
     return DrawnTable(
         name=name,
         create=create_sql(replace(table, name=name), columns, constrained=constrained, collation=collation),
@@ -190,9 +185,11 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     # Both shapes side by side are mostly refused.
     shapes = draw(st.sampled_from([found, specified, both]))
     read = sorted(shapes.keys() & _read_tables(name))
-    names = draw(st.lists(st.sampled_from(read), unique=True)) if read else []
+    names = draw(st.permutations(read))[: draw(st.sampled_from([len(read), 1, 2]))] if read else []
     names += draw(st.lists(st.sampled_from(carried), max_size=1)) if carried else []
     drawn = [draw(st.one_of({**found, **shapes}[table])) for table in names]
+    if drawn and draw(st.booleans()):
+        drawn[0] = replace(drawn[0], rows=())
     if draw(st.booleans()):
         drawn.append(draw(unexpected_tables()))
     return DrawnFile(place=one.place, tables=tuple(drawn), afterwards=_afterwards(one) if draw(st.booleans()) else ())
