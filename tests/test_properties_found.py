@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import generated
@@ -47,6 +48,9 @@ def run(tmp_path):
 SESSIONS = ("session_id TEXT", "user_id INTEGER", "data TEXT", "created_at TIMESTAMP", "last_accessed TIMESTAMP", "expires_at TIMESTAMP")  # fmt: skip
 WASH_SALES = ("id INTEGER", "symbol TEXT", "sale_date TEXT", "sale_tx_id TEXT", "replacement_date TEXT", "replacement_tx_id TEXT", "disallowed_loss REAL", "replacement_lot_id INTEGER")  # fmt: skip
 MESSAGES = ("id INTEGER PRIMARY KEY", "user_id INTEGER", "username TEXT", "role TEXT COLLATE NOCASE", "content TEXT", "timestamp TEXT", "chat_id INTEGER")  # fmt: skip
+MOVEMENTS = ("id INTEGER", "wallet_address TEXT COLLATE NOCASE", "wallet_label TEXT", "timestamp TEXT", "movement_type TEXT", "token_symbol TEXT", "token_mint TEXT", "amount REAL", "value_usd REAL", "direction TEXT", "tx_signature TEXT", "counterparty TEXT", "is_significant INTEGER")  # fmt: skip
+WALLETS = ("address TEXT PRIMARY KEY", "label TEXT", "total_sol_moved REAL", "first_seen TIMESTAMP", "last_active TIMESTAMP", "is_active INTEGER")  # fmt: skip
+METRICS = ("id INTEGER PRIMARY KEY AUTOINCREMENT", "timestamp TEXT", "component TEXT", "total_requests INTEGER", "failed_requests INTEGER", "error_rate REAL", "latency_p50 REAL", "latency_p95 REAL", "latency_p99 REAL", "latency_min REAL", "latency_max REAL", "latency_mean REAL")  # fmt: skip
 REFLECTIONS = ("id INTEGER", '"trigger" TEXT', "what_happened TEXT", "why_failed TEXT", "lesson TEXT", "new_approach TEXT", "applied INTEGER", "applied_count INTEGER", "created_at TEXT")  # fmt: skip
 
 
@@ -127,3 +131,25 @@ def test_a_full_text_table_with_rows_of_its_own_is_refused(tmp_path):
 
     with pytest.raises(Refused, match="is no index over another table: it has 1 rows of its own"):
         generated.Run(tmp_path, legacy.config)
+
+
+def test_wallets_are_told_apart_by_letter_case(run):
+    """The movements' column is NOCASE, so ab seemed to have a wallet, and no constraint stopped its movement."""
+    movement = (1, "ab", None, None, None, None, "So11111111111111111111111111111111111111112", 1.0, *(None,) * 5)
+    wallets = table("whale_wallets", WALLETS, ("Ab", *(None,) * 5))
+
+    built = run(legacy_set(whales=(table("whale_movements", MOVEMENTS, movement), wallets))).built
+
+    assert {"analytics.whale_movements": 0, "analytics.whale_wallets": 1} == {
+        account.table: account.stubs for account in built.targets if account.rows and account.table != "core.config"
+    }
+
+
+def test_there_is_no_id_above_the_largest_integer(run):
+    """A legacy table that has given its last id: of three measures two still get one, so none of the row goes in."""
+    row = (1, "2026-01-17T10:00:00+00:00", "api", 1, 2, 3.0, *(None,) * 6)
+    metrics = replace(table("metrics_1m", METRICS, row), mark=2**63 - 3)
+
+    (account,) = run(legacy_set(metrics=(metrics,))).built.sources
+
+    assert (1, 0, 1) == (account.rows, account.mapped, account.quarantined)
