@@ -51,6 +51,7 @@ MESSAGES = ("id INTEGER PRIMARY KEY", "user_id INTEGER", "username TEXT", "role 
 MOVEMENTS = ("id INTEGER", "wallet_address TEXT COLLATE NOCASE", "wallet_label TEXT", "timestamp TEXT", "movement_type TEXT", "token_symbol TEXT", "token_mint TEXT", "amount REAL", "value_usd REAL", "direction TEXT", "tx_signature TEXT", "counterparty TEXT", "is_significant INTEGER")  # fmt: skip
 WALLETS = ("address TEXT PRIMARY KEY", "label TEXT", "total_sol_moved REAL", "first_seen TIMESTAMP", "last_active TIMESTAMP", "is_active INTEGER")  # fmt: skip
 METRICS = ("id INTEGER PRIMARY KEY AUTOINCREMENT", "timestamp TEXT", "component TEXT", "total_requests INTEGER", "failed_requests INTEGER", "error_rate REAL", "latency_p50 REAL", "latency_p95 REAL", "latency_p99 REAL", "latency_min REAL", "latency_max REAL", "latency_mean REAL")  # fmt: skip
+SALES = ("id INTEGER PRIMARY KEY", "symbol TEXT", "quantity REAL", "sale_price REAL", "sale_date TEXT", "proceeds REAL", "cost_basis REAL", "gain_loss REAL", "fee REAL", "is_long_term INTEGER", "holding_period_days INTEGER", "long_term_gain_loss REAL", "short_term_gain_loss REAL", "lots_used_json TEXT", "tx_id TEXT")  # fmt: skip
 REFLECTIONS = ("id INTEGER", '"trigger" TEXT', "what_happened TEXT", "why_failed TEXT", "lesson TEXT", "new_approach TEXT", "applied INTEGER", "applied_count INTEGER", "created_at TEXT")  # fmt: skip
 
 
@@ -153,3 +154,15 @@ def test_there_is_no_id_above_the_largest_integer(run):
     (account,) = run(legacy_set(metrics=(metrics,))).built.sources
 
     assert (1, 0, 1) == (account.rows, account.mapped, account.quarantined)
+
+
+def test_sales_that_share_a_transaction_do_not_multiply_a_wash_sale(run):
+    """Each of the two listed the lot, so the wash sale had two parts of one number, in the order of the file."""
+    sale = ("SOL", 1.0, 1.0, "2026-01-17", 1.0, 1.0, 0.0, 0.0, 0, 1, None, None, "[[1, 1.0]]", "sig")
+    sales = table("sales", SALES, (1, *sale), (2, *sale))
+    wash = table("wash_sales", WASH_SALES, (7, "SOL", "2026-01-17", "sig", "2026-01-17", None, 1.0, 1))
+
+    built = run(legacy_set(tax=(sales, wash))).built
+
+    (quarantined,) = [dict(a.quarantined) for a in built.targets if a.quarantined]
+    assert {"NOT NULL sold_lot_id": 1} == quarantined

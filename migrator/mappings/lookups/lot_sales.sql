@@ -22,7 +22,10 @@ SELECT
 FROM (
     SELECT
         sales.id,
-        sales.tx_id,
+        CASE
+            WHEN sales.tx_id IN (SELECT one.tx_id FROM tax.sales AS one GROUP BY one.tx_id HAVING count(*) = 1)
+            THEN sales.tx_id
+        END AS tx_id,
         sales.sale_date,
         sales.proceeds,
         sales.quantity,
@@ -33,6 +36,9 @@ FROM (
             ELSE 'null'
         END AS used
     FROM tax.sales AS sales
+    -- Of sales that share an id, or a transaction, nobody can tell whose lots they are: a table may have lost its
+    -- constraints.
+    WHERE sales.id IN (SELECT one.id FROM tax.sales AS one GROUP BY one.id HAVING count(*) = 1)
 ) AS s
 JOIN json_each(iif(json_type(s.used) = 'array', s.used, '[]')) AS e
 ORDER BY s.id, e.key;

@@ -8,7 +8,8 @@ SELECT s.signature, s.amount_in, s.amount_out, s.id FROM treasury_trades.treasur
 -- gives:
 SELECT signature, amount_in, amount_out
 FROM (
-    SELECT signature, amount_in, amount_out, row_number() OVER (PARTITION BY signature ORDER BY id) AS place
+    SELECT signature, amount_in, amount_out,
+        row_number() OVER (PARTITION BY signature ORDER BY id, amount_in, amount_out) AS place
     FROM (SELECT column1 AS signature, column2 AS amount_in, column3 AS amount_out, column4 AS id FROM temp.evidence)
     WHERE typeof(signature) = 'text' AND signature <> ''
 )
