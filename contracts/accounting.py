@@ -195,7 +195,7 @@ def lineage_faults(pair: Pair, target: str) -> Iterator[str]:
                 yield f"{target}.lineage: names a table {name} that nobody specified"
         for table in known:
             key, name = quoted(target_key(f"{target}.{table}")), quoted(table)
-            of_table = "FROM lineage AS l WHERE l.target = ?1 AND l.target_id"
+            of_table = "FROM lineage AS l WHERE l.target = ? AND l.target_id"
             for question, fault in (
                 (
                     f"SELECT t.{key} FROM {name} AS t WHERE NOT EXISTS (SELECT 1 {of_table} = +t.{key})",

@@ -151,6 +151,8 @@ def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_
         SourceError: The source is not there or is not a regular file.
         OSError: A file cannot be read, or its copy not be written.
     """
+    if into.absolute() == source.absolute():
+        raise SourceError("cannot be copied onto itself", where=source)
     give_up = time.monotonic() + patience_s
     while True:
         before = _stamps(source)

@@ -149,7 +149,7 @@ def test_affinity_is_what_sqlite_makes_of_a_value(value, declared, stored):
     affinity = cells.Affinity()
 
     assert cells.same(stored, affinity.stored(value, declared))
-    affinity.close()
+
 
 
 def test_members_of_an_object_are_read_with_the_text_that_says_them():

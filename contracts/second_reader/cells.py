@@ -8,6 +8,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import lru_cache, partial
 from typing import Any
 
@@ -53,10 +54,6 @@ def shown(cell: Cell, *, values: bool) -> str:
 class Affinity:
     """What a column of a declared type stores of a value; SQLite is asked wherever that is not plain to see."""
 
-    def __init__(self) -> None:
-        self._connection = sqlite.memory()
-        self._connection.text_factory = text_of
-
     def stored(self, value: Cell, declared: str) -> Cell:
         """Return what a column declared as *declared* stores of *value*."""
         if value is None or isinstance(value, bytes) or not declared:
@@ -75,15 +72,13 @@ class Affinity:
         return self._asked(value, declared)
 
     def _asked(self, value: Cell, declared: str) -> Cell:
-        self._connection.execute("DROP TABLE IF EXISTS cell")
-        self._connection.execute(f"CREATE TABLE cell (a {declared})")
         raw = bytes_of(value) if isinstance(value, str) else value
-        self._connection.execute(f"INSERT INTO cell VALUES ({'CAST(? AS TEXT)' if raw is not value else '?'})", (raw,))
-        return self._connection.execute("SELECT a FROM cell").fetchone()[0]
-
-    def close(self) -> None:
-        """Close the connection that is asked."""
-        self._connection.close()
+        with closing(sqlite.memory()) as connection:
+            connection.text_factory = text_of
+            connection.execute(f"CREATE TABLE cell (a {declared})")
+            connection.execute(f"INSERT INTO cell VALUES ({'CAST(? AS TEXT)' if raw is not value else '?'})", (raw,))
+            stored: Cell = connection.execute("SELECT a FROM cell").fetchone()[0]
+        return stored
 
 
 def bound(value: Cell) -> tuple[str, Cell]:

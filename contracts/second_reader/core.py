@@ -20,7 +20,6 @@ from contracts.second_reader.reading import (
     raw_member,
     said_time,
     time,
-    word,
 )
 from contracts.second_reader.times import instant
 from contracts.second_reader.world import World
@@ -117,13 +116,13 @@ def _positions(world: World) -> Reading:
                 "legacy_status": lambda row: row["status"] if _is_closed(row["status"]) else None,
                 "take_profit_price": only("take_profit_price", float),
                 "stop_loss_price": only("stop_loss_price", float),
-                "tp_order_id": word("tp_order_id"),
-                "sl_order_id": word("sl_order_id"),
+                "tp_order_id": only("tp_order_id", str, but=""),
+                "sl_order_id": only("sl_order_id", str, but=""),
                 "exit_price": only("exit_price", float, but=0.0),
                 "exit_amount_sol": only("exit_amount_sol", float, but=0.0),
                 "pnl_sol": only("pnl_sol", float, but=0.0),
-                "tx_signature_entry": word("tx_signature_entry"),
-                "tx_signature_exit": word("tx_signature_exit"),
+                "tx_signature_entry": only("tx_signature_entry", str, but=""),
+                "tx_signature_exit": only("tx_signature_exit", str, but=""),
             }
         },
         back={

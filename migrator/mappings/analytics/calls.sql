@@ -34,7 +34,7 @@ SELECT
         CASE typeof(s.market_regime) WHEN 'text' THEN json(text_cell(CAST(s.market_regime AS BLOB))) END
     )), '{}') AS metadata
 FROM call_tracking.calls AS s
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol);
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol) AND typeof(s.symbol) = 'text';
 
 -- back:
 SELECT

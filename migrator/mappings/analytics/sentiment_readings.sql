@@ -29,7 +29,7 @@ SELECT
             ELSE ',"metadata_json":' || s.metadata_json
         END, 2) || '}', '{}') AS metadata
 FROM sentiment.sentiment_readings AS s
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol);
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol) AND typeof(s.symbol) = 'text';
 
 -- back:
 SELECT

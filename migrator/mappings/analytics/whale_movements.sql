@@ -24,7 +24,7 @@ SELECT
     nullif(s.tx_signature, '') AS signature,
     utc(CAST(s.timestamp AS BLOB)) AS timestamp
 FROM whales.whale_movements AS s
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.token_symbol);
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.token_symbol) AND typeof(s.token_symbol) = 'text';
 
 -- back:
 SELECT

@@ -16,7 +16,7 @@ SELECT
     s.entry_amount_tokens AS amount,
     s.entry_amount_sol AS amount_sol,
     CASE
-        WHEN s.status IN ('closed_tp', 'closed_sl', 'closed_manual', 'failed') THEN 'closed'
+        WHEN typeof(s.status) = 'text' AND (s.status GLOB 'closed_*' OR s.status = 'failed') THEN 'closed'
         ELSE s.status
     END AS status,
     utc(CAST(s.opened_at AS BLOB)) AS entry_time,
@@ -39,20 +39,30 @@ SELECT
     nullif(s.user_id, 0) AS user_id,
     NULL AS notes,
     json_patch('{}', json_object(
-        'legacy_status', CASE WHEN s.status IN ('closed_tp', 'closed_sl', 'closed_manual', 'failed') THEN s.status END,
+        'legacy_status',
+        CASE WHEN typeof(s.status) = 'text' AND (s.status GLOB 'closed_*' OR s.status = 'failed')
+            THEN json(text_cell(CAST(s.status AS BLOB))) END,
         'take_profit_price', CASE typeof(s.take_profit_price) WHEN 'real' THEN json(cell(s.take_profit_price)) END,
         'stop_loss_price', CASE typeof(s.stop_loss_price) WHEN 'real' THEN json(cell(s.stop_loss_price)) END,
-        'tp_order_id', nullif(CAST(s.tp_order_id AS TEXT), ''),
-        'sl_order_id', nullif(CAST(s.sl_order_id AS TEXT), ''),
+        'tp_order_id',
+        CASE WHEN typeof(s.tp_order_id) = 'text' AND s.tp_order_id <> ''
+            THEN json(text_cell(CAST(s.tp_order_id AS BLOB))) END,
+        'sl_order_id',
+        CASE WHEN typeof(s.sl_order_id) = 'text' AND s.sl_order_id <> ''
+            THEN json(text_cell(CAST(s.sl_order_id AS BLOB))) END,
         'exit_price', CASE WHEN typeof(s.exit_price) = 'real' AND s.exit_price <> 0 THEN json(cell(s.exit_price)) END,
         'exit_amount_sol',
         CASE WHEN typeof(s.exit_amount_sol) = 'real' AND s.exit_amount_sol <> 0 THEN json(cell(s.exit_amount_sol)) END,
         'pnl_sol', CASE WHEN typeof(s.pnl_sol) = 'real' AND s.pnl_sol <> 0 THEN json(cell(s.pnl_sol)) END,
-        'tx_signature_entry', nullif(CAST(s.tx_signature_entry AS TEXT), ''),
-        'tx_signature_exit', nullif(CAST(s.tx_signature_exit AS TEXT), '')
+        'tx_signature_entry',
+        CASE WHEN typeof(s.tx_signature_entry) = 'text' AND s.tx_signature_entry <> ''
+            THEN json(text_cell(CAST(s.tx_signature_entry AS BLOB))) END,
+        'tx_signature_exit',
+        CASE WHEN typeof(s.tx_signature_exit) = 'text' AND s.tx_signature_exit <> ''
+            THEN json(text_cell(CAST(s.tx_signature_exit AS BLOB))) END
     )) AS metadata
 FROM jarvis.positions AS s
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol);
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol) AND typeof(s.symbol) = 'text';
 
 -- back:
 SELECT

@@ -25,7 +25,7 @@ SELECT
     NULL AS wash_sale
 FROM tax.tax_lots AS s
 LEFT JOIN core.trades AS t ON t.signature = s.tx_id
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol)
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol) AND typeof(s.symbol) = 'text'
 LEFT JOIN ids.lot_sales AS u
     ON u.lot = +s.id AND u.sales = 1 AND u.quantity = s.quantity AND s.remaining_quantity = 0;
 

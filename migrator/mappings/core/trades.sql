@@ -2,7 +2,7 @@
 -- source: jarvis.trades
 -- key:    id
 -- number: timestamp
--- keep:   timestamp, legacy_key
+-- keep:   timestamp NULLS LAST, legacy_key
 -- reads:  ids.positions ids.mints ids.swaps
 -- why:    Text ids become integers by time.  A position that is gone is NULL, the link stays in lineage.  A trade was
 --         recorded only after it succeeded, so it is confirmed.  Of two with one signature the earlier stays.  Where
@@ -11,7 +11,7 @@
 SELECT
     s.id AS legacy_key,
     p.id AS position_id,
-    s.side AS direction,
+    iif(typeof(s.side) = 'text', lower(s.side), s.side) AS direction,
     s.symbol AS symbol,
     coalesce(nullif(s.token_mint, ''), m.mint) AS token_address,
     s.amount_tokens AS amount,
@@ -33,7 +33,7 @@ SELECT
     )), '{}') AS metadata
 FROM jarvis.trades AS s
 LEFT JOIN ids.positions AS p ON p.legacy_key = +s.position_id
-LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol)
+LEFT JOIN ids.mints AS m ON m.symbol = lower(s.symbol) AND typeof(s.symbol) = 'text'
 LEFT JOIN ids.swaps AS w ON w.signature = nullif(s.tx_signature, '');
 
 -- back:

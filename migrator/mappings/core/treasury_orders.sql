@@ -71,7 +71,7 @@ SELECT
 FROM sound AS s
 LEFT JOIN ids.order_links AS k ON k.order_id = +s.order_id
 LEFT JOIN ids.positions AS p ON p.legacy_key = +k.position_id
-LEFT JOIN ids.mints AS m ON m.symbol = lower(k.symbol);
+LEFT JOIN ids.mints AS m ON m.symbol = lower(k.symbol) AND typeof(k.symbol) = 'text';
 
 -- back:
 WITH kept AS (

@@ -3,25 +3,25 @@
 --         letter case ignored.  '' and what is not text are no evidence; rows that are quarantined later are.
 
 -- from: jarvis.positions found
-SELECT lower(s.symbol), s.token_mint FROM jarvis.positions AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.token_mint FROM jarvis.positions AS s;
 
 -- from: jarvis.positions specified
-SELECT lower(s.symbol), s.token_address FROM jarvis.positions AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.token_address FROM jarvis.positions AS s;
 
 -- from: jarvis.trades found
-SELECT lower(s.symbol), s.token_mint FROM jarvis.trades AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.token_mint FROM jarvis.trades AS s;
 
 -- from: jarvis.trades specified
-SELECT lower(s.symbol), s.token_address FROM jarvis.trades AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.token_address FROM jarvis.trades AS s;
 
 -- from: call_tracking.calls found
-SELECT lower(s.symbol), s.contract FROM call_tracking.calls AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.contract FROM call_tracking.calls AS s;
 
 -- from: call_tracking.calls specified
-SELECT lower(s.symbol), s.token_address FROM call_tracking.calls AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.token_address FROM call_tracking.calls AS s;
 
 -- from: jarvis_x_memory.token_mentions found
-SELECT lower(s.symbol), s.contract_address FROM jarvis_x_memory.token_mentions AS s;
+SELECT iif(typeof(s.symbol) = 'text', lower(s.symbol), NULL), s.contract_address FROM jarvis_x_memory.token_mentions AS s;
 
 -- gives:
 SELECT column1, min(column2)
