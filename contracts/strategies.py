@@ -188,7 +188,8 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     names = draw(st.permutations(read))[: draw(st.sampled_from([len(read), 1, 2]))] if read else []
     names += draw(st.lists(st.sampled_from(carried), max_size=1)) if carried else []
     drawn = [draw(st.one_of({**found, **shapes}[table])) for table in names]
-    if drawn and draw(st.booleans()):
+    emptied = draw(st.booleans())
+    if drawn and emptied:
         drawn[0] = replace(drawn[0], rows=())
     if draw(st.booleans()):
         drawn.append(draw(unexpected_tables()))

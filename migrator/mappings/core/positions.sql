@@ -78,13 +78,13 @@ SELECT
         WHEN t.take_profit_percent
             IS (json_extract(t.metadata, '$.take_profit_price') / t.entry_price - 1) * 100
         THEN json_extract(t.metadata, '$.take_profit_price')
-        ELSE t.entry_price * (1 + t.take_profit_percent / 100)
+        ELSE t.entry_price * (1 + t.take_profit_percent / 100) + 0.0
     END AS take_profit_price,
     CASE
         WHEN t.stop_loss_percent
             IS (1 - json_extract(t.metadata, '$.stop_loss_price') / t.entry_price) * 100
         THEN json_extract(t.metadata, '$.stop_loss_price')
-        ELSE t.entry_price * (1 - t.stop_loss_percent / 100)
+        ELSE t.entry_price * (1 - t.stop_loss_percent / 100) + 0.0
     END AS stop_loss_price,
     coalesce(json_extract(t.metadata, '$.tp_order_id'), '') AS tp_order_id,
     coalesce(json_extract(t.metadata, '$.sl_order_id'), '') AS sl_order_id,

@@ -40,12 +40,13 @@ SELECT
         WHEN coalesce(t.disposal_date, t.disposal_proceeds_usd) IS NULL THEN t.quantity
         ELSE 0.0
     END AS remaining_quantity,
-    t.cost_basis_usd / t.quantity AS cost_per_unit,
+    -- A REAL column has no negative zero.
+    t.cost_basis_usd / t.quantity + 0.0 AS cost_per_unit,
     t.cost_basis_usd AS total_cost,
     0.0 AS fee,
     replace(t.acquisition_date, ' ', 'T') || '+00:00' AS purchase_date,
     r.signature AS tx_id,
-    t.cost_basis_usd / t.quantity AS adjusted_cost_basis,
+    t.cost_basis_usd / t.quantity + 0.0 AS adjusted_cost_basis,
     0.0 AS wash_sale_adjustment
 FROM core.lineage AS l
 JOIN core.tax_lots AS t ON t.id = l.target_id
