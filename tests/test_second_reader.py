@@ -151,7 +151,6 @@ def test_affinity_is_what_sqlite_makes_of_a_value(value, declared, stored):
     assert cells.same(stored, affinity.stored(value, declared))
 
 
-
 def test_members_of_an_object_are_read_with_the_text_that_says_them():
     text = '{"a": 1.50 , "b":{"t":"00ff"},"a":2, "c":"x\\u0000y"}'
 
