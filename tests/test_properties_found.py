@@ -52,6 +52,8 @@ MOVEMENTS = ("id INTEGER", "wallet_address TEXT COLLATE NOCASE", "wallet_label T
 WALLETS = ("address TEXT PRIMARY KEY", "label TEXT", "total_sol_moved REAL", "first_seen TIMESTAMP", "last_active TIMESTAMP", "is_active INTEGER")  # fmt: skip
 METRICS = ("id INTEGER PRIMARY KEY AUTOINCREMENT", "timestamp TEXT", "component TEXT", "total_requests INTEGER", "failed_requests INTEGER", "error_rate REAL", "latency_p50 REAL", "latency_p95 REAL", "latency_p99 REAL", "latency_min REAL", "latency_max REAL", "latency_mean REAL")  # fmt: skip
 SALES = ("id INTEGER PRIMARY KEY", "symbol TEXT", "quantity REAL", "sale_price REAL", "sale_date TEXT", "proceeds REAL", "cost_basis REAL", "gain_loss REAL", "fee REAL", "is_long_term INTEGER", "holding_period_days INTEGER", "long_term_gain_loss REAL", "short_term_gain_loss REAL", "lots_used_json TEXT", "tx_id TEXT")  # fmt: skip
+TRADES = ("id TEXT PRIMARY KEY", "symbol TEXT", "token_mint TEXT", "side TEXT", "amount_sol REAL", "amount_tokens REAL", "price REAL", "timestamp TEXT", "tx_signature TEXT", "position_id TEXT", "user_id INTEGER")  # fmt: skip
+LOTS = ("id INTEGER PRIMARY KEY", "symbol TEXT", "quantity REAL", "remaining_quantity REAL", "cost_per_unit REAL", "total_cost REAL", "fee REAL", "purchase_date TEXT", "tx_id TEXT", "adjusted_cost_basis REAL", "wash_sale_adjustment REAL")  # fmt: skip
 REFLECTIONS = ("id INTEGER", '"trigger" TEXT', "what_happened TEXT", "why_failed TEXT", "lesson TEXT", "new_approach TEXT", "applied INTEGER", "applied_count INTEGER", "created_at TEXT")  # fmt: skip
 
 
@@ -166,3 +168,12 @@ def test_sales_that_share_a_transaction_do_not_multiply_a_wash_sale(run):
 
     (quarantined,) = [dict(a.quarantined) for a in built.targets if a.quarantined]
     assert {"NOT NULL sold_lot_id": 1} == quarantined
+
+
+def test_a_lot_of_a_negative_quantity_cost_zero_and_not_minus_zero(run):
+    trade = ("buy_1", "SOL", "Mint", "buy", 1.0, 1.0, 1.0, "2026-01-17", "sig", "", 0)
+    lot = (1, "SOL", -12.5, -12.5, 0.0, 0.0, 0.0, "2026-01-17", "sig", 0.0, 0.0)
+
+    built = run(legacy_set(jarvis=(table("trades", TRADES, trade),), tax=(table("tax_lots", LOTS, lot),))).built
+
+    assert [1, 1] == [account.mapped for account in built.sources]
