@@ -178,8 +178,12 @@ def test_a_copy_taken_beside_a_writer_is_of_one_instant(data, into, mode):
                 assert [("ok",)] == copied.execute("PRAGMA integrity_check").fetchall()
 
 
-def test_a_writer_that_never_pauses_is_named(data, into):
-    with writing(data / "a.db", "DELETE", 0), pytest.raises(SourceBusy, match=r"kept changing.*stop its writer"):
+def test_a_writer_that_never_pauses_is_named(data, into, monkeypatch):
+    """Each copy finds the source changed; a real writer would pause on a busy machine, and the copy succeed."""
+    made(data / "a.db")
+    monkeypatch.setattr(sqlite, "_copied", lambda *_: False)
+
+    with pytest.raises(SourceBusy, match=r"kept changing.*stop its writer"):
         sqlite.private_copy(data / "a.db", into, patience_s=0.2)
 
 
