@@ -1,6 +1,7 @@
 """Fixtures of the tests."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,4 +15,5 @@ from mapping_bench import Bench
 @pytest.fixture
 def bench(tmp_path):
     """A legacy set to write rows into, and to load: see mapping_bench."""
-    return Bench(tmp_path)
+    with closing(Bench(tmp_path)) as opened:
+        yield opened

@@ -24,6 +24,12 @@ class Bench:
     def __init__(self, folder):
         self.folder = folder
         self.connections = {}
+        self.loaded = []
+
+    def close(self):
+        """Close every connection that a test had."""
+        for connection in (*self.connections.values(), *self.loaded):
+            connection.close()
 
     def database(self, name):
         """Return the legacy database *name*, made empty when it is first asked for."""
@@ -60,6 +66,7 @@ class Bench:
         """Load every table of *target* whose source is there, as a build does, prove it, and return what came of it."""
         paths = {name: self.folder / f"{name}.db" for name in self.connections}
         bench = build.Bench(target, self.folder / f"{target}.db", paths)
+        self.loaded.append(bench.connection)
         bench.connection.execute("COMMIT")
         careless(bench.connection, target)
         bench.connection.execute("BEGIN")
