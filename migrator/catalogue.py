@@ -57,11 +57,13 @@ class Shape:
     Attributes:
         variant: The variant's name, such as ``found``.
         table: The table's name.
+        names: Its columns as declared, in order.
         columns: Name in lower case and declared type in upper case of each column; their order says nothing.
     """
 
     variant: str
     table: str
+    names: tuple[str, ...]
     columns: frozenset[tuple[str, str]]
 
 
@@ -153,18 +155,20 @@ def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
             "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         ).fetchall()
-        return tuple(
-            Shape(
-                variant=variant,
-                table=table,
-                columns=frozenset(
-                    (name.lower(), declared.upper())
-                    for name, declared in connection.execute(
-                        "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,)
-                    )
-                ),
-            )
+        columns = {
+            table: connection.execute(
+                "SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid", (table,)
+            ).fetchall()
             for (table,) in tables
-        )
+        }
     finally:
         connection.close()
+    return tuple(
+        Shape(
+            variant=variant,
+            table=table,
+            names=tuple(name for name, _ in found),
+            columns=frozenset((name.lower(), declared.upper()) for name, declared in found),
+        )
+        for table, found in columns.items()
+    )

@@ -229,11 +229,9 @@ def _select(text: str, file: str, above: int) -> exp.Select:
 
 
 def _legacy_columns(database: str, table: str, variant: str, file: str) -> tuple[str, ...]:
-    known = [one for one in catalogue.legacy_databases() if one.name == database]
-    for one in known:
-        schema = ddl.read(one.ddl)
-        if one.variant in _words(variant) and any(shape.table == table for shape in one.shapes):
-            return tuple(column.name for column in schema.table(table).columns)
+    for shape in catalogue.shapes_of(database):
+        if shape.table == table and shape.variant in _words(variant):
+            return shape.names
     raise MappingError(f"no table {database}.{table} of the variant {variant} is known", where=f"{file}:1:1")
 
 

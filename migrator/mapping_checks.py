@@ -18,7 +18,8 @@ def uses_of(forward: exp.Select, source: str) -> dict[str, tuple[str, ...]]:
     """
     fed: dict[str, list[str]] = {}
     finders = _finders(forward)
-    for target, node in lineage(None, forward, {}, dialect="sqlite", copy=False).items():
+    # Trimmed copies of the SELECT for every column would be for a reader's eyes: they take most of the time.
+    for target, node in lineage(None, forward, {}, dialect="sqlite", copy=False, trim_selects=False).items():
         for leaf in node.walk():
             alias, _, name = leaf.name.replace('"', "").partition(".")
             table = leaf.source if isinstance(leaf.source, exp.Table) else None
@@ -29,9 +30,10 @@ def uses_of(forward: exp.Select, source: str) -> dict[str, tuple[str, ...]]:
     for column in forward.find_all(exp.Column):
         if column.table == "s":
             fed.setdefault(column.name, []).append("(rows)")
+    # Sorted, since lineage walks sets: their order differs from run to run.
     return {
         name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
-        for name, targets in fed.items()
+        for name, targets in sorted(fed.items())
     }
 
 

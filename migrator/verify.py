@@ -40,11 +40,23 @@ def verify(legacy: Path, consolidated: Path, *, config: Path | None = None) -> V
         (Path(folder) / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
         results = Path(folder) / "results.xml"
         command = [
-            *(sys.executable, "-P", "-m", "pytest", "--pyargs", "contracts", "--import-mode=importlib"),
+            *(
+                sys.executable,
+                "-P",
+                "-m",
+                "pytest",
+                "-p",
+                "contracts.plugin",
+                "--pyargs",
+                "contracts",
+                "--import-mode=importlib",
+            ),
             *("-c", str(Path(folder) / "pytest.ini"), "--rootdir", folder, "-p", "no:cacheprovider", "-q"),
             *("--legacy-dir", str(legacy), "--consolidated-dir", str(consolidated), f"--junit-xml={results}"),
         ]
         environment = {name: value for name, value in os.environ.items() if name not in _KEPT_OUT}
+        # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         if config is not None:
             environment["MIGRATOR_CONFIG"] = str(config)
         done = subprocess.run(  # noqa: S603 - our own interpreter and module

@@ -10,6 +10,8 @@ import contracts
 from contracts import specimens
 from migrator import inventory
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(contracts.__file__).parent / "1_inventory"
 
 

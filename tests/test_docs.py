@@ -37,6 +37,7 @@ def test_the_cli_reference_is_what_help_prints():
     assert cli_reference() == path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_first_command_prints_what_the_readme_shows(tmp_path):
     """All but making the environment, which tox's package environment does: tests/readme_first_command.py."""
     (_, command), (_, shown) = BLOCKS[0], BLOCKS[1]

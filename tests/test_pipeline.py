@@ -19,6 +19,8 @@ from migrator import catalogue, config, pipeline
 from migrator.errors import SourceBusy
 from migrator.records import Fate
 
+pytestmark = pytest.mark.slow
+
 PLACES = {database.name: database.place for database in catalogue.legacy_databases()}
 
 

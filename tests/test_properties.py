@@ -1,12 +1,15 @@
 """Properties of the whole pipeline over drawn legacy sets: plan, backup, build, and back."""
 
 import generated
+import pytest
 from hypothesis import given, settings
 
 from contracts import drawn
 from contracts.strategies import legacy_sets
 from migrator import files
 from migrator.errors import Refused
+
+pytestmark = pytest.mark.slow
 
 #: A property that builds several times is tried as many times less often.
 FEWER = settings(max_examples=max(settings.default.max_examples // 4, 5))

@@ -8,6 +8,8 @@ import contracts
 from contracts import sabotage, subject
 from migrator import sqlite
 
+pytestmark = pytest.mark.slow
+
 CONTRACTS = Path(contracts.__file__).parent
 
 

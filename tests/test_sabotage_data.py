@@ -8,6 +8,8 @@ import contracts
 from contracts import pair as pairs
 from contracts import sabotage_data
 
+pytestmark = pytest.mark.slow
+
 VERIFY = Path(contracts.__file__).parent / "5_verify"
 #: Rows asked for beside the hazards: few, because every fault has its own run.
 ROWS = 300
