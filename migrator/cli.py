@@ -289,7 +289,7 @@ def _progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
     ) as bar:
-        task = bar.add_task("begin", total=len(pipeline.STEPS), rate="")
+        task = bar.add_task("begin", total=len(pipeline.steps()), rate="")
 
         def done(what: str, rows: int, seconds: float) -> None:
             rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""

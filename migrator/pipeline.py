@@ -31,14 +31,18 @@ __all__ = [
     "need_contracts",
     "plan",
     "rehearse",
+    "steps",
     "verify",
     "verify_stage",
 ]
 
-#: What progress is told of: every target table, and what stands around them.
-STEPS = ("inventory", "plan", "backup", *mapping.all_tables(), "verify")
 #: Called with what was done, the rows, and seconds.
 Progress = Callable[[str, int, float], None]
+
+
+def steps() -> tuple[str, ...]:
+    """Return what progress is told of: every target table, and what stands around them."""
+    return ("inventory", "plan", "backup", *mapping.all_tables(), "verify")
 
 
 class Place:

@@ -1,6 +1,7 @@
-"""Runs the README's first command as a newcomer would: a fresh copy, no environment but the system's Python.
+"""Runs the README's first command as a newcomer would and compares what it prints with what the README shows.
 
-Not a test module: tox's ``package`` environment calls it, since it makes a virtual environment and installs into it.
+It has a fresh copy, and no environment but the system's Python.  Not a test module: tox's ``package`` environment calls
+it, since it makes a virtual environment and installs into it.
 """
 
 import os
@@ -15,7 +16,7 @@ HERE = Path(__file__).parent.parent
 
 
 def main() -> int:
-    (command, *_) = re.findall(r"```sh\n(.*?)```", (HERE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (command, shown, *_) = re.findall(r"```\w+\n(.*?)```", (HERE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     left_out = shutil.ignore_patterns(".git", ".tox", ".venv", "*_cache", "__pycache__", "demo")
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
@@ -26,7 +27,25 @@ def main() -> int:
             name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON", "TOX"))
         }
         path = f"{folder}:{os.environ['PATH']}"
-        return subprocess.run(["bash", "-ec", command], cwd=clone, env=kept | {"PATH": path}, check=False).returncode
+        done = subprocess.run(
+            ["bash", "-ec", command],
+            cwd=clone,
+            env=kept | {"PATH": path},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    print(done.stdout)
+    printed = {as_shown(line) for line in done.stdout.splitlines()} | {"#"}
+    missing = [line for line in shown.strip().splitlines() if as_shown(line) not in printed]
+    for line in missing:
+        print("README.md shows what was not printed:", line, file=sys.stderr)
+    return done.returncode or bool(missing)
+
+
+def as_shown(line: str) -> str:
+    """Seconds differ from run to run, widths from terminal to terminal; the README leaves lines out with '...'."""
+    return re.sub(r"\b\d+\.\d+\b|\.\.\.", "#", " ".join(line.split()))
 
 
 if __name__ == "__main__":
