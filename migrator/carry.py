@@ -32,7 +32,8 @@ def create_sql(sql: str, schema: str, name: str) -> str:
         raise DdlError("not a CREATE TABLE with columns", where=name)
     opening = words.index("(")
     closing = _closing(words, opening)
-    parts = [_without_references(part) for part in _split(lexemes[opening + 1 : closing])]
+    body = _unqualified(lexemes[opening + 1 : closing], _unquoted(words[opening - 1]))
+    parts = [_without_references(part) for part in _split(body)]
     kept = ", ".join("".join(part).strip() for part in parts if part)
     options = "".join(lexemes[closing + 1 :])
     return f"CREATE TABLE {quoted(schema)}.{quoted(name)} ({kept}){options}"
@@ -106,6 +107,25 @@ def _closing(words: list[str], opening: int) -> int:
         if depth == 0:
             return place
     raise DdlError("a bracket is never closed", where=" ".join(words[:opening]))
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1] if word[:1] in ('"', "`", "[", "'") else word
+
+
+def _unqualified(lexemes: list[str], table: str) -> list[str]:
+    """Return *lexemes* with the columns that name their own *table*, as in CHECK (t.a > 0), without it: it is renamed."""
+    words = _words(lexemes)
+    kept: list[str] = []
+    place = 0
+    while place < len(lexemes):
+        if words[place + 1 : place + 2] == ["."] and _unquoted(words[place]) == table:
+            kept.append(" ")
+            place += 2
+        else:
+            kept.append(lexemes[place])
+            place += 1
+    return kept
 
 
 def _split(lexemes: list[str]) -> list[list[str]]:

@@ -47,6 +47,18 @@ def test_all_but_the_foreign_keys_is_as_found(sql):
     )
 
 
+def test_a_column_that_names_its_table_is_the_copys_column():
+    sql = """CREATE TABLE "t" (a INT CHECK(t.a > 0 AND "T" . a <> 9.5), b AS (t.a || '.t.a'), CHECK (not[t].a > 100))"""
+    with closing(sqlite.memory()) as connection:
+        connection.execute(carry.create_sql(sql, "main", "carried"))
+        connection.execute("INSERT INTO carried (a) VALUES (100)")
+
+        assert [(100, "100.t.a")] == connection.execute("SELECT a, b FROM carried").fetchall()
+        for refused in (0, 9.5, 101):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute("INSERT INTO carried (a) VALUES (?)", (refused,))
+
+
 def test_every_legacy_table_can_be_carried():
     for database in catalogue.legacy_databases():
         for _, statement in ddl.statements(database.ddl):

@@ -65,6 +65,7 @@ def test_a_wrong_folder_is_one_sentence(tmp_path, arguments, sentence):
     assert ["something"] == [path.name for path in tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_specimen_then_inventory_as_the_readme_has_it(tmp_path):
     made = run("specimen", tmp_path / "demo", "--dirty", "--wal", "--seed", 7)
     found = run("inventory", "--data-dir", tmp_path / "demo")
@@ -73,6 +74,7 @@ def test_specimen_then_inventory_as_the_readme_has_it(tmp_path):
     assert "jarvis.db" in found.stdout
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_a_schema_version(tmp_path):
     made = json.loads(run("specimen", tmp_path / "demo", "--rows", 300, "--json").stdout)
     found = json.loads(run("inventory", "--data-dir", tmp_path / "demo", "--json").stdout)
@@ -81,6 +83,7 @@ def test_json_is_one_object_with_a_schema_version(tmp_path):
     assert "inventory" == found["command"]
 
 
+@pytest.mark.slow
 def test_an_option_has_a_twin_in_the_environment(tmp_path):
     run("specimen", tmp_path / "demo", "--rows", 300)
 

@@ -49,6 +49,7 @@ def test_every_link_in_the_docs_leads_somewhere():
             assert link.startswith("https://") or (page.parent / link).exists(), f"{page}: {link}"
 
 
+@pytest.mark.slow
 def test_the_worked_example_of_a_contract_works(pytester, tmp_path):
     """The contract that contracts/README.md shows is collected, holds, and can fail."""
     page = (Path(contracts.__file__).parent / "README.md").read_text(encoding="utf-8")

@@ -826,6 +826,7 @@ def test_a_full_disk_is_a_reason(data, tmp_path, monkeypatch):
     assert "no space for its private copy" in examine.examine(data / "a.db", copy=tmp_path / "c", seconds=9)["reason"]
 
 
+@pytest.mark.slow
 def test_memory_that_does_not_suffice_is_a_reason(data):
     made(
         data / "a.db",

@@ -15,7 +15,7 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import catalogue, config, pipeline
+from migrator import catalogue, config, ddl, functions, mapping, pipeline, sqlite
 from migrator.errors import SourceBusy
 from migrator.records import Fate
 
@@ -94,6 +94,28 @@ def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused
         account.table: sum(account.quarantined.values()) for account in built.targets if account.quarantined
     }
     assert before == content(place.data_dir)
+
+
+def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
+    """The application may write anything after the cutover; going back must not end in 'malformed JSON'."""
+    place = pipeline.Place(data)
+    built_from(place, config.load(data / "migrator.toml"))
+    spoilt = 0
+    for target in catalogue.TARGETS:
+        with closing(sqlite.memory()) as connection:
+            sqlite.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
+            functions.register(connection)
+            connection.text_factory = bytes
+            for table in ddl.target(target).tables:
+                for column in table.columns:
+                    spoilt += connection.execute(
+                        f"UPDATE {target}.{table.name} SET {column.name} = '{{\"a'"
+                        f" WHERE typeof({column.name}) = 'text' AND {column.name} GLOB '{{*}}'"
+                    ).rowcount
+            for one in mapping.mappings():
+                if one.target == target and one.back:
+                    connection.execute(one.back).fetchall()
+    assert spoilt > 1000
 
 
 def test_every_file_ends_in_one_fate(data):

@@ -199,6 +199,7 @@ def test_a_message_is_of_a_kind(role, content, kind):
     assert kind == reading_of("telegram_memory.messages").forward["message_type"]({"role": role, "content": content})
 
 
+@pytest.mark.slow
 def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 40)
     legacy = pairs.specimen(tmp_path / "data", rows=300)

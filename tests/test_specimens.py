@@ -324,6 +324,7 @@ def test_hazards_are_there(dirty: Set, file: str, sql: str, expected: object) ->
 
 
 @pytest.mark.parametrize("options", [{}, {"rows": 300, "seed": 3}, {"variant": "specified"}])
+@pytest.mark.slow
 def test_what_hazards_cost_is_what_the_prediction_rises_by(tmp_path: Path, options: dict[str, Any]) -> None:
     """Two counts that know nothing of each other: the planter's own, and the rules applied to the finished set."""
     before = make(tmp_path / "clean", **options)

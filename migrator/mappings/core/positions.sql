@@ -103,5 +103,11 @@ SELECT
     coalesce(json_extract(t.metadata, '$.tx_signature_exit'), '') AS tx_signature_exit,
     coalesce(t.user_id, 0) AS user_id
 FROM core.lineage AS l
-JOIN core.positions AS t ON t.id = l.target_id
+JOIN (
+    SELECT
+        id, symbol, token_address, entry_price, amount, amount_sol, status, entry_time, exit_time, pnl_percent,
+        take_profit_percent, stop_loss_percent, user_id,
+        CASE WHEN json_valid(metadata) THEN metadata END AS metadata
+    FROM core.positions
+) AS t ON t.id = l.target_id
 WHERE l.source = 'jarvis.positions' AND l.target = 'positions';

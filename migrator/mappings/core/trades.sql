@@ -52,6 +52,11 @@ SELECT
     coalesce(p.legacy_key, '') AS position_id,
     coalesce(json_extract(t.metadata, '$.user_id'), 0) AS user_id
 FROM core.lineage AS l
-JOIN core.trades AS t ON t.id = l.target_id
+JOIN (
+    SELECT
+        id, position_id, symbol, token_address, direction, amount, amount_sol, price, signature, timestamp,
+        CASE WHEN json_valid(metadata) THEN metadata END AS metadata
+    FROM core.trades
+) AS t ON t.id = l.target_id
 LEFT JOIN core.lineage AS p ON p.target = 'positions' AND p.target_id = +t.position_id
 WHERE l.source = 'jarvis.trades' AND l.target = 'trades';
