@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import tempfile
 import time
@@ -195,14 +194,7 @@ def _copy(one: _Held, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
     if one.database.mode is not None:
         target.chmod(0o600 & one.database.mode)
-    _give_to_owner(target, one.database.path)
-
-
-def _give_to_owner(path: Path, original: Path) -> None:
-    """Give what root wrote to whom the original belongs to."""
-    if os.geteuid() == 0:
-        status = original.stat()
-        os.chown(path, status.st_uid, status.st_gid)
+    files.give_to_owner_of(one.database.path, target)
 
 
 def _check_read_back(wanted: list[Database], inventory: Inventory) -> None:

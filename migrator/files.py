@@ -49,6 +49,22 @@ def write(path: Path, text: str) -> None:
     replace(draft, path)
 
 
+def rewrite(path: Path, content: bytes) -> None:
+    """Replace the content of the file *path* by *content*, whole or not at all; its mode and owner stay."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    status = path.stat()
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(descriptor, status.st_mode & 0o7777)
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+        os.fsync(descriptor)
+    replace(draft, path)
+
+
 def append(path: Path, line: str) -> None:
     """Append *line* to *path*, for its owner alone, durably."""
     there = path.exists()
@@ -59,6 +75,39 @@ def append(path: Path, line: str) -> None:
         os.fsync(file.fileno())
     if not there:
         sync_folder(path.parent)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give the file *source* the second name *target*, durably; *target* may be that already.
+
+    Raises:
+        OSError: *target* is another file, or the file system knows no hard links.
+    """
+    if not (target.exists() and target.samefile(source)):
+        target.hardlink_to(source)
+    sync_folder(target.parent)
+
+
+def point(name: Path, to: str) -> None:
+    """Make *name* a symbolic link to *to*, in one instant, durably; what had that name is gone."""
+    draft = name.with_name(f".{name.name}.draft")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(to)
+    replace(draft, name)
+
+
+def remove(path: Path) -> None:
+    """Remove the file or link *path*, durably; it need not be there."""
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def give_to_owner_of(original: Path, *paths: Path) -> None:
+    """Give what root wrote to whom *original* belongs to."""
+    if os.geteuid() == 0:
+        status = original.stat()
+        for path in paths:
+            os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def remove_folder(path: Path) -> None:

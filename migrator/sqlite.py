@@ -91,6 +91,27 @@ def lock(path: Path, patience_s: float) -> sqlite3.Connection:
     return connection
 
 
+def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
+    """Open a database in its place for the one who is about to move it, trusting nothing in it.
+
+    Only cutover, rollback and recovery may call this.  A hot journal is rolled back and a WAL is recovered.
+    """
+    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
+    return _distrusting(connection)
+
+
+def shut(connection: sqlite3.Connection) -> None:
+    """Fold the WAL into the file and keep everybody else from writing until *connection* is closed.
+
+    SQLite leaves WAL mode only while nobody else has the database open in it.
+
+    Raises:
+        sqlite3.OperationalError: Somebody has it open in WAL mode, or is writing.
+    """
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("BEGIN IMMEDIATE")
+
+
 def application(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
     """Open a consolidated database as the application has to: constraints alive, commits durable enough.
 

@@ -1,0 +1,175 @@
+"""Cutover: the consolidated set takes the legacy set's place, in one instant.
+
+Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied to
+``backup/<run>/consolidated`` (a rollback compares with them).  Then writers are held up, the names are led through the
+pointer of :mod:`migrator.switch`, and the pointer is turned: that one rename is the commit.  What fails before it is
+undone; what fails after it is finished by :mod:`migrator.recovery`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from migrator import catalogue, files, held, holders, recovery, sqlite, switch
+from migrator.errors import Refused
+from migrator.plain import escaped
+from migrator.records import Database, Fate, Plan, Snapshot, Verdict
+from migrator.switch import Name, Switch, Switched
+
+#: Seconds between two looks for the file that holds the commit back.
+_POLL_S = 0.2
+
+
+def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
+    """Return which names would be switched, and to what; nothing is touched."""
+    data_dir = plan.inventory.data_dir.resolve()
+    names = [
+        Name(
+            place=database.place if not database.place.is_absolute() else switch.outside(database.place),
+            path=database.path.parent.resolve() / database.path.name,
+            target=_target(plan, database),
+            journal_mode=database.journal_mode,
+        )
+        for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
+        if _target(plan, database)
+    ]
+    return Switch(
+        data_dir=data_dir, kind=switch.CUTOVER, run=snapshot.run, env_file=env_file.absolute(), names=tuple(names)
+    )
+
+
+def _target(plan: Plan, database: Database) -> str:
+    """Return the consolidated database that the tables of *database* go to, '' if none does."""
+    own = [one for one in plan.tables if one.source.partition(".")[0] == database.known_as]
+    homes = [one.into.partition(".")[0] for one in own if one.fate in (Fate.MAPPED, Fate.CARRIED)]
+    home = next((one.home for one in catalogue.legacy_databases() if one.name == database.name), "")
+    return home if home in homes else max(homes, key=homes.count, default="")
+
+
+def unanswered(plan: Plan) -> tuple[str, ...]:
+    """Return the legacy tables that will not answer under their name any more: the application's code has to know."""
+    return tuple(
+        f"{one.source} is {one.into} now"
+        for one in plan.tables
+        if one.into and one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower()
+    )
+
+
+def refusals(wanted: Switch) -> list[str]:
+    """Return why the names cannot be switched, one sentence each; nothing is touched."""
+    found = []
+    for name in wanted.names:
+        if name.path.is_symlink() or not name.path.is_file():
+            found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
+            continue
+        status = name.path.stat()
+        if status.st_nlink > 1:
+            found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
+        if status.st_dev != wanted.data_dir.stat().st_dev:
+            found.append(f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}")
+    for target in wanted.targets:
+        if wanted.installed(target).exists():
+            found.append(f"{escaped(wanted.installed(target))}: is there already")
+        if not wanted.staged(target).is_file():
+            found.append(f"{escaped(wanted.staged(target))}: is not there; run: migrator migrate")
+    if wanted.env_file.exists() and not wanted.env_file.is_file():
+        found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
+    found += [str(holder) for holder in holders.holders(name.path for name in wanted.names)]
+    return found
+
+
+def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None]) -> Switched:
+    """Switch the names of *wanted* to the consolidated set in the stage.
+
+    Args:
+        wanted: What :func:`prepare` returned, and :func:`refusals` has nothing against.
+        snapshot: What the consolidated set was built from: the legacy files still have to hold it.
+        waiting: Is told that a hold file keeps the commit back.
+
+    Raises:
+        Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
+        OSError: A step failed; before the commit all is as it was.
+    """
+    digests = {database.place: database.digest for database in snapshot.inventory.databases}
+    expected = {name.path: digests[name.place] for name in wanted.names}
+    _keep_baseline(wanted)
+    _wait(wanted.root / "hold", waiting)
+    with contextlib.ExitStack() as stack:
+        begun = stack.enter_context(held.held(expected))
+        switch.write(wanted)
+        try:
+            _install(wanted)
+            switch.make_legacy_tree(wanted)
+            switch.make_new_tree(wanted)
+            switch.commit(wanted, switch.LEGACY)
+            switch.indirect(wanted)
+            held.refuse_holders(expected)
+        except BaseException:
+            # The names are ours alone, whatever interrupted us: leave everything as it was.
+            recovery.undo_cutover(wanted)
+            stack.close()
+            recovery.restore_journal_modes(wanted)
+            switch.finish(wanted)
+            raise
+        switch.commit(wanted, switch.NEW)
+        recovery.finish_cutover(wanted)
+        late = holders.holders(wanted.originals / name.place for name in wanted.names)
+        blocked_s = time.monotonic() - begun
+    recovery.back_to_wal(wanted)
+    switch.finish(wanted)
+    return Switched(
+        kind=switch.CUTOVER,
+        run=wanted.run,
+        executed=True,
+        names=_shown(wanted),
+        blocked_s=blocked_s,
+        findings=tuple(f"{holder}, but the file was moved away: restart it" for holder in late),
+    )
+
+
+def foreseen(wanted: Switch, reasons: tuple[str, ...], findings: tuple[str, ...]) -> Switched:
+    """Return what a cutover would do."""
+    return Switched(
+        kind=switch.CUTOVER, run=wanted.run, executed=False, names=_shown(wanted), refusals=reasons, findings=findings
+    )
+
+
+def _shown(wanted: Switch) -> dict[str, str]:
+    return {str(name.place): catalogue.TARGETS[name.target] for name in wanted.names}
+
+
+def _keep_baseline(wanted: Switch) -> None:
+    """Copy the three databases as they are installed; a rollback compares with them."""
+    draft = wanted.baseline.with_name("consolidated.partial")
+    files.remove_folder(draft)
+    files.remove_folder(wanted.baseline)
+    files.make_private_folder(draft)
+    for target in wanted.targets:
+        staged = wanted.staged(target)
+        # The switch happens in rollback-journal mode: one file is all there is of a database.
+        with contextlib.closing(sqlite.scratch(staged)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+        files.sync_file(staged)
+        files.give_to_owner_of(wanted.data_dir, staged)
+        shutil.copyfile(staged, draft / staged.name)
+        (draft / staged.name).chmod(0o600)
+        files.sync_file(draft / staged.name)
+    files.replace(draft, wanted.baseline)
+
+
+def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
+    if hold.exists():
+        waiting(f"{escaped(hold)} holds the cutover back; remove it to go on")
+    while hold.exists():
+        time.sleep(_POLL_S)
+
+
+def _install(wanted: Switch) -> None:
+    for target in wanted.targets:
+        if wanted.installed(target).exists():
+            raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
+        files.replace(wanted.staged(target), wanted.installed(target))

@@ -1,0 +1,111 @@
+"""Recovery: brings a switch that was cut short to its end, forward or back, as the pointer says.
+
+Every step may be done again: a recovery that is cut short itself is begun anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from migrator import envfile, files, held, sqlite, switch
+from migrator.switch import Switch
+
+
+def recover(data_dir: Path) -> str:
+    """Bring an interrupted switch in *data_dir* to its end; return a sentence that says what was done, '' if nothing.
+
+    Raises:
+        Refused: A process has one of the databases open.
+        MigratorError: The names are not as we left them.
+    """
+    found = switch.read(data_dir)
+    if found is None or found.finished:
+        return ""
+    pointed = switch.pointed(found)
+    if found.kind == switch.CUTOVER:
+        if pointed == switch.NEW:
+            finish_cutover(found)
+            back_to_wal(found)
+            said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
+        else:
+            # Somebody may have started to work on the legacy files again: nobody may while their names move.
+            with held.held({name.path: "" for name in found.names}):
+                undo_cutover(found)
+            restore_journal_modes(found)
+            said = f"a cutover to run {found.run} had been cut short before its commit; everything is as it was before"
+    elif pointed == switch.NEW:
+        undo_rollback(found)
+        back_to_wal(found)
+        said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
+    else:
+        finish_rollback(found)
+        restore_journal_modes(found)
+        said = f"the rollback from run {found.run} had been cut short after its commit; it is finished"
+    switch.finish(found)
+    return said
+
+
+def undo_cutover(wanted: Switch) -> None:
+    """Go back to before a cutover that has not committed: the legacy files under their names, the three in the stage."""
+    envfile.set_flag(wanted.env_file, on=False)
+    if switch.pointed(wanted):
+        switch.put_back(wanted, switch.LEGACY)
+        # Only now does no name go through the pointer.
+        files.remove(wanted.pointer)
+    files.remove_folder(wanted.tree(switch.LEGACY))
+    files.remove_folder(wanted.tree(switch.NEW))
+    for target in wanted.targets:
+        if wanted.installed(target).exists() and not wanted.staged(target).exists():
+            files.replace(wanted.installed(target), wanted.staged(target))
+
+
+def finish_cutover(wanted: Switch) -> None:
+    """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup."""
+    envfile.set_flag(wanted.env_file, on=True)
+    switch.flatten(wanted)
+    for name in wanted.names:
+        kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
+        if kept.exists():
+            files.make_private_folder(original.parent)
+            files.replace(kept, original)
+    files.remove_folder(wanted.tree(switch.LEGACY))
+
+
+def undo_rollback(wanted: Switch) -> None:
+    """Go back to before a rollback that has not committed: the names as specified, the flag as it was."""
+    switch.flatten(wanted)
+    files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    envfile.set_flag(wanted.env_file, on=True)
+
+
+def finish_rollback(wanted: Switch) -> None:
+    """Go on from the commit of a rollback: the legacy files under their names, the three out of the way."""
+    envfile.set_flag(wanted.env_file, on=False)
+    switch.put_back(wanted, switch.ROLLED_BACK)
+    files.make_private_folder(wanted.left_behind)
+    for target in wanted.targets:
+        installed = wanted.installed(target)
+        if installed.exists():
+            files.replace(installed, wanted.left_behind / installed.name)
+    files.remove(wanted.pointer)
+    files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    files.remove_folder(wanted.tree(switch.NEW))
+
+
+def back_to_wal(wanted: Switch) -> None:
+    """Put the three databases into WAL mode, as specified."""
+    for target in wanted.targets:
+        _set_journal_mode(wanted.installed(target), "wal")
+
+
+def restore_journal_modes(wanted: Switch) -> None:
+    """Put the legacy databases into the journal modes that they had."""
+    for name in wanted.names:
+        if name.journal_mode == "wal":
+            _set_journal_mode(name.path, name.journal_mode)
+
+
+def _set_journal_mode(path: Path, mode: str) -> None:
+    with contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")

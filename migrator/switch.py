@@ -1,0 +1,264 @@
+"""The switch between two sets: every name goes through one pointer, and one rename of the pointer is the commit.
+
+While a switch is under way::
+
+    DIR/jarvis.db                    -> .migrator/active/jarvis.db        each legacy name
+    DIR/.migrator/active             -> legacy | new | rolled-back        the pointer: the one truth
+    DIR/.migrator/legacy/jarvis.db                                        the very file that was DIR/jarvis.db
+    DIR/.migrator/new/jarvis.db      -> ../../jarvis_core.db
+    DIR/.migrator/rolled-back/jarvis.db                                   the legacy file with the rows written since
+
+Before and after, the names stand alone: regular files, or links to a consolidated database.  Whatever dies in between,
+each name resolves to one complete set, and :mod:`migrator.recovery` finds in the pointer alone which way to go on.
+``switch.json`` holds what names there are, and whether the switch has come to its end; it never decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from migrator import catalogue, files
+from migrator.errors import MigratorError
+
+#: Where the pointer may point.
+LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
+#: What a switch does.
+CUTOVER, ROLLBACK = "cutover", "rollback"
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """A legacy database's name, and what it stands for.
+
+    Attributes:
+        place: Where it lies below a snapshot, and below each tree of the switch.
+        path: The name itself, absolute, its folders without links.
+        target: The consolidated database it becomes a link to: ``core``.
+        journal_mode: The journal mode that the legacy database had.
+    """
+
+    place: PurePosixPath
+    path: Path
+    target: str
+    journal_mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A switch under way, or the last one.
+
+    Attributes:
+        data_dir: The data directory, without links.
+        kind: ``cutover`` or ``rollback``.
+        run: The run of the snapshot that the consolidated set was built from.
+        env_file: The application's .env.
+        names: The legacy databases that are switched.
+        finished: Whether it has come to its end.
+    """
+
+    data_dir: Path
+    kind: str
+    run: str
+    env_file: Path
+    names: tuple[Name, ...]
+    finished: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds all that belongs to a switch under way."""
+        return self.data_dir / ".migrator"
+
+    @property
+    def pointer(self) -> Path:
+        """The link that decides."""
+        return self.root / "active"
+
+    @property
+    def stage(self) -> Path:
+        """Where the three databases lie before a cutover."""
+        return self.root / "stage"
+
+    @property
+    def originals(self) -> Path:
+        """Where the legacy files lie after a cutover."""
+        return self.data_dir / "backup" / self.run / "originals"
+
+    @property
+    def baseline(self) -> Path:
+        """The three databases as they were installed."""
+        return self.data_dir / "backup" / self.run / "consolidated"
+
+    @property
+    def left_behind(self) -> Path:
+        """Where the three databases lie after a rollback, with what no legacy table can hold."""
+        return self.data_dir / "backup" / self.run / "rolled-back"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The consolidated databases."""
+        return tuple(catalogue.TARGETS)
+
+    def tree(self, which: str) -> Path:
+        """Return the folder that the pointer may point to."""
+        return self.root / which
+
+    def installed(self, target: str) -> Path:
+        """Return the path of a consolidated database after the cutover."""
+        return self.data_dir / catalogue.TARGETS[target]
+
+    def staged(self, target: str) -> Path:
+        """Return the path of a consolidated database before the cutover."""
+        return self.stage / catalogue.TARGETS[target]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switched:
+    """A cutover or a rollback, done or foreseen.
+
+    Attributes:
+        kind: ``cutover`` or ``rollback``.
+        run: The run of the snapshot that the consolidated set was built from.
+        executed: Whether it was done; else this is what would be done.
+        names: Legacy place -> file name of the consolidated database that it stands for after a cutover.
+        refusals: Why it cannot be done, one sentence each.
+        blocked_s: Seconds for which writers were held up.
+        findings: What a person should know, one sentence each.
+        residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
+    """
+
+    kind: str
+    run: str
+    executed: bool
+    names: Mapping[str, str]
+    refusals: tuple[str, ...] = ()
+    blocked_s: float = 0.0
+    findings: tuple[str, ...] = ()
+    residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def outside(path: PurePosixPath) -> PurePosixPath:
+    """Return the place, below a snapshot and below each tree, of a database outside of the data directory."""
+    return PurePosixPath("included", path.name)
+
+
+def read(data_dir: Path) -> Switch | None:
+    """Return the switch that is under way in *data_dir* or was the last one, or None.
+
+    Raises:
+        MigratorError: What was written about it is not what we write.
+    """
+    home = data_dir.resolve()
+    path = home / ".migrator" / "switch.json"
+    if not path.exists():
+        return None
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        if written["schema"] != _SCHEMA:
+            raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
+        return Switch(
+            data_dir=home,
+            kind=written["kind"],
+            run=written["run"],
+            env_file=Path(written["env_file"]),
+            names=tuple(
+                Name(
+                    place=PurePosixPath(name["place"]),
+                    path=home / os.fsdecode(bytes.fromhex(name["path"])),
+                    target=name["target"],
+                    journal_mode=name["journal_mode"],
+                )
+                for name in written["names"]
+            ),
+            finished=written["finished"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
+
+
+def write(switch: Switch) -> None:
+    """Write down what is switched, whole or not at all."""
+    written = {
+        "schema": _SCHEMA,
+        "kind": switch.kind,
+        "run": switch.run,
+        "env_file": str(switch.env_file),
+        "finished": switch.finished,
+        "names": [
+            {
+                "place": str(name.place),
+                # A name may be any bytes; a path outside of the data directory stays absolute.
+                "path": os.fsencode(os.path.relpath(name.path, switch.data_dir)).hex(),
+                "target": name.target,
+                "journal_mode": name.journal_mode,
+            }
+            for name in switch.names
+        ],
+    }
+    files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
+
+
+def finish(switch: Switch) -> Switch:
+    """Write down that *switch* has come to its end."""
+    done = replace(switch, finished=True)
+    write(done)
+    return done
+
+
+def pointed(switch: Switch) -> str:
+    """Return where the pointer points, '' if there is none."""
+    return str(switch.pointer.readlink()) if switch.pointer.is_symlink() else ""
+
+
+def make_legacy_tree(switch: Switch) -> None:
+    """Give each legacy file its second name, below ``legacy``."""
+    for name in switch.names:
+        kept = switch.tree(LEGACY) / name.place
+        files.make_private_folder(kept.parent)
+        files.link(name.path, kept)
+
+
+def make_new_tree(switch: Switch) -> None:
+    """Make the links to the consolidated databases, below ``new``."""
+    for name in switch.names:
+        link = switch.tree(NEW) / name.place
+        files.make_private_folder(link.parent)
+        files.point(link, os.path.relpath(switch.installed(name.target), link.parent))
+
+
+def commit(switch: Switch, to: str) -> None:
+    """Turn the pointer: all names that go through it change in one instant."""
+    files.point(switch.pointer, to)
+
+
+def indirect(switch: Switch) -> None:
+    """Make each name a link through the pointer."""
+    for name in switch.names:
+        through = switch.pointer / name.place
+        files.point(name.path, os.path.relpath(through, name.path.parent))
+
+
+def flatten(switch: Switch) -> None:
+    """Make each name a link to its consolidated database, as specified."""
+    for name in switch.names:
+        files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
+
+
+def put_back(switch: Switch, tree: str) -> None:
+    """Give each file of *tree* the legacy name that goes through the pointer to it."""
+    for name in switch.names:
+        kept = switch.tree(tree) / name.place
+        if not kept.exists():
+            continue
+        if name.path.is_symlink():
+            files.replace(kept, name.path)
+        elif name.path.samefile(kept):
+            files.remove(kept)
+        else:
+            raise MigratorError("is neither a link of ours nor the file we know", where=name.path, hint="look at it")
