@@ -29,6 +29,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
     data_dir = plan.inventory.data_dir.resolve()
     names = [
         Name(
+            database=database.known_as,
             place=database.place if not database.place.is_absolute() else switch.outside(database.place),
             path=database.path.parent.resolve() / database.path.name,
             target=_target(plan, database),
@@ -37,8 +38,14 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
         if _target(plan, database)
     ]
+    switched = {name.database for name in names}
     return Switch(
-        data_dir=data_dir, kind=switch.CUTOVER, run=snapshot.run, env_file=env_file.absolute(), names=tuple(names)
+        data_dir=data_dir,
+        kind=switch.CUTOVER,
+        run=snapshot.run,
+        env_file=env_file.absolute(),
+        names=tuple(names),
+        tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
     )
 
 
@@ -125,7 +132,7 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
         kind=switch.CUTOVER,
         run=wanted.run,
         executed=True,
-        names=_shown(wanted),
+        names=switch.shown(wanted),
         blocked_s=blocked_s,
         findings=tuple(f"{holder}, but the file was moved away: restart it" for holder in late),
     )
@@ -134,12 +141,13 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
 def foreseen(wanted: Switch, reasons: tuple[str, ...], findings: tuple[str, ...]) -> Switched:
     """Return what a cutover would do."""
     return Switched(
-        kind=switch.CUTOVER, run=wanted.run, executed=False, names=_shown(wanted), refusals=reasons, findings=findings
+        kind=switch.CUTOVER,
+        run=wanted.run,
+        executed=False,
+        names=switch.shown(wanted),
+        refusals=reasons,
+        findings=findings,
     )
-
-
-def _shown(wanted: Switch) -> dict[str, str]:
-    return {str(name.place): catalogue.TARGETS[name.target] for name in wanted.names}
 
 
 def _keep_baseline(wanted: Switch) -> None:
@@ -149,15 +157,11 @@ def _keep_baseline(wanted: Switch) -> None:
     files.remove_folder(wanted.baseline)
     files.make_private_folder(draft)
     for target in wanted.targets:
-        staged = wanted.staged(target)
-        # The switch happens in rollback-journal mode: one file is all there is of a database.
-        with contextlib.closing(sqlite.scratch(staged)) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")
-        files.sync_file(staged)
-        files.give_to_owner_of(wanted.data_dir, staged)
-        shutil.copyfile(staged, draft / staged.name)
-        (draft / staged.name).chmod(0o600)
-        files.sync_file(draft / staged.name)
+        copy = draft / wanted.staged(target).name
+        # Nothing is in the WAL of a finished build: the file is all there is.
+        shutil.copyfile(wanted.staged(target), copy)
+        copy.chmod(0o600)
+        _leave_wal(copy)
     files.replace(draft, wanted.baseline)
 
 
@@ -172,4 +176,13 @@ def _install(wanted: Switch) -> None:
     for target in wanted.targets:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
+        files.give_to_owner_of(wanted.data_dir, wanted.staged(target))
+        _leave_wal(wanted.staged(target))
         files.replace(wanted.staged(target), wanted.installed(target))
+
+
+def _leave_wal(path: Path) -> None:
+    """Make *path* one durable file: the switch happens in rollback-journal mode."""
+    with contextlib.closing(sqlite.scratch(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    files.sync_file(path)

@@ -58,6 +58,8 @@ def undo_cutover(wanted: Switch) -> None:
     for target in wanted.targets:
         if wanted.installed(target).exists() and not wanted.staged(target).exists():
             files.replace(wanted.installed(target), wanted.staged(target))
+        if wanted.staged(target).exists():
+            _set_journal_mode(wanted.staged(target), "wal")
 
 
 def finish_cutover(wanted: Switch) -> None:

@@ -24,6 +24,8 @@ from types import MappingProxyType
 
 from migrator import catalogue, files
 from migrator.errors import MigratorError
+from migrator.plain import plain
+from migrator.records import Fate, PlannedTable
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
@@ -38,12 +40,14 @@ class Name:
     """A legacy database's name, and what it stands for.
 
     Attributes:
+        database: The legacy database, as mappings and carried tables call it.
         place: Where it lies below a snapshot, and below each tree of the switch.
         path: The name itself, absolute, its folders without links.
         target: The consolidated database it becomes a link to: ``core``.
         journal_mode: The journal mode that the legacy database had.
     """
 
+    database: str
     place: PurePosixPath
     path: Path
     target: str
@@ -60,6 +64,7 @@ class Switch:
         run: The run of the snapshot that the consolidated set was built from.
         env_file: The application's .env.
         names: The legacy databases that are switched.
+        tables: The fate of every legacy table in them.
         finished: Whether it has come to its end.
     """
 
@@ -68,6 +73,7 @@ class Switch:
     run: str
     env_file: Path
     names: tuple[Name, ...]
+    tables: tuple[PlannedTable, ...]
     finished: bool = False
 
     @property
@@ -130,6 +136,7 @@ class Switched:
         refusals: Why it cannot be done, one sentence each.
         blocked_s: Seconds for which writers were held up.
         findings: What a person should know, one sentence each.
+        written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
     """
 
@@ -140,7 +147,13 @@ class Switched:
     refusals: tuple[str, ...] = ()
     blocked_s: float = 0.0
     findings: tuple[str, ...] = ()
+    written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def shown(wanted: Switch) -> Mapping[str, str]:
+    """Return legacy place -> file name of the consolidated database that it stands for after a cutover."""
+    return MappingProxyType({str(name.place): catalogue.TARGETS[name.target] for name in wanted.names})
 
 
 def outside(path: PurePosixPath) -> PurePosixPath:
@@ -169,6 +182,7 @@ def read(data_dir: Path) -> Switch | None:
             env_file=Path(written["env_file"]),
             names=tuple(
                 Name(
+                    database=name["database"],
                     place=PurePosixPath(name["place"]),
                     path=home / os.fsdecode(bytes.fromhex(name["path"])),
                     target=name["target"],
@@ -176,6 +190,7 @@ def read(data_dir: Path) -> Switch | None:
                 )
                 for name in written["names"]
             ),
+            tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
             finished=written["finished"],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -192,6 +207,7 @@ def write(switch: Switch) -> None:
         "finished": switch.finished,
         "names": [
             {
+                "database": name.database,
                 "place": str(name.place),
                 # A name may be any bytes; a path outside of the data directory stays absolute.
                 "path": os.fsencode(os.path.relpath(name.path, switch.data_dir)).hex(),
@@ -200,6 +216,7 @@ def write(switch: Switch) -> None:
             }
             for name in switch.names
         ],
+        "tables": plain(switch.tables),
     }
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
 

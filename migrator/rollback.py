@@ -1,0 +1,131 @@
+"""Rollback: the legacy set takes its place again, with what was written since the cutover.
+
+Everything is prepared on copies while nobody may write: :mod:`migrator.carryback` writes the legacy copies,
+:mod:`migrator.residue` proves them and keeps what they cannot hold.  Then the flag is turned first, so that nobody
+reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from migrator import carryback, envfile, files, held, holders, recovery, residue, sqlite, switch
+from migrator.plain import escaped
+from migrator.switch import Switch, Switched
+
+#: Builds the consolidated set of the legacy copies in a folder, for the proof: target -> path.
+Again = Callable[[Path], Mapping[str, Path]]
+
+
+def refusals(last: Switch | None) -> list[str]:
+    """Return why there can be no rollback, one sentence each; nothing is touched."""
+    if last is None or last.kind != switch.CUTOVER or not last.finished:
+        return ["the legacy set is in use: there is no cutover to roll back"]
+    found = [
+        f"{escaped(path)}: is not there; without it nothing can be compared"
+        for path in (
+            *(last.baseline / last.installed(target).name for target in last.targets),
+            *(last.originals / name.place for name in last.names),
+            *(last.installed(target) for target in last.targets),
+        )
+        if not path.is_file()
+    ]
+    found += [str(holder) for holder in holders.holders(last.installed(target) for target in last.targets)]
+    return found
+
+
+def foreseen(last: Switch, reasons: Sequence[str]) -> Switched:
+    """Return what a rollback would do."""
+    return Switched(
+        kind=switch.ROLLBACK, run=last.run, executed=False, names=switch.shown(last), refusals=tuple(reasons)
+    )
+
+
+def rollback(last: Switch, again: Again) -> Switched:
+    """Switch the names back to the legacy set, with the rows that were written since the cutover.
+
+    Args:
+        last: The finished cutover.
+        again: Builds the consolidated set of the legacy copies, for the proof.
+
+    Raises:
+        Refused: A process has one of the databases open; all is as it was.
+        MigratorError: The legacy copies do not hold what they have to; all is as it was.
+    """
+    wanted = replace(last, kind=switch.ROLLBACK, finished=False)
+    scratch = wanted.root / "rollback"
+    installed = {target: wanted.installed(target) for target in wanted.targets}
+    with contextlib.ExitStack() as stack:
+        begun = stack.enter_context(held.held(dict.fromkeys(installed.values(), "")))
+        switch.write(wanted)
+        try:
+            _prepare(wanted, scratch)
+            copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
+            baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
+            legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
+            homes = {one.database: one.target for one in wanted.names}
+            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline)
+            _sync(wanted)
+            kept = wanted.left_behind / "residue.db"
+            files.make_private_folder(kept.parent)
+            kept.unlink(missing_ok=True)
+            left = residue.keep(done, copies, baseline, again(wanted.tree(switch.ROLLED_BACK)), kept)
+            if left:
+                files.sync_file(kept)
+                files.sync_folder(kept.parent)
+            files.remove_folder(scratch)
+            envfile.set_flag(wanted.env_file, on=False)
+            switch.indirect(wanted)
+            held.refuse_holders(dict.fromkeys(installed.values(), ""))
+        except BaseException:
+            recovery.undo_rollback(wanted)
+            stack.close()
+            recovery.back_to_wal(wanted)
+            switch.write(last)
+            raise
+        switch.commit(wanted, switch.ROLLED_BACK)
+        recovery.finish_rollback(wanted)
+        blocked_s = time.monotonic() - begun
+    recovery.restore_journal_modes(wanted)
+    switch.finish(wanted)
+    return Switched(
+        kind=switch.ROLLBACK,
+        run=wanted.run,
+        executed=True,
+        names=switch.shown(wanted),
+        blocked_s=blocked_s,
+        written={source: dict(counts) for source, counts in sorted(done.written.items())},
+        residue=left,
+    )
+
+
+def _prepare(wanted: Switch, scratch: Path) -> None:
+    """Copy the legacy files to where the pointer will point."""
+    for folder in (scratch, wanted.tree(switch.ROLLED_BACK)):
+        files.remove_folder(folder)
+        files.make_private_folder(folder)
+    for name in wanted.names:
+        original, copy = wanted.originals / name.place, wanted.tree(switch.ROLLED_BACK) / name.place
+        files.make_private_folder(copy.parent)
+        shutil.copyfile(original, copy)
+        shutil.copymode(original, copy)
+        files.give_to_owner_of(original, copy)
+
+
+def _copied(path: Path, copy: Path) -> Path:
+    """Copy a database that we hold; only SQLite may open it, since closing a descriptor would drop our lock."""
+    with contextlib.closing(sqlite.read(path)) as reader, contextlib.closing(sqlite.create(copy)) as writer:
+        reader.backup(writer)
+    return copy
+
+
+def _sync(wanted: Switch) -> None:
+    for name in wanted.names:
+        copy = wanted.tree(switch.ROLLED_BACK) / name.place
+        files.sync_file(copy)
+        files.sync_folder(copy.parent)
