@@ -243,9 +243,7 @@ def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, s
 
 
 def config_of(legacy: Path) -> Path | None:
-    """Return the owners' configuration: ``$MIGRATOR_CONFIG``, or ``migrator.toml`` in the data directory of *legacy*."""
-    if named := os.environ.get("MIGRATOR_CONFIG"):
-        return Path(named)
+    """Return the owners' configuration in the data directory of *legacy*, ``migrator.toml``, or None."""
     # A snapshot lies in backup/<run> of its data directory.
     homes = (legacy, legacy.parent.parent) if legacy.parent.name == "backup" else (legacy,)
     return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
@@ -259,8 +257,10 @@ def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: s
     return folder
 
 
-def migrated(legacy: Path, scratch: Path) -> Path:
+def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Path:
     """Migrate a private copy of the data directory *legacy* below *scratch*; return the consolidated set.
+
+    The configuration is the one at *config_path*, else that of the data directory.
 
     Raises:
         MigratorError: The plan refuses it, or the build fails.
@@ -275,7 +275,7 @@ def migrated(legacy: Path, scratch: Path) -> Path:
             sqlite.private_copy(path, copied)
         elif not path.name.endswith(sqlite.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
-    written = config.load(config_of(legacy))
+    written = config.load(config_path or config_of(legacy))
     place = pipeline.Place(home)
     pipeline.backup(pipeline.plan(place, written), place)
     built = pipeline.build(place, written)

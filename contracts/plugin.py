@@ -1,4 +1,4 @@
-"""The pytest plugin: what is judged, where it is read, and the collector of ``.sql`` contracts.
+"""The pytest plugin: what is judged, where it is read, what it said, and the collector of ``.sql`` contracts.
 
 Installed as the entry point ``contracts`` of ``pytest11``, so that ``pytest --pyargs contracts --consolidated-dir DIR``
 works anywhere.  A packaged suite's options belong in a plugin: a conftest.py would be read too late for them.
@@ -6,66 +6,66 @@ works anywhere.  A packaged suite's options belong in a plugin: a conftest.py wo
 
 from __future__ import annotations
 
-import os
+import datetime as dt
 import re
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from contracts import options, results, vouching
 from contracts.pair import Pair
+from contracts.results import Results
 from contracts.session import NO_PAIR, SESSION, Session
 from contracts.sql_contract import SqlContractFile
 from contracts.subject import Subject
+from migrator import evidence as evidences
 from migrator.errors import UsageError
+from migrator.evidence import Outcome
 
 #: The folder that holds the contracts.
-HERE = Path(__file__).parent
+HERE = results.HERE
+#: What ``--contracts-report`` writes.
+EVIDENCE, JUNIT = "evidence.json", "contracts.xml"
+#: What the contracts said, and the sentences that keep the verdict from GO beside them.
+RESULTS = pytest.StashKey[Results]()
+COMPLAINTS = pytest.StashKey[list[str]]()
 
 _NUMBERED = re.compile(r"[1-9]_[a-z]+")
+#: The key under which workers of xdist are told, and tell.
+_WORKER = "contracts"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options that say what is judged."""
-    group = parser.getgroup("contracts", "contracts on the consolidated databases")
-    group.addoption(
-        "--consolidated-dir",
-        metavar="DIR",
-        type=Path,
-        default=os.environ.get("CONSOLIDATED_DIR") or None,
-        help="Judge the three databases in DIR, or the single database DIR, through private copies. "
-        "Default: $CONSOLIDATED_DIR, else what a migration makes of the legacy set.",
-    )
-    group.addoption(
-        "--legacy-dir",
-        metavar="DIR",
-        type=Path,
-        default=os.environ.get("LEGACY_DIR") or None,
-        help="The legacy databases in DIR, a data directory or a snapshot of one, read through private copies. "
-        "Default: $LEGACY_DIR, else a dirty specimen, unless --consolidated-dir is given.",
-    )
-    group.addoption(
-        "--show-values",
-        action="store_true",
-        help="Show what cells hold, private values included, where they are wrong.",
-    )
+    options.add(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Find out what is judged.
+    """Find out what is judged, and clear the way for what will be written; before JUnit is set up.
 
     Raises:
-        pytest.UsageError: A named folder is missing or holds nothing to judge.
+        pytest.UsageError: A named folder or file is missing, or does not hold what it should.
     """
     config.addinivalue_line("markers", "clause(id): the clause of contracts/clauses.toml that the contract proves")
-    legacy, consolidated = config.getoption("legacy_dir"), config.getoption("consolidated_dir")
-    if legacy is not None and not Path(legacy).is_dir():
-        raise pytest.UsageError(f"--legacy-dir: {legacy}: no such folder")
-    session = config.stash[SESSION] = Session(
-        None if legacy is None else Path(legacy),
-        None if consolidated is None else Path(consolidated),
-        show_values=config.getoption("show_values"),
-    )
-    if consolidated is not None:
+    asked = options.read(config)
+    worker = getattr(config, "workerinput", None)
+    if asked.report is not None and worker is None:
+        asked.report.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            evidences.withdraw(asked.report / EVIDENCE)
+        except UsageError as error:
+            raise pytest.UsageError(f"--contracts-report: {error}") from error
+        if not getattr(config.option, "xmlpath", None):
+            # Messages name keys: for its owner alone, as everything that we write.
+            (asked.report / JUNIT).touch(mode=0o600)
+            config.option.xmlpath = str(asked.report / JUNIT)
+    config.stash[RESULTS] = Results()
+    config.pluginmanager.register(config.stash[RESULTS], "contracts-results")
+    session = config.stash[SESSION] = Session(asked, shared=Path(worker[_WORKER]) if worker else None)
+    if asked.consolidated is not None:
         try:
             _ = session.judged
         except UsageError as error:
@@ -79,9 +79,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say what is judged."""
-    return f"contracts: {HERE}, judging {config.stash[SESSION].describe()}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which contracts judge what."""
+    versions = ", ".join(f"{name} {version}" for name, version in vouching.versions().items())
+    return [f"contracts: {HERE}, judging {config.stash[SESSION].describe()}", f"contracts: {versions}"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let the workers of xdist share one folder, in which what has to be made is made once."""
+    node.workerinput[_WORKER] = str(node.config.stash[SESSION].scratch)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take down what a worker collected and judged."""
+    if sent := getattr(node, "workeroutput", {}).get(_WORKER):
+        node.config.stash[RESULTS].receive(sent)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContractFile | None:
@@ -91,8 +105,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the contracts on the other databases where a single one is judged."""
+    """Remember what was collected, and leave out the contracts on the other databases where a single one is judged."""
+    config.stash[RESULTS].collected(items)
     session = config.stash[SESSION]
     if session.consolidated is None or session.judged.whole:
         return
@@ -100,6 +116,71 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember what is left to be judged."""
+    session.config.stash[RESULTS].choose(session.items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a broken contract be waived where the owners say so."""
+    report = yield
+    results.waive(item, report, call, item.config.stash[SESSION].options.waivers)
+    return report
+
+
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+    """Show a waived contract apart from those that hold."""
+    properties = dict(getattr(report, "user_properties", ()))
+    return ("waived", "w", "WAIVED") if results.WAIVED in properties and report.outcome == "skipped" else None
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Sum up: what a waiver does not cover, and a run that judged nothing, are failures; then write the evidence."""
+    config = session.config
+    found, asked = config.stash[RESULTS], config.stash[SESSION].options
+    if (output := getattr(config, "workeroutput", None)) is not None:
+        digests = vouching.digests(config.stash[SESSION]) if asked.report and found.judged else {}
+        output[_WORKER] = {**found.sent(), "digests": digests}
+        return
+    ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
+    if not ended or config.option.collectonly or not (found.known or asked.asked):
+        return
+    if asked.report and found.judged and not found.digests:
+        found.see(vouching.digests(config.stash[SESSION]))
+    complaints = config.stash[COMPLAINTS] = found.complaints(asked.waivers, dt.datetime.now(dt.UTC).date())
+    if not found.judged:
+        complaints.append("the contracts judged nothing")
+    if complaints:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    # A run that was cut short, or judged nothing, vouches for nothing.
+    if asked.report and found.judged and not found.unfinished:
+        evidences.write(vouching.evidence(config.stash[SESSION], found, complaints), asked.report / EVIDENCE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say GO or NO-GO, what was waived, and what else is wrong."""
+    complaints = config.stash.get(COMPLAINTS, None)
+    if complaints is None:
+        return
+    found = config.stash[RESULTS]
+    said = found.said()
+    counts = {outcome: sum(one.verdict is outcome for one in said) for outcome in Outcome}
+    left = [f"{len(found.unfinished)} not reached"] if found.unfinished else []
+    left += [f"{found.deselected} left out"] if found.deselected else []
+    good = found.judged and not complaints and not counts[Outcome.BROKEN] and not left
+    verdict = "GO" if good else "NO-GO" if complaints or counts[Outcome.BROKEN] else "NO VERDICT"
+    terminalreporter.section("contracts")
+    for waiver in found.needed(config.stash[SESSION].options.waivers):
+        terminalreporter.line(f"waived: {waiver.name}, by {waiver.owner} until {waiver.expires}: {waiver.reason}")
+    for complaint in complaints:
+        terminalreporter.line(complaint, red=True)
+    told = [f"{count} {outcome}" for outcome, count in counts.items() if count]
+    terminalreporter.line(f"{verdict}: {', '.join([*told, *left]) or 'nothing was asked'}", green=good, red=not good)
 
 
 def _can_judge(session: Session, item: pytest.Item) -> bool:
@@ -143,3 +224,13 @@ def pair(pytestconfig: pytest.Config) -> Pair:
             pytrace=False,
         )
     return session.pair
+
+
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """What a contract tells how much it looked at, for the evidence: a name and a number."""
+
+    def tell(name: str, number: int) -> None:
+        request.node.user_properties.append((name, number))
+
+    return tell

@@ -28,9 +28,11 @@ import pytest
 
 from contracts import judgement
 from contracts.pair import MOST_ATTACHED
+from contracts.results import WHY
 from contracts.session import NO_PAIR, SESSION, Session
 from migrator import catalogue, ddl, sqlite
 from migrator.errors import DdlError
+from migrator.evidence import Why
 
 _BROKEN_BY = "-- broken by:"
 _CLAUSE = re.compile(r"^-- clause: *(\S+)$", re.MULTILINE)
@@ -133,6 +135,7 @@ class SqlItem(pytest.Item):
         if not session.has_pair:
             pytest.skip(NO_PAIR)
         if absent := [source for source in self.contract.legacy if not session.pair.variant(source)]:
+            self.user_properties.append((WHY, Why.NO_DATA.value))
             pytest.skip(f"the legacy set has no {', '.join(absent)}")
 
     @contextmanager

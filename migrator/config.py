@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,7 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from migrator import waivers
 from migrator.errors import UsageError
+from migrator.waivers import Waiver
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 _FATE = re.compile(r"carry:(core|analytics|cache)|standalone|ignore")
@@ -29,7 +33,7 @@ class Config:
         absent: Tables that may be missing from a file that is there.
         extra_indexes: Indexes beyond the specification.
         code_is_ready: Whether the application's code knows the new tables.
-        waivers: As written; the contracts read them.
+        waivers: Contracts that may be broken for a while.
     """
 
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -39,7 +43,22 @@ class Config:
     absent: tuple[str, ...] = ()
     extra_indexes: tuple[str, ...] = ()
     code_is_ready: bool = False
-    waivers: tuple[Mapping[str, Any], ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of every decision that a verdict depends on.
+
+        What only cutover asks is left out: to accept what the evidence shows must not make the evidence stale.
+        """
+        decided = {
+            "constants": dict(self.constants),
+            "files": dict(self.files),
+            "order_amount_sol": self.order_amount_sol,
+            "absent": self.absent,
+            "extra_indexes": self.extra_indexes,
+            "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
+        }
+        return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: Path | None) -> Config:
@@ -89,7 +108,7 @@ def load(path: Path | None) -> Config:
         absent=_texts(decisions.get("absent", []), "decisions.absent", path),
         extra_indexes=_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path),
         code_is_ready=decisions.get("code_is_ready", False),
-        waivers=tuple(MappingProxyType(waiver) for waiver in sections.get("waivers", [])),
+        waivers=waivers.taken(sections.get("waivers", []), path),
     )
 
 

@@ -10,6 +10,8 @@
     +-- DdlError            exit 1  a schema text is not one that we understand
     +-- MappingError        exit 1  a mapping file is wrong
     +-- BuildError          exit 1  the three databases could not be built, or a check on them failed
+    +-- RollbackFailed      exit 5  a rollback could not be done; the consolidated set is still in use
+    +-- EvidenceError       exit 1  a file of evidence is not there, or not as it was written
 
 An error is one sentence: what happened, where, what to do.
 """
@@ -71,3 +73,13 @@ class MappingError(MigratorError):
 
 class BuildError(MigratorError):
     """The three databases could not be built, or a check on them failed."""
+
+
+class EvidenceError(MigratorError):
+    """A file of evidence is not there, or not as it was written."""
+
+
+class RollbackFailed(MigratorError):
+    """A rollback could not be done; the consolidated set is still in use."""
+
+    exit_code = 5

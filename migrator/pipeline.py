@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import mapping
+from migrator import catalogue, freshness, mapping, recovery, switch
+from migrator import cutover as cutovers
+from migrator import evidence as evidences
 from migrator import plan as plans
+from migrator import rollback as rollbacks
 from migrator.config import Config, load
-from migrator.errors import Refused
+from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
+from migrator.freshness import Present
 from migrator.inventory import inventory
-from migrator.records import Built, Migrated, Plan, Snapshot, Verified
+from migrator.lock import locked
+from migrator.records import Built, Migrated, Plan, Snapshot, Standing, Status, Verdict, Verified
+from migrator.switch import Switched
 from migrator.verify import need_contracts, verify
 
 __all__ = [
@@ -26,11 +33,18 @@ __all__ = [
     "Progress",
     "backup",
     "build",
+    "check",
+    "cutover",
     "inventory",
     "migrate",
     "need_contracts",
+    "of_pair",
     "plan",
+    "present",
+    "recover",
     "rehearse",
+    "rollback",
+    "status",
     "steps",
     "verify",
     "verify_stage",
@@ -66,6 +80,11 @@ class Place:
     def stage(self) -> Path:
         """The folder of the three databases until cutover."""
         return self.data_dir / ".migrator" / "stage"
+
+    @property
+    def evidence(self) -> Path:
+        """What the contracts said of the newest snapshot and the stage."""
+        return self.data_dir / ".migrator" / "evidence.json"
 
 
 def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
@@ -108,7 +127,7 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
 
 
 def verify_stage(place: Place, config: Path | None) -> Verified:
-    """Judge the stage against the newest snapshot.
+    """Judge the stage against the newest snapshot, and write the evidence.
 
     Raises:
         Refused: There is no snapshot, or no finished stage.
@@ -118,7 +137,7 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
     if not (place.stage / builds.FINISHED).exists():
         raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
-    return verify(snapshot, place.stage, config=config)
+    return verify(snapshot, place.stage, config=config, evidence=place.evidence)
 
 
 def migrate(place: Place, config: Config, config_path: Path | None, progress: Progress | None = None) -> Migrated:
@@ -135,9 +154,80 @@ def migrate(place: Place, config: Config, config_path: Path | None, progress: Pr
     snapshot = backup(planned, place)
     tell("backup", 0, 0.0)
     built = build(place, config, snapshot, progress)
-    verified = verify(snapshot.folder, place.stage, config=config_path)
+    verified = verify(snapshot.folder, place.stage, config=config_path, evidence=place.evidence)
     tell("verify", 0, 0.0)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
+
+
+def status(place: Place, config: Config) -> Status:
+    """Return where the run in *place* stands; nothing is touched.
+
+    Raises:
+        EvidenceError: The contracts are not installed.
+        UsageError: There is no data directory.
+    """
+    snapshot = backups.newest(place.backups)
+    run = snapshot.name if snapshot else ""
+    if not (place.stage / builds.FINISHED).exists():
+        if snapshot is None:
+            _ = inventory(place.data_dir, include=place.include)
+            return Status(standing=Standing.NOTHING, next="migrator plan, then migrator migrate")
+        return Status(
+            standing=Standing.SNAPSHOT, run=run, next="migrator migrate, or migrator build from this snapshot"
+        )
+    if not place.evidence.exists():
+        return Status(standing=Standing.BUILT, run=run, next="migrator verify")
+    return replace(check(place.evidence, present(place, config)), run=run)
+
+
+def present(place: Place, config: Config) -> Present:
+    """Return what is in *place* now, as evidence speaks of it: the sources, the stage, the configuration."""
+    ignored = {name for name, fate in config.files.items() if fate == "ignore"}
+    return of_pair(place.data_dir, place.stage, config, include=place.include, ignored=ignored)
+
+
+def of_pair(
+    legacy: Path,
+    consolidated: Path,
+    config: Config,
+    *,
+    include: Sequence[Path] = (),
+    ignored: Collection[str] = (),
+) -> Present:
+    """Return what is in a pair of folders now, as evidence speaks of it.
+
+    Raises:
+        UsageError: A folder is not there.
+    """
+    found = inventory(legacy, include=include).databases
+    paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
+    return Present(
+        legacy={
+            str(backups.place_of(one)): one.digest
+            for one in found
+            if one.verdict is not Verdict.OURS and str(one.place) not in ignored
+        },
+        consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),
+        configuration=config.digest(),
+    )
+
+
+def check(evidence: Path, now: Present) -> Status:
+    """Return whether the file *evidence* vouches for what is there *now*, and what speaks against it.
+
+    Raises:
+        EvidenceError: The contracts are not installed.
+    """
+    again = "migrator verify; or migrator migrate, where a legacy file has changed"
+    try:
+        said = evidences.read(evidence)
+    except EvidenceError as error:
+        return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
+    reasons = freshness.refusals(said, now)
+    waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
+    step = again if reasons else "look at what is quarantined; cutover is not built yet"
+    standing = Standing.STALE if reasons else Standing.VERIFIED
+    return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 
 
 def rehearse(
@@ -168,3 +258,81 @@ def rehearse(
             plans.refuse(live)
             backups.private(live, scratch, read_back=inventory)
         return migrate(Place(scratch), load(config_path), config_path, progress)
+
+
+def recover(place: Place) -> str:
+    """Bring a switch that was cut short in *place* to its end; return a sentence that says what was done, '' if nothing.
+
+    Raises:
+        Refused: A process has one of the databases open, or another migrator is at work.
+    """
+    last = switch.read(place.data_dir)
+    if last is None or last.finished:
+        return ""
+    with locked(place.data_dir):
+        return recovery.recover(place.data_dir)
+
+
+def cutover(place: Place, config: Config, env_file: Path, *, execute: bool, waiting: Callable[[str], None]) -> Switched:
+    """Switch to the consolidated set in the stage, or say what that would do.
+
+    Raises:
+        Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
+        MigratorError: A step failed; before the commit all is as it was.
+    """
+    snapshot = backups.latest(place.backups, read_back=inventory)
+    if snapshot is None or not (place.stage / builds.FINISHED).exists():
+        raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
+    planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
+    built = build(place, config, snapshot)
+    wanted = cutovers.prepare(planned, snapshot, env_file)
+    silent = cutovers.unanswered(planned)
+    quarantined = sum(sum(one.quarantined.values()) for one in built.targets)
+    reasons = [*planned.refusals, *cutovers.refusals(wanted), *check(place.evidence, present(place, config)).reasons]
+    if quarantined != config.accept_quarantine:
+        reasons.append(
+            f"{quarantined:,} rows are in quarantine and the configuration accepts {config.accept_quarantine:,}; "
+            f"look at them, then say [decisions] accept_quarantine = {quarantined}"
+        )
+    if silent and not config.code_is_ready:
+        reasons.append(
+            f"{len(silent):,} legacy tables will not answer under their name ({silent[0]}, ...); "
+            "say [decisions] code_is_ready = true once the code knows the new ones"
+        )
+    if reasons or not execute:
+        return cutovers.foreseen(wanted, tuple(reasons), ())
+    with locked(place.data_dir):
+        return cutovers.cutover(wanted, snapshot, waiting=waiting)
+
+
+def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
+    """Switch back to the legacy set with the rows written since the cutover, or say what that would do.
+
+    Raises:
+        Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
+        RollbackFailed: A step failed; the consolidated set is still in use.
+    """
+    last = switch.read(place.data_dir)
+    reasons = rollbacks.refusals(last)
+    if last is None or last.kind != switch.CUTOVER:
+        raise Refused(reasons[0], where=place.data_dir)
+    if reasons or not execute:
+        return rollbacks.foreseen(last, reasons)
+
+    def again(folder: Path) -> Mapping[str, Path]:
+        found = inventory(folder)
+        planned = plans.plan(found, config, disk=folder)
+        plans.refuse(planned)
+        copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+        stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
+        return {target: stage / name for target, name in catalogue.TARGETS.items()}
+
+    with locked(place.data_dir):
+        try:
+            return rollbacks.rollback(last, again)
+        except (sqlite3.Error, OSError, MigratorError) as error:
+            if isinstance(error, Refused):
+                raise
+            raise RollbackFailed(
+                str(error), where=place.data_dir, hint="the consolidated set is still in use"
+            ) from error

@@ -327,19 +327,27 @@ class Verified:
     Attributes:
         held: Number of contracts that hold.
         skipped: Number of those that could not be asked.
+        waived: Those that are broken and that the owners let be broken for a while.
+        waivers: What lets them be, one sentence each.
+        complaints: What else keeps the verdict from GO, one sentence each, such as a waiver that has run out.
         broken: Those that do not hold.
+        evidence: The file that was written; None if nobody asked for one.
         seconds: Time it took.
     """
 
     held: int
     skipped: int
+    waived: tuple[str, ...] = ()
+    waivers: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
     broken: tuple[BrokenContract, ...]
+    evidence: Path | None = None
     seconds: float
 
     @property
     def holds(self) -> bool:
-        """Whether none is broken."""
-        return not self.broken
+        """Whether none is broken and nothing else is wrong."""
+        return not self.broken and not self.complaints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,3 +372,34 @@ class Migrated:
     def holds(self) -> bool:
         """Whether every row is accounted for and every contract holds."""
         return self.built.holds and self.verified.holds
+
+
+class Standing(StrEnum):
+    """How far a run has come, and whether that still counts."""
+
+    NOTHING = "nothing yet"
+    SNAPSHOT = "snapshot"
+    BUILT = "built"
+    VERIFIED = "verified"
+    STALE = "not verified as it stands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a run stands.
+
+    Attributes:
+        standing: How far it has come.
+        run: The run's number, such as ``0001``; '' where there is no snapshot, or where a file of evidence was asked.
+        made: When the evidence was made, in UTC; '' without any.
+        waivers: What the evidence needed, one sentence each.
+        reasons: Why the evidence does not vouch for what is there, one sentence each.
+        next: The next safe step.
+    """
+
+    standing: Standing
+    run: str = ""
+    made: str = ""
+    waivers: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    next: str

@@ -7,9 +7,32 @@ from rich.table import Table
 from rich.text import Text
 
 from migrator.plain import escaped
-from migrator.records import Built, Database, Fate, Inventory, Migrated, Plan, Snapshot, Verdict, Verified
+from migrator.records import (
+    Built,
+    Database,
+    Fate,
+    Inventory,
+    Migrated,
+    Plan,
+    Snapshot,
+    Standing,
+    Status,
+    Verdict,
+    Verified,
+)
+from migrator.switch import Switched
 
-__all__ = ["backup_text", "build_table", "escaped", "inventory_table", "migrate_table", "plan_table", "verify_text"]
+__all__ = [
+    "backup_text",
+    "build_table",
+    "escaped",
+    "inventory_table",
+    "migrate_table",
+    "plan_table",
+    "status_text",
+    "switch_table",
+    "verify_text",
+]
 
 #: How many broken contracts are shown in full.
 SHOWN = 5
@@ -206,13 +229,19 @@ def build_table(built: Built) -> RenderableType:
 
 
 def verify_text(verified: Verified) -> RenderableType:
-    """Return GO or NO-GO, and the first broken contracts in full."""
+    """Return GO or NO-GO, what was waived, and the first broken contracts in full."""
     skipped = f", {verified.skipped} not asked" if verified.skipped else ""
+    count = len(verified.waived)
+    waived = f", with {count} contract{'s'[: count != 1]} waived" if count else ""
+    lines: list[RenderableType] = []
     if verified.holds:
-        return Text(f"GO: {verified.held} contracts hold{skipped} ({verified.seconds:.1f} s)", style="bold green")
-    lines = [
-        Text(f"NO-GO: {len(verified.broken)} contracts are broken, {verified.held} hold{skipped}", style="bold red")
-    ]
+        sentence = f"GO{waived}: {verified.held} contracts hold{skipped} ({verified.seconds:.1f} s)"
+        lines.append(Text(sentence, style="bold yellow" if count else "bold green"))
+    else:
+        sentence = f"NO-GO{waived}: {len(verified.broken)} contracts are broken, {verified.held} hold{skipped}"
+        lines.append(Text(sentence, style="bold red"))
+    lines += [Text(f"waived: {escaped(waiver)}", style="yellow") for waiver in verified.waivers]
+    lines += [Text(escaped(complaint), style="red") for complaint in verified.complaints]
     for broken in verified.broken[:SHOWN]:
         lines += [
             Text(escaped(broken.name), style="red"),
@@ -220,7 +249,22 @@ def verify_text(verified: Verified) -> RenderableType:
         ]
     if len(verified.broken) > SHOWN:
         lines.append(Text(f"and {len(verified.broken) - SHOWN} more"))
+    if verified.evidence is not None:
+        lines.append(Text(f"evidence: {escaped(verified.evidence)}"))
     return Group(*lines)
+
+
+def status_text(status: Status) -> RenderableType:
+    """Return where a run stands, what speaks against its evidence, and the next step."""
+    what = f"run {status.run}: {status.standing}" if status.run else str(status.standing)
+    made = f", evidence of {escaped(status.made)}" if status.made else ""
+    good = status.standing is Standing.VERIFIED
+    return Group(
+        Text(f"{what}{made}", style="bold green" if good and not status.waivers else "bold yellow"),
+        *(Text(f"waived: {escaped(waiver)}", style="yellow") for waiver in status.waivers),
+        *(Text(f"- {escaped(reason)}", style="red") for reason in status.reasons),
+        Text(f"next: {status.next}"),
+    )
 
 
 def migrate_table(migrated: Migrated, next_step: str) -> RenderableType:
@@ -233,3 +277,25 @@ def migrate_table(migrated: Migrated, next_step: str) -> RenderableType:
     else:
         lines.append(Text("next: mend what is broken above, then run this again; nothing has a final name"))
     return Group(*lines)
+
+
+def switch_table(switched: Switched) -> RenderableType:
+    """Return a cutover or a rollback, done or foreseen, as a table and sentences."""
+    table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
+    for place, consolidated in switched.names.items():
+        table.add_row(escaped(place), f"a link to {consolidated}")
+    lines = [f"refused: {reason}" for reason in switched.refusals]
+    lines += [f"- {finding}" for finding in switched.findings]
+    for source, counts in switched.written.items():
+        lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
+    for name, rows in switched.residue.items():
+        lines.append(f"residue: {rows:,} rows of {escaped(name)} that no legacy table can hold")
+    if switched.residue:
+        lines.append(f"residue: backup/{switched.run}/rolled-back/residue.db")
+    if switched.executed:
+        lines.append(
+            f"{switched.kind} of run {switched.run} is done; writers were held up for {switched.blocked_s:.2f} s"
+        )
+    elif not switched.refusals:
+        lines.append(f"nothing was touched; migrator {switched.kind} --execute does it")
+    return Group(table, Text("\n".join(lines)))

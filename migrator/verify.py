@@ -16,67 +16,86 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from migrator import evidence as evidences
 from migrator.errors import MigratorError, UsageError
+from migrator.evidence import Evidence, Outcome
 from migrator.records import BrokenContract, Verified
 
 #: What the extra installs that the contracts cannot do without.
 NEEDED = ("base58", "faker", "hypothesis", "pytest")
 #: Environment that would change what is judged, or how.
-_KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR")
+_KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
+#: The same, by how the names begin.
+_KEPT_OUT_BEGIN = "CONTRACTS_"
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
 
 
-def verify(legacy: Path, consolidated: Path, *, config: Path | None = None) -> Verified:
-    """Judge the pair of sets, read-only.
+def verify(legacy: Path, consolidated: Path, *, config: Path | None = None, evidence: Path | None = None) -> Verified:
+    """Judge the pair of sets, read-only, and write the *evidence*; whatever evidence was there is gone first.
 
     Raises:
-        UsageError: The extra ``contracts`` is not installed, or pytest refuses the folders.
-        MigratorError: No contract ran.
+        UsageError: The extra ``contracts`` is not installed, pytest refuses the folders, or *evidence* is something else.
+        MigratorError: No contract ran, or not all of them.
     """
     need_contracts("migrator verify")
+    if evidence is not None:
+        evidences.withdraw(evidence)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        (Path(folder) / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
-        results = Path(folder) / "results.xml"
-        command = [
-            *(
-                sys.executable,
-                "-P",
-                "-m",
-                "pytest",
-                "-p",
-                "contracts.plugin",
-                "--pyargs",
-                "contracts",
-                "--import-mode=importlib",
-            ),
-            *("-c", str(Path(folder) / "pytest.ini"), "--rootdir", folder, "-p", "no:cacheprovider", "-q"),
-            *("--legacy-dir", str(legacy), "--consolidated-dir", str(consolidated), f"--junit-xml={results}"),
-        ]
-        environment = {name: value for name, value in os.environ.items() if name not in _KEPT_OUT}
-        # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
-        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        if config is not None:
-            environment["MIGRATOR_CONFIG"] = str(config)
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-        )
+        done = _run(legacy, consolidated, config, Path(folder))
         if done.returncode not in (_PASSED, _FAILED):
             last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
             raise MigratorError(
                 f"the contracts did not run (pytest says {done.returncode}): {' '.join(last)}", where="migrator verify"
             )
-        cases = list(ET.parse(results).iter("testcase"))  # noqa: S314 - pytest wrote it just now
-    broken = tuple(_broken(cases))
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    if len(cases) == skipped or bool(broken) != (done.returncode == _FAILED):
-        raise MigratorError("the contracts judged nothing", where="migrator verify")
+        if not (Path(folder) / "evidence.json").exists():
+            raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
+        said = evidences.read(Path(folder) / "evidence.json")
+        broken = tuple(_broken(list(ET.parse(Path(folder) / "contracts.xml").iter("testcase"))))  # noqa: S314 - pytest wrote it just now
+    if (said.verdict == "GO") != (done.returncode == _PASSED) or len(broken) != len(said.with_verdict(Outcome.BROKEN)):
+        raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
+    if evidence is not None:
+        evidences.write(said, evidence)
+    return _verified(said, broken, evidence, seconds=time.monotonic() - begun)
+
+
+def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the contracts in a process of their own; what they report is in *folder*."""
+    (folder / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
+    command = [
+        *(sys.executable, "-P", "-m", "pytest", "-p", "contracts.plugin"),
+        *("--pyargs", "contracts", "--import-mode=importlib"),
+        *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-p", "no:cacheprovider", "-q"),
+        *("--legacy-dir", str(legacy.absolute()), "--consolidated-dir", str(consolidated.absolute())),
+        *("--contracts-report", str(folder)),
+        *(("--contracts-config", str(config.absolute())) if config is not None else ()),
+    ]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _KEPT_OUT and not name.startswith(_KEPT_OUT_BEGIN)
+    }
+    # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    return subprocess.run(  # noqa: S603 - our own interpreter and module
+        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+
+
+def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:
+    skipped = said.with_verdict(Outcome.SKIPPED)
     return Verified(
-        held=len(cases) - skipped - len(broken),
-        skipped=skipped,
+        held=len(said.with_verdict(Outcome.HELD)),
+        skipped=len(skipped),
+        waived=tuple(one.id for one in said.with_verdict(Outcome.WAIVED)),
+        waivers=tuple(
+            f"{one.name}, by {one.owner} until {one.expires.isoformat()}: {one.reason}" for one in said.waivers
+        ),
+        complaints=said.complaints,
         broken=broken,
-        seconds=time.monotonic() - begun,
+        evidence=written,
+        seconds=seconds,
     )
 
 

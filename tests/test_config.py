@@ -1,5 +1,7 @@
 """The configuration: what it knows, and one sentence for what it does not."""
 
+import datetime
+
 import pytest
 
 from migrator import config
@@ -29,7 +31,11 @@ def test_everything_the_docs_show_is_understood(tmp_path):
         extra_indexes = []
         code_is_ready = true
         [[waivers]]
-        id = "S13"
+        id = "verify/row_says_what_was_decided"
+        scope = "core.trades"
+        reason = "two prices were typed by hand"
+        owner = "trading lead"
+        expires = 2027-01-31
         """,
     )
 
@@ -43,7 +49,10 @@ def test_everything_the_docs_show_is_understood(tmp_path):
         found.absent,
         found.code_is_ready,
     )
-    assert "S13" == found.waivers[0]["id"]
+    (waiver,) = found.waivers
+    assert "verify/row_says_what_was_decided[core.trades]" == waiver.name
+    assert ("two prices were typed by hand", "trading lead") == (waiver.reason, waiver.owner)
+    assert datetime.date(2027, 1, 31) == waiver.expires
 
 
 def test_nothing_is_needed():

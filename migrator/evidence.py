@@ -1,0 +1,275 @@
+"""Evidence: what was judged, by which contracts, with which verdict, in a file that shows when it was changed.
+
+The file is JSON in one form: sorted keys, ASCII, an indent of one, whole numbers only.  Its own SHA-256 stands last and
+covers the text without it.  That guards against accident, not against somebody who signs anew: what evidence says
+of files is compared with the files whenever it counts (:mod:`migrator.freshness`).
+
+No value of a cell is in it, and no path outside of the data directory.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from migrator import files
+from migrator.errors import EvidenceError, UsageError
+from migrator.plain import plain
+from migrator.waivers import Waiver
+
+#: Version of the file; it changes when a field goes or changes its meaning.
+SCHEMA = 1
+#: How the last line but one begins.
+_OWN = ',\n "sha256": "'
+
+
+class Outcome(StrEnum):
+    """What a contract said."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    SKIPPED = "skipped"
+    WAIVED = "waived"
+
+
+class Why(StrEnum):
+    """Why a contract was skipped."""
+
+    NOT_SKIPPED = ""
+    NO_DATA = "the legacy set has none of its tables"
+    NOT_ASKED = "it was not asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one contract said.
+
+    Attributes:
+        id: Its name: ``verify/row_says_what_was_decided[core.trades]``.
+        clause: The clause that it proves.
+        verdict: Held, broken, skipped or waived.
+        why: Why it was skipped.
+        milliseconds: How long it took.
+        counts: What it counted, such as rows.
+    """
+
+    id: str
+    clause: str
+    verdict: Outcome
+    why: Why = Why.NOT_SKIPPED
+    milliseconds: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What one run of the contracts says of a pair of sets.
+
+    Attributes:
+        made: When, in UTC: ``2026-01-31T12:00:00Z``.
+        versions: Of the tool, of SQLite and of Python.
+        legacy: Content digest of the judged copy of each legacy file, by its place; '' where it cannot be read.
+        consolidated: The same of the three, by ``core``, ``analytics`` and ``cache``.
+        configuration: Digest of the decisions that the verdict depends on.
+        mappings: Digest of the tool's mapping files.
+        suite: Digest of the contracts' own files.
+        contracts: What each said, by name.
+        deselected: Contracts that were left out by hand.
+        waivers: The waivers that were needed.
+        quarantine: Rows by target table and constraint.
+        complaints: What else keeps the verdict from GO, one sentence each.
+    """
+
+    made: str
+    versions: Mapping[str, str]
+    legacy: Mapping[str, str]
+    consolidated: Mapping[str, str]
+    configuration: str
+    mappings: str
+    suite: str
+    contracts: tuple[Said, ...]
+    deselected: int
+    waivers: tuple[Waiver, ...]
+    quarantine: Mapping[str, Mapping[str, int]]
+    complaints: tuple[str, ...]
+
+    def with_verdict(self, verdict: Outcome) -> tuple[Said, ...]:
+        """Return the contracts that said so."""
+        return tuple(said for said in self.contracts if said.verdict is verdict)
+
+    @property
+    def verdict(self) -> str:
+        """``GO`` if something held, nothing is broken and nothing else is wrong; else ``NO-GO``."""
+        held = self.with_verdict(Outcome.HELD)
+        return "GO" if held and not self.with_verdict(Outcome.BROKEN) and not self.complaints else "NO-GO"
+
+
+def text(evidence: Evidence) -> str:
+    """Return the file that says what *evidence* says."""
+    body = {
+        "schema": SCHEMA,
+        **plain({name: value for name, value in _fields(evidence).items() if name != "waivers"}),
+        "verdict": evidence.verdict,
+        "waivers": [{**plain(_texts(waiver)), "expires": waiver.expires.isoformat()} for waiver in evidence.waivers],
+    }
+    return _signed(body)
+
+
+def write(evidence: Evidence, path: Path) -> None:
+    """Write *evidence* to *path*, whole or not at all.
+
+    Raises:
+        OSError: The disk is full, or the folder is not there.
+    """
+    files.write(path, text(evidence))
+
+
+def withdraw(path: Path) -> None:
+    """Remove the evidence at *path*, so that none is there while it is being made anew.
+
+    Raises:
+        UsageError: What is there is no evidence, or its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise UsageError("no such folder", where=path.parent, hint="name a file in a folder that is there")
+    if path.is_symlink() or path.exists():
+        try:
+            ours = not path.is_symlink() and _OWN in path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            ours = False
+        if not ours:
+            raise UsageError("is there and is no evidence", where=path, hint="name another file")
+        files.remove(path)
+
+
+def read(path: Path) -> Evidence:
+    """Return the evidence at *path*.
+
+    Raises:
+        EvidenceError: It is not there, is no evidence, is of another schema, or was changed after it was written.
+    """
+    again = "run: migrator verify"
+    try:
+        found = path.read_text(encoding="utf-8")
+        written = json.loads(found)
+    except FileNotFoundError:
+        raise EvidenceError("is not there", where=path, hint=again) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise EvidenceError(f"cannot be read as evidence ({type(error).__name__})", where=path, hint=again) from error
+    if not isinstance(written, dict) or "sha256" not in written:
+        raise EvidenceError("is no evidence: it has no digest of its own", where=path, hint=again)
+    own = written.pop("sha256")
+    if found != _signed(written) or own != _sha256(_canonical(written)):
+        raise EvidenceError("was changed after it was written: its own digest does not match", where=path, hint=again)
+    if written.get("schema") != SCHEMA:
+        raise EvidenceError(f"has the schema {written.get('schema')!r}, {SCHEMA} is known", where=path, hint=again)
+    if not _fits(written, _SHAPE):
+        raise EvidenceError("does not have the fields of evidence", where=path, hint=again)
+    try:
+        evidence = _evidence(written)
+    except ValueError as error:
+        raise EvidenceError(f"holds a value that cannot be meant ({error})", where=path, hint=again) from error
+    names = [said.id for said in evidence.contracts]
+    if len(set(names)) != len(names):
+        raise EvidenceError("names a contract twice", where=path, hint=again)
+    if written["verdict"] != evidence.verdict:
+        raise EvidenceError(f"says {written['verdict']} where its contracts say {evidence.verdict}", where=path)
+    return evidence
+
+
+class _Map:
+    """A shape: an object with any keys, whose values have one shape."""
+
+    def __init__(self, of: object) -> None:
+        self.of = of
+
+
+#: What the file holds beside its own digest, by type.
+_SHAPE: Mapping[str, object] = {
+    "schema": int, "made": str, "versions": _Map(str), "legacy": _Map(str), "consolidated": _Map(str),
+    "configuration": str, "mappings": str, "suite": str, "deselected": int, "complaints": [str], "verdict": str,
+    "quarantine": _Map(_Map(int)),
+    "contracts": [{"id": str, "clause": str, "verdict": str, "why": str, "milliseconds": int, "counts": _Map(int)}],
+    "waivers": [{"id": str, "scope": str, "reason": str, "owner": str, "expires": str}],
+}  # fmt: skip
+
+
+def _fits(value: object, shape: object) -> bool:
+    if isinstance(shape, type):
+        return type(value) is shape
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
+    if isinstance(shape, _Map):
+        return isinstance(value, dict) and all(_fits(item, shape.of) for item in value.values())
+    if isinstance(shape, Mapping) and isinstance(value, dict):
+        return value.keys() == shape.keys() and all(_fits(value[key], shape[key]) for key in shape)
+    return False
+
+
+def _evidence(written: Mapping[str, Any]) -> Evidence:
+    """Return the record; a word or a date that nobody knows is a ValueError."""
+    dt.datetime.fromisoformat(written["made"])
+    contracts = tuple(
+        Said(
+            **said
+            | {
+                "verdict": Outcome(said["verdict"]),
+                "why": Why(said["why"]),
+                "counts": MappingProxyType(said["counts"]),
+            }
+        )
+        for said in written["contracts"]
+    )
+    waivers = tuple(
+        Waiver(**waiver | {"expires": dt.date.fromisoformat(waiver["expires"])}) for waiver in written["waivers"]
+    )
+    return Evidence(
+        made=written["made"],
+        configuration=written["configuration"],
+        mappings=written["mappings"],
+        suite=written["suite"],
+        contracts=contracts,
+        deselected=written["deselected"],
+        waivers=waivers,
+        complaints=tuple(written["complaints"]),
+        versions=MappingProxyType(written["versions"]),
+        legacy=MappingProxyType(written["legacy"]),
+        consolidated=MappingProxyType(written["consolidated"]),
+        quarantine=MappingProxyType({into: MappingProxyType(rows) for into, rows in written["quarantine"].items()}),
+    )
+
+
+def _fields(evidence: Evidence) -> dict[str, object]:
+    return {name: getattr(evidence, name) for name in evidence.__slots__}
+
+
+def _texts(waiver: Waiver) -> dict[str, str]:
+    return {name: getattr(waiver, name) for name in ("id", "scope", "reason", "owner")}
+
+
+def _canonical(body: object) -> str:
+    """Return the one text of *body*; nobody writes a float the same everywhere, so there is none."""
+    return json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def _signed(body: object) -> str:
+    whole = _canonical(body)
+    return "".join((whole.removesuffix("\n}\n"), _OWN, _sha256(whole), '"\n}\n'))
+
+
+def _sha256(of: str) -> str:
+    return hashlib.sha256(of.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def counted(values: Sequence[tuple[str, object]]) -> Mapping[str, int]:
+    """Return those of the named *values* that are whole numbers, sorted by name."""
+    return MappingProxyType(
+        {name: value for name, value in sorted(values, key=lambda one: one[0]) if type(value) is int}
+    )

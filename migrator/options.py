@@ -1,0 +1,110 @@
+"""What the verbs share: options, the place and the configuration they name, progress, and how a result is shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+
+from migrator import config as configs
+from migrator import pipeline, plain
+
+#: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
+JSON_SCHEMA = 1
+
+DATA_DIR = click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    envvar="MIGRATOR_DATA_DIR",
+    show_envvar=True,
+    default=Path("~/.lifeos/data"),
+    help="The folder that holds the databases.  Default: ~/.lifeos/data.",
+)
+INCLUDE = click.option(
+    "--include",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    envvar="MIGRATOR_INCLUDE",
+    show_envvar=True,
+    help="A database outside DIR; repeatable.",
+)
+CONFIG = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="MIGRATOR_CONFIG",
+    show_envvar=True,
+    help="What the owners decided.  Default: DIR/migrator.toml if it exists.",
+)
+ENV_FILE = click.option(
+    "--env-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar="MIGRATOR_ENV_FILE",
+    show_envvar=True,
+    help="The application's .env, which holds USE_CONSOLIDATED_DBS.  Default: DIR/../.env.",
+)
+EXECUTE = click.option("--execute", is_flag=True, help="Do it; without this nothing is touched.")
+JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", help="Print one JSON object.")
+QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
+
+
+def place(data_dir: Path, include: tuple[Path, ...], config: Path | None) -> tuple[pipeline.Place, configs.Config]:
+    """Return where to work, and the configuration for it."""
+    place = pipeline.Place(data_dir.expanduser().absolute(), include)
+    return place, configs.load(config_path(place.data_dir, config))
+
+
+def config_path(data_dir: Path, config: Path | None) -> Path | None:
+    """Return the configuration that was named, else the one beside the databases, else None."""
+    beside = data_dir / "migrator.toml"
+    return config or (beside if beside.exists() else None)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
+    """Hand out what shows each table as it is done, with rows per second; on a terminal only."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
+    ) as bar:
+        task = bar.add_task("begin", total=len(pipeline.steps()), rate="")
+
+        def done(what: str, rows: int, seconds: float) -> None:
+            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
+            bar.update(task, advance=1, description=what, rate=rate)
+
+        yield done
+
+
+def show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
+    """Print the result: as one JSON object, as a table, or not at all."""
+    if as_json:
+        click.echo(json.dumps({"schema": JSON_SCHEMA, "command": command, **plain.plain(record)}, indent=2))
+    elif not quiet:
+        console = Console()
+        # A pipe has no width of its own; 80 columns would fold the table.
+        (console if console.is_terminal else Console(width=160, no_color=True)).print(table)
+
+
+def run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:
+    """Run a module of the contract suite in a process of its own: the tool does not import the suite.
+
+    Raises:
+        UsageError: The extra that holds its dependencies is not installed.
+    """
+    pipeline.need_contracts(module)
+    command = [sys.executable, "-m", module, *arguments]
+    sys.exit(subprocess.run(command, check=False, stdout=subprocess.DEVNULL if quiet else None).returncode)  # noqa: S603 - our own module

@@ -1,0 +1,115 @@
+"""Waivers: what the owners let be broken for a while, in writing, with a name and a last day.
+
+A waiver lets one contract be broken without turning the verdict; it never makes it hold.  One that has run out, that
+nothing needed, or that names a contract nobody knows fails the run: a waiver is a debt, and debts are looked at.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from migrator.errors import UsageError
+
+#: The scope that stands for every case of a contract.
+ALL = "all"
+#: The case of a ``.sql`` contract in which its own fault is planted; ``all`` does not cover it.
+CAN_FAIL = "can_fail"
+
+_KEYS: Mapping[str, type] = {"id": str, "scope": str, "reason": str, "owner": str, "expires": dt.date}
+_ID = re.compile(r"[a-z]+/[^\[\]\s]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A contract that may be broken for a while.
+
+    Attributes:
+        id: The contract, without its case: ``verify/row_says_what_was_decided``.
+        scope: The case, which stands in brackets behind the id: ``core.trades``; or ``all``.
+        reason: Why, in the owners' words.
+        owner: The role that answers for it.
+        expires: The last day on which it counts, in UTC.
+    """
+
+    id: str
+    scope: str
+    reason: str
+    owner: str
+    expires: dt.date
+
+    @property
+    def name(self) -> str:
+        """What it waives, as contracts are named."""
+        return self.id if self.scope == ALL else f"{self.id}[{self.scope}]"
+
+    def covers(self, contract: str) -> bool:
+        """Tell whether it is about *contract*: a contract that cannot fail is waived only where that is what it says."""
+        bare, _, case = contract.rstrip("]").partition("[")
+        return bare == self.id and (case == self.scope or (self.scope == ALL and case != CAN_FAIL))
+
+    def expired(self, today: dt.date) -> bool:
+        """Tell whether its last day is over."""
+        return today > self.expires
+
+
+def taken(written: Sequence[object], where: Path) -> tuple[Waiver, ...]:
+    """Return the waivers that are *written* in the file *where*.
+
+    Raises:
+        UsageError: One lacks a key, has one that nobody knows, a value that cannot be meant, or is there twice.
+    """
+    waivers = tuple(_waiver(one, f"waiver {number}", where) for number, one in enumerate(written, start=1))
+    distinct(waivers, where)
+    return waivers
+
+
+def distinct(waivers: Sequence[Waiver], where: object) -> None:
+    """See that no two of *waivers* are about the same.
+
+    Raises:
+        UsageError: Two are.
+    """
+    names = [waiver.name for waiver in waivers]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"{twice[0]} is waived twice", where=where, hint="keep one of the two")
+
+
+def read(path: Path) -> tuple[Waiver, ...]:
+    """Return the waivers of a file that holds nothing but ``[[waivers]]``.
+
+    Raises:
+        UsageError: It cannot be read, or holds something else.
+    """
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot be read ({error})", where=path, hint="mend the waivers") from error
+    listed = written.pop("waivers", [])
+    if written or not isinstance(listed, list):
+        raise UsageError("may hold [[waivers]] and nothing else", where=path)
+    return taken(listed, path)
+
+
+def _waiver(written: object, which: str, where: Path) -> Waiver:
+    hint = "write id, scope, reason, owner and expires, such as expires = 2026-12-31"
+    if not isinstance(written, Mapping):
+        raise UsageError(f"{which} is no table", where=where, hint=hint)
+    if unknown := sorted(written.keys() - _KEYS.keys()):
+        raise UsageError(f"{which}: nobody knows {unknown[0]}", where=where, hint=hint)
+    for key, kind in _KEYS.items():
+        value: Any = written.get(key)
+        # A datetime is a date to Python; a last day has no hour.
+        if type(value) is not kind or (isinstance(value, str) and not value.strip()):
+            raise UsageError(f"{which} has no {key}", where=where, hint=hint)
+    if not _ID.fullmatch(written["id"]):
+        raise UsageError(
+            f"{which}: {written['id']!r} names no contract", where=where, hint="such as verify/no_reference_dangles; "
+            "its case in brackets goes into scope",
+        )  # fmt: skip
+    return Waiver(**written)
