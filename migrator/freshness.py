@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,37 @@ class Present:
     legacy: Mapping[str, str]
     consolidated: Mapping[str, str]
     configuration: str
+
+
+class Standing(StrEnum):
+    """How far a run has come, and whether that still counts."""
+
+    NOTHING = "nothing yet"
+    SNAPSHOT = "snapshot"
+    BUILT = "built"
+    VERIFIED = "verified"
+    STALE = "not verified as it stands"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a run stands.
+
+    Attributes:
+        standing: How far it has come.
+        run: The run's number, such as ``0001``; '' where there is no snapshot, or where a file of evidence was asked.
+        made: When the evidence was made, in UTC; '' without any.
+        waivers: What the evidence needed, one sentence each.
+        reasons: Why the evidence does not vouch for what is there, one sentence each.
+        next: The next safe step.
+    """
+
+    standing: Standing
+    run: str = ""
+    made: str = ""
+    waivers: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    next: str
 
 
 def refusals(evidence: Evidence, present: Present, *, today: dt.date | None = None) -> tuple[str, ...]:

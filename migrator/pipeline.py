@@ -21,10 +21,10 @@ from migrator import plan as plans
 from migrator import rollback as rollbacks
 from migrator.config import Config, load
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
-from migrator.freshness import Present
+from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
 from migrator.lock import locked
-from migrator.records import Built, Migrated, Plan, Snapshot, Standing, Status, Verdict, Verified
+from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switched
 from migrator.verify import need_contracts, verify
 
@@ -225,7 +225,7 @@ def check(evidence: Path, now: Present) -> Status:
         return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
     reasons = freshness.refusals(said, now)
     waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
-    step = again if reasons else "look at what is quarantined; cutover is not built yet"
+    step = again if reasons else "look at what is quarantined; then migrator cutover shows what it would do"
     standing = Standing.STALE if reasons else Standing.VERIFIED
     return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 

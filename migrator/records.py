@@ -372,34 +372,3 @@ class Migrated:
     def holds(self) -> bool:
         """Whether every row is accounted for and every contract holds."""
         return self.built.holds and self.verified.holds
-
-
-class Standing(StrEnum):
-    """How far a run has come, and whether that still counts."""
-
-    NOTHING = "nothing yet"
-    SNAPSHOT = "snapshot"
-    BUILT = "built"
-    VERIFIED = "verified"
-    STALE = "not verified as it stands"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """Where a run stands.
-
-    Attributes:
-        standing: How far it has come.
-        run: The run's number, such as ``0001``; '' where there is no snapshot, or where a file of evidence was asked.
-        made: When the evidence was made, in UTC; '' without any.
-        waivers: What the evidence needed, one sentence each.
-        reasons: Why the evidence does not vouch for what is there, one sentence each.
-        next: The next safe step.
-    """
-
-    standing: Standing
-    run: str = ""
-    made: str = ""
-    waivers: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    next: str

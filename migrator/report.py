@@ -6,6 +6,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from migrator.freshness import Standing, Status
 from migrator.plain import escaped
 from migrator.records import (
     Built,
@@ -15,8 +16,6 @@ from migrator.records import (
     Migrated,
     Plan,
     Snapshot,
-    Standing,
-    Status,
     Verdict,
     Verified,
 )

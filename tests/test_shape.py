@@ -13,9 +13,9 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "catalogue", "config", "ddl", "declared", "digest", "envfile", "errors", "files", "findings", "functions", "held",
-    "holders", "ledger", "lock", "lookups", "mapping", "mapping_checks", "plain", "rebuild", "recovery", "records",
-    "relational", "sqlite", "switch",
+    "catalogue", "config", "ddl", "declared", "digest", "envfile", "errors", "evidence", "files", "findings",
+    "freshness", "functions", "held", "holders", "ledger", "lock", "lookups", "mapping", "mapping_checks", "plain", "rebuild", "recovery", "records",
+    "relational", "sqlite", "switch", "waivers",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
