@@ -85,6 +85,7 @@ def specimen(
 @options.QUIET
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Find every SQLite file below DIR and give each one verdict; changes nothing."""
+    options.settle(pipeline.Place(data_dir.expanduser()))
     found = pipeline.inventory(data_dir.expanduser(), include=include)
     options.show("inventory", found, report.inventory_table(found), as_json=as_json, quiet=quiet)
 
@@ -112,7 +113,7 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
 @options.QUIET
 def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Copy all files as they are at one instant to DIR/backup, and read the copies back."""
-    place, configuration = options.place(data_dir, include, config)
+    place, configuration = options.place(data_dir, include, config, alone=True)
     snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
     options.show("backup", snapshot, report.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
@@ -124,7 +125,7 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
 @options.QUIET
 def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
-    place, configuration = options.place(data_dir, (), config)
+    place, configuration = options.place(data_dir, (), config, alone=True)
     with options.progress(quiet=quiet) as progress:
         built = pipeline.build(place, configuration, progress=progress)
     options.show("build", built, report.build_table(built), as_json=as_json, quiet=quiet)
@@ -155,7 +156,7 @@ def verify(
     if legacy is not None and consolidated is not None:
         verified = pipeline.verify(legacy, consolidated, config=config, evidence=evidence)
     else:
-        place, _ = options.place(data_dir, (), config)
+        place, _ = options.place(data_dir, (), config, alone=True)
         verified = pipeline.verify_stage(place, options.config_path(place.data_dir, config))
     options.show("verify", verified, report.verify_text(verified), as_json=as_json, quiet=quiet)
     if not verified.holds:
@@ -170,7 +171,7 @@ def verify(
 @options.QUIET
 def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Go from inventory to verify in one run; the sources keep every byte."""
-    place, configuration = options.place(data_dir, include, config)
+    place, configuration = options.place(data_dir, include, config, alone=True)
     with options.progress(quiet=quiet) as progress:
         migrated = pipeline.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress

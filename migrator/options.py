@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from migrator import config as configs
-from migrator import pipeline, plain
+from migrator import lock, pipeline, plain
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
@@ -58,10 +58,27 @@ JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", h
 QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
 
 
-def place(data_dir: Path, include: tuple[Path, ...], config: Path | None) -> tuple[pipeline.Place, configs.Config]:
-    """Return where to work, and the configuration for it."""
-    place = pipeline.Place(data_dir.expanduser().absolute(), include)
-    return place, configs.load(config_path(place.data_dir, config))
+def place(
+    data_dir: Path, include: tuple[Path, ...], config: Path | None, *, alone: bool = False
+) -> tuple[pipeline.Place, configs.Config]:
+    """Return where to work, and the configuration for it; a switch that was cut short is brought to its end first.
+
+    With *alone* no other migrator may be at work there until the verb ends.
+
+    Raises:
+        Refused: Another one is.
+    """
+    found = pipeline.Place(data_dir.expanduser().absolute(), include)
+    settle(found)
+    if alone and found.data_dir.is_dir():
+        click.get_current_context().with_resource(lock.locked(found.data_dir))
+    return found, configs.load(config_path(found.data_dir, config))
+
+
+def settle(place: pipeline.Place) -> None:
+    """Bring a switch that was cut short to its end, and say so."""
+    if sentence := pipeline.recover(place):
+        click.echo(f"migrator: {sentence}", err=True)
 
 
 def config_path(data_dir: Path, config: Path | None) -> Path | None:
