@@ -9,6 +9,8 @@ import pytest
 
 #: How many counterexamples a broken contract shows.
 SHOWN = 5
+#: Letters of one thing that are shown: a name may be as long as its database.
+_LETTERS = 1_000
 
 
 def same(where: str, what: str, *, expected: object, found: object) -> None:
@@ -20,11 +22,23 @@ def same(where: str, what: str, *, expected: object, found: object) -> None:
 def none(where: str, what: str, counterexamples: Iterable[object]) -> None:
     """Fail, showing the first of them, if there are *counterexamples*."""
     if examples := list(counterexamples):
-        more = f"\n  and {len(examples) - SHOWN} more" if len(examples) > SHOWN else ""
-        shown = "".join(f"\n  counterexample: {example}" for example in examples[:SHOWN])
-        pytest.fail(f"{where}: {what}{shown}{more}", pytrace=False)
+        more = f"\n  and {len(examples) - SHOWN:,} more" if len(examples) > SHOWN else ""
+        shown = "".join(f"\n  counterexample: {plain(str(example))}" for example in examples[:SHOWN])
+        fail(f"{plain(where)}: {plain(what)}{shown}{more}")
 
 
 def broken(what: str, *, expected: object, found: object) -> NoReturn:
     """Fail with what was expected and what was found."""
-    pytest.fail(f"{what}\n  expected: {expected}\n  found:    {found}", pytrace=False)
+    fail(f"{plain(what)}\n  expected: {plain(str(expected))}\n  found:    {plain(str(found))}")
+
+
+def fail(said: str) -> NoReturn:
+    """Fail with these words alone, whatever led to them."""
+    raise pytest.fail.Exception(said, pytrace=False) from None
+
+
+def plain(text: str) -> str:
+    """Return *text* on one line, short enough to be read, with letters that any terminal and any file can take."""
+    cut = text[:_LETTERS]
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in cut)
+    return shown if cut == text else f"{shown}... ({len(text):,} letters)"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, kept_rest, same
 from contracts.second_reader.rows import target_key
 
+#: What a row for which there is no legacy row may claim, by its reason: table, claims, and the column of its name.
+STUBS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
+    "stub:unnamed entity": ("ai_entities", {"entity_type": "unknown"}, "name"),
+    "stub:unknown wallet": ("whale_wallets", {}, "address"),
+}
 #: What a row here that is linked to stands for in the legacy set.
 Means = Callable[[Pair, Cell], Cell]
 

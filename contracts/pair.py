@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.judge import Reader
@@ -20,8 +21,14 @@ from migrator import catalogue, ddl, sqlite
 from migrator.errors import MigratorError
 from migrator.sqlite import quoted
 
+if TYPE_CHECKING:
+    from contracts.matching import Matching
+
 #: SQLite attaches so many databases at once.
 MOST_ATTACHED = 10
+#: What says which legacy row became which row, and which became none.
+LINEAGE = ("source", "legacy_key", "target", "target_id", "rest")
+QUARANTINE = ("source", "legacy_key", "target", "broken", "row")
 #: What we keep in a data directory ourselves.
 _OURS = frozenset({"backup", ".migrator"})
 
@@ -175,12 +182,20 @@ class Pair:
         """The specified tables of the databases that are judged."""
         return frozenset(f"{target}.{name}" for target in self.judged.originals for name in specified_tables(target))
 
+    @cached_property
+    def by_value(self) -> Matching:
+        """The rows of both sides matched by what they say, for a set that does not say which became which."""
+        from contracts.matching import Matching  # noqa: PLC0415 - it is about pairs
+
+        return Matching(self)
+
     def without_lineage(self) -> list[str]:
         """Return the databases of the consolidated set that do not say which legacy row became which row."""
         return [
             catalogue.TARGETS[target]
             for target in self.judged.originals
-            if not {"lineage", "quarantine"} <= self.judged.table_names(target)
+            if self.judged.unreadable(f"{target}.lineage", LINEAGE)
+            or self.judged.unreadable(f"{target}.quarantine", QUARANTINE)
         ]
 
     def variant(self, source: str) -> str:
@@ -199,6 +214,9 @@ class Pair:
     def target_rows(self, table_of: str, /, *columns: str, **where: str) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells *columns* of every row of a table of the consolidated set, or of those that have these cells."""
         database, _, table = table_of.partition(".")
+        if self.without_lineage() and self.judged.unreadable(table_of, columns):
+            # That the table is not as specified is said elsewhere; here it has no such rows.
+            return
         if database in self.judged.originals:
             chosen = " AND ".join(f"{quoted(name)} = ?" for name in where) or "true"
             with self.judged.read(database) as connection:
@@ -207,6 +225,9 @@ class Pair:
 
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
+        if self.without_lineage():
+            yield from self.by_value.lineage(source) if source else ()
+            return
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
         for database in self.judged.originals if source else [of_target]:

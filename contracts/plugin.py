@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from contracts import options, results, vouching
+from contracts import options, results, sentences, vouching
 from contracts.pair import Pair
 from contracts.results import Results
 from contracts.session import NO_PAIR, SESSION, Session
@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: A named folder or file is missing, or does not hold what it should.
     """
+    config.pluginmanager.register(sentences, "contracts-sentences")
     config.addinivalue_line("markers", "clause(id): the clause of contracts/clauses.toml that the contract proves")
     asked = options.read(config)
     worker = getattr(config, "workerinput", None)
@@ -217,12 +218,6 @@ def pair(pytestconfig: pytest.Config) -> Pair:
     session = pytestconfig.stash[SESSION]
     if not session.has_pair:
         pytest.skip(NO_PAIR)
-    if missing := session.pair.without_lineage():
-        pytest.fail(
-            f"{', '.join(missing)}: has no lineage and quarantine that say which legacy row became which row, so rows "
-            "cannot be matched and nothing about them is proved",
-            pytrace=False,
-        )
     return session.pair
 
 
@@ -234,3 +229,13 @@ def count(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
         request.node.user_properties.append((name, number))
 
     return tell
+
+
+@pytest.fixture(scope="session")
+def traced(pair: Pair) -> Pair:
+    """The pair, for a contract that needs to know which legacy row became which row; without lineage it is not judged."""
+    if missing := pair.without_lineage():
+        pytest.skip(
+            f"not judged: {', '.join(missing)}: no lineage and quarantine say which legacy row became which row"
+        )
+    return pair

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from contracts.second_reader.cells import text_of
 from migrator import catalogue, ddl, sqlite
 from migrator.errors import UsageError
 from migrator.relational import Schema
@@ -31,7 +32,7 @@ class Subject:
     whole: bool = True
     _copies: dict[str, Path] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
-    _tables: dict[str, frozenset[str]] = field(default_factory=dict)
+    _tables: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
 
     def copy(self, target: str) -> Path:
         """Return a private copy of *target* to read, made once and shared: do not write to it.
@@ -51,7 +52,10 @@ class Subject:
 
     def read(self, target: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *target* for reading."""
-        return closing(sqlite.read(self.copy(target)))
+        connection = sqlite.read(self.copy(target))
+        # Names and declarations may be of any bytes, too.
+        connection.text_factory = text_of
+        return closing(connection)
 
     def schema(self, target: str) -> Schema:
         """Return what *target* declares, read once."""
@@ -62,11 +66,35 @@ class Subject:
 
     def table_names(self, target: str) -> frozenset[str]:
         """Return the names of the tables of *target*, shadow tables included, read once."""
+        return frozenset(self.columns(target))
+
+    def columns(self, target: str) -> Mapping[str, frozenset[str]]:
+        """Return each table of *target*, shadow tables included, with its columns in lower case; read once.
+
+        Views are left out: what looks like a table may be a question without an end.
+        """
         if target not in self._tables:
+            found: dict[str, set[str]] = {}
+            question = """
+                SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+                WHERE t.type = 'table' AND c.hidden <> 1
+            """
             with self.read(target) as connection:
-                found = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-            self._tables[target] = frozenset(name for (name,) in found)
+                for table, column in connection.execute(question):
+                    found.setdefault(table, set()).add(column.lower())
+            self._tables[target] = {table: frozenset(columns) for table, columns in found.items()}
         return self._tables[target]
+
+    def unreadable(self, name: str, columns: Iterable[str] = ()) -> str:
+        """Return why the table *name*, such as ``core.trades``, with these columns cannot be read, or ''."""
+        target, _, table = name.partition(".")
+        if target not in self.originals:
+            return f"there is no {catalogue.TARGETS[target]}"
+        found = {known.lower(): there for known, there in self.columns(target).items()}.get(table.lower())
+        if found is None:
+            return "there is no such table"
+        lacking = [column for column in columns if column.lower() not in {*found, "rowid"}]
+        return f"has no column {', '.join(dict.fromkeys(lacking))}" if lacking else ""
 
     @contextmanager
     def attached(

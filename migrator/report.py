@@ -250,7 +250,13 @@ def verify_text(verified: Verified) -> RenderableType:
         lines.append(Text(f"and {len(verified.broken) - SHOWN} more"))
     if verified.evidence is not None:
         lines.append(Text(f"evidence: {escaped(verified.evidence)}"))
-    return Group(*lines)
+    return Group(*_lost(verified), *lines)
+
+
+def _lost(verified: Verified) -> list[Text]:
+    """Return what was lost, in rows, as the contract on it says."""
+    said = [broken.says.splitlines()[0] for broken in verified.broken if "no_legacy_row_is_lost" in broken.name]
+    return [Text(f"NO-GO: {escaped(sentence)}", style="bold red") for sentence in said]
 
 
 def status_text(status: Status) -> RenderableType:

@@ -15,26 +15,26 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
 @pytest.mark.clause("L6")
 @EVERY_TARGET
-def test_quarantined_row_is_kept_whole(pair: Pair, target: str) -> None:
+def test_quarantined_row_is_kept_whole(traced: Pair, target: str) -> None:
     """Every column, with its storage class and bytes."""
     wrong = [
         fault
-        for reading in accounting.readings(pair)
+        for reading in accounting.readings(traced)
         if reading.target.startswith(f"{target}.")
-        for fault in refused.altered(pair, reading)
+        for fault in refused.altered(traced, reading)
     ]
     judgement.none(catalogue.TARGETS[target], "quarantined row is not the legacy row", wrong)
 
 
 @pytest.mark.clause("L7")
 @EVERY_TARGET
-def test_constraint_refuses_what_it_is_named_for(pair: Pair, target: str, tmp_path: Path) -> None:
+def test_constraint_refuses_what_it_is_named_for(traced: Pair, target: str, tmp_path: Path) -> None:
     """The row is built by the second reader and inserted beside those that are there; the named constraint says no."""
-    copy = pair.judged.fresh_copy(target, tmp_path)
+    copy = traced.judged.fresh_copy(target, tmp_path)
     wrong = [
         fault
         for table in ddl.target(target).tables
-        for fault in refused.Refusals(pair, f"{target}.{table.name}", copy).unfounded()
+        for fault in refused.Refusals(traced, f"{target}.{table.name}", copy).unfounded()
         if table.name != "config"
     ]
     judgement.none(catalogue.TARGETS[target], "row is in quarantine without need, or for another reason", wrong)

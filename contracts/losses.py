@@ -1,0 +1,107 @@
+"""What was lost, in rows: one sentence on a whole pair, with lineage or without."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from contracts import accounting, matching
+from contracts.pair import LegacyTable, Pair
+from contracts.second_reader.reading import Reading
+from contracts.second_reader.rows import target_key
+from migrator.sqlite import quoted
+
+#: So many tables are named.
+_NAMED = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Losses:
+    """Legacy rows that have no row in the consolidated set.
+
+    Attributes:
+        of: Legacy rows that should.
+        rows: Those that do not, by the table that should have them.
+        refused: How many of them a constraint of the specification refuses.
+    """
+
+    of: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+
+    def sentence(self) -> str:
+        """Say it."""
+        most = ", ".join(f"{table} ({count:,})" for table, count in self.rows.most_common(_NAMED))
+        refused = (
+            f"; the specification's constraints refuse {self.refused:,} of them, and nothing keeps them"
+            if self.refused
+            else ""
+        )
+        return f"{self.rows.total():,} of {self.of:,} legacy rows have no row in the consolidated set; most: {most}{refused}"
+
+
+def losses(pair: Pair) -> Losses:
+    """Count the legacy rows that are nowhere: by lineage and quarantine, or by value where there are none."""
+    found = Losses()
+    for table in pair.legacy.every_table():
+        if not matching.home_of(pair, table):
+            continue
+        database, _, name = table.source.partition(".")
+        with pair.legacy.read(database) as connection:
+            found.of += connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
+        reading = next((one for one in pair.reader.all_readings if one.source == table.source), None)
+        if pair.without_lineage():
+            if reading is None and (gone := len(pair.by_value.carried(table).lost)):
+                found.rows[table.source] += gone
+        elif reading is None:
+            found.rows[table.source] += _carried_nowhere(pair, table)
+        elif reading.target in pair.targets:
+            found.rows[reading.target] += _without_a_row(pair, reading)
+    if pair.without_lineage():
+        _by_value(pair, found)
+    found.rows = +found.rows
+    return found
+
+
+def _by_value(pair: Pair, found: Losses) -> None:
+    for target in dict.fromkeys(one.target for one in pair.reader.all_readings):
+        refused = sum(1 for _ in pair.by_value.refused_and_gone(target))
+        found.refused += refused
+        found.rows[target] += refused + sum(not one.refused for one in pair.by_value.table(target).missing)
+
+
+def _without_a_row(pair: Pair, reading: Reading) -> int:
+    """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
+    database, _, name = reading.source.partition(".")
+    target, _, table = reading.target.partition(".")
+    key = f"+s.{quoted(reading.key)}"
+    question = f"""
+        SELECT count(*) FROM {quoted(database)}.{quoted(name)} AS s
+        WHERE NOT EXISTS (
+            SELECT 1 FROM {target}.lineage AS l
+            WHERE l.source = :source AND l.target = :table AND l.legacy_key = {key} AND (
+                l.target_id IS NULL
+                OR EXISTS (SELECT 1 FROM {target}.{quoted(table)} AS t WHERE t.{target_key(reading.target)} = +l.target_id)
+            )
+        ) AND NOT EXISTS (
+            SELECT 1 FROM {target}.quarantine AS q
+            WHERE q.source = :source AND q.target = :table AND q.legacy_key IS {key}
+        )
+    """
+    with pair.beside(database, target) as connection:
+        asked = connection.execute(question, {"source": reading.source, "table": table})
+        (count,) = asked.fetchone()
+    return int(count)
+
+
+def _carried_nowhere(pair: Pair, table: LegacyTable) -> int:
+    """Count the rows that the carried copies of a legacy table have too few."""
+    database, _, name = table.source.partition(".")
+    question = "SELECT count(*) FROM {}"
+    with pair.legacy.read(database) as connection:
+        (wanted,) = connection.execute(question.format(quoted(name))).fetchone()
+    found = 0
+    for target in accounting.carried_in(pair, table):
+        with pair.judged.read(target) as connection:
+            found += connection.execute(question.format(quoted(accounting.carried_name(table)))).fetchone()[0]
+    return max(int(wanted) - found, 0)
