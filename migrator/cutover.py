@@ -120,7 +120,7 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
             recovery.undo_cutover(wanted)
             stack.close()
             recovery.restore_journal_modes(wanted)
-            switch.finish(wanted)
+            switch.forget(wanted)
             raise
         switch.commit(wanted, switch.NEW)
         recovery.finish_cutover(wanted)

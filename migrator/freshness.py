@@ -52,6 +52,8 @@ class Standing(StrEnum):
     BUILT = "built"
     VERIFIED = "verified"
     STALE = "not verified as it stands"
+    CONSOLIDATED = "the consolidated set is in use"
+    ROLLED_BACK = "rolled back: the legacy set is in use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,8 +166,13 @@ def status(place: Place, config: Config) -> Status:
         EvidenceError: The contracts are not installed.
         UsageError: There is no data directory.
     """
+    last = switch.read(place.data_dir)
+    if last is not None and last.kind == switch.CUTOVER and switch.pointed(last) == switch.NEW:
+        return Status(standing=Standing.CONSOLIDATED, run=last.run, next="migrator rollback, if you have to go back")
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
+    if last is not None and last.kind == switch.ROLLBACK and last.run == run:
+        return Status(standing=Standing.ROLLED_BACK, run=run, next="migrator migrate, to begin anew")
     if not (place.stage / builds.FINISHED).exists():
         if snapshot is None:
             _ = inventory(place.data_dir, include=place.include)

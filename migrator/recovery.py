@@ -6,6 +6,7 @@ Every step may be done again: a recovery that is cut short itself is begun anew.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from migrator import envfile, files, held, sqlite, switch
@@ -33,10 +34,12 @@ def recover(data_dir: Path) -> str:
             with held.held({name.path: "" for name in found.names}):
                 undo_cutover(found)
             restore_journal_modes(found)
-            said = f"a cutover to run {found.run} had been cut short before its commit; everything is as it was before"
+            switch.forget(found)
+            return f"a cutover to run {found.run} had been cut short before its commit; everything is as it was before"
     elif pointed == switch.NEW:
         undo_rollback(found)
         back_to_wal(found)
+        found = replace(found, kind=switch.CUTOVER)
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
         finish_rollback(found)

@@ -179,12 +179,12 @@ def read(data_dir: Path) -> Switch | None:
             data_dir=home,
             kind=written["kind"],
             run=written["run"],
-            env_file=Path(written["env_file"]),
+            env_file=_from_written(home, written["env_file"]),
             names=tuple(
                 Name(
                     database=name["database"],
                     place=PurePosixPath(name["place"]),
-                    path=home / os.fsdecode(bytes.fromhex(name["path"])),
+                    path=_from_written(home, name["path"]),
                     target=name["target"],
                     journal_mode=name["journal_mode"],
                 )
@@ -203,14 +203,13 @@ def write(switch: Switch) -> None:
         "schema": _SCHEMA,
         "kind": switch.kind,
         "run": switch.run,
-        "env_file": str(switch.env_file),
+        "env_file": _to_written(switch.data_dir, switch.env_file),
         "finished": switch.finished,
         "names": [
             {
                 "database": name.database,
                 "place": str(name.place),
-                # A name may be any bytes; a path outside of the data directory stays absolute.
-                "path": os.fsencode(os.path.relpath(name.path, switch.data_dir)).hex(),
+                "path": _to_written(switch.data_dir, name.path),
                 "target": name.target,
                 "journal_mode": name.journal_mode,
             }
@@ -221,11 +220,25 @@ def write(switch: Switch) -> None:
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
 
 
+def _to_written(data_dir: Path, path: Path) -> str:
+    """Return *path* as seen from *data_dir*, so that both may move, in hex, since a name may be any bytes."""
+    return os.fsencode(os.path.relpath(path, data_dir)).hex()
+
+
+def _from_written(data_dir: Path, written: str) -> Path:
+    return Path(os.path.normpath(data_dir / os.fsdecode(bytes.fromhex(written))))
+
+
 def finish(switch: Switch) -> Switch:
     """Write down that *switch* has come to its end."""
     done = replace(switch, finished=True)
     write(done)
     return done
+
+
+def forget(switch: Switch) -> None:
+    """Write down that there was no *switch*: it was undone."""
+    files.remove(switch.root / "switch.json")
 
 
 def pointed(switch: Switch) -> str:
