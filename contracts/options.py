@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from contracts import pair as pairs
 from migrator import config as configs
 from migrator import waivers as waivings
 from migrator.config import Config
@@ -122,7 +121,7 @@ def read(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--contracts-report: {report}: is no folder")
     named = _path(config, "contracts_config")
     with _naming("--contracts-config"):
-        decided = configs.load(named or (pairs.config_of(legacy) if legacy else None))
+        decided = configs.load(named or (configs.beside(legacy) if legacy else None))
     with _naming("--contracts-waivers"):
         waivers = (*decided.waivers, *(waivings.read(waiver_file) if waiver_file else ()))
         waivings.distinct(waivers, waiver_file)

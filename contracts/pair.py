@@ -263,13 +263,6 @@ def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, s
     )
 
 
-def config_of(legacy: Path) -> Path | None:
-    """Return the owners' configuration in the data directory of *legacy*, ``migrator.toml``, or None."""
-    # A snapshot lies in backup/<run> of its data directory.
-    homes = (legacy, legacy.parent.parent) if legacy.parent.name == "backup" else (legacy,)
-    return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
-
-
 def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:
     """Make a dirty specimen in *folder*, rows in its WALs included, and return it."""
     from contracts import specimens  # noqa: PLC0415 - faker is slow to load and only needed here
@@ -296,7 +289,7 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
             sqlite.private_copy(path, copied)
         elif not path.name.endswith(sqlite.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
-    written = config.load(config_path or config_of(legacy))
+    written = config.load(config_path or config.beside(legacy))
     place = pipeline.Place(home)
     pipeline.backup(pipeline.plan(place, written), place)
     built = pipeline.build(place, written)

@@ -93,7 +93,10 @@ class Results:
         phases = self._phases.setdefault(report.nodeid, _Phases())
         phases.seconds += report.duration
         properties = dict(report.user_properties)
-        phases.properties = report.user_properties
+        # What a waiver added stands in the report of its own phase only.
+        phases.properties = list(
+            dict.fromkeys([*phases.properties, *((name, value) for name, value in report.user_properties)])
+        )
         outcome = {"failed": Outcome.BROKEN, "skipped": Outcome.SKIPPED}.get(report.outcome)
         if WAIVED in properties and outcome is Outcome.SKIPPED:
             outcome = Outcome.WAIVED

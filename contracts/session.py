@@ -56,13 +56,13 @@ class Session:
     @cached_property
     def pair(self) -> Pair:
         """Both, side by side."""
-        config = self.options.config_path or pairs.config_of(self.legacy_dir)
+        config = self.options.config_path or configs.beside(self.legacy_dir)
         return pairs.pair(self.legacy_dir, self.judged, self.scratch, config, show_values=self.options.show_values)
 
     @property
     def config(self) -> Config:
         """What the owners decided about this legacy set."""
-        return configs.load(self.options.config_path or pairs.config_of(self.legacy_dir)) if self.has_pair else Config()
+        return configs.load(self.options.config_path or configs.beside(self.legacy_dir)) if self.has_pair else Config()
 
     def _once(self, name: str, make: Callable[[Path], Path]) -> Path:
         """Return what *make* makes in a folder; of the workers that share one, the first makes it for all.

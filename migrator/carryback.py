@@ -121,8 +121,6 @@ class _Bench:
     @contextlib.contextmanager
     def _with(self, database: str) -> Iterator[None]:
         sqlite.attach(self.connection, self.legacy[database], database, mode="rw")
-        # A copy that a crash spoils is made anew; it is synced once it is whole.
-        self.connection.execute(f"PRAGMA {quoted(database)}.synchronous = OFF")
         self.connection.execute("BEGIN")
         try:
             yield

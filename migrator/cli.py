@@ -212,7 +212,7 @@ def status(
         raise UsageError("--legacy and --consolidated go together, with --evidence", where="migrator status")
     if legacy is not None and consolidated is not None and evidence is not None:
         stands = pipeline.check(
-            evidence, pipeline.of_pair(legacy, consolidated, configs.load(options.config_path(legacy, config)))
+            evidence, pipeline.of_pair(legacy, consolidated, configs.load(config or configs.beside(legacy)))
         )
     else:
         place, configuration = options.place(data_dir, include, config)

@@ -61,6 +61,14 @@ class Config:
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
 
 
+def beside(legacy: Path) -> Path | None:
+    """Return the configuration of the data directory *legacy*, or of that of which it is a snapshot; None without one."""
+    # A snapshot lies in backup/<run> of its data directory.
+    whole = legacy.absolute()
+    homes = (whole, whole.parent.parent) if whole.parent.name == "backup" else (whole,)
+    return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
+
+
 def load(path: Path | None) -> Config:
     """Return the configuration at *path*, or the default where it is None.
 

@@ -1,6 +1,6 @@
 """The configuration: what it knows, and one sentence for what it does not."""
 
-import datetime
+import datetime as dt
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_everything_the_docs_show_is_understood(tmp_path):
     (waiver,) = found.waivers
     assert "verify/row_says_what_was_decided[core.trades]" == waiver.name
     assert ("two prices were typed by hand", "trading lead") == (waiver.reason, waiver.owner)
-    assert datetime.date(2027, 1, 31) == waiver.expires
+    assert dt.date(2027, 1, 31) == waiver.expires
 
 
 def test_nothing_is_needed():

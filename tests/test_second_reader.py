@@ -10,7 +10,7 @@ from contracts import second_reader, subject
 from contracts.second_reader import cells, rows, times
 from contracts.second_reader.judge import every_reading
 from contracts.second_reader.world import World
-from migrator import catalogue, ddl
+from migrator import catalogue, config, ddl
 
 HERE = Path(second_reader.__file__).parent
 #: What it may know of the tool: how files are opened, and what tables look like.
@@ -206,7 +206,7 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
-    pair = pairs.pair(legacy, judged, scratch, pairs.config_of(legacy))
+    pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
 
     found = pair.reader.judge("analytics.telegram_messages")
 

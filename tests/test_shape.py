@@ -20,6 +20,7 @@ FOUNDATION = {
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
     "account": "build", "carry": "build", "load": "build",
+    "carryback": "rollback", "residue": "rollback",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
 }  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]
@@ -58,7 +59,7 @@ def test_only_the_pipeline_imports_stages():
 def test_only_the_command_line_imports_the_pipeline():
     importers = {name for name, path in MODULES.items() if "pipeline" in own(path)}
 
-    assert {"cli"} == importers
+    assert {"cli", "options"} == importers
 
 
 def test_the_foundation_stands_on_itself():
