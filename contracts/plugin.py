@@ -53,16 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "clause(id): the clause of contracts/clauses.toml that the contract proves")
     asked = options.read(config)
     worker = getattr(config, "workerinput", None)
-    if asked.report is not None and worker is None:
-        asked.report.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            evidences.withdraw(asked.report / EVIDENCE)
-        except UsageError as error:
-            raise pytest.UsageError(f"--contracts-report: {error}") from error
-        if not getattr(config.option, "xmlpath", None):
-            # Messages name keys: for its owner alone, as everything that we write.
-            (asked.report / JUNIT).touch(mode=0o600)
-            config.option.xmlpath = str(asked.report / JUNIT)
     config.stash[RESULTS] = Results()
     config.pluginmanager.register(config.stash[RESULTS], "contracts-results")
     session = config.stash[SESSION] = Session(asked, shared=Path(worker[_WORKER]) if worker else None)
@@ -72,6 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
         except UsageError as error:
             session.close()
             raise pytest.UsageError(f"--consolidated-dir: {error}") from error
+    # Only now: a command that is wrong takes no earlier evidence away.
+    if asked.report is not None and worker is None:
+        asked.report.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            evidences.withdraw(asked.report / EVIDENCE)
+        except UsageError as error:
+            session.close()
+            raise pytest.UsageError(f"--contracts-report: {error}") from error
+        if not getattr(config.option, "xmlpath", None):
+            # Messages name keys: for its owner alone, as everything that we write.
+            (asked.report / JUNIT).touch(mode=0o600)
+            config.option.xmlpath = str(asked.report / JUNIT)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
