@@ -20,7 +20,8 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from migrator import files, sqlite
-from migrator.errors import SourceBusy, SourceError
+from migrator.config import place_in_snapshot
+from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
@@ -28,6 +29,8 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 PATIENCE_S = 10.0
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
+#: What to do about a snapshot that is none any more.
+_ANEW = "take a new one: migrator backup"
 
 
 @dataclass(slots=True)
@@ -72,7 +75,13 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
     inventory = read_back(draft)
     _check_read_back(wanted, inventory)
     journal_modes = {str(place_of(database)): database.journal_mode for database in wanted}
-    manifest = {"schema": 1, "run": run, "journal_modes": journal_modes, "blocked_s": blocked_s}
+    manifest = {
+        "schema": 2,
+        "run": run,
+        "journal_modes": journal_modes,
+        "digests": _digests(inventory),
+        "blocked_s": blocked_s,
+    }
     files.write(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     files.replace(draft, into / run)
     return Snapshot(
@@ -86,27 +95,45 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
 
 def place_of(database: Database) -> PurePosixPath:
     """Return where the copy of *database* lies in a snapshot."""
-    return PurePosixPath("included", database.place.name) if database.place.is_absolute() else database.place
+    return place_in_snapshot(database.place)
 
 
 def newest(into: Path) -> Path | None:
     """Return the folder of the newest finished snapshot below *into*, or None."""
-    return max((path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdigit()), default=None)
+    return max((path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdecimal()), default=None)
 
 
 def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | None:
-    """Return the newest finished snapshot below *into*, read back, or None."""
+    """Return the newest finished snapshot below *into*, read back, or None.
+
+    Raises:
+        Refused: A file of it is gone, is one too many, or holds something else than when it was taken.
+    """
     folder = newest(into)
     if folder is None:
         return None
-    written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return Snapshot(
-        run=written["run"],
-        folder=folder,
-        inventory=read_back(folder),
-        journal_modes=MappingProxyType(written["journal_modes"]),
-        blocked_s=written["blocked_s"],
-    )
+    manifest = folder / MANIFEST
+    try:
+        written = json.loads(manifest.read_text(encoding="utf-8"))
+        digests = dict(written["digests"])
+        snapshot = Snapshot(
+            run=written["run"],
+            folder=folder,
+            inventory=read_back(folder),
+            journal_modes=MappingProxyType(dict(written["journal_modes"])),
+            blocked_s=written["blocked_s"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
+    now = _digests(snapshot.inventory)
+    changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
+    if changed:
+        raise Refused("is not what it was when the snapshot was taken", where=folder / escaped(changed[0]), hint=_ANEW)
+    return snapshot
+
+
+def _digests(inventory: Inventory) -> dict[str, str]:
+    return {str(database.place): database.digest for database in inventory.databases}
 
 
 def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
@@ -147,7 +174,7 @@ def _moved(inventory: Inventory, folder: Path) -> Inventory:
 
 def _next_run(into: Path) -> str:
     """Return the next free number: a counter, since clocks jump."""
-    used = [int(path.name) for path in into.iterdir() if path.name.isdigit()]
+    used = [int(path.name) for path in into.iterdir() if path.name.isdecimal()]
     return f"{max(used, default=0) + 1:04d}"
 
 

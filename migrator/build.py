@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from migrator import account, carry, catalogue, ddl, digest, files, functions, load, lookups, mapping, rebuild, sqlite
 from migrator.errors import BuildError
@@ -259,12 +260,30 @@ def _key(plan: Plan, snapshot: Snapshot) -> str:
 
 
 def _finished(path: Path, key: str, stage: Path) -> Built | None:
-    """Return the finished build that *path* tells of, if it was made of the same; else None."""
+    """Return the finished build that *path* tells of, if it was made of the same and is still there; else None."""
     if not path.exists():
         return None
-    written = json.loads(path.read_text(encoding="utf-8"))
-    if written["key"] != key:
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))
+        if written["key"] != key or written["digests"] != _digests(stage):
+            return None
+        return _told(written, stage)
+    except (ValueError, KeyError, TypeError, AttributeError, sqlite3.Error):
+        # Whatever happened to it since: it is begun anew.
         return None
+
+
+def _digests(stage: Path) -> dict[str, str]:
+    """Return the digest of each of the three databases in *stage*."""
+    digests = {}
+    for target, name in catalogue.TARGETS.items():
+        with sqlite.closing_scratch(stage / name) as connection:
+            digests[target] = digest.digest(connection)
+    return digests
+
+
+def _told(written: Mapping[str, Any], stage: Path) -> Built:
+    """Return the record of the finished build that *written* holds as JSON."""
     return Built(
         run=written["run"],
         stage=stage,
