@@ -138,8 +138,14 @@ def legacy_set(where: Path, scratch: Path) -> LegacySet:
     for place, path in found.items():
         if place not in places:
             names = {name for home, name in places.items() if home.name == place.name} - originals.keys()
-            originals.setdefault(next(iter(names)) if len(names) == 1 else place.stem, path)
+            originals.setdefault(next(iter(names)) if len(names) == 1 else _called(place), path)
     return LegacySet(where=where, originals=MappingProxyType(originals), scratch=scratch)
+
+
+def _called(place: PurePosixPath) -> str:
+    """Return the name of a database that nobody knows: the stem of its file, without points and not a name in use."""
+    stem = place.stem.replace(".", "_")
+    return f"{stem}_db" if stem.lower() in {"main", "temp", "core", "analytics", "cache", "ids"} else stem
 
 
 def _regular_files(where: Path) -> Iterator[Path]:

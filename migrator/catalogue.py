@@ -23,6 +23,9 @@ TARGETS: Mapping[str, str] = MappingProxyType(
     {"core": "jarvis_core.db", "analytics": "jarvis_analytics.db", "cache": "jarvis_cache.db"}
 )
 
+#: Folders directly below the data directory that the tool itself makes.
+OUR_FOLDERS = ("backup", ".migrator")
+
 #: Which target tables a legacy database holds in the variant ``specified``: legacy name -> target, tables.
 #: From the specification's section comments ("from jarvis.db") and its table of data sources; ``config`` has no source.
 SPECIFIED: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -59,6 +59,15 @@ class Config:
             "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
         }
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+
+    def fate(self, place: PurePosixPath) -> str:
+        """Return what becomes of the file at *place*, '' where nothing is said; it is called as its copy in a snapshot is."""
+        return self.files.get(str(place_in_snapshot(place)), "")
+
+
+def place_in_snapshot(place: PurePosixPath) -> PurePosixPath:
+    """Return where the copy of the database at *place* lies in a snapshot; one from outside is ``included/NAME``."""
+    return PurePosixPath("included", place.name) if place.is_absolute() else place
 
 
 def beside(legacy: Path) -> Path | None:

@@ -94,7 +94,10 @@ def _included(path: Path) -> Path:
 
 
 def _is_consolidated(database: Database) -> bool:
-    return database.verdict is Verdict.OURS and database.place.name in {*catalogue.TARGETS.values(), *walk.OUR_FOLDERS}
+    return database.verdict is Verdict.OURS and database.place.name in {
+        *catalogue.TARGETS.values(),
+        *catalogue.OUR_FOLDERS,
+    }
 
 
 def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:

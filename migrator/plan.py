@@ -5,13 +5,14 @@ The plan is frozen data; build executes this very object, so that what was shown
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator import catalogue, ddl, lookups, mapping
-from migrator.config import Config
+from migrator.config import Config, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
 from migrator.plain import escaped
@@ -48,6 +49,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_doubled(tables),
             *_carried_as_one(tables),
             *_taken_names(inventory),
+            *_in_the_way(disk),
             *(
                 [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
                 if free_bytes < DISK_FACTOR * size_bytes
@@ -70,7 +72,7 @@ def refuse(planned: Plan) -> None:
 
 
 def _decide(database: Database, config: Config) -> Iterator[PlannedTable]:
-    fate = config.files.get(str(database.place), "")
+    fate = config.fate(database.place)
     for table in database.tables:
         source = f"{database.known_as}.{table.name}"
         if database.verdict is Verdict.STANDALONE or fate == "standalone":
@@ -117,11 +119,11 @@ def _read_by_mappings() -> frozenset[str]:
 
 def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
     for database in inventory.databases:
-        place, fate = escaped(database.place), config.files.get(str(database.place), "")
+        place, fate = escaped(database.place), config.fate(database.place)
         if database.verdict is Verdict.UNKNOWN and not fate:
             yield (
                 f"{place}: nobody knows this database ({database.reason or 'no known name'}); say in the configuration "
-                f'under [files] what becomes of it: "{place}" = "carry:analytics", "standalone" or "ignore"'
+                f'under [files] what becomes of it: "{escaped(place_in_snapshot(database.place))}" = "carry:analytics", "standalone" or "ignore"'
             )
         if database.verdict in (Verdict.UNREADABLE, Verdict.EMPTY) and fate != "ignore":
             yield f"{place}: {database.verdict}, {database.reason or 'no content'}; mend it or move it away"
@@ -147,7 +149,7 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
         f"{one.database}.{one.source_table}" for one in mapping.mappings() if f"{one.target}.{one.table}" in filled
     }
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
-        fate = config.files.get(str(database.place), "")
+        fate = config.fate(database.place)
         left = ("standalone", "ignore")
         for table in database.tables:
             if table.module and table.rows and table.variant != catalogue.SPECIFIED_VARIANT and fate not in left:
@@ -213,9 +215,17 @@ def _taken_names(inventory: Inventory) -> Iterator[str]:
             yield f"{escaped(database.place)}: is there already; a consolidated set is not consolidated again"
 
 
+def _in_the_way(disk: Path) -> Iterator[str]:
+    """Yield a sentence for each place below *disk* that is written to, and cannot be."""
+    ours = [disk / name for name in catalogue.OUR_FOLDERS]
+    for place in (disk, *ours):
+        if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
+
+
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
     for place in config.files:
-        if place not in {str(database.place) for database in inventory.databases}:
+        if place not in {str(place_in_snapshot(database.place)) for database in inventory.databases}:
             yield f"the configuration names {place}, which is not there"
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
         for what, names in (("views", database.views), ("triggers", database.triggers)):

@@ -13,8 +13,6 @@ from migrator.errors import SourceError
 from migrator.plain import escaped
 from migrator.records import Database, Verdict
 
-#: Folders directly below the data directory that the tool itself makes.
-OUR_FOLDERS = ("backup", ".migrator")
 _CONSOLIDATED = frozenset(catalogue.TARGETS.values())
 _NAMES = (".db", ".sqlite", ".sqlite3")
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -82,8 +80,11 @@ class _Walk:
         try:
             with os.scandir(folder) as scan:
                 names = sorted((entry.name for entry in scan), key=os.fsencode)
+        except FileNotFoundError:
+            return
         except OSError as error:
-            self.findings.append(f"{escaped(self._place(folder))}: {_said(error)}; what is below was not looked at")
+            # Whatever databases lie there would be left behind.
+            self._add(folder, folder.lstat(), Verdict.UNREADABLE, f"{_said(error)}; what is below was not looked at")
             return
         # Companions come after their database.
         for name in sorted(names, key=lambda name: name.endswith(_COMPANIONS)):
@@ -98,7 +99,7 @@ class _Walk:
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 self._entry(path, status)
-            elif folder == self.root and name in OUR_FOLDERS:
+            elif folder == self.root and name in catalogue.OUR_FOLDERS:
                 self._add(path, status, Verdict.OURS, "the tool's own folder")
             else:
                 yield path

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,14 @@ def test_a_file_that_is_no_source_is_caught(pytester, legacy, name, content, ver
 
     assert {"test_every_file_has_one_verdict"} == failed.keys()
     assert f"{name}: {verdict}" in failed["test_every_file_has_one_verdict"]
+
+
+def test_a_stranger_whose_fate_the_owners_decided_holds(pytester, legacy):
+    shutil.copy(legacy / "custom.db", legacy / "my.notes.db")
+    with (legacy / "migrator.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[files]\n"my.notes.db" = "carry:core"\n')
+
+    assert {} == judge(pytester, legacy)
 
 
 def test_an_inventory_that_overlooks_a_file_is_caught(pytester, legacy, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import judgement
+from contracts.session import SESSION
 from migrator import inventory, sqlite
 from migrator.records import Verdict
 
@@ -29,8 +30,8 @@ def _begins_as_sqlite(path: Path) -> bool:
 
 
 @pytest.mark.clause("I1")
-def test_every_file_has_one_verdict(legacy_dir: Path) -> None:
-    """Each file that begins as SQLite does is listed once, and what is no source is named with its reason."""
+def test_every_file_has_one_verdict(legacy_dir: Path, pytestconfig: pytest.Config) -> None:
+    """Each file that begins as SQLite does is listed once, and what is no source has its fate from the owners."""
     listed = [database.path for database in inventory.inventory(legacy_dir).databases]
     ours = [legacy_dir.absolute() / name for name in ("backup", ".migrator")]
     missed = [
@@ -41,10 +42,12 @@ def test_every_file_has_one_verdict(legacy_dir: Path) -> None:
         and not any(path.absolute().is_relative_to(folder) for folder in ours)
     ]
     judgement.none(str(legacy_dir), "SQLite file without exactly one verdict", missed)
+    config = pytestconfig.stash[SESSION].config
     nameless = [
         f"{database.place}: {database.verdict}, {database.reason}"
         for database in inventory.inventory(legacy_dir).databases
         if database.verdict not in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS)
+        and not config.fate(database.place)
     ]
     judgement.none(str(legacy_dir), "file that is no source: remove it, or say in the config what it is", nameless)
 
