@@ -5,6 +5,8 @@ stdout is the result, stderr is progress and errors.  ``--json`` prints one obje
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,9 @@ PLANNED: Mapping[str, str] = {
     "monitor": "Watch the error rate; roll back above the limit.",
     "report": "Write one file, HTML, JSON or Markdown, about a run.",
 }
+
+#: What to do where the system refuses a file or a folder.
+_ABOUT_THE_DISK = "see to it, or make room there and in TMPDIR, then run this again"
 
 #: The verbs that are not stages, and the stage before which each is listed; '' is the end.
 _BESIDE = {"specimen": "inventory", "migrate": "cutover", "status": "", "rehearse": "", "report": ""}
@@ -224,7 +229,13 @@ def status(
 
 
 @cli.command()
-@click.option("--data-dir", metavar="DIR", type=click.Path(path_type=Path), help="Default: a dirty specimen.")
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    callback=options.at_home,
+    help="Default: a dirty specimen.",
+)
 @options.INCLUDE
 @options.CONFIG
 @options.JSON
@@ -308,6 +319,10 @@ for _verb, _sentence in PLANNED.items():
 
 def main() -> None:
     """Run the command line and exit with the code that the error tree documents."""
+    for name in ("SIGTERM", "SIGHUP"):
+        # SIGHUP is not on every system, and stays ignored where nohup says so.
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     try:
         cli.main(prog_name="migrator", standalone_mode=False)
     except MigratorError as error:
@@ -316,6 +331,17 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except OSError as error:
+        # Something in the way, a full or read-only disk: the system's own words, and the name that they are about.
+        where = "" if error.filename is None else os.fsdecode(error.filename)
+        told = MigratorError((error.strerror or str(error)).lower(), where=where, hint=_ABOUT_THE_DISK)
+        click.echo(f"migrator: {report.escaped(str(told))}", err=True)
+        sys.exit(told.exit_code)
     except click.Abort:
-        click.echo("migrator: interrupted; nothing was changed", err=True)
+        click.echo("migrator: interrupted; run it again", err=True)
         sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    """End as when a person interrupts: else private copies would stay in TMPDIR."""
+    raise KeyboardInterrupt

@@ -15,14 +15,29 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from migrator import config as configs
 from migrator import lock, pipeline, plain
+from migrator.errors import UsageError
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
+
+
+def at_home(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Return *path* with its ``~`` spelt out.
+
+    Raises:
+        UsageError: Nobody of that name has a home.
+    """
+    try:
+        return path and path.expanduser()
+    except RuntimeError as error:
+        raise UsageError("nobody of this name has a home here", where=path) from error
+
 
 DATA_DIR = click.option(
     "--data-dir",
     metavar="DIR",
     type=click.Path(path_type=Path),
+    callback=at_home,
     envvar="MIGRATOR_DATA_DIR",
     show_envvar=True,
     default=Path("~/.lifeos/data"),

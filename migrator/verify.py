@@ -42,7 +42,7 @@ def verify(legacy: Path, consolidated: Path, *, config: Path | None = None, evid
     if evidence is not None:
         evidences.withdraw(evidence)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
+    with tempfile.TemporaryDirectory(prefix="migrator-", ignore_cleanup_errors=True) as folder:
         done = _run(legacy, consolidated, config, Path(folder))
         if done.returncode not in (_PASSED, _FAILED):
             last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
@@ -52,7 +52,7 @@ def verify(legacy: Path, consolidated: Path, *, config: Path | None = None, evid
         if not (Path(folder) / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
         said = evidences.read(Path(folder) / "evidence.json")
-        broken = tuple(_broken(list(ET.parse(Path(folder) / "contracts.xml").iter("testcase"))))  # noqa: S314 - pytest wrote it just now
+        broken = tuple(_broken(_cases(Path(folder) / "contracts.xml")))
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(broken) != len(said.with_verdict(Outcome.BROKEN)):
         raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
     if evidence is not None:
@@ -78,6 +78,8 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
     }
     # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Their private copies go with our folder, also when they are ended before they can tidy up.
+    environment["TMPDIR"] = str(folder)
     return subprocess.run(  # noqa: S603 - our own interpreter and module
         command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
     )
@@ -107,6 +109,15 @@ def need_contracts(who: str) -> None:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UsageError(f"needs {', '.join(missing)}", where=who, hint="pip install 'jarvis-consolidation[contracts]'")
+
+
+def _cases(results: Path) -> list[ET.Element]:
+    try:
+        return list(ET.parse(results).iter("testcase"))  # noqa: S314 - pytest wrote it just now
+    except (OSError, ET.ParseError) as error:
+        raise MigratorError(
+            f"what the contracts said was cut short ({error})", where="migrator verify", hint="make room in TMPDIR"
+        ) from error
 
 
 def _broken(cases: list[ET.Element]) -> Iterator[BrokenContract]:
