@@ -208,7 +208,7 @@ def status(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say where the run stands and what the next safe step is; changes nothing.
+    """Say where the run stands and what the next safe step is; a switch that was cut short is ended first.
 
     With --evidence: whether FILE vouches for the sources in DIR and its stage, or for the pair that is named.  Exits
     with 1 if it does not, one sentence for each reason.
