@@ -71,15 +71,18 @@ def told_of(pair: Pair) -> dict[str, set[str]]:
     """Return, for each legacy table that lineage or quarantine names, the consolidated tables that they name with it."""
     told: dict[str, set[str]] = {}
     for target in pair.judged.originals:
-        for table in ("lineage", "quarantine"):
-            for source, into in set(pair.target_rows(f"{target}.{table}", "source", "target")):
-                if not str(source).startswith("stub:"):
-                    told.setdefault(source, set()).add(f"{target}.{into}")
+        with pair.judged.read(target) as connection:
+            for table in ("lineage", "quarantine"):
+                for source, into in rows(connection, f"SELECT DISTINCT source, target FROM {table}"):
+                    if not str(source).startswith("stub:"):
+                        told.setdefault(source, set()).add(f"{target}.{into}")
     return told
 
 
 def balance(pair: Pair, reading: Reading) -> Iterator[str]:
     """Yield what does not add up: each legacy row has to have lineage or be quarantined, once, and nothing else has."""
+    if adds_up(pair, reading):
+        return
     target, _, table = reading.target.partition(".")
     legacy = Counter(typed(key) for (key,) in pair.legacy_rows(reading.source, reading.key))
     with pair.judged.read(target) as connection:
@@ -110,6 +113,56 @@ def balance(pair: Pair, reading: Reading) -> Iterator[str]:
         for _, key in (found - legacy)
         if (_, key) not in legacy
     )
+
+
+#: Legacy rows with a key, those of them that are in exactly one place, their different keys, and how many have none;
+#: what has a place, and what has one without a key.
+_PLACES = """
+    SELECT total(s.{key} IS NOT NULL), total(s.{key} IS NOT NULL AND (
+        EXISTS (
+            SELECT 1 FROM {target}.lineage AS l
+            WHERE l.source = :source AND l.target = :table AND l.legacy_key = +s.{key}
+            AND typeof(l.legacy_key) = typeof(s.{key})
+        ) + (
+            SELECT count(*) FROM {target}.quarantine AS q
+            WHERE q.source = :source AND q.legacy_key = +s.{key} AND q.target = :table
+            AND typeof(q.legacy_key) = typeof(s.{key})
+        ) = 1
+    )), {different}, total(s.{key} IS NULL), (
+        SELECT count(*) FROM (
+            SELECT DISTINCT legacy_key, typeof(legacy_key) FROM {target}.lineage
+            WHERE source = :source AND target = :table AND legacy_key IS NOT NULL
+        )
+    ) + (
+        SELECT count(*) FROM {target}.quarantine WHERE source = :source AND target = :table AND legacy_key IS NOT NULL
+    ), (
+        SELECT count(*) FROM {target}.quarantine WHERE source = :source AND target = :table AND legacy_key IS NULL
+    ) + EXISTS (SELECT 1 FROM {target}.lineage WHERE source = :source AND target = :table AND legacy_key IS NULL)
+    FROM {legacy} AS s
+"""
+
+
+def adds_up(pair: Pair, reading: Reading) -> bool:
+    """Tell by counting whether every row is in exactly one place; if not, each row has to be looked at.  Asked once."""
+    if reading.source not in pair.settled:
+        database, _, name = reading.source.partition(".")
+        target, _, table = reading.target.partition(".")
+        with pair.beside(database, target) as connection:
+            keys = connection.execute("SELECT name FROM pragma_table_info(?, ?) WHERE pk", (name, database))
+            alone = reading.key == "rowid" or keys.fetchall() == [(reading.key,)]
+            different = (
+                f"total(s.{quoted(reading.key)} IS NOT NULL)" if alone else f"count(DISTINCT s.{quoted(reading.key)})"
+            )
+            question = _PLACES.format(
+                key=quoted(reading.key),
+                different=different,
+                target=target,
+                legacy=f"{quoted(database)}.{quoted(name)}",
+            )
+            asked = connection.execute(question, {"source": reading.source, "table": table})
+            whole, placed, keyed, keyless, places, without = asked.fetchone()
+        pair.settled[reading.source] = bool(whole == placed == keyed == places and keyless == without)
+    return pair.settled[reading.source]
 
 
 def unlike(pair: Pair, table: LegacyTable, target: str) -> Iterator[str]:
@@ -161,7 +214,13 @@ def stray_carried(pair: Pair) -> Iterator[str]:
 
 
 def kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
-    """Return the legacy rows of *reading* that are in quarantine, whole, by key."""
+    """Return the legacy rows of *reading* that are in quarantine, whole, by key; read once."""
+    if reading.source not in pair.held:
+        pair.held[reading.source] = _kept_legacy_rows(pair, reading)
+    return pair.held[reading.source]
+
+
+def _kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     names = list(dict.fromkeys((*reading.columns, reading.key)))

@@ -72,6 +72,8 @@ def _by_value(pair: Pair, found: Losses) -> None:
 
 def _without_a_row(pair: Pair, reading: Reading) -> int:
     """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
+    if accounting.adds_up(pair, reading) and not _leads_nowhere(pair, reading):
+        return 0
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     key = f"+s.{quoted(reading.key)}"
@@ -92,6 +94,17 @@ def _without_a_row(pair: Pair, reading: Reading) -> int:
         asked = connection.execute(question, {"source": reading.source, "table": table})
         (count,) = asked.fetchone()
     return int(count)
+
+
+def _leads_nowhere(pair: Pair, reading: Reading) -> bool:
+    """Tell whether any lineage of a legacy table names a row that is not there."""
+    target, _, table = reading.target.partition(".")
+    question = f"""
+        SELECT 1 FROM lineage AS l WHERE l.source = ? AND l.target = ? AND l.target_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM {quoted(table)} AS t WHERE t.{target_key(reading.target)} = +l.target_id)
+    """
+    with pair.judged.read(target) as connection:
+        return connection.execute(question, (reading.source, table)).fetchone() is not None
 
 
 def _carried_nowhere(pair: Pair, table: LegacyTable) -> int:

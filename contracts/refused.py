@@ -61,6 +61,8 @@ class Refusals:
     def unfounded(self) -> Iterator[str]:
         """Yield each quarantined row that the constraint it names does not refuse."""
         with closing(sqlite.application(self.path)) as connection:
+            # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
+            connection.execute("BEGIN IMMEDIATE")
             for reading in self.pair.reader.readings(self.target):
                 legacy = accounting.kept_legacy_rows(self.pair, reading)
                 seen: set[accounting.Typed] = set()
@@ -78,12 +80,13 @@ class Refusals:
     def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
         """Return why a row should not be in quarantine, or ''."""
         parts = self.pair.reader.forward(reading, legacy)
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SAVEPOINT trial")
         try:
             if not any(_is_refused(connection, self.shape, part) for part in parts):
                 return "the target table accepts the row"
         finally:
-            connection.execute("ROLLBACK")
+            connection.execute("ROLLBACK TO trial")
+            connection.execute("RELEASE trial")
         if not any(self._breaks(connection, part, broken) for part in parts):
             return "another constraint refuses the row"
         if broken.startswith("UNIQUE") and reading.best:

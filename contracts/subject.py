@@ -50,6 +50,25 @@ class Subject:
         """Return another private copy of *target* below *folder*, to do with as one likes."""
         return sqlite.private_copy(self.copy(target), folder / f"{target}.db")
 
+    def empty_copy(self, target: str, folder: Path) -> Path:
+        """Return a database below *folder* with the tables and indexes that *target* has, without a row.
+
+        Raises:
+            sqlite3.Error: A statement that is stored there cannot be run.
+        """
+        with self.read(target) as connection:
+            shadows = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
+            asked = connection.execute(
+                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index')"
+                f" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN ({shadows}) ORDER BY type = 'index'"
+            )
+            made = [statement for (statement,) in asked]
+        path = folder / f"{target}-empty.db"
+        with closing(sqlite.create(path)) as connection:
+            for statement in made:
+                connection.execute(statement)
+        return path
+
     def read(self, target: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *target* for reading."""
         connection = sqlite.read(self.copy(target))

@@ -201,7 +201,7 @@ def test_a_message_is_of_a_kind(role, content, kind):
 
 @pytest.mark.slow
 def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 40)
+    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 250)
     legacy = pairs.specimen(tmp_path / "data", rows=300)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -212,3 +212,17 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
 
     assert 0 < found.rows < found.of
     assert ([], []) == (found.values, found.rebuilt)
+
+
+@pytest.mark.parametrize(
+    ("counts", "most"),
+    [
+        ([], 200_000),
+        ([7, 100_000, 99_993], 200_000),
+        ([10, 20, 1_000_000], 199_970),
+        ([50_000, 300_000, 300_000], 75_000),
+    ],
+)
+def test_small_tables_are_judged_whole_and_the_largest_share_what_is_left(counts, most):
+    assert most == rows.most_of_each(counts)
+    assert sum(min(count, most) for count in counts) <= rows.EVERY_ROW_UP_TO

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from contracts import judgement
 from contracts.session import SESSION
 from migrator import inventory, sqlite
-from migrator.records import Verdict
+from migrator.records import Inventory, Verdict
 
 
 def _files(folder: Path) -> list[Path]:
@@ -29,10 +31,35 @@ def _begins_as_sqlite(path: Path) -> bool:
         return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What inventory says of the legacy set, and the digest of every file before and after it looked."""
+
+    said: Inventory
+    before: Mapping[Path, str]
+    after: Mapping[Path, str]
+
+
+@pytest.fixture(scope="module")
+def look(legacy_dir: Path) -> Look:
+    """One look at the legacy set; both contracts are about it."""
+    before = _digests(legacy_dir)
+    said = inventory.inventory(legacy_dir)
+    return Look(said, before, _digests(legacy_dir))
+
+
+def _digests(folder: Path) -> dict[Path, str]:
+    found = {}
+    for path in _files(folder):
+        with path.open("rb") as file:
+            found[path] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
 @pytest.mark.clause("I1")
-def test_every_file_has_one_verdict(legacy_dir: Path, pytestconfig: pytest.Config) -> None:
+def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: pytest.Config) -> None:
     """Each file that begins as SQLite does is listed once, and what is no source has its fate from the owners."""
-    listed = [database.path for database in inventory.inventory(legacy_dir).databases]
+    listed = [database.path for database in look.said.databases]
     ours = [legacy_dir.absolute() / name for name in ("backup", ".migrator")]
     missed = [
         path.relative_to(legacy_dir)
@@ -45,7 +72,7 @@ def test_every_file_has_one_verdict(legacy_dir: Path, pytestconfig: pytest.Confi
     config = pytestconfig.stash[SESSION].config
     nameless = [
         f"{database.place}: {database.verdict}, {database.reason}"
-        for database in inventory.inventory(legacy_dir).databases
+        for database in look.said.databases
         if database.verdict not in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS)
         and not config.fate(database.place)
     ]
@@ -53,10 +80,8 @@ def test_every_file_has_one_verdict(legacy_dir: Path, pytestconfig: pytest.Confi
 
 
 @pytest.mark.clause("I2")
-def test_looking_changes_nothing(legacy_dir: Path) -> None:
+def test_looking_changes_nothing(legacy_dir: Path, look: Look) -> None:
     """Not a byte of any file, and no file more or less: neither a checkpoint nor a -shm."""
-    before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(legacy_dir)}
-    inventory.inventory(legacy_dir)
-    after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(legacy_dir)}
-    changed = [path.relative_to(legacy_dir) for path in before | after if before.get(path) != after.get(path)]
+    every = dict.fromkeys((*look.before, *look.after))
+    changed = [path.relative_to(legacy_dir) for path in every if look.before.get(path) != look.after.get(path)]
     judgement.none(str(legacy_dir), "file that inventory changed, made or removed", changed)

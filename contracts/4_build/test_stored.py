@@ -22,7 +22,8 @@ WRITE_VERSION, READ_VERSION, WAL = 18, 19, 2
 @EVERY_TARGET
 def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
     """The mode is in the file, so whoever opens it gets it."""
-    header = judged.originals[target].read_bytes()[:100]
+    with judged.originals[target].open("rb") as file:
+        header = file.read(100)
     judgement.same(
         catalogue.TARGETS[target],
         "journal mode in the file's header (2 is WAL, 1 is a rollback journal)",

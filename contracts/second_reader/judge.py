@@ -8,8 +8,9 @@ from functools import cached_property
 from contracts.second_reader import analytics, cache, core, market, memory, specified, tax
 from contracts.second_reader.cells import Affinity, Cell, Row
 from contracts.second_reader.reading import Near, Reading
-from contracts.second_reader.rows import Judged, OneTable, Pair, check_numbers, column_types, parts_of
+from contracts.second_reader.rows import Judged, OneTable, Pair, check_numbers, column_types, most_of_each, parts_of
 from contracts.second_reader.world import World
+from migrator.sqlite import quoted
 
 
 class Reader:
@@ -30,12 +31,23 @@ class Reader:
         """The readings of every mapped legacy table that is there."""
         return [one for one in every_reading(self.world) if self.pair.variant(one.source) == one.variant]
 
+    @cached_property
+    def at_most(self) -> int:
+        """How many rows of one legacy table are judged."""
+        counts = []
+        for reading in self.all_readings:
+            database, _, table = reading.source.partition(".")
+            with self.pair.beside(database) as connection:
+                asked = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}")
+                counts.append(asked.fetchone()[0])
+        return most_of_each(counts)
+
     def judge(self, target: str) -> Judged:
         """Judge every row, or a sample by key, of the legacy tables that go to *target*; once."""
         if target not in self._judged:
             judged = self._judged[target] = Judged()
             for reading in self.readings(target):
-                OneTable(self.pair, self.affinity, reading, judged).judge()
+                OneTable(self.pair, self.affinity, reading, judged, at_most=self.at_most).judge()
             check_numbers(target, judged)
         return self._judged[target]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from contracts.second_reader.world import Sets
 from migrator import ddl
 from migrator.sqlite import quoted
 
-#: Up to so many rows of a legacy table every row is judged; above, a sample of about so many, drawn by key.
+#: Up to so many legacy rows every row is judged; above, about so many in all, drawn by key from the largest tables.
 EVERY_ROW_UP_TO = 200_000
 #: So many findings of one kind are kept.
 _ENOUGH = 1_000
@@ -68,6 +68,20 @@ class Judged:
     places: list[tuple[Any, Cell]] = field(default_factory=list)
 
 
+def most_of_each(counts: Iterable[int]) -> int:
+    """Return how many rows of each table can be judged so that it is about :data:`EVERY_ROW_UP_TO` in all.
+
+    Small tables are judged whole; what they leave is shared among the larger ones.
+    """
+    left, rising = EVERY_ROW_UP_TO, sorted(counts)
+    for at, count in enumerate(rising):
+        share = left // (len(rising) - at)
+        if count > share:
+            return max(share, 1)
+        left -= count
+    return EVERY_ROW_UP_TO
+
+
 def column_types(target: str) -> Mapping[str, str]:
     """Return the declared types of a target table; none for a full-text table."""
     database, _, table = target.partition(".")
@@ -90,8 +104,9 @@ def parts_of(reading: Reading, legacy: Row) -> list[Row]:
 class OneTable:
     """One reading, asked of the rows of its legacy table."""
 
-    def __init__(self, pair: Pair, affinity: Affinity, reading: Reading, judged: Judged) -> None:
+    def __init__(self, pair: Pair, affinity: Affinity, reading: Reading, judged: Judged, *, at_most: int) -> None:
         self.pair = pair
+        self.at_most = at_most
         self.affinity = affinity
         self.reading = reading
         self.judged = judged
@@ -113,7 +128,7 @@ class OneTable:
         with self.pair.beside(database, target) as connection:
             of_table = f"{quoted(database)}.{quoted(table)}"
             (rows_there,) = connection.execute(f"SELECT count(*) FROM {of_table}").fetchone()
-            one_in = -(-rows_there // EVERY_ROW_UP_TO)
+            one_in = -(-rows_there // self.at_most)
             self.judged.of += rows_there
             for _, group in groupby(self._joined(connection, of_table, one_in), key=lambda row: row[0]):
                 self._row(list(group))

@@ -5,6 +5,7 @@ Everything is read from the legacy databases and from ``lineage``, once, when it
 
 from __future__ import annotations
 
+import string
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ _MINTS = (
     ("call_tracking.calls", "contract", "token_address"),
     ("jarvis_x_memory.token_mentions", "contract_address", ""),
 )
+
+
+#: ASCII letters, and them alone.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Sets(Protocol):
@@ -201,7 +206,7 @@ class World:
 
 def _folded(symbol: str) -> str:
     """Return *symbol* without letter case, as SQLite knows it: of ASCII letters."""
-    return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in symbol)
+    return symbol.translate(_LOWER)
 
 
 def _agreed(claims: list[Row]) -> Row:
