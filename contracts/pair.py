@@ -108,7 +108,10 @@ class LegacySet:
         with self.read(name) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
                 return {}
-            marks = connection.execute("SELECT lower(name), seq FROM sqlite_sequence").fetchall()
+            # A mark may be text, or there twice: SQLite counts on from the number that it is.
+            marks = connection.execute(
+                "SELECT lower(name), max(CAST(seq AS INTEGER)) FROM sqlite_sequence GROUP BY lower(name)"
+            ).fetchall()
         return {table: mark for table, mark in marks if isinstance(mark, int)}
 
 

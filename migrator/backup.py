@@ -183,12 +183,13 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="migrator-")))
     held = []
     for number, database in enumerate(wanted):
-        # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
-        crashed = database.hot_journal
-        path = sqlite.private_copy(database.path, scratch / f"{number}.db") if crashed else database.path
+        path = database.path
+        lock: sqlite3.Connection | None
         with _naming(database):
-            if crashed:
-                reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(path))), None
+            if _crashed(path):
+                # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
+                copy = sqlite.private_copy(path, scratch / f"{number}.db")
+                reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(copy))), None
             elif database.journal_mode == "wal" and not database.wal_bytes:
                 # The last to close tidies up: nothing is in the WAL, so that is all it does.
                 lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
@@ -206,6 +207,24 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
         if one.database.journal_mode == "wal":
             _release(one)
     return held
+
+
+def _crashed(path: Path) -> bool:
+    """Tell whether a hot journal lies beside *path*: one of a writer that lives is none, and that writer is waited for.
+
+    Only SQLite can tell, by its locks, and it refuses to read what it may not roll back.
+    """
+    if not sqlite.beside(path, "-journal").exists():
+        return False
+    with contextlib.closing(sqlite.read(path)) as reader:
+        reader.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
+        try:
+            reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname == "SQLITE_READONLY_ROLLBACK":
+                return True
+            raise
+    return False
 
 
 def _release(one: _Held) -> None:

@@ -70,10 +70,12 @@ def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int |
     ).fetchone()
     if not remembers:
         return None
-    found = connection.execute(
-        f"SELECT seq FROM {quoted(schema)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
+    # Anybody may write there, a number as text too, and SQLite counts on from whatever number it is.
+    (mark,) = connection.execute(
+        f"SELECT max(CAST(seq AS INTEGER)) FROM {quoted(schema)}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
+        (table,),
     ).fetchone()
-    return found[0] if found and isinstance(found[0], int) else None
+    return None if mark is None else int(mark)
 
 
 def set_high_water(connection: sqlite3.Connection, schema: str, table: str, mark: int) -> None:

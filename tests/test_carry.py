@@ -86,6 +86,19 @@ def test_rows_cells_and_the_high_water_mark_come_along():
         assert 9 == connection.execute("SELECT max(id) FROM legacy_old_t").fetchone()[0]
 
 
+@pytest.mark.parametrize("marks", [["40"], [40.0], [3, 40], [40, None]])
+def test_a_high_water_mark_that_somebody_else_wrote_counts(marks):
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        connection.execute("CREATE TABLE old.t (id INTEGER PRIMARY KEY AUTOINCREMENT, a)")
+        connection.executemany("INSERT INTO old.sqlite_sequence VALUES ('t', ?)", [(mark,) for mark in marks])
+
+        carry.copy(connection, "old", "t", "main", "legacy_old_t")
+
+        connection.execute("INSERT INTO legacy_old_t (a) VALUES ('next')")
+        assert [(41,)] == connection.execute("SELECT id FROM legacy_old_t").fetchall()
+
+
 @pytest.mark.parametrize(
     "sql", ["CREATE VIRTUAL TABLE t USING fts5(a)", "CREATE TABLE t AS SELECT 1", "CREATE TABLE t (a"]
 )

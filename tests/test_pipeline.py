@@ -254,13 +254,20 @@ def test_the_configuration_gives_a_stranger_its_fate(data):
     assert ["cache.legacy_notes_notes"] == [table.into for table in planned.tables if table.source == "notes.notes"]
 
 
-def test_a_source_that_stays_locked_is_named(data, monkeypatch):
+@pytest.mark.parametrize("half_done", [0, 2000])
+def test_a_source_that_stays_locked_is_named(data, monkeypatch, half_done):
+    """Also one whose writer has pages in the file and a journal beside it, which is not hot while the writer lives."""
     monkeypatch.setattr("migrator.backup.PATIENCE_S", 0.2)
     before = content(data)
     place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
-    planned = pipeline.plan(place, configuration)
     with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
+        writer.execute("PRAGMA cache_size = 1")
         writer.execute("BEGIN IMMEDIATE")
+        writer.executemany(
+            "INSERT INTO wash_sales (symbol, sale_date, replacement_date, disallowed_loss) VALUES (?, '', '', 1)",
+            [("HALF DONE" * 100,)] * half_done,
+        )
+        planned = pipeline.plan(place, configuration)
 
         with pytest.raises(SourceBusy, match=r"tax\.db: somebody kept it locked"):
             pipeline.backup(planned, place)
