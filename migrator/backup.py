@@ -197,9 +197,9 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
             elif database.journal_mode == "wal" and not database.wal_bytes:
                 # The last to close tidies up: nothing is in the WAL, so that is all it does.
                 lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
-                reader = stack.enter_context(contextlib.closing(sqlite.read(path)))
+                reader = stack.enter_context(contextlib.closing(_reader(path)))
             else:
-                reader = stack.enter_context(contextlib.closing(sqlite.read(path)))
+                reader = stack.enter_context(contextlib.closing(_reader(path)))
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
                 lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
         held.append(_Held(database, reader, lock))
@@ -220,8 +220,7 @@ def _crashed(path: Path) -> bool:
     """
     if not sqlite.beside(path, "-journal").exists():
         return False
-    with contextlib.closing(sqlite.read(path)) as reader:
-        reader.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
+    with contextlib.closing(_reader(path)) as reader:
         try:
             reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.OperationalError as error:
@@ -229,6 +228,12 @@ def _crashed(path: Path) -> bool:
                 return True
             raise
     return False
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    connection = sqlite.read(path)
+    connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
+    return connection
 
 
 def _release(one: _Held) -> None:

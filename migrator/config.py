@@ -88,7 +88,8 @@ def load(path: Path | None) -> Config:
         return Config()
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # Not every number with thousands of digits, nor every nesting, is the parser's own error.
         raise UsageError(f"cannot be read ({error})", where=path, hint="mend the configuration") from error
     sections = _taken(written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list}, "", path)
     constants = _taken(
@@ -115,6 +116,10 @@ def load(path: Path | None) -> Config:
             )  # fmt: skip
     if not _OFFSET.fullmatch(constants.get("local_utc_offset", "+00:00")):
         raise UsageError("constants.local_utc_offset is no offset such as -06:00", where=path)
+    if not re.fullmatch(r"[!-~]+", constants.get("wallet_address", "x")):
+        raise UsageError("constants.wallet_address is no address: letters and digits, at least one", where=path)
+    if decisions.get("accept_quarantine", 0) < 0:
+        raise UsageError("decisions.accept_quarantine is a number of rows, 0 at least", where=path)
     if decisions.get("order_amount_sol", "position") != "position":
         raise UsageError("decisions.order_amount_sol knows only the value 'position'", where=path)
     return Config(

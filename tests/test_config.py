@@ -71,6 +71,11 @@ def test_nothing_is_needed():
         ("[decisions]\nabsent = [1]", "decisions.absent has to be a list of texts"),
         ("[files]\n'x.db' = 'carry:elsewhere'", "'x.db' has the fate 'carry:elsewhere'; say carry:core"),
         ("[files", "cannot be read"),
+        ("a = " + "[" * 3000 + "]" * 3000, "cannot be read"),
+        ("a = " + "9" * 5000, "cannot be read"),
+        ("[constants]\nwallet_address = ''", "wallet_address is no address"),
+        ("[constants]\nwallet_address = 'a\tb'", "wallet_address is no address"),
+        ("[decisions]\naccept_quarantine = -1", "accept_quarantine is a number of rows"),
     ],
 )
 def test_what_nobody_knows_is_a_usage_error_that_names_the_file(tmp_path, text, sentence):

@@ -254,23 +254,26 @@ def test_the_configuration_gives_a_stranger_its_fate(data):
     assert ["cache.legacy_notes_notes"] == [table.into for table in planned.tables if table.source == "notes.notes"]
 
 
-@pytest.mark.parametrize("half_done", [0, 2000])
-def test_a_source_that_stays_locked_is_named(data, monkeypatch, half_done):
+@pytest.mark.parametrize(("lock", "half_done"), [("IMMEDIATE", 0), ("EXCLUSIVE", 0), ("IMMEDIATE", 2000)])
+def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done):
     """Also one whose writer has pages in the file and a journal beside it, which is not hot while the writer lives."""
     monkeypatch.setattr("migrator.backup.PATIENCE_S", 0.2)
     before = content(data)
     place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
     with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
-        writer.execute("BEGIN IMMEDIATE")
+        writer.execute(f"BEGIN {lock}")
         writer.executemany(
             "INSERT INTO wash_sales (symbol, sale_date, replacement_date, disallowed_loss) VALUES (?, '', '', 1)",
             [("HALF DONE" * 100,)] * half_done,
         )
         planned = pipeline.plan(place, configuration)
 
-        with pytest.raises(SourceBusy, match=r"tax\.db: somebody kept it locked"):
+        begun = time.monotonic()
+        with pytest.raises(SourceBusy, match=r"tax\.db: somebody kept it locked for 0 s"):
             pipeline.backup(planned, place)
+        # SQLite's own patience is 5 s.
+        assert time.monotonic() - begun < 4.5
 
     assert before == content(data)
     assert [] == list(place.backups.glob("[0-9][0-9][0-9][0-9]"))
