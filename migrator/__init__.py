@@ -3,11 +3,26 @@
 The pipeline, one word a stage, the same word as module, command and contract folder::
 
     inventory -> plan -> backup -> build -> verify -> cutover -> monitor -> rollback
+
+The application opens its databases by ``migrator.connect``, which follows the switch (:mod:`migrator.connector`).
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrator.connector import connect
+
 #: The stages in the order in which data flows through them.
 PIPELINE = ("inventory", "plan", "backup", "build", "verify", "cutover", "monitor", "rollback")
 
-__all__ = ["PIPELINE"]
+__all__ = ["PIPELINE", "connect"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the connector when it is asked for: the command line does without."""
+    if name == "connect":
+        return import_module("migrator.connector").connect
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

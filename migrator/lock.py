@@ -13,15 +13,15 @@ from migrator.errors import Refused
 
 
 @contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
+def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of *data_dir*.
 
     Raises:
-        Refused: Another migrator holds it.
+        Refused: Another migrator holds it for longer than *patience_s* seconds.
     """
     path = data_dir / ".migrator" / "lock"
     files.make_private_folder(path.parent)
-    held = FileLock(path, timeout=0, mode=0o600)
+    held = FileLock(path, timeout=patience_s, mode=0o600)
     try:
         held.acquire()
     except Timeout as error:

@@ -167,7 +167,7 @@ def status(place: Place, config: Config) -> Status:
         UsageError: There is no data directory.
     """
     last = switch.read(place.data_dir)
-    if last is not None and last.kind == switch.CUTOVER and switch.pointed(last) == switch.NEW:
+    if last is not None and last.consolidated:
         return Status(standing=Standing.CONSOLIDATED, run=last.run, next="migrator rollback, if you have to go back")
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
@@ -271,11 +271,7 @@ def recover(place: Place) -> str:
     Raises:
         Refused: A process has one of the databases open, or another migrator is at work.
     """
-    last = switch.read(place.data_dir)
-    if last is None or last.finished:
-        return ""
-    with locked(place.data_dir):
-        return recovery.recover(place.data_dir)
+    return recovery.settle(place.data_dir)
 
 
 def cutover(place: Place, config: Config, env_file: Path, *, execute: bool, waiting: Callable[[str], None]) -> Switched:

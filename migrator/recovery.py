@@ -10,7 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import envfile, files, held, sqlite, switch
+from migrator.lock import locked
 from migrator.switch import Switch
+
+
+def settle(data_dir: Path, patience_s: float = 0.0) -> str:
+    """See that no switch is under way in *data_dir*: wait for one that is at work, end one that was cut short.
+
+    Returns:
+        A sentence that says what was done, '' if nothing.
+
+    Raises:
+        Refused: A process has one of the databases open, or another migrator is at work for longer than *patience_s* s.
+        MigratorError: The names are not as we left them.
+    """
+    found = switch.read(data_dir)
+    if found is None or found.finished:
+        return ""
+    with locked(data_dir, patience_s):
+        return recover(data_dir)
 
 
 def recover(data_dir: Path) -> str:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from migrator.errors import SourceBusy, SourceError
 
@@ -112,14 +112,24 @@ def shut(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
 
 
-def application(path: Path, *, synchronous: str = "NORMAL") -> sqlite3.Connection:
+def application(path: Path, *, synchronous: str = "NORMAL", **options: Any) -> sqlite3.Connection:
     """Open a consolidated database as the application has to: constraints alive, commits durable enough.
 
     ``foreign_keys`` and ``synchronous`` belong to a connection, not to the file; a plain connect has foreign keys off.
     """
-    connection = _open(path, "rw")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    options = {"isolation_level": None} | options
+    connection: sqlite3.Connection = sqlite3.connect(_uri(path, "rw"), uri=True, **options)
+    # Not by the connection's own execute: what we ask is not among the statements that it may count.
+    cursor = sqlite3.Cursor(connection)
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA synchronous = {synchronous}")
+    cursor.close()
+    return connection
+
+
+def as_it_was(path: Path, **options: Any) -> sqlite3.Connection:
+    """Open a legacy database for the application as its code always has, but for creating it."""
+    connection: sqlite3.Connection = sqlite3.connect(_uri(path, "rw"), uri=True, **options)
     return connection
 
 

@@ -77,6 +77,11 @@ class Switch:
     finished: bool = False
 
     @property
+    def consolidated(self) -> bool:
+        """Whether the consolidated set is in use; a switch under way has not decided yet."""
+        return self.finished and self.kind == CUTOVER
+
+    @property
     def root(self) -> Path:
         """The folder that holds all that belongs to a switch under way."""
         return self.data_dir / ".migrator"

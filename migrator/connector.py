@@ -1,0 +1,146 @@
+"""The application's connection, ``migrator.connect("jarvis.db")``: to the set that is in use, safe, and counted.
+
+It brings a switch that was cut short to its end, refuses to write where the flag and the names disagree, never creates
+a file, sets what SQLite keeps per connection, and counts for the monitor which statements held and which failed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from migrator import catalogue, envfile, recovery, sqlite, switch
+from migrator.errors import Refused, UsageError
+from migrator.events import Counter
+
+#: Where the events of all connections are counted, below the data directory.
+EVENTS = Path(".migrator") / "events.jsonl"
+#: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
+PATIENCE_S = 5.0
+_HOME = "~/.lifeos/data"
+
+
+def connect(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    synchronous: str | None = None,
+    timeout: float = PATIENCE_S,
+    **options: Any,
+) -> sqlite3.Connection:
+    """Open a database of the set that is in use, by its legacy name or by its new one.
+
+    In the consolidated set ``foreign_keys`` is ON, and what each statement came to is counted for the monitor; a legacy
+    database is opened as its code has always had it.
+
+    Args:
+        name: ``jarvis.db``, ``cache/file_cache.db`` or ``jarvis_core.db``, below the data directory; or an absolute path.
+        data_dir: The data directory.  Default: ``MIGRATOR_DATA_DIR``, else ``~/.lifeos/data``.
+        synchronous: ``FULL`` or ``NORMAL``.  Default: FULL for core, since in WAL mode NORMAL loses the last commits when
+            power fails, else NORMAL.
+        timeout: Seconds for which somebody else's transaction, or a switch under way, is waited for.
+        options: What :func:`sqlite3.connect` takes besides: ``isolation_level``, ``detect_types``, ...
+
+    Raises:
+        UsageError: *synchronous* is neither.
+        Refused: The database is not there, the flag and the names disagree, or a switch does not come to its end.
+        sqlite3.Error: It cannot be opened.
+    """
+    if synchronous not in (None, "FULL", "NORMAL"):
+        raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=name)
+    home = Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME).expanduser().absolute()
+    path = home / name
+    recovery.settle(home, timeout)
+    last = switch.read(home)
+    consolidated = last is not None and last.consolidated
+    if last is not None and envfile.flag(last.env_file) != consolidated:
+        says, names = ("true", "legacy") if not consolidated else ("false", "consolidated")
+        raise Refused(
+            f"{envfile.FLAG} is {says} and the names lead to the {names} set",
+            where=last.env_file,
+            hint="to go back run migrator rollback --execute; else set the flag as it was",
+        )
+    if not path.is_file():
+        raise Refused("there is no such database", where=path, hint="migrator status says which set is in use")
+    target = _target(path.resolve(), home.resolve()) if consolidated else None
+    if target is None:
+        return sqlite.as_it_was(path, timeout=timeout, **options)
+    durable = synchronous or ("FULL" if target == "core" else "NORMAL")
+    # Transactions begin as the standard library begins them, unless the caller has asked for another way.
+    options = {"isolation_level": ""} | options
+    connection = sqlite.application(path, synchronous=durable, timeout=timeout, factory=_Connection, **options)
+    cast("_Connection", connection).counter = _counter(home.resolve() / EVENTS)
+    return connection
+
+
+def _target(path: Path, home: Path) -> str | None:
+    """Return which of the three consolidated databases lies at *path*, None if none does."""
+    return next((target for target, name in catalogue.TARGETS.items() if path == home / name), None)
+
+
+@functools.cache
+def _counter(path: Path) -> Counter:
+    return Counter(path)
+
+
+def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
+    """Return *method* of a cursor or a connection so that its failure is counted, and with *event* its success too."""
+
+    @functools.wraps(method)
+    def counted(self: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            result = method(self, *arguments, **named)
+        except sqlite3.Error:
+            self.counter.failed()
+            raise
+        if event:
+            self.counter.held()
+        return result
+
+    return counted
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
+
+    execute = _counted(sqlite3.Cursor.execute, event=True)
+    executemany = _counted(sqlite3.Cursor.executemany, event=True)
+    executescript = _counted(sqlite3.Cursor.executescript, event=True)
+    fetchone = _counted(sqlite3.Cursor.fetchone, event=False)
+    fetchmany = _counted(sqlite3.Cursor.fetchmany, event=False)
+    fetchall = _counted(sqlite3.Cursor.fetchall, event=False)
+    __next__ = _counted(sqlite3.Cursor.__next__, event=False)
+
+    @property
+    def counter(self) -> Counter:
+        """Where its connection counts."""
+        return cast("_Connection", self.connection).counter
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose statements are counted; its shortcuts would go by plain cursors."""
+
+    counter: Counter
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        """Return a cursor that counts, unless another kind is asked for."""
+        return super().cursor(factory)
+
+    def execute(self, *arguments: Any) -> Any:
+        """Run a statement on a cursor of its own."""
+        return self.cursor().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        """Run a statement for each of many parameters, on a cursor of its own."""
+        return self.cursor().executemany(*arguments)
+
+    def executescript(self, *arguments: Any) -> Any:
+        """Run a script on a cursor of its own."""
+        return self.cursor().executescript(*arguments)
+
+    commit = _counted(sqlite3.Connection.commit, event=False)
+    __exit__ = _counted(sqlite3.Connection.__exit__, event=False)

@@ -1,0 +1,197 @@
+"""Events: what the application's statements came to, as its connections count them and the monitor reads them.
+
+One JSON object a line; an object may sum up many events::
+
+    {"ok": 12, "failed": 1}                              the application's own log; true and false count as 1 and 0
+    {"ok": 12, "failed": 1, "at": 5121.25, "boot": ...}  our connections: when, on the clock that all processes share
+
+A line is appended in one write, so that processes may share the file, and it outlives the process that wrote it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+#: Seconds for which events that held are summed up before they are written; one that failed is written at once.
+SUMMED_S = 1.0
+#: Longest line that is taken for an event, in bytes.
+_LONGEST = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """What happened around one moment.
+
+    Attributes:
+        ok: Number of events that held.
+        failed: Number of events that failed.
+        at: Seconds of the monotonic clock of this boot; None where the line does not say, or is of another boot.
+    """
+
+    ok: int
+    failed: int
+    at: float | None = None
+
+
+def boot() -> str:
+    """Return what tells this boot from others: the monotonic clock begins anew with each; '' where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+class Counter:
+    """Counts the events of this process and appends them to a file; threads may share it.
+
+    A full disk does not stop the application: what cannot be written is kept and tried again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._boot = boot()
+        self._ok = self._failed = 0
+        self._due = time.monotonic() + SUMMED_S
+        atexit.register(self.write)
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def held(self) -> None:
+        """Count one event that held."""
+        with self._lock:
+            self._ok += 1
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def failed(self) -> None:
+        """Count one event that failed, and write it down at once."""
+        with self._lock:
+            self._failed += 1
+        self.write()
+
+    def write(self) -> None:
+        """Append what was counted since the last time."""
+        with self._lock:
+            now = time.monotonic()
+            self._due = now + SUMMED_S
+            if not self._ok + self._failed:
+                return
+            line = {"ok": self._ok, "failed": self._failed, "at": round(now, 3), "boot": self._boot}
+            try:
+                _append(self._path, json.dumps(line).encode() + b"\n")
+            except OSError:
+                # Not the application's fault, and not for it to fail by: the counts stay for the next time.
+                return
+            self._ok = self._failed = 0
+
+    def _begin_anew(self) -> None:
+        # What the parent counted it writes itself, and its lock may have been taken while it forked.
+        self._lock = threading.Lock()
+        self._ok = self._failed = 0
+
+
+def _append(path: Path, line: bytes) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def parsed(line: bytes, this_boot: str) -> Events | None:
+    """Return the events of one line, None if it speaks of none."""
+    if len(line) > _LONGEST:
+        return None
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    ok, failed, at = said.get("ok", 0), said.get("failed", 0), said.get("at")
+    # A bool is an int: one event.
+    if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
+        return None
+    if not isinstance(at, int | float) or said.get("boot") != this_boot:
+        at = None
+    return Events(ok=int(ok), failed=int(failed), at=at)
+
+
+class Feed(Protocol):
+    """Where lines come from."""
+
+    def lines(self) -> Iterable[bytes]:
+        """Return the whole lines that came since the last call; wait for none."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more will come."""
+
+
+class Tail:
+    """The lines that others append to a file, as they come; one that is not there yet, or was begun anew, is waited for.
+
+    Args:
+        path: The file.
+        whole: Whether what is there already counts too.
+    """
+
+    def __init__(self, path: Path, *, whole: bool) -> None:
+        self._path = path
+        self._rest = b""
+        self._position = 0
+        self._inode = -1
+        if not whole and path.exists():
+            status = path.stat()
+            self._position, self._inode = status.st_size, status.st_ino
+
+    @property
+    def ended(self) -> bool:
+        """Never: more may be appended."""
+        return False
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the whole lines that were appended since the last call."""
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            status = os.fstat(file.fileno())
+            if status.st_ino != self._inode or status.st_size < self._position:
+                self._inode, self._position, self._rest = status.st_ino, 0, b""
+            file.seek(self._position)
+            while chunk := file.read(1 << 20):
+                self._position += len(chunk)
+                *lines, self._rest = (self._rest + chunk).split(b"\n")
+                yield from lines
+
+
+class Pipe:
+    """The lines that come through a descriptor, as they come."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+        self.ended = False
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the whole lines that are there, and at the end what is left."""
+        while not self.ended and select.select([self._descriptor], [], [], 0)[0]:
+            chunk = os.read(self._descriptor, 1 << 16)
+            if not chunk:
+                self.ended = True
+                yield self._rest
+                return
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            yield from lines

@@ -1,0 +1,81 @@
+"""Monitor: watches what the application's statements come to, and says when it is time to go back.
+
+Beside that the originals are watched: nobody should write to them any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from migrator import events, sqlite
+from migrator.events import Feed
+from migrator.rate import Limits, Watched, Window
+
+#: Seconds between two looks.
+POLL_S = 0.5
+
+
+def monitor(
+    limits: Limits,
+    feed: Feed,
+    originals: Sequence[Path],
+    *,
+    until: Callable[[float], bool] = lambda _: False,
+    tell: Callable[[Watched], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Watched:
+    """Watch *feed* until it is time to go back, it ends, or *until* says so of the seconds gone by.
+
+    Args:
+        limits: When to go back.
+        feed: Where the events come from.
+        originals: Files that nobody may write to any more.
+        until: Is asked after every look.
+        tell: Is told what was seen, after every look.
+        clock: Seconds of the monotonic clock.
+        sleep: Waits for that many seconds.
+    """
+    begun, this_boot = clock(), events.boot()
+    window, before = Window(limits), {path: _stamp(path) for path in originals}
+    seen = failures = unread = 0
+    while True:
+        now = clock()
+        window.slide(now)
+        for line in feed.lines():
+            what = events.parsed(line, this_boot)
+            if what is None:
+                unread += bool(line.strip())
+                continue
+            seen, failures = seen + what.ok + what.failed, failures + what.failed
+            window.add(what, now)
+            # A burst may be over, and made up for, before the next look.
+            if window.fires:
+                break
+        watched = Watched(
+            seconds=now - begun,
+            ok=window.ok,
+            failed=window.failed,
+            seen=seen,
+            failures=failures,
+            unread=unread,
+            fired=window.fires,
+            late=tuple(str(path) for path, stamp in before.items() if _stamp(path) != stamp),
+        )
+        tell(watched)
+        if watched.fired or feed.ended or until(watched.seconds):
+            return watched
+        sleep(POLL_S)
+
+
+def _stamp(path: Path) -> tuple[object, ...]:
+    """Return what betrays a write to the database at *path*, () where it is gone."""
+    if not path.exists():
+        return ()
+    status = path.stat()
+    companions = [sqlite.beside(path, suffix) for suffix in sqlite.COMPANIONS]
+    # An empty companion holds nothing.
+    sizes = [one.stat().st_size if one.exists() else 0 for one in companions]
+    return status.st_ino, status.st_size, status.st_mtime_ns, *sizes

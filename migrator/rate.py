@@ -1,0 +1,125 @@
+"""The error rate over a sliding window, and when it is time to go back.
+
+The window slides on the monotonic clock, which no change of the date moves.  It fires when more than the threshold
+failed, among at least as many events as keep a harmless rate from firing by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+from migrator.events import Events
+
+#: The rate that a sound application may have; how far below the threshold it lies decides how many events are enough.
+HARMLESS = Fraction(2, 100)
+#: Seconds of events that are kept as one: a busy log fills no memory.
+_TOGETHER_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to go back.
+
+    Attributes:
+        window_s: Seconds of the sliding window.
+        min_events: Events in the window from which on its rate counts.
+        threshold: Share of failed events; exactly this share is not yet too much.
+    """
+
+    window_s: float = 300.0
+    min_events: int = 440
+    threshold: Fraction = Fraction(5, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What was seen until now.
+
+    Attributes:
+        seconds: How long.
+        ok: Events in the window that held.
+        failed: Events in the window that failed.
+        seen: Events since the beginning.
+        failures: Failed ones since the beginning.
+        unread: Lines that speak of no event.
+        fired: Whether it is time to go back.
+        late: Originals that somebody wrote to after they were moved away.
+    """
+
+    seconds: float = 0.0
+    ok: int = 0
+    failed: int = 0
+    seen: int = 0
+    failures: int = 0
+    unread: int = 0
+    fired: bool = False
+    late: tuple[str, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """The share of failed events in the window, 0.0 where it is empty."""
+        return self.failed / (self.ok + self.failed) if self.ok + self.failed else 0.0
+
+
+class Window:
+    """The events of the last seconds."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._kept: deque[tuple[float, int, int]] = deque()
+        self.ok = self.failed = 0
+
+    def add(self, what: Events, now: float) -> None:
+        """Take in events; they happened *now* unless they say when."""
+        at = now if what.at is None else min(what.at, now)
+        if at <= now - self._limits.window_s:
+            return
+        ok, failed = what.ok, what.failed
+        self.ok, self.failed = self.ok + ok, self.failed + failed
+        if self._kept and 0 <= at - self._kept[-1][0] < _TOGETHER_S:
+            at, kept_ok, kept_failed = self._kept.pop()
+            ok, failed = ok + kept_ok, failed + kept_failed
+        self._kept.append((at, ok, failed))
+
+    def slide(self, now: float) -> None:
+        """Let go of what is older than the window."""
+        while self._kept and self._kept[0][0] <= now - self._limits.window_s:
+            _, ok, failed = self._kept.popleft()
+            self.ok, self.failed = self.ok - ok, self.failed - failed
+
+    @property
+    def fires(self) -> bool:
+        """Whether more failed than may, among enough."""
+        total = self.ok + self.failed
+        return total >= max(self._limits.min_events, 1) and self.failed > self._limits.threshold * total
+
+
+def false_alarm(limits: Limits, rate: Fraction = HARMLESS) -> float:
+    """Return the probability that a full window fires though each event fails with probability *rate* only.
+
+    The worst over the next numbers of events from the minimum on is taken, since with whole events it goes up and down:
+    the exact tail of the binomial distribution.
+    """
+    share = limits.threshold
+    steps = math.ceil(1 / share) if share else 1
+    least = max(limits.min_events, 1)
+    return max(_tail(n, math.floor(share * n) + 1, float(rate)) for n in range(least, least + steps))
+
+
+def _tail(n: int, least: int, p: float) -> float:
+    """Return P(X >= least) for X of n trials with probability p."""
+    if p <= 0.0 or p >= 1.0:
+        return float(least <= 0 if p <= 0.0 else least <= n)
+    return math.fsum(
+        math.exp(
+            math.lgamma(n + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(n - k + 1)
+            + k * math.log(p)
+            + (n - k) * math.log1p(-p)
+        )
+        for k in range(least, n + 1)
+    )

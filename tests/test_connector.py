@@ -1,0 +1,150 @@
+"""The application's connection: to the set that is in use, and counted."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import pytest
+
+import migrator
+from migrator import switch
+from migrator.errors import Refused, UsageError
+from migrator.switch import Name, Switch
+
+
+@pytest.fixture(name="data")
+def _data(tmp_path):
+    """A set after its cutover, with one legacy name for each database."""
+    data = tmp_path / "data"
+    (data / ".migrator").mkdir(parents=True)
+    names = []
+    for legacy, target in (("jarvis", "core"), ("whales", "analytics"), ("old_cache", "cache")):
+        with closing(sqlite3.connect(data / f"jarvis_{target}.db")) as connection:
+            connection.executescript(
+                "PRAGMA journal_mode = WAL; CREATE TABLE parents (id INTEGER PRIMARY KEY);"
+                " CREATE TABLE t (id INTEGER PRIMARY KEY, parent REFERENCES parents, x CHECK (x > 0))"
+            )
+        (data / f"{legacy}.db").symlink_to(f"jarvis_{target}.db")
+        place = PurePosixPath(f"{legacy}.db")
+        names.append(
+            Name(database=legacy, place=place, path=data / place, target=target, journal_mode="wal"),
+        )
+    sqlite3.connect(data / "standalone.db").close()
+    (tmp_path / ".env").write_text("USE_CONSOLIDATED_DBS=true\n")
+    switch.write(
+        Switch(
+            data_dir=data,
+            kind=switch.CUTOVER,
+            run="0001",
+            env_file=tmp_path / ".env",
+            names=tuple(names),
+            tables=(),
+            finished=True,
+        )
+    )
+    return data
+
+
+def counted(data):
+    """Return how many statements held and how many failed."""
+    path = data / ".migrator" / "events.jsonl"
+    found = [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    return sum(one["ok"] for one in found), sum(one["failed"] for one in found)
+
+
+@pytest.mark.parametrize(("name", "synchronous"), [("jarvis.db", 2), ("jarvis_core.db", 2), ("whales.db", 1)])
+def test_legacy_and_new_names_lead_to_the_database_with_its_pragmas(data, name, synchronous):
+    with closing(migrator.connect(name, data_dir=data)) as connection:
+        assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
+        assert (synchronous,) == connection.execute("PRAGMA synchronous").fetchone()
+        assert "" == connection.isolation_level
+
+
+def test_the_data_directory_may_stand_in_the_environment_and_the_name_may_be_a_path(data, monkeypatch):
+    monkeypatch.setenv("MIGRATOR_DATA_DIR", str(data))
+
+    with closing(migrator.connect("jarvis.db", synchronous="NORMAL")) as connection:
+        assert (1,) == connection.execute("PRAGMA synchronous").fetchone()
+    with closing(migrator.connect(data / "jarvis.db")) as connection:
+        assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
+
+
+def test_what_statements_come_to_is_counted(data):
+    with closing(migrator.connect("jarvis.db", data_dir=data)) as connection:
+        connection.execute("INSERT INTO parents VALUES (1)")
+        with connection:
+            connection.executemany("INSERT INTO t VALUES (?, 1, ?)", [(1, 1), (2, 1)])
+        cursor = connection.cursor()
+        assert [1, 2] == [row[0] for row in cursor.execute("SELECT id FROM t ORDER BY id")]
+        for wrong in ("SELECT y FROM t", "INSERT INTO t VALUES (3, 9, 1)", "INSERT INTO t VALUES (4, 1, 0)"):
+            with pytest.raises(sqlite3.Error):
+                connection.execute(wrong)
+        with pytest.raises(sqlite3.OperationalError):
+            connection.executescript("SELEC 1")
+        failing = connection.execute("SELECT abs(column1) FROM (VALUES (1), (-9223372036854775808))")
+        with pytest.raises(sqlite3.OperationalError, match="overflow"):
+            failing.fetchall()
+        connection.commit()
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute("BEGIN")
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute("INSERT INTO t VALUES (5, 9, 1)")
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.commit()
+        connection.rollback()
+        connection.counter.write()
+
+    assert (8, 6) == counted(data)
+
+
+def test_a_legacy_database_is_opened_as_its_code_has_it_and_nothing_is_counted(data):
+    with closing(migrator.connect("standalone.db", data_dir=data)) as connection:
+        assert (0,) == connection.execute("PRAGMA foreign_keys").fetchone()
+
+    assert (0, 0) == counted(data)
+
+
+def test_no_file_is_made(data):
+    (data / "dangling.db").symlink_to("nowhere.db")
+    before = sorted(data.iterdir())
+
+    for name in ("dangling.db", "missing.db"):
+        with pytest.raises(Refused, match="there is no such database"):
+            migrator.connect(name, data_dir=data)
+
+    assert before == sorted(data.iterdir())
+
+
+def test_a_flag_that_says_otherwise_is_refused(data):
+    (data.parent / ".env").write_text("USE_CONSOLIDATED_DBS=false\n")
+
+    with pytest.raises(Refused, match="is false and the names lead to the consolidated set; to go back run migrator"):
+        migrator.connect("jarvis.db", data_dir=data)
+
+
+def test_a_durability_that_nobody_knows_is_an_error(data):
+    with pytest.raises(UsageError, match="say 'FULL' or 'NORMAL'"):
+        migrator.connect("jarvis.db", data_dir=data, synchronous="OFF")
+
+
+def test_a_switch_that_is_at_work_is_waited_for_and_then_named(data):
+    switch.write(replace(switch.read(data), finished=False))
+    script = (
+        "import sys, time; from pathlib import Path; from migrator.lock import locked\n"
+        "with locked(Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, data], stdout=subprocess.PIPE) as other:
+        assert b"locked\n" == other.stdout.readline()
+        with pytest.raises(Refused, match="another migrator is at work here"):
+            migrator.connect("jarvis.db", data_dir=data, timeout=0.2)
+        other.kill()
+
+    # The kernel has let go of the lock: the switch was cut short after its commit, and is ended here.
+    (data / ".migrator" / "active").symlink_to("new")
+    with closing(migrator.connect("jarvis.db", data_dir=data)) as connection:
+        assert (0,) == connection.execute("SELECT count(*) FROM t").fetchone()
+    assert switch.read(data).finished

@@ -1,0 +1,210 @@
+"""The monitor: events as they are written and read, the window they fall into, and when it fires."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+
+from migrator import events, monitor
+from migrator.events import Counter, Events, Pipe, Tail
+from migrator.rate import Limits, Watched, Window, false_alarm
+
+
+class Clock:
+    """A clock that moves only when somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+class Script:
+    """A feed that hands out what stands in the script, one entry a look."""
+
+    def __init__(self, *looks):
+        self._looks = list(looks)
+
+    @property
+    def ended(self):
+        return not self._looks
+
+    def lines(self):
+        return [json.dumps(one).encode() for one in self._looks.pop(0)]
+
+
+def watched(*looks, limits=None, originals=(), **options):
+    clock = Clock()
+    return monitor.monitor(limits or Limits(), Script(*looks), originals, clock=clock, sleep=clock.sleep, **options)
+
+
+@pytest.mark.parametrize(
+    ("ok", "failed", "fires"),
+    [
+        (418, 22, False),  # exactly 5 % of 440
+        (417, 23, True),
+        (416, 23, False),  # too few to tell
+        (950, 50, False),
+        (949, 51, True),
+        (0, 440, True),
+        (0, 439, False),
+    ],
+)
+def test_more_than_the_threshold_among_enough_events_fires(ok, failed, fires):
+    assert fires == watched([{"ok": ok, "failed": failed}]).fired
+
+
+def test_an_empty_window_never_fires():
+    assert not watched([], limits=Limits(min_events=0, threshold=Fraction(0))).fired
+
+
+def test_what_is_older_than_the_window_no_longer_counts():
+    limits = Limits(window_s=1.0, min_events=100)
+
+    done = watched([{"ok": 0, "failed": 99}], [], [], [{"ok": 99, "failed": 1}], limits=limits)
+
+    assert (False, 99, 1, 199, 100) == (done.fired, done.ok, done.failed, done.seen, done.failures)
+
+
+def test_events_that_held_and_left_the_window_make_it_fire():
+    limits = Limits(window_s=1.0, min_events=100)
+
+    done = watched([{"ok": 1900}], [], [{"ok": 100, "failed": 100}], [], limits=limits)
+
+    assert done.fired
+
+
+def test_a_burst_that_is_made_up_for_in_the_same_look_fires_all_the_same():
+    assert watched([{"ok": 400, "failed": 40}, {"ok": 100_000}]).fired
+
+
+def test_lines_that_speak_of_no_event_are_counted_apart():
+    done = watched([{"ok": True}, {"failed": True}, {"level": "info"}, [1], {"ok": -1}, {"ok": "9"}, {"ok": 0}])
+
+    assert (2, 1, 5) == (done.seen, done.failures, done.unread)
+    for line in (b"", b"{", b"[" * 100_000, b"9" * 10_000, b'{"ok":1}' + b" " * 70_000, b"\xff"):
+        assert events.parsed(line, "") is None
+
+
+def test_events_of_this_boot_keep_their_moment_and_those_of_another_have_none():
+    line = b'{"ok": 1, "failed": 2, "at": 7.5, "boot": "A"}'
+
+    assert Events(ok=1, failed=2, at=7.5) == events.parsed(line, "A")
+    assert Events(ok=1, failed=2) == events.parsed(line, "B")
+    window = Window(Limits(window_s=10.0))
+    window.add(Events(ok=1, failed=0, at=7.5), now=18.0)
+    window.add(Events(ok=1, failed=0, at=8.5), now=18.0)
+    assert 1 == window.ok
+
+
+def test_a_late_write_to_an_original_is_told(tmp_path):
+    path, other = tmp_path / "jarvis.db", tmp_path / "tax.db"
+    path.write_bytes(b"1")
+    other.write_bytes(b"1")
+
+    def tell(seen: Watched):
+        if seen.seconds == 0.0:
+            (tmp_path / "jarvis.db-wal").write_bytes(b"late")
+
+    done = watched([], [], originals=[path, other], tell=tell)
+
+    assert (str(path),) == done.late
+
+
+def test_a_sound_application_almost_never_fires():
+    assert false_alarm(Limits()) < 1e-4
+    assert false_alarm(Limits(min_events=50)) > 1e-2
+    # 439 are too few for one in ten thousand only by the smallest of margins or not at all: the tail falls with n.
+    assert false_alarm(Limits(min_events=400)) > false_alarm(Limits()) > false_alarm(Limits(min_events=900))
+
+
+def test_the_tail_is_the_binomial_one():
+    few = Limits(min_events=4, threshold=Fraction(1, 2))
+
+    # P(X > n/2), the worst of n = 4 and 5, for p = 1/2.
+    assert pytest.approx(max(5 / 16, 16 / 32)) == false_alarm(few, Fraction(1, 2))
+
+
+def test_what_a_process_counted_survives_its_being_killed(tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from migrator.events import Counter\n"
+        "counter = Counter(Path(sys.argv[1]))\n"
+        "for _ in range(5): counter.held()\n"
+        "counter.failed(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "events"], check=False)
+
+    assert -signal.SIGKILL == done.returncode
+    (line,) = (tmp_path / "events").read_bytes().splitlines()
+    found = events.parsed(line, events.boot())
+    assert (5, 1) == (found.ok, found.failed)
+    assert found.at > 0
+    assert 0o600 == (tmp_path / "events").stat().st_mode & 0o777
+
+
+def test_a_child_counts_from_nothing(tmp_path):
+    counter = Counter(tmp_path / "events")
+    counter.held()
+    child = os.fork()
+    if child == 0:
+        try:
+            counter.failed()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    counter.write()
+
+    found = [json.loads(line) for line in (tmp_path / "events").read_bytes().splitlines()]
+    assert [(0, 1), (1, 0)] == [(one["ok"], one["failed"]) for one in found]
+
+
+def test_what_cannot_be_written_is_kept(tmp_path):
+    counter = Counter(tmp_path / "later" / "events")
+    counter.failed()
+    (tmp_path / "later").mkdir()
+    counter.failed()
+
+    assert 2 == json.loads((tmp_path / "later" / "events").read_text())["failed"]
+
+
+def test_a_tail_waits_for_the_file_and_for_whole_lines_and_sees_it_begun_anew(tmp_path):
+    path = tmp_path / "log"
+    tail = Tail(path, whole=False)
+    assert [] == list(tail.lines())
+    path.write_bytes(b"one\ntw")
+    assert [b"one"] == list(tail.lines())
+    with path.open("ab") as file:
+        file.write(b"o\n")
+    assert [b"two"] == list(tail.lines())
+    path.unlink()
+    path.write_bytes(b"three\n")
+    assert [b"three"] == list(tail.lines())
+
+
+def test_a_tail_may_begin_at_the_end(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"old\n")
+
+    late, early = Tail(path, whole=False), Tail(path, whole=True)
+
+    assert ([], [b"old"]) == (list(late.lines()), list(early.lines()))
+
+
+def test_a_pipe_hands_out_what_is_there_and_ends():
+    reading, writing = os.pipe()
+    pipe = Pipe(reading)
+    assert [] == list(pipe.lines())
+    os.write(writing, b"one\ntwo")
+    assert [b"one"] == list(pipe.lines())
+    os.close(writing)
+    assert [b"two"] == list(pipe.lines())
+    assert pipe.ended
+    os.close(reading)
