@@ -13,13 +13,12 @@ from pathlib import Path
 
 import click
 
-from migrator import PIPELINE, options, pipeline, report
+from migrator import PIPELINE, maintenance_cli, options, pipeline, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
 
 #: What the verbs that are still to come will do: name -> one sentence.
 PLANNED: Mapping[str, str] = {
-    "monitor": "Watch the error rate; roll back above the limit.",
     "report": "Write one file, HTML, JSON or Markdown, about a run.",
 }
 
@@ -228,77 +227,6 @@ def status(
         sys.exit(MigratorError.exit_code)
 
 
-@cli.command()
-@click.option(
-    "--data-dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    callback=options.at_home,
-    help="Default: a dirty specimen.",
-)
-@options.INCLUDE
-@options.CONFIG
-@options.JSON
-@options.QUIET
-def rehearse(data_dir: Path | None, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
-    """Migrate a scratch copy of DIR, or a specimen when none is named; nothing else is touched."""
-    configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
-    with options.progress(quiet=quiet) as progress:
-        migrated = pipeline.rehearse(data_dir and data_dir.expanduser(), include, configured, progress=progress)
-    step = "migrator migrate --data-dir DIR; of this rehearsal nothing is left"
-    options.show("rehearse", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
-    if not migrated.holds:
-        sys.exit(MigratorError.exit_code)
-
-
-@cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.ENV_FILE
-@options.EXECUTE
-@options.JSON
-@options.QUIET
-def cutover(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    env_file: Path | None,
-    execute: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Switch to the consolidated set in one instant, or show what that would do."""
-    place, configuration = options.place(data_dir, include, config)
-    switched = pipeline.cutover(
-        place,
-        configuration,
-        env_file or place.data_dir.parent / ".env",
-        execute=execute,
-        waiting=lambda sentence: click.echo(sentence, err=True),
-    )
-    options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals:
-        sys.exit(Refused.exit_code)
-
-
-@cli.command()
-@options.DATA_DIR
-@options.CONFIG
-@options.EXECUTE
-@options.JSON
-@options.QUIET
-def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, quiet: bool) -> None:
-    """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
-    place, configuration = options.place(data_dir, (), config)
-    switched = pipeline.rollback(place, configuration, execute=execute)
-    options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals:
-        sys.exit(Refused.exit_code)
-    if switched.residue:
-        sys.exit(MigratorError.exit_code)
-
-
 def _planned(verb: str, sentence: str) -> click.Command:
     def refuse(arguments: tuple[str, ...]) -> None:
         del arguments
@@ -313,6 +241,8 @@ def _planned(verb: str, sentence: str) -> click.Command:
     )
 
 
+for _command in maintenance_cli.COMMANDS:
+    cli.add_command(_command)
 for _verb, _sentence in PLANNED.items():
     cli.add_command(_planned(_verb, _sentence))
 

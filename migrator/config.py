@@ -34,6 +34,7 @@ class Config:
         extra_indexes: Indexes beyond the specification.
         code_is_ready: Whether the application's code knows the new tables.
         waivers: Contracts that may be broken for a while.
+        hooks: The folder of the programs that are run around a switch; None for none.
     """
 
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -44,6 +45,7 @@ class Config:
     extra_indexes: tuple[str, ...] = ()
     code_is_ready: bool = False
     waivers: tuple[Waiver, ...] = ()
+    hooks: Path | None = None
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of every decision that a verdict depends on.
@@ -91,7 +93,9 @@ def load(path: Path | None) -> Config:
     except (OSError, ValueError, RecursionError) as error:
         # Not every number with thousands of digits, nor every nesting, is the parser's own error.
         raise UsageError(f"cannot be read ({error})", where=path, hint="mend the configuration") from error
-    sections = _taken(written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list}, "", path)
+    sections = _taken(
+        written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list, "hooks": dict}, "", path
+    )
     constants = _taken(
         sections.get("constants", {}), {"wallet_address": str, "local_utc_offset": str}, "constants.", path
     )
@@ -107,6 +111,7 @@ def load(path: Path | None) -> Config:
         "decisions.",
         path,
     )
+    hooks = _taken(sections.get("hooks", {}), {"folder": str}, "hooks.", path)
     fates = sections.get("files", {})
     for place, fate in fates.items():
         if not isinstance(fate, str) or not _FATE.fullmatch(fate):
@@ -131,6 +136,7 @@ def load(path: Path | None) -> Config:
         extra_indexes=_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path),
         code_is_ready=decisions.get("code_is_ready", False),
         waivers=waivers.taken(sections.get("waivers", []), path),
+        hooks=path.absolute().parent / hooks["folder"] if "folder" in hooks else None,
     )
 
 

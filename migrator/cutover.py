@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from migrator import catalogue, files, held, holders, recovery, sqlite, switch
@@ -85,7 +85,6 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(wanted.staged(target))}: is not there; run: migrator migrate")
     if wanted.env_file.exists() and not wanted.env_file.is_file():
         found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
-    found += [str(holder) for holder in holders.holders(name.path for name in wanted.names)]
     return found
 
 
@@ -138,15 +137,15 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
     )
 
 
-def foreseen(wanted: Switch, reasons: tuple[str, ...], findings: tuple[str, ...]) -> Switched:
-    """Return what a cutover would do."""
+def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
+    """Return what a cutover would do, and who is in its way."""
     return Switched(
         kind=switch.CUTOVER,
         run=wanted.run,
         executed=False,
         names=switch.shown(wanted),
-        refusals=reasons,
-        findings=findings,
+        refusals=tuple(reasons),
+        holders=tuple(map(str, holders.holders(name.path for name in wanted.names))),
     )
 
 

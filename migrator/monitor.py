@@ -58,6 +58,7 @@ def monitor(
             seconds=now - begun,
             ok=window.ok,
             failed=window.failed,
+            rate=window.rate,
             seen=seen,
             failures=failures,
             unread=unread,
@@ -67,7 +68,11 @@ def monitor(
         tell(watched)
         if watched.fired or feed.ended or until(watched.seconds):
             return watched
-        sleep(POLL_S)
+        try:
+            sleep(POLL_S)
+        except KeyboardInterrupt:
+            # Whoever ends the watch ends nothing else.
+            return watched
 
 
 def _stamp(path: Path) -> tuple[object, ...]:

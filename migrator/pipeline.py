@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,13 +18,13 @@ from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
 from migrator import rollback as rollbacks
-from migrator.config import Config, load
+from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
-from migrator.switch import Switched
+from migrator.switch import Switch, Switched
 from migrator.verify import need_contracts, verify
 
 __all__ = [
@@ -33,6 +32,7 @@ __all__ = [
     "Progress",
     "backup",
     "build",
+    "changed_originals",
     "check",
     "cutover",
     "inventory",
@@ -42,8 +42,8 @@ __all__ = [
     "plan",
     "present",
     "recover",
-    "rehearse",
     "rollback",
+    "scratch_copy",
     "status",
     "steps",
     "verify",
@@ -235,36 +235,6 @@ def check(evidence: Path, now: Present) -> Status:
     return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 
 
-def rehearse(
-    data_dir: Path | None, include: Sequence[Path], config_path: Path | None, progress: Progress | None = None
-) -> Migrated:
-    """Migrate a scratch copy of *data_dir*, or a dirty specimen where it is None; nothing else is touched.
-
-    Raises:
-        Refused: The plan has reasons against it.
-        MigratorError: A stage failed.
-    """
-    need_contracts("migrator rehearse")
-    with tempfile.TemporaryDirectory(prefix="migrator-rehearsal-") as folder:
-        scratch = Path(folder) / "data"
-        if data_dir is None:
-            command = [
-                *(sys.executable, "-P", "-m", "contracts.specimens"),
-                str(scratch),
-                "--seed",
-                "7",
-                "--dirty",
-                "--wal",
-            ]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
-            config_path = scratch / "migrator.toml"
-        else:
-            live = plans.plan(inventory(data_dir, include=include), load(config_path), disk=Path(folder))
-            plans.refuse(live)
-            backups.private(live, scratch, read_back=inventory)
-        return migrate(Place(scratch), load(config_path), config_path, progress)
-
-
 def recover(place: Place) -> str:
     """Bring a switch that was cut short in *place* to its end; return a sentence that says what was done, '' if nothing.
 
@@ -274,36 +244,90 @@ def recover(place: Place) -> str:
     return recovery.settle(place.data_dir)
 
 
-def cutover(place: Place, config: Config, env_file: Path, *, execute: bool, waiting: Callable[[str], None]) -> Switched:
+def scratch_copy(data_dir: Path, include: Sequence[Path], config: Config, into: Path) -> None:
+    """Copy the legacy set in *data_dir* to the new folder *into*, for a rehearsal; nothing else is touched.
+
+    Raises:
+        Refused: The plan has reasons against it.
+    """
+    live = plans.plan(inventory(data_dir, include=include), config, disk=into.parent)
+    plans.refuse(live)
+    backups.private(live, into, read_back=inventory)
+
+
+def cutover(
+    place: Place,
+    config: Config,
+    env_file: Path,
+    *,
+    execute: bool,
+    waiting: Callable[[str], None],
+    again: Callable[[], object] | None = None,
+) -> Switched:
     """Switch to the consolidated set in the stage, or say what that would do.
+
+    Args:
+        place: Where.
+        config: What the owners decided.
+        env_file: The application's .env.
+        execute: Do it.
+        waiting: Is told that a hold file keeps the commit back.
+        again: Repeats snapshot, build and verify when the window has begun; without it they stand as they are.
 
     Raises:
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    snapshot = backups.latest(place.backups, read_back=inventory)
-    if snapshot is None or not (place.stage / builds.FINISHED).exists():
-        raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
-    planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
-    built = build(place, config, snapshot)
-    wanted = cutovers.prepare(planned, snapshot, env_file)
-    silent = cutovers.unanswered(planned)
-    quarantined = sum(sum(one.quarantined.values()) for one in built.targets)
-    reasons = [*planned.refusals, *cutovers.refusals(wanted), *check(place.evidence, present(place, config)).reasons]
-    if quarantined != config.accept_quarantine:
-        reasons.append(
-            f"{quarantined:,} rows are in quarantine and the configuration accepts {config.accept_quarantine:,}; "
-            f"look at them, then say [decisions] accept_quarantine = {quarantined}"
-        )
-    if silent and not config.code_is_ready:
-        reasons.append(
-            f"{len(silent):,} legacy tables will not answer under their name ({silent[0]}, ...); "
-            "say [decisions] code_is_ready = true once the code knows the new ones"
-        )
-    if reasons or not execute:
-        return cutovers.foreseen(wanted, tuple(reasons), ())
-    with locked(place.data_dir):
+    with locked(place.data_dir) if execute else contextlib.nullcontext():
+        if execute and again is not None:
+            again()
+        snapshot = backups.latest(place.backups, read_back=inventory)
+        if snapshot is None or not (place.stage / builds.FINISHED).exists():
+            raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
+        planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
+        wanted = cutovers.prepare(planned, snapshot, env_file)
+        reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
+        if execute or again is None:
+            reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
+        reasons = [reason for reason in reasons if reason]
+        found = cutovers.foreseen(wanted, reasons)
+        if reasons or found.holders or not execute:
+            return found
         return cutovers.cutover(wanted, snapshot, waiting=waiting)
+
+
+def _unready(planned: Plan, config: Config) -> str:
+    """Return a sentence if the application's code has to know new names and the owners do not say that it does."""
+    silent = cutovers.unanswered(planned)
+    if not silent or config.code_is_ready:
+        return ""
+    return (
+        f"{len(silent):,} legacy tables will not answer under their name ({silent[0]}, ...); "
+        "say [decisions] code_is_ready = true once the code knows the new ones"
+    )
+
+
+def _unaccepted(place: Place, config: Config, snapshot: Snapshot) -> str:
+    """Return a sentence if another number of rows is in quarantine than the owners accept."""
+    quarantined = build(place, config, snapshot).quarantined
+    if quarantined == config.accept_quarantine:
+        return ""
+    return (
+        f"{quarantined:,} rows are in quarantine and the configuration accepts {config.accept_quarantine:,}; "
+        f"look at them, then say [decisions] accept_quarantine = {quarantined}"
+    )
+
+
+def changed_originals(place: Place, last: Switch) -> tuple[str, ...]:
+    """Return the originals that no longer hold what the snapshot holds: somebody wrote to them after the cutover *last*.
+
+    Raises:
+        Refused: The snapshot is not what it was.
+    """
+    snapshot = backups.latest(place.backups, read_back=inventory)
+    kept = {} if snapshot is None else {str(one.place): one.digest for one in snapshot.inventory.databases}
+    now = freshness.digests_of({str(name.place): last.originals / name.place for name in last.names})
+    return tuple(str(last.originals / one) for one, found in now.items() if kept.get(one) != found)
 
 
 def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
@@ -314,11 +338,11 @@ def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
     last = switch.read(place.data_dir)
-    reasons = rollbacks.refusals(last)
-    if last is None or last.kind != switch.CUTOVER:
-        raise Refused(reasons[0], where=place.data_dir)
-    if reasons or not execute:
-        return rollbacks.foreseen(last, reasons)
+    if last is None or not last.consolidated:
+        raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
+    found = rollbacks.foreseen(last)
+    if found.refusals or found.holders or not execute:
+        return found
 
     def again(folder: Path) -> Mapping[str, Path]:
         found = inventory(folder)

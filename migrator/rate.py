@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from migrator.events import Events
+from migrator.switch import Switched
 
 #: The rate that a sound application may have; how far below the threshold it lies decides how many events are enough.
 HARMLESS = Fraction(2, 100)
@@ -42,26 +43,25 @@ class Watched:
         seconds: How long.
         ok: Events in the window that held.
         failed: Events in the window that failed.
+        rate: Their share, 0.0 where the window is empty.
         seen: Events since the beginning.
         failures: Failed ones since the beginning.
         unread: Lines that speak of no event.
         fired: Whether it is time to go back.
         late: Originals that somebody wrote to after they were moved away.
+        rolled_back: What the rollback did; None without one.
     """
 
     seconds: float = 0.0
     ok: int = 0
     failed: int = 0
+    rate: float = 0.0
     seen: int = 0
     failures: int = 0
     unread: int = 0
     fired: bool = False
     late: tuple[str, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """The share of failed events in the window, 0.0 where it is empty."""
-        return self.failed / (self.ok + self.failed) if self.ok + self.failed else 0.0
+    rolled_back: Switched | None = None
 
 
 class Window:
@@ -89,6 +89,11 @@ class Window:
         while self._kept and self._kept[0][0] <= now - self._limits.window_s:
             _, ok, failed = self._kept.popleft()
             self.ok, self.failed = self.ok - ok, self.failed - failed
+
+    @property
+    def rate(self) -> float:
+        """The share of failed events, 0.0 where there are none."""
+        return self.failed / (self.ok + self.failed) if self.ok + self.failed else 0.0
 
     @property
     def fires(self) -> bool:

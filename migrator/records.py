@@ -306,6 +306,11 @@ class Built:
             and not self.mismatches
         )
 
+    @property
+    def quarantined(self) -> int:
+        """Rows in quarantine, over the three databases."""
+        return sum(sum(target.quarantined.values()) for target in self.targets)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenContract:

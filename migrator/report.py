@@ -19,7 +19,6 @@ from migrator.records import (
     Verdict,
     Verified,
 )
-from migrator.switch import Switched
 
 __all__ = [
     "backup_text",
@@ -29,7 +28,6 @@ __all__ = [
     "migrate_table",
     "plan_table",
     "status_text",
-    "switch_table",
     "verify_text",
 ]
 
@@ -272,35 +270,13 @@ def status_text(status: Status) -> RenderableType:
     )
 
 
-def migrate_table(migrated: Migrated, next_step: str) -> RenderableType:
-    """Return a whole run on one screen: tables, accounts, findings, verdict, and the *next_step* if all is well."""
+def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
+    """Return a whole run on one screen: tables, accounts, findings, verdict, and the *next_step*, if any and all is well."""
     lines: list[RenderableType] = [build_table(migrated.built), backup_text(migrated.snapshot)]
     lines += [Text(f"- {finding}") for finding in migrated.plan.findings]
     lines += [verify_text(migrated.verified), Text(f"{migrated.seconds:.1f} s in all")]
-    if migrated.holds:
+    if migrated.holds and next_step:
         lines.append(Text(f"next: {next_step}"))
-    else:
+    elif not migrated.holds:
         lines.append(Text("next: mend what is broken above, then run this again; nothing has a final name"))
     return Group(*lines)
-
-
-def switch_table(switched: Switched) -> RenderableType:
-    """Return a cutover or a rollback, done or foreseen, as a table and sentences."""
-    table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
-    for place, consolidated in switched.names.items():
-        table.add_row(escaped(place), f"a link to {consolidated}")
-    lines = [f"refused: {reason}" for reason in switched.refusals]
-    lines += [f"- {finding}" for finding in switched.findings]
-    for source, counts in switched.written.items():
-        lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
-    for name, rows in switched.residue.items():
-        lines.append(f"residue: {rows:,} rows of {escaped(name)} that no legacy table can hold")
-    if switched.residue:
-        lines.append(f"residue: backup/{switched.run}/rolled-back/residue.db")
-    if switched.executed:
-        lines.append(
-            f"{switched.kind} of run {switched.run} is done; writers were held up for {switched.blocked_s:.2f} s"
-        )
-    elif not switched.refusals:
-        lines.append(f"nothing was touched; migrator {switched.kind} --execute does it")
-    return Group(table, Text("\n".join(lines)))

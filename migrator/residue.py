@@ -18,6 +18,8 @@ from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
+#: The column of JSON in which mappings keep what has no column.
+_SPARE = "metadata"
 _CHANGED = "the legacy table holds only a part of it"
 
 
@@ -90,9 +92,10 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         for reference in one.foreign_keys
     }
     # An assigned id may come out as another one; a kept one is the lineage's key, which is compared anyway.
-    plain = [column for column in columns if column not in references and column != key]
+    plain = [column for column in columns if column not in references and column not in (key, _SPARE)]
     touched = rebuild.differ_sql("w", "b", columns)
     same = [f"NOT {rebuild.differ_sql('w', 'f', plain)}"] if plain else []
+    same += [f"{_said('w')} IS {_said('f')}"] if _SPARE in columns else []
     same += [_same_parent(target, column, parent) for column, parent in references.items()]
     name = quoted(table)
     yield from connection.execute(
@@ -103,6 +106,12 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         f" WHERE l.target = ? AND l.target_id = w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
         (_CHANGED, table),
     ).fetchall()
+
+
+def _said(row: str) -> str:
+    """Return SQL for what the JSON of *row* says, whatever its white space; an empty object says nothing, as NULL does."""
+    column = f"{row}.{quoted(_SPARE)}"
+    return f"CASE WHEN json_valid({column}) THEN nullif(json({column}), '{{}}') ELSE {column} END"
 
 
 def _same_parent(target: str, column: str, parent: str) -> str:

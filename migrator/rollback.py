@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,27 +22,24 @@ from migrator.switch import Switch, Switched
 Again = Callable[[Path], Mapping[str, Path]]
 
 
-def refusals(last: Switch | None) -> list[str]:
-    """Return why there can be no rollback, one sentence each; nothing is touched."""
-    if last is None or last.kind != switch.CUTOVER or not last.finished:
-        return ["the legacy set is in use: there is no cutover to roll back"]
-    found = [
-        f"{escaped(path)}: is not there; without it nothing can be compared"
-        for path in (
-            *(last.baseline / last.installed(target).name for target in last.targets),
-            *(last.originals / name.place for name in last.names),
-            *(last.installed(target) for target in last.targets),
-        )
-        if not path.is_file()
-    ]
-    found += [str(holder) for holder in holders.holders(last.installed(target) for target in last.targets)]
-    return found
-
-
-def foreseen(last: Switch, reasons: Sequence[str]) -> Switched:
-    """Return what a rollback would do."""
+def foreseen(last: Switch) -> Switched:
+    """Return what a rollback of the finished cutover *last* would do, what speaks against it, and who is in its way."""
+    needed = (
+        *(last.baseline / last.installed(target).name for target in last.targets),
+        *(last.originals / name.place for name in last.names),
+        *(last.installed(target) for target in last.targets),
+    )
     return Switched(
-        kind=switch.ROLLBACK, run=last.run, executed=False, names=switch.shown(last), refusals=tuple(reasons)
+        kind=switch.ROLLBACK,
+        run=last.run,
+        executed=False,
+        names=switch.shown(last),
+        refusals=tuple(
+            f"{escaped(path)}: is not there; without it nothing can be compared"
+            for path in needed
+            if not path.is_file()
+        ),
+        holders=tuple(map(str, holders.holders(last.installed(target) for target in last.targets))),
     )
 
 

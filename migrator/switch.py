@@ -139,6 +139,7 @@ class Switched:
         executed: Whether it was done; else this is what would be done.
         names: Legacy place -> file name of the consolidated database that it stands for after a cutover.
         refusals: Why it cannot be done, one sentence each.
+        holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.
         findings: What a person should know, one sentence each.
         written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
@@ -150,6 +151,7 @@ class Switched:
     executed: bool
     names: Mapping[str, str]
     refusals: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
     blocked_s: float = 0.0
     findings: tuple[str, ...] = ()
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))

@@ -14,7 +14,7 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
     "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "files", "findings",
-    "freshness", "functions", "held", "holders", "hooks", "lock", "lookups", "mapping", "mapping_checks", "plain", "rate", "rebuild", "recovery", "records",
+    "freshness", "functions", "held", "holders", "hooks", "lock", "lookups", "mapping", "mapping_checks", "plain", "rate", "rebuild", "recovery", "records", "rehearsal",
     "relational", "sqlite", "switch", "waivers",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
@@ -50,16 +50,16 @@ def test_a_stage_imports_the_foundation_and_its_own_rooms_only(stage):
         assert own(MODULES[room]) <= FOUNDATION | annexes, room
 
 
-def test_only_the_pipeline_imports_stages():
+def test_only_the_pipeline_and_the_window_import_stages():
     importers = {name for name, path in MODULES.items() if own(path) & set(PIPELINE)}
 
-    assert importers <= {"pipeline"}
+    assert importers <= {"maintenance", "pipeline"}
 
 
-def test_only_the_command_line_imports_the_pipeline():
+def test_only_the_command_line_and_the_window_import_the_pipeline():
     importers = {name for name, path in MODULES.items() if "pipeline" in own(path)}
 
-    assert {"cli", "options"} == importers
+    assert {"cli", "maintenance", "maintenance_cli", "options"} == importers
 
 
 def test_the_foundation_stands_on_itself():

@@ -1,0 +1,213 @@
+"""The maintenance window: cutover and rollback with the owners' hooks around them, the watch, and the rehearsal of it all.
+
+Here too stages are put together (:mod:`migrator.pipeline` does it up to a verdict), and nothing else is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from migrator import connector, envfile, files, hooks, pipeline, rehearsal, switch
+from migrator import monitor as monitors
+from migrator.config import Config, load
+from migrator.errors import Refused, RollbackFailed
+from migrator.events import Feed, Tail
+from migrator.pipeline import Place
+from migrator.plain import plain
+from migrator.rate import Limits, Watched
+from migrator.rehearsal import Rehearsed
+from migrator.switch import Switched
+
+#: Seconds for which an automatic rollback waits for those who have a database open.
+PATIENCE_S = 60.0
+_RETRY_S = 0.5
+
+
+def cutover(
+    place: Place,
+    config: Config,
+    env_file: Path,
+    *,
+    execute: bool,
+    waiting: Callable[[str], None] = lambda _: None,
+    again: Callable[[], object] | None = None,
+) -> Switched:
+    """Switch to the consolidated set, with the hooks around it, or say what that would do; see :func:`pipeline.cutover`.
+
+    Raises:
+        Refused: A hook stood against it, a process has a file open, or a file has changed; all is as it was.
+        MigratorError: A step failed; before the commit all is as it was.
+    """
+
+    def deed(*, execute: bool) -> Switched:
+        return pipeline.cutover(place, config, env_file, execute=execute, waiting=waiting, again=again)
+
+    return _with_hooks(deed, place, config, execute=execute)
+
+
+def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
+    """Switch back to the legacy set, with the hooks around it, or say what that would do; see :func:`pipeline.rollback`.
+
+    Raises:
+        Refused: There is no cutover to roll back, a hook stood against it, or a process has a database open.
+        RollbackFailed: A step failed; the consolidated set is still in use.
+    """
+    return _with_hooks(
+        lambda *, execute: pipeline.rollback(place, config, execute=execute), place, config, execute=execute
+    )
+
+
+def _with_hooks(deed: Callable[..., Switched], place: Place, config: Config, *, execute: bool) -> Switched:
+    """Do *deed* between the hooks before and after it; those that have a database open may be stopped by the first."""
+    foreseen = deed(execute=False)
+    before = hooks.find(config.hooks, f"before-{foreseen.kind}")
+    if not execute or foreseen.refusals or (foreseen.holders and before is None):
+        return foreseen
+    said = {"verb": foreseen.kind, "run": foreseen.run, "data_dir": str(place.data_dir)}
+    hooks.run(config.hooks, f"before-{foreseen.kind}", said)
+    try:
+        done = deed(execute=True)
+    except BaseException as error:
+        hooks.run(config.hooks, "on-failure", said | {"error": str(error) or type(error).__name__})
+        raise
+    if not done.executed:
+        hooks.run(config.hooks, "on-failure", said | {"error": "; ".join((*done.refusals, *done.holders))})
+        return done
+    failed = hooks.run(config.hooks, f"after-{done.kind}", said | plain(done))
+    return replace(done, findings=(*done.findings, failed)) if failed else done
+
+
+def monitor(
+    place: Place,
+    config: Config,
+    limits: Limits,
+    feed: Feed | None = None,
+    *,
+    until: Callable[[float], bool] = lambda _: False,
+    tell: Callable[[Watched], None] = lambda _: None,
+    patience_s: float = PATIENCE_S,
+) -> Watched:
+    """Watch the application until it is time to go back, then go back: once.
+
+    Args:
+        place: Where.
+        config: What the owners decided.
+        limits: When to go back.
+        feed: Where events come from.  Default: what the application's connections count.
+        until: Is asked after every look whether to end, with the seconds gone by.
+        tell: Is told after every look what was seen; before the rollback too.
+        patience_s: Seconds for which the rollback waits for those who have a database open.
+
+    Raises:
+        Refused: There is no cutover to watch, or its watch has fired before.
+        RollbackFailed: The rollback failed; the consolidated set is still in use.
+    """
+    last = switch.read(place.data_dir)
+    if last is None or not last.consolidated:
+        raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
+    latch = last.root / "monitor.json"
+    if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
+        raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
+    changed = pipeline.changed_originals(place, last)
+    watched = monitors.monitor(
+        limits,
+        feed or Tail(last.data_dir / connector.EVENTS, whole=True),
+        [last.originals / name.place for name in last.names],
+        until=until,
+        tell=lambda seen: tell(replace(seen, late=tuple(dict.fromkeys((*changed, *seen.late))))),
+    )
+    watched = replace(watched, late=tuple(dict.fromkeys((*changed, *watched.late))))
+    if not watched.fired:
+        return watched
+    files.write(latch, json.dumps({"run": last.run, "ok": watched.ok, "failed": watched.failed}) + "\n")
+    return replace(watched, rolled_back=_insist(place, config, patience_s))
+
+
+def _insist(place: Place, config: Config, patience_s: float) -> Switched:
+    """Go back, and wait a while for those who have a database open.
+
+    Raises:
+        RollbackFailed: They do not let go of it, or a step failed.
+    """
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            done = rollback(place, config, execute=True)
+        except Refused as error:
+            against = str(error)
+        else:
+            if done.executed:
+                return done
+            against = "; ".join((*done.refusals, *done.holders))
+        if time.monotonic() >= give_up:
+            raise RollbackFailed(
+                against, where=place.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
+            )
+        time.sleep(_RETRY_S)
+
+
+def rehearse(
+    data_dir: Path | None,
+    include: Sequence[Path],
+    config_path: Path | None,
+    *,
+    run: Sequence[str] = (),
+    progress: pipeline.Progress | None = None,
+) -> Rehearsed:
+    """Go all the way and back on a scratch copy of *data_dir*, or on a dirty specimen where it is None.
+
+    Migrate, cut over, write as the application does, let one statement in sixteen fail, watch the monitor go back by
+    itself, compare.  Nothing else is touched: hooks are not run, the .env is the scratch's own.  The scratch's own number
+    of quarantined rows is accepted, and its code is taken to be ready.
+
+    Args:
+        data_dir: The legacy set.
+        include: Databases outside of it.
+        config_path: What the owners decided.
+        run: The owners' own tests, run on the consolidated scratch set; they find it by DATA_DIR.
+        progress: Is told what was done.
+
+    Raises:
+        Refused: The plan has reasons against it.
+        MigratorError: A stage failed.
+    """
+    pipeline.need_contracts("migrator rehearse")
+    with tempfile.TemporaryDirectory(prefix="migrator-rehearsal-") as folder:
+        scratch, env_file = Path(folder) / "data", Path(folder) / ".env"
+        if data_dir is None:
+            made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
+            command = [sys.executable, "-P", "-m", "contracts.specimens", *made]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
+            config_path = scratch / "migrator.toml"
+        else:
+            pipeline.scratch_copy(data_dir, include, load(config_path), scratch)
+        place, config = Place(scratch), load(config_path)
+        migrated = pipeline.migrate(place, config, config_path, progress)
+        if not migrated.holds:
+            return Rehearsed(migrated=migrated)
+        ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
+        there = cutover(place, ready, env_file, execute=True)
+        if not there.executed:
+            return Rehearsed(migrated=migrated, there=there)
+        rehearsal.write(scratch, config.constants.get("wallet_address", ""))
+        own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), envfile.FLAG: "true"}
+        code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
+        rehearsal.fail(scratch)
+        watched = monitor(place, ready, Limits(), until=lambda _: True)
+        return Rehearsed(
+            migrated=migrated,
+            there=there,
+            watched=watched,
+            code=code,
+            differences=()
+            if run or watched.rolled_back is None
+            else rehearsal.differences(migrated, pipeline.inventory(scratch)),
+        )

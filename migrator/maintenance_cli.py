@@ -1,0 +1,267 @@
+"""The verbs of the maintenance window: cutover, monitor, rollback, and the rehearsal of them all; no logic."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from migrator import files, maintenance, options, pipeline
+from migrator import maintenance_report as report
+from migrator.errors import MigratorError, Refused
+from migrator.events import Feed, Pipe, Tail
+from migrator.plain import escaped
+from migrator.rate import Limits, Watched, false_alarm
+
+#: The exit code that says that the monitor went back.
+ROLLED_BACK = 4
+#: Seconds between two writes of the textfile for Prometheus, and between two lines where there is no terminal.
+_PROMETHEUS_S, _LINE_S = 5.0, 60.0
+#: A sound application fires in fewer windows than this; else it is said how often.
+_RARE = 1e-4
+
+
+class _Share(click.ParamType[Fraction]):
+    """A share between 0 and 1, exactly as it is written."""
+
+    name = "share"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Return *value* as a fraction."""
+        try:
+            share = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not 0 < share < 1:
+            self.fail(f"{value!r} is not between 0 and 1", param, ctx)
+        return share
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    callback=options.at_home,
+    help="Default: a dirty specimen.",
+)
+@options.INCLUDE
+@options.CONFIG
+@click.option("--run", metavar="CMD", help="Your own tests, run on the consolidated copy; they find it by DATA_DIR.")
+@options.JSON
+@options.QUIET
+def rehearse(
+    data_dir: Path | None,
+    include: tuple[Path, ...],
+    config: Path | None,
+    run: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Go all the way and back on a scratch copy of DIR, or on a specimen when none is named; nothing else is touched.
+
+    Migrate, cut over, write, let statements fail until the monitor rolls back by itself, compare.
+    """
+    configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
+    with options.progress(quiet=quiet) as progress:
+        rehearsed = maintenance.rehearse(
+            data_dir and data_dir.expanduser(), include, configured, run=shlex.split(run or ""), progress=progress
+        )
+    options.show("rehearse", rehearsed, report.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
+    if not rehearsed.holds:
+        sys.exit(MigratorError.exit_code)
+
+
+@click.command()
+@options.DATA_DIR
+@options.INCLUDE
+@options.CONFIG
+@options.ENV_FILE
+@options.EXECUTE
+@click.option("--catch-up", is_flag=True, help="Repeat snapshot, build and verify first: the sources may have changed.")
+@options.JSON
+@options.QUIET
+def cutover(
+    data_dir: Path,
+    include: tuple[Path, ...],
+    config: Path | None,
+    env_file: Path | None,
+    execute: bool,
+    catch_up: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Switch to the consolidated set in one instant, or show what that would do."""
+    place, configuration = options.place(data_dir, include, config)
+    configured = options.config_path(place.data_dir, config)
+    switched = maintenance.cutover(
+        place,
+        configuration,
+        env_file or place.data_dir.parent / ".env",
+        execute=execute,
+        waiting=_loudly,
+        again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
+    )
+    options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
+    if switched.refusals or switched.holders:
+        sys.exit(Refused.exit_code)
+
+
+@click.command()
+@options.DATA_DIR
+@options.CONFIG
+@click.option(
+    "--window",
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds over which the error rate is taken.",
+)
+@click.option(
+    "--min-events",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=440,
+    show_default=True,
+    help="Events in the window from which on its rate counts.",
+)
+@click.option(
+    "--threshold",
+    metavar="SHARE",
+    type=_Share(),
+    default="0.05",
+    show_default=True,
+    help="Go back when more than this share of the events failed.",
+)
+@click.option(
+    "--events",
+    metavar="FILE",
+    help="JSON lines with ok and failed, appended; - for stdin.  Default: what migrator.connect counts.",
+)
+@click.option("--for", "seconds", metavar="S", type=click.FloatRange(min=0), help="End after so many seconds.")
+@click.option(
+    "--patience",
+    metavar="S",
+    type=click.FloatRange(min=0),
+    default=maintenance.PATIENCE_S,
+    show_default=True,
+    help="Seconds for which the rollback waits for whoever has a database open.",
+)
+@click.option(
+    "--prometheus", metavar="FILE", type=click.Path(path_type=Path), help="A textfile for Prometheus, kept current."
+)
+@options.JSON
+@options.QUIET
+def monitor(
+    data_dir: Path,
+    config: Path | None,
+    window: float,
+    min_events: int,
+    threshold: Fraction,
+    events: str | None,
+    seconds: float | None,
+    patience: float,
+    prometheus: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Watch the error rate; roll back above the limit, once, and exit with 4.
+
+    Ends when the time is over, stdin ends, or it is interrupted; with 1 if somebody wrote to an original.
+    """
+    place, configuration = options.place(data_dir, (), config)
+    limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
+    with _watching(limits, prometheus, quiet=quiet) as tell:
+        watched = maintenance.monitor(
+            place,
+            configuration,
+            limits,
+            _feed(events),
+            until=lambda gone: seconds is not None and gone >= seconds,
+            tell=tell,
+            patience_s=patience,
+        )
+    options.show("monitor", watched, report.watch_text(watched), as_json=as_json, quiet=quiet)
+    if watched.rolled_back:
+        sys.exit(ROLLED_BACK)
+    if watched.late:
+        sys.exit(MigratorError.exit_code)
+
+
+@click.command()
+@options.DATA_DIR
+@options.CONFIG
+@options.EXECUTE
+@options.JSON
+@options.QUIET
+def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, quiet: bool) -> None:
+    """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
+    place, configuration = options.place(data_dir, (), config)
+    switched = maintenance.rollback(place, configuration, execute=execute)
+    options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
+    if switched.refusals or switched.holders:
+        sys.exit(Refused.exit_code)
+    if switched.residue:
+        sys.exit(MigratorError.exit_code)
+
+
+def _loudly(sentence: str) -> None:
+    click.echo(f"migrator: {sentence}", err=True)
+
+
+def _feed(events: str | None) -> Feed | None:
+    """Return where events come from: stdin, a log from its end on, or None for what our connections count."""
+    if events is None:
+        return None
+    return Pipe(sys.stdin.fileno()) if events == "-" else Tail(Path(events), whole=False)
+
+
+@contextmanager
+def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterator[Callable[[Watched], None]]:
+    """Hand out what shows the watch: a line that is kept current on a terminal, else one a minute; alarms at once."""
+    if (often := false_alarm(limits)) >= _RARE:
+        _loudly(f"with these limits a sound application (2 % errors) is rolled back in {often:.2%} of all windows")
+    console = Console(stderr=True)
+    told: set[str] = set()
+    due = {"line": 0.0, "textfile": 0.0}
+
+    def late(now: float, what: str, every_s: float) -> bool:
+        if now < due[what]:
+            return False
+        due[what] = now + every_s
+        return True
+
+    with console.status("watching") if console.is_terminal and not quiet else _nothing() as line:
+
+        def tell(watched: Watched) -> None:
+            now = time.monotonic()
+            for path in sorted(set(watched.late) - told):
+                told.add(path)
+                _loudly(f"ALARM: {escaped(path)} was written to after the cutover; find out who still uses it")
+            if line is not None:
+                line.update(report.watch_line(watched))
+            elif not quiet and late(now, "line", _LINE_S):
+                click.echo(report.watch_line(watched), err=True)
+            if prometheus is not None and (watched.fired or late(now, "textfile", _PROMETHEUS_S)):
+                files.write(prometheus, report.prometheus_text(watched))
+            if watched.fired:
+                _loudly(f"ROLLING BACK: {report.watch_line(watched)}")
+
+        yield tell
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield None
+
+
+#: The verbs.
+COMMANDS = (rehearse, cutover, monitor, rollback)

@@ -1,0 +1,204 @@
+"""The maintenance window from the command line: hooks, catching up, the watch that goes back by itself, the rehearsal."""
+
+import json
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import migrator
+from contracts import specimens
+from migrator import config, pipeline
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(name="migrated", scope="module")
+def _migrated(tmp_path_factory):
+    """A clean set, migrated and judged, whose owners accept what is in quarantine."""
+    home = tmp_path_factory.mktemp("migrated")
+    specimens.make(home / "data", seed=3, rows=300, wal=True)
+    place, toml = pipeline.Place(home / "data"), home / "data" / "migrator.toml"
+    done = pipeline.migrate(place, config.load(toml), toml)
+    assert done.holds
+    decided = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
+    toml.write_text(decided + '\n[hooks]\nfolder = "hooks"\n')
+    (home / "data" / "hooks").mkdir(mode=0o700)
+    return home
+
+
+@pytest.fixture(name="home")
+def _home(migrated, tmp_path):
+    return shutil.copytree(migrated, tmp_path / "home", symlinks=True)
+
+
+def run(verb, home, *arguments, given=""):
+    command = [sys.executable, "-m", "migrator", verb, "--data-dir", home / "data", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+
+
+def hook(home, name, body):
+    path = home / "data" / "hooks" / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o700)
+
+
+def test_a_hook_stops_the_bot_and_another_starts_it(home):
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM sqlite_schema').fetchone();"
+        " print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, home / "data" / "jarvis.db"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as bot:
+        bot.stdout.readline()
+        refused = run("cutover", home, "--execute")
+        assert 3 == refused.returncode
+        assert f"refused: jarvis.db is open in process {bot.pid}" in refused.stdout
+
+        hook(
+            home,
+            "before-cutover",
+            f"kill {bot.pid}; while kill -0 {bot.pid} && ! grep -q zombie /proc/{bot.pid}/status; do sleep 0.1; done",
+        )
+        hook(home, "after-cutover", f"cat > {home}/told")
+        done = run("cutover", home, "--execute")
+
+    assert (0, "") == (done.returncode, done.stderr.replace("Terminated", "").strip())
+    told = json.loads((home / "told").read_text())
+    assert ("after-cutover", "cutover", True) == (told["hook"], told["verb"], told["executed"])
+
+
+def test_a_hook_that_fails_stops_the_switch(home):
+    hook(home, "before-cutover", "exit 1")
+
+    done = run("cutover", home, "--execute")
+
+    assert (3, "") == (done.returncode, done.stdout)
+    assert "the hook before-cutover ended with 1; nothing was switched" in done.stderr
+    assert not (home / "data" / "jarvis.db").is_symlink()
+
+
+def test_a_source_that_changed_refuses_by_its_name_and_catching_up_takes_the_change_along(home):
+    with closing(sqlite3.connect(home / "data" / "tax.db", isolation_level=None)) as late:
+        late.execute("CREATE TABLE late (x)")
+        late.execute("INSERT INTO late VALUES (1)")
+
+    refused = run("cutover", home, "--execute")
+    hook(home, "on-failure", f"cat > {home}/failed")
+    done = run("cutover", home, "--execute", "--catch-up")
+
+    assert 3 == refused.returncode
+    assert "tax.db" in refused.stdout
+    assert 0 == done.returncode, done.stderr
+    assert not (home / "failed").exists()
+    with closing(migrator.connect("tax.db", data_dir=home / "data")) as core:
+        assert [(1,)] == core.execute("SELECT x FROM legacy_tax_late").fetchall()
+
+
+def test_what_speaks_against_it_after_catching_up_is_told_to_the_hook(home):
+    with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as late:
+        late.execute("UPDATE trades SET side = 'hold' WHERE id = (SELECT min(id) FROM trades)")
+    hook(home, "on-failure", f"cat > {home}/failed")
+    hook(home, "before-cutover", "true")
+
+    done = run("cutover", home, "--execute", "--catch-up")
+
+    assert 3 == done.returncode
+    assert "rows are in quarantine and the configuration accepts" in json.loads((home / "failed").read_text())["error"]
+
+
+def test_the_monitor_goes_back_once_and_says_so(home):
+    assert 0 == run("cutover", home, "--execute").returncode
+    quiet = run("monitor", home, "--events", "-", given='{"ok": 950, "failed": 50}\nnonsense\n')
+    assert 0 == quiet.returncode, quiet.stderr
+    assert "1 lines speak of no event" in quiet.stdout
+    with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as core:
+        core.execute("PRAGMA user_version")
+
+    fired = run(
+        "monitor", home, "--json", "--events", "-", "--prometheus", home / "prom", given='{"ok": 900, "failed": 60}\n'
+    )
+
+    said = json.loads(fired.stdout)
+    assert (4, True, {}) == (fired.returncode, said["fired"], said["rolled_back"]["residue"])
+    assert "ROLLING BACK: 60 of 960 events failed (6.25%)" in fired.stderr
+    assert "migrator_limit_passed 1\n" in (home / "prom").read_text()
+    assert not (home / "data" / "jarvis.db").is_symlink()
+    again = run("monitor", home, "--events", "-")
+    assert 3 == again.returncode
+    assert "there is nothing to watch" in again.stderr
+
+
+def test_a_rollback_that_cannot_be_done_is_5_and_is_not_tried_again(home):
+    assert 0 == run("cutover", home, "--execute").returncode
+    hook(home, "on-failure", f"cat > {home}/failed")
+    with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as core:
+        core.execute("SELECT 1 FROM positions").fetchone()
+        fired = run("monitor", home, "--events", "-", "--patience", "0.2", given='{"failed": 500}\n')
+
+    assert (5, "") == (fired.returncode, fired.stdout)
+    assert "jarvis_core.db is open in process" in fired.stderr
+    assert "migrator rollback --execute" in fired.stderr
+    again = run("monitor", home, "--events", "-", given='{"failed": 500}\n')
+    assert (3, True) == (again.returncode, "has fired for this cutover before" in again.stderr)
+    assert 0 == run("rollback", home, "--execute").returncode
+
+
+def test_what_our_connections_count_is_what_the_monitor_sees_and_a_signal_ends_it(home):
+    assert 0 == run("cutover", home, "--execute").returncode
+    with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as core:
+        for _ in range(9):
+            core.execute("SELECT 1")
+        with pytest.raises(sqlite3.OperationalError):
+            core.execute("SELECT nothing")
+    (original,) = (home / "data" / "backup").glob("*/originals/tax.db")
+    with closing(sqlite3.connect(original)) as late:
+        late.execute("CREATE TABLE late (x)")
+
+    command = [sys.executable, "-m", "migrator", "monitor", "--data-dir", home / "data"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        seen = [watching.stderr.readline(), watching.stderr.readline()]
+        watching.send_signal(signal.SIGTERM)
+        out, _ = watching.communicate(timeout=30)
+
+    assert "1 of 10 events failed (10.00%)" in "".join(seen)
+    assert f"ALARM: {original} was written to after the cutover" in "".join(seen)
+    assert "the limit was not passed; the consolidated set is in use" in out
+    assert 1 == watching.returncode
+
+
+def test_too_small_a_minimum_says_how_often_it_would_fire_by_chance(home):
+    assert 0 == run("cutover", home, "--execute").returncode
+
+    done = run("monitor", home, "--events", "-", "--min-events", "20", given='{"ok": 1}\n')
+
+    assert 0 == done.returncode
+    assert "a sound application (2 % errors) is rolled back in" in done.stderr
+    assert 2 == run("monitor", home, "--threshold", "5").returncode
+
+
+def test_a_rehearsal_runs_the_owners_own_tests_on_the_consolidated_copy(home, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in (home / "data").rglob("*") if path.is_file()}
+    script = tmp_path / "own.py"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "data = pathlib.Path(os.environ['DATA_DIR'])\n"
+        "sys.exit(0 if (data / 'jarvis.db').resolve().name == 'jarvis_core.db' and os.environ['USE_CONSOLIDATED_DBS'] == 'true'"
+        " else 9)\n"
+    )
+
+    done = run("rehearse", home, "--run", f"{sys.executable} {script}")
+    failed = run("rehearse", home, "--run", "false", "--json")
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "the legacy set is what it was, and what was written since" in done.stdout
+    assert (1, 1) == (failed.returncode, json.loads(failed.stdout)["code"])
+    assert before == {path: path.stat().st_mtime_ns for path in (home / "data").rglob("*") if path.is_file()}
+    assert not Path(home / ".env").exists()
