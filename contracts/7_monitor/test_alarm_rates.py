@@ -1,0 +1,57 @@
+"""The monitor's limits, as the tool sets them: how often a sound application is rolled back, how often a broken one is not.
+
+Simulated with a fixed seed: windows of as many events as the smallest that counts, each event failing by chance.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from contracts import judgement
+from migrator.events import Events
+from migrator.rate import Limits, Window
+
+#: Simulated windows, and the events of one line of the log.
+WINDOWS, LINE = 5_000, 44
+#: Share of failing events -> the largest share of windows in which the monitor may do the wrong thing.
+SOUND = {0.0: 0.0, 0.01: 0.0002, 0.02: 0.001}
+BROKEN = {0.08: 0.03, 0.10: 0.002, 0.5: 0.0}
+
+
+def fired(rate: float) -> float:
+    """Return the share of windows that fire where each event fails with probability *rate*."""
+    limits = Limits()
+    draw = random.Random(7)  # noqa: S311 - a simulation
+    count = 0
+    for _ in range(WINDOWS):
+        window = Window(limits)
+        for _ in range(-(-limits.min_events // LINE)):
+            failed = sum(draw.random() < rate for _ in range(LINE))
+            window.add(Events(ok=LINE - failed, failed=failed), now=0.0)
+        count += window.fires
+    return count / WINDOWS
+
+
+@pytest.mark.clause("W1")
+@pytest.mark.parametrize("rate", SOUND)
+def test_a_sound_application_is_not_rolled_back_by_chance(
+    rate: float, record_property: Callable[[str, object], None]
+) -> None:
+    """Up to 2 % errors: fewer than one window in a thousand fires in the simulation, one in ten thousand by the exact tail."""
+    share = fired(rate)
+    record_property("false_alarms", share)
+    judgement.none("monitor", f"of the windows with {rate:.0%} errors fires", [share] if share > SOUND[rate] else [])
+
+
+@pytest.mark.clause("W2")
+@pytest.mark.parametrize("rate", BROKEN)
+def test_a_broken_application_is_rolled_back(rate: float, record_property: Callable[[str, object], None]) -> None:
+    """From 8 % errors on nearly every window fires; one that does not is followed by the next."""
+    share = 1.0 - fired(rate)
+    record_property("misses", share)
+    judgement.none(
+        "monitor", f"of the windows with {rate:.0%} errors is missed", [share] if share > BROKEN[rate] else []
+    )
