@@ -167,9 +167,12 @@ class SqlItem(pytest.Item):
                 return
             copies = {target: session.judged.fresh_copy(target, Path(folder)) for target in self.contract.reads}
             try:
-                self._plant(session, copies)
+                planted = self._plant(session, copies)
             except sqlite3.Error as error:
                 judgement.fail(f"{self.contract.claim}: its fault cannot be planted ({error})")
+            if self.contract.legacy and not planted:
+                self.user_properties.append((WHY, Why.NO_DATA.value))
+                pytest.skip("the legacy set has no row in which its fault could be planted")
             # A new connection: a fault may have changed the schema under the old one.
             with self._attached(session, copies) as connection:
                 if not self._counterexamples(connection):
@@ -188,10 +191,12 @@ class SqlItem(pytest.Item):
             # The fault needs rows, or the set is not one that can be made anew: the copy will tell.
             return False
 
-    def _plant(self, session: Session, copies: Mapping[str, Path]) -> None:
+    def _plant(self, session: Session, copies: Mapping[str, Path]) -> int:
+        """Plant the fault; return how many rows it changed."""
         with self._attached(session, copies) as connection:
             for statement in self.contract.fault:
                 connection.execute(statement)
+            return connection.total_changes
 
     def _counterexamples(self, connection: sqlite3.Connection) -> list[object]:
         try:

@@ -43,7 +43,7 @@ class Why(StrEnum):
     """Why a contract was skipped."""
 
     NOT_SKIPPED = ""
-    NO_DATA = "the legacy set has none of its tables"
+    NO_DATA = "the legacy set has none of its tables, or no row to ask about"
     NOT_ASKED = "it was not asked"
 
 

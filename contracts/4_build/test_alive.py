@@ -59,7 +59,9 @@ def trying(trials: dict[str, Trial], target: str, where: str) -> Iterator[tuple[
     except sqlite3.Error as error:
         judgement.broken(f"{where}: rows that satisfy the specification", expected="accepted", found=error)
     finally:
-        connection.execute("ROLLBACK")
+        # A full disk, or ids that are used up, have ended the transaction already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: alive.Row) -> None:

@@ -8,4 +8,4 @@ JOIN core.trades AS t ON t.id = +l.target_id
 WHERE t.position_id IS NOT p.target_id;
 
 -- broken by:
-UPDATE core.trades SET position_id = NULL;
+UPDATE core.trades SET position_id = NULL WHERE position_id IS NOT NULL;

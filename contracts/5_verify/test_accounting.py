@@ -114,8 +114,12 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
         name, _, own = table.source.partition(".")
         mark = pair.legacy.sequences(name).get(own.lower()) or 0
         carried = accounting.carried_name(table)
-        if target in accounting.carried_in(pair, table) and marks.get(carried, 0) != mark:
-            wrong.append(f"{target}.{carried}: expected the mark {mark}, found {marks.get(carried)}")
+        if target in accounting.carried_in(pair, table) and (found := marks.get(carried, 0)) != mark:
+            # An UPDATE of an id moves no mark: SQLite counts on from the highest id that is there, and so may the copy.
+            with pair.judged.read(target) as connection:
+                (highest,) = connection.execute(f"SELECT max(rowid) FROM {quoted(carried)}").fetchone()
+            if not mark < found <= (highest or 0):
+                wrong.append(f"{target}.{carried}: expected the mark {mark}, found {marks.get(carried)}")
     for shape in ddl.target(target).tables:
         if not shape.autoincrement:
             continue

@@ -25,6 +25,8 @@ from contracts.second_reader.world import World
 _NEVER_STORED = always(None)
 _PROVIDERS = {"anthropic", "xai", "openai", "other"}
 _COMMANDS = ("/", "cli:", "code:", "vibe:")
+#: SQLite's integers are smaller, but for the least.
+_INTEGERS = 2**63
 _COUNTS = ("total_requests", "failed_requests")
 _MEASURES = (
     *_COUNTS,
@@ -162,9 +164,10 @@ def _metrics(resolution: str, *, order: int) -> Reading:
             found: list[Cell] = [row["metric_value"] for row in rows if row["metric_name"] == name]
             if not found:
                 return None
-            # A count became a REAL like every measure.
-            whole = name in _COUNTS and isinstance(found[0], float) and found[0].is_integer()
-            return int(found[0]) if whole else found[0]
+            # A count became a REAL like every measure; one beyond the integers has always been one.
+            value = found[0]
+            whole = name in _COUNTS and isinstance(value, float) and value.is_integer() and abs(value) < _INTEGERS
+            return int(value) if whole else value
 
         return say
 
