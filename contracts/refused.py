@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contracts import accounting
 from contracts.accounting import typed
+from contracts.deadline import ROW_S, deadline
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows
 from contracts.second_reader.reading import Reading
@@ -74,7 +75,14 @@ class Refusals:
                             yield f"{reading.source}: a row without a key names {broken}"
                         continue
                     seen.add(typed(key))
-                    if why := self._doubt(connection, reading, legacy[typed(key)][0], broken):
+                    try:
+                        with deadline(connection, ROW_S):
+                            why = self._doubt(connection, reading, legacy[typed(key)][0], broken)
+                    except sqlite3.OperationalError as error:
+                        # A trigger without an end, or a full disk: the transaction may be gone, and the rest would say the same.
+                        yield f"{reading.source} {key!r} -> {self.target}: cannot be tried ({error})"
+                        return
+                    if why:
                         yield f"{reading.source} {key!r} -> {self.target}: {broken}: {why}"
 
     def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
@@ -85,8 +93,9 @@ class Refusals:
             if not any(_is_refused(connection, self.shape, part) for part in parts):
                 return "the target table accepts the row"
         finally:
-            connection.execute("ROLLBACK TO trial")
-            connection.execute("RELEASE trial")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO trial")
+                connection.execute("RELEASE trial")
         if not any(self._breaks(connection, part, broken) for part in parts):
             return "another constraint refuses the row"
         if broken.startswith("UNIQUE") and reading.best:

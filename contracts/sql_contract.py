@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 
 from contracts import judgement
+from contracts.deadline import FAULT_S, deadline
 from contracts.pair import MOST_ATTACHED
 from contracts.results import WHY
 from contracts.session import NO_PAIR, SESSION, Session
@@ -194,8 +195,9 @@ class SqlItem(pytest.Item):
     def _plant(self, session: Session, copies: Mapping[str, Path]) -> int:
         """Plant the fault; return how many rows it changed."""
         with self._attached(session, copies) as connection:
-            for statement in self.contract.fault:
-                connection.execute(statement)
+            with deadline(connection, FAULT_S):
+                for statement in self.contract.fault:
+                    connection.execute(statement)
             return connection.total_changes
 
     def _counterexamples(self, connection: sqlite3.Connection) -> list[object]:

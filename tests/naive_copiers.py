@@ -124,6 +124,8 @@ def hostile(migrated, folder):
         core.execute(f"CREATE VIEW endless AS {endless}")
     with closing(sqlite.scratch(folder / catalogue.TARGETS["cache"])) as cache:
         cache.execute("CREATE TABLE odd (abcdef)")
+        forever = "SELECT sum(i) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT i FROM n)"
+        cache.execute(f"CREATE TRIGGER forever AFTER INSERT ON sessions BEGIN {forever}; END")
     spoil(folder / catalogue.TARGETS["cache"], b"odd (abcdef)", b"odd (abc\xff\xfef)")
 
 

@@ -297,6 +297,7 @@ def test_a_hostile_set_breaks_neither_the_run_nor_the_report(pytester, tmp_path,
     assert 1_000_000 > len(printed)
     result.stdout.fnmatch_lines(["NO-GO: * legacy rows have no row in the consolidated set; most: *"])
     assert "core.scorecard: there is no such table" in printed
+    assert "found:    interrupted" in printed
     assert (pytester.path / "report.xml").stat().st_size < 2_000_000
 
 

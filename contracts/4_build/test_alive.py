@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from contracts import alive, judgement
+from contracts.deadline import ROW_S, deadline
 from contracts.subject import Subject
 from migrator import catalogue, ddl, sqlite
 from migrator.relational import Check, Column, ForeignKey, Index, Table
@@ -55,7 +56,8 @@ def trying(trials: dict[str, Trial], target: str, where: str) -> Iterator[tuple[
     connection = trials[target].connection
     connection.execute("BEGIN IMMEDIATE")
     try:
-        yield connection, trials[target].maker
+        with deadline(connection, ROW_S):
+            yield connection, trials[target].maker
     except sqlite3.Error as error:
         judgement.broken(f"{where}: rows that satisfy the specification", expected="accepted", found=error)
     finally:
