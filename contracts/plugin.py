@@ -21,13 +21,15 @@ from contracts.session import NO_PAIR, SESSION, Session
 from contracts.sql_contract import SqlContractFile
 from contracts.subject import Subject
 from migrator import evidence as evidences
+from migrator import files, page
 from migrator.errors import UsageError
 from migrator.evidence import Outcome
+from migrator.page import Report
 
 #: The folder that holds the contracts.
 HERE = results.HERE
 #: What ``--contracts-report`` writes.
-EVIDENCE, JUNIT = "evidence.json", "contracts.xml"
+EVIDENCE, JUNIT, PAGE, SUMMARY = "evidence.json", "contracts.xml", "report.html", "report.md"
 #: What the contracts said, and the sentences that keep the verdict from GO beside them.
 RESULTS = pytest.StashKey[Results]()
 COMPLAINTS = pytest.StashKey[list[str]]()
@@ -162,7 +164,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # A run that was cut short, or judged nothing, vouches for nothing.
     if asked.report and found.judged and not found.unfinished:
-        evidences.write(vouching.evidence(config.stash[SESSION], found, complaints), asked.report / EVIDENCE)
+        said = vouching.evidence(config.stash[SESSION], found, complaints)
+        report = Report(evidence=said, broken=found.broken())
+        files.write(asked.report / PAGE, page.html(report))
+        files.write(asked.report / SUMMARY, page.markdown(report))
+        evidences.write(said, asked.report / EVIDENCE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from migrator.evidence import Outcome, Said, Why, counted
+from migrator.records import BrokenContract
 from migrator.waivers import CAN_FAIL, Waiver
 
 #: The folder that holds the contracts.
@@ -77,6 +78,7 @@ class Results:
     complete: bool = False
     digests: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     _phases: dict[str, _Phases] = field(default_factory=dict)
+    _says: dict[str, str] = field(default_factory=dict)
 
     def collected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what was collected, before anything is left out."""
@@ -104,6 +106,8 @@ class Results:
             outcome = Outcome.HELD
         if outcome is Outcome.SKIPPED:
             phases.why = Why(str(properties.get(WHY, Why.NOT_ASKED)))
+        if outcome is Outcome.BROKEN:
+            self._says.setdefault(report.nodeid, report.longreprtext)
         phases.outcome = min((one for one in (phases.outcome, outcome) if one), key=_WORST.index, default=None)
 
     def sent(self) -> dict[str, Any]:
@@ -155,6 +159,14 @@ class Results:
             )
             for nodeid, name in sorted(self.known.items(), key=lambda one: one[1])
             if (phases := self._phases.get(nodeid)) and phases.outcome
+        )
+
+    def broken(self) -> tuple[BrokenContract, ...]:
+        """Return what each broken contract says."""
+        return tuple(
+            BrokenContract(name=self.known[nodeid].id, says=says)
+            for nodeid, says in sorted(self._says.items())
+            if nodeid in self.known and self._outcome(nodeid) is Outcome.BROKEN
         )
 
     def needed(self, waivers: Sequence[Waiver]) -> tuple[Waiver, ...]:

@@ -25,6 +25,7 @@ class Accounts:
             table.source: SourceAccount(
                 source=table.source,
                 fate=table.fate,
+                into=table.into,
                 rows=table.rows or 0,
                 standing=(table.rows or 0) if table.fate in (Fate.STANDALONE, Fate.IGNORED) else 0,
             )

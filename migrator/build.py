@@ -273,6 +273,17 @@ def _finished(path: Path, key: str, stage: Path) -> Built | None:
         return None
 
 
+def told(stage: Path) -> Built | None:
+    """Return what the finished build in *stage* says of itself, unchecked; None if there is none."""
+    path = stage / FINISHED
+    if not path.exists():
+        return None
+    try:
+        return _told(json.loads(path.read_text(encoding="utf-8")), stage)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError("is not what a build wrote", where=path, hint="run migrator build again") from error
+
+
 def _digests(stage: Path) -> dict[str, str]:
     """Return the digest of each of the three databases in *stage*."""
     digests = {}

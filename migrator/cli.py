@@ -8,19 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from migrator import PIPELINE, maintenance_cli, options, pipeline, report
+from migrator import PIPELINE, files, maintenance_cli, options, page, pipeline, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
-
-#: What the verbs that are still to come will do: name -> one sentence.
-PLANNED: Mapping[str, str] = {
-    "report": "Write one file, HTML, JSON or Markdown, about a run.",
-}
 
 #: What to do where the system refuses a file or a folder.
 _ABOUT_THE_DISK = "see to it, or make room there and in TMPDIR, then run this again"
@@ -227,24 +221,37 @@ def status(
         sys.exit(MigratorError.exit_code)
 
 
-def _planned(verb: str, sentence: str) -> click.Command:
-    def refuse(arguments: tuple[str, ...]) -> None:
-        del arguments
-        raise UsageError("is planned, not built yet", where=f"migrator {verb}", hint="see CHANGELOG.md for what is")
-
-    return click.Command(
-        verb,
-        callback=refuse,
-        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-        help=f"(planned) {sentence}",
-        context_settings={"ignore_unknown_options": True},
-    )
+@cli.command("report")
+@options.DATA_DIR
+@options.INCLUDE
+@options.CONFIG
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json"]),
+    default="html",
+    show_default=True,
+    help="One page, a summary for a CI job, or everything for a program.",
+)
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Where it goes.  Default: stdout.")
+def write_report(
+    data_dir: Path, include: tuple[Path, ...], config: Path | None, form: str, output: Path | None
+) -> None:
+    """Write one file, HTML, JSON or Markdown, about a run; it shows no private values and needs nothing else."""
+    place, configuration = options.place(data_dir, include, config)
+    found = pipeline.report(place, configuration)
+    if form == "json":
+        text = options.json_text("report", found)
+    else:
+        text = page.html(found) if form == "html" else page.markdown(found)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        files.write(output, text)
 
 
 for _command in maintenance_cli.COMMANDS:
     cli.add_command(_command)
-for _verb, _sentence in PLANNED.items():
-    cli.add_command(_planned(_verb, _sentence))
 
 
 def main() -> None:

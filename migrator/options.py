@@ -121,10 +121,15 @@ def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
         yield done
 
 
+def json_text(command: str, record: object) -> str:
+    """Return *record* as one JSON object with a schema version."""
+    return json.dumps({"schema": JSON_SCHEMA, "command": command, **plain.plain(record)}, indent=2) + "\n"
+
+
 def show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
     """Print the result: as one JSON object, as a table, or not at all."""
     if as_json:
-        click.echo(json.dumps({"schema": JSON_SCHEMA, "command": command, **plain.plain(record)}, indent=2))
+        click.echo(json_text(command, record), nl=False)
     elif not quiet:
         console = Console()
         # A pipe has no width of its own; 80 columns would fold the table.

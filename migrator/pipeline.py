@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import catalogue, freshness, mapping, recovery, switch
+from migrator import catalogue, files, freshness, mapping, page, recovery, switch
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
@@ -23,9 +23,11 @@ from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFaile
 from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
 from migrator.lock import locked
+from migrator.page import Report
+from migrator.place import Place
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
-from migrator.verify import need_contracts, verify
+from migrator.verify import broken_in, need_contracts, verify
 
 __all__ = [
     "Place",
@@ -42,6 +44,7 @@ __all__ = [
     "plan",
     "present",
     "recover",
+    "report",
     "rollback",
     "scratch_copy",
     "status",
@@ -57,34 +60,6 @@ Progress = Callable[[str, int, float], None]
 def steps() -> tuple[str, ...]:
     """Return what progress is told of: every target table, and what stands around them."""
     return ("inventory", "plan", "backup", *mapping.all_tables(), "verify")
-
-
-class Place:
-    """Where a run reads and writes, below the data directory.
-
-    Attributes:
-        data_dir: The data directory.
-        include: Databases outside of it.
-    """
-
-    def __init__(self, data_dir: Path, include: Sequence[Path] = ()) -> None:
-        self.data_dir = data_dir
-        self.include = tuple(include)
-
-    @property
-    def backups(self) -> Path:
-        """The folder of the snapshots."""
-        return self.data_dir / "backup"
-
-    @property
-    def stage(self) -> Path:
-        """The folder of the three databases until cutover."""
-        return self.data_dir / ".migrator" / "stage"
-
-    @property
-    def evidence(self) -> Path:
-        """What the contracts said of the newest snapshot and the stage."""
-        return self.data_dir / ".migrator" / "evidence.json"
 
 
 def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
@@ -137,7 +112,39 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
     if not (place.stage / builds.FINISHED).exists():
         raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
-    return verify(snapshot, place.stage, config=config, evidence=place.evidence)
+    return _judge(snapshot, place, config)
+
+
+def _judge(snapshot: Path, place: Place, config: Path | None) -> Verified:
+    """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
+    files.remove(place.report)
+    verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, junit=place.junit)
+    files.write(place.report, page.html(_report(place, ())))
+    return replace(verified, report=place.report)
+
+
+def report(place: Place, config: Config) -> Report:
+    """Return all that is known of the run in *place*; nothing is touched.
+
+    Raises:
+        Refused: The contracts have not judged it yet.
+        EvidenceError: The evidence is not as it was written.
+    """
+    if not place.evidence.exists() or not place.junit.exists():
+        raise Refused("there is no evidence", where=place.evidence, hint="run: migrator verify")
+    last = switch.read(place.data_dir)
+    moved = last is not None and last.finished
+    # After a switch the stage is in use or kept: what the evidence speaks of is no longer there to compare.
+    return _report(place, () if moved else check(place.evidence, present(place, config)).reasons)
+
+
+def _report(place: Place, reasons: tuple[str, ...]) -> Report:
+    return Report(
+        evidence=evidences.read(place.evidence),
+        broken=broken_in(place.junit),
+        built=builds.told(place.stage),
+        reasons=reasons,
+    )
 
 
 def migrate(place: Place, config: Config, config_path: Path | None, progress: Progress | None = None) -> Migrated:
@@ -154,7 +161,7 @@ def migrate(place: Place, config: Config, config_path: Path | None, progress: Pr
     snapshot = backup(planned, place)
     tell("backup", 0, 0.0)
     built = build(place, config, snapshot, progress)
-    verified = verify(snapshot.folder, place.stage, config=config_path, evidence=place.evidence)
+    verified = _judge(snapshot.folder, place, config_path)
     tell("verify", 0, 0.0)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
 

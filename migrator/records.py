@@ -226,6 +226,7 @@ class SourceAccount:
     Attributes:
         source: Legacy database and table.
         fate: What was planned for it.
+        into: The target table, or the carried one; '' where it stays.
         rows: Rows that it had.
         mapped: Rows with at least one lineage.
         carried: Rows copied verbatim.
@@ -236,6 +237,7 @@ class SourceAccount:
 
     source: str
     fate: Fate
+    into: str = ""
     rows: int
     mapped: int = 0
     carried: int = 0
@@ -337,6 +339,7 @@ class Verified:
         complaints: What else keeps the verdict from GO, one sentence each, such as a waiver that has run out.
         broken: Those that do not hold.
         evidence: The file that was written; None if nobody asked for one.
+        report: The page that was written about it; None for any pair.
         seconds: Time it took.
     """
 
@@ -347,6 +350,7 @@ class Verified:
     complaints: tuple[str, ...] = ()
     broken: tuple[BrokenContract, ...]
     evidence: Path | None = None
+    report: Path | None = None
     seconds: float
 
     @property

@@ -248,6 +248,8 @@ def verify_text(verified: Verified) -> RenderableType:
         lines.append(Text(f"and {len(verified.broken) - SHOWN} more"))
     if verified.evidence is not None:
         lines.append(Text(f"evidence: {escaped(verified.evidence)}"))
+    if verified.report is not None:
+        lines.append(Text(f"report: {escaped(verified.report)}"))
     return Group(*_lost(verified), *lines)
 
 

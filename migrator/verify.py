@@ -17,6 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from migrator import evidence as evidences
+from migrator import files
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
 from migrator.records import BrokenContract, Verified
@@ -31,8 +32,22 @@ _KEPT_OUT_BEGIN = "CONTRACTS_"
 _PASSED, _FAILED = 0, 1
 
 
-def verify(legacy: Path, consolidated: Path, *, config: Path | None = None, evidence: Path | None = None) -> Verified:
+def verify(
+    legacy: Path,
+    consolidated: Path,
+    *,
+    config: Path | None = None,
+    evidence: Path | None = None,
+    junit: Path | None = None,
+) -> Verified:
     """Judge the pair of sets, read-only, and write the *evidence*; whatever evidence was there is gone first.
+
+    Args:
+        legacy: The legacy set.
+        consolidated: The consolidated set.
+        config: What the owners decided.
+        evidence: Where the evidence goes.
+        junit: Where what each contract says goes, in pytest's JUnit form.
 
     Raises:
         UsageError: The extra ``contracts`` is not installed, pytest refuses the folders, or *evidence* is something else.
@@ -52,7 +67,10 @@ def verify(legacy: Path, consolidated: Path, *, config: Path | None = None, evid
         if not (Path(folder) / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
         said = evidences.read(Path(folder) / "evidence.json")
-        broken = tuple(_broken(_cases(Path(folder) / "contracts.xml")))
+        said_by_each = Path(folder) / "contracts.xml"
+        broken = broken_in(said_by_each)
+        if junit is not None:
+            files.write(junit, said_by_each.read_text(encoding="utf-8"))
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(broken) != len(said.with_verdict(Outcome.BROKEN)):
         raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
     if evidence is not None:
@@ -109,6 +127,15 @@ def need_contracts(who: str) -> None:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UsageError(f"needs {', '.join(missing)}", where=who, hint="pip install 'jarvis-consolidation[contracts]'")
+
+
+def broken_in(junit: Path) -> tuple[BrokenContract, ...]:
+    """Return the contracts that are broken in a file that pytest wrote.
+
+    Raises:
+        MigratorError: It was cut short.
+    """
+    return tuple(_broken(_cases(junit)))
 
 
 def _cases(results: Path) -> list[ET.Element]:

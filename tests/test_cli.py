@@ -37,15 +37,6 @@ def test_every_verb_has_help(verb):
     assert f"Usage: migrator {verb}" in help_of(verb)
 
 
-@pytest.mark.parametrize("verb", cli.PLANNED)
-def test_a_planned_verb_says_so(verb):
-    done = run(verb, "--data-dir", "x")
-
-    assert (2, "") == (done.returncode, done.stdout)
-    assert f"migrator {verb}: is planned, not built yet" in done.stderr
-    assert "(planned)" in help_of(verb)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -38,9 +38,6 @@ def test_the_stage_table_is_the_pipeline():
     table = [line for line in README.splitlines() if line.startswith("| `")]
 
     assert list(PIPELINE) == [line.split("`")[1] for line in table]
-    for line in table:
-        verb, built = line.split("`")[1], line.strip("| ").rpartition("|")[2].strip()
-        assert ("not yet" if verb in cli.PLANNED else "yes") == built, line
 
 
 def test_every_link_in_the_docs_leads_somewhere():

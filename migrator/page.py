@@ -1,0 +1,125 @@
+"""The report of a run as a file: one HTML page that needs nothing from elsewhere, or Markdown for a CI job's summary.
+
+Names come from files and may hold anything: each is escaped, put on one line and shortened before it is shown.  Values
+of private data are in neither, since the contracts say none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from migrator import charts
+from migrator.evidence import Evidence, Outcome
+from migrator.plain import escaped
+from migrator.records import BrokenContract, Built
+
+#: Longest name that is shown whole, most lines of what a contract says, and most broken contracts that are shown in full.
+_NAME, _LINES, _BROKEN = 80, 14, 50
+#: Contracts in the chart of times.
+_SLOWEST = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that is known of a run.
+
+    Attributes:
+        evidence: What the contracts said of it.
+        broken: What each broken contract says.
+        built: The accounts of the build; None where another tool built the set.
+        reasons: Why the evidence does not speak of what is there now, one sentence each.
+    """
+
+    evidence: Evidence
+    broken: tuple[BrokenContract, ...]
+    built: Built | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """GO, NO-GO, or STALE where the evidence speaks of something else than what is there."""
+        return "STALE" if self.reasons else self.evidence.verdict
+
+
+def html(report: Report) -> str:
+    """Return *report* as one HTML page."""
+    said = report.evidence.contracts
+    slowest = sorted(said, key=lambda one: -one.milliseconds)[:_SLOWEST]
+    facts = _facts(report)
+    built = report.built
+    if built is not None:
+        tables = [one for one in built.targets if one.rows or one.quarantined]
+        facts |= {
+            "flow": charts.flow(built.sources),
+            "bars": Markup(  # noqa: S704 - XML that a library wrote; its text is escaped
+                charts.bars(
+                    "rows",
+                    [shown(one.table) for one in tables],
+                    {
+                        "rows": [one.rows for one in tables],
+                        "quarantined": [sum(one.quarantined.values()) for one in tables],
+                    },
+                    logarithmic=True,
+                )
+            ),
+        }
+    facts["times"] = Markup(  # noqa: S704 - as above
+        charts.bars("times", [shown(one.id, 48) for one in slowest], {"ms": [one.milliseconds for one in slowest]})
+    )
+    return _rendered("report.html.j2", facts, autoescape=True)
+
+
+def markdown(report: Report) -> str:
+    """Return *report* as Markdown, short: the verdict, what is broken, where rows went."""
+    return _rendered("report.md.j2", _facts(report), autoescape=False)
+
+
+def _facts(report: Report) -> dict[str, object]:
+    evidence = report.evidence
+    return {
+        "report": report,
+        "evidence": evidence,
+        "counts": {outcome.value: len(evidence.with_verdict(outcome)) for outcome in Outcome},
+        "broken": [(shown(one.name), _lines(one.says)) for one in report.broken[:_BROKEN]],
+        "more": max(len(report.broken) - _BROKEN, 0),
+        "built": report.built,
+        "flow": None,
+        "bars": None,
+    }
+
+
+def _rendered(template: str, facts: Mapping[str, object], *, autoescape: bool) -> str:
+    environment = Environment(
+        loader=PackageLoader("migrator"),
+        autoescape=autoescape,  # noqa: S701 - Markdown escapes by its own filter
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"shown": shown, "md": _markdown, "n": lambda number: f"{number:,}"}
+    return environment.get_template(template).render(facts)
+
+
+def shown(name: object, most: int = _NAME) -> str:
+    """Return *name* on one line, shortened to *most* characters with its length said."""
+    text = escaped(name)
+    return text if len(text) <= most else f"{text[: most - 1]}… ({len(text):,} characters)"
+
+
+def _lines(says: str) -> list[str]:
+    """Return what a contract says, line by line, shortened."""
+    lines = [shown(line, 3 * _NAME) for line in says.splitlines()]
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], f"… and {len(lines) - _LINES} lines more"]
+
+
+def _markdown(name: object) -> str:
+    """Return *name* as a code span of Markdown that also stands in a table."""
+    text = shown(name).replace("|", "\\|")
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
