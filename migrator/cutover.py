@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, files, held, holders, recovery, sqlite, switch
+from migrator import catalogue, envfile, files, held, holders, recovery, sqlite, switch
 from migrator.errors import Refused
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
@@ -88,13 +88,20 @@ def refusals(wanted: Switch) -> list[str]:
     return found
 
 
-def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None]) -> Switched:
+def cutover(
+    wanted: Switch,
+    snapshot: Snapshot,
+    *,
+    waiting: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
+) -> Switched:
     """Switch the names of *wanted* to the consolidated set in the stage.
 
     Args:
         wanted: What :func:`prepare` returned, and :func:`refusals` has nothing against.
         snapshot: What the consolidated set was built from: the legacy files still have to hold it.
         waiting: Is told that a hold file keeps the commit back.
+        tell: Is told each part that is done, once it is durable.
 
     Raises:
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
@@ -103,16 +110,19 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
     digests = {database.place: database.digest for database in snapshot.inventory.databases}
     expected = {name.path: digests[name.place] for name in wanted.names}
     _keep_baseline(wanted)
+    tell(f"the three databases are copied to backup/{wanted.run}/consolidated, for a rollback to compare with")
     _wait(wanted.root / "hold", waiting)
     with contextlib.ExitStack() as stack:
-        begun = stack.enter_context(held.held(expected))
-        switch.write(wanted)
+        begun = _hold(stack, wanted, expected)
+        tell(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
             _install(wanted)
+            tell("the three databases lie under their names; nothing leads to them yet")
             switch.make_legacy_tree(wanted)
             switch.make_new_tree(wanted)
             switch.commit(wanted, switch.LEGACY)
             switch.indirect(wanted)
+            tell("every legacy name goes through one pointer, still to the legacy files")
             held.refuse_holders(expected)
         except BaseException:
             # The names are ours alone, whatever interrupted us: leave everything as it was.
@@ -122,11 +132,14 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
             switch.forget(wanted)
             raise
         switch.commit(wanted, switch.NEW)
+        tell("COMMITTED: every legacy name leads to the consolidated set")
         recovery.finish_cutover(wanted)
+        tell(f"{envfile.FLAG}=true; the originals are in backup/{wanted.run}/originals")
         late = holders.holders(wanted.originals / name.place for name in wanted.names)
         blocked_s = time.monotonic() - begun
     recovery.back_to_wal(wanted)
     switch.finish(wanted)
+    tell("writers can go on: the cutover has come to its end")
     return Switched(
         kind=switch.CUTOVER,
         run=wanted.run,
@@ -162,6 +175,23 @@ def _keep_baseline(wanted: Switch) -> None:
         copy.chmod(0o600)
         _leave_wal(copy)
     files.replace(draft, wanted.baseline)
+
+
+def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str]) -> float:
+    """Hold the legacy files until *stack* is closed, and write down that a switch is under way; return since when.
+
+    Raises:
+        Refused: As :func:`held.held`; what was written down is as it was.
+    """
+    before = switch.read(wanted.data_dir)
+    try:
+        return stack.enter_context(held.held(expected, lambda: switch.write(wanted)))
+    except BaseException:
+        if before is None:
+            switch.forget(wanted)
+        else:
+            switch.write(before)
+        raise
 
 
 def _wait(hold: Path, waiting: Callable[[str], None]) -> None:

@@ -42,7 +42,8 @@ def with_flag(content: bytes, *, on: bool) -> bytes:
 def set_flag(path: Path, *, on: bool) -> None:
     """Set the flag in the .env at *path*, in one instant and durably; its mode and owner stay.
 
-    A missing file is made only to say true: without it the flag is false.  A link is followed: the file it names changes.
+    A file that says so already is left as it is; without a file, or without a line, the flag is false.  A link is
+    followed: the file it names changes.
 
     Raises:
         Refused: *path* is no regular file.
@@ -54,7 +55,5 @@ def set_flag(path: Path, *, on: bool) -> None:
         return
     if not real.is_file():
         raise Refused("is no regular file", where=path, hint="name the application's .env with --env-file")
-    content = real.read_bytes()
-    wanted = with_flag(content, on=on)
-    if wanted != content:
-        files.rewrite(real, wanted)
+    if flag(real) != on:
+        files.rewrite(real, with_flag(real.read_bytes(), on=on))
