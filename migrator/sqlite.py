@@ -223,6 +223,23 @@ def open_source(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def itself(path: Path) -> tuple[int, int]:
+    """Return device and inode of the regular file *path*; asked before and after it is opened, they tell a swap.
+
+    SQLite follows a link to the file it opens, and has no way to be told not to.
+
+    Raises:
+        SourceError: It is not there, or is a link, a FIFO or the like.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        raise SourceError("no such file", where=path) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError("not a regular file", where=path)
+    return status.st_dev, status.st_ino
+
+
 class _Stamp(NamedTuple):
     """What betrays a write to a file; a WAL's are left at zero, because it may grow."""
 
