@@ -57,7 +57,7 @@ def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, str
     if not depth or not stat.S_ISDIR(status.st_mode):
         return
     try:
-        names = sorted(os.listdir(path), key=os.fsencode)
+        names = sorted((one.name for one in path.iterdir()), key=os.fsencode)
     except PermissionError:
         # It cannot be written to either, and that is said where it is tried.
         return

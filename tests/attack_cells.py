@@ -78,7 +78,7 @@ ROWIDS = (-1, -2, 0, -(2**63), 2**53 + 1, 2**62)
 
 def plant(folder, seed, share, only=()):
     """Replace cells in every database of *folder*; return what was planted where."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - it has to be the same again
     planted = []
     for path in sorted(folder.rglob("*.db")):
         if only and path.stem not in only:
@@ -153,9 +153,10 @@ def main():
             planted, wrong = attempt(
                 Path(folder), arguments.variant, seed, rows=arguments.rows, share=arguments.share, only=arguments.only
             )
-            print(f"seed {seed}: {len(planted)} cells, {len(wrong)} findings", flush=True)
+            sys.stdout.write(f"seed {seed}: {len(planted)} cells, {len(wrong)} findings\n")
             for one in wrong:
-                print("   ", one.replace("\n", "\n        "))
+                sys.stdout.write(f"    {one}\n".replace("\n", "\n        ").rstrip(" "))
+            sys.stdout.flush()
             bad += bool(wrong)
             if wrong and arguments.keep:
                 kept = arguments.keep / f"{arguments.variant}-{seed}"

@@ -393,7 +393,7 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
             assert [(0,)] == connection.execute("PRAGMA trusted_schema").fetchall(), opened
             assert [(1,)] == connection.execute("PRAGMA cell_size_check").fetchall(), opened
             assert connection.execute("PRAGMA mmap_size").fetchall() in ([(0,)], []), opened
-            with pytest.raises(sqlite3.OperationalError, match="not authorized|no such function"):
+            with pytest.raises(sqlite3.OperationalError, match=r"not authorized|no such function"):
                 connection.execute("SELECT load_extension('x')")
 
 
@@ -447,7 +447,7 @@ def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path)
     data = shutil.copytree(made, tmp_path / "home" / "data")
     for path in data.rglob("*.db"):
         path.chmod(0o640)
-    given = {path for path in data.parent.rglob("*")}
+    given = set(data.parent.rglob("*"))
     migrated = run("migrate", data, "--json", umask=0)
     assert 0 == migrated.returncode, migrated.stderr
     decided(data, sum(sum(one["quarantined"].values()) for one in json.loads(migrated.stdout)["built"]["targets"]))
