@@ -9,9 +9,10 @@ undone; what fails after it is finished by :mod:`migrator.recovery`.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator import catalogue, envfile, files, held, holders, recovery, sqlite, switch
@@ -69,6 +70,7 @@ def unanswered(plan: Plan) -> tuple[str, ...]:
 def refusals(wanted: Switch) -> list[str]:
     """Return why the names cannot be switched, one sentence each; nothing is touched."""
     found = []
+    owners: dict[int, Path] = {}
     for name in wanted.names:
         if name.path.is_symlink() or not name.path.is_file():
             found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
@@ -76,16 +78,34 @@ def refusals(wanted: Switch) -> list[str]:
         status = name.path.stat()
         if status.st_nlink > 1:
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
+        owners.setdefault(status.st_uid, name.path)
         if status.st_dev != wanted.data_dir.stat().st_dev:
             found.append(f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}")
+    found += _foreign(owners)
     for target in wanted.targets:
-        if wanted.installed(target).exists():
+        staged = wanted.staged(target)
+        if os.path.lexists(wanted.installed(target)):
             found.append(f"{escaped(wanted.installed(target))}: is there already")
-        if not wanted.staged(target).is_file():
-            found.append(f"{escaped(wanted.staged(target))}: is not there; run: migrator migrate")
+        if staged.is_symlink() or not staged.is_file():
+            found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
+        elif staged.stat().st_nlink > 1:
+            found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
     if wanted.env_file.exists() and not wanted.env_file.is_file():
         found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
     return found
+
+
+def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
+    """Yield a sentence if the three, which get one owner, would not belong to whom each legacy file belongs to."""
+    if len(owners) > 1:
+        (one, first), (other, second), *_ = owners.items()
+        yield (
+            f"{escaped(first)} belongs to user {one} and {escaped(second)} to user {other}; the three that take their "
+            "place have one owner: give the legacy files one"
+        )
+    elif os.geteuid() not in (0, *owners):
+        ((one, first),) = owners.items()
+        yield f"{escaped(first)}: belongs to user {one}; only that user or root can make what takes its place"
 
 
 def cutover(
@@ -116,6 +136,9 @@ def cutover(
         begun = _hold(stack, wanted, expected)
         tell(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
+            # Asked again of what is held: a name may have been led elsewhere since.
+            if again := refusals(wanted):
+                raise Refused(again[0], hint="nothing was switched")
             _install(wanted)
             tell("the three databases lie under their names; nothing leads to them yet")
             switch.make_legacy_tree(wanted)
@@ -173,6 +196,7 @@ def _keep_baseline(wanted: Switch) -> None:
         # Nothing is in the WAL of a finished build: the file is all there is.
         shutil.copyfile(wanted.staged(target), copy)
         copy.chmod(0o600)
+        files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
     files.replace(draft, wanted.baseline)
 
@@ -205,7 +229,7 @@ def _install(wanted: Switch) -> None:
     for target in wanted.targets:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
-        files.give_to_owner_of(wanted.data_dir, wanted.staged(target))
+        files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.staged(target))
         _leave_wal(wanted.staged(target))
         files.replace(wanted.staged(target), wanted.installed(target))
 

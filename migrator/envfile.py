@@ -20,7 +20,8 @@ _LINE = re.compile(
 
 def flag(path: Path) -> bool:
     """Return whether the .env at *path* says that the consolidated databases are used; the last line that says it counts."""
-    if not path.exists():
+    if not path.is_file():
+        # A FIFO in its place must not make anybody wait.
         return False
     said = [match["value"].strip().lower() for match in _LINE.finditer(path.read_bytes())]
     return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")

@@ -21,6 +21,7 @@ from migrator import rollback as rollbacks
 from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
+from migrator.guard import guard
 from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
@@ -246,8 +247,10 @@ def recover(place: Place) -> str:
     """Bring a switch that was cut short in *place* to its end; return a sentence that says what was done, '' if nothing.
 
     Raises:
-        Refused: A process has one of the databases open, or another migrator is at work.
+        Refused: A process has one of the databases open, another migrator is at work, or what lies under our names is
+            not ours.
     """
+    guard(place.data_dir)
     return recovery.settle(place.data_dir)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import catalogue, ddl, lookups, mapping
+from migrator import catalogue, ddl, guard, lookups, mapping
 from migrator.config import Config, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -221,6 +221,8 @@ def _in_the_way(disk: Path) -> Iterator[str]:
     for place in (disk, *ours):
         if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
             yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
+    for place, what in guard.complaints(disk):
+        yield f"{escaped(place)}: {what}; look at it, and move it away"
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
