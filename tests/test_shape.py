@@ -13,7 +13,7 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "files", "findings",
+    "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra", "files", "findings",
     "freshness", "functions", "held", "holders", "hooks", "lock", "lookups", "mapping", "mapping_checks", "place", "plain", "rate", "rebuild", "recovery", "records", "rehearsal",
     "relational", "sqlite", "switch", "waivers",
 }  # fmt: skip
