@@ -15,7 +15,7 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 FOUNDATION = {
     "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra", "files", "findings",
     "freshness", "functions", "held", "holders", "hooks", "lock", "lookups", "mapping", "mapping_checks", "place", "plain", "rate", "rebuild", "recovery", "records", "rehearsal",
-    "relational", "sqlite", "switch", "waivers",
+    "relational", "sqlite", "switch", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
