@@ -137,8 +137,7 @@ def cutover(
         tell(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
             # Asked again of what is held: a name may have been led elsewhere since.
-            if again := refusals(wanted):
-                raise Refused(again[0], hint="nothing was switched")
+            _refuse(refusals(wanted))
             _install(wanted)
             tell("the three databases lie under their names; nothing leads to them yet")
             switch.make_legacy_tree(wanted)
@@ -199,6 +198,12 @@ def _keep_baseline(wanted: Switch) -> None:
         files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
     files.replace(draft, wanted.baseline)
+
+
+def _refuse(reasons: Sequence[str]) -> None:
+    """Raise the first of *reasons*, if there is one."""
+    if reasons:
+        raise Refused(reasons[0], hint="nothing was switched")
 
 
 def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str]) -> float:
