@@ -60,8 +60,12 @@ class Accounts:
         )
         return int(rows)
 
-    def note_source(self, connection: sqlite3.Connection, source: TableMapping) -> None:
-        """Count what became of the rows of a mapped source, and rebuild each: mapped ones by back, others from where they are."""
+    def note_source(self, connection: sqlite3.Connection, source: TableMapping, differing: str) -> None:
+        """Count what became of the rows of a mapped source, and see that each is rebuilt.
+
+        Mapped rows whose key is not in the table *differing* were found to be what back says when it was filled; those in
+        it are rebuilt by back and rest, quarantined ones from where they are.
+        """
         of_source = f"FROM {source.target}.{{}} WHERE source = ? AND target = ?"
         given = (source.source, source.table)
         (mapped,) = connection.execute(
@@ -81,7 +85,7 @@ class Accounts:
             columns=MappingProxyType(columns),
         )
         bad = [
-            *connection.execute(rebuild.mismatches_sql(source)).fetchmany(SHOWN),
+            *connection.execute(rebuild.mismatches_sql(source, differing)).fetchmany(SHOWN),
             *connection.execute(rebuild.quarantine_mismatches_sql(source)).fetchmany(SHOWN),
         ]
         if bad:

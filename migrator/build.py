@@ -47,7 +47,11 @@ FINISHED = "built.json"
 SOURCES_AT_ONCE = 8
 #: Pages in memory while loading, in KiB.
 CACHE_KIB = 32_000
+#: The same for the work tables, each of two files.
+WORK_CACHE_KIB = 16_000
 
+#: The rows of the mapping at hand of which something is kept in rest.
+_RESTS = "temp.rests"
 _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
 
 
@@ -104,9 +108,14 @@ class Bench:
         sqlite.attach(self.connection, path, target, mode="rw")
         # A temporary database of its own: gone with the connection.
         self.connection.execute("ATTACH '' AS ids")
-        # Safe against a power cut at each commit; the stage counts only once it is whole.
-        self.connection.execute(f"PRAGMA {target}.synchronous = FULL")
+        # The stage counts only once it is whole, and every file of it is made durable before the record that says so: a
+        # build that was cut short is begun anew, so that no commit in between has to outlive a power cut.
+        self.connection.execute(f"PRAGMA {target}.synchronous = OFF")
         self.connection.execute(f"PRAGMA {target}.cache_size = -{CACHE_KIB}")
+        for work in ("temp", "ids"):
+            self.connection.execute(f"PRAGMA {work}.cache_size = -{WORK_CACHE_KIB}")
+            # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
+            self.connection.execute(f"PRAGMA {work}.secure_delete = OFF")
         # The mappings see to every reference; what they miss, foreign_key_check finds at the end.
         self.connection.execute("PRAGMA foreign_keys = OFF")
         self.connection.execute("BEGIN")
@@ -188,7 +197,7 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
         if not one.stub:
             bench.need([one.database])
             _keep_rest(bench, one)
-            accounts.note_source(bench.connection, one)
+            accounts.note_source(bench.connection, one, _RESTS)
     bench.connection.execute("COMMIT")
 
 
@@ -252,18 +261,28 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
 
 
 def _keep_rest(bench: Bench, source: TableMapping) -> None:
-    """Keep what back cannot know of each mapped row: on the first of its lineage rows."""
+    """Keep what back cannot know of each mapped row: on the first of its lineage rows.  The rows that have some stay in a
+    work table for the proof.
+
+    Raises:
+        BuildError: A row that differs has no lineage that could keep it.
+    """
     connection, lineage = bench.connection, f"{bench.target}.lineage"
-    connection.execute("DROP TABLE IF EXISTS temp.rests")
+    connection.execute(f"DROP TABLE IF EXISTS {_RESTS}")
     connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
-    key, rest = (name for (name,) in connection.execute("SELECT name FROM pragma_table_info('rests', 'temp')"))
-    connection.execute(
-        f"UPDATE {lineage} SET rest = r.{sqlite.quoted(rest)} FROM temp.rests AS r WHERE lineage.rowid ="
-        f" (SELECT min(x.rowid) FROM {lineage} AS x WHERE x.source = ? AND x.legacy_key = +r.{sqlite.quoted(key)}"
+    (differing,) = connection.execute(f"SELECT count(*) FROM {_RESTS}").fetchone()
+    kept = connection.execute(
+        f"UPDATE {lineage} SET rest = r.rest FROM {_RESTS} AS r WHERE lineage.rowid ="
+        f" (SELECT min(x.rowid) FROM {lineage} AS x WHERE x.source = ? AND x.legacy_key = +r.legacy_key"
         " AND x.target = ?)",
         (source.source, source.table),
-    )
-    connection.execute("DROP TABLE temp.rests")
+    ).rowcount
+    if kept != differing:
+        raise BuildError(
+            f"{differing:,} rows differ and {kept:,} could keep how",
+            where=source.source,
+            hint="please report this as a bug",
+        )
 
 
 def _key(plan: Plan, snapshot: Snapshot) -> str:

@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 _TIME = re.compile(
@@ -28,6 +29,8 @@ _MICROSECOND = timedelta(microseconds=1)
 #: JSON is nested at most so deep where it stands in a target's JSON: parsers give up, Python's at about 1,000.
 DEEPEST = 500
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+#: Made once: json.dumps makes an encoder for each call that differs from its defaults.
+_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 #: What a function makes of an offset it was not given: the time is UTC.
 UTC = "+00:00"
 
@@ -104,10 +107,10 @@ def cell(value: object) -> str:
     NULL, integers and finite reals are JSON numbers (a real always has a point or an exponent), infinity is 9e999, a
     BLOB is ``{"b": hex}``.
     """
-    if isinstance(value, bytes):
-        return f'{{"b":"{value.hex()}"}}'
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else ("9e999" if value > 0 else "-9e999")
+    if isinstance(value, bytes):
+        return f'{{"b":"{value.hex()}"}}'
     return "null" if value is None else str(value)
 
 
@@ -117,7 +120,7 @@ def text_cell(text: bytes) -> str:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError:
         decoded = "\0"
-    return f'{{"t":"{text.hex()}"}}' if "\0" in decoded else json.dumps(decoded, ensure_ascii=False)
+    return f'{{"t":"{text.hex()}"}}' if "\0" in decoded else _TEXT(decoded)
 
 
 def plain_json(octets: object) -> int:
@@ -144,8 +147,14 @@ def plain_json(octets: object) -> int:
 def cell_of(row: str, path: str) -> str | bytes | int | float | None:
     """Return the cell at *path* (``column`` or ``column/0``) of JSON made of cells; a TEXT of odd bytes as a BLOB."""
     name, _, number = path.partition("/")
-    parsed = json.loads(row)[name]
+    parsed = _parsed(row)[name]
     return value_of(parsed[int(number)] if number else parsed)
+
+
+@lru_cache(maxsize=4)
+def _parsed(row: str) -> Any:
+    """Return what the JSON *row* holds; a statement asks for one cell of it after the other."""
+    return json.loads(row)
 
 
 def value_of(parsed: Any) -> str | bytes | int | float | None:

@@ -59,17 +59,21 @@ def nameless_sql(mapping: TableMapping, key: str) -> str:
 
 
 def rest_sql(mapping: TableMapping) -> str:
-    """Return a SELECT of legacy_key and rest for each mapped legacy row whose back disagrees."""
+    """Return a SELECT of legacy_key and rest for each mapped legacy row whose back disagrees.
+
+    Every row that it does not return is rebuilt by back, cell by cell.  The rest of a key that no legacy row has is NULL.
+    """
+    key = f"s.{quoted(mapping.key)}"
     differences = " || ".join(
         f"CASE WHEN {differ_sql('s', 'b', [column])} THEN ',' || {_name(column)} || '['"
         f" || {cell_sql(f's.{quoted(column)}')} || ',' || {cell_sql(f'b.{quoted(column)}')} || ']' ELSE '' END"
         for column in mapping.legacy_columns
     )
     return (
-        f"SELECT b.legacy_key, '{{' || substr({differences}, 2) || '}}'\n"
-        f"FROM ({mapping.back}) AS b\n"
-        f"JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = b.legacy_key COLLATE BINARY\n"
-        f"WHERE {differ_sql('s', 'b', mapping.legacy_columns)}"
+        f"SELECT b.legacy_key AS legacy_key, CASE WHEN {key} IS NOT NULL THEN '{{' || substr({differences}, 2) || '}}' END"
+        f" AS rest\nFROM ({_once(mapping.back)}) AS b\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON {key} = b.legacy_key COLLATE BINARY\n"
+        f"WHERE {key} IS NULL OR {differ_sql('s', 'b', mapping.legacy_columns)}"
     )
 
 
@@ -82,12 +86,17 @@ def rebuilt_sql(mapping: TableMapping) -> str:
     return f"SELECT b.legacy_key AS legacy_key,\n{columns}\nFROM ({mapping.back}) AS b"
 
 
-def mismatches_sql(mapping: TableMapping) -> str:
-    """Return a SELECT of the keys of mapped rows that are not rebuilt cell by cell."""
+def mismatches_sql(mapping: TableMapping, among: str = "") -> str:
+    """Return a SELECT of the keys of mapped rows that are not rebuilt cell by cell.
+
+    Only those are looked at whose legacy_key is in the table *among*, if one is named.
+    """
+    key = f"s.{quoted(mapping.key)}"
+    chosen = f" WHERE b.legacy_key IN (SELECT legacy_key FROM {among})" if among else ""
     return (
-        f"SELECT r.legacy_key FROM ({rebuilt_sql(mapping)}) AS r\n"
-        f"LEFT JOIN {_source(mapping)} AS s ON s.{quoted(mapping.key)} = r.legacy_key COLLATE BINARY\n"
-        f"WHERE s.{quoted(mapping.key)} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}"
+        f"SELECT r.legacy_key FROM ({_once(f'{rebuilt_sql(mapping)}{chosen}')}) AS r\n"
+        f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key COLLATE BINARY\n"
+        f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}"
     )
 
 
@@ -99,9 +108,12 @@ def quarantine_mismatches_sql(mapping: TableMapping) -> str:
     columns = ", ".join(f"{from_row_sql('q.row', column)} AS {quoted(column)}" for column in mapping.legacy_columns)
     of_source = f"q.source = '{mapping.source}' AND q.target = '{mapping.table}'"
     key = f"s.{quoted(mapping.key)}"
+    kept = (
+        f"SELECT q.legacy_key AS legacy_key, {columns} FROM {mapping.target}.quarantine AS q"
+        f" WHERE {of_source} AND q.legacy_key IS NOT NULL"
+    )
     return (
-        f"SELECT r.legacy_key FROM (SELECT q.legacy_key AS legacy_key, {columns}"
-        f" FROM {mapping.target}.quarantine AS q WHERE {of_source} AND q.legacy_key IS NOT NULL) AS r\n"
+        f"SELECT r.legacy_key FROM ({_once(kept)}) AS r\n"
         f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key COLLATE BINARY\n"
         f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}\n"
         "UNION ALL\n"
@@ -115,7 +127,18 @@ def _overlaid(column: str) -> str:
     said = f"b.{quoted(column)}"
     path = f"$.{quoted(column)}"
     kept = _decoded("b.rest", f"{column}/0", f"{path}[0].t")
-    return f"CASE WHEN b.rest IS NULL OR (b.rest -> '{_literal(path)}[1]') IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+    then = f"(b.rest -> '{_literal(path)}[1]')"
+    # The first condition spares the call of a function for the many cells of which nothing is kept.
+    return f"CASE WHEN {then} IS NULL THEN {said} WHEN {then} IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+
+
+def _once(select: str) -> str:
+    """Return *select* so that each of its expressions is computed once a row, however often the outer statement asks.
+
+    SQLite folds a plain subquery into the statement around it, and every mention of a column becomes its expression; one
+    with a LIMIT stays whole.
+    """
+    return f"SELECT * FROM ({select}) LIMIT -1"
 
 
 def _decoded(json: str, path: str, text_path: str) -> str:

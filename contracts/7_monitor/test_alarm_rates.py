@@ -1,12 +1,17 @@
 """The monitor's limits, as the tool sets them: how often a sound application is rolled back, how often a broken one is not.
 
-Simulated with a fixed seed: windows of as many events as the smallest that counts, each event failing by chance.
+Simulated with a fixed seed: windows of as many events as the smallest that counts, each event failing by chance.  How
+many of a line fail is drawn at once, from the binomial distribution: the same as drawing for each event, and fifty times
+as fast.
 """
 
 from __future__ import annotations
 
+import math
 import random
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 
 import pytest
 
@@ -28,11 +33,13 @@ def fired(rate: float) -> int:
     """Return how many of the windows fire where each event fails with probability *rate*."""
     limits = Limits()
     draw = random.Random(7)  # noqa: S311 - a simulation
+    # The probabilities that none, at most one, at most two, ... of a line fail; the last is 1, whatever rounding says.
+    up_to = [*accumulate(math.comb(LINE, k) * rate**k * (1 - rate) ** (LINE - k) for k in range(LINE)), 1.0]
     count = 0
     for _ in range(WINDOWS):
         window = Window(limits)
         for _ in range(-(-limits.min_events // LINE)):
-            failed = sum(draw.random() < rate for _ in range(LINE))
+            failed = min(bisect_right(up_to, draw.random()), LINE)
             window.add(Events(ok=LINE - failed, failed=failed), now=0.0)
         count += window.fires
     return count

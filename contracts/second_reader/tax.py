@@ -118,8 +118,9 @@ def _wash_sales(world: World) -> Reading:
             return [{"lot": one.lot, "loss": loss if len(sold) < 2 else None} for one in sold] or [
                 {"lot": None, "loss": loss}
             ]
-        # A share may be rounded in several ways; that the shares make up the very loss is seen on the way back.
-        return [{"lot": one.lot, "loss": Near(loss * one.share, within=2 * math.ulp(loss))} for one in sold]
+        # A share may be rounded in several ways, each time by one last bit of the loss at most, and the lot that takes the
+        # remainder takes what the others were rounded by; that the shares make up the very loss is seen on the way back.
+        return [{"lot": one.lot, "loss": Near(loss * one.share, within=len(sold) * math.ulp(loss))} for one in sold]
 
     def least(lot: str, place: int) -> Any:
         """Say the least of what the lots of a wash sale say."""
