@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite
+from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, untriggered
 from migrator.mapping import TableMapping
 from migrator.records import Fate, PlannedTable
 from migrator.sqlite import quoted
@@ -75,6 +75,7 @@ def carry_back(
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
     """
     done = CarriedBack()
+    triggers = untriggered.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
             bench = _Bench(connection, target, legacy, done)
@@ -90,6 +91,7 @@ def carry_back(
                     bench.apply_carried(table.source, table.into.partition(".")[2])
             of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
             bench.take_in_strangers([one.source for one in of_this_home if one.fate is not Fate.DERIVED])
+    untriggered.give_back_triggers(legacy, triggers, done.written)
     return done
 
 
@@ -97,7 +99,6 @@ def carry_back(
 def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite.memory()) as connection:
         functions.register(connection)
-        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = OFF")
         sqlite.attach(connection, current, target, mode="rw")
         sqlite.attach(connection, baseline, "baseline")
@@ -277,17 +278,28 @@ class _Bench:
                     f" LEFT JOIN ({counted} {other}.{quoted(table)} AS t GROUP BY 1) AS b ON b.row = a.row"
                     " WHERE a.n > coalesce(b.n, 0)"
                 ).fetchall()
-                for whole, one, times in only:
+                if side == "baseline" and only:
+                    self._delete(source, legacy, handle, row, [(whole, times) for whole, _, times in only])
+                    continue
+                for _, one, times in only:
+                    taken = f"SELECT {listed} FROM {side}.{quoted(table)} AS t WHERE {handle} = ?"
                     for _ in range(times):
-                        if side == "baseline":
-                            self.done.did(source, "deleted", self._delete_one(legacy, handle, row, whole))
-                        else:
-                            taken = f"SELECT {listed} FROM {side}.{quoted(table)} AS t WHERE {handle} = ?"
-                            self._insert_one(source, f"{legacy} ({listed}) {taken}", f"{side}.{table}", one)
+                        self._insert_one(source, f"{legacy} ({listed}) {taken}", f"{side}.{table}", one)
 
-    def _delete_one(self, legacy: str, handle: str, row: str, whole: str) -> int:
-        found = self.connection.execute(f"SELECT {handle} FROM {legacy} AS t WHERE {row} = ? LIMIT 1", (whole,))
-        return self.connection.execute(f"DELETE FROM {legacy} AS t WHERE {handle} = ?", found.fetchone()).rowcount
+    def _delete(self, source: str, legacy: str, handle: str, row: str, rows: Sequence[tuple[str, int]]) -> None:
+        """Delete so many of the rows that are each of *rows*, found by an index over what they hold."""
+        self.connection.execute(
+            f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t"
+        )
+        self.connection.execute("CREATE INDEX temp.there_row ON there(row)")
+        for whole, times in rows:
+            found = self.connection.execute(
+                "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
+            ).fetchall()
+            for (one,) in found:
+                deleted = self.connection.execute(f"DELETE FROM {legacy} AS t WHERE {handle} = ?", (one,)).rowcount
+                self.done.did(source, "deleted", deleted)
+        self.connection.execute("DROP TABLE temp.there")
 
     def _insert_one(self, source: str, into: str, table: str, handle: object) -> None:
         if refusal := self._tried(f"INSERT INTO {into}", (handle,)):
