@@ -28,7 +28,7 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
 #: Folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = ("consolidated", "consolidated.partial", "originals", "rolled-back")
+_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
 #: What to do about a snapshot that is none any more.
@@ -124,19 +124,23 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         snapshot = Snapshot(
             run=written["run"],
             folder=folder,
-            inventory=read_back(folder),
+            inventory=_without_kept(read_back(folder)),
             journal_modes=MappingProxyType(dict(written["journal_modes"])),
             blocked_s=written["blocked_s"],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
-    # What a cutover keeps beside the copies (consolidated, originals, rolled-back) is none of them.
-    now = {place: found for place, found in now.items() if PurePosixPath(place).parts[0] not in _KEPT_BY_SWITCH}
     changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
     if changed:
         raise Refused("is not what it was when the snapshot was taken", where=folder / escaped(changed[0]), hint=_ANEW)
     return snapshot
+
+
+def _without_kept(inventory: Inventory) -> Inventory:
+    """Leave out what a cutover and a rollback keep beside the copies: it is no part of the snapshot."""
+    copies = tuple(one for one in inventory.databases if one.place.parts[0] not in _KEPT_BY_SWITCH)
+    return replace(inventory, databases=copies)
 
 
 def _digests(inventory: Inventory) -> dict[str, str]:

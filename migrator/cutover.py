@@ -1,7 +1,7 @@
 """Cutover: the consolidated set takes the legacy set's place, in one instant.
 
-Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied to
-``backup/<run>/consolidated`` (a rollback compares with them).  Then writers are held up, the names are led through the
+Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied (a
+rollback compares with them; they come to lie in ``backup/<run>/consolidated``).  Then writers are held up, the names are led through the
 pointer of :mod:`migrator.switch`, and the pointer is turned: that one rename is the commit.  What fails before it is
 undone; what fails after it is finished by :mod:`migrator.recovery`.
 """
@@ -130,7 +130,7 @@ def cutover(
     digests = {database.place: database.digest for database in snapshot.inventory.databases}
     expected = {name.path: digests[name.place] for name in wanted.names}
     _keep_baseline(wanted)
-    tell(f"the three databases are copied to backup/{wanted.run}/consolidated, for a rollback to compare with")
+    tell("the three databases are copied, for a rollback to compare with")
     _wait(wanted.root / "hold", waiting)
     with contextlib.ExitStack() as stack:
         begun = _hold(stack, wanted, expected)
@@ -186,9 +186,9 @@ def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
 
 def _keep_baseline(wanted: Switch) -> None:
     """Copy the three databases as they are installed; a rollback compares with them."""
-    draft = wanted.baseline.with_name("consolidated.partial")
+    draft = wanted.baseline_to_be.with_name("baseline.partial")
     files.remove_folder(draft)
-    files.remove_folder(wanted.baseline)
+    files.remove_folder(wanted.baseline_to_be)
     files.make_private_folder(draft)
     for target in wanted.targets:
         copy = draft / wanted.staged(target).name
@@ -197,7 +197,7 @@ def _keep_baseline(wanted: Switch) -> None:
         copy.chmod(0o600)
         files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
-    files.replace(draft, wanted.baseline)
+    files.replace(draft, wanted.baseline_to_be)
 
 
 def _refuse(reasons: Sequence[str]) -> None:

@@ -82,6 +82,7 @@ def undo_cutover(wanted: Switch) -> None:
         files.remove(wanted.pointer)
     files.remove_folder(wanted.tree(switch.LEGACY))
     files.remove_folder(wanted.tree(switch.NEW))
+    files.remove_folder(wanted.baseline_to_be)
     for target in wanted.targets:
         if wanted.installed(target).exists() and not wanted.staged(target).exists():
             files.replace(wanted.installed(target), wanted.staged(target))
@@ -99,6 +100,9 @@ def finish_cutover(wanted: Switch) -> None:
             files.make_private_folder(original.parent)
             files.replace(kept, original)
     files.remove_folder(wanted.tree(switch.LEGACY))
+    if wanted.baseline_to_be.exists():
+        files.remove_folder(wanted.baseline)
+        files.replace(wanted.baseline_to_be, wanted.baseline)
 
 
 def undo_rollback(wanted: Switch) -> None:

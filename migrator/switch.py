@@ -107,6 +107,11 @@ class Switch:
         return self.data_dir / "backup" / self.run / "consolidated"
 
     @property
+    def baseline_to_be(self) -> Path:
+        """Where they lie until the cutover has committed: a snapshot's folder is not touched before."""
+        return self.root / "baseline"
+
+    @property
     def left_behind(self) -> Path:
         """Where the three databases lie after a rollback, with what no legacy table can hold."""
         return self.data_dir / "backup" / self.run / "rolled-back"
