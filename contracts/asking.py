@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,7 @@ BIG_ROWS = 100
 #: Named parameters of one asking.
 Values = Mapping[str, Any]
 
+_NAMES = re.compile(r":([a-z_]+)")
 _SCAN, _VIRTUAL, _SORT = "SCAN ", "VIRTUAL TABLE", "USE TEMP B-TREE"
 
 
@@ -50,6 +52,11 @@ def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str,
         names = [name for name, *_ in cursor.description]
         # A time of an empty table is NULL: there is nothing to ask about.
         return [dict(zip(names, row, strict=True)) for row in cursor if None not in row]
+
+
+def nothing(question: Question) -> dict[str, None]:
+    """Return named parameters for a question about which nothing is there to ask: how it would be answered all the same."""
+    return dict.fromkeys(_NAMES.findall(question.sql))
 
 
 def plan(connection: sqlite3.Connection, sql: str, values: Values) -> Plan:

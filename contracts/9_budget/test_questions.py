@@ -5,7 +5,6 @@ Judged by SQLite's plans and by the steps of its virtual machine: both are the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection, Error
@@ -28,8 +27,6 @@ EVERY_QUESTION = pytest.mark.parametrize("question", READING, ids=lambda questio
 ASKINGS, EVERY = 3, 20
 #: So many times the steps on the legacy file, and so many steps, may a question take: values are read out of JSON now.
 TIMES, STEPS = 2.0, 400
-
-_NAMES = re.compile(r":([a-z_]+)")
 
 
 class Asked(NamedTuple):
@@ -83,7 +80,7 @@ def test_question_is_answered_by_an_index_that_answered_it(
 ) -> None:
     """No big table is read whole, and nothing is sorted, where the legacy file had an index for it."""
     with both(question, pair, request) as asked:
-        values = asked.values[0] if asked.values else dict.fromkeys(_NAMES.findall(question.sql))
+        values = asked.values[0] if asked.values else asking.nothing(question)
         legacy = asking.plan(asked.legacy, question.legacy_sql, values)
         ours = asking.plan(asked.ours, question.sql, values)
     if asked.big and not reported(question, ordered):

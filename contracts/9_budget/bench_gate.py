@@ -1,0 +1,186 @@
+"""The gate: does a change of the code cost speed?  ``tox -e bench``; no part of a verdict on anybody's databases.
+
+First the plans, then the steps of SQLite's virtual machine, which are the same on any machine however busy, both against
+what is recorded for this SQLite; then ratios of times within this run, as their medians.  Times of other runs are advice.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from contracts import asking, gate, judgement, peers, specimens, workbench
+from contracts.workbench import Sets
+from migrator import catalogue, workload
+from migrator.workload import Question
+
+#: Rows of the specimens: the questions are asked of the larger.
+SMALL, LARGE = 2_500, 10_000
+#: How much more a build may take than was recorded; three runs were seen to take the very same.
+STEPS_MORE = 1.01
+#: Four times the rows may take so many times the steps: small sets have few rows of the tables that take the most work,
+#: so that 5.1 is sound; looking at every pair of rows would take sixteen times.
+GROWTH = 6.0
+#: How much larger than recorded a ratio of times may be: the median of seven, on a machine with other things to do.
+RATIO_MORE = 1.6
+ROUNDS = 7
+
+#: Where pytest-benchmark keeps what it measured.
+HISTORY = Path(".benchmarks")
+
+QUESTIONS = workload.questions()
+EVERY_QUESTION = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+
+
+@pytest.fixture(scope="session", name="record")
+def _record(pytestconfig: pytest.Config) -> Iterator[gate.Record]:
+    record = gate.Record()
+    yield record
+    said = gate.advice(HISTORY, record.times)
+    if written := record.keep(HISTORY / "recorded.json"):
+        said.append(
+            f"of {len(record.news)} figures nothing was recorded for {gate.made_by()}: they are in {written};"
+            " look at them, then commit them as contracts/9_budget/recorded.json"
+        )
+    if reporter := pytestconfig.pluginmanager.get_plugin("terminalreporter"):
+        reporter.write_line("")
+        for line in said:
+            reporter.write_line(line)
+
+
+@pytest.fixture(scope="session", name="folder")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("budget")
+
+
+@pytest.fixture(scope="session", name="sets")
+def _sets(folder: Path) -> Sets:
+    (folder / "asked").mkdir()
+    return workbench.sets(folder / "asked", rows=LARGE)
+
+
+@pytest.fixture(scope="session", name="builds")
+def _builds(folder: Path) -> dict[int, gate.Bench]:
+    made = {}
+    for rows in (SMALL, LARGE):
+        specimens.make(folder / str(rows), rows=rows)
+        made[rows] = gate.Bench(folder / str(rows))
+    return made
+
+
+@EVERY_QUESTION
+def test_plan_is_no_worse_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
+    """No big table is read whole where an index was used, and nothing is sorted that came in order."""
+    values = sets.values(question)
+    with sets.both(question) as (_, ours):
+        plan = asking.plan(ours, question.sql, values[0] if values else asking.nothing(question))
+    recorded = record.compare(f"plan of {question.name}", list(plan.lines))
+    if recorded is not None:
+        judgement.none(question.name, "needs more than recorded", asking.worse(plan, asking.as_plan(recorded)))
+
+
+@EVERY_QUESTION
+def test_question_takes_no_more_steps_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
+    """Exactly: not one more."""
+    with sets.both(question) as (_, ours):
+        steps = sum(asking.steps(ours, question.sql, values) for values in sets.values(question))
+    recorded = record.compare(f"steps of {question.name}", steps)
+    if recorded is not None and steps > recorded:
+        judgement.broken(f"{question.name}: steps", expected=f"at most {recorded:,}", found=f"{steps:,}")
+
+
+@pytest.mark.parametrize("rows", [SMALL, LARGE])
+def test_build_takes_no_more_steps_than_recorded(builds: dict[int, gate.Bench], record: gate.Record, rows: int) -> None:
+    """Load, lineage, rest, proof, indexes and checks."""
+    steps = builds[rows].steps()
+    recorded = record.compare(f"steps of a build of {rows} rows", steps)
+    if recorded is not None and steps > recorded * STEPS_MORE:
+        judgement.broken(
+            f"build of {rows:,} rows: steps", expected=f"at most {STEPS_MORE} times {recorded:,}", found=f"{steps:,}"
+        )
+
+
+def test_build_and_proof_grow_in_proportion_to_the_rows(builds: dict[int, gate.Bench]) -> None:
+    """Nothing in it looks at every pair of rows."""
+    small, large = (builds[rows].steps() for rows in (SMALL, LARGE))
+    if large > small * GROWTH:
+        judgement.broken(
+            f"build of {LARGE:,} rows: steps", expected=f"at most {GROWTH} times the {small:,} of {SMALL:,} rows",
+            found=f"{large:,}",
+        )  # fmt: skip
+
+
+def test_build_takes_no_longer_beside_a_naive_copy(
+    builds: dict[int, gate.Bench], record: gate.Record, tmp_path: Path, benchmark: BenchmarkFixture
+) -> None:
+    """Processor time of both, by turns."""
+    bench = builds[LARGE]
+    legacy = [
+        bench.snapshot.folder / database.place
+        for database in catalogue.legacy_databases()
+        if not database.standalone and (bench.snapshot.folder / database.place).is_file()
+    ]
+    ratios: list[float] = []
+
+    def build() -> None:
+        begun = gate.cpu_s()
+        bench.build()
+        ratios.append((gate.cpu_s() - begun) / naive_s[-1])
+
+    naive_s: list[float] = []
+
+    def before() -> None:
+        into = tmp_path / str(len(naive_s))
+        into.mkdir()
+        begun = gate.cpu_s()
+        peers.naive(legacy, into)
+        naive_s.append(gate.cpu_s() - begun)
+        bench.clear()
+
+    benchmark.pedantic(build, setup=before, rounds=ROUNDS)  # type: ignore[no-untyped-call]
+    _judge_ratio(record, benchmark, f"build of {LARGE} rows / naive copy", ratios)
+
+
+def test_questions_take_no_longer_beside_the_legacy_files(
+    sets: Sets, record: gate.Record, benchmark: BenchmarkFixture
+) -> None:
+    """Every question that has no finding, all askings, by turns."""
+    asked = [question for question in QUESTIONS if not question.costs]
+    prepared = [(question, sets.values(question)) for question in asked]
+    ratios: list[float] = []
+    legacy_s: list[float] = []
+
+    def ask(side: int) -> float:
+        took = 0.0
+        for question, every in prepared:
+            with sets.both(question) as connections:
+                sql = (question.legacy_sql, question.sql)[side]
+                begun = time.thread_time()
+                for values in every:
+                    asking.ask(connections[side], sql, values)
+                took += time.thread_time() - begun
+        return took
+
+    def ours() -> None:
+        ratios.append(ask(1) / legacy_s[-1])
+
+    benchmark.pedantic(ours, setup=lambda: legacy_s.append(ask(0)), rounds=ROUNDS)  # type: ignore[no-untyped-call]
+    _judge_ratio(record, benchmark, "questions / the same on the legacy files", ratios)
+
+
+def _judge_ratio(record: gate.Record, benchmark: BenchmarkFixture, what: str, ratios: list[float]) -> None:
+    if benchmark.stats is None:
+        pytest.skip("benchmarks are switched off, so no time was measured")
+    ratio = statistics.median(ratios)
+    benchmark.extra_info.update(ratio=ratio, ratios=ratios, made_by=gate.made_by(), processor=gate.processor())
+    record.times[str(benchmark.name)] = benchmark.stats.stats.median
+    recorded = record.compare(f"ratio of {what}", round(ratio, 3))
+    if recorded is not None and ratio > recorded * RATIO_MORE:
+        judgement.broken(
+            f"time of {what}", expected=f"at most {RATIO_MORE} times the recorded {recorded:.2f}", found=f"{ratio:.2f}"
+        )

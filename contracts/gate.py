@@ -1,0 +1,156 @@
+"""What the gate compares with: plans, steps and ratios as they were recorded, for each version of SQLite.
+
+``contracts/9_budget/recorded.json`` is in the repository.  Where it knows nothing of this SQLite, or of what makes the
+specimens, that is said, and written down beside the results of the run for somebody to commit; it is no failure.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from migrator import config as configs
+from migrator import pipeline
+from migrator.records import Snapshot
+
+#: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
+RECORDED = Path(__file__).parent / "9_budget" / "recorded.json"
+RECORD = "BUDGET_RECORD"
+#: Steps of a build are counted by so many.
+EVERY = 100
+
+
+def made_by() -> str:
+    """Return what plans and steps depend on: the version of SQLite, and of what draws the specimens."""
+    return f"sqlite {sqlite3.sqlite_version}, faker {version('faker')}"
+
+
+def processor() -> str:
+    """Return what the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+
+
+class Record:
+    """What was recorded for this SQLite, and what this run found.
+
+    Attributes:
+        known: What was recorded: what it is -> plan, steps or ratio.
+        found: What this run found.
+        times: Median seconds of each benchmark of this run, by its name.
+    """
+
+    def __init__(self, path: Path = RECORDED) -> None:
+        self.path = path
+        self.every: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.known = self.every.get(made_by(), {})
+        self.found: dict[str, Any] = {}
+        self.times: dict[str, float] = {}
+
+    def compare(self, what: str, found: Any) -> Any:
+        """Take *found* down, and return what was recorded of the same; None if nothing was, or is to be recorded anew."""
+        self.found[what] = found
+        return None if os.environ.get(RECORD) else self.known.get(what)
+
+    @property
+    def news(self) -> dict[str, Any]:
+        """What this run found and nobody had recorded."""
+        return {what: found for what, found in self.found.items() if os.environ.get(RECORD) or what not in self.known}
+
+    def keep(self, beside: Path) -> Path | None:
+        """Write what is new down, in the repository where that is ordered, else to *beside*; return where, or None."""
+        if not self.news:
+            return None
+        path = self.path if os.environ.get(RECORD) == "repository" else beside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        everything = self.every | {made_by(): self.known | self.news}
+        path.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        return path
+
+
+def advice(history: Path, times: Mapping[str, float]) -> list[str]:
+    """Return a sentence for each of *times* on the newest run that pytest-benchmark stored below *history*: advice only."""
+    stored = sorted(history.glob("*/*.json"))
+    if not stored or not times:
+        return []
+    before = {one["name"]: one for one in json.loads(stored[-1].read_text(encoding="utf-8"))["benchmarks"]}
+    said = []
+    for name in sorted(times.keys() & before.keys()):
+        extra = before[name]["extra_info"]
+        if (extra.get("processor"), extra.get("made_by")) == (processor(), made_by()):
+            was = before[name]["stats"]["median"]
+            said.append(f"advice: {name} took {times[name]:.2f} s, and {was:.2f} s in {stored[-1].name}")
+        else:
+            was = f"{extra.get('processor')}, {extra.get('made_by')}"
+            said.append(f"advice: {name} is not compared with {stored[-1].name}, which is of {was}")
+    return said
+
+
+@contextmanager
+def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
+    """Count the steps of SQLite's virtual machine on every connection that is opened meanwhile, in children too."""
+    total = multiprocessing.Value("q", 0)
+    connect = sqlite3.connect
+
+    def step() -> None:
+        with total.get_lock():
+            total.value += every
+
+    def opened(*place: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*place, **options)
+        connection.set_progress_handler(step, every)
+        return connection
+
+    sqlite3.connect = opened  # type: ignore[assignment]
+    try:
+        yield lambda: total.value
+    finally:
+        sqlite3.connect = connect
+
+
+def cpu_s() -> float:
+    """Return the seconds of processor time that this process and its ended children took."""
+    took = os.times()
+    return took.user + took.system + took.children_user + took.children_system
+
+
+class Bench:
+    """A snapshot of a legacy set, to be built again and again.
+
+    Attributes:
+        place: The data directory.
+        snapshot: Its snapshot.
+    """
+
+    def __init__(self, legacy: Path) -> None:
+        self.place = pipeline.Place(legacy)
+        self._config = configs.load(configs.beside(legacy))
+        self.snapshot: Snapshot = pipeline.backup(pipeline.plan(self.place, self._config), self.place)
+
+    def clear(self) -> None:
+        """Remove what the last build made: a finished build is left as it is."""
+        shutil.rmtree(self.place.stage, ignore_errors=True)
+
+    def build(self) -> Path:
+        """Build, and return the stage."""
+        return pipeline.build(self.place, self._config, self.snapshot).stage
+
+    def steps(self) -> int:
+        """Return how many steps a build takes."""
+        self.clear()
+        with counting() as count:
+            self.build()
+            return count()

@@ -1,0 +1,210 @@
+"""What is measured of one legacy set: ours, the limit, and the peers, each in a process of its own, by turns."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import resource
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from contracts import gate, peers
+from migrator import catalogue, functions, mapping, rebuild, sqlite
+from migrator.sqlite import quoted
+
+#: Where Linux reports sizes in KiB.
+_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What one run of something took.
+
+    Attributes:
+        wall_s: Seconds on the clock.
+        cpu_s: Seconds of processor time, children included.
+        peak_mib: Most memory that was held at once above what the process began with, in MiB; of a child, all of it.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+
+
+def measure(work: Callable[[], object]) -> Measure:
+    """Run *work* in a process of its own.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_measured, args=(work, there))
+    process.start()
+    there.close()
+    try:
+        found = here.recv()
+    except EOFError as error:
+        raise RuntimeError("what was measured failed") from error
+    finally:
+        process.join()
+    return Measure(wall_s=found[0], cpu_s=found[1], peak_mib=found[2])
+
+
+def _measured(work: Callable[[], object], told: Connection) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cpu_s, begun = gate.cpu_s(), time.perf_counter()
+    work()
+    wall_s, took_s = time.perf_counter() - begun, gate.cpu_s() - cpu_s
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    told.send((wall_s, took_s, max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / _MIB))
+
+
+def prove(legacy: Mapping[str, Path], stage: Path) -> None:
+    """Prove the finished set in *stage*: every mapped row rebuilt type by type, none too many, every carried row equal.
+
+    Raises:
+        ValueError: It is not so.
+    """
+    for target, name in catalogue.TARGETS.items():
+        with closing(sqlite.memory()) as connection:
+            functions.register(connection)
+            sqlite.attach(connection, stage / name, target)
+            for database, path in legacy.items():
+                sqlite.attach(connection, path, database)
+                _prove_mapped(connection, target, database)
+                _prove_carried(connection, target, database)
+                connection.execute(f"DETACH {quoted(database)}")
+
+
+def _prove_mapped(connection: sqlite3.Connection, target: str, database: str) -> None:
+    for one in mapping.mappings():
+        if (one.target, one.database) == (target, database) and not one.stub:
+            _none(connection, rebuild.mismatches_sql(one))
+            _none(connection, rebuild.quarantine_mismatches_sql(one))
+            source = f"{quoted(one.database)}.{quoted(one.source_table)}"
+            kept = f"SELECT legacy_key FROM {target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
+            _none(
+                connection,
+                f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
+                f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
+            )
+
+
+def _prove_carried(connection: sqlite3.Connection, target: str, database: str) -> None:
+    for table in peers.tables(connection, database):
+        carried = f"legacy_{database}_{table}"
+        columns = _rows(connection, f"SELECT name FROM pragma_table_info('{carried}', '{target}')")
+        if columns:
+            ours, theirs = f"{target}.{quoted(carried)}", f"{quoted(database)}.{quoted(table)}"
+            same = " AND ".join(
+                f"+o.{quoted(name)} IS +t.{quoted(name)} AND typeof(o.{quoted(name)}) = typeof(t.{quoted(name)})"
+                for (name,) in columns
+            )
+            for one, other in ((ours, theirs), (theirs, ours)):
+                _none(
+                    connection,
+                    f"SELECT o.rowid FROM {one} AS o LEFT JOIN {other} AS t ON t.rowid = o.rowid WHERE NOT ({same})",
+                )
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> list[tuple[str, ...]]:
+    return connection.execute(sql).fetchmany(3)
+
+
+def _none(connection: sqlite3.Connection, sql: str) -> None:
+    if found := _rows(connection, sql):
+        raise ValueError(f"not proved: {found}")
+
+
+def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*."""
+    bench = gate.Bench(legacy)
+    paths = {
+        database.name: bench.snapshot.folder / database.place
+        for database in catalogue.legacy_databases()
+        if not database.standalone and (bench.snapshot.folder / database.place).is_file()
+    }
+    bench.clear()
+    finished = scratch / "finished"
+    shutil.copytree(bench.build(), finished)
+    copies = scratch / "copies"
+    copies.mkdir()
+    for path in paths.values():
+        shutil.copyfile(path, copies / path.name)
+    three = [finished / name for name in catalogue.TARGETS.values()]
+    files = list(paths.values())
+
+    def into(work: Callable[[Sequence[Path], Path], None], sources: Sequence[Path]) -> Callable[[], object]:
+        def run() -> None:
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                work(sources, Path(folder))
+
+        return run
+
+    def migrate() -> None:
+        for ours in catalogue.OUR_FOLDERS:
+            shutil.rmtree(legacy / ours, ignore_errors=True)
+        command = [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(legacy)]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
+
+    def build() -> None:
+        bench.clear()
+        bench.build()
+
+    found: dict[str, Callable[[], object]] = {
+        "build": build,
+        "VACUUM INTO": into(peers.vacuum_into, three),
+        "cp of the three": into(peers.cp, three),
+        "naive row by row": into(peers.naive, files),
+        "executemany": into(peers.executemany, files),
+        "proof": lambda: prove(paths, finished),
+        "reading the rows through SQL": into(peers.read_rows, files),
+        "reading all bytes": into(peers.read_bytes, files),
+        "EXCEPT both ways": lambda: peers.except_both_ways(files, copies),
+    }
+    if shutil.which("sqlite3"):
+        found[".dump into sqlite3"] = into(peers.dump, files)
+    if shutil.which("sqldiff"):
+        found["sqldiff"] = lambda: peers.sqldiff(files, copies)
+    if importlib.util.find_spec("sqlite_utils"):
+        found["sqlite-utils"] = into(peers.sqlite_utils, files)
+    # Last: it removes the snapshot that the others read.
+    return found | {"migrate": migrate}
+
+
+def by_turns(
+    found: Mapping[str, Callable[[], object]], rounds: int, tell: Callable[[str], None]
+) -> dict[str, list[Measure]]:
+    """Measure each *rounds* times, all of them before any again; what removes the others' sources comes after them."""
+    took: dict[str, list[Measure]] = {name: [] for name in found}
+    for number in range(rounds):
+        for name, work in found.items():
+            if name != "migrate":
+                took[name].append(measure(work))
+                tell(f"round {number + 1} of {rounds}: {name} {took[name][-1].wall_s:.2f} s")
+    for number in range(rounds):
+        took["migrate"].append(measure(found["migrate"]))
+        tell(f"round {number + 1} of {rounds}: migrate {took['migrate'][-1].wall_s:.2f} s")
+    return took
+
+
+def ratio(took: Mapping[str, Sequence[Measure]], one: str, other: str, what: str) -> float:
+    """Return the median over the rounds of *one* by *other*, of their ``wall_s`` or ``cpu_s``."""
+    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=True)
+    return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
+
+
+def load() -> str:
+    """Return how busy the machine is: processes that wanted to run, over the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"

@@ -1,0 +1,178 @@
+"""The bot's questions in a mix, each as often as it is asked: on the legacy set or on ours, beside a writer or not.
+
+Readers are threads with connections of their own, as the bot has them; SQLite works outside of Python's lock.
+"""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts import asking
+from contracts.workbench import Sets
+from migrator import sqlite, workload
+from migrator.workload import Question
+
+#: Transactions a second that the writer tries for.
+WRITES_A_SECOND = 200
+
+_TABLE = "CREATE TABLE IF NOT EXISTS written_meanwhile (id INTEGER PRIMARY KEY, at REAL)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One form of a question.
+
+    Attributes:
+        path: The database.
+        ours: Whether it is a consolidated one.
+        sql: The statement.
+        values: The named parameters of each asking.
+        weight: How often it is asked beside the others.
+    """
+
+    path: Path
+    ours: bool
+    sql: str
+    values: list[dict[str, Any]]
+    weight: int
+
+    def open(self) -> sqlite3.Connection:
+        """Open the database as the bot does."""
+        return sqlite.application(self.path) if self.ours else sqlite.as_it_was(self.path, isolation_level=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What came of a mix.
+
+    Attributes:
+        p50_ms: Half of the questions took at most so many milliseconds.
+        p95_ms: 95 of a hundred did.
+        a_second: Questions answered in a second, all readers together.
+        writes_a_second: Transactions that the writer committed in a second.
+        locked: Questions that met a lock for longer than the bot waits.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    a_second: float
+    writes_a_second: float
+    locked: int
+
+
+def both_forms(sets: Sets) -> tuple[list[Asked], list[Asked]]:
+    """Return every reading question that has something to ask about: for the legacy set, and for ours."""
+    pairs = [_forms(sets, question) for question in workload.questions() if not question.writes]
+    return [legacy for legacy, _ in pairs if legacy.values], [ours for _, ours in pairs if ours.values]
+
+
+def _forms(sets: Sets, question: Question) -> tuple[Asked, Asked]:
+    values, weight = sets.values(question), workload.WEIGHTS[question.often]
+    legacy, ours = sets.paths(question)
+    return (
+        Asked(path=legacy, ours=False, sql=question.legacy_sql, values=values, weight=weight),
+        Asked(path=ours, ours=True, sql=question.sql, values=values, weight=weight),
+    )
+
+
+def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the p50 and p95, in ms, of *question* on the legacy file and on ours: by turns, on one connection each."""
+    took: tuple[list[float], list[float]] = ([], [])
+    values = sets.values(question) or [dict(asking.nothing(question))]
+    with sets.both(question) as connections:
+        for number in range(rounds * len(values)):
+            for side in (0, 1) if number % 2 else (1, 0):
+                begun = time.perf_counter()
+                asking.ask(connections[side], (question.legacy_sql, question.sql)[side], values[number % len(values)])
+                took[side].append(1000 * (time.perf_counter() - begun))
+    legacy, ours = (_percentiles(one) for one in took)
+    return legacy, ours
+
+
+def _percentiles(took: Sequence[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles(took, n=20, method="inclusive")
+    return statistics.median(took), cuts[-1]
+
+
+def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, seconds: float) -> Mix:
+    """Ask the mix for *seconds*; each reader reuses its connections, or opens one for each question."""
+    end = time.monotonic() + seconds
+    took: list[list[float]] = [[] for _ in range(readers)]
+    locked: list[int] = []
+    written: list[int] = []
+    threads = [
+        threading.Thread(target=_read, args=(asked, end, reuse, number, took[number], locked))
+        for number in range(readers)
+    ]
+    if writing:
+        for path in {one.path for one in asked}:
+            with closing(sqlite.as_it_was(path, isolation_level=None)) as connection:
+                connection.execute(_TABLE)
+        threads.append(threading.Thread(target=_write, args=(asked, end, written)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    every = [one for reader in took for one in reader]
+    p50, p95 = _percentiles(every)
+    return Mix(
+        p50_ms=p50,
+        p95_ms=p95,
+        a_second=len(every) / seconds,
+        writes_a_second=sum(written) / seconds,
+        locked=len(locked),
+    )
+
+
+def _drawn(asked: Sequence[Asked], draw: random.Random) -> Asked:
+    return draw.choices(asked, [one.weight for one in asked])[0]
+
+
+def _read(asked: Sequence[Asked], end: float, reuse: bool, number: int, took: list[float], locked: list[int]) -> None:
+    draw = random.Random(number)  # noqa: S311 - the order in which questions are asked
+    open_: dict[Path, sqlite3.Connection] = {}
+    try:
+        while time.monotonic() < end:
+            one = _drawn(asked, draw)
+            values = draw.choice(one.values)
+            begun = time.perf_counter()
+            try:
+                connection = open_.setdefault(one.path, open_.get(one.path) or one.open()) if reuse else one.open()
+                connection.execute(one.sql, values).fetchall()
+                if not reuse:
+                    connection.close()
+                took.append(1000 * (time.perf_counter() - begun))
+            except sqlite3.OperationalError:
+                # Locked for longer than the bot waits: counted, and the next question is asked.
+                locked.append(1)
+    finally:
+        for connection in open_.values():
+            connection.close()
+
+
+def _write(asked: Sequence[Asked], end: float, written: list[int]) -> None:
+    draw = random.Random(-1)  # noqa: S311 - the database that is written to next
+    open_: dict[Path, sqlite3.Connection] = {}
+    begun, due = time.monotonic(), 0
+    try:
+        while (now := time.monotonic()) < end:
+            due += 1
+            time.sleep(max(0.0, begun + due / WRITES_A_SECOND - now))
+            one = _drawn(asked, draw)
+            connection = open_.get(one.path) or open_.setdefault(one.path, one.open())
+            # A write that meets a lock for too long is not made up for; the rate that is reported says so.
+            with suppress(sqlite3.OperationalError):
+                connection.execute("INSERT INTO written_meanwhile (at) VALUES (?)", (now,))
+                written.append(1)
+    finally:
+        for connection in open_.values():
+            connection.close()

@@ -1,0 +1,135 @@
+"""What our figures are compared with: the limit, and what people do otherwise.  All do less than we: none maps a row.
+
+Each takes the legacy databases and a folder to write to.  Tables are those that are consolidated, full-text ones and
+SQLite's own left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from migrator import sqlite
+from migrator.sqlite import quoted
+
+#: Bytes read at once.
+_CHUNK = 1024 * 1024
+
+
+def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
+    """Return the ordinary tables of the database attached as *schema*."""
+    listed = connection.execute(
+        "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        (schema,),
+    )
+    return [name for (name,) in listed]
+
+
+def _opened(legacy: Sequence[Path], into: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
+    """Yield a source, a new database with the same tables, and each of their names."""
+    for number, path in enumerate(legacy):
+        with closing(sqlite.read(path)) as source, closing(sqlite.create(into / f"{number}.db")) as made:
+            for table in tables(source):
+                (sql,) = source.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+                made.execute(sql)
+                made.execute("BEGIN")
+                yield source, made, table
+                made.execute("COMMIT")
+
+
+def _insert(source: sqlite3.Connection, table: str) -> str:
+    columns = source.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchone()[0]
+    return f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * columns)})"
+
+
+def naive(legacy: Sequence[Path], into: Path) -> None:
+    """Copy row by row, as most scripts do: one INSERT for each row that was read, one transaction for a table."""
+    for source, made, table in _opened(legacy, into):
+        insert = _insert(source, table)
+        for row in source.execute(f"SELECT * FROM {quoted(table)}"):
+            made.execute(insert, row)
+
+
+def executemany(legacy: Sequence[Path], into: Path) -> None:
+    """Copy with executemany."""
+    for source, made, table in _opened(legacy, into):
+        made.executemany(_insert(source, table), source.execute(f"SELECT * FROM {quoted(table)}"))
+
+
+def dump(legacy: Sequence[Path], into: Path) -> None:
+    """``sqlite3 OLD .dump | sqlite3 NEW`` for each file."""
+    shell = shutil.which("sqlite3") or "sqlite3"
+    for number, path in enumerate(legacy):
+        with subprocess.Popen([shell, path, ".dump"], stdout=subprocess.PIPE) as reading:  # noqa: S603 - a known program
+            subprocess.run([shell, into / f"{number}.db"], stdin=reading.stdout, check=True)  # noqa: S603
+
+
+def sqlite_utils(legacy: Sequence[Path], into: Path) -> None:
+    """``Database[table].insert_all(rows)`` of sqlite-utils."""
+    import sqlite_utils as utils  # noqa: PLC0415 - measured where it is installed
+
+    for number, path in enumerate(legacy):
+        with closing(sqlite.read(path)) as source, closing(sqlite.create(into / f"{number}.db")) as made:
+            database = utils.Database(made)
+            for table in tables(source):
+                cursor = source.execute(f"SELECT * FROM {quoted(table)}")
+                names = [name for name, *_ in cursor.description]
+                database.table(table).insert_all(dict(zip(names, row, strict=True)) for row in cursor)
+
+
+def vacuum_into(consolidated: Sequence[Path], into: Path) -> None:
+    """``VACUUM INTO``: the limit of a build, the same rows and indexes written once."""
+    for path in consolidated:
+        with closing(sqlite.scratch(path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(into / path.name),))
+
+
+def cp(consolidated: Sequence[Path], into: Path) -> None:
+    """``cp``."""
+    for path in consolidated:
+        shutil.copyfile(path, into / path.name)
+
+
+def read_bytes(files: Sequence[Path], into: Path) -> None:
+    """Read every byte once."""
+    del into
+    for path in files:
+        with path.open("rb") as file:
+            while file.read(_CHUNK):
+                pass
+
+
+def read_rows(legacy: Sequence[Path], into: Path) -> None:
+    """Read every cell once through SQL: the limit of a proof."""
+    del into
+    for path in legacy:
+        with closing(sqlite.read(path)) as source:
+            for table in tables(source):
+                names = [name for (name,) in source.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+                cells = ", ".join(f"total(length({quoted(name)}))" for name in names)
+                source.execute(f"SELECT {cells} FROM {quoted(table)}").fetchone()
+
+
+def except_both_ways(legacy: Sequence[Path], into: Path) -> None:
+    """``EXCEPT`` both ways between each file and a copy of it in *into*: blind to types and twins, and nothing was mapped."""
+    for path in legacy:
+        with closing(sqlite.memory()) as connection:
+            sqlite.attach(connection, path, "one")
+            sqlite.attach(connection, into / path.name, "other")
+            for table in tables(connection, "one"):
+                for left, right in (("one", "other"), ("other", "one")):
+                    connection.execute(
+                        f"SELECT count(*) FROM (SELECT * FROM {left}.{quoted(table)}"
+                        f" EXCEPT SELECT * FROM {right}.{quoted(table)})"
+                    ).fetchone()
+
+
+def sqldiff(legacy: Sequence[Path], into: Path) -> None:
+    """``sqldiff`` between each file and a copy of it in *into*."""
+    program = shutil.which("sqldiff") or "sqldiff"
+    for path in legacy:
+        subprocess.run([program, path, into / path.name], stdout=subprocess.DEVNULL, check=True)  # noqa: S603
