@@ -10,13 +10,14 @@ import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 import sqlglot
 from sqlglot import exp
 
 from migrator import sqlite
 from migrator.errors import UsageError
-from migrator.relational import Check, Column, Schema, Table
+from migrator.relational import Check, Column, ForeignKey, Schema, Table
 
 Row = dict[str, object]
 
@@ -80,6 +81,14 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
         f"INSERT INTO {sqlite.quoted(table)} ({columns}) VALUES ({places})", tuple(row.values())
     )
     return cursor.lastrowid or 0
+
+
+def no_id(connection: sqlite3.Connection, key: ForeignKey) -> int:
+    """Return a number that no parent of *key* has: they may have any, negative ones too."""
+    (parent,) = key.parent_columns
+    table, name = sqlite.quoted(key.parent), sqlite.quoted(parent)
+    question = f"SELECT 1 FROM {table} WHERE {name} = ?"
+    return next(-number for number in count(1) if connection.execute(question, (-number,)).fetchone() is None)
 
 
 def accepted(check: Check) -> list[object]:

@@ -54,7 +54,7 @@ _PATHS = {
     ),
     "contracts_report": (
         "DIR",
-        "Write evidence.json and contracts.xml (JUnit) to DIR. Default: {twins}, else nothing is written.",
+        "Write evidence.json, contracts.xml (JUnit), report.html and report.md to DIR. Default: {twins}, else nothing is written.",
     ),
 }
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")

@@ -24,6 +24,7 @@ from migrator import evidence as evidences
 from migrator import files, page
 from migrator.errors import UsageError
 from migrator.evidence import Outcome
+from migrator.extra import ExtraIndex
 from migrator.page import Report
 
 #: The folder that holds the contracts.
@@ -227,6 +228,12 @@ def pair(pytestconfig: pytest.Config) -> Pair:
     if not session.has_pair:
         pytest.skip(NO_PAIR)
     return session.pair
+
+
+@pytest.fixture(scope="session")
+def ordered(pytestconfig: pytest.Config) -> tuple[ExtraIndex, ...]:
+    """The indexes that the owners order beyond the specification."""
+    return pytestconfig.stash[SESSION].ordered
 
 
 @pytest.fixture

@@ -126,8 +126,9 @@ class Refusals:
             return bool(connection.execute(question, [value for _, value in placed.values()]).fetchone()[0])
         if kind == "FOREIGN KEY":
             (parent,) = [key for key in self.shape.foreign_keys if key.columns == (what,)]
-            there = f"SELECT 1 FROM {quoted(parent.parent)} WHERE {quoted(parent.parent_columns[0])} = ?"
-            return row[what] is not None and not connection.execute(there, (row[what],)).fetchone()
+            place, value = bound(row[what])
+            there = f"SELECT 1 FROM {quoted(parent.parent)} WHERE {quoted(parent.parent_columns[0])} = {place}"
+            return row[what] is not None and not connection.execute(there, (value,)).fetchone()
         if kind == "PRIMARY KEY" and self.shape.column(what).type == "INTEGER" and not isinstance(row[what], int):
             return True
         return self._winner(connection, row, f"{kind} {what}") is not None

@@ -18,6 +18,7 @@ from contracts.pair import Pair
 from contracts.subject import Subject
 from migrator import config as configs
 from migrator.config import Config
+from migrator.extra import ExtraIndex
 
 
 class Session:
@@ -63,6 +64,11 @@ class Session:
     def config(self) -> Config:
         """What the owners decided about this legacy set."""
         return configs.load(self.options.config_path or configs.beside(self.legacy_dir)) if self.has_pair else Config()
+
+    @property
+    def ordered(self) -> tuple[ExtraIndex, ...]:
+        """The indexes that the owners order beyond the specification."""
+        return (self.config if self.has_pair else self.options.config).extra_indexes
 
     def _once(self, name: str, make: Callable[[Path], Path]) -> Path:
         """Return what *make* makes in a folder; of the workers that share one, the first makes it for all.

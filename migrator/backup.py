@@ -102,7 +102,9 @@ def place_of(database: Database) -> PurePosixPath:
 
 def newest(into: Path) -> Path | None:
     """Return the folder of the newest finished snapshot below *into*, or None."""
-    return max((path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdecimal()), default=None)
+    found = (path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdecimal())
+    # A link is no run of ours, wherever it leads.
+    return max((folder for folder in found if not folder.is_symlink()), default=None)
 
 
 def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | None:
@@ -116,7 +118,8 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         return None
     manifest = folder / MANIFEST
     try:
-        written = json.loads(manifest.read_text(encoding="utf-8"))
+        with sqlite.open_source(manifest) as file:
+            written = json.load(file)
         digests = dict(written["digests"])
         snapshot = Snapshot(
             run=written["run"],
@@ -189,6 +192,7 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
     for number, database in enumerate(wanted):
         path = database.path
         lock: sqlite3.Connection | None
+        there = sqlite.itself(path)
         with _naming(database):
             if _crashed(path):
                 # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
@@ -202,6 +206,8 @@ def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
                 lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+        if sqlite.itself(path) != there:
+            raise SourceError("was replaced while it was opened", where=escaped(database.place), hint="stop its writer")
         held.append(_Held(database, reader, lock))
     for one in held:
         with _naming(one.database):

@@ -19,7 +19,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import account, carry, catalogue, ddl, digest, files, functions, load, lookups, mapping, rebuild, sqlite
+from migrator import (
+    account,
+    carry,
+    catalogue,
+    ddl,
+    digest,
+    extra,
+    files,
+    functions,
+    load,
+    lookups,
+    mapping,
+    rebuild,
+    sqlite,
+)
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
 from migrator.plain import plain
@@ -186,12 +200,19 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
             _carry(bench, table, accounts)
     bench.create(text, "CREATE INDEX ")
     bench.create(ours, "CREATE INDEX ")
+    for statement in extra_indexes(plan, bench.target):
+        bench.connection.execute(statement)
     for one in mapped:
         if not one.stub:
             bench.need([one.database])
             _keep_rest(bench, one)
             accounts.note_source(bench.connection, one, _RESTS)
     bench.connection.execute("COMMIT")
+
+
+def extra_indexes(plan: Plan, target: str) -> list[str]:
+    """Return the statements of the indexes that the owners order in *target*."""
+    return [one.statement for one in extra.read(plan.extra_indexes) if one.target == target]
 
 
 def _prepare_lookups(bench: Bench, plan: Plan, mapped: Sequence[TableMapping]) -> None:
@@ -283,6 +304,7 @@ def _key(plan: Plan, snapshot: Snapshot) -> str:
         "constants": plain(plan.constants),
         "ddl": [catalogue.target_ddl(target) for target in catalogue.TARGETS] + [catalogue.our_ddl()],
         "mappings": [one.forward + one.back + one.keep + one.number for one in mapping.mappings()],
+        "extra_indexes": plan.extra_indexes,
         "lookups": [plain(lookup) for lookup in lookups.lookups()],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()

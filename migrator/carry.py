@@ -30,6 +30,9 @@ def create_sql(sql: str, schema: str, name: str) -> str:
     words = _words(lexemes)
     if words[:2] != ["CREATE", "TABLE"] or "(" not in words:
         raise DdlError("not a CREATE TABLE with columns", where=name)
+    if ";" in words:
+        # Somebody wrote to sqlite_schema by hand: SQLite reads the first statement, and takes no notice of the rest.
+        raise DdlError("is more than one statement", where=name, hint="make the table anew: CREATE TABLE ... AS SELECT")
     opening = words.index("(")
     closing = _closing(words, opening)
     body = _unqualified(lexemes[opening + 1 : closing], _unquoted(words[opening - 1]))

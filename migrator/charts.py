@@ -7,13 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-import pygal
-from pygal.style import Style
-
-# pygal leaves an importer behind that knows an interface which Python 3.12 has dropped, and pytest stumbles over it.
-sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
-
-from migrator.records import SourceAccount  # noqa: E402 - the line before belongs to the import above it
+from migrator.records import SourceAccount
 
 _SVG = "http://www.w3.org/2000/svg"
 #: Width of the flow picture and of its nodes, least height of a node, room between two, all in units of its view box.
@@ -21,18 +15,18 @@ _WIDTH, _NODE, _LEAST, _GAP = 720.0, 12.0, 2.0, 13.0
 #: Height that all rows together have.
 _ROWS = 420.0
 
-_STYLE = Style(
-    background="transparent",
-    plot_background="transparent",
-    foreground="#333",
-    foreground_strong="#111",
-    foreground_subtle="#777",
-    colors=("#2f6f6d", "#b5482a", "#8a8a8a"),
-    font_family="system-ui, sans-serif",
-    label_font_size=12,
-    legend_font_size=13,
-    value_font_size=11,
-)
+_STYLE = {
+    "background": "transparent",
+    "plot_background": "transparent",
+    "foreground": "#333",
+    "foreground_strong": "#111",
+    "foreground_subtle": "#777",
+    "colors": ("#2f6f6d", "#b5482a", "#8a8a8a"),
+    "font_family": "system-ui, sans-serif",
+    "label_font_size": 12,
+    "legend_font_size": 13,
+    "value_font_size": 11,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +155,16 @@ def bars(name: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
         series: What is counted -> a number for each bar.
         logarithmic: Whether each grid line stands for ten times the one before.
     """
+    # Only a report needs it, and whoever draws nothing need not wait for it.
+    import pygal  # noqa: PLC0415
+    from pygal.style import Style  # noqa: PLC0415
+
+    # It leaves an importer behind that knows an interface which Python 3.12 has dropped, and pytest stumbles over it.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     chart = pygal.HorizontalBar(
-        style=_STYLE,
+        style=Style(**_STYLE),
+        # The logarithm of one is nothing, and one row is something.
+        zero=0.5 if logarithmic else 0,
         js=(),
         width=720,
         height=60 + 26 * max(len(labels), 1),

@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from migrator import waivers
+from migrator import extra, waivers
 from migrator.errors import UsageError
+from migrator.extra import ExtraIndex
 from migrator.waivers import Waiver
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
@@ -31,7 +32,7 @@ class Config:
         accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
         order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
         absent: Tables that may be missing from a file that is there.
-        extra_indexes: Indexes beyond the specification.
+        extra_indexes: Indexes beyond the specification, which the owners order.
         code_is_ready: Whether the application's code knows the new tables.
         waivers: Contracts that may be broken for a while.
         hooks: The folder of the programs that are run around a switch; None for none.
@@ -42,7 +43,7 @@ class Config:
     accept_quarantine: int = 0
     order_amount_sol: str = ""
     absent: tuple[str, ...] = ()
-    extra_indexes: tuple[str, ...] = ()
+    extra_indexes: tuple[ExtraIndex, ...] = ()
     code_is_ready: bool = False
     waivers: tuple[Waiver, ...] = ()
     hooks: Path | None = None
@@ -57,7 +58,7 @@ class Config:
             "files": dict(self.files),
             "order_amount_sol": self.order_amount_sol,
             "absent": self.absent,
-            "extra_indexes": self.extra_indexes,
+            "extra_indexes": [one.statement for one in self.extra_indexes],
             "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
         }
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
@@ -133,7 +134,7 @@ def load(path: Path | None) -> Config:
         accept_quarantine=decisions.get("accept_quarantine", 0),
         order_amount_sol=decisions.get("order_amount_sol", ""),
         absent=_texts(decisions.get("absent", []), "decisions.absent", path),
-        extra_indexes=_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path),
+        extra_indexes=extra.read(_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path),
         code_is_ready=decisions.get("code_is_ready", False),
         waivers=waivers.taken(sections.get("waivers", []), path),
         hooks=path.absolute().parent / hooks["folder"] if "folder" in hooks else None,

@@ -9,12 +9,13 @@ undone; what fails after it is finished by :mod:`migrator.recovery`.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, files, held, holders, recovery, sqlite, switch
+from migrator import catalogue, envfile, files, held, holders, recovery, sqlite, switch
 from migrator.errors import Refused
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
@@ -69,6 +70,7 @@ def unanswered(plan: Plan) -> tuple[str, ...]:
 def refusals(wanted: Switch) -> list[str]:
     """Return why the names cannot be switched, one sentence each; nothing is touched."""
     found = []
+    owners: dict[int, Path] = {}
     for name in wanted.names:
         if name.path.is_symlink() or not name.path.is_file():
             found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
@@ -76,25 +78,50 @@ def refusals(wanted: Switch) -> list[str]:
         status = name.path.stat()
         if status.st_nlink > 1:
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
+        owners.setdefault(status.st_uid, name.path)
         if status.st_dev != wanted.data_dir.stat().st_dev:
             found.append(f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}")
+    found += _foreign(owners)
     for target in wanted.targets:
-        if wanted.installed(target).exists():
+        staged = wanted.staged(target)
+        if os.path.lexists(wanted.installed(target)):
             found.append(f"{escaped(wanted.installed(target))}: is there already")
-        if not wanted.staged(target).is_file():
-            found.append(f"{escaped(wanted.staged(target))}: is not there; run: migrator migrate")
+        if staged.is_symlink() or not staged.is_file():
+            found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
+        elif staged.stat().st_nlink > 1:
+            found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
     if wanted.env_file.exists() and not wanted.env_file.is_file():
         found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
     return found
 
 
-def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None]) -> Switched:
+def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
+    """Yield a sentence if the three, which get one owner, would not belong to whom each legacy file belongs to."""
+    if len(owners) > 1:
+        (one, first), (other, second), *_ = owners.items()
+        yield (
+            f"{escaped(first)} belongs to user {one} and {escaped(second)} to user {other}; the three that take their "
+            "place have one owner: give the legacy files one"
+        )
+    elif os.geteuid() not in (0, *owners):
+        ((one, first),) = owners.items()
+        yield f"{escaped(first)}: belongs to user {one}; only that user or root can make what takes its place"
+
+
+def cutover(
+    wanted: Switch,
+    snapshot: Snapshot,
+    *,
+    waiting: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
+) -> Switched:
     """Switch the names of *wanted* to the consolidated set in the stage.
 
     Args:
         wanted: What :func:`prepare` returned, and :func:`refusals` has nothing against.
         snapshot: What the consolidated set was built from: the legacy files still have to hold it.
         waiting: Is told that a hold file keeps the commit back.
+        tell: Is told each part that is done, once it is durable.
 
     Raises:
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
@@ -103,16 +130,21 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
     digests = {database.place: database.digest for database in snapshot.inventory.databases}
     expected = {name.path: digests[name.place] for name in wanted.names}
     _keep_baseline(wanted)
+    tell(f"the three databases are copied to backup/{wanted.run}/consolidated, for a rollback to compare with")
     _wait(wanted.root / "hold", waiting)
     with contextlib.ExitStack() as stack:
-        begun = stack.enter_context(held.held(expected))
-        switch.write(wanted)
+        begun = _hold(stack, wanted, expected)
+        tell(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
+            # Asked again of what is held: a name may have been led elsewhere since.
+            _refuse(refusals(wanted))
             _install(wanted)
+            tell("the three databases lie under their names; nothing leads to them yet")
             switch.make_legacy_tree(wanted)
             switch.make_new_tree(wanted)
             switch.commit(wanted, switch.LEGACY)
             switch.indirect(wanted)
+            tell("every legacy name goes through one pointer, still to the legacy files")
             held.refuse_holders(expected)
         except BaseException:
             # The names are ours alone, whatever interrupted us: leave everything as it was.
@@ -122,11 +154,14 @@ def cutover(wanted: Switch, snapshot: Snapshot, *, waiting: Callable[[str], None
             switch.forget(wanted)
             raise
         switch.commit(wanted, switch.NEW)
+        tell("COMMITTED: every legacy name leads to the consolidated set")
         recovery.finish_cutover(wanted)
+        tell(f"{envfile.FLAG}=true; the originals are in backup/{wanted.run}/originals")
         late = holders.holders(wanted.originals / name.place for name in wanted.names)
         blocked_s = time.monotonic() - begun
     recovery.back_to_wal(wanted)
     switch.finish(wanted)
+    tell("writers can go on: the cutover has come to its end")
     return Switched(
         kind=switch.CUTOVER,
         run=wanted.run,
@@ -160,8 +195,32 @@ def _keep_baseline(wanted: Switch) -> None:
         # Nothing is in the WAL of a finished build: the file is all there is.
         shutil.copyfile(wanted.staged(target), copy)
         copy.chmod(0o600)
+        files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
     files.replace(draft, wanted.baseline)
+
+
+def _refuse(reasons: Sequence[str]) -> None:
+    """Raise the first of *reasons*, if there is one."""
+    if reasons:
+        raise Refused(reasons[0], hint="nothing was switched")
+
+
+def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str]) -> float:
+    """Hold the legacy files until *stack* is closed, and write down that a switch is under way; return since when.
+
+    Raises:
+        Refused: As :func:`held.held`; what was written down is as it was.
+    """
+    before = switch.read(wanted.data_dir)
+    try:
+        return stack.enter_context(held.held(expected, lambda: switch.write(wanted)))
+    except BaseException:
+        if before is None:
+            switch.forget(wanted)
+        else:
+            switch.write(before)
+        raise
 
 
 def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
@@ -175,7 +234,7 @@ def _install(wanted: Switch) -> None:
     for target in wanted.targets:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
-        files.give_to_owner_of(wanted.data_dir, wanted.staged(target))
+        files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.staged(target))
         _leave_wal(wanted.staged(target))
         files.replace(wanted.staged(target), wanted.installed(target))
 

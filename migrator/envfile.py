@@ -20,7 +20,8 @@ _LINE = re.compile(
 
 def flag(path: Path) -> bool:
     """Return whether the .env at *path* says that the consolidated databases are used; the last line that says it counts."""
-    if not path.exists():
+    if not path.is_file():
+        # A FIFO in its place must not make anybody wait.
         return False
     said = [match["value"].strip().lower() for match in _LINE.finditer(path.read_bytes())]
     return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")
@@ -42,7 +43,8 @@ def with_flag(content: bytes, *, on: bool) -> bytes:
 def set_flag(path: Path, *, on: bool) -> None:
     """Set the flag in the .env at *path*, in one instant and durably; its mode and owner stay.
 
-    A missing file is made only to say true: without it the flag is false.  A link is followed: the file it names changes.
+    A file that says so already is left as it is; without a file, or without a line, the flag is false.  A link is
+    followed: the file it names changes.
 
     Raises:
         Refused: *path* is no regular file.
@@ -54,7 +56,5 @@ def set_flag(path: Path, *, on: bool) -> None:
         return
     if not real.is_file():
         raise Refused("is no regular file", where=path, hint="name the application's .env with --env-file")
-    content = real.read_bytes()
-    wanted = with_flag(content, on=on)
-    if wanted != content:
-        files.rewrite(real, wanted)
+    if flag(real) != on:
+        files.rewrite(real, with_flag(real.read_bytes(), on=on))

@@ -6,17 +6,27 @@ latter, so we ask ourselves.  A failed fsync is fatal: the kernel may have dropp
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 
 def make_private_folder(path: Path) -> None:
-    """Make the folder *path* for its owner alone, parents too; it may be there already."""
+    """Make the folder *path* for its owner alone, parents too; it may be there already, and may not be a link.
+
+    What root makes belongs to whom the folder around it belongs to: the application has to get in.
+
+    Raises:
+        NotADirectoryError: *path* is a link.
+    """
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             folder.mkdir(mode=0o700)
+            give_to_owner_of(folder.parent, folder)
             sync_folder(folder.parent)
+    if path.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "is a link, and a folder of ours is none", str(path))
 
 
 def sync_file(path: Path) -> None:
@@ -45,6 +55,7 @@ def write(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
+        give_to_owner_of(path.parent, draft)
         os.fsync(file.fileno())
     replace(draft, path)
 
@@ -66,9 +77,9 @@ def rewrite(path: Path, content: bytes) -> None:
 
 
 def append(path: Path, line: str) -> None:
-    """Append *line* to *path*, for its owner alone, durably."""
+    """Append *line* to *path*, for its owner alone, durably; no link is followed."""
     there = path.exists()
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(line)
         file.flush()
@@ -103,7 +114,7 @@ def remove(path: Path) -> None:
 
 
 def give_to_owner_of(original: Path, *paths: Path) -> None:
-    """Give what root wrote to whom *original* belongs to."""
+    """Give what root wrote, links not followed, to whom *original* belongs to."""
     if os.geteuid() == 0:
         status = original.stat()
         for path in paths:

@@ -6,13 +6,15 @@ same DDL: query plans, with statistics planted where the point is what the plann
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl, extra, sqlite, workload
 from migrator.relational import Index, Schema, Table, VirtualTable
+from migrator.workload import Question
 
 #: What the trader's own code allows, in US dollars, whatever the configuration table says.
 TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
@@ -20,6 +22,8 @@ TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
 #: Rows that the planted statistics speak of, and how many distinct values a column of few values has among them.
 STATISTICS_ROWS = 100_000
 FEW_VALUES = 3
+
+_NAMED = re.compile(r":([a-z_]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,44 @@ def design() -> tuple[Finding, ...]:
             connection.executescript(catalogue.target_ddl(target))
             for finder in _FINDERS:
                 found += finder(target, schema, connection)
+    return (*found, *of_workload())
+
+
+def of_workload() -> tuple[Finding, ...]:
+    """Return a finding for each question of the bot that costs more than on the legacy file, with both plans."""
+    found = []
+    for question in workload.questions():
+        if question.costs:
+            legacy, ours = plans(question)
+            mends = f'[decisions] extra_indexes = ["{question.mends}"]' if question.mends else ""
+            found.append(
+                Finding(
+                    kind="slower than the legacy file",
+                    where=f"{question.target}: {question.name}",
+                    says=f"Asked {question.often} ({question.when}): {question.costs}.",
+                    asked=question.sql,
+                    evidence=(*(f"legacy file: {line}" for line in legacy), *(f"here: {line}" for line in ours)),
+                    mend=mends,
+                )
+            )
     return tuple(found)
+
+
+def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return how SQLite answers *question* on empty databases: the legacy one as found, and ours, with the index or not."""
+    database = next(
+        one for one in catalogue.legacy_databases() if (one.name, one.variant) == (question.legacy, "found")
+    )
+    with closing(sqlite.memory()) as legacy, closing(sqlite.memory()) as ours:
+        legacy.executescript(database.ddl)
+        ours.executescript(catalogue.target_ddl(question.target) + catalogue.our_ddl())
+        for table, sql in legacy.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():
+            if (carried := f"{extra.CARRIED}{question.legacy}_{table}") in question.target_tables:
+                ours.execute(sql.replace(table, carried, 1))
+        if mended:
+            (index,) = extra.read([question.mends])
+            ours.execute(index.stored)
+        return _plan(legacy, question.legacy_sql), _plan(ours, question.sql)
 
 
 def places(target: str, schema: Schema) -> tuple[tuple[str, str], ...]:
@@ -226,7 +267,8 @@ _FINDERS: tuple[Callable[[str, Schema, sqlite3.Connection], Iterator[Finding]], 
 
 def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
     """Return the lines of EXPLAIN QUERY PLAN for *asked*, every parameter NULL."""
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {asked}", (None,) * asked.count("?"))
+    values = dict.fromkeys(_NAMED.findall(asked)) or (None,) * asked.count("?")
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {asked}", values)
     return tuple(detail for _, _, _, detail in rows)
 
 

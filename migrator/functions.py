@@ -28,6 +28,9 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC without s
 _MICROSECOND = timedelta(microseconds=1)
 #: Made once: json.dumps makes an encoder for each call that differs from its defaults.
 _TEXT = json.JSONEncoder(ensure_ascii=False).encode
+#: JSON is nested at most so deep where it stands in a target's JSON: parsers give up, Python's at about 1,000.
+DEEPEST = 500
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 #: What a function makes of an offset it was not given: the time is UTC.
 UTC = "+00:00"
 
@@ -42,6 +45,7 @@ def register(connection: sqlite3.Connection) -> None:
         ("cell", 1, cell),
         ("text_cell", 1, text_cell),
         ("cell_of", 2, cell_of),
+        ("plain_json", 1, plain_json),
     )
     for name, arguments, function in functions:
         connection.create_function(name, arguments, function, deterministic=True)
@@ -117,6 +121,27 @@ def text_cell(text: bytes) -> str:
     except UnicodeDecodeError:
         decoded = "\0"
     return f'{{"t":"{text.hex()}"}}' if "\0" in decoded else _TEXT(decoded)
+
+
+def plain_json(octets: object) -> int:
+    """Return 1 where sound JSON, given as its bytes, may stand letter by letter in other JSON, else 0.
+
+    It is UTF-8, holds no NUL, and is nested at most :data:`DEEPEST` levels: every parser reads it.
+    """
+    if not isinstance(octets, bytes) or b"\0" in octets:
+        return 0
+    try:
+        octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return 0
+    if octets.count(b"[") + octets.count(b"{") <= DEEPEST:
+        return 1
+    depth = 0
+    for match in _BRACKETS.finditer(octets):
+        depth += (match[0] in b"[{") - (match[0] in b"]}")
+        if depth > DEEPEST:
+            return 0
+    return 1
 
 
 def cell_of(row: str, path: str) -> str | bytes | int | float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from migrator import digest, sqlite
@@ -22,31 +22,50 @@ PATIENCE_S = 5.0
 
 
 @contextlib.contextmanager
-def held(expected: Mapping[Path, str]) -> Iterator[float]:
+def held(expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None) -> Iterator[float]:
     """Hold the databases *expected* (path -> digest of its content, '' where any will do), in rollback-journal mode.
 
-    Yields the moment of the monotonic clock from which writers were held up.
+    Yields the moment of the monotonic clock from which writers were held up.  *begin* is called right after it, before
+    anything is changed: what it writes down tells a recovery that journal modes may have to be set again.
 
     Raises:
-        Refused: A process has one of them open, somebody keeps it locked, or it does not hold what is expected.
+        Refused: A process has one of them open, somebody keeps it locked, or it does not hold what is expected; each is
+            in the journal mode that it was in.
     """
     refuse_holders(expected)
     with contextlib.ExitStack() as stack:
         taken = []
         for path, wanted in expected.items():
-            with _naming(path):
+            with naming(path):
                 connection = stack.enter_context(contextlib.closing(sqlite.take_over(path, PATIENCE_S)))
                 # Hashed before anybody is held up; the version tells whether it has to be done again.
                 _compare(connection, path, wanted)
                 taken.append((path, wanted, connection, _version(connection)))
         begun = time.monotonic()
-        for path, wanted, connection, version in taken:
-            with _naming(path):
-                sqlite.shut(connection)
-                if _version(connection) != version:
-                    _compare(connection, path, wanted)
-        refuse_holders(expected)
+        begin()
+        modes = []
+        try:
+            for path, wanted, connection, version in taken:
+                with naming(path):
+                    modes.append((connection, connection.execute("PRAGMA journal_mode").fetchone()[0]))
+                    sqlite.shut(connection)
+                    if _version(connection) != version:
+                        _compare(connection, path, wanted)
+            refuse_holders(expected)
+        except BaseException:
+            for connection, mode in modes:
+                _let_go(connection, mode)
+            raise
         yield begun
+
+
+def _let_go(connection: sqlite3.Connection, mode: str) -> None:
+    """Let others write again, in the journal mode that was."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+    # Who is at work in it now, for longer than our patience, asks for a mode of his own when he opens it again.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute(f"PRAGMA journal_mode = {mode}")
 
 
 def refuse_holders(paths: Mapping[Path, str]) -> None:
@@ -73,8 +92,12 @@ def _compare(connection: sqlite3.Connection, path: Path, wanted: str) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into a sentence that names the file."""
+def naming(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of a lock into a sentence that names the file.
+
+    Raises:
+        Refused: Somebody kept it locked.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:

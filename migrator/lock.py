@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from migrator import files
 from migrator.errors import Refused
+from migrator.guard import guard
 
 
 @contextmanager
@@ -17,8 +18,9 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of *data_dir*.
 
     Raises:
-        Refused: Another migrator holds it for longer than *patience_s* seconds.
+        Refused: Another migrator holds it for longer than *patience_s* seconds, or what lies under our names is not ours.
     """
+    guard(data_dir)
     path = data_dir / ".migrator" / "lock"
     files.make_private_folder(path.parent)
     held = FileLock(path, timeout=patience_s, mode=0o600)
@@ -26,6 +28,7 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
         held.acquire()
     except Timeout as error:
         raise Refused("another migrator is at work here", where=data_dir, hint="wait until it has ended") from error
+    files.give_to_owner_of(data_dir, path)
     try:
         yield
     finally:

@@ -38,6 +38,7 @@ def cutover(
     *,
     execute: bool,
     waiting: Callable[[str], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
     again: Callable[[], object] | None = None,
 ) -> Switched:
     """Switch to the consolidated set, with the hooks around it, or say what that would do; see :func:`pipeline.cutover`.
@@ -48,12 +49,12 @@ def cutover(
     """
 
     def deed(*, execute: bool) -> Switched:
-        return pipeline.cutover(place, config, env_file, execute=execute, waiting=waiting, again=again)
+        return pipeline.cutover(place, config, env_file, execute=execute, waiting=waiting, tell=tell, again=again)
 
     return _with_hooks(deed, place, config, execute=execute)
 
 
-def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
+def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str], None] = lambda _: None) -> Switched:
     """Switch back to the legacy set, with the hooks around it, or say what that would do; see :func:`pipeline.rollback`.
 
     Raises:
@@ -61,7 +62,7 @@ def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
     return _with_hooks(
-        lambda *, execute: pipeline.rollback(place, config, execute=execute), place, config, execute=execute
+        lambda *, execute: pipeline.rollback(place, config, execute=execute, tell=tell), place, config, execute=execute
     )
 
 

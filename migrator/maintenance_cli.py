@@ -107,6 +107,7 @@ def cutover(
         env_file or place.data_dir.parent / ".env",
         execute=execute,
         waiting=_loudly,
+        tell=_silently if quiet else _loudly,
         again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
     )
     options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
@@ -205,7 +206,7 @@ def monitor(
 def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, quiet: bool) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
     place, configuration = options.place(data_dir, (), config)
-    switched = maintenance.rollback(place, configuration, execute=execute)
+    switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
     if switched.refusals or switched.holders:
         sys.exit(Refused.exit_code)
@@ -215,6 +216,10 @@ def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, 
 
 def _loudly(sentence: str) -> None:
     click.echo(f"migrator: {sentence}", err=True)
+
+
+def _silently(_: str) -> None:
+    pass
 
 
 def _feed(events: str | None) -> Feed | None:

@@ -65,10 +65,10 @@ def monitor(
             fired=window.fires,
             late=tuple(str(path) for path, stamp in before.items() if _stamp(path) != stamp),
         )
-        tell(watched)
-        if watched.fired or feed.ended or until(watched.seconds):
-            return watched
         try:
+            tell(watched)
+            if watched.fired or feed.ended or until(watched.seconds):
+                return watched
             sleep(POLL_S)
         except KeyboardInterrupt:
             # Whoever ends the watch ends nothing else.

@@ -10,9 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from migrator import charts
 from migrator.evidence import Evidence, Outcome
 from migrator.plain import escaped
@@ -20,8 +17,8 @@ from migrator.records import BrokenContract, Built
 
 #: Longest name that is shown whole, most lines of what a contract says, and most broken contracts that are shown in full.
 _NAME, _LINES, _BROKEN = 80, 14, 50
-#: Contracts in the chart of times.
-_SLOWEST = 12
+#: Contracts in the chart of times, and letters of their names.
+_SLOWEST, _LABEL = 12, 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +45,8 @@ class Report:
 
 def html(report: Report) -> str:
     """Return *report* as one HTML page."""
+    from markupsafe import Markup  # noqa: PLC0415 - as in _rendered
+
     said = report.evidence.contracts
     slowest = sorted(said, key=lambda one: -one.milliseconds)[:_SLOWEST]
     facts = _facts(report)
@@ -69,7 +68,7 @@ def html(report: Report) -> str:
             ),
         }
     facts["times"] = Markup(  # noqa: S704 - as above
-        charts.bars("times", [shown(one.id, 48) for one in slowest], {"ms": [one.milliseconds for one in slowest]})
+        charts.bars("times", [_label(one.id) for one in slowest], {"ms": [one.milliseconds for one in slowest]})
     )
     return _rendered("report.html.j2", facts, autoescape=True)
 
@@ -94,6 +93,9 @@ def _facts(report: Report) -> dict[str, object]:
 
 
 def _rendered(template: str, facts: Mapping[str, object], *, autoescape: bool) -> str:
+    # Every verb imports this module, and only a report is written with a template.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=PackageLoader("migrator"),
         autoescape=autoescape,  # noqa: S701 - Markdown escapes by its own filter
@@ -110,6 +112,12 @@ def shown(name: object, most: int = _NAME) -> str:
     """Return *name* on one line, shortened to *most* characters with its length said."""
     text = escaped(name)
     return text if len(text) <= most else f"{text[: most - 1]}… ({len(text):,} characters)"
+
+
+def _label(name: str) -> str:
+    """Return *name* short enough for a chart, without its middle: the case at its end tells it from others."""
+    text = escaped(name)
+    return text if len(text) <= _LABEL else f"{text[: _LABEL // 2]}…{text[-(_LABEL // 2) :]}"
 
 
 def _lines(says: str) -> list[str]:

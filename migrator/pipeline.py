@@ -21,6 +21,7 @@ from migrator import rollback as rollbacks
 from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
+from migrator.guard import guard
 from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
@@ -246,8 +247,10 @@ def recover(place: Place) -> str:
     """Bring a switch that was cut short in *place* to its end; return a sentence that says what was done, '' if nothing.
 
     Raises:
-        Refused: A process has one of the databases open, or another migrator is at work.
+        Refused: A process has one of the databases open, another migrator is at work, or what lies under our names is
+            not ours.
     """
+    guard(place.data_dir)
     return recovery.settle(place.data_dir)
 
 
@@ -269,6 +272,7 @@ def cutover(
     *,
     execute: bool,
     waiting: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
     again: Callable[[], object] | None = None,
 ) -> Switched:
     """Switch to the consolidated set in the stage, or say what that would do.
@@ -279,6 +283,7 @@ def cutover(
         env_file: The application's .env.
         execute: Do it.
         waiting: Is told that a hold file keeps the commit back.
+        tell: Is told each part that is done, once it is durable.
         again: Repeats snapshot, build and verify when the window has begun; without it they stand as they are.
 
     Raises:
@@ -288,6 +293,7 @@ def cutover(
     with locked(place.data_dir) if execute else contextlib.nullcontext():
         if execute and again is not None:
             again()
+            tell("snapshot, build and verify are done again")
         snapshot = backups.latest(place.backups, read_back=inventory)
         if snapshot is None or not (place.stage / builds.FINISHED).exists():
             raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
@@ -300,7 +306,7 @@ def cutover(
         found = cutovers.foreseen(wanted, reasons)
         if reasons or found.holders or not execute:
             return found
-        return cutovers.cutover(wanted, snapshot, waiting=waiting)
+        return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell)
 
 
 def _unready(planned: Plan, config: Config) -> str:
@@ -337,8 +343,10 @@ def changed_originals(place: Place, last: Switch) -> tuple[str, ...]:
     return tuple(str(last.originals / one) for one, found in now.items() if kept.get(one) != found)
 
 
-def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
+def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str], None] = lambda _: None) -> Switched:
     """Switch back to the legacy set with the rows written since the cutover, or say what that would do.
+
+    *tell* is told each part that is done, once it is durable.
 
     Raises:
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
@@ -361,7 +369,7 @@ def rollback(place: Place, config: Config, *, execute: bool) -> Switched:
 
     with locked(place.data_dir):
         try:
-            return rollbacks.rollback(last, again)
+            return rollbacks.rollback(last, again, tell=tell)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import catalogue, ddl, lookups, mapping
+from migrator import catalogue, ddl, extra, guard, lookups, mapping
 from migrator.config import Config, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -48,6 +48,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_missing_constants(mapped, tables, config),
             *_doubled(tables),
             *_carried_as_one(tables),
+            *_nothing_to_index(tables, config),
             *_taken_names(inventory),
             *_in_the_way(disk),
             *(
@@ -57,6 +58,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             ),
         ),
         findings=(*inventory.findings, *_findings(inventory, config)),
+        extra_indexes=tuple(one.statement for one in config.extra_indexes),
     )
 
 
@@ -209,6 +211,17 @@ def _carried_as_one(tables: Sequence[PlannedTable]) -> Iterator[str]:
             yield f"{' and '.join(both)} would both be carried as {escaped(into)}; rename one of them"
 
 
+def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
+    """Yield a sentence for each index that is ordered on a carried table that is not there."""
+    there = {table.into.lower() for table in tables if table.fate is Fate.CARRIED}
+    for one in config.extra_indexes:
+        if one.table.lower().startswith(extra.CARRIED) and f"{one.target}.{one.table}".lower() not in there:
+            yield (
+                f"decisions.extra_indexes orders {one.name} on {one.target}.{one.table}, which will not be there; "
+                "take the order out"
+            )
+
+
 def _taken_names(inventory: Inventory) -> Iterator[str]:
     for database in inventory.with_verdict(Verdict.OURS):
         if database.place.name in catalogue.TARGETS.values():
@@ -221,6 +234,8 @@ def _in_the_way(disk: Path) -> Iterator[str]:
     for place in (disk, *ours):
         if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
             yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
+    for place, what in guard.complaints(disk):
+        yield f"{escaped(place)}: {what}; look at it, and move it away"
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:

@@ -183,6 +183,7 @@ class Plan:
         refusals: Why it cannot be done, one sentence each; empty if it can.
         findings: What a person should know, one sentence each.
         quarantine: Rows that constraints refuse, as counted: target table -> rows; None before anybody counted.
+        extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
     """
 
     inventory: Inventory
@@ -194,6 +195,7 @@ class Plan:
     refusals: tuple[str, ...]
     findings: tuple[str, ...]
     quarantine: Mapping[str, int] | None = None
+    extra_indexes: tuple[str, ...] = ()
 
     def with_fate(self, fate: Fate) -> tuple[PlannedTable, ...]:
         """Return the tables of one fate."""

@@ -6,6 +6,7 @@ Every step may be done again: a recovery that is cut short itself is begun anew.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def recover(data_dir: Path) -> str:
     pointed = switch.pointed(found)
     if found.kind == switch.CUTOVER:
         if pointed == switch.NEW:
-            finish_cutover(found)
+            # Who had opened a legacy file in the very instant of the commit may write to it, until it is moved.
+            kept = (found.tree(switch.LEGACY) / name.place for name in found.names)
+            with held.held({path: "" for path in kept if path.exists()}):
+                finish_cutover(found)
             back_to_wal(found)
             said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
         else:
@@ -60,7 +64,9 @@ def recover(data_dir: Path) -> str:
         found = replace(found, kind=switch.CUTOVER)
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
-        finish_rollback(found)
+        # A legacy file gets its name back by a rename: a journal or WAL that somebody has beside it would stay behind.
+        with held.held(dict.fromkeys(_in_use_after_rollback(found), "")):
+            finish_rollback(found)
         restore_journal_modes(found)
         said = f"the rollback from run {found.run} had been cut short after its commit; it is finished"
     switch.finish(found)
@@ -129,6 +135,17 @@ def restore_journal_modes(wanted: Switch) -> None:
             _set_journal_mode(name.path, name.journal_mode)
 
 
+def _in_use_after_rollback(wanted: Switch) -> Iterator[Path]:
+    """Yield what somebody may have open after the commit of a rollback, by a legacy name or by a new one."""
+    yield from (name.path for name in wanted.names)
+    yield from (path for path in map(wanted.installed, wanted.targets) if path.exists())
+
+
 def _set_journal_mode(path: Path, mode: str) -> None:
-    with contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
+    """Set the journal mode of the database at *path*.
+
+    Raises:
+        Refused: Somebody is in the middle of a transaction.
+    """
+    with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")

@@ -43,12 +43,13 @@ def foreseen(last: Switch) -> Switched:
     )
 
 
-def rollback(last: Switch, again: Again) -> Switched:
+def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda _: None) -> Switched:
     """Switch the names back to the legacy set, with the rows that were written since the cutover.
 
     Args:
         last: The finished cutover.
         again: Builds the consolidated set of the legacy copies, for the proof.
+        tell: Is told each part that is done, once it is durable.
 
     Raises:
         Refused: A process has one of the databases open; all is as it was.
@@ -58,8 +59,12 @@ def rollback(last: Switch, again: Again) -> Switched:
     scratch = wanted.root / "rollback"
     installed = {target: wanted.installed(target) for target in wanted.targets}
     with contextlib.ExitStack() as stack:
-        begun = stack.enter_context(held.held(dict.fromkeys(installed.values(), "")))
-        switch.write(wanted)
+        try:
+            begun = stack.enter_context(held.held(dict.fromkeys(installed.values(), ""), lambda: switch.write(wanted)))
+        except BaseException:
+            switch.write(last)
+            raise
+        tell("nobody else can write to the three databases")
         try:
             _prepare(wanted, scratch)
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
@@ -76,8 +81,12 @@ def rollback(last: Switch, again: Again) -> Switched:
                 files.sync_file(kept)
                 files.sync_folder(kept.parent)
             files.remove_folder(scratch)
+            tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
+            # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
+            stack.enter_context(held.held(dict.fromkeys(legacy.values(), "")))
             envfile.set_flag(wanted.env_file, on=False)
             switch.indirect(wanted)
+            tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
             held.refuse_holders(dict.fromkeys(installed.values(), ""))
         except BaseException:
             recovery.undo_rollback(wanted)
@@ -86,10 +95,13 @@ def rollback(last: Switch, again: Again) -> Switched:
             switch.write(last)
             raise
         switch.commit(wanted, switch.ROLLED_BACK)
+        tell("COMMITTED: every legacy name leads to a legacy file")
         recovery.finish_rollback(wanted)
+        tell(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
         blocked_s = time.monotonic() - begun
     recovery.restore_journal_modes(wanted)
     switch.finish(wanted)
+    tell("writers can go on: the rollback has come to its end")
     return Switched(
         kind=switch.ROLLBACK,
         run=wanted.run,

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,8 @@ def quoted(name: str) -> str:
 
 
 def memory() -> sqlite3.Connection:
-    """Open an empty database in memory."""
-    return sqlite3.connect(":memory:", isolation_level=None)
+    """Open an empty database in memory, trusting nothing in what is attached to it."""
+    return _wary(sqlite3.connect(":memory:", isolation_level=None))
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -50,7 +51,7 @@ def create(path: Path) -> sqlite3.Connection:
     Raises:
         FileExistsError: There is a file already.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     return _open(path, "rw")
 
 
@@ -82,7 +83,7 @@ def lock(path: Path, patience_s: float) -> sqlite3.Connection:
     Raises:
         sqlite3.OperationalError: It is locked for longer than *patience_s* seconds.
     """
-    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
+    connection = _in_its_place(path, "rw", patience_s)
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error:
@@ -96,8 +97,7 @@ def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
 
     Only cutover, rollback and recovery may call this.  A hot journal is rolled back and a WAL is recovered.
     """
-    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
-    return _distrusting(connection)
+    return _in_its_place(path, "rw", patience_s)
 
 
 def shut(connection: sqlite3.Connection) -> None:
@@ -146,13 +146,26 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 
 
-def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _wary(connection: sqlite3.Connection) -> sqlite3.Connection:
     # Views, triggers and defaults of a file we did not write may not call functions with side effects.
     connection.execute("PRAGMA trusted_schema = OFF")
     # Look at the cells of every page, so that a broken page is an error and not a wrong answer.
     connection.execute("PRAGMA cell_size_check = ON")
     # A file that shrinks under a memory map kills the process; an ordinary read only fails.
     connection.execute("PRAGMA mmap_size = 0")
+    return connection
+
+
+def _in_its_place(path: Path, mode: str, patience_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=patience_s)
+    if sys.version_info >= (3, 12):
+        # No SQL may write to the schema itself or to the tables behind a full-text index; older Pythons cannot say so.
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    return _distrusting(connection)
+
+
+def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:
+    _wary(connection)
     # Deeply nested SQL in a stored schema could exhaust the stack (sqlite.org/security.html).
     connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 10)
@@ -221,6 +234,23 @@ def open_source(path: Path) -> BinaryIO:
         os.close(descriptor)
         raise SourceError("not a regular file", where=path)
     return os.fdopen(descriptor, "rb")
+
+
+def itself(path: Path) -> tuple[int, int]:
+    """Return device and inode of the regular file *path*; asked before and after it is opened, they tell a swap.
+
+    SQLite follows a link to the file it opens, and has no way to be told not to.
+
+    Raises:
+        SourceError: It is not there, or is a link, a FIFO or the like.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        raise SourceError("no such file", where=path) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError("not a regular file", where=path)
+    return status.st_dev, status.st_ino
 
 
 class _Stamp(NamedTuple):

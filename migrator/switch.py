@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue, files
+from migrator import catalogue, files, sqlite
 from migrator.errors import MigratorError
 from migrator.plain import plain
 from migrator.records import Fate, PlannedTable
@@ -176,10 +176,11 @@ def read(data_dir: Path) -> Switch | None:
     """
     home = data_dir.resolve()
     path = home / ".migrator" / "switch.json"
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        with sqlite.open_source(path) as file:
+            written = json.load(file)
         if written["schema"] != _SCHEMA:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
         return Switch(

@@ -28,7 +28,7 @@ def test_everything_the_docs_show_is_understood(tmp_path):
         accept_quarantine = 7
         order_amount_sol = "position"
         absent = ["jarvis.scorecard"]
-        extra_indexes = []
+        extra_indexes = ["CREATE INDEX core.idx_lots_symbol ON tax_lots(symbol)"]
         code_is_ready = true
         [[waivers]]
         id = "verify/row_says_what_was_decided"
@@ -49,6 +49,8 @@ def test_everything_the_docs_show_is_understood(tmp_path):
         found.absent,
         found.code_is_ready,
     )
+    (index,) = found.extra_indexes
+    assert ("core", "idx_lots_symbol", "tax_lots") == (index.target, index.name, index.table)
     (waiver,) = found.waivers
     assert "verify/row_says_what_was_decided[core.trades]" == waiver.name
     assert ("two prices were typed by hand", "trading lead") == (waiver.reason, waiver.owner)

@@ -17,6 +17,9 @@ CAUGHT_ELSEWHERE = {
     "test_looking_changes_nothing": "tests/test_contracts_inventory.py",
     "test_a_sound_application_is_not_rolled_back_by_chance": "tests/test_contracts_monitor.py",
     "test_a_broken_application_is_rolled_back": "tests/test_contracts_monitor.py",
+    "test_question_is_answered_by_an_index_that_answered_it": "tests/test_workload.py",
+    "test_question_takes_no_more_steps": "tests/test_workload.py",
+    "test_ordered_index_is_there": "tests/test_extra.py",
 }
 
 

@@ -70,7 +70,7 @@ def test_a_hook_stops_the_bot_and_another_starts_it(home):
         hook(home, "after-cutover", f"cat > {home}/told")
         done = run("cutover", home, "--execute")
 
-    assert (0, "") == (done.returncode, done.stderr.replace("Terminated", "").strip())
+    assert 0 == done.returncode, done.stderr
     told = json.loads((home / "told").read_text())
     assert ("after-cutover", "cutover", True) == (told["hook"], told["verb"], told["executed"])
 

@@ -35,3 +35,50 @@ def test_odd_and_sound_is_go(tmp_path):
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
     assert done.verified.skipped == 1
+
+
+def nested(deep):
+    return '{"a":' * deep + "1" + "}" * deep
+
+
+#: What once made build and contracts disagree: (variant, file, statement).
+ODD_CELLS = (
+    # An entry price that only begins like a number: build divided by 2026.
+    ("found", "jarvis.db", "UPDATE positions SET entry_price = '2026-01-17T10:00:00,5' WHERE status = 'open'"),
+    ("found", "jarvis.db", "UPDATE positions SET entry_price = x'31' WHERE rowid = (SELECT max(rowid) FROM positions)"),
+    # A replacement lot and a wallet whose names are no UTF-8.
+    ("found", "tax.db", "UPDATE wash_sales SET replacement_lot_id = CAST(x'ff' AS TEXT) WHERE id = 1"),
+    ("specified", "whales.db", "UPDATE whale_movements SET wallet_address = CAST(x'ff' AS TEXT) WHERE id = 4"),
+    # '' names no wallet: NOT NULL refuses it, and no foreign key.
+    ("specified", "whales.db", "UPDATE whale_movements SET wallet_address = '' WHERE id = 3"),
+    # Parents with the ids that a trial took for free.
+    ("specified", "jarvis.db", "UPDATE trades SET id = -1 WHERE id = (SELECT min(id) FROM trades)"),
+    # Bytes that are no UTF-8 between blank lines.
+    ("found", "jarvis_memory.db", "UPDATE reflections SET lesson = x'8004952e', new_approach = '' WHERE id = 1"),
+    # The least integer, which a REAL holds exactly.
+    ("found", "metrics.db", "UPDATE metrics_1m SET failed_requests = -9223372036854775807 - 1 WHERE id = 1"),
+    # Sound JSON that most parsers give up on, and JSON that is no UTF-8.
+    ("found", "llm_costs.db", f"UPDATE llm_usage SET metadata = '{nested(1500)}' WHERE id = 1"),
+    ("found", "sentiment.db", f"UPDATE sentiment_readings SET metadata_json = '{nested(600)}' WHERE id = 1"),
+    (
+        "found",
+        "jarvis.db",
+        "UPDATE treasury_orders SET order_json = replace(order_json, '{', '{\"x\":\"' || x'ff' || '\",')",
+    ),
+)
+
+
+@pytest.mark.parametrize("variant", ["found", "specified"])
+def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
+    """Build and second reader say the same of them."""
+    specimens.make(tmp_path / "data", variant=variant, seed=5, rows=1500)
+    for _, name, statement in (one for one in ODD_CELLS if one[0] == variant):
+        with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            assert connection.execute(statement).rowcount > 0, statement
+    place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+
+    done = pipeline.migrate(place, config.load(toml), toml)
+
+    assert [] == [(one.name, one.says) for one in done.verified.broken]
+    assert done.built.holds

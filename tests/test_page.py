@@ -145,6 +145,24 @@ def test_bars_are_wellformed_without_scripts():
     assert "a&lt;b&amp;" in drawn
 
 
+def test_one_row_has_a_bar_and_ten_times_as_many_one_step_more():
+    drawn = ET.fromstring(charts.bars("x", ["a", "b", "c"], {"rows": [1, 10, 100]}, logarithmic=True))  # noqa: S314 - drawn just now
+
+    of_bars = [node for node in drawn.iter() if "rect reactive" in node.get("class", "")]
+    short, middle, long = sorted(float(node.get("width")) for node in of_bars)
+    assert 5 < short < middle < long
+    assert pytest.approx(long - middle, rel=0.01) == middle - short
+
+
+def test_a_long_name_keeps_the_end_that_tells_it_from_others():
+    slow = [said(f"monitor/a_name_that_is_much_too_long_for_the_room_beside_a_chart[{case}]") for case in (1, 2)]
+
+    found = page.html(report(*slow))
+
+    assert "monitor/a_name_that_is_m…e_room_beside_a_chart[1]" in found
+    assert "monitor/a_name_that_is_m…e_room_beside_a_chart[2]" in found
+
+
 @pytest.mark.parametrize("what", ["name", "says", "complaint", "built"])
 def test_whatever_a_name_holds_it_is_shown_and_does_nothing(what):
     hostile = report(
@@ -179,7 +197,7 @@ def test_nothing_is_fetched_from_elsewhere():
     assert "default-src 'none'" in html
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; .ci/run installs one")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; .ci/run installs one where it can")
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_browser_shows_it_in_the_width_at_hand(tmp_path, width):
     tables = [f"core.table_{number}" for number in range(30)]

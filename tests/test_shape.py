@@ -13,9 +13,10 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "files", "findings",
-    "freshness", "functions", "held", "holders", "hooks", "lock", "lookups", "mapping", "mapping_checks", "place", "plain", "rate", "rebuild", "recovery", "records", "rehearsal",
-    "relational", "sqlite", "switch", "waivers",
+    "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra",
+    "files", "findings", "freshness", "functions", "guard", "held", "holders", "hooks", "lock", "lookups", "mapping",
+    "mapping_checks", "place", "plain", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
+    "switch", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {

@@ -166,7 +166,7 @@ def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, k
     where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"
     with trying(trials, target, where) as (connection, maker):
         row = maker.row(connection, table)
-        orphan = row | {child: "no such parent" if isinstance(row[child], str) else -1}
+        orphan = row | {child: "no such parent" if isinstance(row[child], str) else alive.no_id(connection, key)}
         is_refused(connection, where, table, orphan, "FOREIGN KEY constraint failed")
         is_accepted(connection, where, table, row)
         delete = f"DELETE FROM {sqlite.quoted(key.parent)} WHERE {sqlite.quoted(parent)} = ?"

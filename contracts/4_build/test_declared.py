@@ -9,14 +9,13 @@ import pytest
 from contracts import judgement
 from contracts.subject import Subject
 from migrator import catalogue, ddl
+from migrator.extra import ExtraIndex
 from migrator.relational import Index, Table, VirtualTable
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 #: What each database has beside the specified tables.
 OURS = ddl.read(catalogue.our_ddl())
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
-
-
 INDEXES = [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
 VIRTUAL_TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]
 
@@ -99,6 +98,22 @@ def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
     judgement.same(f"{target}.{index.name}", "index", expected=[index], found=found)
 
 
+@pytest.mark.clause("S14")
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
+    """As its owners wrote it, letter case and white space aside."""
+    with judged.read(target) as connection:
+        stored = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index'").fetchall())
+    for index in ordered:
+        if index.target == target:
+            judgement.same(
+                f"{target}.{index.name}",
+                "index that [decisions] extra_indexes orders",
+                expected=" ".join(index.stored.lower().split()),
+                found=" ".join((stored.get(index.name) or "").lower().split()),
+            )
+
+
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize(("target", "table"), VIRTUAL_TABLES, ids=_ids(VIRTUAL_TABLES))
 def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTable) -> None:
@@ -125,21 +140,22 @@ def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str)
 
 @pytest.mark.clause("S11")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
-def test_nothing_is_there_that_nobody_ordered(judged: Subject, target: str) -> None:
-    """Beside the specified objects only lineage, quarantine and carried tables may exist."""
+def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
+    """Beside the specified objects only lineage, quarantine, carried tables and indexes that the owners order may exist."""
     expected, found = SPECIFIED[target], judged.schema(target)
-    ordered = {
+    names = {
         *(table.name for table in expected.tables),
         *(index.name for index in expected.indexes),
         *(table.name for table in expected.virtual_tables),
         *(table.name for table in OURS.tables),
         *(index.name for index in OURS.indexes),
+        *(index.name for index in ordered if index.target == target),
     }
     things: list[Table | Index | VirtualTable] = [*found.tables, *found.indexes, *found.virtual_tables]
     strangers = [
         f"{type(thing).__name__.lower()} {thing.name}"
         for thing in things
-        if thing.name not in ordered and not thing.name.startswith("legacy_")
+        if thing.name not in names and not thing.name.startswith("legacy_")
     ]
     programs = [f"{program.kind} {program.name} on {program.table}" for program in found.programs]
     judgement.none(target, "unexpected object", sorted({*programs, *strangers}))

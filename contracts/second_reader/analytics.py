@@ -25,7 +25,7 @@ from contracts.second_reader.world import World
 _NEVER_STORED = always(None)
 _PROVIDERS = {"anthropic", "xai", "openai", "other"}
 _COMMANDS = ("/", "cli:", "code:", "vibe:")
-#: SQLite's integers are smaller, but for the least.
+#: SQLite's integers are smaller; the least is this one, negated.
 _INTEGERS = 2**63
 _COUNTS = ("total_requests", "failed_requests")
 _MEASURES = (
@@ -166,7 +166,9 @@ def _metrics(resolution: str, *, order: int) -> Reading:
                 return None
             # A count became a REAL like every measure; one beyond the integers has always been one.
             value = found[0]
-            whole = name in _COUNTS and isinstance(value, float) and value.is_integer() and abs(value) < _INTEGERS
+            whole = (
+                name in _COUNTS and isinstance(value, float) and value.is_integer() and -_INTEGERS <= value < _INTEGERS
+            )
             return int(value) if whole else value
 
         return say

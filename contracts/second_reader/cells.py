@@ -20,6 +20,8 @@ Row = dict[str, Cell]
 
 _CLASSES = {type(None): "NULL", int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
 _BLANKS = re.compile(r"[ \t\n\r]*")
+#: JSON that is nested deeper is left where it was: Python's parser gives up at about 1,000 levels.
+_DEEPEST = 500
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -102,13 +104,34 @@ _loads: Callable[[str], Any] = partial(json.loads, parse_constant=_refuse, objec
 
 
 def parsed(text: Cell) -> Any:
-    """Return what JSON text says, or None where it is none.  NUL and bytes that are no UTF-8 are in no JSON."""
+    """Return what JSON text says, or None where it is none.
+
+    NUL and bytes that are no UTF-8 are in no JSON; what is nested too deep for most parsers counts as none.
+    """
     if not isinstance(text, str) or "\0" in text or (not text.isprintable() and _odd(text)):
         return None
     try:
-        return _loads(text)
+        said = _loads(text)
     except (ValueError, RecursionError):
         return None
+    return None if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST else said
+
+
+def _depth(text: str) -> int:
+    """Return how deep sound JSON is nested; a number or a text is 0 deep."""
+    deepest = depth = 0
+    inside = skip = False
+    for letter in text:
+        if skip:
+            skip = False
+        elif inside:
+            inside, skip = letter != '"', letter == "\\"
+        elif letter == '"':
+            inside = True
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _odd(text: str) -> bool:

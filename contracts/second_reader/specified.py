@@ -48,7 +48,14 @@ def _same(world: World, database: str, target: str, table: str) -> Reading:
         variant=_VARIANT,
         target=f"{target}.{table}",
         key=next(column.name for column in shape.columns if column.primary_key),
-        forward={name: _became(world, name, linked[name][0]) if name in linked else cell(name) for name in names},
+        forward={
+            name: _became(world, name, linked[name][0])
+            if name in linked
+            else _named(world, name, parents[name][0])
+            if name in parents
+            else cell(name)
+            for name in names
+        },
         back={name: _came_from(world, name, linked[name][1]) if name in linked else cell(name) for name in names},
     )
 
@@ -58,6 +65,11 @@ def _became(world: World, name: str, parent: str) -> Say:
         return None if row[name] is None else world.became(parent, row[name])
 
     return say
+
+
+def _named(world: World, name: str, parent: str) -> Say:
+    """Say the text that names the parent; '' names none, but where a parent is called that."""
+    return lambda row: None if row[name] == "" and world.became(parent, "") is None else row[name]
 
 
 def _came_from(world: World, name: str, parent: str) -> Say:

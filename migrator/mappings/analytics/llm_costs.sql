@@ -28,8 +28,8 @@ SELECT
             WHEN typeof(s.metadata) <> 'text' THEN ''
             WHEN NOT json_valid(s.metadata) THEN ''
             WHEN json_type(s.metadata) <> 'object' THEN ''
-            -- It holds NUL or bytes that are no UTF-8.
-            WHEN text_cell(CAST(s.metadata AS BLOB)) NOT LIKE '"%' THEN ''
+            -- It holds NUL or bytes that are no UTF-8, or is nested too deep for other parsers.
+            WHEN NOT plain_json(CAST(s.metadata AS BLOB)) THEN ''
             ELSE ',"metadata":' || s.metadata
         END, 2) || '}', '{}') AS metadata
 FROM llm_costs.llm_usage AS s;

@@ -24,8 +24,8 @@ SELECT
             WHEN typeof(s.metadata_json) <> 'text' THEN ''
             WHEN NOT json_valid(s.metadata_json) THEN ''
             WHEN json_type(s.metadata_json) <> 'object' THEN ''
-            -- It holds NUL or bytes that are no UTF-8.
-            WHEN text_cell(CAST(s.metadata_json AS BLOB)) NOT LIKE '"%' THEN ''
+            -- It holds NUL or bytes that are no UTF-8, or is nested too deep for other parsers.
+            WHEN NOT plain_json(CAST(s.metadata_json AS BLOB)) THEN ''
             ELSE ',"metadata_json":' || s.metadata_json
         END, 2) || '}', '{}') AS metadata
 FROM sentiment.sentiment_readings AS s

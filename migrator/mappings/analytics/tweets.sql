@@ -22,8 +22,8 @@ SELECT
             WHEN typeof(s.cashtags) <> 'text' THEN ''
             WHEN NOT json_valid(s.cashtags) THEN ''
             WHEN json_type(s.cashtags) <> 'array' THEN ''
-            -- It holds NUL or bytes that are no UTF-8.
-            WHEN text_cell(CAST(s.cashtags AS BLOB)) NOT LIKE '"%' THEN ''
+            -- It holds NUL or bytes that are no UTF-8, or is nested too deep for other parsers.
+            WHEN NOT plain_json(CAST(s.cashtags AS BLOB)) THEN ''
             ELSE ',"cashtags":' || s.cashtags
         END, 2) || '}', '{}') AS metadata
 FROM jarvis_x_memory.tweets AS s;

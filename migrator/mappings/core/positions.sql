@@ -24,11 +24,13 @@ SELECT
     NULL AS pnl_usd,
     s.pnl_pct AS pnl_percent,
     CASE
-        WHEN typeof(s.take_profit_price) = 'real' AND s.take_profit_price <> 0 AND s.entry_price > 0
+        WHEN typeof(s.take_profit_price) = 'real' AND s.take_profit_price <> 0
+            AND typeof(s.entry_price) = 'real' AND s.entry_price > 0
         THEN (s.take_profit_price / s.entry_price - 1) * 100
     END AS take_profit_percent,
     CASE
-        WHEN typeof(s.stop_loss_price) = 'real' AND s.stop_loss_price <> 0 AND s.entry_price > 0
+        WHEN typeof(s.stop_loss_price) = 'real' AND s.stop_loss_price <> 0
+            AND typeof(s.entry_price) = 'real' AND s.entry_price > 0
         THEN (1 - s.stop_loss_price / s.entry_price) * 100
     END AS stop_loss_percent,
     NULL AS trailing_stop_enabled,
@@ -76,13 +78,13 @@ SELECT
     t.amount AS entry_amount_tokens,
     CASE
         WHEN t.take_profit_percent
-            IS (json_extract(t.metadata, '$.take_profit_price') / t.entry_price - 1) * 100
+            IS (json_extract(t.metadata, '$.take_profit_price') / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL) - 1) * 100
         THEN json_extract(t.metadata, '$.take_profit_price')
         ELSE t.entry_price * (1 + t.take_profit_percent / 100) + 0.0
     END AS take_profit_price,
     CASE
         WHEN t.stop_loss_percent
-            IS (1 - json_extract(t.metadata, '$.stop_loss_price') / t.entry_price) * 100
+            IS (1 - json_extract(t.metadata, '$.stop_loss_price') / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL)) * 100
         THEN json_extract(t.metadata, '$.stop_loss_price')
         ELSE t.entry_price * (1 - t.stop_loss_percent / 100) + 0.0
     END AS stop_loss_price,

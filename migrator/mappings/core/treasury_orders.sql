@@ -13,6 +13,7 @@ WITH sound AS (
         CASE
             -- json_valid stops reading at a NUL; the whole has to be JSON too.
             WHEN typeof(o.order_json) <> 'text' OR NOT json_valid('{"order":' || o.order_json || '}') THEN NULL
+            WHEN NOT plain_json(CAST(o.order_json AS BLOB)) THEN NULL
             WHEN iif(json_valid(o.order_json), json_type(o.order_json), '') = 'object' THEN o.order_json
         END AS order_json
     FROM jarvis.treasury_orders AS o

@@ -1,0 +1,127 @@
+"""The questions of the bot, asked of both sets: their parameters, plans, steps and answers.
+
+Each form is asked on a connection to the one database that it is meant for, as the bot has it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from migrator import sqlite
+from migrator.workload import Question
+
+#: A table of fewer rows is read whole sooner than by any index.
+BIG_ROWS = 100
+#: Named parameters of one asking.
+Values = Mapping[str, Any]
+
+_SCAN, _VIRTUAL, _SORT = "SCAN ", "VIRTUAL TABLE", "USE TEMP B-TREE"
+
+
+class Plan(NamedTuple):
+    """What EXPLAIN QUERY PLAN says.
+
+    Attributes:
+        scans: Lines that read a whole table or index, virtual tables and constant rows left out.
+        sorts: Lines that sort or group into a temporary B-tree.
+        lines: All lines.
+    """
+
+    scans: tuple[str, ...]
+    sorts: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str, Any]]:
+    """Return the named parameters of each asking, from what the databases at *legacy* and *target* hold."""
+    if not question.takes:
+        return [{}]
+    with closing(sqlite.memory()) as connection:
+        sqlite.attach(connection, legacy, question.legacy)
+        sqlite.attach(connection, target, question.target)
+        cursor = connection.execute(question.takes)
+        names = [name for name, *_ in cursor.description]
+        # A time of an empty table is NULL: there is nothing to ask about.
+        return [dict(zip(names, row, strict=True)) for row in cursor if None not in row]
+
+
+def plan(connection: sqlite3.Connection, sql: str, values: Values) -> Plan:
+    """Return how SQLite would answer *sql*."""
+    return as_plan(detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
+
+
+def as_plan(details: Iterable[str]) -> Plan:
+    """Return the lines of EXPLAIN QUERY PLAN, sorted out."""
+    lines = tuple(details)
+    scans = tuple(line for line in lines if line.startswith(_SCAN) and _VIRTUAL not in line and "CONSTANT" not in line)
+    return Plan(scans, tuple(line for line in lines if line.startswith(_SORT)), lines)
+
+
+def worse(ours: Plan, legacy: Plan) -> list[str]:
+    """Return what *ours* has to do that *legacy* had not: read a whole table, or sort."""
+    found = list(ours.scans[len(legacy.scans) :] if len(ours.scans) > len(legacy.scans) else ())
+    return found + list(ours.sorts[len(legacy.sorts) :] if len(ours.sorts) > len(legacy.sorts) else ())
+
+
+def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return columns and rows of the answer; of a statement that writes, the number of rows, and nothing stays written."""
+    if sql.startswith("SELECT"):
+        cursor = connection.execute(sql, values)
+        return [name for name, *_ in cursor.description], cursor.fetchall()
+    connection.execute("BEGIN")
+    try:
+        return ["rows"], [(connection.execute(sql, values).rowcount,)]
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: int = 1) -> int:
+    """Return how many instructions SQLite's virtual machine runs to answer *sql*: the same number on any machine.
+
+    They are counted by *every* so many: exactly by 1, where each costs a call.
+    """
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += every
+
+    factory = connection.text_factory
+    # Nobody looks at the answer, and text of a legacy database may be no text.
+    connection.text_factory = bytes
+    connection.execute("BEGIN")
+    connection.set_progress_handler(step, every)
+    try:
+        connection.execute(sql, values).fetchall()
+    finally:
+        connection.set_progress_handler(None, 1)
+        connection.text_factory = factory
+        connection.execute("ROLLBACK")
+    return count
+
+
+def normal(question: Question, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    """Return *rows* so that the two forms of an answer can be compared: instants and JSON by what they mean."""
+    kinds = ["time" if name in question.times else "json" if name in question.json else "" for name in columns]
+    return Counter(tuple(_meant(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in rows)
+
+
+def _meant(cell: Any, kind: str) -> Any:
+    if kind == "time":
+        if cell in (None, ""):
+            return None
+        if isinstance(cell, float):
+            return dt.datetime.fromtimestamp(round(cell, 6), dt.UTC)
+        read = dt.datetime.fromisoformat(cell)
+        return read.replace(tzinfo=read.tzinfo or dt.UTC).astimezone(dt.UTC)
+    if kind == "json":
+        return None if cell is None else json.dumps(json.loads(cell), sort_keys=True)
+    # 17 digits are the same double; sums of doubles in another order are not.
+    return float(f"{cell:.12g}") if isinstance(cell, float) else cell

@@ -1,0 +1,92 @@
+"""A legacy set and what is made of it, to ask the questions of the bot: of rows in quarantine both sides are rid."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contracts import asking, specimens
+from contracts import pair as pairs
+from migrator import catalogue, sqlite
+from migrator.sqlite import quoted
+from migrator.workload import Question
+
+_PLACES = {database.name: database.place for database in catalogue.legacy_databases()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sets:
+    """Both sets, private copies.
+
+    Attributes:
+        legacy: The folder of the legacy set, its rows in quarantine taken out.
+        consolidated: The folder of the three.
+    """
+
+    legacy: Path
+    consolidated: Path
+
+    def paths(self, question: Question) -> tuple[Path, Path]:
+        """Return the legacy database that *question* is asked of, and ours."""
+        return self.legacy / _PLACES[question.legacy], self.consolidated / catalogue.TARGETS[question.target]
+
+    @contextmanager
+    def both(self, question: Question) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
+        """Open both as the bot does."""
+        legacy, ours = self.paths(question)
+        with (
+            closing(sqlite.as_it_was(legacy, isolation_level=None)) as before,
+            closing(sqlite.application(ours)) as after,
+        ):
+            yield before, after
+
+    def values(self, question: Question) -> list[dict[str, Any]]:
+        """Return the named parameters of each asking."""
+        return asking.parameters(question, *self.paths(question))
+
+
+def sets(folder: Path, *, rows: int | None, seed: int = 0) -> Sets:
+    """Make a clean specimen of *rows* in *folder*, and what the tool makes of it."""
+    legacy = folder / "legacy"
+    specimens.make(legacy, rows=rows, seed=seed)
+    return of(legacy, folder)
+
+
+def of(legacy: Path, folder: Path) -> Sets:
+    """Return both sets below *folder*: a copy of the legacy set at *legacy* and what the tool makes of it."""
+    made = pairs.migrated(legacy, folder)
+    consolidated, asked = folder / "consolidated", folder / "asked"
+    consolidated.mkdir()
+    for name in catalogue.TARGETS.values():
+        sqlite.private_copy(made / name, consolidated / name)
+    for place in _PLACES.values():
+        if (legacy / place).is_file():
+            (asked / place).parent.mkdir(parents=True, exist_ok=True)
+            sqlite.private_copy(legacy / place, asked / place)
+    shutil.rmtree(folder / "migrated")
+    found = Sets(legacy=asked, consolidated=consolidated)
+    _without_quarantined(found)
+    return found
+
+
+def _without_quarantined(found: Sets) -> None:
+    """Take the rows that no target holds out of the legacy set: else the two could not give the same answers."""
+    keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
+    for name in catalogue.TARGETS.values():
+        with closing(sqlite.read(found.consolidated / name)) as connection:
+            for source, key in connection.execute("SELECT source, legacy_key FROM quarantine"):
+                database, _, table = source.partition(".")
+                keys[database, table].append((key,))
+    for (database, table), refused in keys.items():
+        with closing(sqlite.scratch(found.legacy / _PLACES[database])) as connection:
+            columns = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
+            ((key,),) = columns or [("rowid",)]
+            connection.execute("BEGIN")
+            connection.executemany(f"DELETE FROM {quoted(table)} WHERE {quoted(key)} = ?", refused)
+            connection.execute("COMMIT")

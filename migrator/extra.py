@@ -1,0 +1,98 @@
+"""Indexes beyond the specification, which the owners order: ``[decisions] extra_indexes``.
+
+Each is one statement that names its database, ``CREATE INDEX core.idx_lots_symbol ON tax_lots(symbol)``.  It is read
+when the configuration is, so that a misspelt column is a usage error and not a build that fails at its end.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from migrator import catalogue, sqlite
+from migrator.errors import UsageError
+
+#: How a carried table's name begins.
+CARRIED = "legacy_"
+
+_STATEMENT = re.compile(
+    rf"CREATE\s+INDEX\s+({'|'.join(catalogue.TARGETS)})\.(\w+)\s+(ON\s+(\w+)\s*\(.+)", re.IGNORECASE | re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraIndex:
+    """An index that the owners order.
+
+    Attributes:
+        target: ``core``, ``analytics`` or ``cache``.
+        name: Its name there.
+        table: The table there.
+        statement: What makes it, the database attached under its name.
+    """
+
+    target: str
+    name: str
+    table: str
+    statement: str
+
+    @property
+    def stored(self) -> str:
+        """What SQLite keeps of the statement: the same without the database."""
+        return re.sub(rf"\b{self.target}\.", "", self.statement, count=1, flags=re.IGNORECASE)
+
+
+def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraIndex, ...]:
+    """Return the indexes that *statements* make.
+
+    Raises:
+        UsageError: A statement is something else, or the database cannot have such an index; *path* is where it stands.
+    """
+    found: list[ExtraIndex] = []
+    for statement in statements:
+        match = _STATEMENT.fullmatch(statement.strip().rstrip(";").rstrip())
+        if match is None or ";" in match[0]:
+            raise UsageError(
+                f"decisions.extra_indexes: {statement!r} is no order for an index", where=path,
+                hint="say it like CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)",
+            )  # fmt: skip
+        found.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
+    for target in {one.target for one in found}:
+        with closing(sqlite.memory()) as connection:
+            connection.executescript(catalogue.target_ddl(target) + catalogue.our_ddl())
+            for one in found:
+                if one.target == target:
+                    _try(connection, one, path)
+    return tuple(found)
+
+
+def _try(connection: sqlite3.Connection, one: ExtraIndex, path: Path | None) -> None:
+    """Make the index on the empty tables."""
+    specified = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if one.table.lower() not in specified:
+        if not one.table.lower().startswith(CARRIED):
+            raise UsageError(f"decisions.extra_indexes: {one.target} has no table {one.table}", where=path)
+        known = _carried().get(one.table.lower())
+        if known is None:
+            # Of a file that nobody knows: build finds out what columns it has.
+            return
+        connection.execute(f"CREATE TABLE {sqlite.quoted(one.table)} ({', '.join(map(sqlite.quoted, known))})")
+    try:
+        connection.execute(one.stored)
+    except sqlite3.Error as error:
+        raise UsageError(f"decisions.extra_indexes: {one.statement!r}: {error}", where=path) from error
+
+
+@cache
+def _carried() -> dict[str, tuple[str, ...]]:
+    """Return the columns of each known legacy table, by the name that it has when it is carried, in lower case."""
+    return {
+        f"{CARRIED}{database.name}_{shape.table}".lower(): shape.names
+        for database in catalogue.legacy_databases()
+        for shape in database.shapes
+    }

@@ -1,0 +1,19 @@
+-- query:  entities_like
+-- legacy: jarvis_memory.entities
+-- target: analytics.ai_entities
+-- asked:  warm: a search by name
+-- takes:  SELECT DISTINCT '%' || substr(name, 1, 5) || '%' AS word FROM jarvis_memory.entities ORDER BY word LIMIT 10
+-- differs: an entity that only facts name has a row here, and had none there
+-- times:  updated_at
+SELECT name, entity_type, updated_at
+FROM entities
+WHERE name LIKE :word
+ORDER BY updated_at DESC
+LIMIT 10;
+
+-- consolidated:
+SELECT name, entity_type, last_referenced
+FROM ai_entities
+WHERE name LIKE :word
+ORDER BY last_referenced DESC
+LIMIT 10;

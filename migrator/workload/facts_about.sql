@@ -1,0 +1,19 @@
+-- query:  facts_about
+-- legacy: jarvis_memory.facts
+-- target: analytics.ai_facts
+-- asked:  hot: the context of an answer
+-- takes:  SELECT DISTINCT lower(substr(fact, 1, instr(fact, ' ') - 1)) AS word FROM jarvis_memory.facts
+--         WHERE substr(fact, 1, instr(fact, ' ') - 1) NOT GLOB '*[^a-zA-Z]*' AND instr(fact, ' ') > 1 ORDER BY word LIMIT 10
+-- differs: the legacy index knows words by their stems, LIKE does not
+-- costs:  no full-text index over facts is specified: a word is looked for in every fact, and no index of SQLite's mends that; a full-text table would
+SELECT f.id, f.fact
+FROM facts AS f
+JOIN facts_fts AS x ON f.id = x.rowid
+WHERE facts_fts MATCH :word
+ORDER BY f.id;
+
+-- consolidated:
+SELECT id, fact
+FROM ai_facts
+WHERE ' ' || replace(replace(fact, ',', ' '), '.', ' ') || ' ' LIKE '% ' || :word || ' %'
+ORDER BY id;

@@ -1,0 +1,15 @@
+-- query:  messages_latest
+-- legacy: telegram_memory.messages
+-- target: analytics.telegram_messages
+-- asked:  warm: what was said last, by anybody
+-- times:  timestamp
+SELECT username, content, timestamp
+FROM messages
+ORDER BY id DESC
+LIMIT 50;
+
+-- consolidated:
+SELECT username, message, timestamp
+FROM telegram_messages
+ORDER BY id DESC
+LIMIT 50;

@@ -1,0 +1,14 @@
+-- query:  tweets_by_category
+-- legacy: jarvis_x_memory.tweets
+-- target: analytics.tweets
+-- asked:  warm: statistics
+-- costs:  the category has no column: it is read out of the JSON of every post, and sorted
+-- mends:  CREATE INDEX analytics.idx_tweets_category ON tweets(json_extract(metadata, '$.category'))
+SELECT category, count(*)
+FROM tweets
+GROUP BY category;
+
+-- consolidated:
+SELECT json_extract(metadata, '$.category') AS category, count(*)
+FROM tweets
+GROUP BY json_extract(metadata, '$.category');

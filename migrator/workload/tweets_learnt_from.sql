@@ -1,0 +1,17 @@
+-- query:  tweets_learnt_from
+-- legacy: jarvis_x_memory.tweets
+-- target: analytics.tweets
+-- asked:  warm: what the bot learns from
+-- takes:  SELECT strftime('%Y-%m-%dT%H:%M:%S', max(posted_at), '-30 days') AS since FROM jarvis_x_memory.tweets
+-- costs:  the category has no column: it is read out of the JSON of the posts, and they are sorted by it
+-- mends:  CREATE INDEX analytics.idx_tweets_category ON tweets(json_extract(metadata, '$.category'))
+SELECT category, count(*), avg(engagement_likes), avg(engagement_retweets), avg(engagement_replies)
+FROM tweets
+WHERE posted_at > :since
+GROUP BY category;
+
+-- consolidated:
+SELECT json_extract(metadata, '$.category') AS category, count(*), avg(likes), avg(retweets), avg(replies)
+FROM tweets
+WHERE timestamp > replace(substr(:since, 1, 19), 'T', ' ')
+GROUP BY json_extract(metadata, '$.category');

@@ -1,0 +1,131 @@
+"""A small legacy set, built and ready to be switched, and a switch that is watched or dies at any of its durable steps.
+
+Four legacy files, one or more for each consolidated database; in memory where the system has a folder for that, since a
+switch waits for the disk at each step.  The contracts are judged elsewhere: evidence is not asked for.
+"""
+
+import contextlib
+import os
+import shutil
+import traceback
+from unittest import mock
+
+import generated
+
+from contracts import specimens
+from migrator import backup as backups
+from migrator import config, cutover, examiners, files, pipeline, switch
+from migrator.errors import Refused
+from migrator.inventory import inventory
+
+#: What stays of a specimen: core twice, analytics, cache.
+KEPT = {"jarvis", "alerts", "jarvis_memory", "file_cache", "migrator"}
+#: What a switch does to the disk: each may be the last thing that happens.
+STEPS = ("replace", "link", "point", "remove", "rewrite", "write", "remove_folder", "sync_folder")
+
+
+def make(home):
+    """Make the set below the new folder *home*, and build it."""
+    specimens.make(home / "data", seed=7, rows=60, wal=True)
+    for path in sorted((home / "data").rglob("*")):
+        if path.is_file() and path.name.partition(".")[0] not in KEPT:
+            path.unlink()
+    build(home)
+    return home
+
+
+def place_of(home):
+    return pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+
+
+@contextlib.contextmanager
+def in_this_process():
+    """Have inventory examine files in this process: its child takes longer to start than all the rest."""
+    with mock.patch.object(examiners, "examine", generated._examined):
+        yield
+
+
+def build(home):
+    """Take a snapshot and build from it: what ``migrator migrate`` does before the contracts judge it."""
+    place, configuration = place_of(home)
+    with in_this_process():
+        built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+    assert built.holds
+
+
+def cut_over(home):
+    """Switch to the consolidated set."""
+    place, configuration = place_of(home)
+    with in_this_process():
+        snapshot = backups.latest(place.backups, read_back=inventory)
+        wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    if reasons := cutover.refusals(wanted):
+        raise Refused("; ".join(reasons))
+    return cutover.cutover(wanted, snapshot, waiting=print)
+
+
+def roll_back(home):
+    """Switch back."""
+    place, configuration = place_of(home)
+    with in_this_process():
+        done = pipeline.rollback(place, configuration, execute=True)
+    if not done.executed:
+        raise Refused("; ".join((*done.refusals, *done.holders)))
+    return done
+
+
+@contextlib.contextmanager
+def after_each_step(called):
+    """Call *called* with its number and name after each durable step."""
+    count = 0
+
+    def counting(name, step):
+        def counted(*arguments):
+            nonlocal count
+            done = step(*arguments)
+            count += 1
+            called(count, name)
+            return done
+
+        return counted
+
+    with contextlib.ExitStack() as stack:
+        for name in STEPS:
+            stack.enter_context(mock.patch.object(files, name, counting(name, getattr(files, name))))
+        yield
+
+
+def steps_of(deed, home):
+    """Do *deed*; return how many durable steps it made."""
+    steps = []
+    with after_each_step(lambda number, _: steps.append(number)):
+        deed(home)
+    return len(steps)
+
+
+def die_after(deed, home, last):
+    """Do *deed* in a child that is dead right after its durable step number *last*; return whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with after_each_step(lambda number, _: os._exit(9) if number == last else None):
+                deed(home)
+            os._exit(0)
+        finally:
+            # Only an error comes here: it must not go on into what the parent has to do.
+            traceback.print_exc()
+            os._exit(8)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, 9), f"{deed.__name__} did not die but failed"
+    return code == 9
+
+
+def copied(home, into):
+    """Return a copy of *home* that may be spoilt."""
+    shutil.rmtree(into, ignore_errors=True)
+    return shutil.copytree(home, into, symlinks=True)
+
+
+def last_switch(home):
+    return switch.read(home / "data")

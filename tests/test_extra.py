@@ -1,0 +1,111 @@
+"""Indexes beyond the specification: what may be ordered, what is made, what the contracts accept."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import pair as pairs
+from contracts import subject
+from migrator import config, extra, inventory, plan, sqlite
+from migrator.errors import UsageError
+
+CONTRACTS = Path(contracts.__file__).parent
+LOTS = "CREATE INDEX core.idx_lots_symbol ON tax_lots(symbol)"
+ENGAGEMENT = "create index analytics.idx_engagement on legacy_jarvis_admin_engagement (user_id, timestamp DESC)"
+
+
+def test_an_order_is_read():
+    lots, engagement = extra.read([f" {LOTS};\n", ENGAGEMENT])
+
+    assert ("core", "idx_lots_symbol", "tax_lots", LOTS) == (lots.target, lots.name, lots.table, lots.statement)
+    assert "CREATE INDEX idx_lots_symbol ON tax_lots(symbol)" == lots.stored
+    assert ("analytics", "legacy_jarvis_admin_engagement") == (engagement.target, engagement.table)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DROP INDEX core.idx_trades_via", "is no order for an index"),
+        ("CREATE UNIQUE INDEX core.x ON tax_lots(symbol)", "is no order for an index"),
+        ("CREATE INDEX x ON tax_lots(symbol)", "is no order for an index"),
+        ("CREATE INDEX jarvis.x ON trades(symbol)", "is no order for an index"),
+        (f"{LOTS}; DROP TABLE config", "is no order for an index"),
+        ("CREATE INDEX core.x ON tax_lots(symbl)", "symbl"),
+        ("CREATE INDEX core.idx_trades_via ON tax_lots(symbol)", "already exists"),
+        ("CREATE INDEX core.x ON tweets(tweet_id)", "core has no table tweets"),
+        ("CREATE INDEX core.x ON legacy_tax_sales(symbl)", "symbl"),
+    ],
+)
+def test_what_cannot_be_made_is_a_usage_error(statement, message):
+    with pytest.raises(UsageError, match=message):
+        extra.read([statement])
+
+
+def test_a_table_of_a_file_that_nobody_knows_is_left_to_the_build():
+    (one,) = extra.read(["CREATE INDEX core.x ON legacy_notes_notes(id)"])
+
+    assert "legacy_notes_notes" == one.table
+
+
+def ordering(legacy, *statements):
+    """Add an order to the configuration of *legacy*."""
+    path = legacy / "migrator.toml"
+    written = path.read_text(encoding="utf-8")
+    orders = ", ".join(f'"{statement}"' for statement in statements)
+    path.write_text(written.replace("[decisions]\n", f"[decisions]\nextra_indexes = [{orders}]\n"), encoding="utf-8")
+
+
+def test_an_index_on_a_carried_table_that_is_not_there_is_refused(tmp_path):
+    legacy = pairs.specimen(tmp_path, rows=0)
+    ordering(legacy, "CREATE INDEX core.x ON legacy_notes_notes(id)")
+    decided = config.load(legacy / "migrator.toml")
+
+    planned = plan.plan(inventory.inventory(legacy), decided, disk=legacy)
+
+    assert ["orders x on core.legacy_notes_notes" in one for one in planned.refusals] == [True]
+
+
+def judge(pytester, legacy, consolidated, *names):
+    asked = ["--legacy-dir", str(legacy), "--consolidated-dir", str(consolidated), "-p", "no:cacheprovider"]
+    run = pytester.inline_run(str(CONTRACTS), *asked, "--import-mode=importlib", "-k", " or ".join(names))
+    assert run.listoutcomes()[0], "no contract held"
+    return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in run.getfailures()}
+
+
+@pytest.mark.slow
+def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
+    names = ("test_ordered_index", "test_nothing_is_there", "test_findings", "test_statistics", "test_index_is")
+    legacy = pairs.specimen(tmp_path / "legacy", rows=300)
+    # It mends a finding of the design, which is then no silent repair.
+    mended = "CREATE INDEX core.idx_tax_lots_trade_id ON tax_lots(trade_id)"
+    ordering(legacy, LOTS, ENGAGEMENT, mended)
+    stage = pairs.migrated(legacy, tmp_path)
+
+    assert {} == judge(pytester, legacy, stage, *names)
+
+    with closing(sqlite.scratch(stage / "jarvis_core.db")) as core:
+        core.execute("DROP INDEX idx_lots_symbol")
+        core.execute("CREATE INDEX idx_of_mine ON tax_lots(symbol)")
+        core.execute("ANALYZE")
+    failed = judge(pytester, legacy, stage, *names)
+
+    assert {"test_ordered_index_is_there[core]", "test_nothing_is_there_that_nobody_ordered[core]"} == failed.keys()
+    assert "idx_lots_symbol" in failed["test_ordered_index_is_there[core]"]
+    assert "index idx_of_mine" in failed["test_nothing_is_there_that_nobody_ordered[core]"]
+
+
+@pytest.mark.slow
+def test_without_an_order_the_same_index_is_a_stranger(pytester, tmp_path):
+    subject.make_empty_set(tmp_path)
+    with closing(sqlite.scratch(tmp_path / "jarvis_core.db")) as core:
+        core.execute("CREATE INDEX idx_tax_lots_trade_id ON tax_lots(trade_id)")
+    run = pytester.inline_run(str(CONTRACTS), "--consolidated-dir", str(tmp_path), "-p", "no:cacheprovider")
+
+    failed = {report.nodeid.rpartition("::")[2] for report in run.getfailures()}
+
+    assert {
+        "test_nothing_is_there_that_nobody_ordered[core]",
+        "test_findings_are_those_of_the_specification[core]",
+    } == failed

@@ -1,0 +1,587 @@
+"""What somebody who may write to the data directory can do to the tool, and what the tool must not tell: nothing.
+
+Links and devices where databases or our own files should be, files of other users, hostile schemas, modes of what is
+written, and private values in anything that is shown or kept beside the databases.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import migrator
+from contracts import specimens
+from migrator import backup as backups
+from migrator import config, cutover, envfile, examine, files, guard, pipeline, sqlite, switch
+from migrator.errors import DdlError, MigratorError, Refused, SourceError, UsageError
+from migrator.inventory import inventory
+from migrator.lock import locked
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+#: A user who is neither root nor anybody here.
+SOMEBODY = 12345
+CANARY = "CANARY"
+
+
+def run(verb, data, *arguments, umask=0o022, environment=None, given=None):
+    """Run *verb* on *data* under *umask*; nothing may take longer than two minutes."""
+    return subprocess.run(
+        [sys.executable, "-m", "migrator", verb, "--data-dir", data, *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        umask=umask,
+        env=os.environ | (environment or {}),
+    )
+
+
+def one_sentence(done, code):
+    assert code == done.returncode, (done.stdout, done.stderr)
+    assert 1 == len(done.stderr.strip().splitlines()), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(name="made", scope="module")
+def _made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "data"
+    specimens.make(folder, rows=300, seed=3)
+    return folder
+
+
+@pytest.fixture(name="data")
+def _data(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "home" / "data")
+
+
+@pytest.fixture(name="outside")
+def _outside(tmp_path):
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "kept").write_text("not yours", encoding="utf-8")
+    return folder
+
+
+def image(folder):
+    return {path: (path.lstat().st_mode, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
+def place_of(data):
+    return pipeline.Place(data), config.load(data / "migrator.toml")
+
+
+# ---------------------------------------------------------------- what lies under our names
+
+
+def a_link_for_backups(data, outside):
+    (data / "backup").symlink_to(outside)
+
+
+def a_link_for_the_rest(data, outside):
+    (data / ".migrator").symlink_to(outside)
+
+
+def a_link_for_the_stage(data, outside):
+    (data / ".migrator").mkdir(mode=0o700)
+    (data / ".migrator" / "stage").symlink_to(outside)
+
+
+def a_link_for_the_lock(data, outside):
+    (data / ".migrator").mkdir(mode=0o700)
+    (data / ".migrator" / "lock").symlink_to(outside / "kept")
+
+
+def a_link_for_the_evidence(data, outside):
+    (data / ".migrator").mkdir(mode=0o700)
+    (data / ".migrator" / "evidence.json").symlink_to(outside / "kept")
+
+
+def a_link_for_a_run(data, outside):
+    (data / "backup").mkdir(mode=0o700)
+    (data / "backup" / "0001").symlink_to(outside)
+
+
+def a_fifo_for_the_switch(data, _outside):
+    (data / ".migrator").mkdir(mode=0o700)
+    os.mkfifo(data / ".migrator" / "switch.json")
+
+
+def a_socket_for_the_lock(data, _outside):
+    (data / ".migrator").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = Path.cwd()
+        os.chdir(data / ".migrator")  # the name of a socket may have a hundred bytes
+        listening.bind("lock")
+        os.chdir(here)
+
+
+def a_folder_that_everybody_may_change(data, _outside):
+    (data / ".migrator").mkdir()
+    (data / ".migrator").chmod(0o777)
+
+
+OURS = [
+    a_link_for_backups,
+    a_link_for_the_rest,
+    a_link_for_the_stage,
+    a_link_for_the_lock,
+    a_link_for_the_evidence,
+    a_link_for_a_run,
+    a_fifo_for_the_switch,
+    a_socket_for_the_lock,
+    a_folder_that_everybody_may_change,
+]
+
+
+@pytest.mark.parametrize("deed", OURS)
+def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, outside, deed):
+    data = tmp_path / "data"
+    data.mkdir()
+    deed(data, outside)
+    before = image(outside)
+
+    with pytest.raises(Refused, match="look at it, and move it away"), locked(data):
+        pass
+    with pytest.raises(Refused, match="look at it, and move it away"):
+        pipeline.recover(pipeline.Place(data))
+    assert before == image(outside)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deed", OURS)
+@pytest.mark.parametrize("verb", ["plan", "migrate", "status"])
+def test_every_verb_refuses_it_in_one_sentence(data, outside, verb, deed):
+    deed(data, outside)
+    before = image(outside)
+
+    one_sentence(run(verb, data), 3)
+    assert before == image(outside)
+
+
+@AS_ROOT
+def test_our_folder_in_the_hands_of_another_user_is_refused(tmp_path):
+    data = tmp_path / "data"
+    (data / ".migrator").mkdir(parents=True)
+    os.chown(data / ".migrator", SOMEBODY, SOMEBODY)
+
+    with pytest.raises(Refused, match="belongs to another user"):
+        guard.guard(data)
+
+
+def test_what_we_and_a_switch_under_way_leave_is_ours(tmp_path):
+    data = tmp_path / "data"
+    (data / ".migrator" / "new").mkdir(parents=True)
+    (data / ".migrator" / "new" / "jarvis.db").symlink_to("../../jarvis_core.db")
+    (data / ".migrator" / "active").symlink_to("new")
+    (data / "backup" / "0001" / "originals").mkdir(parents=True)
+
+    guard.guard(data)
+    guard.guard(tmp_path / "nowhere")
+
+
+def test_a_data_directory_may_itself_be_reached_by_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "real")
+
+    with locked(tmp_path / "data"):
+        assert (tmp_path / "real" / ".migrator" / "lock").is_file()
+
+
+@pytest.mark.parametrize("deed", [files.make_private_folder, lambda path: files.append(path, "x")])
+def test_a_link_is_neither_used_as_a_folder_nor_appended_to(tmp_path, outside, deed):
+    (tmp_path / "ours").symlink_to(outside if deed is files.make_private_folder else outside / "kept")
+    before = image(outside)
+
+    with pytest.raises(OSError, match=r"link|Too many"):
+        deed(tmp_path / "ours")
+    assert before == image(outside)
+
+
+# ---------------------------------------------------------------- sources
+
+
+def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, outside):
+    shutil.copy(data / "tax.db", outside / "tax.db")
+    place, configuration = place_of(data)
+    planned = pipeline.plan(place, configuration)
+    (data / "tax.db").unlink()
+    (data / "tax.db").symlink_to(outside / "tax.db")
+
+    with pytest.raises(SourceError, match="not a regular file"):
+        backups.backup(planned, place.backups, read_back=inventory)
+    assert [] == list(outside.glob("tax.db-*"))
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
+    (data / f"tax.db{suffix}").symlink_to(outside / "kept")
+    before = image(outside)
+
+    (found,) = [one for one in inventory(data).databases if one.place.name == "tax.db"]
+
+    assert "a symbolic link, which is not followed" == found.reason
+    assert before == image(outside)
+    with pytest.raises(Refused):
+        pipeline.backup(pipeline.plan(*place_of(data)), place_of(data)[0])
+
+
+@pytest.mark.parametrize("name", ["../outside/x.db", "/etc/x.db", "a/../../x.db", "\0", "x\ny"])
+def test_a_name_in_the_configuration_reaches_no_file(data, outside, name):
+    shutil.copy(data / "custom.db", outside / "x.db")
+    with (data / "migrator.toml").open("a", encoding="utf-8") as toml:
+        toml.write(f'\n[files]\n{json.dumps(name)} = "carry:core"\n')
+    try:
+        planned = pipeline.plan(*place_of(data))
+    except UsageError:
+        return
+    assert not [one for one in planned.inventory.databases if one.place.name == "x.db"]
+    assert any("which is not there" in finding for finding in planned.findings)
+
+
+def test_dots_in_an_included_path_are_resolved_and_a_link_is_not_followed(data, outside):
+    shutil.copy(data / "custom.db", outside / "notes.db")
+    (outside / "linked.db").symlink_to(outside / "notes.db")
+    (data.parent / "way").symlink_to(outside)
+
+    included = inventory(data, include=[data.parent / "way" / ".." / "outside" / "notes.db"])
+    linked = inventory(data, include=[outside / "linked.db"])
+
+    assert [outside.resolve() / "notes.db"] == [one.path for one in included.databases if one.place.name == "notes.db"]
+    (found,) = [one for one in linked.databases if one.place.name == "linked.db"]
+    assert "unreadable" == found.verdict.value
+
+
+# ---------------------------------------------------------------- the stage and the .env
+
+
+@pytest.fixture(name="staged", scope="module")
+def _staged(made, tmp_path_factory):
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
+    place, configuration = place_of(folder)
+    pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+    return folder
+
+
+@pytest.fixture(name="built")
+def _built(staged, tmp_path):
+    return shutil.copytree(staged, tmp_path / "home" / "data", symlinks=True)
+
+
+def prepared(data):
+    place, configuration = place_of(data)
+    snapshot = backups.latest(place.backups, read_back=inventory)
+    return cutover.prepare(pipeline.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("second", [Path.symlink_to, Path.hardlink_to])
+def test_a_stage_that_has_a_second_name_is_not_installed(built, outside, second):
+    core = built / ".migrator" / "stage" / "jarvis_core.db"
+    wanted, snapshot = prepared(built)
+    shutil.move(core, outside / "core.db")
+    second(core, outside / "core.db")
+    before = image(outside)
+
+    assert 1 == len(cutover.refusals(wanted))
+    with pytest.raises(Refused):
+        cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+    assert before == image(outside)
+    assert not (built / "jarvis.db").is_symlink()
+
+
+@pytest.mark.slow
+@AS_ROOT
+def test_files_of_two_users_are_refused_and_what_root_makes_belongs_to_the_owner(built):
+    for path in [built.parent, built, *built.rglob("*")]:
+        os.chown(path, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    (built.parent / ".env").touch()
+    wanted, snapshot = prepared(built)
+    os.chown(built / "tax.db", SOMEBODY + 1, SOMEBODY)
+    (said,) = cutover.refusals(wanted)
+    assert re.search(r"belongs to user 1234\d and .* to user 1234\d", said)
+
+    os.chown(built / "tax.db", SOMEBODY, SOMEBODY)
+    assert [] == cutover.refusals(wanted)
+    with locked(built):
+        cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+    os.chown(built.parent / ".env", SOMEBODY, SOMEBODY)
+
+    strangers = [path for path in built.rglob("*") if path.lstat().st_uid != SOMEBODY and not path.is_symlink()]
+    assert [] == strangers
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_an_env_that_is_no_file_makes_nobody_wait(tmp_path, kind):
+    path = tmp_path / ".env"
+    os.mkfifo(path) if kind == "fifo" else path.mkdir()
+
+    assert envfile.flag(path) is False
+    with pytest.raises(Refused, match="is no regular file"):
+        envfile.set_flag(path, on=True)
+
+
+def test_a_switch_file_that_is_a_fifo_makes_no_application_wait(tmp_path):
+    (tmp_path / ".migrator").mkdir(mode=0o700)
+    os.mkfifo(tmp_path / ".migrator" / "switch.json")
+
+    with pytest.raises(MigratorError, match="not a regular file"):
+        switch.read(tmp_path)
+
+
+# ---------------------------------------------------------------- hostile schemas
+
+
+HOSTILE = {
+    "a view that loads code": "CREATE VIEW tip AS SELECT load_extension('/tmp/x.so') AS a",
+    "a trigger that writes": (
+        "CREATE TABLE t (a); CREATE TABLE hit (a);"
+        " CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO hit VALUES (1); END; INSERT INTO t VALUES (1);"
+        " DELETE FROM hit"
+    ),
+    "a default that calls a function": "CREATE TABLE t (a, b DEFAULT (load_extension('x'))); INSERT INTO t VALUES (1, 2)",
+    "a generated column that takes long": (
+        "CREATE TABLE t (a, b AS (hex(zeroblob(1000)))); INSERT INTO t (a) VALUES (1)"
+    ),
+    "a view that never ends": (
+        "CREATE VIEW tip AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) AS a FROM r"
+    ),
+    "a view of itself": "CREATE VIEW tip AS SELECT * FROM tip",
+    "an index over a function": "CREATE TABLE t (a); CREATE INDEX i ON t (abs(a)); INSERT INTO t VALUES (1)",
+}
+
+
+@pytest.mark.parametrize("sql", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_of_a_hostile_schema_runs(data, sql):
+    with closing(sqlite3.connect(data / "custom.db", isolation_level=None)) as connection:
+        connection.executescript(sql)
+
+    place, configuration = place_of(data)
+    planned = pipeline.plan(place, configuration)
+    built = pipeline.build(place, configuration, pipeline.backup(planned, place))
+
+    assert built.holds
+    with closing(sqlite3.connect(place.stage / "jarvis_core.db")) as core:
+        names = {name for (name,) in core.execute("SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger')")}
+        assert set() == names
+        if "legacy_custom_hit" in {name for (name,) in core.execute("SELECT name FROM sqlite_schema")}:
+            assert [] == core.execute("SELECT * FROM legacy_custom_hit").fetchall()
+
+
+def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE t (a)")
+        made.commit()
+
+    for opened in (
+        sqlite.read,
+        sqlite.scratch,
+        lambda path: sqlite.take_over(path, 1),
+        lambda path: sqlite.lock(path, 1),
+    ):
+        with closing(opened(path)) as connection:
+            assert [(0,)] == connection.execute("PRAGMA trusted_schema").fetchall(), opened
+            assert [(1,)] == connection.execute("PRAGMA cell_size_check").fetchall(), opened
+            assert connection.execute("PRAGMA mmap_size").fetchall() in ([(0,)], []), opened
+            with pytest.raises(sqlite3.OperationalError, match=r"not authorized|no such function"):
+                connection.execute("SELECT load_extension('x')")
+
+
+def test_a_build_trusts_no_source_either(data):
+    place, configuration = place_of(data)
+    snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
+    from migrator import build  # noqa: PLC0415 - the bench is an inner part of it
+
+    paths = {one.known_as: one.path for one in snapshot.inventory.databases}
+    place.stage.mkdir(parents=True, mode=0o700)
+    with closing(build.Bench("core", place.stage / "jarvis_core.db", paths)) as bench:
+        bench.need(["custom"])
+        assert [(0,)] == bench.connection.execute("PRAGMA trusted_schema").fetchall()
+        assert [(1,)] == bench.connection.execute("PRAGMA cell_size_check").fetchall()
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            bench.connection.execute("CREATE TABLE custom.x (a)")
+
+
+def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
+    """PRAGMA writable_schema lets anybody put anything into sqlite_schema; SQLite reads the first statement of it."""
+    with closing(sqlite3.connect(data / "custom.db", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a); DROP TABLE t' WHERE name = 't'")
+    place, configuration = place_of(data)
+
+    with pytest.raises(DdlError, match="is more than one statement"):
+        pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+
+
+def test_an_examination_may_only_read(tmp_path):
+    """Whatever a schema says: the authorizer of the child refuses everything that writes, attaches or loads."""
+    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_FUNCTION, None, "load_extension")
+    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_ATTACH, str(tmp_path))
+    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_PRAGMA, "writable_schema", "ON")
+    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_INSERT, "t")
+
+
+# ---------------------------------------------------------------- modes, and what is told
+
+
+def decided(data, quarantined):
+    """Say what the owners say before they cut over."""
+    toml = data / "migrator.toml"
+    text = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {quarantined}", toml.read_text(encoding="utf-8"))
+    toml.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path):
+    data = shutil.copytree(made, tmp_path / "home" / "data")
+    for path in data.rglob("*.db"):
+        path.chmod(0o640)
+    given = set(data.parent.rglob("*"))
+    migrated = run("migrate", data, "--json", umask=0)
+    assert 0 == migrated.returncode, migrated.stderr
+    decided(data, sum(sum(one["quarantined"].values()) for one in json.loads(migrated.stdout)["built"]["targets"]))
+    assert 0 == run("report", data, "--output", data.parent / "page.html", umask=0).returncode
+    pair = ["--legacy", data / "backup" / "0001", "--consolidated", data / ".migrator" / "stage"]
+    assert 0 == run("verify", data, *pair, "--evidence", data.parent / "pair.json", umask=0).returncode
+    there = run("cutover", data, "--execute", "--catch-up", umask=0)
+    assert 0 == there.returncode, there.stdout + there.stderr
+    writes = "import migrator, sys; c = migrator.connect('jarvis.db', data_dir=sys.argv[1]); c.execute('PRAGMA user_version')"
+    subprocess.run([sys.executable, "-c", writes, data], check=True, umask=0)
+    open_to_others = others_may(data.parent, given)
+    back = run("monitor", data, "--events", "-", umask=0, given='{"ok": 900, "failed": 100}\n')
+    assert 4 == back.returncode, back.stderr
+
+    assert {} == open_to_others
+    assert {} == others_may(data.parent, given)
+    # What went back has the mode that it had.
+    assert 0o640 == stat.S_IMODE((data / "jarvis.db").stat().st_mode)
+
+
+def others_may(folder, given):
+    """Return the modes of what is below *folder*, was not *given* and is open to others than its owner; links have none."""
+    return {
+        str(path.relative_to(folder)): oct(stat.S_IMODE(path.lstat().st_mode))
+        for path in folder.rglob("*")
+        if path not in given
+        and not path.is_symlink()
+        and stat.S_IMODE(path.lstat().st_mode) & 0o077
+        # The originals, and copies of them that went back, keep the modes they had.
+        and not {"originals", "rolled-back"} & set(path.parts)
+    }
+
+
+#: Columns that are shown on purpose: keys, names and kinds; a report is of no use without them.
+SHOWN = re.compile(r"(^|_)(id|key|name|address|entity|signature|component|symbol|provider|endpoint|user_id|wallet)$")
+
+
+def plant_canaries(folder):
+    """Put a canary into every text that is no key and that no constraint or mapping asks for a word; return how many."""
+    planted = 0
+    for path in sorted(folder.glob("**/*.db")):
+        if {"backup", ".migrator"} & set(path.parts):
+            continue
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.text_factory = bytes
+            tables = connection.execute(
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+            ).fetchall()
+            for (name,) in tables:
+                table = sqlite.quoted(name.decode())
+                for column, kind, key in connection.execute(
+                    "SELECT name, type, pk FROM pragma_table_info(?)", (name.decode(),)
+                ).fetchall():
+                    if key or kind.upper() not in (b"TEXT", b"") or SHOWN.search(column.decode()):
+                        continue
+                    cell = sqlite.quoted(column.decode())
+                    try:
+                        planted += connection.execute(
+                            f"UPDATE {table} SET {cell} = {CANARY!r} || {cell} WHERE typeof({cell}) = 'text'"
+                            f" AND rowid % 3 = 0 AND {cell} LIKE '% %'"
+                        ).rowcount
+                        planted += connection.execute(
+                            f"UPDATE {table} SET {cell} = {CANARY!r} || rowid WHERE rowid IN"
+                            f" (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT 1)"
+                        ).rowcount
+                    except sqlite3.Error:
+                        continue  # a shadow table, or a constraint of the legacy file refuses it
+    return planted
+
+
+def tattling(folder, *said):
+    """Return what tells a canary: files below *folder* that are no databases, and outputs."""
+    found = [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not path.read_bytes().startswith(sqlite.MAGIC)
+        and not path.name.endswith(("-wal", "-shm"))
+        and CANARY.encode() in path.read_bytes()
+    ]
+    return found + [one for done in said for one in (done.stdout, done.stderr) if CANARY in one]
+
+
+@pytest.mark.slow
+def test_no_private_value_is_told(tmp_path):
+    """Neither when all is well nor when contracts are broken, a switch is refused, or the monitor goes back."""
+    home = tmp_path / "home"
+    data = home / "data"
+    specimens.make(data, rows=300, seed=3, dirty=True)
+    assert plant_canaries(data) > 50
+    (home / "told").write_text(CANARY, encoding="utf-8")
+    assert ["told"] == tattling(home)
+    (home / "told").unlink()
+    said = [run("inventory", data), run("inventory", data, "--json"), run("plan", data), run("plan", data, "--json")]
+    said += [run("migrate", data, "--json")]
+    quarantined = sum(sum(one["quarantined"].values()) for one in json.loads(said[-1].stdout)["built"]["targets"])
+    assert quarantined > 0
+    # A broken contract of each kind: values, rows, text.
+    for target in ("core", "analytics"):
+        with closing(sqlite3.connect(data / ".migrator" / "stage" / f"jarvis_{target}.db")) as staged:
+            tables = [
+                name
+                for (name,) in staged.execute(
+                    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+                )
+            ]
+            for name in tables:
+                for column, kind in staged.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall():
+                    if kind == "TEXT" and not SHOWN.search(column) and name not in ("lineage", "quarantine", "config"):
+                        staged.execute(
+                            f"UPDATE OR IGNORE {sqlite.quoted(name)} SET {sqlite.quoted(column)} = ? WHERE rowid ="
+                            f" (SELECT min(rowid) FROM {sqlite.quoted(name)})",
+                            (f"{CANARY} spoilt",),
+                        )
+            staged.commit()
+    said += [
+        run("verify", data),
+        run("verify", data, "--json"),
+        run("report", data, "--format", "json"),
+        run("status", data),
+    ]
+    assert [1, 1, 0, 0] == [done.returncode for done in said[-4:]]
+    assert [] == tattling(home, *said)
+    said = [run("report", data, "--format", "markdown"), run("cutover", data, "--execute")]
+    decided(data, quarantined)
+    said += [run("cutover", data, "--execute", "--catch-up")]
+    assert 0 == said[-1].returncode, said[-1].stdout + said[-1].stderr
+    with closing(migrator.connect("jarvis.db", data_dir=data, isolation_level=None)) as core:
+        core.execute("UPDATE trades SET error_message = ?", (f"{CANARY} written since",))
+        core.execute("INSERT INTO config (key, value) VALUES ('secret', ?)", (f"{CANARY} secret",))
+        for _ in range(3):
+            with pytest.raises(sqlite3.Error):
+                core.execute("INSERT INTO trades (id, status) VALUES ((SELECT max(id) FROM trades), ?)", (CANARY,))
+    said += [run("monitor", data, "--json", "--events", "-", given='{"ok": 900, "failed": 100}\n')]
+    assert 4 == said[-1].returncode, said[-1].stderr
+    said += [run("status", data), run("status", data, "--json")]
+    assert [] == tattling(home, *said)

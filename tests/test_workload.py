@@ -1,0 +1,136 @@
+"""The questions of the bot: both forms give the same answer, and the contracts on them catch what slows one down."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import asking, workbench
+from migrator import catalogue, findings, sqlite, workload
+from migrator.errors import MappingError
+
+BUDGET = Path(contracts.__file__).parent / "9_budget"
+QUESTIONS = workload.questions()
+GOOD = """-- query:  score
+-- legacy: jarvis.scorecard
+-- target: core.scorecard
+-- asked:  hot: at the start
+-- takes:  SELECT 1 AS id
+--         UNION SELECT 2
+SELECT id FROM scorecard;
+
+-- consolidated:
+SELECT id FROM scorecard;
+"""
+
+
+@pytest.fixture(scope="module", name="sets")
+def _sets(tmp_path_factory):
+    """A legacy set, of which everything has a home, and the consolidated set made of it."""
+    return workbench.sets(tmp_path_factory.mktemp("workload"), rows=20_000)
+
+
+def test_a_file_says_both_forms():
+    question = workload.read(GOOD, "score.sql")
+
+    assert ("jarvis", ("scorecard",), "core", ("scorecard",)) == (
+        question.legacy,
+        question.legacy_tables,
+        question.target,
+        question.target_tables,
+    )
+    assert ("hot", "at the start", "SELECT 1 AS id UNION SELECT 2") == (question.often, question.when, question.takes)
+    assert question.legacy_sql == question.sql == "SELECT id FROM scorecard"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("-- query:  score", "-- query:  other"), "own name"),
+        (("hot:", "tepid:"), "own name"),
+        (("\n-- consolidated:\n", "\n"), "own name"),
+        (("-- asked:  hot: at the start\n", ""), "lacks asked"),
+        (("-- takes:", "-- gives:"), "cannot be read"),
+        (("core.scorecard", "core.scorecard analytics.tweets"), "one database"),
+    ],
+)
+def test_a_wrong_file_is_refused(change, message):
+    with pytest.raises(MappingError, match=message):
+        workload.read(GOOD.replace(*change), "score.sql")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_both_forms_give_the_same_answer(sets, question):
+    with sets.both(question) as (legacy, ours):
+        for values in sets.values(question):
+            columns, expected = asking.ask(legacy, question.legacy_sql, values)
+            _, found = asking.ask(ours, question.sql, values)
+            same = asking.normal(question, columns, expected) == asking.normal(question, columns, found)
+
+            assert same or question.differs, (values, expected[:3], found[:3])
+
+
+@pytest.mark.slow
+def test_most_questions_have_something_to_ask_about(sets):
+    """An answer without rows is the same as any other without rows."""
+    answered = set()
+    for question in QUESTIONS:
+        with sets.both(question) as (legacy, _):
+            if any(asking.ask(legacy, question.legacy_sql, values)[1] for values in sets.values(question)):
+                answered.add(question.name)
+
+    # Tables that are empty in production, and therefore in a specimen of any size.
+    empty = {"health_by_status", "instructions_active", "setting", "turns_with_feedback"}
+    assert {question.name for question in QUESTIONS} - empty == answered
+
+
+@pytest.mark.parametrize("question", [one for one in QUESTIONS if one.mends], ids=lambda one: one.name)
+def test_the_index_that_is_offered_mends_it(question):
+    legacy, ours = findings.plans(question)
+    _, mended = findings.plans(question, mended=True)
+
+    assert asking.worse(asking.as_plan(ours), asking.as_plan(legacy))
+    assert [] == asking.worse(asking.as_plan(mended), asking.as_plan(legacy))
+
+
+@pytest.mark.parametrize("question", [one for one in QUESTIONS if not one.costs], ids=lambda one: one.name)
+def test_what_no_finding_speaks_of_is_answered_as_before(question):
+    legacy, ours = findings.plans(question)
+
+    assert [] == asking.worse(asking.as_plan(ours), asking.as_plan(legacy))
+
+
+def judge(pytester, sets, name):
+    asked = ["--legacy-dir", str(sets.legacy), "--consolidated-dir", str(sets.consolidated), "-p", "no:cacheprovider"]
+    run = pytester.inline_run(str(BUDGET), *asked, "--import-mode=importlib", "-k", name)
+    assert run.listoutcomes()[0], "no contract held"
+    return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in run.getfailures()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "target", "statement", "red"),
+    [
+        (
+            "test_question_is_answered_by_an_index_that_answered_it",
+            "analytics",
+            "DROP INDEX idx_telegram_messages_user",
+            "messages_of_user",
+        ),
+        ("test_question_takes_no_more_steps", "analytics", "DROP INDEX idx_telegram_messages_user", "messages_of_user"),
+    ],
+)
+def test_a_dropped_index_is_caught(pytester, tmp_path, sets, name, target, statement, red):
+    spoilt = workbench.Sets(legacy=sets.legacy, consolidated=tmp_path / "spoilt")
+    shutil.copytree(sets.consolidated, spoilt.consolidated)
+    with closing(sqlite.scratch(spoilt.consolidated / catalogue.TARGETS[target])) as connection:
+        connection.execute(statement)
+
+    assert {} == judge(pytester, sets, name)
+    failed = judge(pytester, spoilt, name)
+
+    assert f"{name}[{red}]" in failed
+    assert red in failed[f"{name}[{red}]"]
