@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -75,8 +76,7 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
         try:
             with contextlib.closing(bench):
                 _fill(bench, plan, accounts, progress)
-                digests[target] = digest.digest(bench.connection, target)
-                bench.finish()
+                digests[target] = bench.finish()
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorname", "")
             hint = "make room, then run this again" if code == "SQLITE_FULL" else "nothing was put in its final place"
@@ -141,14 +141,17 @@ class Bench:
             if kind in kinds:
                 self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
 
-    def finish(self) -> None:
-        """Check, analyse, and leave the file in WAL mode with nothing in the WAL.
+    def finish(self) -> str:
+        """Check, analyse, and leave the file in WAL mode with nothing in the WAL; return its digest.
 
         Raises:
             BuildError: A page, a reference or the full-text index is not whole.
         """
-        self._check("foreign_key_check", [])
-        self._check("integrity_check", [("ok",)])
+        # SQLite checks the pages without Python, which meanwhile makes the digest.
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            whole = aside.submit(_check, self.path)
+            made = digest.digest(self.connection, self.target)
+            whole.result()
         for virtual in ddl.target(self.target).virtual_tables:
             name = sqlite.quoted(virtual.name)
             self.connection.execute(f"INSERT INTO {self.target}.{name}({name}, rank) VALUES ('integrity-check', 1)")
@@ -156,16 +159,22 @@ class Bench:
         self.connection.execute(f"ANALYZE {self.target}")
         self.connection.execute(f"PRAGMA {self.target}.journal_mode = WAL")
         self.connection.execute(f"PRAGMA {self.target}.wal_checkpoint(TRUNCATE)")
+        return made
 
     def close(self) -> None:
         """Close the connection and make the file durable."""
         self.connection.close()
         files.sync_file(self.path)
 
-    def _check(self, pragma: str, expected: list[tuple[str]]) -> None:
-        found = self.connection.execute(f"PRAGMA {self.target}.{pragma}").fetchmany(3)
-        if found != expected:
-            raise BuildError(f"{pragma} says {found}", where=self.path.name, hint="please report this as a bug")
+
+def _check(path: Path) -> None:
+    """See that every reference, page and index of the database at *path* is whole."""
+    with contextlib.closing(sqlite.read(path)) as connection:
+        connection.execute(f"PRAGMA cache_size = -{WORK_CACHE_KIB}")
+        for pragma, expected in (("foreign_key_check", []), ("integrity_check", [("ok",)])):
+            found = connection.execute(f"PRAGMA {pragma}").fetchmany(3)
+            if found != expected:
+                raise BuildError(f"{pragma} says {found}", where=path.name, hint="please report this as a bug")
 
 
 def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progress | None) -> None:
@@ -261,8 +270,9 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
 
 
 def _keep_rest(bench: Bench, source: TableMapping) -> None:
-    """Keep what back cannot know of each mapped row: on the first of its lineage rows.  The rows that have some stay in a
-    work table for the proof.
+    """Keep what back cannot know of each mapped row: on the first of its lineage rows.
+
+    The work table of the rows that have a rest stays for the proof.
 
     Raises:
         BuildError: A row that differs has no lineage that could keep it.

@@ -26,11 +26,11 @@ _TIME = re.compile(
 _USUAL = re.compile(rb"\d{4}-\d\d-\d\dT[01]\d:\d\d:\d\d\.\d{6}\+00:00|\d{4}-\d\d-\d\dT2[0-3]:\d\d:\d\d\.\d{6}\+00:00")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC without saying so
 _MICROSECOND = timedelta(microseconds=1)
+#: Made once: json.dumps makes an encoder for each call that differs from its defaults.
+_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 #: JSON is nested at most so deep where it stands in a target's JSON: parsers give up, Python's at about 1,000.
 DEEPEST = 500
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-#: Made once: json.dumps makes an encoder for each call that differs from its defaults.
-_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 #: What a function makes of an offset it was not given: the time is UTC.
 UTC = "+00:00"
 

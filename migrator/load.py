@@ -24,10 +24,12 @@ class Refusal:
     Attributes:
         broken: Its name in the quarantine.
         where: SQL that is true for rows that break it, among those that no other constraint refuses.
+        chooses: Whether it chooses among rows; else each row is judged by itself.
     """
 
     broken: str
     where: str
+    chooses: bool = False
 
 
 def load(
@@ -135,10 +137,16 @@ def _load_at_once(
 
 def _mark_broken(connection: sqlite3.Connection, refusals: Sequence[Refusal], *, whole_rows: bool) -> None:
     """Mark each row with the first constraint that it breaks; of a legacy row with several parts, all of them."""
-    for refusal in refusals:
-        connection.execute(
-            f"UPDATE temp.forward SET broken = ? WHERE broken IS NULL AND ({refusal.where})", (refusal.broken,)
-        )
+    # What is asked of each row by itself is asked in one pass; what chooses among rows comes after, one by one.
+    by_themselves = [refusal for refusal in refusals if not refusal.chooses]
+    for together in (by_themselves, *([refusal] for refusal in refusals if refusal.chooses)):
+        if together:
+            first = " ".join(f"WHEN {refusal.where} THEN ?" for refusal in together)
+            connection.execute(
+                f"UPDATE temp.forward SET broken = CASE {first} END WHERE broken IS NULL"
+                f" AND ({' OR '.join(f'({refusal.where})' for refusal in together)})",
+                [refusal.broken for refusal in together],
+            )
     if whole_rows:
         connection.execute(
             "UPDATE temp.forward SET broken = other.broken FROM (SELECT mapping AS from_mapping, legacy_key AS from_key,"
@@ -206,6 +214,7 @@ def _only_one(names: Sequence[str], keep: str, broken: str) -> Refusal:
         broken=broken,
         where=f"rowid IN (SELECT other FROM (SELECT rowid AS other, row_number() OVER (PARTITION BY {partition}"
         f" ORDER BY {order}) AS place FROM temp.forward WHERE broken IS NULL AND {present}) WHERE place > 1)",
+        chooses=True,
     )
 
 

@@ -37,6 +37,8 @@ def bytes_of(text: str) -> bytes:
 
 def same(one: Cell, other: Cell) -> bool:
     """Tell whether two cells are of one storage class and of the same bits."""
+    if one is other:
+        return True
     if type(one) is not type(other) or one != other:
         return False
     return type(one) is not float or one != 0.0 or math.copysign(1.0, one) == math.copysign(1.0, other)
