@@ -108,9 +108,6 @@ class Bench:
         sqlite.attach(self.connection, path, target, mode="rw")
         # A temporary database of its own: gone with the connection.
         self.connection.execute("ATTACH '' AS ids")
-        # The stage counts only once it is whole, and every file of it is made durable before the record that says so: a
-        # build that was cut short is begun anew, so that no commit in between has to outlive a power cut.
-        self.connection.execute(f"PRAGMA {target}.synchronous = OFF")
         self.connection.execute(f"PRAGMA {target}.cache_size = -{CACHE_KIB}")
         for work in ("temp", "ids"):
             self.connection.execute(f"PRAGMA {work}.cache_size = -{WORK_CACHE_KIB}")

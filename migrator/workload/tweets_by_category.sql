@@ -3,7 +3,7 @@
 -- target: analytics.tweets
 -- asked:  warm: statistics
 -- costs:  the category has no column: it is read out of the JSON of every post, and sorted
--- mends:  CREATE INDEX analytics.idx_tweets_category ON tweets(json_extract(metadata, '$.category'))
+--         an index on json_extract would mend it, but connections that trust no schema could not read the file then
 SELECT category, count(*)
 FROM tweets
 GROUP BY category;

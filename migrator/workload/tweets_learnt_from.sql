@@ -4,7 +4,7 @@
 -- asked:  warm: what the bot learns from
 -- takes:  SELECT strftime('%Y-%m-%dT%H:%M:%S', max(posted_at), '-30 days') AS since FROM jarvis_x_memory.tweets
 -- costs:  the category has no column: it is read out of the JSON of the posts, and they are sorted by it
--- mends:  CREATE INDEX analytics.idx_tweets_category ON tweets(json_extract(metadata, '$.category'))
+--         an index on json_extract would mend it, but connections that trust no schema could not read the file then
 SELECT category, count(*), avg(engagement_likes), avg(engagement_retweets), avg(engagement_replies)
 FROM tweets
 WHERE posted_at > :since
