@@ -2,8 +2,8 @@
 -- legacy: jarvis_x_memory.tweets
 -- target: analytics.tweets
 -- asked:  warm: statistics
--- costs:  the category has no column: it is read out of the JSON of every post, and sorted
---         an index on json_extract would mend it, but connections that trust no schema could not read the file then
+-- costs:  the category has no column: it is read out of the JSON of every post, and sorted; an
+--         index on json_extract would mend it, but then no connection that distrusts the schema could open the file
 SELECT category, count(*)
 FROM tweets
 GROUP BY category;
