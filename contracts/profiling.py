@@ -71,7 +71,7 @@ def _watched(found: Profile) -> Iterator[None]:
     connect = sqlite3.connect
 
     class Watched(sqlite3.Connection):
-        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
             begun = time.thread_time()
             try:
                 return super().execute(sql, *given)
@@ -90,7 +90,7 @@ def _watched(found: Profile) -> Iterator[None]:
         return run
 
     whole, table, sync = digest.digest, digest.table_digest, files.sync_file
-    sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)
+    sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
     digest.digest = timed("digest", whole)
     digest.table_digest = timed("proof of carried rows", table)
     files.sync_file = timed("on the disk", sync)
