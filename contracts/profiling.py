@@ -18,7 +18,7 @@ from migrator import digest, files
 _KINDS = (
     ("lineage", r"INSERT INTO \w+\.lineage"),
     ("quarantine", r"INSERT INTO \w+\.quarantine"),
-    ("rest", r"CREATE TEMP TABLE rests|UPDATE \w+\.lineage SET rest"),
+    ("rest", r"CREATE TEMP TABLE \"rests|UPDATE \w+\.lineage SET rest"),
     ("proof of rows with a rest or in quarantine", r"SELECT r\.legacy_key"),
     ("accounts", r"SELECT count"),
     ("rows", r"INSERT INTO|UPDATE temp\.forward|CREATE TEMP TABLE|CREATE INDEX ids"),

@@ -31,7 +31,7 @@ from migrator import (
     load,
     lookups,
     mapping,
-    rebuild,
+    proving,
     sqlite,
 )
 from migrator.errors import BuildError
@@ -51,8 +51,6 @@ CACHE_KIB = 32_000
 #: The same for the work tables, each of two files.
 WORK_CACHE_KIB = 16_000
 
-#: The rows of the mapping at hand of which something is kept in rest.
-_RESTS = "temp.rests"
 _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
 
 
@@ -97,7 +95,7 @@ class Bench:
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
     """
 
-    def __init__(self, target: str, path: Path, paths: Mapping[str, Path]) -> None:
+    def __init__(self, target: str, path: Path, paths: dict[str, Path]) -> None:
         self.target = target
         self.path = path
         self.paths = paths
@@ -199,12 +197,16 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     bench.create(ours, "CREATE INDEX ")
     for statement in extra_indexes(plan, bench.target):
         bench.connection.execute(statement)
-    for one in mapped:
-        if not one.stub:
-            bench.need([one.database])
-            _keep_rest(bench, one)
-            accounts.note_source(bench.connection, one, _RESTS)
+    for into in here:
+        accounts.note_lineages(bench.connection, into)
+    own = [one for one in mapped if not one.stub]
+    for one in own:
+        bench.need([one.database])
+        accounts.note_source(bench.connection, one)
     bench.connection.execute("COMMIT")
+    accounts.note_mismatches(
+        proving.prove(bench.connection, bench.target, bench.paths | {bench.target: bench.path}, own)
+    )
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
@@ -264,32 +266,6 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     target, _, carried = table.into.partition(".")
     carry.copy(bench.connection, database, name, target, carried)
     accounts.note_carried(bench.connection, table)
-
-
-def _keep_rest(bench: Bench, source: TableMapping) -> None:
-    """Keep what back cannot know of each mapped row: on the first of its lineage rows.
-
-    The work table of the rows that have a rest stays for the proof.
-
-    Raises:
-        BuildError: A row that differs has no lineage that could keep it.
-    """
-    connection, lineage = bench.connection, f"{bench.target}.lineage"
-    connection.execute(f"DROP TABLE IF EXISTS {_RESTS}")
-    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
-    (differing,) = connection.execute(f"SELECT count(*) FROM {_RESTS}").fetchone()
-    kept = connection.execute(
-        f"UPDATE {lineage} SET rest = r.rest FROM {_RESTS} AS r WHERE lineage.rowid ="
-        f" (SELECT min(x.rowid) FROM {lineage} AS x WHERE x.source = ? AND x.legacy_key = +r.legacy_key"
-        " AND x.target = ?)",
-        (source.source, source.table),
-    ).rowcount
-    if kept != differing:
-        raise BuildError(
-            f"{differing:,} rows differ and {kept:,} could keep how",
-            where=source.source,
-            hint="please report this as a bug",
-        )
 
 
 def _key(plan: Plan, snapshot: Snapshot) -> str:
