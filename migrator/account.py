@@ -63,6 +63,14 @@ class Accounts:
             self._targets[into], from_legacy=every - stubs, stubs=stubs, quarantined=MappingProxyType(quarantined)
         )
 
+    def note_rows(self, connection: sqlite3.Connection, source: TableMapping) -> None:
+        """Count the rows of a mapped source, while it is attached."""
+        if not source.stub:
+            (rows,) = connection.execute(
+                f"SELECT count(*) FROM {quoted(source.database)}.{quoted(source.source_table)}"
+            ).fetchone()
+            self._sources[source.source] = replace(self._sources[source.source], rows=rows)
+
     def note_source(self, connection: sqlite3.Connection, source: TableMapping) -> None:
         """Count what became of the rows of a mapped source."""
         # A legacy table has one target table: the index on source and legacy key, in its order, says it all.
@@ -76,12 +84,8 @@ class Accounts:
         ).fetchone()
         columns = {name: source.uses.get(name, ("rest",)) for name in source.legacy_columns}
         columns[source.key] = source.uses.get(source.key, ("key",))
-        (rows,) = connection.execute(
-            f"SELECT count(*) FROM {quoted(source.database)}.{quoted(source.source_table)}"
-        ).fetchone()
         self._sources[source.source] = replace(
             self._sources[source.source],
-            rows=rows,
             mapped=mapped,
             quarantined=quarantined,
             columns=MappingProxyType(columns),

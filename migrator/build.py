@@ -116,18 +116,20 @@ class Bench:
         self.connection.execute("BEGIN")
 
     def need(self, names: Sequence[str]) -> None:
-        """Attach the sources *names*; where there are too many, commit and let the oldest go."""
+        """Attach the sources *names*; where there are too many, commit and let all others go.
+
+        Each commit waits for the disk several times, and what it has written has to be journaled from then on.
+        """
         missing = [name for name in dict.fromkeys(names) if name not in self.attached]
-        crowd = len(self.attached) + len(missing) - SOURCES_AT_ONCE
-        if missing:
+        if len(self.attached) + len(missing) > SOURCES_AT_ONCE:
             self.connection.execute("COMMIT")
-            for name in [name for name in self.attached if name not in names][: max(crowd, 0)]:
+            for name in [name for name in self.attached if name not in names]:
                 self.connection.execute(f"DETACH {sqlite.quoted(name)}")
                 self.attached.remove(name)
-            for name in missing:
-                sqlite.attach(self.connection, self.paths[name], name)
-                self.attached.append(name)
             self.connection.execute("BEGIN")
+        for name in missing:
+            sqlite.attach(self.connection, self.paths[name], name)
+            self.attached.append(name)
 
     def create(self, text: str, *kinds: str) -> None:
         """Run the statements of the DDL *text* that are of these kinds, in the target."""
@@ -187,6 +189,8 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     for into in here:
         begun = time.monotonic()
         _load_table(bench, into, by_target[into], plan.constants)
+        for one in by_target[into]:
+            accounts.note_rows(bench.connection, one)
         rows = accounts.note_target(bench.connection, into, time.monotonic() - begun)
         if progress:
             progress(into, rows, time.monotonic() - begun)
@@ -197,16 +201,20 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     bench.create(ours, "CREATE INDEX ")
     for statement in extra_indexes(plan, bench.target):
         bench.connection.execute(statement)
-    for into in here:
+    _account_and_prove(bench, accounts, here, [one for one in mapped if not one.stub])
+
+
+def _account_and_prove(
+    bench: Bench, accounts: account.Accounts, tables: Sequence[str], mapped: Sequence[TableMapping]
+) -> None:
+    """Say where every row is and where it came from, keep what back cannot know of it, and see that each is rebuilt."""
+    for into in tables:
         accounts.note_lineages(bench.connection, into)
-    own = [one for one in mapped if not one.stub]
-    for one in own:
-        bench.need([one.database])
+    for one in mapped:
         accounts.note_source(bench.connection, one)
     bench.connection.execute("COMMIT")
-    accounts.note_mismatches(
-        proving.prove(bench.connection, bench.target, bench.paths | {bench.target: bench.path}, own)
-    )
+    paths = bench.paths | {bench.target: bench.path}
+    accounts.note_mismatches(proving.prove(bench.connection, bench.target, paths, mapped))
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
