@@ -34,7 +34,7 @@ REACH: Mapping[tuple[str, str], Mapping[str, tuple[float, ...]]] = {
     ("migrate", "naive row by row"): {"specified": (0.5,), "found": (1.0, 0.6)},
 }
 
-Took = Sequence[Mapping[str, float]]
+Took = Sequence[Mapping[str, Any]]
 
 
 def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
@@ -96,6 +96,12 @@ def _median(every: Took, what: str) -> float:
     return float(statistics.median(one[what] for one in every))
 
 
+def _peak(every: Took) -> str:
+    """Return the most memory of any round; '' where it was not measured."""
+    peaks = [one["peak_mib"] for one in every if one["peak_mib"] is not None]
+    return f"{max(peaks):,.0f}" if peaks else ""
+
+
 def _set(one: Mapping[str, Any]) -> Iterator[str]:
     took: Mapping[str, Took] = one["took"]
     yield f"## {one['rows']:,} rows, as {one['variant']}"
@@ -111,7 +117,7 @@ def _set(one: Mapping[str, Any]) -> Iterator[str]:
         )
         yield (
             f"| {name} | {len(every)} | {one['rows'] / wall_s:,.0f} | {wall_s:.2f} | {_median(every, 'cpu_s'):.2f}"
-            f" | {max(each['peak_mib'] for each in every):,.0f} | {ratios} | {limit} |"
+            f" | {_peak(every)} | {ratios} | {limit} |"
         )
     yield ""
     whole = sum(one["profile"].values())
