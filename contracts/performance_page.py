@@ -156,7 +156,7 @@ def _growth(alone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in alone:
         took = one["took"]
         yield (
-            f"| {one['rows']:,} | {one['variant']} | {took['wall_s']:.1f} | {took['cpu_s']:.1f} | {took['peak_mib']:.0f}"
+            f"| {one['rows']:,} | {one['variant']} | {took['wall_s']:.1f} | {took['cpu_s']:.1f} | {_peak([took])}"
             f" | {one['date']} | {', '.join(one['load'])} |"
         )
     yield ""
