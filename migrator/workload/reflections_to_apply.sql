@@ -13,7 +13,8 @@ LIMIT 20;
 -- consolidated:
 SELECT r.rowid, r.timestamp
 FROM lineage AS l
-JOIN ai_reflections AS r ON r.rowid = l.target_id
+-- CROSS: the planner would read all of the lineage again for each reflection.
+CROSS JOIN ai_reflections AS r ON r.rowid = l.target_id
 WHERE l.source = 'jarvis_memory.reflections' AND l.target = 'ai_reflections'
     AND coalesce(json_extract(l.rest, '$.applied[0]'), 0) = 0
 ORDER BY r.timestamp DESC
