@@ -3,7 +3,7 @@
 A text is taken apart into words; a word is replaced by letters and digits drawn at random, the same word always by
 the same ones whatever its letter case, so that what was linked is linked.  Kept are the words that a mapping or a CHECK
 compares with, JSON's own words and names of members, and numbers that tell nobody apart: below ten, and powers of ten.  A time
-is moved by a number of days that is drawn once.  Randomness is the system's: nothing leads back.
+is moved by a number of weeks that is drawn once.  Randomness is the system's: nothing leads back.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ Rows = Mapping[str, Sequence[Row]]
 
 _WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_ROUND = re.compile(r"-?(?:10*\.0|0\.0*1|1(?:\.0)?e[+-]?\d+)")
+_FRACTION = re.compile(r"(?<=:\d\d\.)\d+", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?=$|[T ]\d\d:\d\d)", re.ASCII)
 #: Integers that hold a meaning by being the largest.
 _EDGES = frozenset({2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53)})
+#: Columns of ours that hold no value of anybody's.
+_OURS = {"lineage": ("source", "target"), "quarantine": ("source", "target", "broken")}
 
 
 @cache
@@ -61,11 +65,17 @@ class Anonymous:
 
     def rows(self, found: Rows) -> dict[str, list[Row]]:
         """Return *found* with every cell replaced."""
-        return {table: [self.row(row) for row in rows] for table, rows in found.items()}
-
-    def row(self, row: Row) -> Row:
-        """Return *row* with every cell replaced."""
-        return {name: self.cell(cell) for name, cell in row.items()}
+        return {
+            table: [
+                # What lineage and quarantine name is a table, a constraint, a reason.
+                {
+                    name: cell if name in _OURS.get(table.partition(".")[2], ()) else self.cell(cell)
+                    for name, cell in row.items()
+                }
+                for row in rows
+            ]
+            for table, rows in found.items()
+        }
 
     def cell(self, cell: Cell) -> Cell:
         """Return what stands for *cell*."""
@@ -101,7 +111,7 @@ class Anonymous:
     def _real(self, cell: float) -> float:
         if not math.isfinite(cell) or cell == 0 or (cell.is_integer() and abs(cell) < 10):
             return cell
-        if re.fullmatch(r"-?10*\.0", repr(cell)):
+        if _ROUND.fullmatch(repr(cell)):
             return cell
         made = float(self._digits(repr(cell)))
         return made if math.isfinite(made) and made != 0 else cell
@@ -113,7 +123,8 @@ class Anonymous:
 
     def _text(self, text: str) -> str:
         if _TIME.match(text):
-            return _TIME.sub(lambda match: self._day(match[1]), text)
+            moved = _TIME.sub(lambda match: self._day(match[1]), text)
+            return _FRACTION.sub(lambda match: self._word(match[0]), moved)
         if _NUMBER.fullmatch(text):
             return self._word(text, keep="eE+-.")
         said = parsed(text) if text.strip()[:1] in {"{", "["} else None

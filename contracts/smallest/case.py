@@ -49,7 +49,7 @@ class _Asked:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
+        self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Tell a broken contract from one that could not be asked."""
         report = yield
@@ -169,13 +169,14 @@ def text(
         f"LEGACY = {_literal(legacy)}",
     ]
     more = []
-    for name, value in (("VARIANTS", variants), ("CONSOLIDATED", consolidated)):
-        if value:
+    for name, value in (("VARIANTS", variants or None), ("CONSOLIDATED", consolidated)):
+        if value is not None:
             parts.append(f"{name} = {_literal(value)}")
             more.append(f", {name.lower()}={name}")
     parts.append(f'CONFIG = """\n{config}"""')
     parts.append(
-        f"def test_{called}(tmp_path):\n    assert [] == broken({contract!r}, LEGACY, tmp_path, config=CONFIG{''.join(more)})"
+        f"def test_{called}(tmp_path):\n    contract = {contract!r}\n\n"
+        f"    assert [] == broken(contract, LEGACY, tmp_path, config=CONFIG{''.join(more)})"
     )
     return "\n\n".join(parts[:2]) + "\n\n" + "\n".join(parts[2:-1]) + "\n\n\n" + parts[-1] + "\n"
 

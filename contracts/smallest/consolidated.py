@@ -10,12 +10,17 @@ from pathlib import Path
 
 from contracts import subject
 from contracts.pair import LINEAGE, QUARANTINE, Pair
-from contracts.second_reader.cells import Cell, Row, rows
+from contracts.second_reader.cells import Cell, Row, rows, same
 from contracts.second_reader.rows import target_key
 from contracts.smallest.rows import Place, insert
 from migrator import catalogue, ddl, sqlite
 from migrator.errors import UsageError
 from migrator.sqlite import quoted
+
+#: What lineage says of the rows that the specification's own DDL inserts.
+_DEFAULT = """
+    INSERT INTO lineage (source, target, target_id) SELECT 'stub:specified default', 'config', key FROM config
+"""
 
 
 class ConsolidatedRows:
@@ -66,6 +71,27 @@ class ConsolidatedRows:
         """The rows here that belong to no legacy row."""
         _ = self.belonging
         return sorted(self._left)
+
+    def like(self, place: Place) -> Place | None:
+        """Return the stranger that shares most cells, and at least half, with what a legacy row without its row becomes."""
+        reading = next((one for one in self.pair.reader.all_readings if one.source == place[0]), None)
+        if reading is None or place in self.belonging:
+            return None
+        names = list(dict.fromkeys((*reading.columns, reading.key)))
+        database, _, table = place[0].partition(".")
+        with self.pair.legacy.read(database) as connection:
+            listed = ", ".join(map(quoted, names))
+            cells = rows(connection, f"SELECT {listed} FROM {quoted(table)} WHERE rowid = ?", place[1]).fetchone()
+        expected = self.pair.reader.forward(reading, dict(zip(names, cells, strict=True)))
+        known = {name: cell for name, cell in (expected[0] if expected else {}).items() if cell is not None}
+        best: tuple[int, Place] | None = None
+        for stranger in self.strangers:
+            if stranger[0] == reading.target:
+                row = self._row(*stranger)
+                shared = sum(same(cell, row.get(name)) for name, cell in known.items())
+                if 2 * shared >= len(known) and (best is None or shared > best[0]):
+                    best = shared, stranger
+        return best[1] if best else None
 
     def _ids(self, target: str, name: str, key: str) -> Iterator[tuple[Cell, int]]:
         with self.pair.judged.read(target) as connection:
@@ -158,6 +184,8 @@ def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> 
         with closing(sqlite.scratch(folder / file_name)) as connection:
             if traced:
                 connection.executescript(catalogue.our_ddl())
+                if target == "core":
+                    connection.execute(_DEFAULT)
             connection.execute("BEGIN")
             for name, cells in found.items():
                 if name.startswith(f"{target}."):

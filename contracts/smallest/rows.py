@@ -24,6 +24,7 @@ _LINKS = (
     ("jarvis.trades", "position_id", "jarvis.positions", "id"),
     ("jarvis.treasury_orders", "order_id", "jarvis.positions", "tp_order_id"),
     ("jarvis.treasury_orders", "order_id", "jarvis.positions", "sl_order_id"),
+    ("jarvis.trades", "tx_signature", "treasury_trades.treasury_trades", "signature"),
     ("tax.tax_lots", "tx_id", "jarvis.trades", "tx_signature"),
     ("tax.wash_sales", "replacement_lot_id", "tax.tax_lots", "id"),
     ("tax.wash_sales", "sale_tx_id", "tax.sales", "tx_id"),
@@ -33,6 +34,15 @@ _LINKS = (
 )
 #: A list of rows in JSON.
 _LISTED = (("tax.sales", "lots_used_json", "tax.tax_lots", "id"),)
+#: Where a symbol and its mint stand, in both variants; a row without a mint needs those that know it.
+_MINTS = (
+    ("jarvis.positions", "symbol", ("token_mint", "token_address")),
+    ("jarvis.trades", "symbol", ("token_mint", "token_address")),
+    ("call_tracking.calls", "symbol", ("contract", "token_address")),
+    ("jarvis_x_memory.token_mentions", "symbol", ("contract_address",)),
+    ("whales.whale_movements", "token_symbol", ("token_mint", "token_address")),
+    ("sentiment.sentiment_readings", "symbol", ("token_address",)),
+)
 
 
 def database_of(name: str, variants: Iterable[str]) -> LegacyDatabase:
@@ -94,8 +104,30 @@ class LegacyRows:
             for id_, cell in self._asked(child, "rowid", column):
                 for name in _listed(cell) if listed else [cell]:
                     if name not in {None, ""}:
-                        found[child, id_] |= {(parent, one) for one in ids.get(name, ())}
+                        named_by = {(parent, one) for one in ids.get(name, ())}
+                        found[child, id_] |= named_by
+                        # What became of a lot depends on the sales that used it.
+                        for one in named_by if listed else ():
+                            found[one].add((child, id_))
+        self._need_mints(found)
         return found
+
+    def _need_mints(self, found: defaultdict[Place, set[Place]]) -> None:
+        known: defaultdict[str, dict[Cell, Place]] = defaultdict(dict)
+        without: list[tuple[Place, str]] = []
+        for source, symbols, mints in _MINTS:
+            if source not in self.tables:
+                continue
+            column = next((name for name in mints if name in self.tables[source].columns), "")
+            for id_, symbol, *rest in self._asked(source, "rowid", symbols, *filter(None, [column])):
+                mint = rest[0] if rest else None
+                if isinstance(symbol, str) and isinstance(mint, str) and mint:
+                    # One row of each answer: whether they agree decides.
+                    known[symbol.lower()].setdefault(mint, (source, id_))
+                elif isinstance(symbol, str) and symbol:
+                    without.append(((source, id_), symbol.lower()))
+        for place, symbol in without:
+            found[place] |= {*known[symbol].values()}
 
     def _links(self) -> Iterator[tuple[str, str, str, str, bool]]:
         columns = {source: {name.lower() for name in table.columns} for source, table in self.tables.items()}

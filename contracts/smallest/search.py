@@ -150,10 +150,12 @@ class Search:
             # Neither broken nor whole: what cannot be migrated is no example of this.
             return False
 
-    def configuration(self) -> str:
-        """Return what a set of a few rows needs of the owners' configuration; the wallet is nobody's."""
+    def configuration(self, anonymous: Anonymous | None = None) -> str:
+        """Return what a set of a few rows needs of the owners' configuration; the wallet is *anonymous* with its rows."""
         written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
-        constants = written.get("constants", {}) | {"wallet_address": "1" * 32}
+        constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
+        if anonymous is not None:
+            constants["wallet_address"] = anonymous.cell(constants["wallet_address"])
         lines = ["[constants]", *(f'{name} = "{value}"' for name, value in sorted(constants.items()))]
         if amount := written.get("decisions", {}).get("order_amount_sol"):
             lines += ["", "[decisions]", f'order_amount_sol = "{amount}"']
@@ -165,38 +167,43 @@ class Search:
         Raises:
             UsageError: It is broken by these very values alone, and they may not be shown.
         """
+        places = self._with_likenesses(places)
         known = [place for place in places if place[0] in self.rows.tables]
         legacy = self.rows.read(known)
         made = self.others.read(places) if self.others else None
-        for draw in range(_DRAWS + 1):
-            private = show_values and draw == _DRAWS
-            if draw == _DRAWS and not show_values:
-                break
-            drawn = (legacy, made) if private else self._drawn(legacy, made)
-            said = self._said(*drawn)
-            if said:
+        draws: list[Anonymous | None] = [Anonymous() for _ in range(_DRAWS)]
+        for anonymous in [*draws, *([None] if show_values else [])]:
+            rows, others_rows = legacy, made
+            if anonymous is not None:
+                rows, others_rows = anonymous.rows(legacy), None if made is None else anonymous.rows(made)
+            config = self.configuration(anonymous)
+            if said := self._said(rows, others_rows, config):
                 text = case.text(
-                    self.contract, drawn[0], config=self.configuration(), variants=self._variants(drawn[0]),
-                    consolidated=drawn[1], about="" if private else "  No value of it is real.",
+                    self.contract, rows, config=config, variants=self._variants(rows), consolidated=others_rows,
+                    about="  Its values are drawn at random." if anonymous else "  Its values are real.",
                 )  # fmt: skip
                 of = len(self.rows.places)
-                return Found(text=text, rows=len(known), of=of, tried=self.tried, private=private, says=said[0])
+                return Found(
+                    text=text, rows=len(known), of=of, tried=self.tried, private=anonymous is None, says=said[0]
+                )
         raise UsageError(
             f"is broken by the very values of {len(known)} rows, and no longer by others of their form", where=self.contract,
             hint="--show-values prints them as they are",
         )  # fmt: skip
 
-    def _drawn(
-        self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None
-    ) -> tuple[dict[str, list[Row]], dict[str, list[Row]] | None]:
-        anonymous = Anonymous()
-        return anonymous.rows(legacy), None if made is None else anonymous.rows(made)
+    def _with_likenesses(self, places: Sequence[Place]) -> list[Place]:
+        """Return *places* and, of a legacy row without its row, the row that is most like it: it shows what is wrong."""
+        if self.others is None:
+            return list(places)
+        likenesses = [like for place in places if (like := self.others.like(place)) is not None]
+        more = sorted({*places, *likenesses})
+        return more if self.fails(more) else list(places)
 
-    def _said(self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None) -> list[str]:
+    def _said(self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None, config: str) -> list[str]:
         self.tried += 1
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder, suppress(NotAskedError):
             return case.broken(
-                self.contract, legacy, Path(folder) / "case", config=self.configuration(),
+                self.contract, legacy, Path(folder) / "case", config=config,
                 variants=self._variants(legacy), consolidated=made,
             )  # fmt: skip
         return []
