@@ -95,6 +95,7 @@ class Bench:
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
+        statements: Legacy database -> folded name of a table -> the statement that made it, once it was read.
     """
 
     def __init__(self, target: str, path: Path, paths: Mapping[str, Path]) -> None:
@@ -102,6 +103,7 @@ class Bench:
         self.path = path
         self.paths = paths
         self.attached: list[str] = []
+        self.statements: dict[str, dict[str, str]] = {}
         sqlite.create(path).close()
         self.connection = sqlite.memory()
         functions.register(self.connection)
@@ -262,7 +264,10 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     database, _, name = table.source.partition(".")
     bench.need([database])
     target, _, carried = table.into.partition(".")
-    carry.copy(bench.connection, database, name, target, carried)
+    if database not in bench.statements:
+        # Once for all its tables: each look-up would read the whole schema.
+        bench.statements[database] = carry.statements(bench.connection, database)
+    carry.copy(bench.connection, database, name, bench.statements[database][carry.folded(name)], target, carried)
     accounts.note_carried(bench.connection, table)
 
 
