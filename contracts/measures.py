@@ -156,10 +156,14 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
 
         return run
 
+    # It makes a snapshot of its own: the others go on reading theirs.
+    data_dir = scratch / "migrated"
+    shutil.copytree(legacy, data_dir, ignore=lambda folder, _: catalogue.OUR_FOLDERS if Path(folder) == legacy else ())
+
     def migrate() -> None:
         for ours in catalogue.OUR_FOLDERS:
-            shutil.rmtree(legacy / ours, ignore_errors=True)
-        command = [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(legacy)]
+            shutil.rmtree(data_dir / ours, ignore_errors=True)
+        command = [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(data_dir)]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
 
     def build() -> None:
@@ -183,29 +187,26 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
         found["sqldiff"] = lambda: peers.sqldiff(files, copies)
     if importlib.util.find_spec("sqlite_utils"):
         found["sqlite-utils"] = into(peers.sqlite_utils, files)
-    # Last: it removes the snapshot that the others read.
     return found | {"migrate": migrate}
 
 
 def by_turns(
-    found: Mapping[str, Callable[[], object]], rounds: int, tell: Callable[[str], None]
+    found: Mapping[str, Callable[[], object]], rounds: Mapping[str, int], tell: Callable[[str], None]
 ) -> dict[str, list[Measure]]:
-    """Measure each *rounds* times, all of them before any again; what removes the others' sources comes after them."""
+    """Measure each as often as *rounds* says, all of them before any again."""
     took: dict[str, list[Measure]] = {name: [] for name in found}
-    for number in range(rounds):
+    last = max(rounds.values())
+    for number in range(last):
         for name, work in found.items():
-            if name != "migrate":
+            if number < rounds[name]:
                 took[name].append(measure(work))
-                tell(f"round {number + 1} of {rounds}: {name} {took[name][-1].wall_s:.2f} s")
-    for number in range(rounds):
-        took["migrate"].append(measure(found["migrate"]))
-        tell(f"round {number + 1} of {rounds}: migrate {took['migrate'][-1].wall_s:.2f} s")
+                tell(f"round {number + 1} of {last}: {name} {took[name][-1].wall_s:.2f} s")
     return took
 
 
 def ratio(took: Mapping[str, Sequence[Measure]], one: str, other: str, what: str) -> float:
-    """Return the median over the rounds of *one* by *other*, of their ``wall_s`` or ``cpu_s``."""
-    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=True)
+    """Return the median over the rounds that had both, of the ``wall_s`` or ``cpu_s`` of *one* by that of *other*."""
+    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=False)
     return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
 
 
