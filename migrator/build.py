@@ -202,7 +202,7 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     for one in mapped:
         if not one.stub:
             bench.need([one.database])
-            _keep_rest(bench, one)
+            _keep_rest(bench, one, plan.constants)
             accounts.note_source(bench.connection, one, _RESTS)
     bench.connection.execute("COMMIT")
 
@@ -266,7 +266,7 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     accounts.note_carried(bench.connection, table)
 
 
-def _keep_rest(bench: Bench, source: TableMapping) -> None:
+def _keep_rest(bench: Bench, source: TableMapping, constants: Mapping[str, str]) -> None:
     """Keep what back cannot know of each mapped row: on the first of its lineage rows.
 
     The work table of the rows that have a rest stays for the proof.
@@ -276,7 +276,7 @@ def _keep_rest(bench: Bench, source: TableMapping) -> None:
     """
     connection, lineage = bench.connection, f"{bench.target}.lineage"
     connection.execute(f"DROP TABLE IF EXISTS {_RESTS}")
-    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
+    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}", source.given(constants))
     (differing,) = connection.execute(f"SELECT count(*) FROM {_RESTS}").fetchone()
     kept = connection.execute(
         f"UPDATE {lineage} SET rest = r.rest FROM {_RESTS} AS r WHERE lineage.rowid ="

@@ -358,10 +358,13 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
     found = rollbacks.foreseen(last)
     if found.refusals or found.holders or not execute:
         return found
+    # What the set was built with counts; a constant that nobody needed then may have been given since.
+    last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
+    as_then = config.with_constants(last.constants)
 
     def again(folder: Path) -> Mapping[str, Path]:
         found = inventory(folder)
-        planned = plans.plan(found, config, disk=folder)
+        planned = plans.plan(found, as_then, disk=folder)
         plans.refuse(planned)
         copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
         stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
