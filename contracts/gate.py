@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -123,8 +124,8 @@ def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
 
 def cpu_s() -> float:
     """Return the seconds of processor time that this process and its ended children took."""
-    took = os.times()
-    return took.user + took.system + took.children_user + took.children_system
+    took = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in took)
 
 
 class Bench:

@@ -21,6 +21,7 @@ class Accounts:
     """What is noted while the three databases are filled."""
 
     def __init__(self, plan: Plan) -> None:
+        self._constants = plan.constants
         self._sources = {
             table.source: SourceAccount(
                 source=table.source,
@@ -85,7 +86,9 @@ class Accounts:
             columns=MappingProxyType(columns),
         )
         bad = [
-            *connection.execute(rebuild.mismatches_sql(source, differing)).fetchmany(SHOWN),
+            *connection.execute(rebuild.mismatches_sql(source, differing), source.given(self._constants)).fetchmany(
+                SHOWN
+            ),
             *connection.execute(rebuild.quarantine_mismatches_sql(source)).fetchmany(SHOWN),
         ]
         if bad:

@@ -95,6 +95,7 @@ class Bench:
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
+        statements: Legacy database -> folded name of a table -> the statement that made it, once it was read.
     """
 
     def __init__(self, target: str, path: Path, paths: Mapping[str, Path]) -> None:
@@ -102,6 +103,7 @@ class Bench:
         self.path = path
         self.paths = paths
         self.attached: list[str] = []
+        self.statements: dict[str, dict[str, str]] = {}
         sqlite.create(path).close()
         self.connection = sqlite.memory()
         functions.register(self.connection)
@@ -202,7 +204,7 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     for one in mapped:
         if not one.stub:
             bench.need([one.database])
-            _keep_rest(bench, one)
+            _keep_rest(bench, one, plan.constants)
             accounts.note_source(bench.connection, one, _RESTS)
     bench.connection.execute("COMMIT")
 
@@ -262,11 +264,14 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     database, _, name = table.source.partition(".")
     bench.need([database])
     target, _, carried = table.into.partition(".")
-    carry.copy(bench.connection, database, name, target, carried)
+    if database not in bench.statements:
+        # Once for all its tables: each look-up would read the whole schema.
+        bench.statements[database] = carry.statements(bench.connection, database)
+    carry.copy(bench.connection, database, name, bench.statements[database][carry.folded(name)], target, carried)
     accounts.note_carried(bench.connection, table)
 
 
-def _keep_rest(bench: Bench, source: TableMapping) -> None:
+def _keep_rest(bench: Bench, source: TableMapping, constants: Mapping[str, str]) -> None:
     """Keep what back cannot know of each mapped row: on the first of its lineage rows.
 
     The work table of the rows that have a rest stays for the proof.
@@ -276,7 +281,7 @@ def _keep_rest(bench: Bench, source: TableMapping) -> None:
     """
     connection, lineage = bench.connection, f"{bench.target}.lineage"
     connection.execute(f"DROP TABLE IF EXISTS {_RESTS}")
-    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
+    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}", source.given(constants))
     (differing,) = connection.execute(f"SELECT count(*) FROM {_RESTS}").fetchone()
     kept = connection.execute(
         f"UPDATE {lineage} SET rest = r.rest FROM {_RESTS} AS r WHERE lineage.rowid ="

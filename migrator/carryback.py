@@ -61,6 +61,7 @@ def carry_back(
     legacy: Mapping[str, Path],
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
+    constants: Mapping[str, str],
 ) -> CarriedBack:
     """Write into the copies *legacy* what distinguishes *current* from *baseline*.
 
@@ -70,6 +71,7 @@ def carry_back(
         legacy: Legacy database -> a private copy of it, which is written.
         current: ``core`` -> a private copy of the consolidated database as it is now; its lineage is written.
         baseline: ``core`` -> the consolidated database as it was installed.
+        constants: What the mappings were given when it was built.
 
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
@@ -78,7 +80,7 @@ def carry_back(
     triggers = untriggered.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
-            bench = _Bench(connection, target, legacy, done)
+            bench = _Bench(connection, target, legacy, constants, done)
             sources = [
                 one for table in tables for one in mapping.sources_of(table) if one.target == target and one.back
             ]
@@ -112,11 +114,17 @@ class _Bench:
     """One consolidated database, with the legacy copy that is being written attached under its name."""
 
     def __init__(
-        self, connection: sqlite3.Connection, target: str, legacy: Mapping[str, Path], done: CarriedBack
+        self,
+        connection: sqlite3.Connection,
+        target: str,
+        legacy: Mapping[str, Path],
+        constants: Mapping[str, str],
+        done: CarriedBack,
     ) -> None:
         self.connection = connection
         self.target = target
         self.legacy = legacy
+        self.constants = constants
         self.done = done
 
     @contextlib.contextmanager
@@ -196,7 +204,9 @@ class _Bench:
         columns = [quoted(column) for column in one.legacy_columns]
         target_key = mapping.target_key(ddl.target(one.target), one.table)
         with self._with(one.database):
-            self.connection.execute(f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}")
+            self.connection.execute(
+                f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}", one.given(self.constants)
+            )
             gone = self.connection.execute(
                 f"SELECT DISTINCT l.legacy_key FROM baseline.lineage AS l WHERE l.source = ? AND l.target = ?"
                 f" AND l.target_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS m"

@@ -47,6 +47,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         env_file=env_file.absolute(),
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
+        constants=plan.constants,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
 from migrator.place import Place
+from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
 from migrator.verify import broken_in, need_contracts, verify
@@ -71,9 +71,9 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
     planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
     if not count or planned.refusals:
         return planned
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        snapshot = backups.private(planned, Path(folder) / "snapshot", read_back=inventory)
-        built = builds.build(planned, snapshot, Path(folder) / "stage")
+    with private_folder() as folder:
+        snapshot = backups.private(planned, folder / "snapshot", read_back=inventory)
+        built = builds.build(planned, snapshot, folder / "stage")
     refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
     return replace(planned, quarantine=MappingProxyType(refused))
 
@@ -358,10 +358,13 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
     found = rollbacks.foreseen(last)
     if found.refusals or found.holders or not execute:
         return found
+    # What the set was built with counts; a constant that nobody needed then may have been given since.
+    last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
+    as_then = config.with_constants(last.constants)
 
     def again(folder: Path) -> Mapping[str, Path]:
         found = inventory(folder)
-        planned = plans.plan(found, config, disk=folder)
+        planned = plans.plan(found, as_then, disk=folder)
         plans.refuse(planned)
         copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
         stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage

@@ -71,7 +71,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
             legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
             homes = {one.database: one.target for one in wanted.names}
-            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline)
+            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline, wanted.constants)
             _sync(wanted)
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)

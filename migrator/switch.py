@@ -65,6 +65,7 @@ class Switch:
         env_file: The application's .env.
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
+        constants: What the mappings were given; what comes back is spelled by the same.
         finished: Whether it has come to its end.
     """
 
@@ -74,6 +75,7 @@ class Switch:
     env_file: Path
     names: tuple[Name, ...]
     tables: tuple[PlannedTable, ...]
+    constants: Mapping[str, str]
     finished: bool = False
 
     @property
@@ -204,6 +206,7 @@ def read(data_dir: Path) -> Switch | None:
                 for name in written["names"]
             ),
             tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
+            constants=MappingProxyType(dict(written["constants"])),
             finished=written["finished"],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -229,6 +232,7 @@ def write(switch: Switch) -> None:
             for name in switch.names
         ],
         "tables": plain(switch.tables),
+        "constants": dict(switch.constants),
     }
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
 
