@@ -110,3 +110,125 @@ def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(dat
         assert {("integer", 1), ("real", 1), ("text", 1)} == set(
             legacy.execute("SELECT typeof(what), count(*) FROM told GROUP BY 1")
         )
+
+
+ALERT = "INSERT INTO legacy_alerts_alerts (id, name, alert_type, symbol) VALUES"
+
+
+def residue(data, asked):
+    with closing(sqlite3.connect(data / "backup" / "0001" / "rolled-back" / "residue.db")) as kept:
+        return kept.execute(asked).fetchall()
+
+
+def test_a_key_may_be_null_or_no_text_that_can_be_decoded(data):
+    with closing(migrator.connect("jarvis_cache.db", data_dir=data, isolation_level=None)) as cache:
+        cache.execute("INSERT INTO cache_entries (key, value) VALUES (NULL, 'one'), (NULL, 'two'), (x'00FF', 'blob')")
+        cache.execute(
+            "INSERT INTO cache_entries VALUES (CAST(x'FF' AS TEXT), 'odd', '2026-01-02 03:04:05', '2026-01-01 00:00:00')"
+        )
+        cache.execute("INSERT INTO sessions (session_id, user_id) VALUES (CAST(x'C328' AS TEXT), 1)")
+
+    done = went_back(data)
+
+    assert {"cache.cache_entries": 3, "cache.sessions": 1} == dict(done.residue)
+    kept = residue(data, "SELECT why, value FROM cache_cache_entries ORDER BY value")
+    assert [("its key is NULL", "one"), ("its key is NULL", "two")] == kept[1:]
+    with closing(sqlite3.connect(data / "cache" / "file_cache.db")) as legacy:
+        assert [("odd",)] == legacy.execute(
+            "SELECT value FROM cache_entries WHERE CAST(key AS BLOB) = x'FF'"
+        ).fetchall()
+
+
+def test_what_hangs_on_a_row_that_was_deleted_without_foreign_keys_is_kept(data):
+    """A plain connection has foreign keys off: a lot outlives its trade, and another migration would refuse it."""
+    with closing(sqlite3.connect(data / "jarvis.db", isolation_level=None)) as core:
+        trade, lots = core.execute("SELECT trade_id, count(*) FROM tax_lots GROUP BY 1 ORDER BY 1").fetchone()
+        core.execute("DELETE FROM trades WHERE id = ?", (trade,))
+
+    done = went_back(data)
+
+    assert {"deleted": 1} == dict(done.written["jarvis.trades"])
+    assert lots == done.residue["core.tax_lots"]
+    assert {"the legacy table has it, and another migration would refuse it"} == {
+        why for (why,) in residue(data, "SELECT why FROM core_tax_lots")
+    }
+
+
+def test_what_was_written_to_a_column_that_was_added_is_kept(data):
+    with closing(sqlite3.connect(data / "jarvis.db", isolation_level=None)) as core:
+        core.execute("ALTER TABLE positions ADD COLUMN mood TEXT")
+        core.execute("ALTER TABLE positions ADD COLUMN tries INTEGER DEFAULT 3")
+        core.execute("ALTER TABLE legacy_alerts_alerts ADD COLUMN mood TEXT")
+        core.execute("UPDATE positions SET mood = 'calm' WHERE id = (SELECT min(id) FROM positions)")
+        core.execute("UPDATE positions SET tries = 4 WHERE id = (SELECT max(id) FROM positions)")
+        core.execute(f"{ALERT} ('glad one', 'n', 't', 's')")
+        core.execute("UPDATE legacy_alerts_alerts SET mood = 'glad'")
+
+    done = went_back(data)
+
+    assert {"core.positions": 2, "core.legacy_alerts_alerts": 1} == dict(done.residue)
+    assert [("the legacy table has no column mood", "glad")] == residue(
+        data, "SELECT why, mood FROM core_legacy_alerts_alerts"
+    )
+    assert [("calm", 3), (None, 4)] == residue(data, "SELECT mood, tries FROM core_positions ORDER BY tries")
+
+
+def test_tables_without_rowids_go_back_or_are_kept(data):
+    """Under a legacy name, under a new one, and one whose rows the legacy table refuses."""
+    with closing(sqlite3.connect(data / "alerts.db", isolation_level=None)) as core:
+        core.execute(f"{ALERT} ('there', 'n', 't', 's')")
+        core.executescript(
+            "CREATE TABLE alerts (id TEXT PRIMARY KEY, name, alert_type, symbol) WITHOUT ROWID;"
+            "CREATE TABLE fresh (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID;"
+            "INSERT INTO alerts VALUES ('new', 'n', 't', 's'), ('there', 'n', 't', 's'); INSERT INTO fresh VALUES (1, 2), (1, '2');"
+        )
+
+    done = went_back(data)
+
+    assert {"inserted": 2} == dict(done.written["alerts.alerts"])
+    assert {"core.alerts": 1, "core.fresh": 2} == dict(done.residue)
+    assert [("there",)] == residue(data, "SELECT id FROM core_alerts")
+
+
+def test_the_key_of_a_deleted_row_is_not_given_to_another(data):
+    """Legacy code that makes its table anew numbers its rows from 1; row 1 was deleted, and must not seem to be back."""
+    with closing(sqlite3.connect(data / "llm_costs.db", isolation_level=None)) as analytics:
+        (gone,) = analytics.execute("SELECT min(legacy_key) FROM lineage WHERE target = 'llm_costs'").fetchone()
+        analytics.execute(
+            "DELETE FROM llm_costs WHERE id = (SELECT target_id FROM lineage WHERE target = 'llm_costs' AND legacy_key = ?)",
+            (gone,),
+        )
+        analytics.execute(
+            "CREATE TABLE llm_usage (id INTEGER PRIMARY KEY, timestamp, provider, model, input_tokens, output_tokens, cost_usd, success)"
+        )
+        analytics.execute(
+            "INSERT INTO llm_usage VALUES (?, '2026-01-01T00:00:00', 'groq', 'zanzibar', 1, 1, 0.5, 1)", (gone,)
+        )
+
+    done = went_back(data)
+
+    assert {} == dict(done.residue), residue(data, "SELECT * FROM analytics_llm_usage")
+    assert {"deleted": 1, "inserted": 1} == dict(done.written["llm_costs.llm_usage"])
+    with closing(sqlite3.connect(data / "llm_costs.db")) as legacy:
+        assert [] == legacy.execute("SELECT 1 FROM llm_usage WHERE id = ?", (gone,)).fetchall()
+        assert 1 == len(legacy.execute("SELECT 1 FROM llm_usage WHERE model = 'zanzibar'").fetchall())
+
+
+@pytest.mark.parametrize("also", ["", "free"])
+def test_rows_may_trade_what_is_unique(data, also):
+    """In the end each is unique, in between none is: *also* is a value that a third row lets go of."""
+    with closing(migrator.connect("jarvis_x_memory.db", data_dir=data, isolation_level=None)) as analytics:
+        rows = analytics.execute(
+            "SELECT id, tweet_id FROM tweets WHERE tweet_id IS NOT NULL ORDER BY id LIMIT 3"
+        ).fetchall()
+        given = [rows[1][1], rows[2][1], also or rows[0][1]]
+        for what in ([f"moment {number}" for number in range(3)], given):
+            for (key, _), tweet in zip(rows, what, strict=True):
+                analytics.execute("UPDATE tweets SET tweet_id = ? WHERE id = ?", (tweet, key))
+
+    done = went_back(data)
+
+    assert ({"updated": 3}, {}) == (dict(done.written["jarvis_x_memory.tweets"]), dict(done.residue))
+    with closing(sqlite3.connect(data / "jarvis_x_memory.db")) as legacy:
+        found = legacy.execute("SELECT tweet_id FROM tweets ORDER BY id").fetchall()
+        assert set(given) == {tweet for (tweet,) in found} & {*given, *(tweet for _, tweet in rows)}
