@@ -15,10 +15,8 @@ from typing import Any, cast
 
 from migrator import catalogue, envfile, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
-from migrator.events import Counter
+from migrator.events import PLACE, Counter
 
-#: Where the events of all connections are counted, below the data directory.
-EVENTS = Path(".migrator") / "events.jsonl"
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
@@ -73,7 +71,7 @@ def connect(
     # Transactions begin as the standard library begins them, unless the caller has asked for another way.
     options = {"isolation_level": ""} | options
     connection = sqlite.application(path, synchronous=durable, timeout=timeout, factory=_Connection, **options)
-    cast("_Connection", connection).counter = _counter(home.resolve() / EVENTS)
+    cast("_Connection", connection).counter = _counter(home.resolve() / PLACE)
     return connection
 
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+#: Where the events of all connections are counted, below the data directory.
+PLACE = Path(".migrator") / "events.jsonl"
 #: Seconds for which events that held are summed up before they are written; one that failed is written at once.
 SUMMED_S = 1.0
 #: Longest line that is taken for an event, in bytes.

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import connector, envfile, files, hooks, pipeline, rehearsal, switch
+from migrator import envfile, files, hooks, pipeline, rehearsal, switch
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
-from migrator.events import Feed, Tail
+from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
 from migrator.plain import plain
 from migrator.rate import Limits, Watched
@@ -114,13 +114,13 @@ def monitor(
     last = switch.read(place.data_dir)
     if last is None or not last.consolidated:
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
-    latch = last.root / "monitor.json"
+    latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
     changed = pipeline.changed_originals(place, last)
     watched = monitors.monitor(
         limits,
-        feed or Tail(last.data_dir / connector.EVENTS, whole=True),
+        feed or Tail(last.data_dir / PLACE, whole=True),
         [last.originals / name.place for name in last.names],
         until=until,
         tell=lambda seen: tell(replace(seen, late=tuple(dict.fromkeys((*changed, *seen.late))))),
