@@ -111,9 +111,10 @@ def _apply(bench: Bench, one: TableMapping) -> None:
         delete = (
             f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.rebuilt WHERE rowid = ?)"
         )
-        insert = (
-            f"INSERT INTO {source} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM temp.rebuilt WHERE rowid = ?"
-        )
+        # A rowid that names a row is no column, and would be given anew.
+        named = {"rowid": "legacy_key"} if one.key == "rowid" else {}
+        into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
+        insert = f"INSERT INTO {source} ({into}) SELECT {taken} FROM temp.rebuilt WHERE rowid = ?"
         refused = _each(bench, one, "updated", [row for (row,) in changed], update)
         if refused and _at_once(bench, refused, delete, insert):
             bench.done.did(one.source, "updated", len(refused))

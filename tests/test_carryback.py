@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import small_set
 
 import migrator
 from contracts import specimens
@@ -41,6 +42,50 @@ def _data(built, tmp_path):
 
 def went_back(data):
     return pipeline.rollback(pipeline.Place(data), config.load(data / "migrator.toml"), execute=True)
+
+
+def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_back(tmp_path):
+    home = tmp_path / "home"
+    specimens.make(home / "data", seed=7, rows=60)
+    with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as legacy:
+        legacy.execute("DELETE FROM positions")
+    toml = home / "data" / "migrator.toml"
+    toml.write_text("".join(line for line in toml.read_text().splitlines(True) if "wallet" not in line))
+    small_set.build(home)
+    small_set.cut_over(home)
+    with closing(migrator.connect("jarvis.db", data_dir=home / "data", isolation_level=None)) as core:
+        core.execute(
+            "INSERT INTO positions (symbol, token_address, entry_price, amount, amount_sol, status, wallet_address)"
+            " VALUES ('A', 'mint', 1, 1, 1, 'open', 'W')"
+        )
+
+    done = small_set.roll_back(home)
+
+    assert ({"inserted": 1}, {"core.positions": 1}) == (dict(done.written["jarvis.positions"]), dict(done.residue))
+    assert [("W",)] == residue(home / "data", "SELECT wallet_address FROM core_positions")
+
+
+def test_a_rowid_that_names_a_row_is_kept(tmp_path):
+    """As specified the reflections are a full-text table: after the last row was deleted, the next keeps its own number."""
+    home = tmp_path / "home"
+    specimens.make(home / "data", seed=3, rows=300, variant="specified")
+    small_set.build(home)
+    small_set.cut_over(home)
+    reflection = "INSERT INTO ai_reflections (rowid, content) VALUES (?, 'zanzibar')"
+    with closing(migrator.connect("jarvis_memory.db", data_dir=home / "data", isolation_level=None)) as memory:
+        (last,) = memory.execute("SELECT max(rowid) FROM ai_reflections").fetchone()
+        memory.execute(reflection, (last + 1,))
+        memory.execute("DELETE FROM ai_reflections WHERE rowid = ?", (last,))
+
+    done = small_set.roll_back(home)
+
+    assert ({"inserted": 1, "deleted": 1}, {}) == (
+        dict(done.written["jarvis_memory.ai_reflections"]),
+        dict(done.residue),
+    )
+    with closing(sqlite3.connect(home / "data" / "jarvis_memory.db")) as legacy:
+        found = legacy.execute("SELECT rowid FROM ai_reflections WHERE ai_reflections MATCH 'zanzibar'").fetchall()
+        assert [(last + 1,)] == found
 
 
 def triggers(path):
