@@ -11,7 +11,7 @@ import pytest
 import small_set
 
 import migrator
-from migrator import maintenance, pipeline, recovery, switch
+from migrator import envfile, maintenance, pipeline, recovery, sqlite, switch
 from migrator.errors import Refused
 from migrator.rate import Limits
 
@@ -177,3 +177,29 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_says_so(home):
     assert any("at work" in str(one) or "no cutover to roll back" in str(one) for one in outcomes), outcomes
     written = json.loads((home / "data" / ".migrator" / "switch.json").read_text())
     assert ("rollback", True) == (written["kind"], written["finished"])
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use_then(built, tmp_path, commits):
+    """Between the look at the set and the opening a whole cutover may fit; the connection must not be a legacy one."""
+    home = small_set.copied(built, built.parent / tmp_path.name)
+    plainly, flag = sqlite.as_it_was, envfile.flag
+
+    def late(*arguments, **named):
+        monkeypatch.undo()
+        small_set.cut_over(home)
+        return (plainly if commits else flag)(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if commits:
+            monkeypatch.setattr(sqlite, "as_it_was", late)
+        else:
+            small_set.cut_over(home)
+            small_set.roll_back(home)
+            place, configuration = small_set.place_of(home)
+            with small_set.in_this_process():
+                pipeline.build(place, configuration)
+            monkeypatch.setattr(envfile, "flag", late)
+        with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection:
+            assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
+            assert 1 == len(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lineage'").fetchall())
