@@ -19,8 +19,8 @@ from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
-#: The column of JSON in which mappings keep what has no column.
-_SPARE = "metadata"
+#: The columns of JSON in which mappings keep what has no column.
+_SPARE = ("metadata", "context")
 _CHANGED = "the legacy table holds only a part of it"
 _REFUSED = "the legacy table has it, and another migration would refuse it"
 #: A default that can be compared with, and runs nothing.
@@ -92,10 +92,15 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         for reference in one.foreign_keys
     }
     # An assigned id may come out as another one; a kept one is the lineage's key, which is compared anyway.
-    plain = [column for column in columns if column not in references and column not in (key, _SPARE)]
+    plain = [column for column in columns if column not in references and column not in (key, *_SPARE)]
     touched = rebuild.differ_sql("w", "b", columns)
     same = [f"NOT {rebuild.differ_sql('w', 'f', plain)}"] if plain else []
-    same += [f"{_said('w')} IS {_said('f')}"] if _SPARE in columns else []
+    # A new row that says nothing there has lost nothing, whatever the legacy table's own columns say instead.
+    same += [
+        f"({_said('w', column)} IS {_said('f', column)} OR (b.{key} IS NULL AND {_said('w', column)} IS NULL))"
+        for column in _SPARE
+        if column in columns
+    ]
     same += [_same_parent(target, column, parent) for column, parent in references.items()]
     name = quoted(table)
     yield from connection.execute(
@@ -103,20 +108,23 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         f" WHERE (b.{key} IS NULL OR {touched}) AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS l"
         f" JOIN again.lineage AS m ON m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target"
         f" JOIN again.{name} AS f ON f.{key} = m.target_id"
-        f" WHERE l.target = ? AND l.target_id = w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
+        f" WHERE l.target = ? AND l.target_id = +w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
         (_CHANGED, table),
     ).fetchall()
 
 
-def _said(row: str) -> str:
+def _said(row: str, name: str) -> str:
     """Return SQL for what the JSON of *row* says, whatever its white space; an empty object says nothing, as NULL does."""
-    column = f"{row}.{quoted(_SPARE)}"
-    return f"CASE WHEN json_valid({column}) THEN nullif(json({column}), '{{}}') ELSE {column} END"
+    column = f"{row}.{quoted(name)}"
+    # SQLite reads JSON up to a NUL, and what comes after it would not be compared.
+    whole = f"instr(CAST({column} AS BLOB), x'00') = 0 AND json_valid({column})"
+    return f"CASE WHEN {whole} THEN nullif(json({column}), '{{}}') ELSE {column} END"
 
 
 def _same_parent(target: str, column: str, parent: str) -> str:
     """Return SQL that is true where both rows refer to what became of the same legacy row."""
-    ours, theirs = f"w.{quoted(column)}", f"f.{quoted(column)}"
+    # Without the plus the column's affinity would keep SQLite from the index of the untyped target_id.
+    ours, theirs = f"+w.{quoted(column)}", f"+f.{quoted(column)}"
     return (
         f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
         f" ON y.source = x.source AND y.legacy_key IS x.legacy_key AND y.target = x.target"
@@ -187,13 +195,14 @@ def _default(connection: sqlite3.Connection, target: str, table: str, column: st
 
 def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> int:
     """Copy the rows *left* (handle -> why) to the residue."""
-    connection.execute("CREATE TEMP TABLE left_over (handle, why)")
+    connection.execute("CREATE TEMP TABLE left_over (handle PRIMARY KEY, why)")
     connection.executemany("INSERT INTO temp.left_over VALUES (?, ?)", list(left.items()))
     columns = _columns(connection, target, table)
     kept = f"residue.{quoted(f'{target}_{table}')}"
     connection.execute(
         f"CREATE TABLE {kept} AS SELECT o.why AS why, {columns} FROM {target}.{quoted(table)} AS t"
-        f" JOIN temp.left_over AS o ON o.handle = {handle_sql(connection, target, table)}"
+        # The plus: an affinity would keep SQLite from the index.  CROSS: statistics of another day must not choose the order.
+        f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
     connection.execute("DROP TABLE temp.left_over")
     return _count(connection, kept)
