@@ -91,8 +91,8 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
         elif staged.stat().st_nlink > 1:
             found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
-    if wanted.env_file.exists() and not wanted.env_file.is_file():
-        found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
+    if what := envfile.complaint(wanted.env_file):
+        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}; see to it, or name another with --env-file")
     return found
 
 

@@ -21,7 +21,8 @@ FOUNDATION = {
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
     "account": "build", "carry": "build", "load": "build", "proving": "build",
-    "carryback": "rollback", "residue": "rollback", "untriggered": "rollback",
+    "bench": "rollback", "carryback": "rollback", "newcomers": "rollback", "residue": "rollback",
+    "strangers": "rollback", "untriggered": "rollback",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
 }  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]
