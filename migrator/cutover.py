@@ -245,3 +245,5 @@ def _leave_wal(path: Path) -> None:
     with contextlib.closing(sqlite.scratch(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     files.sync_file(path)
+    # SQLite removes its journal and does not wait: one that came back would be hot, and nobody could read the file.
+    files.sync_folder(path.parent)

@@ -98,12 +98,13 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     same += [f"{_said('w')} IS {_said('f')}"] if _SPARE in columns else []
     same += [_same_parent(target, column, parent) for column, parent in references.items()]
     name = quoted(table)
+    # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
     yield from connection.execute(
         f"SELECT w.{key}, ? FROM {target}.{name} AS w LEFT JOIN baseline.{name} AS b ON b.{key} = w.{key}"
         f" WHERE (b.{key} IS NULL OR {touched}) AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS l"
         f" JOIN again.lineage AS m ON m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target"
         f" JOIN again.{name} AS f ON f.{key} = m.target_id"
-        f" WHERE l.target = ? AND l.target_id = w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
+        f" WHERE l.target = ? AND l.target_id = +w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
         (_CHANGED, table),
     ).fetchall()
 
@@ -120,7 +121,7 @@ def _same_parent(target: str, column: str, parent: str) -> str:
     return (
         f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
         f" ON y.source = x.source AND y.legacy_key IS x.legacy_key AND y.target = x.target"
-        f" WHERE x.target = '{parent}' AND x.target_id = {ours} AND y.target_id = {theirs}))"
+        f" WHERE x.target = '{parent}' AND x.target_id = +{ours} AND y.target_id = +{theirs}))"
     )
 
 

@@ -56,7 +56,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         MigratorError: The legacy copies do not hold what they have to; all is as it was.
     """
     wanted = replace(last, kind=switch.ROLLBACK, finished=False)
-    scratch = wanted.root / "rollback"
+    scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
     with contextlib.ExitStack() as stack:
         try:

@@ -28,8 +28,9 @@ class Kind:
         planted: How many were planted.
         caught: By a contract.
         stopped: By the tool itself, before a contract could be asked.
+        same: That make no difference to any specimen: the set is the right one, and there is nothing to catch.
         equivalent: That are no faults, for a reason that stands in contracts/mutants/equivalent.toml.
-        survived: That nobody noticed, or that made no difference and nobody has said why.
+        survived: That nobody noticed.
         by: How many each contract caught, and each door of the tool, the most first.
     """
 
@@ -38,6 +39,7 @@ class Kind:
     planted: int
     caught: int
     stopped: int
+    same: int
     equivalent: int
     survived: int
     by: Mapping[str, int]
@@ -76,6 +78,7 @@ class Sabotaged:
         kinds: The kinds of fault, by family and name.
         needs: Each contract that asks something of a set, by name.
         equivalents: The reasons why mutants are no faults, with how many each is about.
+        same: The mutants that make no difference to any specimen.
         survivors: The faults that nobody caught.
     """
 
@@ -88,11 +91,12 @@ class Sabotaged:
     kinds: tuple[Kind, ...]
     needs: tuple[Need, ...]
     equivalents: Mapping[str, int]
+    same: tuple[str, ...]
     survivors: tuple[str, ...]
 
     @property
     def planted(self) -> int:
-        """Every mutant, those that are no faults included."""
+        """Every mutant, those that are no faults or make no difference included."""
         return sum(kind.planted for kind in self.kinds)
 
     @property
@@ -102,8 +106,8 @@ class Sabotaged:
 
     @property
     def faults(self) -> int:
-        """Those that are faults."""
-        return self.planted - sum(kind.equivalent for kind in self.kinds)
+        """Those that are faults, and make a difference."""
+        return self.planted - sum(kind.equivalent + kind.same for kind in self.kinds)
 
     @property
     def score(self) -> str:
@@ -133,5 +137,6 @@ def read(text: str) -> Sabotaged:
         kinds=tuple(Kind(**kind | {"by": MappingProxyType(kind["by"])}) for kind in written["kinds"]),
         needs=tuple(Need(**need) for need in written["needs"]),
         equivalents=MappingProxyType(written["equivalents"]),
+        same=tuple(written["same"]),
         survivors=tuple(written["survivors"]),
     )

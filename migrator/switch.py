@@ -99,6 +99,11 @@ class Switch:
         return self.root / "stage"
 
     @property
+    def scratch(self) -> Path:
+        """Where a rollback works on copies."""
+        return self.root / "rollback"
+
+    @property
     def originals(self) -> Path:
         """Where the legacy files lie after a cutover."""
         return self.data_dir / "backup" / self.run / "originals"

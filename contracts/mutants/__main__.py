@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import shutil
 import sys
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import click
 
+import migrator
+from contracts import results
 from contracts.mutants import altered, declared, matrix, mistaken, mutant, page, record, spoilt, suite
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
 from contracts.mutants.stand import EMPTY, FOUND, SPECIFIED, Stand
-from migrator import freshness
 
 FAMILIES = ("by hand", "declarations", "rows", "files", "mappings")
 
@@ -26,6 +28,8 @@ def every(stand: Stand) -> Iterator[Mutant]:
     """Yield every mutant there is."""
     yield from mutant.by_hand()
     yield from declared.mutants()
+    for specimen in (FOUND[0], SPECIFIED[0]):
+        yield from declared.of_carried(stand, specimen)
     for specimen in (*FOUND, *SPECIFIED):
         yield from altered.mutants(stand, specimen)
     yield from spoilt.mutants(FOUND[0])
@@ -63,8 +67,7 @@ def main(
         stand.make()
         chosen = [one for one in every(stand) if one.family in (family or FAMILIES) and kind in one.kind]
         mutants = matrix.numbered(matrix.sampled(chosen, seed=seed, each=each or len(chosen)))
-        if most:
-            mutants = matrix.drawn(mutants, most, seed=seed)
+        mutants = matrix.drawn(mutants, most or len(mutants), seed=seed)
         contracts = _control(stand)
         found = _judged(mutants, stand, processes, Journal(home / "journal.jsonl", _of(seed, each)))
         summed = record.summed(found, contracts)
@@ -91,7 +94,15 @@ def _control(stand: Stand) -> frozenset[str]:
 
 
 def _of(seed: int, each: int) -> str:
-    return f"{freshness.suite_digest()} {freshness.mappings_digest()} {seed} {each}"
+    """Return what results depend on: what judges, what is judged, and which mutants are drawn."""
+    ours = Path(__file__).parent
+    hashed = hashlib.sha256()
+    for folder in (results.HERE, Path(migrator.__file__).parent):
+        for path in sorted(folder.rglob("*")):
+            fault = path.is_relative_to(ours) or path.name.startswith("sabotage")
+            if path.suffix in {".py", ".sql", ".toml"} and not fault:
+                hashed.update(path.read_bytes())
+    return f"{hashed.hexdigest()}, seed {seed}, {each} of each"
 
 
 def _judged(mutants: list[Mutant], stand: Stand, processes: int, journal: Journal) -> list[Result]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.mutants import of_books, of_cells
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
-from contracts.mutants.stand import Stand
+from contracts.mutants.stand import SPECIMENS, Stand
 from contracts.mutants.statement import Mutation, Statement
 from contracts.second_reader.cells import text_of
 from migrator import catalogue, ddl, mapping, sqlite
@@ -34,6 +34,11 @@ class Altered(Mutant):
     statements: tuple[Statement, ...]
 
     family = "rows"
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """Those of one kind in one database, of each variant: its tables differ in what they hold, not in how it is judged."""
+        return self.kind, self.target, SPECIMENS[self.specimen].variant
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
         """Run the statements on a copy."""

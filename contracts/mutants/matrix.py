@@ -29,7 +29,7 @@ class Fate(StrEnum):
     CAUGHT = "caught"  # by a contract, whatever else noticed it
     STOPPED = "stopped"  # by the tool, before there was a set to judge
     SURVIVED = "survived"  # every contract holds: one is missing
-    SAME = "same"  # it makes no difference to any set that it was tried on
+    SAME = "same"  # the set is the same as without it, of every specimen: there is nothing to catch
     UNPLANTED = "unplanted"  # SQLite refuses it, or there is nothing to spoil: no mutant came of it
 
 

@@ -70,9 +70,14 @@ class Mutant(ABC):
         return f"{self.kind}: {self.where} [{self.specimen}]"
 
     @property
+    def table(self) -> str:
+        """The table that it is in, or what else the place begins with."""
+        return ".".join(self.where.split(".")[:2])
+
+    @property
     def group(self) -> tuple[str, ...]:
         """What it is one of several for: those of one kind in one table."""
-        return self.kind, *self.where.split(".")[:2]
+        return self.kind, self.table
 
     @abstractmethod
     def plant(self, stand: Stand, folder: Path) -> Planted:

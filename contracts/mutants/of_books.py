@@ -107,26 +107,14 @@ def _quarantine(connection: sqlite3.Connection) -> Iterator[Mutation]:
 
 
 def _carried(connection: sqlite3.Connection) -> Iterator[Mutation]:
-    named = (
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'legacy\\_%' ESCAPE '\\' ORDER BY name"
-    )
-    for name, sql in connection.execute(named).fetchall():
+    named = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'legacy\\_%' ESCAPE '\\' ORDER BY name"
+    for (name,) in connection.execute(named).fetchall():
         table = quoted(name)
-        yield "carried table lost", name, (Statement(f"DROP TABLE {table}"),)
-        renamed = "UPDATE sqlite_schema SET sql = ? WHERE name = ? AND type = 'table'"
-        writable = Statement("PRAGMA writable_schema = ON")
-        for kind, old, new in (
-            ("carried NOT NULL removed", " NOT NULL", ""),
-            ("carried DEFAULT changed", "DEFAULT 0", "DEFAULT 7"),
-            ("carried CHECK removed", "CHECK", "-- CHECK"),
-            ("carried type changed", " REAL", " TEXT"),
-        ):
-            if old in sql and kind != "carried CHECK removed":
-                yield kind, name, (writable, Statement(renamed, (sql.replace(old, new, 1), name)))
+        yield "carried table lost", f"carried.{name}", (Statement(f"DROP TABLE {table}"),)
         if not connection.execute(f"SELECT 1 FROM {table}").fetchone():
             continue
         one = f"rowid = (SELECT max(rowid) FROM {table})"
-        yield "carried row lost", name, (Statement(f"DELETE FROM {table} WHERE {one}"),)
+        yield "carried row lost", f"carried.{name}", (Statement(f"DELETE FROM {table} WHERE {one}"),)
         columns = connection.execute(
             "SELECT name FROM pragma_table_xinfo(?) WHERE NOT pk AND NOT hidden AND name NOT IN"
             " (SELECT i.name FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i)",
@@ -143,15 +131,15 @@ def _carried(connection: sqlite3.Connection) -> Iterator[Mutation]:
             )
             for kind, change, chosen in changes:
                 if connection.execute(f"SELECT 1 FROM {table} WHERE {chosen}").fetchone():
-                    yield kind, f"{name}.{column}", (Statement(f"UPDATE {table} SET {change} WHERE {chosen}"),)
+                    yield kind, f"carried.{name}.{column}", (Statement(f"UPDATE {table} SET {change} WHERE {chosen}"),)
 
 
 def _sequences(connection: sqlite3.Connection) -> Iterator[Mutation]:
     for name, mark in connection.execute("SELECT name, seq FROM sqlite_sequence ORDER BY name").fetchall():
         if mark:
             lower = "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = ?"
-            yield "sequence lowered", f"{name}.sequence", (Statement(lower, (name,)),)
-            yield "sequence lost", f"{name}.sequence", (
+            yield "sequence lowered", f"sequences.{name}", (Statement(lower, (name,)),)
+            yield "sequence lost", f"sequences.{name}", (
                 Statement("DELETE FROM sqlite_sequence WHERE name = ?", (name,)),
             )  # fmt: skip
 

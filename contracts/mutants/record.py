@@ -69,7 +69,7 @@ def summed(results: Sequence[Result], contracts: Iterable[str]) -> Sabotaged:
     """Return what the *results* say, in a run in which these *contracts* were asked."""
     planted = [result for result in results if result.fate is not Fate.UNPLANTED]
     kinds = sorted({(result.mutant.family, result.mutant.kind) for result in planted})
-    uncaught = [result for result in planted if result.fate in (Fate.SURVIVED, Fate.SAME)]
+    uncaught = [result for result in planted if result.fate is Fate.SURVIVED]
     return Sabotaged(
         made=dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         command=" ".join(["python -m contracts.mutants", *sys.argv[1:]]),
@@ -88,18 +88,14 @@ def summed(results: Sequence[Result], contracts: Iterable[str]) -> Sabotaged:
         ),
         needs=tuple(_need(contract, planted) for contract in sorted(contracts)),
         equivalents=dict(Counter(why for result in uncaught if (why := reason(result))).most_common()),
-        survivors=tuple(
-            f"{result.mutant.id}{' (no difference)' if result.fate is Fate.SAME else ''}"
-            for result in uncaught
-            if not reason(result)
-        ),
+        same=tuple(result.mutant.id for result in planted if result.fate is Fate.SAME),
+        survivors=tuple(result.mutant.id for result in uncaught if not reason(result)),
     )
 
 
 def _kind(family: str, kind: str, results: Sequence[Result]) -> Kind:
     fates = Counter(result.fate for result in results)
-    uncaught = [result for result in results if result.fate in (Fate.SURVIVED, Fate.SAME)]
-    explained = sum(bool(reason(result)) for result in uncaught)
+    explained = sum(bool(reason(result)) for result in results if result.fate is Fate.SURVIVED)
     by = Counter(name for result in results for name in result.caught_by)
     by.update(f"the {result.door}" for result in results if result.door)
     return Kind(
@@ -108,8 +104,9 @@ def _kind(family: str, kind: str, results: Sequence[Result]) -> Kind:
         planted=len(results),
         caught=fates[Fate.CAUGHT],
         stopped=fates[Fate.STOPPED],
+        same=fates[Fate.SAME],
         equivalent=explained,
-        survived=len(uncaught) - explained,
+        survived=fates[Fate.SURVIVED] - explained,
         by=dict(sorted(by.items(), key=lambda one: (-one[1], one[0]))),
     )
 

@@ -69,7 +69,7 @@ class Stand:
             stage = pairs.migrated(home / "legacy", home)
             (home / "consolidated").mkdir()
             for file in catalogue.TARGETS.values():
-                shutil.copyfile(stage / file, home / "consolidated" / file)
+                shutil.copy(stage / file, home / "consolidated" / file)
             shutil.rmtree(home / "migrated")
         if not (self.folder / EMPTY).exists():
             (self.folder / EMPTY / "consolidated").mkdir(parents=True)

@@ -62,7 +62,7 @@ class _Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out what asks nothing of the judged set, such as how the monitor counts: no fault in one can break it."""
-        items[:] = [item for item in items if hasattr(item, "contract") or _ASKS & {*getattr(item, "fixturenames", ())}]
+        items[:] = [item for item in items if asks(item)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -96,6 +96,8 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
     arguments = [
         *("-p", "contracts.plugin", str(results.HERE), "--import-mode=importlib"),
         *("-c", str(scratch / "pytest.ini"), "--rootdir", str(scratch), "-p", "no:cacheprovider", "-q", "--tb=short"),
+        # What a contract prints is of no interest: a tenth of a run goes into taking it down.
+        *("--capture=no", "-p", "no:logging", "-p", "no:warnings"),
         # Housekeeping for tests of code: a run here takes a second, and these two collect all garbage at its end.
         *("-p", "no:unraisableexception", "-p", "no:threadexception", "--basetemp", str(scratch / "pytest")),
         *("--consolidated-dir", str(consolidated)),
@@ -119,6 +121,11 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         complaints=recorder.complaints,
         said=recorder.says,
     )
+
+
+def asks(item: pytest.Item) -> bool:
+    """Tell whether a contract asks something of the judged set."""
+    return hasattr(item, "contract") or bool(_ASKS & {*getattr(item, "fixturenames", ())})
 
 
 def _contract(id_: str) -> str:
