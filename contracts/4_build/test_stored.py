@@ -31,7 +31,8 @@ def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
         catalogue.TARGETS[target],
         "journal mode in the file's header (2 is WAL, 1 is a rollback journal)",
         expected=[WAL, WAL],
-        found=[header[WRITE_VERSION], header[READ_VERSION]],
+        # An empty file has no header.
+        found=list(header[WRITE_VERSION : READ_VERSION + 1]),
     )
 
 
