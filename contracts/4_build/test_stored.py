@@ -25,7 +25,7 @@ TIMES = 10
 @EVERY_TARGET
 def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
     """The mode is in the file, so whoever opens it gets it."""
-    with judged.originals[target].open("rb") as file:
+    with judged.original(target).open("rb") as file:
         header = file.read(100)
     judgement.same(
         catalogue.TARGETS[target],
