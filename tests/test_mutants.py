@@ -144,6 +144,7 @@ def test_the_score_counts_what_nobody_caught_and_what_made_no_difference_apart()
             result(Fate.UNPLANTED, name="unplanted"),
         ],
         ["build/a", "build/c"],
+        "a command",
     )
 
     assert (4, 3, 2, "66.66 %") == (found.planted, found.faults, found.caught, found.score)
@@ -157,7 +158,7 @@ def test_the_score_counts_what_nobody_caught_and_what_made_no_difference_apart()
 
 def test_what_is_written_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(sabotaged, "RECORDED", tmp_path / "record.json")
-    found = record.summed([result(caught_by=frozenset({"build/a"}))], ["build/a"])
+    found = record.summed([result(caught_by=frozenset({"build/a"}))], ["build/a"], "a command")
 
     record.write(found)
 

@@ -25,13 +25,14 @@ TIMES = 10
 @EVERY_TARGET
 def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
     """The mode is in the file, so whoever opens it gets it."""
-    with judged.originals[target].open("rb") as file:
+    with judged.original(target).open("rb") as file:
         header = file.read(100)
     judgement.same(
         catalogue.TARGETS[target],
         "journal mode in the file's header (2 is WAL, 1 is a rollback journal)",
         expected=[WAL, WAL],
-        found=[header[WRITE_VERSION], header[READ_VERSION]],
+        # An empty file has no header.
+        found=list(header[WRITE_VERSION : READ_VERSION + 1]),
     )
 
 

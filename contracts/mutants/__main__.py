@@ -70,7 +70,7 @@ def main(
         mutants = matrix.drawn(mutants, most or len(mutants), seed=seed)
         contracts = _control(stand)
         found = _judged(mutants, stand, processes, Journal(home / "journal.jsonl", _of(seed, each)))
-        summed = record.summed(found, contracts)
+        summed = record.summed(found, contracts, _command(seed, each, most, family, kind))
     finally:
         if out is None:
             shutil.rmtree(home)
@@ -78,7 +78,13 @@ def main(
     if recording:
         record.write(summed)
         page.write(summed)
-    sys.exit(1 if summed.survivors else 0)
+    sys.exit(1 if summed.survivors or any(map(page.unneeded, summed.needs)) else 0)
+
+
+def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str) -> str:
+    """Return what has to be run for the same mutants; how many at a time and where they lie makes no difference."""
+    chosen = [f"--family '{one}'" for one in family] + ([f"--kind '{kind}'"] if kind else [])
+    return " ".join(["python -m contracts.mutants", f"--seed {seed} --each {each} --most {most}", *chosen])
 
 
 def _control(stand: Stand) -> frozenset[str]:

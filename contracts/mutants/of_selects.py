@@ -60,7 +60,7 @@ def rewritten(text: str) -> str:
 
 def _selects(text: str) -> dict[str, tuple[int, int]]:
     """Return where each SELECT of *text* begins and ends, its semicolon left out, by the part that it is."""
-    marks = [("forward", 0), *((mark[0].strip("- "), mark.end()) for mark in _MARK.finditer(text))]
+    marks = [("forward", 0), *((mark[0].strip("-: "), mark.end()) for mark in _MARK.finditer(text))]
     ends = [mark.start() for mark in _MARK.finditer(text)] + [len(text)]
     found = {}
     for (part, begin), end in zip(marks, ends, strict=True):

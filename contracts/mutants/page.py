@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.mutants.record import OTHERS
-from migrator.sabotaged import Kind, Sabotaged
+from migrator.sabotaged import Kind, Need, Sabotaged
 
 #: The page of the documentation.
 PAGE = Path(__file__).parent.parent.parent / "docs" / "sabotage.md"
@@ -22,20 +22,20 @@ def terminal(found: Sabotaged) -> str:
     return "\n".join(lines)
 
 
-def unneeded(need: object) -> bool:
+def unneeded(need: Need) -> bool:
     """Tell whether others catch all that a contract does, and nobody has said why it stays."""
-    return not getattr(need, "stays", "") and (not getattr(need, "caught", 0) or getattr(need, "others", 0) > OTHERS)
+    return not need.stays and (not need.caught or need.others > OTHERS)
 
 
-def _most(need: object) -> str:
-    caught, others, fault = (getattr(need, name) for name in ("caught", "others", "fault"))
-    return f"{others} others catch {fault}" if caught else "it catches nothing"
+def _most(need: Need) -> str:
+    return f"{need.others} others catch {need.fault}" if need.caught else "it catches nothing"
 
 
 def _sentence(found: Sabotaged) -> str:
     return (
         f"{found.caught:,} of {found.faults:,} faults are caught: {found.score}."
-        f" {found.planted:,} mutants of {len(found.kinds):,} kinds were planted, {found.planted - found.faults:,} are no faults."
+        f" {found.planted:,} mutants of {len(found.kinds):,} kinds were planted; {len(found.same):,} of them make no difference,"
+        f" {found.planted - found.faults - len(found.same):,} are no faults."
     )
 
 
@@ -91,10 +91,10 @@ def _how() -> Iterator[str]:
 def _family(family: str, kinds: list[Kind]) -> Iterator[str]:
     yield f"## {family.capitalize()}"
     yield ""
-    yield "| kind | planted | caught | stopped by the tool | no fault | survived | by |"
-    yield "|---|--:|--:|--:|--:|--:|---|"
+    yield "| kind | planted | caught | stopped by the tool | no difference | no fault | survived | by |"
+    yield "|---|--:|--:|--:|--:|--:|--:|---|"
     for kind in kinds:
-        numbers = (kind.planted, kind.caught, kind.stopped, kind.equivalent, kind.survived)
+        numbers = (kind.planted, kind.caught, kind.stopped, kind.same, kind.equivalent, kind.survived)
         yield f"| {kind.kind} | {' | '.join(f'{number:,}' if number else '' for number in numbers)} | {_by(kind)} |"
     yield ""
 
@@ -115,7 +115,16 @@ def _left(found: Sabotaged) -> Iterator[str]:
     yield ""
     yield "## What is no fault"
     yield ""
-    yield from (f"- {count:,}: {why}" for why, count in found.equivalents.items())
+    yield from (
+        (f"- {count:,}: {why}" for why, count in found.equivalents.items()) if found.equivalents else ["Nothing."]
+    )
+    yield ""
+    yield "## What makes no difference"
+    yield ""
+    yield "The same three databases come of it, whichever of the five specimens is migrated: the set is right, and there is nothing"
+    yield "to catch in it. Some are equal by what they say; for the others the specimens lack the row that would tell."
+    yield ""
+    yield from (f"- {name}" for name in found.same)
     yield ""
 
 

@@ -7,7 +7,6 @@ import json
 import platform
 import re
 import sqlite3
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -65,14 +64,14 @@ def reason(result: Result) -> str:
     return next((one.reason for one in equivalents() if one.covers(result.mutant)), "")
 
 
-def summed(results: Sequence[Result], contracts: Iterable[str]) -> Sabotaged:
-    """Return what the *results* say, in a run in which these *contracts* were asked."""
+def summed(results: Sequence[Result], contracts: Iterable[str], command: str) -> Sabotaged:
+    """Return what the *results* say of a run of *command*, in which these *contracts* were asked."""
     planted = [result for result in results if result.fate is not Fate.UNPLANTED]
     kinds = sorted({(result.mutant.family, result.mutant.kind) for result in planted})
     uncaught = [result for result in planted if result.fate is Fate.SURVIVED]
     return Sabotaged(
         made=dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        command=" ".join(["python -m contracts.mutants", *sys.argv[1:]]),
+        command=command,
         versions={
             "sqlite": sqlite3.sqlite_version,
             "sqlglot": version("sqlglot"),

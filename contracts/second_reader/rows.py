@@ -263,7 +263,7 @@ class OneTable:
                 rebuilt, back_said = rest[name]
                 # What rest keeps counts only while the target row still says what it said then.  Where it is kept for
                 # nothing, the way back says something else than the row does, and would of a row that is written later.
-                if said != UNREADABLE and not same(back_said, said) and back_said != _tagged(said):
+                if said != UNREADABLE and not same(back_said, said) and not _is_tagged(back_said, said):
                     self._broken(
                         self.judged.rebuilt, key, name, "rest does not apply: the target row says something else"
                     )
@@ -287,9 +287,9 @@ class OneTable:
             findings.append(f"{self.reading.source} {key!r} -> {self.reading.target}: {name}: {said}")
 
 
-def _tagged(said: Cell) -> str | None:
-    """Return how JSON has a text that it cannot say otherwise; SQLite's functions give that back as it stands."""
-    return f'{{"t":"{bytes_of(said).hex()}"}}' if isinstance(said, str) else None
+def _is_tagged(back_said: Cell, said: Cell) -> bool:
+    """Tell whether *back_said* is how JSON has the text *said*, which it cannot say otherwise: SQLite gives it back as it stands."""
+    return isinstance(said, str) and back_said == f'{{"t":"{bytes_of(said).hex()}"}}'
 
 
 def _hash(key: Cell) -> int:
