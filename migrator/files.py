@@ -104,6 +104,7 @@ def point(name: Path, to: str) -> None:
     draft = name.with_name(f".{name.name}.draft")
     draft.unlink(missing_ok=True)
     draft.symlink_to(to)
+    give_to_owner_of(name.parent, draft)
     replace(draft, name)
 
 
