@@ -5,6 +5,7 @@ Readers are threads with connections of their own, as the bot has them; SQLite w
 
 from __future__ import annotations
 
+import math
 import random
 import sqlite3
 import statistics
@@ -99,6 +100,8 @@ def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[fl
 
 
 def _percentiles(took: Sequence[float]) -> tuple[float, float]:
+    if len(took) < 2:
+        return (took[0], took[0]) if took else (math.nan, math.nan)
     cuts = statistics.quantiles(took, n=20, method="inclusive")
     return statistics.median(took), cuts[-1]
 

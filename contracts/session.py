@@ -57,13 +57,19 @@ class Session:
     @cached_property
     def pair(self) -> Pair:
         """Both, side by side."""
-        config = self.options.config_path or configs.beside(self.legacy_dir)
-        return pairs.pair(self.legacy_dir, self.judged, self.scratch, config, show_values=self.options.show_values)
+        return pairs.pair(
+            self.legacy_dir, self.judged, self.scratch, self.config_file, show_values=self.options.show_values
+        )
 
     @property
     def config(self) -> Config:
         """What the owners decided about this legacy set."""
-        return configs.load(self.options.config_path or configs.beside(self.legacy_dir)) if self.has_pair else Config()
+        return configs.load(self.config_file) if self.has_pair else Config()
+
+    @property
+    def config_file(self) -> Path | None:
+        """Where the owners wrote it; None where they did not."""
+        return self.options.config_path or configs.beside(self.legacy_dir)
 
     @property
     def ordered(self) -> tuple[ExtraIndex, ...]:

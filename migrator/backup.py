@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from migrator import files, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
+from migrator.private import private_folder
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
@@ -191,7 +191,7 @@ def _next_run(into: Path) -> str:
 
 def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held]:
     """Lock every source, then begin to read each: from here on all are of one instant."""
-    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="migrator-")))
+    scratch = stack.enter_context(private_folder())
     held = []
     for number, database in enumerate(wanted):
         path = database.path

@@ -48,11 +48,17 @@ class Bench:
     """One consolidated database, with the legacy copy that is being written attached under its name."""
 
     def __init__(
-        self, connection: sqlite3.Connection, target: str, legacy: Mapping[str, Path], done: CarriedBack
+        self,
+        connection: sqlite3.Connection,
+        target: str,
+        legacy: Mapping[str, Path],
+        constants: Mapping[str, str],
+        done: CarriedBack,
     ) -> None:
         self.connection = connection
         self.target = target
         self.legacy = legacy
+        self.constants = constants
         self.done = done
 
     @contextlib.contextmanager

@@ -32,6 +32,7 @@ def carry_back(
     legacy: Mapping[str, Path],
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
+    constants: Mapping[str, str],
 ) -> CarriedBack:
     """Write into the copies *legacy* what distinguishes *current* from *baseline*.
 
@@ -41,6 +42,7 @@ def carry_back(
         legacy: Legacy database -> a private copy of it, which is written.
         current: ``core`` -> a private copy of the consolidated database as it is now; its lineage is written.
         baseline: ``core`` -> the consolidated database as it was installed.
+        constants: What the mappings were given when it was built.
 
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
@@ -49,7 +51,7 @@ def carry_back(
     triggers = untriggered.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
-            bench = Bench(connection, target, legacy, done)
+            bench = Bench(connection, target, legacy, constants, done)
             sources = [
                 one for table in tables for one in mapping.sources_of(table) if one.target == target and one.back
             ]
@@ -87,7 +89,7 @@ def _apply(bench: Bench, one: TableMapping) -> None:
     columns = [quoted(column) for column in one.legacy_columns]
     target_key = mapping.target_key(ddl.target(one.target), one.table)
     with bench.beside(one.database):
-        connection.execute(f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}")
+        connection.execute(f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}", one.given(bench.constants))
         connection.execute(
             f"CREATE TEMP TABLE gone AS SELECT DISTINCT l.legacy_key FROM baseline.lineage AS l WHERE l.source = ?"
             f" AND l.target = ? AND l.target_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS m"

@@ -47,6 +47,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         env_file=env_file.absolute(),
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
+        constants=plan.constants,
     )
 
 
@@ -249,3 +250,5 @@ def _leave_wal(path: Path) -> None:
     with contextlib.closing(sqlite.scratch(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     files.sync_file(path)
+    # SQLite removes its journal and does not wait: one that came back would be hot, and nobody could read the file.
+    files.sync_folder(path.parent)

@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from migrator.errors import MigratorError
+from migrator.private import private_folder
 
 #: Seconds that every file may take, and seconds more for each MiB of it.
 DEADLINE_S, DEADLINE_S_PER_MIB = 60.0, 0.5
@@ -60,14 +59,8 @@ def examine(
                 if progress:
                     progress(path)
 
-    try:
-        folder = TemporaryDirectory(prefix="migrator-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise MigratorError(
-            f"no folder for private copies: {error.strerror}", hint="set TMPDIR to a folder with room"
-        ) from None
-    with folder as path:
-        children = [_Child(Path(path) / str(number)) for number in range(count)]
+    with private_folder() as folder:
+        children = [_Child(folder / str(number)) for number in range(count)]
         try:
             with ThreadPoolExecutor(count) as threads:
                 try:

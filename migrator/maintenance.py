@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from migrator.errors import Refused, RollbackFailed
 from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
 from migrator.plain import plain
+from migrator.private import private_folder
 from migrator.rate import Limits, Watched
 from migrator.rehearsal import Rehearsed
 from migrator.switch import Switched
@@ -209,8 +209,8 @@ def rehearse(
         MigratorError: A stage failed.
     """
     pipeline.need_contracts("migrator rehearse")
-    with tempfile.TemporaryDirectory(prefix="migrator-rehearsal-") as folder:
-        scratch, env_file = Path(folder) / "data", Path(folder) / ".env"
+    with private_folder("migrator-rehearsal-") as folder:
+        scratch, env_file = folder / "data", folder / ".env"
         if data_dir is None:
             made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
             command = [sys.executable, "-P", "-m", "contracts.specimens", *made]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +25,7 @@ from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
 from migrator.place import Place
+from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
 from migrator.verify import broken_in, need_contracts, verify
@@ -71,9 +71,9 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
     planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
     if not count or planned.refusals:
         return planned
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        snapshot = backups.private(planned, Path(folder) / "snapshot", read_back=inventory)
-        built = builds.build(planned, snapshot, Path(folder) / "stage")
+    with private_folder() as folder:
+        snapshot = backups.private(planned, folder / "snapshot", read_back=inventory)
+        built = builds.build(planned, snapshot, folder / "stage")
     refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
     return replace(planned, quarantine=MappingProxyType(refused))
 
@@ -364,17 +364,6 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-
-    def again(folder: Path) -> Mapping[str, Path]:
-        found = inventory(folder)
-        # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
-        stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
-        planned = plans.plan(found, replace(config, constants=stand_ins | dict(config.constants)), disk=folder)
-        plans.refuse(planned)
-        copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
-        stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
-        return {target: stage / name for target, name in catalogue.TARGETS.items()}
-
     with _alone(place, execute=execute):
         last = switch.read(place.data_dir)
         if last is None or not last.consolidated:
@@ -382,11 +371,25 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         found = rollbacks.foreseen(last)
         if found.refusals or found.holders or not execute:
             return found
+        # What the set was built with counts; a constant that nobody needed then may have been given since.
+        last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
         try:
-            return rollbacks.rollback(last, again, tell=tell)
+            return rollbacks.rollback(last, lambda folder: _built_again(config, last, folder), tell=tell)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
             raise RollbackFailed(
                 str(error), where=place.data_dir, hint="the consolidated set is still in use"
             ) from error
+
+
+def _built_again(config: Config, last: Switch, folder: Path) -> Mapping[str, Path]:
+    """Build the consolidated set of the legacy copies in *folder* as that of *last* was built: target -> path."""
+    found = inventory(folder)
+    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
+    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
+    planned = plans.plan(found, config.with_constants(stand_ins | dict(last.constants)), disk=folder)
+    plans.refuse(planned)
+    copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+    stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
+    return {target: stage / name for target, name in catalogue.TARGETS.items()}

@@ -103,6 +103,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     ]
     same += [_same_parent(target, column, parent) for column, parent in references.items()]
     name = quoted(table)
+    # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
     yield from connection.execute(
         f"SELECT w.rowid, ? FROM {target}.{name} AS w LEFT JOIN baseline.{name} AS b ON b.{key} = w.{key}"
         f" WHERE (b.{key} IS NULL OR {touched}) AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS l"

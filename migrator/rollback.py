@@ -61,7 +61,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         MigratorError: The legacy copies do not hold what they have to; all is as it was.
     """
     wanted = replace(last, kind=switch.ROLLBACK, finished=False)
-    scratch = wanted.root / "rollback"
+    scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
     with contextlib.ExitStack() as stack:
         try:
@@ -76,7 +76,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
             legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
             homes = {one.database: one.target for one in wanted.names}
-            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline)
+            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline, wanted.constants)
             _sync(wanted)
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)

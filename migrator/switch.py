@@ -65,6 +65,7 @@ class Switch:
         env_file: The application's .env.
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
+        constants: What the mappings were given; what comes back is spelled by the same.
         finished: Whether it has come to its end.
     """
 
@@ -74,6 +75,7 @@ class Switch:
     env_file: Path
     names: tuple[Name, ...]
     tables: tuple[PlannedTable, ...]
+    constants: Mapping[str, str]
     finished: bool = False
 
     @property
@@ -95,6 +97,11 @@ class Switch:
     def stage(self) -> Path:
         """Where the three databases lie before a cutover."""
         return self.root / "stage"
+
+    @property
+    def scratch(self) -> Path:
+        """Where a rollback works on copies."""
+        return self.root / "rollback"
 
     @property
     def originals(self) -> Path:
@@ -218,6 +225,7 @@ def read(data_dir: Path) -> Switch | None:
                 for name in written["names"]
             ),
             tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
+            constants=MappingProxyType(dict(written["constants"])),
             finished=written["finished"],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -243,6 +251,7 @@ def write(switch: Switch) -> None:
             for name in switch.names
         ],
         "tables": plain(switch.tables),
+        "constants": dict(switch.constants),
     }
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
 

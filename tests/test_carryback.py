@@ -11,11 +11,14 @@ import small_set
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, pipeline
+from migrator import catalogue, config, cutover, pipeline
 from migrator import residue as residues
 from migrator.inventory import inventory
 
 pytestmark = pytest.mark.slow
+
+#: As the cache's writer spells it: the time of its own clock, which the specimen's configuration has at -06:00.
+NOON = "2026-02-01T12:00:00.500000"
 
 
 @pytest.fixture(name="built", scope="module")
@@ -157,6 +160,35 @@ def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(dat
         assert {("integer", 1), ("real", 1), ("text", 1)} == set(
             legacy.execute("SELECT typeof(what), count(*) FROM told GROUP BY 1")
         )
+
+
+def test_a_time_goes_back_as_the_clock_of_its_writer_shows_it(tmp_path):
+    """The offset is the one that the set was built with, whatever the configuration says by now."""
+    data = tmp_path / "home" / "data"
+    specimens.make(data, seed=7, rows=60)
+    with closing(sqlite3.connect(data / "cache.db", isolation_level=None)) as legacy:
+        (ddl,) = [one.ddl for one in catalogue.legacy_databases() if one.name == "cache_db"]
+        legacy.executescript(ddl)
+        legacy.execute(
+            "INSERT INTO cache (key, value, created_at, accessed_at) VALUES ('old', x'00', ?, ?)", (NOON,) * 2
+        )
+    small_set.build(data.parent)
+    small_set.cut_over(data.parent)
+    configured = data / "migrator.toml"
+    configured.write_text(configured.read_text().replace('"-06:00"', '"+03:00"'))
+    with closing(migrator.connect("cache.db", data_dir=data, isolation_level=None)) as cache:
+        cache.execute(
+            "INSERT INTO cache_entries VALUES ('new', x'01', '2026-02-02 05:30:00', '2026-02-01 18:00:00.250000')"
+        )
+
+    done = went_back(data)
+
+    assert ({}, {"inserted": 1}) == (dict(done.residue), dict(done.written["cache_db.cache"]))
+    with closing(sqlite3.connect(data / "cache.db")) as legacy:
+        assert [
+            ("new", "2026-02-01T12:00:00.250000", "2026-02-01T12:00:00.250000", "2026-02-01T23:30:00"),
+            ("old", NOON, NOON, None),
+        ] == legacy.execute("SELECT key, created_at, accessed_at, expires_at FROM cache ORDER BY key").fetchall()
 
 
 ALERT = "INSERT INTO legacy_alerts_alerts (id, name, alert_type, symbol) VALUES"

@@ -43,6 +43,7 @@ def _data(tmp_path):
             env_file=tmp_path / ".env",
             names=tuple(names),
             tables=(),
+            constants={},
             finished=True,
         )
     )

@@ -114,7 +114,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
                     ).rowcount
             for one in mapping.mappings():
                 if one.target == target and one.back:
-                    connection.execute(one.back).fetchall()
+                    connection.execute(one.back, one.given({})).fetchall()
     assert spoilt > 1000
 
 

@@ -61,6 +61,7 @@ class World:
         self.sets = sets
         self.constants = constants
         self._links: dict[str, dict[Cell, Cell]] = {}
+        self._ids: dict[str, dict[Cell, Cell]] = {}
         self._keys: dict[str, dict[Cell, Cell]] = {}
 
     def became(self, source: str, key: Cell) -> Cell:
@@ -70,6 +71,14 @@ class World:
             for legacy_key, id_ in self.sets.lineage(source=source):
                 links.setdefault(legacy_key, id_)
         return self._links[source].get(key)
+
+    def became_in(self, target: str, key: Cell) -> Cell:
+        """Return the id of the row of the table *target* that a legacy row *key* became, whatever its table; or None."""
+        if target not in self._ids:
+            ids = self._ids[target] = {}
+            for legacy_key, id_ in self.sets.lineage(target=target):
+                ids.setdefault(legacy_key, id_)
+        return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
         """Return the key of the legacy row that became the row *key* of the table *target*, or None."""
