@@ -180,6 +180,11 @@ def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
         run=wanted.run,
         executed=False,
         names=switch.shown(wanted),
+        steps=(
+            f"{', '.join(catalogue.TARGETS.values())}: from {escaped(wanted.stage)} to {escaped(wanted.data_dir)}",
+            f"{envfile.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
+            f"the originals go to backup/{wanted.run}/originals",
+        ),
         refusals=tuple(reasons),
         holders=tuple(map(str, holders.holders(name.path for name in wanted.names))),
     )

@@ -19,6 +19,7 @@ from migrator.errors import MigratorError, Refused
 from migrator.events import Feed, Pipe, Tail
 from migrator.plain import escaped
 from migrator.rate import Limits, Watched, false_alarm
+from migrator.switch import Switched
 
 #: The exit code that says that the monitor went back.
 ROLLED_BACK = 4
@@ -111,8 +112,7 @@ def cutover(
         again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
     )
     options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals or switched.holders:
-        sys.exit(Refused.exit_code)
+    _refuse(switched, quiet=quiet)
 
 
 @click.command()
@@ -208,10 +208,18 @@ def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, 
     place, configuration = options.place(data_dir, (), config)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals or switched.holders:
-        sys.exit(Refused.exit_code)
+    _refuse(switched, quiet=quiet)
     if switched.residue or switched.aside:
         sys.exit(MigratorError.exit_code)
+
+
+def _refuse(switched: Switched, *, quiet: bool) -> None:
+    """End with what speaks against the switch, if something does: where no table says it, on stderr."""
+    against = (*switched.refusals, *switched.holders)
+    if against:
+        if quiet:
+            _loudly("; ".join(against))
+        sys.exit(Refused.exit_code)
 
 
 def _loudly(sentence: str) -> None:

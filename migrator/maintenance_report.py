@@ -18,7 +18,8 @@ def switch_table(switched: Switched) -> RenderableType:
     table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
     for place, consolidated in switched.names.items():
         table.add_row(escaped(place), f"a link to {consolidated}")
-    lines = [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
+    lines = [*switched.steps]
+    lines += [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
     lines += [f"- {finding}" for finding in switched.findings]
     for source, counts in switched.written.items():
         lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
