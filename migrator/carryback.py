@@ -277,7 +277,7 @@ class _Bench:
         listed = ", ".join(map(quoted, columns))
         # Cells as JSON, so that 1, 1.0 and '1' are three rows.
         row = rebuild.row_sql("t", columns)
-        handle = row if self._without_rowid(table) else "t.rowid"
+        handle, found = self._handle(table, row)
         counted = f"SELECT {row} AS row, count(*) AS n, min({handle}) AS handle FROM"
         with self._with(database):
             legacy = f"{quoted(database)}.{quoted(name)}"
@@ -289,15 +289,18 @@ class _Bench:
                     " WHERE a.n > coalesce(b.n, 0)"
                 ).fetchall()
                 if side == "baseline" and only:
-                    self._delete(source, legacy, handle, row, [(whole, times) for whole, _, times in only])
+                    self._delete(source, legacy, (handle, found), row, [(whole, times) for whole, _, times in only])
                     continue
                 for _, one, times in only:
-                    taken = f"SELECT {listed} FROM {side}.{quoted(table)} AS t WHERE {handle} = ?"
+                    taken = f"SELECT {listed} FROM {side}.{quoted(table)} AS t WHERE {found}"
                     for _ in range(times):
                         self._insert_one(source, f"{legacy} ({listed}) {taken}", f"{side}.{table}", one)
 
-    def _delete(self, source: str, legacy: str, handle: str, row: str, rows: Sequence[tuple[str, int]]) -> None:
+    def _delete(
+        self, source: str, legacy: str, named: tuple[str, str], row: str, rows: Sequence[tuple[str, int]]
+    ) -> None:
         """Delete so many of the rows that are each of *rows*, found by an index over what they hold."""
+        handle, is_it = named
         self.connection.execute(
             f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t"
         )
@@ -307,7 +310,7 @@ class _Bench:
                 "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
             ).fetchall()
             for (one,) in found:
-                deleted = self.connection.execute(f"DELETE FROM {legacy} AS t WHERE {handle} = ?", (one,)).rowcount
+                deleted = self.connection.execute(f"DELETE FROM {legacy} AS t WHERE {is_it}", (one,)).rowcount
                 self.done.did(source, "deleted", deleted)
         self.connection.execute("DROP TABLE temp.there")
 
@@ -317,9 +320,18 @@ class _Bench:
         else:
             self.done.did(source, "inserted")
 
-    def _without_rowid(self, table: str) -> bool:
+    def _handle(self, table: str, row: str) -> tuple[str, str]:
+        """Return SQL for what names a row t of *table*, and SQL that is true of the one row that ``?1`` names.
+
+        Without a rowid it is the whole *row*, looked up by its primary key.
+        """
         asked = "SELECT wr FROM pragma_table_list WHERE schema = 'baseline' AND name = ?"
-        return bool(self.connection.execute(asked, (table,)).fetchone()[0])
+        if not self.connection.execute(asked, (table,)).fetchone()[0]:
+            return "t.rowid", "t.rowid = ?1"
+        asked = "SELECT name FROM pragma_table_info(?, 'baseline') WHERE pk ORDER BY pk"
+        key = [name for (name,) in self.connection.execute(asked, (table,))]
+        same = [f"t.{quoted(name)} = {rebuild.from_row_sql('?1', name)}" for name in key]
+        return row, f"{' AND '.join(same)} AND {row} = ?1"
 
     def take_in_strangers(self, sources: Sequence[str]) -> None:
         """Give the rows of each table that has appeared to the one legacy table of its name."""
