@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator import config as configs
-from migrator import pipeline
+from migrator import mapping, pipeline
 from migrator.records import Snapshot
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
@@ -134,12 +134,15 @@ class Bench:
     Attributes:
         place: The data directory.
         snapshot: Its snapshot.
+        mapped: The mappings that a build of it follows.
     """
 
     def __init__(self, legacy: Path) -> None:
         self.place = pipeline.Place(legacy)
         self._config = configs.load(configs.beside(legacy))
-        self.snapshot: Snapshot = pipeline.backup(pipeline.plan(self.place, self._config), self.place)
+        planned = pipeline.plan(self.place, self._config)
+        self.mapped = [one for table in planned.tables for one in mapping.sources_of(table)]
+        self.snapshot: Snapshot = pipeline.backup(planned, self.place)
 
     def clear(self) -> None:
         """Remove what the last build made: a finished build is left as it is."""

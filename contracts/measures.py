@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -21,7 +22,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from contracts import gate, peers
-from migrator import catalogue, functions, mapping, rebuild, sqlite
+from migrator import catalogue, functions, proving, rebuild, sqlite
+from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
 
 #: Where Linux reports sizes in KiB.
@@ -71,36 +73,47 @@ def _measured(work: Callable[[], object], told: Connection) -> None:
     told.send((wall_s, took_s, max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / _MIB))
 
 
-def prove(legacy: Mapping[str, Path], stage: Path) -> None:
-    """Prove the finished set in *stage*: every mapped row rebuilt type by type, none too many, every carried row equal.
+def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMapping]) -> None:
+    """Prove the finished set in *stage*: every *mapped* row rebuilt type by type, none too many, every carried row equal.
+
+    Two threads share it, a legacy database at a time, the largest first.
 
     Raises:
         ValueError: It is not so.
     """
-    for target, name in catalogue.TARGETS.items():
-        with closing(sqlite.memory()) as connection:
-            functions.register(connection)
+    largest_first = sorted(legacy, key=lambda database: legacy[database].stat().st_size, reverse=True)
+    with ThreadPoolExecutor(proving.READERS) as threads:
+        done = [
+            threads.submit(_prove_database, database, legacy[database], stage, mapped) for database in largest_first
+        ]
+        for one in done:
+            one.result()
+
+
+def _prove_database(database: str, path: Path, stage: Path, mapped: Collection[TableMapping]) -> None:
+    with closing(sqlite.memory()) as connection:
+        functions.register(connection)
+        sqlite.attach(connection, path, database)
+        for target, name in catalogue.TARGETS.items():
             sqlite.attach(connection, stage / name, target)
-            for database, path in legacy.items():
-                sqlite.attach(connection, path, database)
-                _prove_mapped(connection, target, database)
-                _prove_carried(connection, target, database)
-                connection.execute(f"DETACH {quoted(database)}")
+            connection.execute(f"PRAGMA {target}.cache_size = -{proving.CACHE_KIB}")
+            for one in mapped:
+                if (one.target, one.database) == (target, database) and not one.stub:
+                    _prove_mapped(connection, one)
+            _prove_carried(connection, target, database)
 
 
-def _prove_mapped(connection: sqlite3.Connection, target: str, database: str) -> None:
-    for one in mapping.mappings():
-        if (one.target, one.database) == (target, database) and not one.stub:
-            # A specimen as found has no table whose way back asks for a constant.
-            _none(connection, rebuild.mismatches_sql(one), one.given({}))
-            _none(connection, rebuild.quarantine_mismatches_sql(one))
-            source = f"{quoted(one.database)}.{quoted(one.source_table)}"
-            kept = f"SELECT legacy_key FROM {target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
-            _none(
-                connection,
-                f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
-                f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
-            )
+def _prove_mapped(connection: sqlite3.Connection, one: TableMapping) -> None:
+    # A specimen has no table whose way back asks for a constant.
+    _none(connection, rebuild.mismatches_sql(one), one.given({}))
+    _none(connection, rebuild.quarantine_mismatches_sql(one))
+    source = f"{quoted(one.database)}.{quoted(one.source_table)}"
+    kept = f"SELECT legacy_key FROM {one.target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
+    _none(
+        connection,
+        f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
+        f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
+    )
 
 
 def _prove_carried(connection: sqlite3.Connection, target: str, database: str) -> None:
@@ -176,7 +189,7 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
         "cp of the three": into(peers.cp, three),
         "naive row by row": into(peers.naive, files),
         "executemany": into(peers.executemany, files),
-        "proof": lambda: prove(paths, finished),
+        "proof": lambda: prove(paths, finished, bench.mapped),
         "reading the rows through SQL": into(peers.read_rows, files),
         "reading all bytes": into(peers.read_bytes, files),
         "EXCEPT both ways": lambda: peers.except_both_ways(files, copies),

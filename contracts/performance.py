@@ -25,12 +25,11 @@ from migrator import workload
 
 #: Rows of the sets, where none are named: as many as production has, and far more.
 SIZES = (4_600, 250_000, 1_000_000)
-#: From so many rows on everything is measured fewer times, and what takes long only once.
-LARGE, HUGE = 1_000_000, 2_000_000
-ROUNDS, ROUNDS_LARGE = 5, 2
-SLOW = ("sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways", "migrate")
-#: What is measured where there are very many rows: what is promised of them.
-PROMISED = ("build", "VACUUM INTO", "proof", "reading the rows through SQL", "naive row by row", "migrate")
+#: How often everything is measured, up to so many rows; beyond, the fewer the more there are.
+ROUNDS, LARGE, ROUNDS_LARGE = 5, 1_000_000, 2
+#: What takes long is measured twice from so many rows on; among very many rows migrate once, and the other peers not at all.
+MIDDLE, ROUNDS_MIDDLE = 100_000, 2
+SLOW = ("migrate", "sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways")
 #: The questions are asked of a set of so many rows, in so many ways: readers, connections reused, beside a writer.
 ASKED_ROWS = 250_000
 READERS = (1, 4, 16)
@@ -42,9 +41,10 @@ HOME = Path("docs")
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rows", type=click.IntRange(min=100), multiple=True, help="Rows of a set; repeatable.  Default: 4,600, 250,000 and 1,000,000.")  # fmt: skip
 @click.option("--variant", type=click.Choice(["found", "specified"]), multiple=True, help="Shapes.  Default: both.")
-@click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds.  Default: {ROUNDS}; {ROUNDS_LARGE} from {LARGE:,} rows on, then what is slow once.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds.  Default: {ROUNDS}; {ROUNDS_LARGE} from {LARGE:,} rows on.")  # fmt: skip
 @click.option("--questions/--no-questions", default=True, help="Ask the questions of the bot of both sets too.")
 @click.option("--sets/--no-sets", default=True, help="Build and prove sets; without, the questions alone.")
+@click.option("--alone", is_flag=True, help="Measure the build alone, once: how time and memory grow.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, help="For each mix of questions.  Default: 3.")
 @click.option("--again", is_flag=True, help="Measure nothing: write the page from the figures that are there.")
 @click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs.")  # fmt: skip
@@ -55,6 +55,7 @@ def main(
     rounds: int | None,
     questions: bool,
     sets: bool,
+    alone: bool,
     seconds: float,
     again: bool,
     into: Path,
@@ -62,13 +63,14 @@ def main(
 ) -> None:
     """Measure the tool beside its limits and its peers, and write performance.md, .json and .svg."""
     path = into / "performance.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sets": {}}
-    for one in variant or ("found", "specified") if sets and not again else ():
-        for count in rows or SIZES:
-            found["sets"][f"{one} {count}"] = with_circumstances(partial(of_set, one, count, rounds), scratch)
-            _write(found, path)
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if questions and not again:
         found["questions"] = with_circumstances(partial(of_questions, ASKED_ROWS, seconds), scratch)
+    for count in rows or SIZES if sets and not again else ():
+        for one in variant or ("found", "specified"):
+            work = partial(of_build, one, count) if alone else partial(of_set, one, count, rounds)
+            found.setdefault("alone" if alone else "sets", {})[f"{one} {count}"] = with_circumstances(work, scratch)
+            _write(found, path)
     _write(found, path)
 
 
@@ -103,7 +105,7 @@ def _command() -> str:
     names = [f"--rows {count}" for count in given["rows"]] + [f"--variant {one}" for one in given["variant"]]
     names += [f"--rounds {given['rounds']}"] if given["rounds"] else []
     names += ["--no-questions"] if not given["questions"] else []
-    names += ["--no-sets"] if not given["sets"] else []
+    names += [f"--{name}" for name in ("alone",) if given[name]] + (["--no-sets"] if not given["sets"] else [])
     return " ".join(["python -m contracts.performance", *names])
 
 
@@ -115,22 +117,36 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
     specimens.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
     size = sum(path.stat().st_size for path in legacy.rglob("*.db"))
     works = measures.works(legacy, folder)
-    if rows >= HUGE:
-        works = {name: work for name, work in works.items() if name in PROMISED}
-    usual = rounds or (ROUNDS_LARGE if rows >= LARGE else ROUNDS)
     took = measures.by_turns(
-        works,
-        {name: 1 if rows >= HUGE or (rows >= LARGE and name in SLOW) else usual for name in works},
-        lambda line: tell(f"  {line}"),
+        works, {name: rounds_of(name, rows, rounds) for name in works}, lambda line: tell(f"  {line}")
     )
     profile = profiling.profile(works["build"])
     return {
         "variant": variant,
         "rows": rows,
         "legacy_mib": round(size / 1024**2, 1),
-        "took": {name: [asdict(one) for one in every] for name, every in took.items()},
+        "took": {name: [asdict(one) for one in every] for name, every in took.items() if every},
         "profile": {kind: round(cpu_s, 3) for kind, cpu_s in profile.kinds.most_common()},
     }
+
+
+def rounds_of(name: str, rows: int, rounds: int | None) -> int:
+    """Return how often *name* is measured on a set of *rows*, where *rounds* are ordered or not."""
+    if name in SLOW and rows >= LARGE:
+        return int(name == "migrate")
+    if name in SLOW and rows >= MIDDLE:
+        return min(rounds or ROUNDS_MIDDLE, ROUNDS_MIDDLE)
+    return rounds or (ROUNDS_LARGE if rows >= LARGE else ROUNDS)
+
+
+def of_build(variant: str, rows: int, folder: Path) -> dict[str, Any]:
+    """Return what the first build of a set of *rows* took."""
+    legacy = folder / "legacy"
+    legacy.mkdir()
+    tell(f"{variant}, {rows:,} rows: the build alone")
+    specimens.make(legacy, rows=rows, seed=1, variant=variant)
+    took = measures.measure(gate.Bench(legacy).build)
+    return {"variant": variant, "rows": rows, "took": asdict(took)}
 
 
 def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:

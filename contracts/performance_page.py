@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,14 @@ def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
 
 def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
     """Yield the lines of the figures: ratios, every set, the questions."""
-    sets = sorted(found["sets"].values(), key=lambda one: (one["variant"], one["rows"]))
+    sets = sorted(found.get("sets", {}).values(), key=lambda one: (one["variant"], one["rows"]))
     yield from _reach(sets)
     if sets:
         yield f"![Processor time of everything, in units of VACUUM INTO]({picture})"
         yield ""
     for one in sets:
         yield from _set(one)
-    yield from _growth(sets)
+    yield from _growth(sorted(found.get("alone", {}).values(), key=lambda one: (one["variant"], one["rows"])))
     if "questions" in found:
         yield from _questions(found["questions"])
 
@@ -114,7 +115,11 @@ def _set(one: Mapping[str, Any]) -> Iterator[str]:
         )
     yield ""
     whole = sum(one["profile"].values())
-    parts = [f"{kind} {cpu_s / whole:.0%}" for kind, cpu_s in one["profile"].items() if cpu_s >= whole / 100]
+    parts = [
+        f"{kind} {cpu_s / whole:.0%}"
+        for kind, cpu_s in sorted(one["profile"].items(), key=itemgetter(1), reverse=True)
+        if cpu_s >= whole / 100
+    ]
     yield f"Where the processor time of a build goes: {', '.join(parts)}."
     yield ""
 
@@ -134,20 +139,29 @@ def _circumstances(one: Mapping[str, Any], more: str) -> Iterator[str]:
     yield ""
 
 
-def _growth(sets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Say how the time of a build grows, and the most memory, from the smallest to the largest set of half a million up."""
-    for variant in ("found", "specified"):
-        large = [one for one in sets if one["variant"] == variant and one["rows"] >= 500_000]
-        if len(large) > 1:
-            small, most = large[0], large[-1]
-            for name in ("build", "migrate"):
-                times = _median(most["took"][name], "cpu_s") / _median(small["took"][name], "cpu_s")
-                peak = max(each["peak_mib"] for each in most["took"][name])
-                yield (
-                    f"{most['rows'] / small['rows']:.1f} times the rows ({variant}, {small['rows']:,} to {most['rows']:,}) took"
-                    f" {times:.1f} times the processor time of {name}, and at most {peak:,.0f} MiB."
-                )
-                yield ""
+def _growth(alone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how time and memory of a build grow with the rows."""
+    if not alone:
+        return
+    yield "## How a build grows"
+    yield ""
+    yield "| rows | shape | seconds | CPU seconds | peak MiB above the interpreter | date | load before, after |"
+    yield "|---:|---|---:|---:|---:|---|---|"
+    for one in alone:
+        took = one["took"]
+        yield (
+            f"| {one['rows']:,} | {one['variant']} | {took['wall_s']:.1f} | {took['cpu_s']:.1f} | {took['peak_mib']:.0f}"
+            f" | {one['date']} | {', '.join(one['load'])} |"
+        )
+    yield ""
+    for variant in sorted({one["variant"] for one in alone}):
+        small, *_, large = [one for one in alone if one["variant"] == variant] * 2
+        times = large["took"]["cpu_s"] / small["took"]["cpu_s"]
+        if large["rows"] > small["rows"]:
+            yield f"{large['rows'] / small['rows']:.1f} times the rows, as {variant}, took {times:.1f} times the processor time."
+            yield ""
+    yield f"`{alone[-1]['command']}`"
+    yield ""
 
 
 def _questions(one: Mapping[str, Any]) -> Iterator[str]:
@@ -184,8 +198,10 @@ def _questions(one: Mapping[str, Any]) -> Iterator[str]:
 
 def chart(found: Mapping[str, Any]) -> str:
     """Return processor time of everything that writes, in units of VACUUM INTO, of the largest set as found, as SVG."""
-    sets = [one for one in found["sets"].values() if one["variant"] == "found" and "sqlite-utils" in one["took"]]
-    sets = sets or list(found["sets"].values())
+    sets = [
+        one for one in found.get("sets", {}).values() if one["variant"] == "found" and "sqlite-utils" in one["took"]
+    ]
+    sets = sets or list(found.get("sets", {}).values())
     if not sets:
         return charts.bars("performance", (), {})
     took = max(sets, key=lambda one: one["rows"])["took"]

@@ -18,7 +18,7 @@ from migrator import digest, files
 _KINDS = (
     ("lineage", r"INSERT INTO \w+\.lineage"),
     ("quarantine", r"INSERT INTO \w+\.quarantine"),
-    ("rest", r"CREATE TEMP TABLE rests|UPDATE \w+\.lineage SET rest"),
+    ("rest", r"CREATE TEMP TABLE \"rests|UPDATE \w+\.lineage SET rest"),
     ("proof of rows with a rest or in quarantine", r"SELECT r\.legacy_key"),
     ("accounts", r"SELECT count"),
     ("rows", r"INSERT INTO|UPDATE temp\.forward|CREATE TEMP TABLE|CREATE INDEX ids"),
@@ -72,9 +72,15 @@ def _watched(found: Profile) -> Iterator[None]:
 
     class Watched(sqlite3.Connection):
         def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            return self._timed(super().execute, sql, *given)
+
+        def executemany(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            return self._timed(super().executemany, sql, *given)
+
+        def _timed(self, run: Callable[..., sqlite3.Cursor], sql: str, *given: Any) -> sqlite3.Cursor:
             begun = time.thread_time()
             try:
-                return super().execute(sql, *given)
+                return run(sql, *given)
             finally:
                 statement = " ".join(sql.split())
                 found.add(kind_of(statement) or _REST, statement, time.thread_time() - begun)

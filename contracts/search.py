@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, bound, rows, shown
 from migrator import catalogue, ddl
-from migrator.relational import Schema
+from migrator.relational import VirtualTable
 from migrator.sqlite import quoted
 
 TARGET, TABLE, COLUMN = "analytics", "ai_reflections", "content"
@@ -65,12 +65,17 @@ def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> An
     found = Answers()
     database, _, table = source.partition(".")
     key = "rowid" if table == index else "id"
-    with pair.legacy.read(database) as connection:
-        legacy_tokenizer = _tokenizer(ddl.stored(connection), index)
-    specified = _tokenizer(ddl.target(TARGET), TABLE)
+    declared = next(one for one in ddl.target(TARGET).virtual_tables if one.name == TABLE)
     with pair.beside(database, TARGET) as connection:
+        asked = f"SELECT sql FROM {database}.sqlite_schema WHERE type = 'table' AND name = ?"
+        (sql,) = connection.execute(asked, (index,)).fetchone()
+        tokenizers = {
+            "plain": _PLAIN,
+            "anew": _tokenizer(ddl.virtual_table(index, sql)),
+            "stemmed": _tokenizer(declared),
+        }
         listed = ", ".join(map(quoted, columns))
-        for name, tokenizer in (("plain", _PLAIN), ("anew", legacy_tokenizer), ("stemmed", specified)):
+        for name, tokenizer in tokenizers.items():
             connection.execute(
                 f"CREATE VIRTUAL TABLE temp.{name} USING fts5({listed}, tokenize = {_literal(tokenizer)})"
             )
@@ -81,7 +86,11 @@ def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> An
         legacy = {id_ for (id_,) in connection.execute("SELECT rowid FROM temp.plain")}
         for word in _words(connection):
             found.words += 1
-            was = _answer(connection, f"{database}.{quoted(index)}", index, columns, word)
+            try:
+                was = _answer(connection, f"{database}.{quoted(index)}", index, columns, word)
+            except sqlite3.DatabaseError:
+                # A legacy index that cannot answer any more is as stale as can be.
+                was = set()
             anew = _answer(connection, "temp.anew", "anew", columns, word)
             wanted = _answer(connection, "temp.stemmed", "stemmed", columns, word) & here
             now = _answer(connection, f"{TARGET}.{TABLE}", TABLE, (COLUMN,), word)
@@ -99,10 +108,9 @@ def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> An
     return found
 
 
-def _tokenizer(schema: Schema, table: str) -> str:
+def _tokenizer(table: VirtualTable) -> str:
     """Return the tokenizer that a full-text table orders."""
-    options = next((dict(one.options) for one in schema.virtual_tables if one.name == table), {})
-    return options.get("tokenize", _PLAIN)
+    return dict(table.options).get("tokenize", _PLAIN)
 
 
 def _literal(text: str) -> str:

@@ -116,6 +116,17 @@ def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 
 @cache
+def content_of_copy(copy: Path) -> Content:
+    """Return the content digest of a private copy that nobody writes to, and of its tables; looked at once.
+
+    Raises:
+        sqlite3.Error: It cannot be read to its end.
+    """
+    with closing(sqlite.read(copy)) as connection:
+        return digest.content(connection)
+
+
+@cache
 def content(path: Path, scratch: Path) -> Content:
     """Return the content digest of the database at *path*, and of its tables; looked at once.
 

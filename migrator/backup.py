@@ -28,7 +28,7 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
 #: Folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back")
+_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back", "rolled-back-")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
 #: What to do about a snapshot that is none any more.
@@ -139,7 +139,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
 
 def _without_kept(inventory: Inventory) -> Inventory:
     """Leave out what a cutover and a rollback keep beside the copies: it is no part of the snapshot."""
-    copies = tuple(one for one in inventory.databases if one.place.parts[0] not in _KEPT_BY_SWITCH)
+    copies = tuple(one for one in inventory.databases if one.place.parts[0].rstrip("0123456789") not in _KEPT_BY_SWITCH)
     return replace(inventory, databases=copies)
 
 

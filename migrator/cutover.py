@@ -91,8 +91,8 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
         elif staged.stat().st_nlink > 1:
             found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
-    if wanted.env_file.exists() and not wanted.env_file.is_file():
-        found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
+    if what := envfile.complaint(wanted.env_file):
+        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}; see to it, or name another with --env-file")
     return found
 
 
@@ -245,3 +245,5 @@ def _leave_wal(path: Path) -> None:
     with contextlib.closing(sqlite.scratch(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     files.sync_file(path)
+    # SQLite removes its journal and does not wait: one that came back would be hot, and nobody could read the file.
+    files.sync_folder(path.parent)

@@ -210,7 +210,7 @@ def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, 
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
     if switched.refusals or switched.holders:
         sys.exit(Refused.exit_code)
-    if switched.residue:
+    if switched.residue or switched.aside:
         sys.exit(MigratorError.exit_code)
 
 

@@ -26,6 +26,7 @@ def switch_table(switched: Switched) -> RenderableType:
         lines.append(f"residue: {rows:,} rows of {escaped(name)} that no legacy table can hold")
     if switched.residue:
         lines.append(f"residue: backup/{switched.run}/rolled-back/residue.db")
+    lines += [f"kept aside: {escaped(path)}, made under a legacy name since the cutover" for path in switched.aside]
     if switched.executed:
         lines.append(
             f"{switched.kind} of run {switched.run} is done; writers were held up for {switched.blocked_s:.2f} s"

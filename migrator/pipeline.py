@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -290,7 +290,7 @@ def cutover(
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    with locked(place.data_dir) if execute else contextlib.nullcontext():
+    with _alone(place, execute=execute):
         if execute and again is not None:
             again()
             tell("snapshot, build and verify are done again")
@@ -307,6 +307,18 @@ def cutover(
         if reasons or found.holders or not execute:
             return found
         return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell)
+
+
+@contextlib.contextmanager
+def _alone(place: Place, *, execute: bool) -> Iterator[None]:
+    """Let no other migrator work in *place* meanwhile, where something is done; what one has left behind is ended first.
+
+    Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
+    """
+    with locked(place.data_dir) if execute else contextlib.nullcontext():
+        if execute:
+            recovery.recover(place.data_dir)
+        yield
 
 
 def _unready(planned: Plan, config: Config) -> str:
@@ -352,30 +364,32 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    last = switch.read(place.data_dir)
-    if last is None or not last.consolidated:
-        raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
-    found = rollbacks.foreseen(last)
-    if found.refusals or found.holders or not execute:
-        return found
-    # What the set was built with counts; a constant that nobody needed then may have been given since.
-    last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
-    as_then = config.with_constants(last.constants)
-
-    def again(folder: Path) -> Mapping[str, Path]:
-        found = inventory(folder)
-        planned = plans.plan(found, as_then, disk=folder)
-        plans.refuse(planned)
-        copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
-        stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
-        return {target: stage / name for target, name in catalogue.TARGETS.items()}
-
-    with locked(place.data_dir):
+    with _alone(place, execute=execute):
+        last = switch.read(place.data_dir)
+        if last is None or not last.consolidated:
+            raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
+        found = rollbacks.foreseen(last)
+        if found.refusals or found.holders or not execute:
+            return found
+        # What the set was built with counts; a constant that nobody needed then may have been given since.
+        last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
         try:
-            return rollbacks.rollback(last, again, tell=tell)
+            return rollbacks.rollback(last, lambda folder: _built_again(config, last, folder), tell=tell)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
             raise RollbackFailed(
                 str(error), where=place.data_dir, hint="the consolidated set is still in use"
             ) from error
+
+
+def _built_again(config: Config, last: Switch, folder: Path) -> Mapping[str, Path]:
+    """Build the consolidated set of the legacy copies in *folder* as that of *last* was built: target -> path."""
+    found = inventory(folder)
+    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
+    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
+    planned = plans.plan(found, config.with_constants(stand_ins | dict(last.constants)), disk=folder)
+    plans.refuse(planned)
+    copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+    stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
+    return {target: stage / name for target, name in catalogue.TARGETS.items()}

@@ -39,7 +39,7 @@ def foreseen(last: Switch) -> Switched:
             for path in needed
             if not path.is_file()
         ),
-        holders=tuple(map(str, holders.holders(last.installed(target) for target in last.targets))),
+        holders=tuple(map(str, holders.holders(_in_use(last)))),
     )
 
 
@@ -56,7 +56,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         MigratorError: The legacy copies do not hold what they have to; all is as it was.
     """
     wanted = replace(last, kind=switch.ROLLBACK, finished=False)
-    scratch = wanted.root / "rollback"
+    scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
     with contextlib.ExitStack() as stack:
         try:
@@ -85,9 +85,10 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
             stack.enter_context(held.held(dict.fromkeys(legacy.values(), "")))
             envfile.set_flag(wanted.env_file, on=False)
+            aside = switch.put_aside(wanted)
             switch.indirect(wanted)
             tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
-            held.refuse_holders(dict.fromkeys(installed.values(), ""))
+            held.refuse_holders(dict.fromkeys((*_in_use(wanted), *aside), ""))
         except BaseException:
             recovery.undo_rollback(wanted)
             stack.close()
@@ -110,7 +111,14 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         blocked_s=blocked_s,
         written={source: dict(counts) for source, counts in sorted(done.written.items())},
         residue=left,
+        aside=tuple(map(str, aside)),
     )
+
+
+def _in_use(last: Switch) -> tuple[Path, ...]:
+    """Return what nobody may have open: the three databases, and files that others have made under a legacy name."""
+    made = (name.path for name in last.names if name.path.is_file() and not name.path.is_symlink())
+    return (*map(last.installed, last.targets), *made)
 
 
 def _prepare(wanted: Switch, scratch: Path) -> None:

@@ -26,9 +26,9 @@ from migrator.records import BrokenContract, Verified
 #: What the extra installs that the contracts cannot do without.
 NEEDED = ("base58", "faker", "hypothesis", "pytest")
 #: Environment that would change what is judged, or how.
-_KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
+KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
-_KEPT_OUT_BEGIN = "CONTRACTS_"
+KEPT_OUT_BEGIN = "CONTRACTS_"
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
 
@@ -93,7 +93,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in _KEPT_OUT and not name.startswith(_KEPT_OUT_BEGIN)
+        if name not in KEPT_OUT and not name.startswith(KEPT_OUT_BEGIN)
     }
     # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

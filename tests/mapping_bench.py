@@ -10,7 +10,7 @@ quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and s
 
 from pathlib import Path
 
-from migrator import build, catalogue, ddl, lookups, mapping, rebuild, sqlite
+from migrator import build, catalogue, ddl, lookups, mapping, proving, rebuild, sqlite
 
 #: What a NOT NULL column holds that a test does not name.
 FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
@@ -85,12 +85,13 @@ class Bench:
         for table in mapping.in_order(target):
             sources = [one for one in known if one.table == table]
             build._load_table(bench, f"{target}.{table}", sources, constants)
-            for one in sources:
-                if not one.stub:
-                    bench.need([one.database])
-                    build._keep_rest(bench, one, constants)
-                    _prove(bench.connection, one, constants)
-        bench.need([])
+        bench.connection.execute("COMMIT")
+        own = [one for one in known if not one.stub]
+        assert {} == proving.prove(bench.connection, target, paths | {target: bench.path}, own, constants)
+        bench.connection.execute("BEGIN")
+        for one in own:
+            bench.need([one.database])
+            _prove(bench.connection, one, constants)
         bench.connection.execute("COMMIT")
         bench.finish()
         return Loaded(bench.connection, target, constants)

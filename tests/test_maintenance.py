@@ -151,6 +151,26 @@ def test_a_rollback_that_cannot_be_done_is_5_and_is_not_tried_again(home):
     assert 0 == run("rollback", home, "--execute").returncode
 
 
+def test_the_hooks_of_an_automatic_rollback_are_run_once_while_it_waits(home):
+    """A bot that takes its time to end must not be started again by on-failure, again and again."""
+    assert 0 == run("cutover", home, "--execute").returncode
+    script = (
+        "import signal, sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM positions').fetchone();"
+        " signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), sys.exit())); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, home / "data" / "jarvis.db"], stdout=subprocess.PIPE, start_new_session=True
+    ) as bot:
+        bot.stdout.readline()
+        for name in ("before-rollback", "after-rollback", "on-failure"):
+            hook(home, name, f"echo {name} >> {home}/ran; [ {name} != before-rollback ] || kill {bot.pid}")
+
+        fired = run("monitor", home, "--events", "-", "--patience", "30", given='{"failed": 500}\n')
+
+    assert 4 == fired.returncode, fired.stderr
+    assert ["before-rollback", "after-rollback"] == (home / "ran").read_text().split()
+
+
 def test_what_our_connections_count_is_what_the_monitor_sees_and_a_signal_ends_it(home):
     assert 0 == run("cutover", home, "--execute").returncode
     with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as core:

@@ -189,6 +189,55 @@ def test_a_tail_waits_for_the_file_and_for_whole_lines_and_sees_it_begun_anew(tm
     assert [b"three"] == list(tail.lines())
 
 
+def test_a_log_that_is_rotated_loses_no_line(tmp_path):
+    """Lines that came between the last look and the rotation, after the rotation, and a last one without an end."""
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n")
+    tail = events.Tail(log, whole=False)
+    assert [] == list(tail.lines())
+
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"one\n")
+        log.rename(tmp_path / "log.1")
+        assert [b"one"] == list(tail.lines())
+        writer.write(b"two\nthr")
+        log.write_bytes(b"four\n")
+        writer.write(b"ee")
+    assert [b"two", b"three", b"four"] == list(tail.lines())
+    log.unlink()
+    assert [] == list(tail.lines())
+    log.write_bytes(b"five\n")
+    assert [b"five"] == list(tail.lines())
+    log.write_bytes(b"6\n")
+    assert [b"6"] == list(tail.lines())
+
+
+def test_a_line_without_an_end_fills_no_memory(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * (3 << 20))
+    tail = events.Tail(log, whole=True)
+
+    assert [] == list(tail.lines())
+    with log.open("ab") as writer:
+        writer.write(b'\n{"ok": 1}\n')
+    long, short = tail.lines()
+
+    assert (None, 1) == (events.parsed(long, ""), events.parsed(short, "").ok)
+    assert len(long) < 1 << 17
+
+
+def test_a_line_that_was_cut_short_spoils_no_other(tmp_path):
+    """A writer that is killed, or a full disk, may leave half a line."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"ok": 12, "fai')
+    counter = events.Counter(path)
+
+    counter.failed()
+
+    read = [events.parsed(line, events.boot()) for line in events.Tail(path, whole=True).lines() if line]
+    assert [None, (0, 1)] == [one and (one.ok, one.failed) for one in read]
+
+
 def test_a_tail_may_begin_at_the_end(tmp_path):
     path = tmp_path / "log"
     path.write_bytes(b"old\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,17 @@ def _snapshot(around: Standing, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.clause("B1")
-def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, count: Count) -> None:
+def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, pair: Pair, count: Count) -> None:
     """Every file that it names is there, opens, is whole and holds what it held; and there is no other."""
     named: dict[str, str] = around.manifest["digests"]
     wrong = [f"{place}: is not there" for place in named if not (snapshot / place).is_file()]
     wrong += [f"{place}: is not in the manifest" for place in _databases(snapshot) if place not in named]
+    # Where the backup itself is the legacy set that is judged, its copies are there already.
+    copies = {path: name for name, path in pair.legacy.originals.items()} if pair.legacy.where == snapshot else {}
     for place, wanted in named.items():
-        if (snapshot / place).is_file() and (problem := _problem(snapshot / place, wanted, around.scratch)):
+        path = snapshot / place
+        copy = pair.legacy.copy(copies[path]) if path in copies else None
+        if path.is_file() and (problem := _problem(path, wanted, around.scratch, copy)):
             wrong.append(f"{place}: {problem}")
     count("files", len(named))
     judgement.none(str(snapshot), "file of the backup that cannot be relied on", wrong)
@@ -57,14 +62,14 @@ def _is_database(path: Path) -> bool:
         return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
 
 
-def _problem(path: Path, wanted: str, scratch: Path) -> str:
-    """Return what is wrong with one file of the backup, '' if nothing is."""
+def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
+    """Return what is wrong with one file of the backup, looked at in a private *copy*, '' if nothing is."""
     try:
-        with standing.opened(path, scratch) as connection:
+        with closing(sqlite.read(copy)) if copy else standing.opened(path, scratch) as connection:
             said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if said != "ok":
             return f"is not whole ({said})"
-        found = standing.content(path, scratch).digest
+        found = (standing.content_of_copy(copy) if copy else standing.content(path, scratch)).digest
     except standing.UNREADABLE as error:
         return f"cannot be read ({type(error).__name__})"
     return "" if found == wanted else "holds something else than when it was taken"
