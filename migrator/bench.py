@@ -106,3 +106,15 @@ def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     ).fetchone()
     free = next((name for name in _ROWID if name not in taken), "")
     return f"t.{free}" if free and not without else rebuild.row_sql("t", columns)
+
+
+def has_handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``?1``; it is looked up by an index."""
+    handle = handle_sql(connection, schema, table)
+    asked = "SELECT p.name FROM pragma_table_list AS l, pragma_table_info(l.name, l.schema) AS p"
+    key = connection.execute(
+        f"{asked} WHERE l.wr AND l.schema = ? AND l.name = ? COLLATE NOCASE AND p.pk ORDER BY p.pk", (schema, table)
+    ).fetchall()
+    return " AND ".join(
+        [*(f"t.{quoted(name)} = {rebuild.from_row_sql('?1', name)}" for (name,) in key), f"{handle} = ?1"]
+    )

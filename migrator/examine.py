@@ -15,6 +15,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sqlite3
 import sys
 import time
@@ -71,6 +72,7 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {"reason": ""}
     try:
         _limit_files(FILE_BYTES + 8 * path.lstat().st_size)
+        _need_room(path, copy)
         sqlite.private_copy(path, copy)
         facts |= _header(copy)
         facts["reason"] = _not_a_database(copy)
@@ -85,6 +87,17 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     except (sqlite3.Error, UnicodeError) as error:
         facts["reason"] = f"did not finish within {seconds:.0f} s" if time.monotonic() > until else _reason(error, copy)
     return facts
+
+
+def _need_room(path: Path, copy: Path) -> None:
+    """See that there is room for a copy, so that one that cannot be whole does not fill the disk first.
+
+    Raises:
+        OSError: There is not.
+    """
+    needed = sum(sqlite.allocated_bytes(sqlite.beside(path, suffix)) for suffix in ("", *sqlite.COMPANIONS))
+    if needed > shutil.disk_usage(copy.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _content(copy: Path, facts: dict[str, Any], until: float) -> None:

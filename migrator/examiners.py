@@ -18,8 +18,8 @@ from typing import Any
 
 from migrator.private import private_folder
 
-#: Seconds that every file may take, and seconds more for each MiB of it.
-DEADLINE_S, DEADLINE_S_PER_MIB = 60.0, 0.5
+#: Seconds that every file may take, so that an answer comes within a minute, and seconds more for each MiB of it.
+DEADLINE_S, DEADLINE_S_PER_MIB = 40.0, 0.5
 #: Seconds after the deadline in which a child may end an examination by itself, before it is killed.
 GRACE_S = 2.0
 #: More children than this only wait for the disk.

@@ -20,6 +20,7 @@ from contracts.second_reader.cells import (
     said_members,
     same,
     shown,
+    with_rowid,
 )
 from contracts.second_reader.reading import Near, Raw, Reading
 from contracts.second_reader.world import Sets
@@ -128,7 +129,7 @@ class OneTable:
         database, _, table = self.reading.source.partition(".")
         target, _, _ = self.reading.target.partition(".")
         with self.pair.beside(database, target) as connection:
-            of_table = f"{quoted(database)}.{quoted(table)}"
+            of_table = with_rowid(connection, database, table)
             (rows_there,) = connection.execute(f"SELECT count(*) FROM {of_table}").fetchone()
             one_in = -(-rows_there // self.at_most)
             self.judged.of += rows_there

@@ -136,8 +136,8 @@ class World:
         """What is known of each order through the positions that name it: position_id, symbol, mint, amount_sol."""
         named: defaultdict[Cell, dict[Cell, Row]] = defaultdict(dict)
         if self.sets.variant("jarvis.positions") == "found":
-            columns = ("rowid", "id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
-            for place, *cells, profit, loss in self.sets.legacy_rows("jarvis.positions", *columns):
+            columns = ("id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
+            for place, (*cells, profit, loss) in enumerate(self.sets.legacy_rows("jarvis.positions", *columns)):
                 for order in {profit, loss} - {None, ""}:
                     named[order][place] = dict(zip(("position_id", "symbol", "mint", "amount_sol"), cells, strict=True))
         return {order: _agreed(list(claims.values())) for order, claims in named.items()}

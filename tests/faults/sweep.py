@@ -55,15 +55,21 @@ def described(operations, count):
 
 
 def power_cuts(lab, scenario, operations, tree, **options):
-    """Judge every state that a power cut may leave while *operations* are done on *tree*."""
+    """Judge every state that a power cut may leave while *operations* are done on *tree*.
+
+    *options* are those of :func:`replay.crash_states`, and: *work*, see :data:`AGAIN`; *until*, checks: once each of them
+    does not hold, enough was seen.
+    """
     tally = Tally(operations=sum(one.what in record.LETTERS for one in operations[options.get("begin", 0) :]))
     options = {"seed": lab.seed, "stride": lab.stride, "calm": CALM[scenario.deed], "demand": scenario.demand} | options
-    work = options.pop("work", AGAIN)
+    work, until = options.pop("work", AGAIN), options.pop("until", ())
     with lab.folder() as home:
         for count, state, told in replay.crash_states(tree, operations, **options):
             state.write(home)
             again = bool(work) and (tally.states + lab.seed) % work == 0
             tally.note(scenario.judge(home, told, again=again), described(operations, count))
+            if until and set(until) <= set(tally.bad):
+                break
     return tally
 
 
