@@ -86,7 +86,9 @@ def _sync_what_was_done(found: Switch) -> None:
     paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
     folders |= {str(path.parent) for path in paths}
     for folder in sorted(folders | {str(found.data_dir)}):
-        files.sync_folder(Path(folder))
+        # A backup that somebody has moved away must not keep the switch from its end.
+        if Path(folder).is_dir():
+            files.sync_folder(Path(folder))
 
 
 def undo_cutover(wanted: Switch) -> None:
