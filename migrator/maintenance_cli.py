@@ -71,6 +71,8 @@ def rehearse(
     Migrate, cut over, write, let statements fail until the monitor rolls back by itself, compare.
     """
     configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
+    if data_dir is not None:
+        options.settle(pipeline.Place(data_dir.expanduser()))
     with options.progress(quiet=quiet) as progress:
         rehearsed = maintenance.rehearse(
             data_dir and data_dir.expanduser(), include, configured, run=shlex.split(run or ""), progress=progress
