@@ -144,8 +144,13 @@ def _none(connection: sqlite3.Connection, sql: str, given: Mapping[str, str | No
         raise ValueError(f"not proved: {found}")
 
 
-def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
-    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*."""
+def works(
+    legacy: Path, scratch: Path, first: Callable[[Callable[[], object]], object] = lambda build: build()
+) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*.
+
+    *first* runs the build that makes the latter.
+    """
     bench = gate.Bench(legacy)
     paths = {
         database.name: bench.snapshot.folder / database.place
@@ -154,7 +159,8 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
     }
     bench.clear()
     finished = scratch / "finished"
-    shutil.copytree(bench.build(), finished)
+    first(bench.build)
+    shutil.copytree(bench.place.stage, finished)
     copies = scratch / "copies"
     copies.mkdir()
     for path in paths.values():

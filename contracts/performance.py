@@ -116,11 +116,11 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
     tell(f"{variant}, {rows:,} rows")
     specimens.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
     size = sum(path.stat().st_size for path in legacy.rglob("*.db"))
-    works = measures.works(legacy, folder)
+    profile = profiling.Profile()
+    works = measures.works(legacy, folder, lambda build: profiling.profile(build, profile))
     took = measures.by_turns(
         works, {name: rounds_of(name, rows, rounds) for name in works}, lambda line: tell(f"  {line}")
     )
-    profile = profiling.profile(works["build"])
     return {
         "variant": variant,
         "rows": rows,

@@ -17,8 +17,10 @@ from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
 from migrator import config as configs
+from migrator import inventory
 from migrator.config import Config
 from migrator.extra import ExtraIndex
+from migrator.records import Inventory
 
 
 class Session:
@@ -35,6 +37,7 @@ class Session:
         self._folder = tempfile.TemporaryDirectory(prefix="contracts-")
         self.scratch = Path(self._folder.name)
         self._shared = shared or self.scratch
+        self._looked: Inventory | None = None
 
     @property
     def has_pair(self) -> bool:
@@ -45,6 +48,16 @@ class Session:
     def legacy_dir(self) -> Path:
         """The legacy set that was named, else a dirty specimen at real size."""
         return self.legacy or self._once("specimen", lambda folder: pairs.specimen(folder / "data"))
+
+    def look(self) -> Inventory:
+        """Have inventory look at the legacy set, and remember what it says."""
+        self._looked = inventory.inventory(self.legacy_dir)
+        return self._looked
+
+    @property
+    def looked(self) -> Inventory:
+        """What inventory said of the legacy set when it looked last."""
+        return self._looked or self.look()
 
     @cached_property
     def judged(self) -> Subject:

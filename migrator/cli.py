@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -282,6 +283,10 @@ def main() -> None:
         told = MigratorError((error.strerror or str(error)).lower(), where=where, hint=_ABOUT_THE_DISK)
         click.echo(f"migrator: {report.escaped(str(told))}", err=True)
         sys.exit(told.exit_code)
+    except sqlite3.Error as error:
+        # The same, where SQLite was the one to meet it.
+        click.echo(f"migrator: {report.escaped(str(MigratorError(str(error), hint=_ABOUT_THE_DISK)))}", err=True)
+        sys.exit(MigratorError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end_interrupted()
 

@@ -110,6 +110,7 @@ def point(name: Path, to: str) -> None:
     draft = draft_of(name)
     draft.unlink(missing_ok=True)
     draft.symlink_to(to)
+    give_to_owner_of(name.parent, draft)
     replace(draft, name)
 
 

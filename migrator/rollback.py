@@ -34,6 +34,11 @@ def foreseen(last: Switch) -> Switched:
         run=last.run,
         executed=False,
         names=switch.shown(last),
+        steps=(
+            f"each name is the legacy file of backup/{last.run}/originals again, with what was written since",
+            f"{envfile.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
+            f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
+        ),
         refusals=tuple(
             f"{escaped(path)}: is not there; without it nothing can be compared"
             for path in needed
@@ -129,7 +134,10 @@ def _prepare(wanted: Switch, scratch: Path) -> None:
     for name in wanted.names:
         original, copy = wanted.originals / name.place, wanted.tree(switch.ROLLED_BACK) / name.place
         files.make_private_folder(copy.parent)
-        shutil.copyfile(original, copy)
+        # Whoever still writes to an original, against all advice, may do so in a WAL: what is in it counts.
+        sqlite.private_copy(original, copy)
+        with sqlite.closing_scratch(copy) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
         shutil.copymode(original, copy)
         files.give_to_owner_of(original, copy)
 

@@ -20,6 +20,8 @@ CAUGHT_ELSEWHERE = {
     "test_question_is_answered_by_an_index_that_answered_it": "tests/test_workload.py",
     "test_question_takes_no_more_steps": "tests/test_workload.py",
     "test_ordered_index_is_there": "tests/test_extra.py",
+    "test_plan_has_every_table_with_its_fate": "tests/test_contracts_plan.py",
+    "test_parents_come_before_their_children": "tests/test_contracts_plan.py",
     **dict.fromkeys(
         (
             "test_backup_is_what_its_manifest_says",

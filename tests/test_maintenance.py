@@ -75,6 +75,22 @@ def test_a_hook_stops_the_bot_and_another_starts_it(home):
     assert ("after-cutover", "cutover", True) == (told["hook"], told["verb"], told["executed"])
 
 
+def test_a_dry_run_says_all_that_would_be_done_and_a_quiet_one_says_why_not(home):
+    (home / ".env").write_text("A=1")
+
+    told, dry = run("cutover", home), json.loads(run("cutover", home, "--json").stdout)
+    (home / "data" / "jarvis_core.db").touch()
+    quiet = run("cutover", home, "--quiet", "--execute")
+
+    assert 0 == told.returncode, told.stdout
+    assert f"USE_CONSOLIDATED_DBS=true in {home}/.env" in told.stdout
+    assert "the originals go to backup/0001/originals" in told.stdout
+    assert (3, False) == (len(dry["steps"]), dry["executed"])
+    assert "A=1" == (home / ".env").read_text()
+    assert (3, "") == (quiet.returncode, quiet.stdout)
+    assert "jarvis_core.db: is there already" in quiet.stderr
+
+
 def test_a_hook_that_fails_stops_the_switch(home):
     hook(home, "before-cutover", "exit 1")
 

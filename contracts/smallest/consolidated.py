@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from contracts import subject
 from contracts.pair import LINEAGE, QUARANTINE, Pair
-from contracts.second_reader.cells import Cell, Row, rows, same
+from contracts.second_reader.cells import Cell, Row, bound, rows, same
 from contracts.second_reader.rows import target_key
-from contracts.smallest.rows import Place, insert
+from contracts.smallest.rows import Place, by_table, insert
 from migrator import catalogue, ddl, sqlite
 from migrator.errors import UsageError
 from migrator.sqlite import quoted
@@ -85,12 +86,13 @@ class ConsolidatedRows:
         expected = self.pair.reader.forward(reading, dict(zip(names, cells, strict=True)))
         known = {name: cell for name, cell in (expected[0] if expected else {}).items() if cell is not None}
         best: tuple[int, Place] | None = None
-        for stranger in self.strangers:
-            if stranger[0] == reading.target:
-                row = self._row(*stranger)
-                shared = sum(same(cell, row.get(name)) for name, cell in known.items())
-                if 2 * shared >= len(known) and (best is None or shared > best[0]):
-                    best = shared, stranger
+        with self.pair.judged.read(reading.target.partition(".")[0]) as connection:
+            for stranger in self.strangers:
+                if stranger[0] == reading.target:
+                    row = _row(connection, *stranger)
+                    shared = sum(same(cell, row.get(name)) for name, cell in known.items())
+                    if 2 * shared >= len(known) and (best is None or shared > best[0]):
+                        best = shared, stranger
         return best[1] if best else None
 
     def _ids(self, target: str, name: str, key: str) -> Iterator[tuple[Cell, int]]:
@@ -112,68 +114,87 @@ class ConsolidatedRows:
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
         """Return the cells of the rows that belong to these legacy rows, of strangers among them, and of their parents."""
+        _ = self.belonging
         wanted: set[Place] = set()
-        keys: defaultdict[Cell, set[Cell]] = defaultdict(set)
+        by_source: defaultdict[str, list[int]] = defaultdict(list)
         for place in places:
             wanted |= set(self.belonging.get(place, ())) or ({place} & self._left)
-            keys[place[0]].add(self._key_of(place))
-        found: dict[str, list[Row]] = {}
+            by_source[place[0]].append(place[1])
+        seen: set[Place] = set()
+        found: defaultdict[str, list[Row]] = defaultdict(list)
         while wanted:
+            seen |= wanted
             parents: set[Place] = set()
-            for name, id_ in sorted(wanted):
-                row = self._row(name, id_)
-                if row not in found.setdefault(name, []):
-                    found[name].append(row)
-                    parents |= set(self._parents(name, row))
-            wanted = parents
-        return found | (self._told(found, keys) if self.traced else {})
+            for name, ids in by_table(wanted).items():
+                parents |= set(self._read(name, ids, found[name]))
+            wanted = parents - seen
+        return {**found, **(self._told(found, by_source) if self.traced else {})}
 
-    def _told(self, found: dict[str, list[Row]], keys: Mapping[Cell, set[Cell]]) -> dict[str, list[Row]]:
-        """Return what lineage and quarantine say of the rows *found* and of legacy rows with these keys."""
+    def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
+        """Read rows of one table, and yield the parents that they name."""
+        target, _, table = name.partition(".")
+        shape = next((one for one in ddl.target(target).tables if one.name == table), None)
+        with self.pair.judged.read(target) as connection:
+            for id_ in ids:
+                row = _row(connection, name, id_)
+                into.append(row)
+                for key in shape.foreign_keys if shape else ():
+                    asked = f"SELECT rowid FROM {quoted(key.parent)} WHERE {quoted(key.parent_columns[0])} = ?"
+                    there = connection.execute(asked, (bound(row[key.columns[0]])[1],)).fetchall()
+                    yield from ((f"{target}.{key.parent}", parent) for (parent,) in there)
+
+    def _told(self, found: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
+        """Return what lineage and quarantine say of the rows *found* and of these legacy rows."""
         told: dict[str, list[Row]] = {}
+        keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
         for target in self.pair.judged.originals:
-            here = {
+            here = [
                 (name.partition(".")[2], row[target_key(name)])
                 for name, cells in found.items()
                 if name.startswith(f"{target}.")
                 for row in cells
-            }
+            ]
             for table, columns in (("lineage", LINEAGE), ("quarantine", QUARANTINE)):
-                asked = self.pair.target_rows(f"{target}.{table}", *columns)
-                every = [dict(zip(columns, cells, strict=True)) for cells in asked]
-                told[f"{target}.{table}"] = [
-                    row
-                    for row in every
-                    if row["legacy_key"] in keys.get(row["source"], ()) or (row["target"], row.get("target_id")) in here
-                ]
-        return {name: chosen for name, chosen in told.items() if chosen}
+                chosen: dict[int, Row] = {}
+                listed = ", ".join(map(quoted, columns))
+                with self.pair.judged.read(target) as connection:
+                    for into, cells, of in self._asked(target, keys, here if table == "lineage" else []):
+                        question = f"SELECT rowid, {listed} FROM {table} WHERE {of}"
+                        for id_, *told_cells in rows(connection, question, into, *cells):
+                            chosen[id_] = dict(zip(columns, told_cells, strict=True))
+                told[f"{target}.{table}"] = [row for _, row in sorted(chosen.items())]
+        return {name: chosen_rows for name, chosen_rows in told.items() if chosen_rows}
 
-    def _parents(self, name: str, row: Row) -> Iterator[Place]:
-        target, _, table = name.partition(".")
-        shape = next((one for one in ddl.target(target).tables if one.name == table), None)
-        for key in shape.foreign_keys if shape else ():
-            asked = f"SELECT rowid FROM {quoted(key.parent)} WHERE {quoted(key.parent_columns[0])} = ?"
-            with self.pair.judged.read(target) as connection:
-                yield from ((f"{target}.{key.parent}", id_) for (id_,) in rows(connection, asked, row[key.columns[0]]))
+    def _asked(
+        self, target: str, keys: Mapping[str, list[Cell]], here: list[tuple[str, Cell]]
+    ) -> Iterator[tuple[str, tuple[Cell, ...], str]]:
+        """Yield target table, values and condition of each question to lineage or quarantine, so that an index answers."""
+        for reading in self.pair.reader.all_readings:
+            database, _, table = reading.target.partition(".")
+            for key in keys.get(reading.source, ()) if database == target else ():
+                place, value = bound(key)
+                yield table, (reading.source, value), f"target = ? AND source = ? AND legacy_key IS {place}"
+        for table, id_ in here:
+            place, value = bound(id_)
+            yield table, (value,), f"target = ? AND target_id = {place}"
 
-    def _key_of(self, place: Place) -> Cell:
-        source, id_ = place
+    def _keys(self, source: str, ids: list[int]) -> list[Cell]:
         key = next((one.key for one in self.pair.reader.all_readings if one.source == source), None)
         if key is None:
-            return None
+            return []
         name, _, table = source.partition(".")
         with self.pair.legacy.read(name) as connection:
-            found = rows(connection, f"SELECT {quoted(key)} FROM {quoted(table)} WHERE rowid = ?", id_).fetchone()
-        return found[0]
+            question = f"SELECT {quoted(key)} FROM {quoted(table)} WHERE rowid = ?"
+            return [rows(connection, question, one).fetchone()[0] for one in ids]
 
-    def _row(self, name: str, id_: int) -> Row:
-        target, _, table = name.partition(".")
-        schema = ddl.target(target)
-        columns = [column.name for one in schema.tables if one.name == table for column in one.columns]
-        columns += [column for one in schema.virtual_tables if one.name == table for column in ("rowid", *one.columns)]
-        with self.pair.judged.read(target) as connection:
-            question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE rowid = ?"
-            return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
+
+def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
+    target, _, table = name.partition(".")
+    schema = ddl.target(target)
+    columns = [column.name for one in schema.tables if one.name == table for column in one.columns]
+    columns += [column for one in schema.virtual_tables if one.name == table for column in ("rowid", *one.columns)]
+    question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE rowid = ?"
+    return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
 
 
 def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:

@@ -165,9 +165,9 @@ class LegacyRows:
 
     def write(self, places: Iterable[Place], folder: Path) -> None:
         """Write a legacy set of these rows alone below *folder*: of the databases that have one."""
-        by_table = _by_table(places)
-        for name in dict.fromkeys(source.partition(".")[0] for source in by_table):
-            tables = {source: ids for source, ids in by_table.items() if source.partition(".")[0] == name}
+        every = by_table(places)
+        for name in dict.fromkeys(source.partition(".")[0] for source in every):
+            tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
             with closing(make(name, self.variants(name), folder)) as connection:
                 sqlite.attach(connection, self.legacy.copy(name), "whole")
                 connection.execute("BEGIN")
@@ -190,7 +190,7 @@ class LegacyRows:
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
         """Return the cells of these rows, by table."""
         found = {}
-        for source, ids in _by_table(places).items():
+        for source, ids in by_table(places).items():
             names = columns_of(self.tables[source])
             name, _, table = source.partition(".")
             with self.legacy.read(name) as connection:
@@ -200,7 +200,8 @@ class LegacyRows:
         return found
 
 
-def _by_table(places: Iterable[Place]) -> dict[str, list[int]]:
+def by_table(places: Iterable[Place]) -> dict[str, list[int]]:
+    """Return the rowids of *places* by table, both in order."""
     found: dict[str, list[int]] = {}
     for source, id_ in sorted(places):
         found.setdefault(source, []).append(id_)

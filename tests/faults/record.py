@@ -157,11 +157,11 @@ class Recorder:
         assert 0 == self._process.wait()
         self._folder.cleanup()
 
-    def run(self, deed, home, *, fault=None, mutant="", before=()):
+    def run(self, deed, home, *, fault=None, mistake="", before=()):
         """Do *deed* in *home*; *before* is what an earlier process had done there, and goes before its operations."""
         log = Path(self._folder.name) / "log"
         log.unlink(missing_ok=True)
-        asked = {"deed": deed, "home": str(home), "log": str(log), "mutant": mutant}
+        asked = {"deed": deed, "home": str(home), "log": str(log), "mistake": mistake}
         if fault is not None:
             asked["fault"] = [fault.kind, fault.error, fault.at, fault.which]
         self._process.stdin.write(json.dumps(asked) + "\n")

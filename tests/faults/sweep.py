@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import record
 import replay
-import small_set
 
 #: A state in so many is also worked with: the deed is done again, or undone.
 AGAIN = 20
@@ -55,22 +54,28 @@ def described(operations, count):
 
 
 def power_cuts(lab, scenario, operations, tree, **options):
-    """Judge every state that a power cut may leave while *operations* are done on *tree*."""
+    """Judge every state that a power cut may leave while *operations* are done on *tree*.
+
+    *options* are those of :func:`replay.crash_states`, and: *work*, see :data:`AGAIN`; *until*, checks: once each of them
+    does not hold, enough was seen.
+    """
     tally = Tally(operations=sum(one.what in record.LETTERS for one in operations[options.get("begin", 0) :]))
     options = {"seed": lab.seed, "stride": lab.stride, "calm": CALM[scenario.deed], "demand": scenario.demand} | options
-    work = options.pop("work", AGAIN)
+    work, until = options.pop("work", AGAIN), options.pop("until", ())
     with lab.folder() as home:
         for count, state, told in replay.crash_states(tree, operations, **options):
             state.write(home)
             again = bool(work) and (tally.states + lab.seed) % work == 0
             tally.note(scenario.judge(home, told, again=again), described(operations, count))
+            if until and set(until) <= set(tally.bad):
+                break
     return tally
 
 
 def recorded(lab, scenario, **options):
     """Do the deed of *scenario* on a copy; return what lay there before, and what became of it."""
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         tree = replay.Tree.found(home)
         return tree, lab.recorder.run(scenario.deed, home, **options)
 
@@ -79,7 +84,7 @@ def recorded(lab, scenario, **options):
 def killed(lab, scenario, at, **options):
     """Kill the deed of *scenario* at operation number *at*; give the folder, what lay there before, and what was done."""
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         tree = replay.Tree.found(home)
         done = lab.recorder.run(scenario.deed, home, fault=record.Fault(kind=record.KILL, at=at), **options)
         assert done.killed, done.error

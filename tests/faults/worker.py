@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import sqlite3
 import sys
 import traceback
 from pathlib import Path
@@ -25,11 +26,12 @@ def told(text):
 def answer(asked, say):
     """Do what was *asked*; say what error it ended with. Returns the exit code."""
     kind, error, at, which = asked.get("fault", (0, 0, -1, ""))
-    with mistakes.planted(asked["mutant"]):
+    with mistakes.planted(asked["mistake"]):
         _SHIM.lab_begin(asked["home"].encode(), asked["log"].encode(), kind, error, ctypes.c_long(at), which.encode())
         try:
-            getattr(deeds, asked["deed"])(Path(asked["home"]), told)
-        except (MigratorError, OSError) as failed:
+            name, *arguments = asked["deed"].split(":")
+            getattr(deeds, name)(*arguments, Path(asked["home"]), told)
+        except (MigratorError, OSError, sqlite3.Error) as failed:
             # What the command line makes a sentence of.
             say({"error": str(failed), "kind": type(failed).__name__})
             return 1
