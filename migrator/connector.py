@@ -20,6 +20,8 @@ from migrator.events import PLACE, Counter
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
+#: What no row is.
+_NO_ROW = object()
 
 
 def connect(
@@ -131,6 +133,8 @@ def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
 class _Cursor(sqlite3.Cursor):
     """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
 
+    counter: Counter
+
     execute = _counted(sqlite3.Cursor.execute, event=True)
     executemany = _counted(sqlite3.Cursor.executemany, event=True)
     executescript = _counted(sqlite3.Cursor.executescript, event=True)
@@ -139,10 +143,13 @@ class _Cursor(sqlite3.Cursor):
     fetchall = _counted(sqlite3.Cursor.fetchall, event=False)
     __next__ = _counted(sqlite3.Cursor.__next__, event=False)
 
-    @property
-    def counter(self) -> Counter:
-        """Where its connection counts."""
-        return cast("_Connection", self.connection).counter
+    def __iter__(self) -> Any:
+        """Yield the rows that are left, without a call of Python's for each of them."""
+        try:
+            yield from iter(functools.partial(sqlite3.Cursor.__next__, self), _NO_ROW)
+        except sqlite3.Error:
+            self.counter.failed()
+            raise
 
 
 class _Connection(sqlite3.Connection):
@@ -152,7 +159,10 @@ class _Connection(sqlite3.Connection):
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         """Return a cursor that counts, unless another kind is asked for."""
-        return super().cursor(factory)
+        made = super().cursor(factory)
+        if isinstance(made, _Cursor):
+            made.counter = self.counter
+        return made
 
     def execute(self, *arguments: Any) -> Any:
         """Run a statement on a cursor of its own."""

@@ -132,6 +132,7 @@ def monitor(
         limits,
         feed or Tail(last.data_dir / PLACE, whole=True),
         [last.originals / name.place for name in last.names],
+        names={name.path: last.installed(name.target) for name in last.names},
         until=until,
         tell=lambda seen: tell(replace(seen, late=tuple(dict.fromkeys((*changed, *seen.late))))),
     )

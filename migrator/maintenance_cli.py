@@ -71,6 +71,8 @@ def rehearse(
     Migrate, cut over, write, let statements fail until the monitor rolls back by itself, compare.
     """
     configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
+    if data_dir is not None:
+        options.settle(pipeline.Place(data_dir.expanduser()))
     with options.progress(quiet=quiet) as progress:
         rehearsed = maintenance.rehearse(
             data_dir and data_dir.expanduser(), include, configured, run=shlex.split(run or ""), progress=progress
@@ -193,7 +195,7 @@ def monitor(
     options.show("monitor", watched, report.watch_text(watched), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
-    if watched.late:
+    if watched.late or watched.strayed:
         sys.exit(MigratorError.exit_code)
 
 
@@ -256,9 +258,7 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
 
         def tell(watched: Watched) -> None:
             now = time.monotonic()
-            for path in sorted(set(watched.late) - told):
-                told.add(path)
-                _loudly(f"ALARM: {escaped(path)} was written to after the cutover; find out who still uses it")
+            _sound(watched, told)
             if line is not None:
                 line.update(report.watch_line(watched))
             elif not quiet and late(now, "line", _LINE_S):
@@ -269,6 +269,18 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
                 _loudly(f"ROLLING BACK: {report.watch_line(watched)}")
 
         yield tell
+
+
+def _sound(watched: Watched, told: set[str]) -> None:
+    """Say what a person has to look at now, one sentence each, unless it was *told* before."""
+    alarms = [f"{escaped(path)} was written to after the cutover; find out who still uses it" for path in watched.late]
+    alarms += [
+        f"{escaped(path)} leads to the consolidated set no more; find out who replaced it" for path in watched.strayed
+    ]
+    for alarm in alarms:
+        if alarm not in told:
+            _loudly(f"ALARM: {alarm}")
+    told.update(alarms)
 
 
 @contextmanager

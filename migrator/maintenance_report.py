@@ -51,6 +51,7 @@ def watch_text(watched: Watched) -> RenderableType:
     if watched.unread:
         lines.append(f"- {watched.unread:,} lines speak of no event")
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]
+    lines += [f"- {escaped(path)} does not lead to the consolidated set" for path in watched.strayed]
     if watched.rolled_back is None:
         lines.append("the limit was not passed; the consolidated set is in use")
         return Text("\n".join(lines))
@@ -68,6 +69,7 @@ def prometheus_text(watched: Watched) -> str:
         "migrator_error_ratio": watched.rate,
         "migrator_limit_passed": int(watched.fired),
         "migrator_late_writes": len(watched.late),
+        "migrator_strayed_names": len(watched.strayed),
     }
     lines: list[str] = []
     for name, value in values.items():

@@ -111,7 +111,8 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
     snapshot = backups.newest(place.backups)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    if not (place.stage / builds.FINISHED).exists():
+    staged = [place.stage / name for name in (builds.FINISHED, *catalogue.TARGETS.values())]
+    if not all(path.exists() for path in staged):
         raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
     return _judge(snapshot, place, config)
 

@@ -86,7 +86,9 @@ def _sync_what_was_done(found: Switch) -> None:
     paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
     folders |= {str(path.parent) for path in paths}
     for folder in sorted(folders | {str(found.data_dir)}):
-        files.sync_folder(Path(folder))
+        # A backup that somebody has moved away must not keep the switch from its end.
+        if Path(folder).is_dir():
+            files.sync_folder(Path(folder))
 
 
 def undo_cutover(wanted: Switch) -> None:
@@ -189,8 +191,9 @@ def _set_journal_mode(path: Path, mode: str) -> None:
 
     Raises:
         Refused: Somebody is in the middle of a transaction.
+        MigratorError: The disk fails.
     """
     with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
+        sqlite.set_journal_mode(connection, mode)
     # SQLite removes its journal and does not wait: one that came back would undo this.
     files.sync_folder(path.parent)

@@ -119,6 +119,28 @@ def test_a_late_write_to_an_original_is_told(tmp_path):
     assert (str(path),) == done.late
 
 
+def test_a_legacy_name_that_leads_elsewhere_is_told(tmp_path):
+    core = tmp_path / "jarvis_core.db"
+    core.write_bytes(b"core")
+    names = {tmp_path / f"{name}.db": core for name in ("stays", "gone", "replaced", "elsewhere")}
+    for path in names:
+        path.symlink_to(core.name)
+    strayed = []
+
+    def looks(seen):
+        strayed.append(seen.strayed)
+        if len(strayed) == 1:
+            (tmp_path / "gone.db").unlink()
+            (tmp_path / "replaced.db").unlink()
+            (tmp_path / "replaced.db").write_bytes(b"core")
+            (tmp_path / "elsewhere.db").unlink()
+            (tmp_path / "elsewhere.db").symlink_to("nowhere")
+
+    watched([], [], names=names, tell=looks)
+
+    assert [(), tuple(str(tmp_path / f"{name}.db") for name in ("gone", "replaced", "elsewhere"))] == strayed
+
+
 def test_a_sound_application_almost_never_fires():
     assert false_alarm(Limits()) < 1e-4
     assert false_alarm(Limits(min_events=50)) > 1e-2

@@ -11,9 +11,10 @@ from contextlib import closing
 import generated
 import pytest
 import small_set
+from click.testing import CliRunner
 
 import migrator
-from migrator import envfile, maintenance, pipeline, recovery, sqlite, switch
+from migrator import cli, envfile, maintenance, pipeline, recovery, sqlite, switch
 from migrator.errors import Refused
 from migrator.rate import Limits
 
@@ -222,3 +223,32 @@ def test_what_somebody_wrote_to_an_original_after_the_cutover_is_back_too(home):
     with closing(sqlite3.connect(home / "data" / "alerts.db")) as legacy:
         assert ("delete",) == legacy.execute("PRAGMA journal_mode").fetchone()
         assert [("late",)] == legacy.execute("SELECT id FROM alerts WHERE id = 'late'").fetchall()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in cli.verbs() if verb != "specimen"])
+def test_every_verb_first_brings_a_switch_to_its_end(built, tmp_path, verb, monkeypatch):
+    """One that was cut short after its commit; what the verb does then is asked elsewhere."""
+    home = small_set.copied(built, built.parent / tmp_path.name)
+    commit = []
+    with small_set.after_each_step(lambda number, name: commit.append(number) if name == "rewrite" else None):
+        (home / ".env").write_text("USE_CONSOLIDATED_DBS=false\n")
+        small_set.cut_over(small_set.copied(home, home.with_name("whole")))
+    assert small_set.die_after(small_set.cut_over, home, commit[0])
+    assert not small_set.last_switch(home).finished
+
+    def stops(*_, **__):
+        raise Refused("stopped here")
+
+    for module, name in ((maintenance, "rehearse"), (pipeline, "migrate"), (pipeline, "verify_stage")):
+        monkeypatch.setattr(module, name, stops)
+    more = ["--for", "0"] if verb == "monitor" else []
+    with small_set.in_this_process():
+        said = CliRunner().invoke(cli.cli, [verb, "--data-dir", str(home / "data"), *more])
+
+    assert "had been cut short after its commit; it is finished" in said.output
+    assert small_set.last_switch(home).consolidated
+
+
+def test_after_a_cutover_there_is_nothing_in_the_stage_to_judge(home):
+    with pytest.raises(Refused, match="there is no finished build"):
+        pipeline.verify_stage(pipeline.Place(home / "data"), None)

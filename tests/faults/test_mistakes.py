@@ -99,13 +99,13 @@ def test_without_quiesce_a_row_that_was_acknowledged_is_lost(lab, caught):
     scenario = lab.scenarios["cutover"]
 
     with lab.folder() as home:
-        sweep.small_set.copied(scenario.start, home)
+        sweep.replay.copied(scenario.start, home)
         refused = lab.recorder.run("cutover_beside_a_writer", home)
         assert ("Refused", True) == (refused.kind, "is open in process" in refused.error), refused.error
         assert {} == scenario.judge(home, (), again=False)
 
     with lab.folder() as home:
-        sweep.small_set.copied(scenario.start, home)
+        sweep.replay.copied(scenario.start, home)
         done = lab.recorder.run("cutover_beside_a_writer", home, mistake="no quiesce")
         assert "" == done.error
         tally = sweep.Tally()

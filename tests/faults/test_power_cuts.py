@@ -2,7 +2,6 @@
 
 import pytest
 import replay
-import small_set
 import sweep
 
 pytestmark = pytest.mark.faults
@@ -15,7 +14,7 @@ def test_the_recorder_misses_nothing(lab, deed):
     """Replayed without a cut, the log leaves what lies on the disk, byte for byte: names, links, contents, modes."""
     scenario = lab.scenarios[deed]
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         played = replay.Replay(replay.Tree.found(home))
 
         done = lab.recorder.run(deed, home)
