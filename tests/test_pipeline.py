@@ -165,8 +165,15 @@ def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
     assert dict(first.digests) != dict(pipeline.build(place, other).digests)
 
 
+@pytest.fixture(name="undisturbed", scope="module")
+def _undisturbed(dirty, tmp_path_factory):
+    """The digests of a run that nothing disturbs."""
+    copy = shutil.copytree(dirty, tmp_path_factory.mktemp("undisturbed") / "data")
+    return dict(built_from(pipeline.Place(copy), config.load(copy / "migrator.toml")).digests)
+
+
 @pytest.mark.parametrize("after_s", [0.6, 0.9, 1.2, 1.6, 2.0, 2.5])
-def test_killed_at_any_moment_a_second_run_completes(data, after_s):
+def test_killed_at_any_moment_a_second_run_completes(data, after_s, undisturbed):
     before = content(data)
     process = subprocess.Popen(
         [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(data)],
@@ -182,6 +189,7 @@ def test_killed_at_any_moment_a_second_run_completes(data, after_s):
     built = built_from(place, config.load(data / "migrator.toml"))
 
     assert built.holds
+    assert undisturbed == dict(built.digests)
     assert before == content(data)
 
 
@@ -241,6 +249,18 @@ def test_what_must_not_be_migrated_is_refused_in_one_sentence(data, deed, senten
     assert 1 == len(done.stderr.strip().splitlines())
     assert before == content(data)
     assert not (data / "backup").exists()
+
+
+def test_a_constant_that_a_rollback_would_need_is_named_while_there_is_time(data):
+    with closing(sqlite3.connect(data / "jarvis.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM positions")
+    forget_the_wallet(data)
+
+    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+
+    assert () == planned.refusals
+    (found,) = [one for one in planned.findings if "wallet_address" in one]
+    assert found.startswith("jarvis.positions is empty, so no row needs the constant wallet_address yet")
 
 
 def test_the_configuration_gives_a_stranger_its_fate(data):
