@@ -60,11 +60,16 @@ def _target(plan: Plan, database: Database) -> str:
 
 
 def unanswered(plan: Plan) -> tuple[str, ...]:
-    """Return the legacy tables that will not answer under their name any more: the application's code has to know."""
-    return tuple(
-        f"{one.source} is {one.into} now"
+    """Return the legacy tables that will not answer under their name, or with their columns: the code has to know."""
+    renamed = [
+        (one, one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower())
         for one in plan.tables
-        if one.into and one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower()
+        if one.into
+    ]
+    return tuple(
+        f"{escaped(one.source)} is {escaped(one.into)} now{'' if other else ', with other columns'}"
+        for one, other in renamed
+        if other or (one.fate is Fate.MAPPED and one.variant != catalogue.SPECIFIED_VARIANT)
     )
 
 

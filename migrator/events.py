@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import errno
 import json
+import math
 import os
 import select
 import threading
@@ -37,7 +38,7 @@ class Events:
     Attributes:
         ok: Number of events that held.
         failed: Number of events that failed.
-        at: Seconds of the monotonic clock of this boot; None where the line does not say, or is of another boot.
+        at: Seconds of the monotonic clock of this boot, minus infinity if it was before it; None where the line does not say.
     """
 
     ok: int
@@ -111,6 +112,10 @@ def _append(path: Path, line: bytes) -> None:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
+        if os.geteuid() == 0:
+            # A look by root must not leave a file that the application cannot append to.
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             line = b"\n" + line
@@ -134,8 +139,11 @@ def parsed(line: bytes, this_boot: str) -> Events | None:
     # A bool is an int: one event.
     if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
         return None
-    if not isinstance(at, int | float) or said.get("boot") != this_boot:
+    if not isinstance(at, int | float):
         at = None
+    elif said.get("boot") != this_boot:
+        # The clock began anew since: whenever it was, it is over, and must not count as what happens now.
+        at = -math.inf
     return Events(ok=int(ok), failed=int(failed), at=at)
 
 

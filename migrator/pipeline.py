@@ -305,6 +305,8 @@ def cutover(
             reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
         reasons = [reason for reason in reasons if reason]
         found = cutovers.foreseen(wanted, reasons)
+        if not config.code_is_ready:
+            found = replace(found, findings=cutovers.unanswered(planned))
         if reasons or found.holders or not execute:
             return found
         return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell)
@@ -328,7 +330,7 @@ def _unready(planned: Plan, config: Config) -> str:
     if not silent or config.code_is_ready:
         return ""
     return (
-        f"{len(silent):,} legacy tables will not answer under their name ({silent[0]}, ...); "
+        f"{len(silent):,} legacy tables will not answer under their name or with their columns ({silent[0]}, ...); "
         "say [decisions] code_is_ready = true once the code knows the new ones"
     )
 

@@ -91,6 +91,25 @@ def test_a_dry_run_says_all_that_would_be_done_and_a_quiet_one_says_why_not(home
     assert "jarvis_core.db: is there already" in quiet.stderr
 
 
+def test_without_code_that_is_ready_each_table_that_will_not_answer_is_named(home):
+    toml = home / "data" / "migrator.toml"
+    toml.write_text(toml.read_text().replace("code_is_ready = true", "code_is_ready = false"))
+
+    refused = run("cutover", home, "--execute", "--json")
+
+    said = json.loads(refused.stdout)
+    assert (3, False) == (refused.returncode, said["executed"])
+    assert (
+        f"{len(said['findings'])} legacy tables will not answer under their name or with their columns"
+        in said["refusals"][-1]
+    )
+    assert {
+        "jarvis.positions is core.positions now, with other columns",
+        "telegram_memory.messages is analytics.telegram_messages now",
+        "alerts.alerts is core.legacy_alerts_alerts now",
+    } <= set(said["findings"])
+
+
 def test_a_hook_that_fails_stops_the_switch(home):
     hook(home, "before-cutover", "exit 1")
 

@@ -1,6 +1,7 @@
 """The monitor: events as they are written and read, the window they fall into, and when it fires."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -94,12 +95,15 @@ def test_lines_that_speak_of_no_event_are_counted_apart():
         assert events.parsed(line, "") is None
 
 
-def test_events_of_this_boot_keep_their_moment_and_those_of_another_have_none():
+def test_events_of_this_boot_keep_their_moment_and_those_of_another_are_over():
     line = b'{"ok": 1, "failed": 2, "at": 7.5, "boot": "A"}'
 
     assert Events(ok=1, failed=2, at=7.5) == events.parsed(line, "A")
-    assert Events(ok=1, failed=2) == events.parsed(line, "B")
+    before = events.parsed(line, "B")
+    assert Events(ok=1, failed=2, at=-math.inf) == before
     window = Window(Limits(window_s=10.0))
+    window.add(before, now=18.0)
+    assert (0, 0) == (window.ok, window.failed)
     window.add(Events(ok=1, failed=0, at=7.5), now=18.0)
     window.add(Events(ok=1, failed=0, at=8.5), now=18.0)
     assert 1 == window.ok
@@ -186,6 +190,15 @@ def test_a_child_counts_from_nothing(tmp_path):
 
     found = [json.loads(line) for line in (tmp_path / "events").read_bytes().splitlines()]
     assert [(0, 1), (1, 0)] == [(one["ok"], one["failed"]) for one in found]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave files of its own in the folders of others")
+def test_what_root_counts_does_not_keep_the_application_from_counting(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+
+    Counter(tmp_path / "events").failed()
+
+    assert (65534, 65534) == ((status := (tmp_path / "events").stat()).st_uid, status.st_gid)
 
 
 def test_what_cannot_be_written_is_kept(tmp_path):
