@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from migrator import sqlite
-from migrator.errors import SourceBusy, SourceError
+from migrator.errors import MigratorError, SourceBusy, SourceError
 
 #: A transaction larger than the cache, cut short by a kill: part of it is in the file, and a journal can undo it.
 CUT_SHORT = """
@@ -313,3 +313,9 @@ def test_attaching_reads_only_unless_told_otherwise(tmp_path):
         assert [("old",)] == connection.execute(f"SELECT x FROM {sqlite.quoted(name)}.t").fetchall()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute(f"DELETE FROM {sqlite.quoted(name)}.t")
+
+
+def test_a_journal_mode_that_sqlite_silently_does_not_take_is_an_error():
+    """So it answers where it cannot remove its journal; a database in memory has no other mode at any time."""
+    with closing(sqlite.memory()) as connection, pytest.raises(MigratorError, match="stays in journal mode memory"):
+        sqlite.set_journal_mode(connection, "wal")
