@@ -93,6 +93,7 @@ class Bench:
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
+        statements: Legacy database -> folded name of a table -> the statement that made it, once it was read.
     """
 
     def __init__(self, target: str, path: Path, paths: dict[str, Path]) -> None:
@@ -100,6 +101,7 @@ class Bench:
         self.path = path
         self.paths = paths
         self.attached: list[str] = []
+        self.statements: dict[str, dict[str, str]] = {}
         sqlite.create(path).close()
         self.connection = sqlite.memory()
         functions.register(self.connection)
@@ -201,11 +203,15 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     bench.create(ours, "CREATE INDEX ")
     for statement in extra_indexes(plan, bench.target):
         bench.connection.execute(statement)
-    _account_and_prove(bench, accounts, here, [one for one in mapped if not one.stub])
+    _account_and_prove(bench, accounts, here, [one for one in mapped if not one.stub], plan.constants)
 
 
 def _account_and_prove(
-    bench: Bench, accounts: account.Accounts, tables: Sequence[str], mapped: Sequence[TableMapping]
+    bench: Bench,
+    accounts: account.Accounts,
+    tables: Sequence[str],
+    mapped: Sequence[TableMapping],
+    constants: Mapping[str, str],
 ) -> None:
     """Say where every row is and where it came from, keep what back cannot know of it, and see that each is rebuilt."""
     for into in tables:
@@ -214,7 +220,7 @@ def _account_and_prove(
         accounts.note_source(bench.connection, one)
     bench.connection.execute("COMMIT")
     paths = bench.paths | {bench.target: bench.path}
-    accounts.note_mismatches(proving.prove(bench.connection, bench.target, paths, mapped))
+    accounts.note_mismatches(proving.prove(bench.connection, bench.target, paths, mapped, constants))
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
@@ -272,7 +278,10 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     database, _, name = table.source.partition(".")
     bench.need([database])
     target, _, carried = table.into.partition(".")
-    carry.copy(bench.connection, database, name, target, carried)
+    if database not in bench.statements:
+        # Once for all its tables: each look-up would read the whole schema.
+        bench.statements[database] = carry.statements(bench.connection, database)
+    carry.copy(bench.connection, database, name, bench.statements[database][carry.folded(name)], target, carried)
     accounts.note_carried(bench.connection, table)
 
 

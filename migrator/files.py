@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -47,9 +48,14 @@ def replace(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
+def draft_of(path: Path) -> Path:
+    """Return where what will have the name *path* is made; a step that was cut short may leave it there."""
+    return path.with_name(f".{path.name}.draft")
+
+
 def write(path: Path, text: str) -> None:
     """Write *text* to *path* so that it is there whole or not at all, for its owner alone."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = draft_of(path)
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -62,7 +68,7 @@ def write(path: Path, text: str) -> None:
 
 def rewrite(path: Path, content: bytes) -> None:
     """Replace the content of the file *path* by *content*, whole or not at all; its mode and owner stay."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = draft_of(path)
     draft.unlink(missing_ok=True)
     status = path.stat()
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -101,9 +107,10 @@ def link(source: Path, target: Path) -> None:
 
 def point(name: Path, to: str) -> None:
     """Make *name* a symbolic link to *to*, in one instant, durably; what had that name is gone."""
-    draft = name.with_name(f".{name.name}.draft")
+    draft = draft_of(name)
     draft.unlink(missing_ok=True)
     draft.symlink_to(to)
+    give_to_owner_of(name.parent, draft)
     replace(draft, name)
 
 
@@ -113,12 +120,21 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def remove_drafts(paths: Iterable[Path]) -> None:
+    """Remove what steps that were cut short have left beside *paths*, durably; nothing of it counts."""
+    for path in paths:
+        if os.path.lexists(draft := draft_of(path)):
+            remove(draft)
+
+
 def give_to_owner_of(original: Path, *paths: Path) -> None:
-    """Give what root wrote, links not followed, to whom *original* belongs to."""
-    if os.geteuid() == 0:
-        status = original.stat()
-        for path in paths:
+    """Give what root wrote, links not followed, to whom *original* belongs to; anybody else gives it to its group."""
+    status = original.stat()
+    for path in paths:
+        if os.geteuid() == 0:
             os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+        elif status.st_gid in os.getgroups():
+            os.chown(path, -1, status.st_gid, follow_symlinks=False)
 
 
 def remove_folder(path: Path) -> None:

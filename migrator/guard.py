@@ -17,8 +17,8 @@ from migrator import catalogue
 from migrator.errors import Refused
 from migrator.plain import escaped
 
-#: The one link among our entries: :mod:`migrator.switch` reads where it leads as text.
-POINTER = "active"
+#: The one link among our entries, read as text by :mod:`migrator.switch`; and what a switch that died may leave of it.
+POINTERS = ("active", ".active.draft")
 #: Trees of a switch: names and links that were looked at when they were made.
 _TREES = ("legacy", "new", "rolled-back")
 
@@ -62,7 +62,7 @@ def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, str
         # It cannot be written to either, and that is said where it is tried.
         return
     for name in names:
-        if path.name != ".migrator" or name not in (POINTER, *_TREES):
+        if path.name != ".migrator" or name not in (*POINTERS, *_TREES):
             yield from _below(path / name, owners, depth - 1)
 
 

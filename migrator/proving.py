@@ -27,7 +27,11 @@ SHOWN = 5
 
 
 def prove(
-    connection: sqlite3.Connection, target: str, paths: Mapping[str, Path], mapped: Sequence[TableMapping]
+    connection: sqlite3.Connection,
+    target: str,
+    paths: Mapping[str, Path],
+    mapped: Sequence[TableMapping],
+    constants: Mapping[str, str],
 ) -> dict[str, tuple[str, ...]]:
     """Keep the rest of every mapped row, and return the keys of rows that are not rebuilt, by source: none is the proof.
 
@@ -36,6 +40,7 @@ def prove(
         target: ``core``, ``analytics`` or ``cache``.
         paths: The file of each database that is read, the target's under its own name.
         mapped: The mappings of the target whose rows have a legacy row.
+        constants: What the mappings are given.
 
     Raises:
         BuildError: A row that differs has no lineage that could keep how.
@@ -47,7 +52,7 @@ def prove(
         ).fetchone()
         for one in mapped
     }
-    readers = [_Reader(target, paths) for _ in range(min(READERS, len(mapped)))]
+    readers = [_Reader(target, paths, constants) for _ in range(min(READERS, len(mapped)))]
     with contextlib.ExitStack() as stack:
         for reader in readers:
             stack.enter_context(contextlib.closing(reader.connection))
@@ -92,12 +97,13 @@ class _Reader:
         mismatches: Keys of rows that are not rebuilt, by source.
     """
 
-    def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
+    def __init__(self, target: str, paths: Mapping[str, Path], constants: Mapping[str, str]) -> None:
         self.connection = sqlite.memory(across_threads=True)
         self.target = target
         self.found: list[TableMapping] = []
         self.mismatches: dict[str, tuple[str, ...]] = {}
         self._paths = paths
+        self._constants = constants
         functions.register(self.connection)
         sqlite.attach(self.connection, paths[target], target)
         for name in (target, "temp"):
@@ -130,15 +136,17 @@ class _Reader:
         with self._beside(one):
             self.connection.execute(
                 f"CREATE TEMP TABLE {quoted(f'rests of {one.source}')} AS SELECT d.legacy_key AS legacy_key,"
-                f" d.rest AS rest, ({first}) AS at FROM ({rebuild.rest_sql(one)}) AS d"
+                f" d.rest AS rest, ({first}) AS at FROM ({rebuild.rest_sql(one)}) AS d",
+                one.given(self._constants),
             )
 
     def rebuild(self) -> None:
         """Rebuild the rows that were found to differ by back and rest, and those in quarantine from where they are."""
         for one in self.found:
             with self._beside(one):
+                mapped = rebuild.mismatches_sql(one, self.rests(one))
                 bad = [
-                    *self.connection.execute(rebuild.mismatches_sql(one, self.rests(one))).fetchmany(SHOWN),
+                    *self.connection.execute(mapped, one.given(self._constants)).fetchmany(SHOWN),
                     *self.connection.execute(rebuild.quarantine_mismatches_sql(one)).fetchmany(SHOWN),
                 ]
             if bad:

@@ -6,11 +6,13 @@ Every step may be done again: a recovery that is cut short itself is begun anew.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
-from migrator import envfile, files, held, sqlite, switch
+from migrator import envfile, events, files, held, sqlite, switch
 from migrator.lock import locked
 from migrator.switch import Switch
 
@@ -42,6 +44,7 @@ def recover(data_dir: Path) -> str:
     found = switch.read(data_dir)
     if found is None or found.finished:
         return ""
+    _sync_what_was_done(found)
     pointed = switch.pointed(found)
     if found.kind == switch.CUTOVER:
         if pointed == switch.NEW:
@@ -73,6 +76,21 @@ def recover(data_dir: Path) -> str:
     return said
 
 
+def _sync_what_was_done(found: Switch) -> None:
+    """Make the names durable that a process which was killed had changed and not yet synced.
+
+    Else what is built on them could outlast them: the flag and the names of the new set, and the pointer to the old one.
+    """
+    ours = (found.root, found.originals.parent)
+    folders = {folder for top in ours for folder, _, _ in os.walk(top)}
+    paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
+    folders |= {str(path.parent) for path in paths}
+    for folder in sorted(folders | {str(found.data_dir)}):
+        # A backup that somebody has moved away must not keep the switch from its end.
+        if Path(folder).is_dir():
+            files.sync_folder(Path(folder))
+
+
 def undo_cutover(wanted: Switch) -> None:
     """Go back to before a cutover that has not committed: the legacy files under their names, the three in the stage."""
     envfile.set_flag(wanted.env_file, on=False)
@@ -88,11 +106,19 @@ def undo_cutover(wanted: Switch) -> None:
             files.replace(wanted.installed(target), wanted.staged(target))
         if wanted.staged(target).exists():
             _set_journal_mode(wanted.staged(target), "wal")
+    _remove_drafts(wanted)
 
 
 def finish_cutover(wanted: Switch) -> None:
-    """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup."""
+    """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup.
+
+    What an earlier cutover of the same run left is put out of the way: its residue is kept, its errors do not count.
+    """
     envfile.set_flag(wanted.env_file, on=True)
+    if wanted.left_behind.exists():
+        files.replace(wanted.left_behind, _free(wanted.left_behind))
+    files.remove(wanted.latch)
+    files.remove(wanted.data_dir / events.PLACE)
     switch.flatten(wanted)
     for name in wanted.names:
         kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
@@ -103,13 +129,17 @@ def finish_cutover(wanted: Switch) -> None:
     if wanted.baseline_to_be.exists():
         files.remove_folder(wanted.baseline)
         files.replace(wanted.baseline_to_be, wanted.baseline)
+    _remove_drafts(wanted)
 
 
 def undo_rollback(wanted: Switch) -> None:
     """Go back to before a rollback that has not committed: the names as specified, the flag as it was."""
     switch.flatten(wanted)
+    switch.take_from_aside(wanted)
     files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    files.remove_folder(wanted.scratch)
     envfile.set_flag(wanted.env_file, on=True)
+    _remove_drafts(wanted)
 
 
 def finish_rollback(wanted: Switch) -> None:
@@ -124,6 +154,17 @@ def finish_rollback(wanted: Switch) -> None:
     files.remove(wanted.pointer)
     files.remove_folder(wanted.tree(switch.ROLLED_BACK))
     files.remove_folder(wanted.tree(switch.NEW))
+    _remove_drafts(wanted)
+
+
+def _remove_drafts(wanted: Switch) -> None:
+    """Remove what a step that was cut short has left: a link that leads nowhere, a copy of the .env with its secrets."""
+    files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
+
+
+def _free(folder: Path) -> Path:
+    """Return the first name with a number after it that nothing has."""
+    return next(one for number in count(1) if not (one := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
 def back_to_wal(wanted: Switch) -> None:
@@ -150,6 +191,9 @@ def _set_journal_mode(path: Path, mode: str) -> None:
 
     Raises:
         Refused: Somebody is in the middle of a transaction.
+        MigratorError: The disk fails.
     """
     with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
+        sqlite.set_journal_mode(connection, mode)
+    # SQLite removes its journal and does not wait: one that came back would undo this.
+    files.sync_folder(path.parent)

@@ -7,8 +7,8 @@ a mode, because a plain connect creates an empty database where a file is missin
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import sqlite3
 import stat
 import sys
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from migrator.errors import SourceBusy, SourceError
+from migrator.errors import MigratorError, SourceBusy, SourceError
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
 MAGIC = b"SQLite format 3\x00"
@@ -111,8 +111,25 @@ def shut(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.OperationalError: Somebody has it open in WAL mode, or is writing.
     """
-    connection.execute("PRAGMA journal_mode = DELETE")
+    set_journal_mode(connection, "delete")
     connection.execute("BEGIN IMMEDIATE")
+
+
+def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
+    """Put the database of *connection* into the journal *mode*, ``wal`` or ``delete``.
+
+    Raises:
+        MigratorError: It is in another one: where the system fails, SQLite does not raise but answers with the old mode.
+        sqlite3.OperationalError: Somebody has it open.
+    """
+    (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    if found != mode:
+        path = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0]
+        raise MigratorError(
+            f"stays in journal mode {found} and has to be in {mode}",
+            where=path,
+            hint="see to the disk, then run this again",
+        )
 
 
 def application(path: Path, *, synchronous: str = "NORMAL", **options: Any) -> sqlite3.Connection:
@@ -305,10 +322,44 @@ def _same_wal(wal: Path, copied: Path) -> bool:
         return now.read(_WAL_HEADER_BYTES) == then.read(_WAL_HEADER_BYTES)
 
 
+def allocated_bytes(path: Path) -> int:
+    """Return how much of the file *path* lies on the disk, less than its size where it has holes; 0 if it is not there."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0
+    return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
+
+
 def _copy_file(source: Path, target: Path) -> None:
+    """Copy *source* to the new file *target*, its holes as holes: a file of gigabytes of nothing must not fill the disk."""
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as writing, open_source(source) as reading:
-        shutil.copyfileobj(reading, writing, 1024 * 1024)
+        size = os.fstat(reading.fileno()).st_size
+        for begin, end in _parts_with_data(reading.fileno(), size):
+            reading.seek(begin)
+            writing.seek(begin)
+            while data := reading.read(min(end - writing.tell(), 1024 * 1024)):
+                writing.write(data)
+        writing.truncate(size)
+
+
+def _parts_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each part of the file that is no hole; all of it where the system knows of none."""
+    if not hasattr(os, "SEEK_DATA"):
+        yield 0, size
+        return
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = min(os.lseek(descriptor, begin, os.SEEK_HOLE), size)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                # Nothing but a hole up to the end.
+                return
+            raise
+        yield begin, end
 
 
 def _forget_super_journal(source: Path, journal: Path) -> None:

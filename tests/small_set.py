@@ -53,7 +53,7 @@ def build(home):
     assert built.holds
 
 
-def cut_over(home):
+def cut_over(home, tell=lambda _: None):
     """Switch to the consolidated set."""
     place, configuration = place_of(home)
     with in_this_process():
@@ -61,14 +61,14 @@ def cut_over(home):
         wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
     if reasons := cutover.refusals(wanted):
         raise Refused("; ".join(reasons))
-    return cutover.cutover(wanted, snapshot, waiting=print)
+    return cutover.cutover(wanted, snapshot, waiting=print, tell=tell)
 
 
-def roll_back(home):
+def roll_back(home, tell=lambda _: None):
     """Switch back."""
     place, configuration = place_of(home)
     with in_this_process():
-        done = pipeline.rollback(place, configuration, execute=True)
+        done = pipeline.rollback(place, configuration, execute=True, tell=tell)
     if not done.executed:
         raise Refused("; ".join((*done.refusals, *done.holders)))
     return done

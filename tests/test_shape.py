@@ -15,13 +15,14 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 FOUNDATION = {
     "catalogue", "config", "connector", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "guard", "held", "holders", "hooks", "lock", "lookups", "mapping",
-    "mapping_checks", "place", "plain", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
+    "mapping_checks", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
     "switch", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
     "account": "build", "carry": "build", "load": "build", "proving": "build",
-    "carryback": "rollback", "residue": "rollback", "untriggered": "rollback",
+    "bench": "rollback", "carryback": "rollback", "newcomers": "rollback", "residue": "rollback",
+    "strangers": "rollback", "untriggered": "rollback",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
 }  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]

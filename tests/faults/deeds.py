@@ -1,0 +1,86 @@
+"""What the worker can be asked to do in a folder; each is told whom to tell of what is durable."""
+
+import os
+import sqlite3
+from contextlib import closing
+
+import small_set
+
+from migrator import recovery
+
+
+def migrate(home, _tell):
+    """Take the snapshot and build the three databases from it."""
+    small_set.build(home)
+
+
+def cutover(home, tell):
+    """Switch to the consolidated set."""
+    small_set.cut_over(home, tell)
+
+
+def rollback(home, tell):
+    """Switch back."""
+    small_set.roll_back(home, tell)
+
+
+def recover(home, tell):
+    """What every verb does first."""
+    tell(recovery.settle(home / "data"))
+
+
+def cutover_beside_a_writer(home, tell):
+    """Switch while somebody has a legacy file open, and writes a row once every name goes through the pointer."""
+    asked, answered = os.pipe(), os.pipe()
+    writer = os.fork()
+    if writer == 0:
+        try:
+            # Its own end of the pipe would keep it waiting for ever.
+            os.close(asked[1])
+            connection = sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)
+            connection.execute("SELECT count(*) FROM positions").fetchone()
+            os.write(answered[1], b"o")
+            if os.read(asked[0], 1):
+                connection.execute("UPDATE positions SET symbol = 'late row'")
+                os.write(answered[1], b"w")
+        finally:
+            os._exit(0)
+    os.close(asked[0])
+    os.close(answered[1])
+    assert os.read(answered[0], 1) == b"o"
+
+    def telling(text):
+        tell(text)
+        if "one pointer" in text:
+            os.write(asked[1], b"!")
+            if os.read(answered[0], 1) == b"w":
+                tell("a row is written")
+
+    try:
+        small_set.cut_over(home, telling)
+    finally:
+        os.close(asked[1])
+        os.waitpid(writer, 0)
+
+
+#: Transactions of a calibration, each of which changes every row of several pages.
+TRANSACTIONS = 5
+
+
+def prepare(home, mode):
+    """Make the database of a calibration."""
+    with closing(sqlite3.connect(home / "file.db", isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode.partition(' ')[0]}")
+        connection.execute("CREATE TABLE work (number, filling)")
+        connection.executemany("INSERT INTO work VALUES (0, ?)", [("x" * 900,)] * 20)
+
+
+def transactions(mode, home, tell):
+    """Do them in a *mode*: ``wal NORMAL``."""
+    with closing(sqlite3.connect(home / "file.db", isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA synchronous = {mode.partition(' ')[2]}")
+        for number in range(1, TRANSACTIONS + 1):
+            connection.execute("UPDATE work SET number = ?", (number,))
+            tell(f"transaction {number}")
+        # The process dies here: to close would checkpoint.
+        os._exit(0)

@@ -1,0 +1,146 @@
+"""Mistakes that the protocol could be built with: planted by name in the recorded process, each has to be caught.
+
+Those from "the recovery trusts names" on were in the product until the lab found them.
+"""
+
+import contextlib
+import os
+import shutil
+import stat
+import time
+from unittest import mock
+
+from migrator import build, cutover, envfile, files, held, recovery, rollback, sqlite, switch
+
+
+def _nothing(*_, **__):
+    pass
+
+
+def _fsync_of_folders():
+    """Return an fsync that leaves files out."""
+    real = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            real(descriptor)
+
+    return fsync
+
+
+def _without_fsync_of_files(function):
+    def without(*arguments):
+        with mock.patch.object(os, "fsync", _fsync_of_folders()):
+            return function(*arguments)
+
+    return without
+
+
+def _set_flag_in_place(path, *, on):
+    path.resolve().write_bytes(envfile.with_flag(path.read_bytes(), on=on))
+
+
+def _first(before, function):
+    """Return *function* after *before*, which is given the same."""
+
+    def both(wanted, *arguments):
+        before(wanted)
+        return function(wanted, *arguments)
+
+    return both
+
+
+def _name_by_name(commit):
+    def commit_name_by_name(wanted, to):
+        if to == switch.NEW:
+            switch.flatten(wanted)
+        commit(wanted, to)
+
+    return commit_name_by_name
+
+
+def _carelessly(opened):
+    def careless(*arguments, **options):
+        connection = opened(*arguments, **options)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    return careless
+
+
+def _attach_carelessly(attach):
+    def careless(connection, path, name, **options):
+        attach(connection, path, name, **options)
+        connection.execute(f"PRAGMA {sqlite.quoted(name)}.synchronous = OFF")
+
+    return careless
+
+
+@contextlib.contextmanager
+def _held_by_nobody(expected, begin=_nothing):
+    assert expected
+    begin()
+    yield time.monotonic()
+
+
+def _sync_folder_but(name):
+    real = files.sync_folder
+
+    def sync_folder(path):
+        if path.name != name:
+            real(path)
+
+    return sync_folder
+
+
+def _flag_true(wanted):
+    envfile.set_flag(wanted.env_file, on=True)
+
+
+_replace = files.replace
+
+
+def _pointer_first(wanted):
+    files.remove(wanted.pointer)
+
+
+def _copy_over(source, target):
+    if source.is_symlink() or source.is_dir():
+        _replace(source, target)
+        return
+    shutil.copyfile(source, target)
+    files.sync_file(target)
+    source.unlink()
+    files.sync_folder(target.parent)
+    files.sync_folder(source.parent)
+
+
+def _patches(name):
+    """Return (where, what, by what) of the mistake *name*."""
+    return {
+        "no fsync": [(os, "fsync", _nothing)],
+        "no fsync of folders": [(files, "sync_folder", _nothing)],
+        "no fsync of files": [(os, "fsync", _fsync_of_folders())],
+        ".env in place": [(envfile, "set_flag", _set_flag_in_place)],
+        ".env not synced": [(files, "rewrite", _without_fsync_of_files(files.rewrite))],
+        "flag first": [(cutover, "_install", _first(_flag_true, cutover._install))],
+        "a rename for each name": [(switch, "commit", _name_by_name(switch.commit))],
+        "copied instead of renamed": [(files, "replace", _copy_over)],
+        "synchronous OFF": [(sqlite, "take_over", _carelessly(sqlite.take_over))],
+        "build with synchronous OFF": [(build.sqlite, "attach", _attach_carelessly(sqlite.attach))],
+        "no quiesce": [(held, "held", _held_by_nobody), (held, "refuse_holders", _nothing)],
+        "flag late in the rollback": [(switch, "indirect", _first(_flag_true, switch.indirect))],
+        "copies of the rollback not synced": [(rollback, "_sync", _nothing)],
+        "the pointer removed first": [(recovery, "undo_cutover", _first(_pointer_first, recovery.undo_cutover))],
+        "the recovery trusts names": [(recovery, "_sync_what_was_done", _nothing)],
+        "the baseline's journal not synced": [(files, "sync_folder", _sync_folder_but("baseline.partial"))],
+    }[name]
+
+
+@contextlib.contextmanager
+def planted(name):
+    """Have the mistake *name* in the product; '' is none."""
+    with contextlib.ExitStack() as stack:
+        for where, what, by in _patches(name) if name else ():
+            stack.enter_context(mock.patch.object(where, what, by))
+        yield

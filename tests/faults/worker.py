@@ -1,0 +1,70 @@
+"""The process under the shim: does each deed that it is asked for in a child of its own, and says what became of it."""
+
+import ctypes
+import json
+import os
+import sqlite3
+import sys
+import traceback
+from pathlib import Path
+
+sys.path.extend(str(folder) for folder in Path(__file__).parents[:3])
+
+import deeds
+import mistakes
+
+from migrator.errors import MigratorError
+
+_SHIM = ctypes.CDLL(None)
+
+
+def told(text):
+    """Log that *text* was told."""
+    _SHIM.lab_mark(text.encode())
+
+
+def answer(asked, say):
+    """Do what was *asked*; say what error it ended with. Returns the exit code."""
+    kind, error, at, which = asked.get("fault", (0, 0, -1, ""))
+    with mistakes.planted(asked["mistake"]):
+        _SHIM.lab_begin(asked["home"].encode(), asked["log"].encode(), kind, error, ctypes.c_long(at), which.encode())
+        try:
+            name, *arguments = asked["deed"].split(":")
+            getattr(deeds, name)(*arguments, Path(asked["home"]), told)
+        except (MigratorError, OSError, sqlite3.Error) as failed:
+            # What the command line makes a sentence of.
+            say({"error": str(failed), "kind": type(failed).__name__})
+            return 1
+        except Exception:  # noqa: BLE001 - it is judged by who asked
+            say({"error": traceback.format_exc(), "kind": "Traceback"})
+            return 1
+    told("success")
+    return 0
+
+
+def child(asked):
+    """Answer in a child; return its exit code, and what it said."""
+    reading, writing = os.pipe()
+    forked = os.fork()
+    if forked == 0:
+        code = 3
+        try:
+            os.close(reading)
+            code = answer(asked, lambda said: os.write(writing, json.dumps(said).encode()[:60_000]))
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        text = said.read()
+    _, status = os.waitpid(forked, 0)
+    return {"error": "", "kind": ""} | (json.loads(text) if text else {}) | {"exit": os.waitstatus_to_exitcode(status)}
+
+
+def main():
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(child(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
