@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, kept_row, rows, same
@@ -165,32 +166,41 @@ def adds_up(pair: Pair, reading: Reading) -> bool:
     return pair.settled[reading.source]
 
 
-def unlike(pair: Pair, table: LegacyTable, target: str) -> Iterator[str]:
+def carried_unlike(pair: Pair, target: str) -> Iterator[str]:
+    """Yield how the carried tables of *target* differ from the legacy ones; a database is opened once for all its tables."""
+    for database, tables in groupby(pair.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
+        here = [table for table in tables if target in carried_in(pair, table)]
+        if here:
+            with pair.beside(database, target) as connection:
+                for table in here:
+                    yield from _unlike(connection, table, target)
+
+
+def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> Iterator[str]:
     """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells."""
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
-    with pair.beside(database, target) as connection:
-        shape = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)'
-        was = connection.execute(shape, (name, database)).fetchall()
-        now = connection.execute(shape, (carried, target)).fetchall()
-        if was != now:
-            yield f"{target}.{carried}: columns are not those of {table.source}"
-            return
-        names = ", ".join(map(quoted, table.columns))
-        both = [
-            rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
-            for where, what in ((database, name), (target, carried))
-        ]
-        # Mostly both lie in one order; only where they do not, they are compared as multisets.
-        if all(_same_row(one, other) for one, other in zip_longest(*both)):
-            return
-        there, here = (
-            Counter(
-                tuple(map(typed, cells))
-                for cells in rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
-            )
-            for where, what in ((database, name), (target, carried))
+    shape = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)'
+    was = connection.execute(shape, (name, database)).fetchall()
+    now = connection.execute(shape, (carried, target)).fetchall()
+    if was != now:
+        yield f"{target}.{carried}: columns are not those of {table.source}"
+        return
+    names = ", ".join(map(quoted, table.columns))
+    both = [
+        rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
+        for where, what in ((database, name), (target, carried))
+    ]
+    # Mostly both lie in one order; only where they do not, they are compared as multisets.
+    if all(_same_row(one, other) for one, other in zip_longest(*both)):
+        return
+    there, here = (
+        Counter(
+            tuple(map(typed, cells))
+            for cells in rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
         )
+        for where, what in ((database, name), (target, carried))
+    )
     for kept, count in ((there - here).items(), "is missing or differs"), ((here - there).items(), "nobody recorded"):
         yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from contracts import accounting, matching
 from contracts.pair import LegacyTable, Pair
@@ -43,23 +45,43 @@ class Losses:
 def losses(pair: Pair) -> Losses:
     """Count the legacy rows that are nowhere: by lineage and quarantine, or by value where there are none."""
     found = Losses()
-    for table in pair.legacy.every_table():
-        if not matching.home_of(pair, table):
-            continue
-        database, _, name = table.source.partition(".")
-        with pair.legacy.read(database) as connection:
-            found.of += connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
+    kept = _carried(pair)
+    for table, rows in _counted(pair):
+        found.of += rows
         reading = next((one for one in pair.reader.all_readings if one.source == table.source), None)
         if pair.without_lineage():
             if reading is None and (gone := len(pair.by_value.carried(table).lost)):
                 found.rows[table.source] += gone
         elif reading is None:
-            found.rows[table.source] += _carried_nowhere(pair, table)
+            found.rows[table.source] += max(rows - kept.get(table.source, 0), 0)
         elif reading.target in pair.targets:
             found.rows[reading.target] += _without_a_row(pair, reading)
     if pair.without_lineage():
         _by_value(pair, found)
     found.rows = +found.rows
+    return found
+
+
+def _counted(pair: Pair) -> Iterator[tuple[LegacyTable, int]]:
+    """Yield each legacy table that has a home, and its rows; a database is opened once for all of them."""
+    by_database = groupby(pair.legacy.every_table(), key=lambda table: table.source.partition(".")[0])
+    for database, tables in by_database:
+        with pair.legacy.read(database) as connection:
+            for table in tables:
+                if matching.home_of(pair, table):
+                    name = quoted(table.source.partition(".")[2])
+                    yield table, connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+
+
+def _carried(pair: Pair) -> Counter[str]:
+    """Count the rows that the carried copies of each legacy table have."""
+    found: Counter[str] = Counter()
+    for target in pair.judged.originals:
+        with pair.judged.read(target) as connection:
+            for table in pair.legacy.every_table():
+                if target in accounting.carried_in(pair, table):
+                    name = quoted(accounting.carried_name(table))
+                    found[table.source] += connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
     return found
 
 
@@ -105,16 +127,3 @@ def _leads_nowhere(pair: Pair, reading: Reading) -> bool:
     """
     with pair.judged.read(target) as connection:
         return connection.execute(question, (reading.source, table)).fetchone() is not None
-
-
-def _carried_nowhere(pair: Pair, table: LegacyTable) -> int:
-    """Count the rows that the carried copies of a legacy table have too few."""
-    database, _, name = table.source.partition(".")
-    question = "SELECT count(*) FROM {}"
-    with pair.legacy.read(database) as connection:
-        (wanted,) = connection.execute(question.format(quoted(name))).fetchone()
-    found = 0
-    for target in accounting.carried_in(pair, table):
-        with pair.judged.read(target) as connection:
-            found += connection.execute(question.format(quoted(accounting.carried_name(table)))).fetchone()[0]
-    return max(int(wanted) - found, 0)

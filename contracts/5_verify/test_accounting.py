@@ -94,12 +94,7 @@ def test_carried_tables_are_verbatim(pair: Pair, target: str) -> None:
         lost = matching.lost_of_carried(pair, target)
         judgement.none(catalogue.TARGETS[target], "row of a table that nobody specified is nowhere", lost)
         return
-    wrong = [
-        fault
-        for table in pair.legacy.every_table()
-        if target in accounting.carried_in(pair, table)
-        for fault in accounting.unlike(pair, table, target)
-    ]
+    wrong = list(accounting.carried_unlike(pair, target))
     judgement.none(catalogue.TARGETS[target], "carried table is not as it was", wrong)
 
 
