@@ -253,7 +253,7 @@ def _install(wanted: Switch) -> None:
 def _leave_wal(path: Path) -> None:
     """Make *path* one durable file: the switch happens in rollback-journal mode."""
     with contextlib.closing(sqlite.scratch(path)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
+        sqlite.set_journal_mode(connection, "delete")
     files.sync_file(path)
     # SQLite removes its journal and does not wait: one that came back would be hot, and nobody could read the file.
     files.sync_folder(path.parent)

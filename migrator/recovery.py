@@ -191,8 +191,9 @@ def _set_journal_mode(path: Path, mode: str) -> None:
 
     Raises:
         Refused: Somebody is in the middle of a transaction.
+        SourceError: The disk does not let it.
     """
     with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
+        sqlite.set_journal_mode(connection, mode)
     # SQLite removes its journal and does not wait: one that came back would undo this.
     files.sync_folder(path.parent)

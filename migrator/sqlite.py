@@ -111,8 +111,26 @@ def shut(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.OperationalError: Somebody has it open in WAL mode, or is writing.
     """
-    connection.execute("PRAGMA journal_mode = DELETE")
+    set_journal_mode(connection, "delete")
     connection.execute("BEGIN IMMEDIATE")
+
+
+def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
+    """Put the database into the journal mode *mode*, and see that it went: SQLite keeps some errors of the disk to itself.
+
+    Raises:
+        SourceError: It is in another mode.
+        sqlite3.OperationalError: Somebody has it open.
+    """
+    (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    if found != mode:
+        raise SourceError(
+            f"stays in journal mode {found}", where=_path_of(connection), hint="look at the disk, then go on"
+        )
+
+
+def _path_of(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0])
 
 
 def application(path: Path, *, synchronous: str = "NORMAL", **options: Any) -> sqlite3.Connection:

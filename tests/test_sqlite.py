@@ -344,3 +344,18 @@ def test_a_file_of_nothing_but_a_hole_is_copied(tmp_path):
     time.sleep(2 * sqlite.SETTLED_S)
 
     assert b"\0" * 70_000 == sqlite.private_copy(source, tmp_path / "copy.db").read_bytes()
+
+
+def test_a_journal_mode_that_does_not_change_is_an_error(tmp_path):
+    """SQLite answers with the mode that is, and keeps some errors of the disk to itself."""
+
+    class Stays:
+        def execute(self, sql):
+            return plain.execute(sql if "journal_mode" not in sql else "PRAGMA journal_mode")
+
+    with closing(sqlite3.connect(tmp_path / "one.db")) as plain:
+        plain.execute("CREATE TABLE t (x)")
+        sqlite.set_journal_mode(plain, "wal")
+        with pytest.raises(SourceError, match=r"one\.db: stays in journal mode wal"):
+            sqlite.set_journal_mode(Stays(), "delete")
+        assert ("wal",) == plain.execute("PRAGMA journal_mode").fetchone()
