@@ -246,7 +246,7 @@ class Pair:
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
         if self.without_lineage():
-            yield from self.by_value.lineage(source) if source else ()
+            yield from self.by_value.lineage(source) if source else self.by_value.lineage_of(target)
             return
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"

@@ -30,11 +30,12 @@ def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
 
 
 def _opened(
-    legacy: Sequence[Path], into: Path, *, indexes: bool = False
+    legacy: Sequence[Path], into: Path | None, *, indexes: bool = False
 ) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
     """Yield a source, a new database with the same tables, with their *indexes* or without, and each of their names."""
     for number, path in enumerate(legacy):
-        with closing(sqlite.read(path)) as source, closing(sqlite.create(into / f"{number}.db")) as made:
+        new = sqlite.memory() if into is None else sqlite.create(into / f"{number}.db")
+        with closing(sqlite.read(path)) as source, closing(new) as made:
             for table in tables(source):
                 for (sql,) in source.execute(
                     "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL AND (type = 'table' OR ?)"
@@ -52,8 +53,11 @@ def _insert(source: sqlite3.Connection, table: str) -> str:
     return f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * columns)})"
 
 
-def naive(legacy: Sequence[Path], into: Path) -> None:
-    """Copy row by row, as most scripts do: the schema, then one INSERT for each row; one transaction for a table."""
+def naive(legacy: Sequence[Path], into: Path | None) -> None:
+    """Copy row by row, as most scripts do: the schema, then one INSERT for each row; one transaction for a table.
+
+    Without a folder the copies are in memory, and nothing is waited for.
+    """
     for source, made, table in _opened(legacy, into, indexes=True):
         insert = _insert(source, table)
         for row in source.execute(f"SELECT * FROM {quoted(table)}"):

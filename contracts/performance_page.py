@@ -183,7 +183,10 @@ def _questions(one: Mapping[str, Any]) -> Iterator[str]:
             f" | {sides} | {writes} | {each['legacy']['locked']}, {each['ours']['locked']} |"
         )
     yield ""
-    yield "One by one, on a connection that is reused, by turns; a question with a finding is one of [findings.md](findings.md)."
+    yield (
+        "One by one, on a connection that is reused, by turns, in processor time; a question with a finding is one of"
+        " [findings.md](findings.md)."
+    )
     yield ""
     yield "| question | asked | legacy p50 ms | p95 | ours p50 ms | p95 | finding | plan on ours |"
     yield "|---|---|---:|---:|---:|---:|---|---|"

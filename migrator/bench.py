@@ -108,13 +108,13 @@ def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     return f"t.{free}" if free and not without else rebuild.row_sql("t", columns)
 
 
-def has_handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``?1``; it is looked up by an index."""
+def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``?1``, which the primary key finds.
+
+    A handle that is all cells of a row would by itself be looked for from the first row to the last.
+    """
     handle = handle_sql(connection, schema, table)
-    asked = "SELECT p.name FROM pragma_table_list AS l, pragma_table_info(l.name, l.schema) AS p"
-    key = connection.execute(
-        f"{asked} WHERE l.wr AND l.schema = ? AND l.name = ? COLLATE NOCASE AND p.pk ORDER BY p.pk", (schema, table)
-    ).fetchall()
-    return " AND ".join(
-        [*(f"t.{quoted(name)} = {rebuild.from_row_sql('?1', name)}" for (name,) in key), f"{handle} = ?1"]
-    )
+    asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
+    keys = [name for (name,) in connection.execute(asked, (table, schema))] if handle.startswith("'") else []
+    same = [f"t.{quoted(name)} IS {rebuild.from_row_sql('?1', name)}" for name in keys]
+    return " AND ".join([*same, f"{handle} = ?1"])

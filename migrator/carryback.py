@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, strangers, untriggered
-from migrator.bench import Bench, CarriedBack, handle_sql, has_handle_sql, stored_columns
+from migrator.bench import Bench, CarriedBack, found_sql, handle_sql, stored_columns
 from migrator.mapping import TableMapping
 from migrator.newcomers import name_newcomers
 from migrator.records import Fate, PlannedTable
@@ -192,7 +192,7 @@ def _apply_carried(bench: Bench, source: str, table: str) -> None:
                 continue
             taken = (
                 f"INSERT INTO {legacy} ({listed}) SELECT {listed} FROM {side}.{quoted(table)} AS t"
-                f" WHERE {has_handle_sql(connection, side, table)}"
+                f" WHERE {found_sql(connection, side, table)}"
             )
             for whole, first, times in only:
                 alike = f"SELECT {handle} FROM {side}.{quoted(table)} AS t WHERE {row} = ? LIMIT ?"
@@ -208,7 +208,7 @@ def _delete(bench: Bench, source: str, row: str, rows: Sequence[tuple[str, int]]
     connection = bench.connection
     database, _, name = source.partition(".")
     legacy = f"{quoted(database)}.{quoted(name)}"
-    handle, has_handle = (sql(connection, database, name) for sql in (handle_sql, has_handle_sql))
+    handle, is_it = handle_sql(connection, database, name), found_sql(connection, database, name)
     connection.execute(f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t")
     connection.execute("CREATE INDEX temp.there_row ON there(row)")
     for whole, times in rows:
@@ -216,6 +216,6 @@ def _delete(bench: Bench, source: str, row: str, rows: Sequence[tuple[str, int]]
             "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
         ).fetchall()
         for (one,) in found:
-            deleted = connection.execute(f"DELETE FROM {legacy} AS t WHERE {has_handle}", (one,)).rowcount
+            deleted = connection.execute(f"DELETE FROM {legacy} AS t WHERE {is_it}", (one,)).rowcount
             bench.done.did(source, "deleted", deleted)
     connection.execute("DROP TABLE temp.there")

@@ -6,6 +6,7 @@ stdout is the result, stderr is progress and errors.  ``--json`` prints one obje
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import sys
@@ -179,7 +180,11 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
         migrated = pipeline.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
-    step = "look at what is quarantined in DIR/.migrator/stage; then: migrator cutover --data-dir DIR"
+    where = shlex.quote(str(place.data_dir))
+    step = report.escaped(
+        f"look at the table quarantine of each of the three in {where}/.migrator/stage;"
+        f" then: migrator cutover --data-dir {where}"
+    )
     options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)

@@ -208,6 +208,8 @@ def _keep_baseline(wanted: Switch) -> None:
         copy.chmod(0o600)
         files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
+    # SQLite removes its journals and does not wait: one that came back would be hot, and its database not to be read.
+    files.sync_folder(draft)
     files.replace(draft, wanted.baseline_to_be)
 
 
@@ -255,5 +257,3 @@ def _leave_wal(path: Path) -> None:
     with contextlib.closing(sqlite.scratch(path)) as connection:
         sqlite.set_journal_mode(connection, "delete")
     files.sync_file(path)
-    # SQLite removes its journal and does not wait: one that came back would be hot, and nobody could read the file.
-    files.sync_folder(path.parent)

@@ -79,9 +79,9 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
         if not facts["reason"]:
             _content(copy, facts, until)
     except SourceError as error:
-        facts["reason"] = error.what
+        facts["reason"] = _companion(path, error.where) + error.what
     except OSError as error:
-        facts["reason"] = _os_reason(error)
+        facts["reason"] = _companion(path, error.filename) + _os_reason(error)
     except MemoryError:
         facts["reason"] = "needs more memory than an examination may use"
     except (sqlite3.Error, UnicodeError) as error:
@@ -239,6 +239,12 @@ def _reason(error: Exception, copy: Path) -> str:
     if head[24:28] == head[92:96] and size < page * pages and not sqlite.beside(copy, "-wal").exists():
         return f"truncated: {size} bytes, and its header says {pages} pages of {page}"
     return f"damaged: {str(error)[:REASON_CHARACTERS]}"
+
+
+def _companion(path: Path, where: object) -> str:
+    """Return what names the file *where*, if it is not the database *path* but one that belongs to it; else ''."""
+    named = next((suffix for suffix in sqlite.COMPANIONS if where and str(where) == f"{path}{suffix}"), "")
+    return f"its {named}: " if named else ""
 
 
 def _os_reason(error: OSError) -> str:

@@ -191,7 +191,7 @@ def _set_journal_mode(path: Path, mode: str) -> None:
 
     Raises:
         Refused: Somebody is in the middle of a transaction.
-        SourceError: The disk does not let it.
+        MigratorError: The disk fails.
     """
     with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
         sqlite.set_journal_mode(connection, mode)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from migrator.errors import SourceBusy, SourceError
+from migrator.errors import MigratorError, SourceBusy, SourceError
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
 MAGIC = b"SQLite format 3\x00"
@@ -116,21 +116,20 @@ def shut(connection: sqlite3.Connection) -> None:
 
 
 def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
-    """Put the database into the journal mode *mode*, and see that it went: SQLite keeps some errors of the disk to itself.
+    """Put the database of *connection* into the journal *mode*, ``wal`` or ``delete``.
 
     Raises:
-        SourceError: It is in another mode.
+        MigratorError: It is in another one: where the system fails, SQLite does not raise but answers with the old mode.
         sqlite3.OperationalError: Somebody has it open.
     """
     (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     if found != mode:
-        raise SourceError(
-            f"stays in journal mode {found}", where=_path_of(connection), hint="look at the disk, then go on"
+        path = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0]
+        raise MigratorError(
+            f"stays in journal mode {found} and has to be in {mode}",
+            where=path,
+            hint="see to the disk, then run this again",
         )
-
-
-def _path_of(connection: sqlite3.Connection) -> str:
-    return str(connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0])
 
 
 def application(path: Path, *, synchronous: str = "NORMAL", **options: Any) -> sqlite3.Connection:

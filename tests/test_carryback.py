@@ -11,7 +11,7 @@ import small_set
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import catalogue, config, cutover, pipeline
+from migrator import bench, catalogue, config, cutover, functions, pipeline, sqlite
 from migrator import residue as residues
 from migrator.inventory import inventory
 
@@ -353,3 +353,18 @@ def test_rows_may_trade_what_is_unique(data, also):
     with closing(sqlite3.connect(data / "jarvis_x_memory.db")) as legacy:
         found = legacy.execute("SELECT tweet_id FROM tweets ORDER BY id").fetchall()
         assert set(given) == {tweet for (tweet,) in found} & {*given, *(tweet for _, tweet in rows)}
+
+
+def test_a_row_without_a_rowid_is_found_by_its_key():
+    with closing(sqlite.memory()) as connection:
+        functions.register(connection)
+        connection.execute("CREATE TABLE w (a TEXT COLLATE NOCASE, b, c, PRIMARY KEY (b, a)) WITHOUT ROWID")
+        connection.executemany("INSERT INTO w VALUES (?, ?, ?)", [("x", 1, 1.0), ("y", 1, None), ("y", b"1", "z")])
+        rows = [row for (row,) in connection.execute(f"SELECT {bench.handle_sql(connection, 'main', 'w')} FROM w AS t")]
+        question = f"SELECT a, b FROM w AS t WHERE {bench.found_sql(connection, 'main', 'w')}"
+
+        assert [[("x", 1)], [("y", 1)], [("y", b"1")]] == [
+            connection.execute(question, (row,)).fetchall() for row in rows
+        ]
+        ((*_, step),) = connection.execute(f"EXPLAIN QUERY PLAN {question}", (rows[0],))
+        assert "SEARCH t USING PRIMARY KEY (b=? AND a=?)" == step

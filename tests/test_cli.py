@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -98,6 +99,19 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
 
     assert "contracts.specimens: needs faker; pip install 'jarvis-consolidation[contracts]'" == str(result.exception)
     assert 2 == result.exception.exit_code
+
+
+def test_an_error_of_sqlite_is_a_sentence(monkeypatch, capsys):
+    def failing(**_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(cli.cli, "main", failing)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert 1 == ended.value.code
+    assert capsys.readouterr().err.startswith("migrator: disk I/O error; see to it")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -183,6 +183,8 @@ def test_what_we_and_a_switch_under_way_leave_is_ours(tmp_path):
     (data / ".migrator" / "new").mkdir(parents=True)
     (data / ".migrator" / "new" / "jarvis.db").symlink_to("../../jarvis_core.db")
     (data / ".migrator" / "active").symlink_to("new")
+    # What a process leaves that is killed right before it turns the pointer.
+    (data / ".migrator" / ".active.draft").symlink_to("new")
     (data / "backup" / "0001" / "originals").mkdir(parents=True)
 
     guard.guard(data)
@@ -229,7 +231,7 @@ def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
 
     (found,) = [one for one in inventory(data).databases if one.place.name == "tax.db"]
 
-    assert "a symbolic link, which is not followed" == found.reason
+    assert f"its {suffix}: a symbolic link, which is not followed" == found.reason
     assert before == image(outside)
     with pytest.raises(Refused):
         pipeline.backup(pipeline.plan(*place_of(data)), place_of(data)[0])

@@ -11,24 +11,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import count, product
-from multiprocessing import get_context
+from itertools import count, islice, product
 from pathlib import Path
 
 import click
 
 from contracts import pair as pairs
 from contracts import specimens
-from contracts.mutants import suite
+from contracts.mutants import matrix, suite
 from contracts.mutants.stand import Made
 from contracts.mutants.suite import Verdict
 
 #: Rows that are asked for; the hazards of a dirty set come on top.
 _ROWS = (0, 60, 150, 400)
-#: Sets that one process judges before another takes its place.
-_A_PROCESS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +61,10 @@ def main(sets: int, seed: int, processes: int) -> None:
     """Judge them."""
     begun = time.monotonic()
     alarms = 0
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=_A_PROCESS) as pool:
-        for one in pool.map(judged, [made for made, _ in zip(kinds(seed), range(sets), strict=False)]):
-            if not one.verdict.go:
-                alarms += 1
-                click.echo(f"false alarm: {one.made}: {', '.join(sorted(one.verdict.broken)) or one.verdict}")
+    for one in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):
+        if not one.verdict.go:
+            alarms += 1
+            click.echo(f"false alarm: {one.made}: {', '.join(sorted(one.verdict.broken)) or one.verdict}")
     click.echo(f"{sets:,} sets without a fault, {alarms:,} false alarms, {time.monotonic() - begun:,.0f} s")
     sys.exit(1 if alarms else 0)
 

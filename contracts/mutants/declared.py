@@ -66,10 +66,12 @@ def mutants() -> Iterator[Declared]:
     for target in catalogue.TARGETS:
         for kind, where, instead, statements in _of_target(target):
             table = f"{target}.{where}".split(".")[1]
+            # What the DDL alone makes says nothing of where rows came from.
+            homes = tuple(SPECIMENS) if table in ("lineage", "quarantine") else names
             yield Declared(
                 kind=kind,
                 where=f"{target}.{where}",
-                specimen=names[zlib.crc32(f"{kind} {table}".encode()) % len(names)],
+                specimen=homes[zlib.crc32(f"{kind} {table}".encode()) % len(homes)],
                 target=target,
                 instead=instead,
                 statements=statements,
@@ -156,6 +158,9 @@ def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] 
             "SELECT type, name, sql FROM whole.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         ).fetchall()
         stored = [(kind, name, sql) for kind, name, sql in stored if name not in shadows]
+        there = {(kind, name) for kind, name, _ in stored}
+        if lacking := [name for kind, name in instead if kind != "stranger" and (kind, name) not in there]:
+            raise NotPlanted(f"there is no {', '.join(lacking)}")
         # Gone or renamed columns may be ones that an index is on: such an index goes with them.
         changed = {name for kind, name in instead if kind == "table"}
         connection.execute("BEGIN")

@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from contracts.mutants import suite
 from contracts.mutants.mutant import Mutant, NoDifference, NotPlanted, Stopped
 from contracts.mutants.stand import Stand
+
+Of = TypeVar("Of")
+To = TypeVar("To")
 
 #: Mutants that one process judges before another takes its place: what pytest keeps of a run adds up.
 _A_PROCESS = 60
@@ -81,7 +86,7 @@ def tried(mutant: Mutant, stand: Stand) -> Result:
     return result(fate, caught_by=verdict.broken, crashed=verdict.crashed, door=door, says=says)
 
 
-def _tried(mutant: Mutant, folder: Path) -> Result:
+def _tried(mutant: Mutant, *, folder: Path) -> Result:
     """Do so in a process of a pool; whatever goes wrong is told with the mutant's name."""
     try:
         return tried(mutant, Stand(folder))
@@ -98,17 +103,27 @@ def run(
         RuntimeError: One could neither be planted nor judged: the stand is wrong, not the suite.
     """
     found: dict[str, Result] = {}
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=_A_PROCESS) as pool:
-        asked = [pool.submit(_tried, mutant, stand.folder) for mutant in mutants]
-        try:
-            for number, done in enumerate(as_completed(asked), start=1):
-                result = done.result()
-                found[result.mutant.id] = result
-                tell(number, result)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for result in in_processes(partial(_tried, folder=stand.folder), mutants, processes=processes):
+        found[result.mutant.id] = result
+        tell(len(found), result)
     return [found[mutant.id] for mutant in mutants]
+
+
+def in_processes(do: Callable[[Of], To], things: Sequence[Of], *, processes: int) -> Iterator[To]:
+    """Yield what *do* makes of each of *things*, as it is done, in so many processes at a time.
+
+    New processes begin with every batch.  That a pool renews its own (``max_tasks_per_child``) is not to be had: with more
+    work waiting than it has processes, that of Python 3.11 stands still (python/cpython issue 115634).
+    """
+    batch = _A_PROCESS * processes
+    for begin in range(0, len(things), batch):
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            asked = [pool.submit(do, thing) for thing in things[begin : begin + batch]]
+            try:
+                yield from (done.result() for done in as_completed(asked))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def sampled(mutants: Iterable[Mutant], *, seed: int, each: int = 1) -> Iterator[Mutant]:

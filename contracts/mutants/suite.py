@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from contracts import results
+from contracts import alone, results
 from contracts.plugin import COMPLAINTS, RESULTS
 from migrator.evidence import Outcome, Said
 from migrator.waivers import CAN_FAIL
 
 #: The fixtures through which a contract asks something of the judged set.
 _ASKS = {"judged", "pair"}
-#: What a caller of pytest may have set for runs of his own.
-_KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +88,7 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
     """
     (scratch / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
     arguments = [
-        *("-p", "contracts.plugin", str(results.HERE), "--import-mode=importlib"),
+        *(str(results.HERE), "--import-mode=importlib"),
         *("-c", str(scratch / "pytest.ini"), "--rootdir", str(scratch), "-p", "no:cacheprovider", "-q", "--tb=short"),
         # What a contract prints is of no interest: a tenth of a run goes into taking it down.
         *("--capture=no", "-p", "no:logging", "-p", "no:warnings"),
@@ -104,14 +98,13 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         *(("--legacy-dir", str(legacy)) if legacy else ()),
         *(("-k", only) if only else ()),
     ]
-    recorder, heard = _Recorder(), io.StringIO()
-    with _alone(), contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard):
-        code = pytest.main(arguments, plugins=[recorder])
+    recorder = _Recorder()
+    code, heard = alone.run(arguments, recorder)
     if code == pytest.ExitCode.USAGE_ERROR:
-        last = [line for line in heard.getvalue().splitlines() if line.strip()][-1:]
+        last = [line for line in heard.splitlines() if line.strip()][-1:]
         return Verdict(broken=frozenset(), crashed=frozenset(), asked=frozenset(), held=0, refused=" ".join(last))
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not recorder.contracts:
-        raise RuntimeError(f"the suite did not run (pytest says {code}): {heard.getvalue()[-2000:]}")
+        raise RuntimeError(f"the suite did not run (pytest says {code}): {heard[-2000:]}")
     broken = {_contract(one.id) for one in recorder.contracts if one.verdict is Outcome.BROKEN and not _own_fault(one)}
     return Verdict(
         broken=frozenset(broken),
@@ -134,17 +127,3 @@ def _contract(id_: str) -> str:
 
 def _own_fault(said: Said) -> bool:
     return said.id.endswith(f"[{CAN_FAIL}]")
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Keep what a caller set for other runs of pytest out of this one."""
-    before = dict(os.environ)
-    for name in _KEPT_OUT:
-        os.environ.pop(name, None)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

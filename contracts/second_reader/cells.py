@@ -215,8 +215,12 @@ def kept(value: Any) -> Cell:
 
 def kept_row(text: Cell) -> Row:
     """Return the cells of a whole row in JSON; empty where it is none."""
-    said = _loads(text) if isinstance(text, str) else {}
-    return {name: kept(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    try:
+        said = _loads(text) if isinstance(text, str) else {}
+        return {name: kept(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    except (ValueError, TypeError, RecursionError):
+        # Then it is no legacy row either, and whoever compares says so.
+        return {}
 
 
 def kept_rest(text: Cell) -> dict[str, tuple[Cell, Cell]]:

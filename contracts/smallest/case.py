@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import pprint
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from contracts import results
+from contracts import alone, results
 from contracts.results import named
 from contracts.second_reader.cells import Row
 from contracts.sentences import CANNOT
 from contracts.smallest import consolidated as others
 from contracts.smallest import rows
 from migrator.errors import MigratorError, UsageError
-from migrator.verify import KEPT_OUT, KEPT_OUT_BEGIN
 
 #: Rows of tables: ``jarvis.trades`` or ``core.trades`` -> its rows, column -> cell.
 Rows = Mapping[str, Sequence[Row]]
@@ -83,37 +80,20 @@ def judge(contract: str, legacy: Path, *, config: Path | None = None, consolidat
         )
     arguments = [
         *(str(folders[0]), "--import-mode=importlib", "--rootdir", str(legacy), "-c", os.devnull, "-s", "-q"),
-        *("-p", "contracts.plugin", "-p", "no:cacheprovider", "--legacy-dir", str(legacy)),
+        *("-p", "no:cacheprovider", "--legacy-dir", str(legacy)),
         *(("--contracts-config", str(config)) if config else ()),
         *(("--consolidated-dir", str(consolidated)) if consolidated else ()),
     ]
     asked = _Asked(contract)
-    printed = io.StringIO()
-    with _alone(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        code = pytest.main(arguments, plugins=[asked])
+    code, printed = alone.run(arguments, asked)
     if not asked.asked:
         hint = "name it as the report does: verify/name[core.trades]"
         if code == pytest.ExitCode.USAGE_ERROR:
-            raise UsageError(printed.getvalue().strip().splitlines()[-1], where=contract)
+            raise UsageError(printed.strip().splitlines()[-1], where=contract)
         raise UsageError("no such contract", where=contract, hint=hint)
     if asked.trouble:
         raise NotAskedError(f"could not be asked: {asked.trouble}", where=contract)
     return asked.said
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Keep out what the caller's environment says to pytest and to the contracts."""
-    before = dict(os.environ)
-    for name in before:
-        if name in KEPT_OUT or name.startswith(KEPT_OUT_BEGIN):
-            del os.environ[name]
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def broken(

@@ -35,11 +35,13 @@ def cutover_beside_a_writer(home, tell):
     writer = os.fork()
     if writer == 0:
         try:
+            # Its own end of the pipe would keep it waiting for ever.
+            os.close(asked[1])
             connection = sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)
-            connection.execute("CREATE TABLE IF NOT EXISTS late (x)")
+            connection.execute("SELECT count(*) FROM positions").fetchone()
             os.write(answered[1], b"o")
             if os.read(asked[0], 1):
-                connection.execute("INSERT INTO late VALUES ('late row')")
+                connection.execute("UPDATE positions SET symbol = 'late row'")
                 os.write(answered[1], b"w")
         finally:
             os._exit(0)

@@ -196,6 +196,12 @@ class State:
         return home
 
 
+def copied(home, into):
+    """Return a copy of *home*; what has two names there has them here, too."""
+    tree = Tree.found(home)
+    return State(tree.root, tree.names, {}, {}).write(into)
+
+
 class Replay:
     """The recorded operations, made again on a tree.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import record
 import replay
-import small_set
 
 #: A state in so many is also worked with: the deed is done again, or undone.
 AGAIN = 20
@@ -76,7 +75,7 @@ def power_cuts(lab, scenario, operations, tree, **options):
 def recorded(lab, scenario, **options):
     """Do the deed of *scenario* on a copy; return what lay there before, and what became of it."""
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         tree = replay.Tree.found(home)
         return tree, lab.recorder.run(scenario.deed, home, **options)
 
@@ -85,7 +84,7 @@ def recorded(lab, scenario, **options):
 def killed(lab, scenario, at, **options):
     """Kill the deed of *scenario* at operation number *at*; give the folder, what lay there before, and what was done."""
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         tree = replay.Tree.found(home)
         done = lab.recorder.run(scenario.deed, home, fault=record.Fault(kind=record.KILL, at=at), **options)
         assert done.killed, done.error

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import record
-import small_set
+import replay
 import sweep
 
 pytestmark = pytest.mark.faults
@@ -37,7 +37,7 @@ def swept(lab, scenario, name, points):
     tally = sweep.Tally(operations=len(points))
     for at in points:
         with lab.folder() as home:
-            small_set.copied(scenario.start, home)
+            replay.copied(scenario.start, home)
             fault = record.Fault(kind=kind, at=at, which=which, error=error)
             done = lab.recorder.run(scenario.deed, home, fault=fault)
             assert done.fired >= 1, f"{name} at operation {at} did not fire"
@@ -54,18 +54,17 @@ def judged(lab, scenario, home, done, tally):
     return wrong | scenario.judge(home, told, again=again)
 
 
+def able_to(name, operation):
+    """Return whether *operation* can meet the fault *name*: half of one byte is nothing."""
+    return name != "short write" or len(operation.data) > 1
+
+
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("deed", WIDER)
 def test_an_operation_fails_or_is_the_last(lab, held, deed, name):
     scenario = lab.scenarios[deed]
     _, whole = sweep.recorded(lab, scenario)
-    kind, _, which = FAULTS[name]
-    # Of a single byte there is no half to write.
-    able = [
-        number
-        for number, one in enumerate(whole.steps)
-        if one.what in which and (kind != record.SHORT or len(one.data) > 1)
-    ]
+    able = [number for number, one in enumerate(whole.steps) if one.what in FAULTS[name][2] and able_to(name, one)]
     stride = lab.stride * WIDER[deed] if lab.stride > 1 else 1
     points = able[lab.seed % min(stride, len(able)) :: stride]
 
@@ -85,7 +84,7 @@ def test_the_recovery_of_what_was_killed_fails_too(lab, held, deed, name):
         first = chance.randrange(under_way[0] + 1, under_way[-1])
         with sweep.killed(lab, scenario, first) as (home, _, before):
             with lab.folder() as spare:
-                small_set.copied(home, spare)
+                replay.copied(home, spare)
                 recovery = lab.recorder.run("recover", spare)
             assert "" == recovery.error, first
             at = chance.choice([number for number, one in enumerate(recovery.steps) if one.what in which])
@@ -109,7 +108,7 @@ def test_a_disk_that_is_full(lab, held, tmp_path):
     tally, ends = sweep.Tally(), set()
     try:
         for spare_kib in range(4, 1_100, 4 * lab.stride):
-            home = small_set.copied(scenario.start, tmp_path / "home")
+            home = replay.copied(scenario.start, tmp_path / "home")
             used = os.statvfs(tmp_path)
             size = (used.f_blocks - used.f_bfree) * used.f_frsize // 1024 + spare_kib
             subprocess.run(["mount", "-o", f"remount,size={size}k", tmp_path], check=True)

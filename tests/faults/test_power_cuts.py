@@ -1,12 +1,16 @@
 """The power may fail after any operation: what is on the disk then is one set, and recovery brings the switch to its end."""
 
+import random
+
 import pytest
+import record
 import replay
-import small_set
 import sweep
 
 pytestmark = pytest.mark.faults
 
+#: What is told before the part of a deed that a recovery has to bring to its end.
+BEGINS = {"cutover": "nobody else", "rollback": "is in copies"}
 DEEDS = ("cutover", "rollback", "migrate")
 
 
@@ -15,7 +19,7 @@ def test_the_recorder_misses_nothing(lab, deed):
     """Replayed without a cut, the log leaves what lies on the disk, byte for byte: names, links, contents, modes."""
     scenario = lab.scenarios[deed]
     with lab.folder() as home:
-        small_set.copied(scenario.start, home)
+        replay.copied(scenario.start, home)
         played = replay.Replay(replay.Tree.found(home))
 
         done = lab.recorder.run(deed, home)
@@ -56,6 +60,26 @@ def test_the_power_fails_while_what_was_killed_is_recovered(lab, held, deed):
             tally.add(sweep.power_cuts(lab, scenario, done.operations, tree, begin=begin, calm=99, work=0))
 
     held(f"killed, then a power cut in the recovery: {deed}", tally)
+
+
+@pytest.mark.parametrize("deed", ["cutover", "rollback"])
+def test_the_power_fails_again_while_a_power_cut_is_recovered(lab, held, deed):
+    scenario = lab.scenarios[deed]
+    tree, done = sweep.recorded(lab, scenario)
+    under_way = next(number for number, one in enumerate(done.operations) if BEGINS[deed] in one.name)
+    left = list(replay.crash_states(tree, done.operations, begin=under_way, stride=lab.stride, demand=scenario.demand))
+    chance = random.Random(lab.seed)  # noqa: S311 - the same seed has to draw the same
+    tally = sweep.Tally()
+
+    for count, state, told in chance.sample(left, min(len(left), max(3, 60 // lab.stride))):
+        with lab.folder() as home:
+            found = replay.Tree.found(state.write(home))
+            before = tuple(record.Operation("!", False, 0, 0, text, 0, "", 0, b"") for text in told)
+            again = lab.recorder.run("recover", home, before=before)
+            assert "" == again.error, count
+            tally.add(sweep.power_cuts(lab, scenario, again.operations, found, begin=len(before), calm=99, work=0))
+
+    held(f"a power cut, then another in the recovery: {deed}", tally)
 
 
 def killing_points(lab, whole):
