@@ -137,7 +137,7 @@ def _prepare(wanted: Switch, scratch: Path) -> None:
         # Whoever still writes to an original, against all advice, may do so in a WAL: what is in it counts.
         sqlite.private_copy(original, copy)
         with sqlite.closing_scratch(copy) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")
+            sqlite.set_journal_mode(connection, "delete")
         shutil.copymode(original, copy)
         files.give_to_owner_of(original, copy)
 
