@@ -10,6 +10,7 @@ import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 
 import sqlglot
@@ -97,12 +98,18 @@ def accepted(check: Check) -> list[object]:
     Raises:
         UsageError: It is neither a list nor a range.
     """
-    return [value for value, allowed in _boundary(check) if allowed]
+    return [value for value, allowed in _boundaries(check) if allowed]
 
 
 def refused(check: Check) -> list[object]:
     """Return values that a CHECK of one column must refuse: neighbours of those that it allows."""
-    return [value for value, allowed in _boundary(check) if not allowed]
+    return [value for value, allowed in _boundaries(check) if not allowed]
+
+
+@cache
+def _boundaries(check: Check) -> tuple[tuple[object, bool], ...]:
+    """Return each value to try, and whether it is allowed; every row that is made asks."""
+    return tuple(_boundary(check))
 
 
 def _boundary(check: Check) -> Iterator[tuple[object, bool]]:

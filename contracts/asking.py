@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import sqlite3
 from collections import Counter
@@ -89,16 +90,18 @@ def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[
         connection.execute("ROLLBACK")
 
 
-def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: int = 1) -> int:
+def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: int = 1, most: float = math.inf) -> int:
     """Return how many instructions SQLite's virtual machine runs to answer *sql*: the same number on any machine.
 
-    They are counted by *every* so many: exactly by 1, where each costs a call.
+    They are counted by *every* so many: exactly by 1, where each costs a call.  Beyond *most* the answer is not waited
+    for, and what was counted until then is returned.
     """
     count = 0
 
-    def step() -> None:
+    def step() -> bool:
         nonlocal count
         count += every
+        return count > most
 
     factory = connection.text_factory
     # Nobody looks at the answer, and text of a legacy database may be no text.
@@ -107,6 +110,9 @@ def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: in
     connection.set_progress_handler(step, every)
     try:
         connection.execute(sql, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_INTERRUPT" or count <= most:
+            raise
     finally:
         connection.set_progress_handler(None, 1)
         connection.text_factory = factory

@@ -49,7 +49,7 @@ def plant(fault: DataFault, migrated: Path, folder: Path) -> None:
         before = connection.total_changes
         for statement in fault.statements:
             connection.execute(statement)
-            if not statement.startswith("DROP") and connection.total_changes == before:
+            if not statement.startswith(("CREATE", "DROP")) and connection.total_changes == before:
                 raise ValueError(f"{fault.name}: nothing to spoil: {statement}")
             before = connection.total_changes
         if fault.deed:

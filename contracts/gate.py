@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import platform
+import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator import config as configs
-from migrator import pipeline
+from migrator import mapping, pipeline
 from migrator.records import Snapshot
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
@@ -123,8 +124,8 @@ def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
 
 def cpu_s() -> float:
     """Return the seconds of processor time that this process and its ended children took."""
-    took = os.times()
-    return took.user + took.system + took.children_user + took.children_system
+    took = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in took)
 
 
 class Bench:
@@ -133,12 +134,15 @@ class Bench:
     Attributes:
         place: The data directory.
         snapshot: Its snapshot.
+        mapped: The mappings that a build of it follows.
     """
 
     def __init__(self, legacy: Path) -> None:
         self.place = pipeline.Place(legacy)
         self._config = configs.load(configs.beside(legacy))
-        self.snapshot: Snapshot = pipeline.backup(pipeline.plan(self.place, self._config), self.place)
+        planned = pipeline.plan(self.place, self._config)
+        self.mapped = [one for table in planned.tables for one in mapping.sources_of(table)]
+        self.snapshot: Snapshot = pipeline.backup(planned, self.place)
 
     def clear(self) -> None:
         """Remove what the last build made: a finished build is left as it is."""

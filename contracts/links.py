@@ -39,6 +39,23 @@ class Link:
     means: Means
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A link that the legacy row does not hold itself: another row names it.
+
+    Attributes:
+        source: Legacy database and table.
+        column: Legacy column by which it is named.
+        target: Consolidated database and table.
+        faults: Yields each row in which the link is lost or leads elsewhere.
+    """
+
+    source: str
+    column: str
+    target: str
+    faults: Callable[[Pair], Iterator[str]]
+
+
 def _row_of(table: str) -> Means:
     return lambda pair, id_: pair.reader.world.came_from(table, id_)
 
@@ -91,23 +108,18 @@ LINKS: tuple[Link, ...] = (
 )
 
 
-def faults(pair: Pair, target: str) -> Iterator[str]:
-    """Yield each link of the database *target* that is lost or leads elsewhere."""
-    for link in LINKS:
-        columns = {column for table in _tables(pair, link.source) for column in table}
-        if link.target.startswith(f"{target}.") and link.column in columns:
-            yield from _faults(pair, link)
-    if target == "core" and pair.variant("jarvis.treasury_orders") == "found":
-        yield from _order_faults(pair)
-    if target == "core" and pair.variant("tax.wash_sales") == "found":
-        yield from _sold_lot_faults(pair)
+def asked(pair: Pair, link: Link | Claimed) -> bool:
+    """Tell whether the legacy set has what *link* is about."""
+    if isinstance(link, Claimed):
+        return pair.variant(link.source) == "found"
+    name = link.source.partition(".")[0]
+    tables = pair.legacy.tables(name) if name in pair.legacy.originals else ()
+    return any(one.source == link.source and one.variant and link.column in one.columns for one in tables)
 
 
-def _tables(pair: Pair, source: str) -> list[tuple[str, ...]]:
-    name = source.partition(".")[0]
-    if name not in pair.legacy.originals:
-        return []
-    return [table.columns for table in pair.legacy.tables(name) if table.source == source and table.variant]
+def faults(pair: Pair, link: Link | Claimed) -> Iterator[str]:
+    """Yield each row of the legacy table in which *link* is lost or leads elsewhere."""
+    yield from link.faults(pair) if isinstance(link, Claimed) else _faults(pair, link)
 
 
 def _faults(pair: Pair, link: Link) -> Iterator[str]:
@@ -163,6 +175,14 @@ def _sold_lot_faults(pair: Pair) -> Iterator[str]:
         used = [part.lot for part in pair.reader.world.lots_of(sales.get(key))]
         if sorted(map(str, used)) != sorted(map(str, lots)):
             yield f"tax.wash_sales {key!r} -> core.wash_sales: sold_lot_id: expected the lots {used}, found {lots}"
+
+
+#: Every link, declared or not; what is claimed from the other side comes last.
+EVERY: tuple[Link | Claimed, ...] = (
+    *LINKS,
+    Claimed(source="jarvis.treasury_orders", column="order_id", target="core.treasury_orders", faults=_order_faults),
+    Claimed(source="tax.wash_sales", column="sale_tx_id", target="core.wash_sales", faults=_sold_lot_faults),
+)
 
 
 def hanging_on(pair: Pair, table: str) -> set[Cell]:

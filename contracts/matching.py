@@ -59,6 +59,11 @@ class Matching:
         for target in dict.fromkeys(one.target for one in self.pair.reader.all_readings if one.source == source):
             yield from self.table(target).became(source).items()
 
+    def lineage_of(self, target: str) -> Iterator[tuple[Cell, Cell]]:
+        """Yield key of each legacy row that goes to the table *target*, and the id of the row that it became."""
+        for source in dict.fromkeys(one.source for one in self.pair.reader.all_readings if one.target == target):
+            yield from self.table(target).became(source).items()
+
     def readings(self, source: str) -> list[Reading]:
         """Return the readings of a legacy table; none where the specification has no home for it."""
         return [one for one in self.pair.reader.all_readings if one.source == source]

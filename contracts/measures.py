@@ -13,14 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 
 from contracts import gate, peers
-from migrator import catalogue, functions, mapping, rebuild, sqlite
+from migrator import catalogue, functions, proving, rebuild, sqlite
+from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
 
 #: Where Linux reports sizes in KiB.
@@ -70,35 +73,47 @@ def _measured(work: Callable[[], object], told: Connection) -> None:
     told.send((wall_s, took_s, max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / _MIB))
 
 
-def prove(legacy: Mapping[str, Path], stage: Path) -> None:
-    """Prove the finished set in *stage*: every mapped row rebuilt type by type, none too many, every carried row equal.
+def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMapping]) -> None:
+    """Prove the finished set in *stage*: every *mapped* row rebuilt type by type, none too many, every carried row equal.
+
+    Two threads share it, a legacy database at a time, the largest first.
 
     Raises:
         ValueError: It is not so.
     """
-    for target, name in catalogue.TARGETS.items():
-        with closing(sqlite.memory()) as connection:
-            functions.register(connection)
+    largest_first = sorted(legacy, key=lambda database: legacy[database].stat().st_size, reverse=True)
+    with ThreadPoolExecutor(proving.READERS) as threads:
+        done = [
+            threads.submit(_prove_database, database, legacy[database], stage, mapped) for database in largest_first
+        ]
+        for one in done:
+            one.result()
+
+
+def _prove_database(database: str, path: Path, stage: Path, mapped: Collection[TableMapping]) -> None:
+    with closing(sqlite.memory()) as connection:
+        functions.register(connection)
+        sqlite.attach(connection, path, database)
+        for target, name in catalogue.TARGETS.items():
             sqlite.attach(connection, stage / name, target)
-            for database, path in legacy.items():
-                sqlite.attach(connection, path, database)
-                _prove_mapped(connection, target, database)
-                _prove_carried(connection, target, database)
-                connection.execute(f"DETACH {quoted(database)}")
+            connection.execute(f"PRAGMA {target}.cache_size = -{proving.CACHE_KIB}")
+            for one in mapped:
+                if (one.target, one.database) == (target, database) and not one.stub:
+                    _prove_mapped(connection, one)
+            _prove_carried(connection, target, database)
 
 
-def _prove_mapped(connection: sqlite3.Connection, target: str, database: str) -> None:
-    for one in mapping.mappings():
-        if (one.target, one.database) == (target, database) and not one.stub:
-            _none(connection, rebuild.mismatches_sql(one))
-            _none(connection, rebuild.quarantine_mismatches_sql(one))
-            source = f"{quoted(one.database)}.{quoted(one.source_table)}"
-            kept = f"SELECT legacy_key FROM {target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
-            _none(
-                connection,
-                f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
-                f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
-            )
+def _prove_mapped(connection: sqlite3.Connection, one: TableMapping) -> None:
+    # A specimen has no table whose way back asks for a constant.
+    _none(connection, rebuild.mismatches_sql(one), one.given({}))
+    _none(connection, rebuild.quarantine_mismatches_sql(one))
+    source = f"{quoted(one.database)}.{quoted(one.source_table)}"
+    kept = f"SELECT legacy_key FROM {one.target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
+    _none(
+        connection,
+        f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
+        f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
+    )
 
 
 def _prove_carried(connection: sqlite3.Connection, target: str, database: str) -> None:
@@ -118,17 +133,24 @@ def _prove_carried(connection: sqlite3.Connection, target: str, database: str) -
                 )
 
 
-def _rows(connection: sqlite3.Connection, sql: str) -> list[tuple[str, ...]]:
-    return connection.execute(sql).fetchmany(3)
+def _rows(
+    connection: sqlite3.Connection, sql: str, given: Mapping[str, str | None] = MappingProxyType({})
+) -> list[tuple[str, ...]]:
+    return connection.execute(sql, dict(given)).fetchmany(3)
 
 
-def _none(connection: sqlite3.Connection, sql: str) -> None:
-    if found := _rows(connection, sql):
+def _none(connection: sqlite3.Connection, sql: str, given: Mapping[str, str | None] = MappingProxyType({})) -> None:
+    if found := _rows(connection, sql, given):
         raise ValueError(f"not proved: {found}")
 
 
-def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
-    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*."""
+def works(
+    legacy: Path, scratch: Path, first: Callable[[Callable[[], object]], object] = lambda build: build()
+) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*.
+
+    *first* runs the build that makes the latter.
+    """
     bench = gate.Bench(legacy)
     paths = {
         database.name: bench.snapshot.folder / database.place
@@ -137,7 +159,8 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
     }
     bench.clear()
     finished = scratch / "finished"
-    shutil.copytree(bench.build(), finished)
+    first(bench.build)
+    shutil.copytree(bench.place.stage, finished)
     copies = scratch / "copies"
     copies.mkdir()
     for path in paths.values():
@@ -152,10 +175,14 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
 
         return run
 
+    # It makes a snapshot of its own: the others go on reading theirs.
+    data_dir = scratch / "migrated"
+    shutil.copytree(legacy, data_dir, ignore=lambda folder, _: catalogue.OUR_FOLDERS if Path(folder) == legacy else ())
+
     def migrate() -> None:
         for ours in catalogue.OUR_FOLDERS:
-            shutil.rmtree(legacy / ours, ignore_errors=True)
-        command = [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(legacy)]
+            shutil.rmtree(data_dir / ours, ignore_errors=True)
+        command = [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(data_dir)]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
 
     def build() -> None:
@@ -168,7 +195,7 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
         "cp of the three": into(peers.cp, three),
         "naive row by row": into(peers.naive, files),
         "executemany": into(peers.executemany, files),
-        "proof": lambda: prove(paths, finished),
+        "proof": lambda: prove(paths, finished, bench.mapped),
         "reading the rows through SQL": into(peers.read_rows, files),
         "reading all bytes": into(peers.read_bytes, files),
         "EXCEPT both ways": lambda: peers.except_both_ways(files, copies),
@@ -179,29 +206,26 @@ def works(legacy: Path, scratch: Path) -> dict[str, Callable[[], object]]:
         found["sqldiff"] = lambda: peers.sqldiff(files, copies)
     if importlib.util.find_spec("sqlite_utils"):
         found["sqlite-utils"] = into(peers.sqlite_utils, files)
-    # Last: it removes the snapshot that the others read.
     return found | {"migrate": migrate}
 
 
 def by_turns(
-    found: Mapping[str, Callable[[], object]], rounds: int, tell: Callable[[str], None]
+    found: Mapping[str, Callable[[], object]], rounds: Mapping[str, int], tell: Callable[[str], None]
 ) -> dict[str, list[Measure]]:
-    """Measure each *rounds* times, all of them before any again; what removes the others' sources comes after them."""
+    """Measure each as often as *rounds* says, all of them before any again."""
     took: dict[str, list[Measure]] = {name: [] for name in found}
-    for number in range(rounds):
+    last = max(rounds.values())
+    for number in range(last):
         for name, work in found.items():
-            if name != "migrate":
+            if number < rounds[name]:
                 took[name].append(measure(work))
-                tell(f"round {number + 1} of {rounds}: {name} {took[name][-1].wall_s:.2f} s")
-    for number in range(rounds):
-        took["migrate"].append(measure(found["migrate"]))
-        tell(f"round {number + 1} of {rounds}: migrate {took['migrate'][-1].wall_s:.2f} s")
+                tell(f"round {number + 1} of {last}: {name} {took[name][-1].wall_s:.2f} s")
     return took
 
 
 def ratio(took: Mapping[str, Sequence[Measure]], one: str, other: str, what: str) -> float:
-    """Return the median over the rounds of *one* by *other*, of their ``wall_s`` or ``cpu_s``."""
-    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=True)
+    """Return the median over the rounds that had both, of the ``wall_s`` or ``cpu_s`` of *one* by that of *other*."""
+    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=False)
     return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
 
 

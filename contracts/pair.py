@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from contracts.second_reader.cells import Cell, Row, rows
+from contracts.second_reader.cells import Cell, Row, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
 from migrator import catalogue, ddl, sqlite
@@ -116,7 +116,13 @@ class LegacySet:
 
 
 def _table(connection: sqlite3.Connection, database: str, table: str, kind: str) -> LegacyTable:
-    columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
+    try:
+        columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
+    except sqlite3.OperationalError as error:
+        if kind != "virtual" or not str(error).startswith("no such module"):
+            raise
+        # Nobody can ask it for a row; what it keeps lies in ordinary tables beside it.
+        columns = []
     shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
     # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
     shapes = [one for one in catalogue.shapes_of(database) if one.table.lower() == table.lower()]
@@ -222,7 +228,8 @@ class Pair:
         name, _, table = source.partition(".")
         if self.variant(source):
             with self.legacy.read(name) as connection:
-                yield from rows(connection, f"SELECT {_listed(columns)} FROM {quoted(table)} ORDER BY rowid")
+                of_table = with_rowid(connection, "main", table)
+                yield from rows(connection, f"SELECT {_listed(columns)} FROM {of_table} ORDER BY rowid")
 
     def target_rows(self, table_of: str, /, *columns: str, **where: str) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells *columns* of every row of a table of the consolidated set, or of those that have these cells."""
@@ -239,7 +246,7 @@ class Pair:
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
         if self.without_lineage():
-            yield from self.by_value.lineage(source) if source else ()
+            yield from self.by_value.lineage(source) if source else self.by_value.lineage_of(target)
             return
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"

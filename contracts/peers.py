@@ -29,13 +29,20 @@ def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
     return [name for (name,) in listed]
 
 
-def _opened(legacy: Sequence[Path], into: Path) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
-    """Yield a source, a new database with the same tables, and each of their names."""
+def _opened(
+    legacy: Sequence[Path], into: Path | None, *, indexes: bool = False
+) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
+    """Yield a source, a new database with the same tables, with their *indexes* or without, and each of their names."""
     for number, path in enumerate(legacy):
-        with closing(sqlite.read(path)) as source, closing(sqlite.create(into / f"{number}.db")) as made:
+        new = sqlite.memory() if into is None else sqlite.create(into / f"{number}.db")
+        with closing(sqlite.read(path)) as source, closing(new) as made:
             for table in tables(source):
-                (sql,) = source.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
-                made.execute(sql)
+                for (sql,) in source.execute(
+                    "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL AND (type = 'table' OR ?)"
+                    " AND type IN ('table', 'index') ORDER BY type DESC",
+                    (table, indexes),
+                ):
+                    made.execute(sql)
                 made.execute("BEGIN")
                 yield source, made, table
                 made.execute("COMMIT")
@@ -46,16 +53,19 @@ def _insert(source: sqlite3.Connection, table: str) -> str:
     return f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * columns)})"
 
 
-def naive(legacy: Sequence[Path], into: Path) -> None:
-    """Copy row by row, as most scripts do: one INSERT for each row that was read, one transaction for a table."""
-    for source, made, table in _opened(legacy, into):
+def naive(legacy: Sequence[Path], into: Path | None) -> None:
+    """Copy row by row, as most scripts do: the schema, then one INSERT for each row; one transaction for a table.
+
+    Without a folder the copies are in memory, and nothing is waited for.
+    """
+    for source, made, table in _opened(legacy, into, indexes=True):
         insert = _insert(source, table)
         for row in source.execute(f"SELECT * FROM {quoted(table)}"):
             made.execute(insert, row)
 
 
 def executemany(legacy: Sequence[Path], into: Path) -> None:
-    """Copy with executemany."""
+    """Copy with executemany, without the indexes."""
     for source, made, table in _opened(legacy, into):
         made.executemany(_insert(source, table), source.execute(f"SELECT * FROM {quoted(table)}"))
 

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from contracts import options, results, sentences, vouching
+from contracts import standing as standings
 from contracts.pair import Pair
 from contracts.results import Results
 from contracts.session import NO_PAIR, SESSION, Session
 from contracts.sql_contract import SqlContractFile
+from contracts.standing import Standing
 from contracts.subject import Subject
 from migrator import evidence as evidences
 from migrator import files, page
@@ -234,6 +236,12 @@ def pair(pytestconfig: pytest.Config) -> Pair:
 def ordered(pytestconfig: pytest.Config) -> tuple[ExtraIndex, ...]:
     """The indexes that the owners order beyond the specification."""
     return pytestconfig.stash[SESSION].ordered
+
+
+@pytest.fixture(scope="session")
+def around(pytestconfig: pytest.Config) -> Standing:
+    """What stands around the sets under judgement: a snapshot, a switch that was made."""
+    return standings.standing(pytestconfig.stash[SESSION])
 
 
 @pytest.fixture

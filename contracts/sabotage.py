@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.subject import make_empty_set
-from migrator import catalogue, sqlite
+from migrator import catalogue, ddl, sqlite
 from migrator.errors import UsageError
 
 
@@ -306,5 +306,30 @@ FAULTS: tuple[Fault, ...] = (
         caught_by=("test_statistics_are_stored",),
         mentions=("jarvis_core.db", "sqlite_stat1"),
         statements=("DROP TABLE sqlite_stat1",),
+    ),
+    Fault(
+        name="collation added",
+        target="analytics",
+        caught_by=("test_text_is_compared_byte_by_byte",),
+        mentions=("analytics.llm_costs", "model: NOCASE"),
+        ddl=("model TEXT NOT NULL", "model TEXT NOT NULL COLLATE NOCASE"),
+    ),
+    Fault(
+        name="statistics of another number of rows",
+        target="core",
+        caught_by=("test_statistics_are_of_these_rows",),
+        mentions=("trades", "idx_trades_status", "5,000,000 rows were counted, there are 1"),
+        statements=(
+            f"{_TRADE} ('buy', 'BONK', 'mint', 1.0, 1.0, 1.0, 'confirmed')",
+            "ANALYZE",
+            "UPDATE sqlite_stat1 SET stat = '5000000 2' WHERE idx = 'idx_trades_status'",
+        ),
+    ),
+    Fault(
+        name="index of lineage missing",
+        target="core",
+        caught_by=("test_lineage_is_declared_as_it_has_to_be",),
+        mentions=("core.idx_lineage_target", "None"),
+        statements=tuple(sql for _, sql in ddl.statements(catalogue.our_ddl()) if "idx_lineage_target" not in sql),
     ),
 )

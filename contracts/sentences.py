@@ -11,6 +11,8 @@ from sqlglot.errors import SqlglotError
 from contracts.judgement import fail, plain
 from migrator.errors import MigratorError
 
+#: How the message of a contract begins that met something it cannot read.
+CANNOT = "cannot be judged: "
 #: The contract whose message is one sentence on the whole pair.
 _LOSSES = "test_no_legacy_row_is_lost"
 #: What a database of somebody else's may lead to: a page or a statement that nobody can read, a name of odd bytes.
@@ -35,7 +37,7 @@ def _said(item: pytest.Item) -> Iterator[None]:
     except _UNREADABLE as error:
         if item.get_closest_marker("clause") is None:
             raise
-        fail(f"cannot be judged: {plain(str(error))}")
+        fail(f"{CANNOT}{plain(str(error))}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

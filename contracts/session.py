@@ -17,8 +17,10 @@ from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
 from migrator import config as configs
+from migrator import inventory
 from migrator.config import Config
 from migrator.extra import ExtraIndex
+from migrator.records import Inventory
 
 
 class Session:
@@ -35,6 +37,7 @@ class Session:
         self._folder = tempfile.TemporaryDirectory(prefix="contracts-")
         self.scratch = Path(self._folder.name)
         self._shared = shared or self.scratch
+        self._looked: Inventory | None = None
 
     @property
     def has_pair(self) -> bool:
@@ -45,6 +48,16 @@ class Session:
     def legacy_dir(self) -> Path:
         """The legacy set that was named, else a dirty specimen at real size."""
         return self.legacy or self._once("specimen", lambda folder: pairs.specimen(folder / "data"))
+
+    def look(self) -> Inventory:
+        """Have inventory look at the legacy set, and remember what it says."""
+        self._looked = inventory.inventory(self.legacy_dir)
+        return self._looked
+
+    @property
+    def looked(self) -> Inventory:
+        """What inventory said of the legacy set when it looked last."""
+        return self._looked or self.look()
 
     @cached_property
     def judged(self) -> Subject:
@@ -57,13 +70,19 @@ class Session:
     @cached_property
     def pair(self) -> Pair:
         """Both, side by side."""
-        config = self.options.config_path or configs.beside(self.legacy_dir)
-        return pairs.pair(self.legacy_dir, self.judged, self.scratch, config, show_values=self.options.show_values)
+        return pairs.pair(
+            self.legacy_dir, self.judged, self.scratch, self.config_file, show_values=self.options.show_values
+        )
 
     @property
     def config(self) -> Config:
         """What the owners decided about this legacy set."""
-        return configs.load(self.options.config_path or configs.beside(self.legacy_dir)) if self.has_pair else Config()
+        return configs.load(self.config_file) if self.has_pair else Config()
+
+    @property
+    def config_file(self) -> Path | None:
+        """Where the owners wrote it; None where they did not."""
+        return self.options.config_path or configs.beside(self.legacy_dir)
 
     @property
     def ordered(self) -> tuple[ExtraIndex, ...]:

@@ -188,7 +188,7 @@ def make(
             for writer in sorted(writers.values(), key=lambda writer: writer.path)
         },
         hazards=tuple(planted),
-        quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}, variant=variant),
+        quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}),
     )
     for writer in writers.values():
         writer.finish()

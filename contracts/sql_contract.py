@@ -11,7 +11,8 @@
 It is collected twice: ``::holds`` runs the SELECT on the judged set and wants no row; ``::can_fail`` plants the fault
 in a copy and wants at least one.  Databases are named as they are attached: ``core``, ``analytics``, ``cache``, and the
 legacy ones by their names (``jarvis``, ``tax``), at most ten in all; a contract that names a legacy table is one on the
-pair, and is skipped where there is none or where the set does not have that table.
+pair, and is skipped where there is none or where the set does not have that table, in the variant that a line
+``-- variant: found`` asks for.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from migrator.evidence import Why
 
 _BROKEN_BY = "-- broken by:"
 _CLAUSE = re.compile(r"^-- clause: *(\S+)$", re.MULTILINE)
+_VARIANT = re.compile(r"^-- variant: *(\S+)$", re.MULTILINE)
 _CLAIM = re.compile(r"-- *(?P<claim>\S.*)")
 #: A table named with its database.
 _TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)\.(\w+)", re.IGNORECASE)
@@ -49,6 +51,7 @@ class SqlContract:
     Attributes:
         claim: The sentence that must hold.
         clause: The id of the clause it proves.
+        variant: The variant of the legacy tables that it speaks of; '' for any.
         select: The SELECT of counterexamples.
         fault: The statements that plant one.
         reads: The databases of the consolidated set that either of them names.
@@ -58,6 +61,7 @@ class SqlContract:
 
     claim: str
     clause: str
+    variant: str
     select: str
     fault: tuple[str, ...]
     reads: tuple[str, ...]
@@ -92,6 +96,7 @@ def parse(text: str, where: str) -> SqlContract:
     return SqlContract(
         claim=claim["claim"] if claim else "",
         clause=clause[1] if clause else "",
+        variant=variant[1] if (variant := _VARIANT.search(text)) else "",
         select=selects[0],
         fault=faults,
         reads=reads,
@@ -141,9 +146,11 @@ class SqlItem(pytest.Item):
     def _need_legacy(self, session: Session) -> None:
         if not session.has_pair:
             pytest.skip(NO_PAIR)
-        if absent := [source for source in self.contract.legacy if not session.pair.variant(source)]:
+        variants = {source: session.pair.variant(source) for source in self.contract.legacy}
+        wanted = self.contract.variant
+        if absent := [source for source, variant in variants.items() if not variant or wanted not in ("", variant)]:
             self.user_properties.append((WHY, Why.NO_DATA.value))
-            pytest.skip(f"the legacy set has no {', '.join(absent)}")
+            pytest.skip(f"the legacy set has no {', '.join(absent)}{f' of the variant {wanted}' if wanted else ''}")
 
     def _need_tables(self, session: Session) -> None:
         """See that what is asked are tables: a view may be a question without an end."""

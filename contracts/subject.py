@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from contracts import judgement
 from contracts.second_reader.cells import text_of
 from migrator import catalogue, ddl, sqlite
 from migrator.errors import UsageError
@@ -34,16 +35,26 @@ class Subject:
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _tables: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
 
+    def original(self, target: str) -> Path:
+        """Return where *target* lies; a contract that asks for a database that is not there is broken.
+
+        Raises:
+            pytest.fail.Exception: The judged set has no such database.
+        """
+        if target not in self.originals:
+            judgement.fail(f"{catalogue.TARGETS[target]}: cannot be judged, because it is not there")
+        return self.originals[target]
+
     def copy(self, target: str) -> Path:
         """Return a private copy of *target* to read, made once and shared: do not write to it.
 
         Raises:
-            KeyError: The judged set has no such database.
+            pytest.fail.Exception: The judged set has no such database.
         """
         if target not in self._copies:
             folder = self.scratch / "read"
             folder.mkdir(mode=0o700, exist_ok=True)
-            self._copies[target] = sqlite.private_copy(self.originals[target], folder / f"{target}.db")
+            self._copies[target] = sqlite.private_copy(self.original(target), folder / f"{target}.db")
         return self._copies[target]
 
     def fresh_copy(self, target: str, folder: Path) -> Path:

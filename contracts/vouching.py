@@ -12,10 +12,11 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from contracts import standing
 from contracts.results import Results
 from contracts.session import Session
 from contracts.subject import Subject
-from migrator import catalogue, ddl, digest, freshness, sqlite
+from migrator import catalogue, ddl, freshness, sqlite
 from migrator.errors import MigratorError
 from migrator.evidence import Evidence
 
@@ -54,8 +55,7 @@ def digests(session: Session) -> dict[str, dict[str, str]]:
 
 def _digest(copy: Callable[[str], Path], name: str) -> str:
     try:
-        with closing(sqlite.read(copy(name))) as connection:
-            return digest.digest(connection)
+        return standing.content_of_copy(copy(name)).digest
     except (sqlite3.Error, MigratorError, UnicodeError):
         return ""
 

@@ -8,13 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import digest, rebuild
+from migrator import digest
 from migrator.mapping import TableMapping
 from migrator.records import Built, Fate, Plan, PlannedTable, SourceAccount, TargetAccount
 from migrator.sqlite import quoted
-
-#: How many keys of rows that are not rebuilt are kept.
-SHOWN = 5
 
 
 class Accounts:
@@ -36,12 +33,24 @@ class Accounts:
         self._mismatches: dict[str, tuple[str, ...]] = {}
 
     def note_target(self, connection: sqlite3.Connection, into: str, seconds: float) -> int:
-        """Count the rows of the target table *into* and their lineages; return the rows."""
+        """Count the rows of the target table *into*; return them."""
         target, _, table = into.partition(".")
         (rows,) = connection.execute(f"SELECT count(*) FROM {target}.{quoted(table)}").fetchone()
-        stubs, from_legacy = connection.execute(
-            f"SELECT count(*) FILTER (WHERE source LIKE 'stub:%'), count(*) FILTER (WHERE source NOT LIKE 'stub:%')"
-            f" FROM {target}.lineage WHERE target = ? AND target_id IS NOT NULL",
+        self._targets[into] = TargetAccount(
+            table=into, rows=rows, from_legacy=0, stubs=0, quarantined=MappingProxyType({}), seconds=seconds
+        )
+        return int(rows)
+
+    def note_lineages(self, connection: sqlite3.Connection, into: str) -> None:
+        """Count the lineages of the rows of the target table *into*, and what it refused, once their indexes are made."""
+        target, _, table = into.partition(".")
+        # Each count is of one index alone: rows of lineage are many, and are not looked at here.
+        (every,) = connection.execute(
+            f"SELECT count(*) FROM {target}.lineage WHERE target = ? AND target_id IS NOT NULL", (table,)
+        ).fetchone()
+        (stubs,) = connection.execute(
+            f"SELECT count(*) FROM {target}.lineage WHERE source >= 'stub:' AND source < 'stub;' AND +target = ?"
+            " AND target_id IS NOT NULL",
             (table,),
         ).fetchone()
         quarantined = dict(
@@ -50,46 +59,41 @@ class Accounts:
                 (table,),
             ).fetchall()
         )
-        self._targets[into] = TargetAccount(
-            table=into,
-            rows=rows,
-            from_legacy=from_legacy,
-            stubs=stubs,
-            quarantined=MappingProxyType(quarantined),
-            seconds=seconds,
+        self._targets[into] = replace(
+            self._targets[into], from_legacy=every - stubs, stubs=stubs, quarantined=MappingProxyType(quarantined)
         )
-        return int(rows)
 
-    def note_source(self, connection: sqlite3.Connection, source: TableMapping, differing: str) -> None:
-        """Count what became of the rows of a mapped source, and see that each is rebuilt.
+    def note_rows(self, connection: sqlite3.Connection, source: TableMapping) -> None:
+        """Count the rows of a mapped source, while it is attached."""
+        if not source.stub:
+            (rows,) = connection.execute(
+                f"SELECT count(*) FROM {quoted(source.database)}.{quoted(source.source_table)}"
+            ).fetchone()
+            self._sources[source.source] = replace(self._sources[source.source], rows=rows)
 
-        Mapped rows whose key is not in the table *differing* were found to be what back says when it was filled; those in
-        it are rebuilt by back and rest, quarantined ones from where they are.
-        """
-        of_source = f"FROM {source.target}.{{}} WHERE source = ? AND target = ?"
-        given = (source.source, source.table)
+    def note_source(self, connection: sqlite3.Connection, source: TableMapping) -> None:
+        """Count what became of the rows of a mapped source."""
+        # A legacy table has one target table: the index on source and legacy key, in its order, says it all.
         (mapped,) = connection.execute(
-            f"SELECT count(DISTINCT legacy_key) {of_source.format('lineage')}", given
+            f"SELECT count(*) FROM (SELECT DISTINCT legacy_key FROM {source.target}.lineage WHERE source = ?)"
+            " WHERE legacy_key IS NOT NULL",
+            (source.source,),
         ).fetchone()
-        (quarantined,) = connection.execute(f"SELECT count(*) {of_source.format('quarantine')}", given).fetchone()
+        (quarantined,) = connection.execute(
+            f"SELECT count(*) FROM {source.target}.quarantine WHERE source = ?", (source.source,)
+        ).fetchone()
         columns = {name: source.uses.get(name, ("rest",)) for name in source.legacy_columns}
         columns[source.key] = source.uses.get(source.key, ("key",))
-        (rows,) = connection.execute(
-            f"SELECT count(*) FROM {quoted(source.database)}.{quoted(source.source_table)}"
-        ).fetchone()
         self._sources[source.source] = replace(
             self._sources[source.source],
-            rows=rows,
             mapped=mapped,
             quarantined=quarantined,
             columns=MappingProxyType(columns),
         )
-        bad = [
-            *connection.execute(rebuild.mismatches_sql(source, differing)).fetchmany(SHOWN),
-            *connection.execute(rebuild.quarantine_mismatches_sql(source)).fetchmany(SHOWN),
-        ]
-        if bad:
-            self._mismatches[source.source] = tuple(str(key) for (key,) in bad[:SHOWN])
+
+    def note_mismatches(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Take down the *keys* of mapped rows that are not rebuilt, by source."""
+        self._mismatches |= keys
 
     def note_carried(self, connection: sqlite3.Connection, table: PlannedTable) -> None:
         """Count the rows of a carried table and compare them, cell by cell, by the digest of both."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,12 +22,13 @@ from migrator import files, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
+from migrator.private import private_folder
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
 #: Folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back")
+_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back", "rolled-back-")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
 #: What to do about a snapshot that is none any more.
@@ -139,7 +139,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
 
 def _without_kept(inventory: Inventory) -> Inventory:
     """Leave out what a cutover and a rollback keep beside the copies: it is no part of the snapshot."""
-    copies = tuple(one for one in inventory.databases if one.place.parts[0] not in _KEPT_BY_SWITCH)
+    copies = tuple(one for one in inventory.databases if one.place.parts[0].rstrip("0123456789") not in _KEPT_BY_SWITCH)
     return replace(inventory, databases=copies)
 
 
@@ -191,7 +191,7 @@ def _next_run(into: Path) -> str:
 
 def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held]:
     """Lock every source, then begin to read each: from here on all are of one instant."""
-    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="migrator-")))
+    scratch = stack.enter_context(private_folder())
     held = []
     for number, database in enumerate(wanted):
         path = database.path

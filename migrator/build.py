@@ -31,7 +31,7 @@ from migrator import (
     load,
     lookups,
     mapping,
-    rebuild,
+    proving,
     sqlite,
 )
 from migrator.errors import BuildError
@@ -51,8 +51,6 @@ CACHE_KIB = 32_000
 #: The same for the work tables, each of two files.
 WORK_CACHE_KIB = 16_000
 
-#: The rows of the mapping at hand of which something is kept in rest.
-_RESTS = "temp.rests"
 _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
 
 
@@ -95,13 +93,15 @@ class Bench:
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
+        statements: Legacy database -> folded name of a table -> the statement that made it, once it was read.
     """
 
-    def __init__(self, target: str, path: Path, paths: Mapping[str, Path]) -> None:
+    def __init__(self, target: str, path: Path, paths: dict[str, Path]) -> None:
         self.target = target
         self.path = path
         self.paths = paths
         self.attached: list[str] = []
+        self.statements: dict[str, dict[str, str]] = {}
         sqlite.create(path).close()
         self.connection = sqlite.memory()
         functions.register(self.connection)
@@ -118,18 +118,20 @@ class Bench:
         self.connection.execute("BEGIN")
 
     def need(self, names: Sequence[str]) -> None:
-        """Attach the sources *names*; where there are too many, commit and let the oldest go."""
+        """Attach the sources *names*; where there are too many, commit and let all others go.
+
+        Each commit waits for the disk several times, and what it has written has to be journaled from then on.
+        """
         missing = [name for name in dict.fromkeys(names) if name not in self.attached]
-        crowd = len(self.attached) + len(missing) - SOURCES_AT_ONCE
-        if missing:
+        if len(self.attached) + len(missing) > SOURCES_AT_ONCE:
             self.connection.execute("COMMIT")
-            for name in [name for name in self.attached if name not in names][: max(crowd, 0)]:
+            for name in [name for name in self.attached if name not in names]:
                 self.connection.execute(f"DETACH {sqlite.quoted(name)}")
                 self.attached.remove(name)
-            for name in missing:
-                sqlite.attach(self.connection, self.paths[name], name)
-                self.attached.append(name)
             self.connection.execute("BEGIN")
+        for name in missing:
+            sqlite.attach(self.connection, self.paths[name], name)
+            self.attached.append(name)
 
     def create(self, text: str, *kinds: str) -> None:
         """Run the statements of the DDL *text* that are of these kinds, in the target."""
@@ -189,6 +191,8 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     for into in here:
         begun = time.monotonic()
         _load_table(bench, into, by_target[into], plan.constants)
+        for one in by_target[into]:
+            accounts.note_rows(bench.connection, one)
         rows = accounts.note_target(bench.connection, into, time.monotonic() - begun)
         if progress:
             progress(into, rows, time.monotonic() - begun)
@@ -199,12 +203,24 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     bench.create(ours, "CREATE INDEX ")
     for statement in extra_indexes(plan, bench.target):
         bench.connection.execute(statement)
+    _account_and_prove(bench, accounts, here, [one for one in mapped if not one.stub], plan.constants)
+
+
+def _account_and_prove(
+    bench: Bench,
+    accounts: account.Accounts,
+    tables: Sequence[str],
+    mapped: Sequence[TableMapping],
+    constants: Mapping[str, str],
+) -> None:
+    """Say where every row is and where it came from, keep what back cannot know of it, and see that each is rebuilt."""
+    for into in tables:
+        accounts.note_lineages(bench.connection, into)
     for one in mapped:
-        if not one.stub:
-            bench.need([one.database])
-            _keep_rest(bench, one)
-            accounts.note_source(bench.connection, one, _RESTS)
+        accounts.note_source(bench.connection, one)
     bench.connection.execute("COMMIT")
+    paths = bench.paths | {bench.target: bench.path}
+    accounts.note_mismatches(proving.prove(bench.connection, bench.target, paths, mapped, constants))
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
@@ -262,34 +278,11 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     database, _, name = table.source.partition(".")
     bench.need([database])
     target, _, carried = table.into.partition(".")
-    carry.copy(bench.connection, database, name, target, carried)
+    if database not in bench.statements:
+        # Once for all its tables: each look-up would read the whole schema.
+        bench.statements[database] = carry.statements(bench.connection, database)
+    carry.copy(bench.connection, database, name, bench.statements[database][carry.folded(name)], target, carried)
     accounts.note_carried(bench.connection, table)
-
-
-def _keep_rest(bench: Bench, source: TableMapping) -> None:
-    """Keep what back cannot know of each mapped row: on the first of its lineage rows.
-
-    The work table of the rows that have a rest stays for the proof.
-
-    Raises:
-        BuildError: A row that differs has no lineage that could keep it.
-    """
-    connection, lineage = bench.connection, f"{bench.target}.lineage"
-    connection.execute(f"DROP TABLE IF EXISTS {_RESTS}")
-    connection.execute(f"CREATE TEMP TABLE rests AS {rebuild.rest_sql(source)}")
-    (differing,) = connection.execute(f"SELECT count(*) FROM {_RESTS}").fetchone()
-    kept = connection.execute(
-        f"UPDATE {lineage} SET rest = r.rest FROM {_RESTS} AS r WHERE lineage.rowid ="
-        f" (SELECT min(x.rowid) FROM {lineage} AS x WHERE x.source = ? AND x.legacy_key = +r.legacy_key"
-        " AND x.target = ?)",
-        (source.source, source.table),
-    ).rowcount
-    if kept != differing:
-        raise BuildError(
-            f"{differing:,} rows differ and {kept:,} could keep how",
-            where=source.source,
-            hint="please report this as a bug",
-        )
 
 
 def _key(plan: Plan, snapshot: Snapshot) -> str:

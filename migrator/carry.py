@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import string
 
 from migrator.errors import DdlError
 from migrator.sqlite import quoted
@@ -17,6 +18,7 @@ _TOKEN = re.compile(
     r"""|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w$])|\.\d+(?:[eE][+-]?\d+)?|[\w$]+|\|\||->>?|[<>=!]=|<>|<<|>>|.""",
     re.DOTALL,
 )
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _SPACE = re.compile(r"\s+|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -42,15 +44,31 @@ def create_sql(sql: str, schema: str, name: str) -> str:
     return f"CREATE TABLE {quoted(schema)}.{quoted(name)} ({kept}){options}"
 
 
-def copy(connection: sqlite3.Connection, source: str, table: str, schema: str, name: str) -> None:
+def statements(connection: sqlite3.Connection, source: str) -> dict[str, str]:
+    """Return the CREATE TABLE statement of each table of the attached *source*, by its :func:`folded` name."""
+    found = connection.execute(f"SELECT name, sql FROM {quoted(source)}.sqlite_schema WHERE type = 'table'")
+    return {folded(name): sql for name, sql in found}
+
+
+def folded(name: str) -> str:
+    """Return *name* in lower case as SQLite tells names apart: of letters beyond ASCII it knows no case."""
+    return name.translate(_LOWER)
+
+
+def copy(connection: sqlite3.Connection, source: str, table: str, sql: str, schema: str, name: str) -> None:
     """Copy *table* of the attached *source* to *schema.name*: every row, every stored column, and the high-water mark.
+
+    Args:
+        connection: Where both are attached.
+        source: The legacy database.
+        table: Its table.
+        sql: The statement that made it.
+        schema: The consolidated database.
+        name: The name of the copy.
 
     Raises:
         sqlite3.Error: A row breaks a constraint that its own table declares, or the disk is full.
     """
-    (sql,) = connection.execute(
-        f"SELECT sql FROM {quoted(source)}.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE", (table,)
-    ).fetchone()
     connection.execute(create_sql(sql, schema, name))
     columns = [
         quoted(column)
@@ -68,9 +86,8 @@ def copy(connection: sqlite3.Connection, source: str, table: str, schema: str, n
 
 def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int | None:
     """Return the largest id that *table* ever gave, as AUTOINCREMENT remembers it, or None."""
-    remembers = connection.execute(
-        f"SELECT 1 FROM {quoted(schema)}.sqlite_schema WHERE name = 'sqlite_sequence'"
-    ).fetchone()
+    # Not out of sqlite_schema, which would be read to its end for each table.
+    remembers = connection.execute("SELECT 1 FROM pragma_table_info('sqlite_sequence', ?)", (schema,)).fetchone()
     if not remembers:
         return None
     # Anybody may write there, a number as text too, and SQLite counts on from whatever number it is.

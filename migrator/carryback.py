@@ -14,45 +14,16 @@ A row that its legacy table refuses, or that no legacy table takes, is left over
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
-import uuid
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, untriggered
+from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, strangers, untriggered
+from migrator.bench import Bench, CarriedBack, found_sql, handle_sql, stored_columns
 from migrator.mapping import TableMapping
+from migrator.newcomers import name_newcomers
 from migrator.records import Fate, PlannedTable
 from migrator.sqlite import quoted
-
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-@dataclass(slots=True, kw_only=True)
-class CarriedBack:
-    """What was done to the legacy copies.
-
-    Attributes:
-        written: Legacy table -> what was done to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
-        left: Consolidated table -> key of a row that was not carried back -> why.
-        strangers: Consolidated tables that no legacy table answers to, with all their rows.
-    """
-
-    written: dict[str, Counter[str]] = field(default_factory=dict)
-    left: dict[str, dict[object, str]] = field(default_factory=dict)
-    strangers: list[str] = field(default_factory=list)
-
-    def did(self, source: str, what: str, rows: int = 1) -> None:
-        """Count what was done to the legacy table *source*."""
-        if rows:
-            self.written.setdefault(source, Counter())[what] += rows
-
-    def leave(self, table: str, key: object, why: str) -> None:
-        """Note that a consolidated row was not carried back."""
-        self.left.setdefault(table, {})[key] = why
 
 
 def carry_back(
@@ -61,6 +32,7 @@ def carry_back(
     legacy: Mapping[str, Path],
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
+    constants: Mapping[str, str],
 ) -> CarriedBack:
     """Write into the copies *legacy* what distinguishes *current* from *baseline*.
 
@@ -70,6 +42,7 @@ def carry_back(
         legacy: Legacy database -> a private copy of it, which is written.
         current: ``core`` -> a private copy of the consolidated database as it is now; its lineage is written.
         baseline: ``core`` -> the consolidated database as it was installed.
+        constants: What the mappings were given when it was built.
 
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
@@ -78,19 +51,19 @@ def carry_back(
     triggers = untriggered.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
-            bench = _Bench(connection, target, legacy, done)
+            bench = Bench(connection, target, legacy, constants, done)
             sources = [
                 one for table in tables for one in mapping.sources_of(table) if one.target == target and one.back
             ]
             for name in mapping.in_order(target):
-                bench.name_newcomers(name, [one for one in sources if one.table == name])
+                name_newcomers(bench, name, [one for one in sources if one.table == name])
             for one in sources:
-                bench.apply(one)
+                _apply(bench, one)
             for table in tables:
                 if table.fate is Fate.CARRIED and table.into.partition(".")[0] == target:
-                    bench.apply_carried(table.source, table.into.partition(".")[2])
+                    _apply_carried(bench, table.source, table.into.partition(".")[2])
             of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
-            bench.take_in_strangers([one.source for one in of_this_home if one.fate is not Fate.DERIVED])
+            strangers.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
     untriggered.give_back_triggers(legacy, triggers, done.written)
     return done
 
@@ -108,270 +81,141 @@ def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Conn
         yield connection
 
 
-class _Bench:
-    """One consolidated database, with the legacy copy that is being written attached under its name."""
-
-    def __init__(
-        self, connection: sqlite3.Connection, target: str, legacy: Mapping[str, Path], done: CarriedBack
-    ) -> None:
-        self.connection = connection
-        self.target = target
-        self.legacy = legacy
-        self.done = done
-
-    @contextlib.contextmanager
-    def _with(self, database: str) -> Iterator[None]:
-        sqlite.attach(self.connection, self.legacy[database], database, mode="rw")
-        self.connection.execute("BEGIN")
-        try:
-            yield
-            self.connection.execute("COMMIT")
-        finally:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            self.connection.execute(f"DETACH {quoted(database)}")
-
-    def name_newcomers(self, table: str, sources: Sequence[TableMapping]) -> None:
-        """Give every row of *table* without a lineage one, in the first legacy table that takes such rows."""
-        key = mapping.target_key(ddl.target(self.target), table)
-        name = f"{self.target}.{table}"
-        new = [
-            found
-            for (found,) in self.connection.execute(
-                f"SELECT {key} FROM {self.target}.{quoted(table)} WHERE {key} NOT IN (SELECT target_id FROM"
-                f" {self.target}.lineage WHERE target = ? AND target_id IS NOT NULL) ORDER BY {key}",
-                (table,),
-            )
-        ]
-        takers = [one for one in sources if not one.parts]
-        if not takers:
-            why = "one legacy row holds several of these" if sources else "no legacy table holds such rows"
-            for one in new:
-                self.done.leave(name, one, why)
-        elif new:
-            with self._with(takers[0].database):
-                self._name(takers[0], name, new)
-
-    def _name(self, taker: TableMapping, name: str, new: Sequence[object]) -> None:
-        source = f"{quoted(taker.database)}.{quoted(taker.source_table)}"
-        key = quoted(taker.key)
-        used = {found for (found,) in self.connection.execute(f"SELECT CAST({key} AS BLOB) FROM {source}")}
-        largest = self.connection.execute(
-            f"SELECT coalesce(max({key}), 0) FROM {source} WHERE typeof({key}) = 'integer'"
-        ).fetchone()[0]
-        largest = max(largest, self._high_water(taker.database, taker.source_table))
-        declared = self.connection.execute(
-            "SELECT upper(type) FROM pragma_table_xinfo(?, ?) WHERE name = ? COLLATE NOCASE",
-            (taker.source_table, taker.database, taker.key),
-        ).fetchone()
-        for number, target_id in enumerate(new, start=1):
-            legacy_key: object
-            if not taker.number:
-                legacy_key = target_id
-                if str(target_id).encode() in used:
-                    self.done.leave(name, target_id, f"{taker.source} has another row with its key")
-                    continue
-            elif declared is None or declared[0].startswith("INT"):
-                legacy_key = largest + number
-            else:
-                legacy_key = _text_key(f"{name}:{target_id}", used)
-            self.connection.execute(
-                f"INSERT INTO {self.target}.lineage (source, legacy_key, target, target_id) VALUES (?, ?, ?, ?)",
-                (taker.source, legacy_key, taker.table, target_id),
-            )
-
-    def _high_water(self, database: str, table: str) -> int:
-        has = f"SELECT 1 FROM {quoted(database)}.sqlite_schema WHERE name = 'sqlite_sequence'"
-        if not self.connection.execute(has).fetchone():
-            return 0
-        found = self.connection.execute(
-            f"SELECT seq FROM {quoted(database)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
-        ).fetchone()
-        return found[0] if found and isinstance(found[0], int) else 0
-
-    def apply(self, one: TableMapping) -> None:
-        """Make the legacy table of a mapping what the back mapping says of the rows as they are now."""
-        source = f"{quoted(one.database)}.{quoted(one.source_table)}"
-        key = quoted(one.key)
-        columns = [quoted(column) for column in one.legacy_columns]
-        target_key = mapping.target_key(ddl.target(one.target), one.table)
-        with self._with(one.database):
-            self.connection.execute(f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}")
-            gone = self.connection.execute(
-                f"SELECT DISTINCT l.legacy_key FROM baseline.lineage AS l WHERE l.source = ? AND l.target = ?"
-                f" AND l.target_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS m"
-                f" JOIN {self.target}.{quoted(one.table)} AS t ON t.{target_key} = m.target_id"
-                f" WHERE m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target)",
-                (one.source, one.table),
-            ).fetchall()
-            for (legacy_key,) in gone:
-                deleted = self.connection.execute(
-                    f"DELETE FROM {source} WHERE {key} = ? COLLATE BINARY", (legacy_key,)
-                ).rowcount
-                self.done.did(one.source, "deleted", deleted)
-            joined = f"FROM temp.rebuilt AS r JOIN {source} AS s ON s.{key} = r.legacy_key COLLATE BINARY"
-            changed = self.connection.execute(
-                f"SELECT r.rowid {joined} WHERE {rebuild.differ_sql('s', 'r', one.legacy_columns)} ORDER BY 1"
-            ).fetchall()
-            settings = ", ".join(f"{column} = r.{column}" for column in columns if column != key)
-            self._each(
-                one,
-                "updated",
-                changed,
-                f"UPDATE {source} AS s SET {settings} FROM temp.rebuilt AS r"
-                f" WHERE r.rowid = ? AND s.{key} = r.legacy_key COLLATE BINARY",
-            )
-            new = self.connection.execute(
-                f"SELECT r.rowid FROM temp.rebuilt AS r LEFT JOIN {source} AS s"
-                f" ON s.{key} = r.legacy_key COLLATE BINARY WHERE s.{key} IS NULL ORDER BY 1"
-            ).fetchall()
-            self._each(
-                one,
-                "inserted",
-                new,
-                f"INSERT INTO {source} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM temp.rebuilt"
-                " WHERE rowid = ?",
-            )
-        self.connection.execute("DROP TABLE temp.rebuilt")
-
-    def _each(self, one: TableMapping, what: str, rows: Sequence[tuple[int]], statement: str) -> None:
-        """Run *statement* for each row of temp.rebuilt; what the legacy table refuses is left over."""
-        for (row,) in rows:
-            refusal = self._tried(statement, (row,))
-            if not refusal:
-                self.done.did(one.source, what)
-                continue
-            for (target_id,) in self.connection.execute(
-                f"SELECT l.target_id FROM {self.target}.lineage AS l JOIN temp.rebuilt AS r"
-                " ON r.legacy_key IS l.legacy_key WHERE r.rowid = ? AND l.source = ? AND l.target = ?",
-                (row, one.source, one.table),
-            ).fetchall():
-                self.done.leave(f"{self.target}.{one.table}", target_id, f"{one.source} refuses it: {refusal}")
-
-    def _tried(self, statement: str, values: Sequence[object]) -> str:
-        """Run *statement*; return what a constraint has against it, '' if nothing."""
-        self.connection.execute("SAVEPOINT one")
-        try:
-            self.connection.execute(statement, tuple(values))
-        except sqlite3.IntegrityError as error:
-            self.connection.execute("ROLLBACK TO one")
-            return str(error)
-        finally:
-            self.connection.execute("RELEASE one")
-        return ""
-
-    def apply_carried(self, source: str, table: str) -> None:
-        """Do to the legacy table *source* what was done to its carried copy *table*."""
-        database, _, name = source.partition(".")
-        columns = self._stored_columns("baseline", table)
-        listed = ", ".join(map(quoted, columns))
-        # Cells as JSON, so that 1, 1.0 and '1' are three rows.
-        row = rebuild.row_sql("t", columns)
-        handle = row if self._without_rowid(table) else "t.rowid"
-        counted = f"SELECT {row} AS row, count(*) AS n, min({handle}) AS handle FROM"
-        with self._with(database):
-            legacy = f"{quoted(database)}.{quoted(name)}"
-            for side, other in (("baseline", self.target), (self.target, "baseline")):
-                only = self.connection.execute(
-                    f"SELECT a.row, a.handle, a.n - coalesce(b.n, 0)"
-                    f" FROM ({counted} {side}.{quoted(table)} AS t GROUP BY 1) AS a"
-                    f" LEFT JOIN ({counted} {other}.{quoted(table)} AS t GROUP BY 1) AS b ON b.row = a.row"
-                    " WHERE a.n > coalesce(b.n, 0)"
-                ).fetchall()
-                if side == "baseline" and only:
-                    self._delete(source, legacy, handle, row, [(whole, times) for whole, _, times in only])
-                    continue
-                for _, one, times in only:
-                    taken = f"SELECT {listed} FROM {side}.{quoted(table)} AS t WHERE {handle} = ?"
-                    for _ in range(times):
-                        self._insert_one(source, f"{legacy} ({listed}) {taken}", f"{side}.{table}", one)
-
-    def _delete(self, source: str, legacy: str, handle: str, row: str, rows: Sequence[tuple[str, int]]) -> None:
-        """Delete so many of the rows that are each of *rows*, found by an index over what they hold."""
-        self.connection.execute(
-            f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t"
+def _apply(bench: Bench, one: TableMapping) -> None:
+    """Make the legacy table of a mapping what the back mapping says of the rows as they are now."""
+    connection = bench.connection
+    source = f"{quoted(one.database)}.{quoted(one.source_table)}"
+    key = quoted(one.key)
+    columns = [quoted(column) for column in one.legacy_columns]
+    target_key = mapping.target_key(ddl.target(one.target), one.table)
+    with bench.beside(one.database):
+        connection.execute(f"CREATE TEMP TABLE rebuilt AS {rebuild.rebuilt_sql(one)}", one.given(bench.constants))
+        connection.execute(
+            f"CREATE TEMP TABLE gone AS SELECT DISTINCT l.legacy_key FROM baseline.lineage AS l WHERE l.source = ?"
+            f" AND l.target = ? AND l.target_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS m"
+            f" JOIN {bench.target}.{quoted(one.table)} AS t ON t.{target_key} = m.target_id"
+            f" WHERE m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target)",
+            (one.source, one.table),
         )
-        self.connection.execute("CREATE INDEX temp.there_row ON there(row)")
-        for whole, times in rows:
-            found = self.connection.execute(
-                "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
-            ).fetchall()
-            for (one,) in found:
-                deleted = self.connection.execute(f"DELETE FROM {legacy} AS t WHERE {handle} = ?", (one,)).rowcount
-                self.done.did(source, "deleted", deleted)
-        self.connection.execute("DROP TABLE temp.there")
-
-    def _insert_one(self, source: str, into: str, table: str, handle: object) -> None:
-        if refusal := self._tried(f"INSERT INTO {into}", (handle,)):
-            self.done.leave(table, handle, f"{source} refuses it: {refusal}")
-        else:
-            self.done.did(source, "inserted")
-
-    def _without_rowid(self, table: str) -> bool:
-        asked = "SELECT wr FROM pragma_table_list WHERE schema = 'baseline' AND name = ?"
-        return bool(self.connection.execute(asked, (table,)).fetchone()[0])
-
-    def take_in_strangers(self, sources: Sequence[str]) -> None:
-        """Give the rows of each table that has appeared to the one legacy table of its name."""
-        listed = "SELECT name FROM pragma_table_list WHERE schema = ? AND type IN ('table', 'virtual')"
-        before = {name for (name,) in self.connection.execute(listed, ("baseline",))}
-        now = self.connection.execute(listed + " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", (self.target,)).fetchall()
-        for (table,) in now:
-            if table in before:
-                continue
-            takers = [source for source in sources if source.partition(".")[2].lower() == table.lower()]
-            if len(takers) != 1 or not self._take_in(table, takers[0]):
-                self.done.strangers.append(f"{self.target}.{table}")
-
-    def _take_in(self, table: str, source: str) -> bool:
-        """Insert the rows of *table* into the legacy table *source*; tell whether its columns allow it."""
-        database, _, name = source.partition(".")
-        with self._with(database):
-            there = {column.lower() for column in self._stored_columns(database, name)}
-            columns = self._stored_columns(self.target, table)
-            if not {column.lower() for column in columns} <= there:
-                return False
-            legacy, stranger = f"{quoted(database)}.{quoted(name)}", f"{self.target}.{quoted(table)}"
-            alias = self._rowid_alias(database, name)
-            listed = ", ".join(quoted(column) for column in columns)
-            without = ", ".join(quoted(column) for column in columns if column.lower() != alias)
-            for (rowid,) in self.connection.execute(f"SELECT rowid FROM {stranger} ORDER BY rowid").fetchall():
-                refusal = self._tried(
-                    f"INSERT INTO {legacy} ({listed}) SELECT {listed} FROM {stranger} WHERE rowid = ?", (rowid,)
-                )
-                if refusal and alias:
-                    # Ids began again in the new table; the legacy one gives its next.
-                    refusal = self._tried(
-                        f"INSERT INTO {legacy} ({without}) SELECT {without} FROM {stranger} WHERE rowid = ?", (rowid,)
-                    )
-                if refusal:
-                    self.done.leave(f"{self.target}.{table}", rowid, f"{source} refuses it: {refusal}")
-                else:
-                    self.done.did(source, "inserted")
-        return True
-
-    def _stored_columns(self, schema: str, table: str) -> list[str]:
-        return [
-            name
-            for (name,) in self.connection.execute(
-                "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden = 0 ORDER BY cid", (table, schema)
-            )
-        ]
-
-    def _rowid_alias(self, database: str, table: str) -> str:
-        found = self.connection.execute(
-            "SELECT lower(name), upper(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, database)
+        deleted = connection.execute(
+            f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.gone)"
+        ).rowcount
+        bench.done.did(one.source, "deleted", deleted)
+        joined = f"FROM temp.rebuilt AS r JOIN {source} AS s ON s.{key} = r.legacy_key COLLATE BINARY"
+        changed = connection.execute(
+            f"SELECT r.rowid {joined} WHERE {rebuild.differ_sql('s', 'r', one.legacy_columns)} ORDER BY 1"
         ).fetchall()
-        return found[0][0] if len(found) == 1 and found[0][1] == "INTEGER" else ""
+        settings = ", ".join(f"{column} = r.{column}" for column in columns if column != key)
+        update = (
+            f"UPDATE {source} AS s SET {settings} FROM temp.rebuilt AS r"
+            f" WHERE r.rowid = ? AND s.{key} = r.legacy_key COLLATE BINARY"
+        )
+        delete = (
+            f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.rebuilt WHERE rowid = ?)"
+        )
+        # A rowid that names a row is no column, and would be given anew.
+        named = {"rowid": "legacy_key"} if one.key == "rowid" else {}
+        into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
+        insert = f"INSERT INTO {source} ({into}) SELECT {taken} FROM temp.rebuilt WHERE rowid = ?"
+        refused = _each(bench, one, "updated", [row for (row,) in changed], update)
+        if refused and _at_once(bench, refused, delete, insert):
+            bench.done.did(one.source, "updated", len(refused))
+            refused = {}
+        new = connection.execute(
+            f"SELECT r.rowid FROM temp.rebuilt AS r LEFT JOIN {source} AS s"
+            f" ON s.{key} = r.legacy_key COLLATE BINARY WHERE s.{key} IS NULL ORDER BY 1"
+        ).fetchall()
+        refused |= _each(bench, one, "inserted", [row for (row,) in new], insert)
+        _leave(bench, one, refused)
+    connection.execute("DROP TABLE temp.rebuilt")
+    connection.execute("DROP TABLE temp.gone")
 
 
-def _text_key(seed: str, used: set[bytes]) -> str:
-    """Return a key that nobody has, in the form of the *used* ones: 8 hex digits or a UUID; the same for the same seed."""
-    like_uuid = bool(used) and all(_UUID.fullmatch(key or b"") for key in used)
-    for attempt in range(1_000_000):
-        drawn = sha256(f"{seed}:{attempt}".encode()).digest()
-        key = str(uuid.UUID(bytes=drawn[:16], version=4)) if like_uuid else drawn.hex()[:8]
-        if key.encode() not in used:
-            used.add(key.encode())
-            return key
-    raise RuntimeError("a million keys are taken")  # 8 hex digits make four thousand times as many
+def _each(bench: Bench, one: TableMapping, what: str, rows: Sequence[int], statement: str) -> dict[int, str]:
+    """Run *statement* for each of the *rows* of temp.rebuilt; return those that the legacy table refuses, and why."""
+    while rows:
+        refused = {row: refusal for row in rows if (refusal := bench.tried(statement, (row,)))}
+        bench.done.did(one.source, what, len(rows) - len(refused))
+        if len(refused) == len(rows):
+            return refused
+        # A row may have waited for the value that another has let go of.
+        rows = list(refused)
+    return {}
+
+
+def _at_once(bench: Bench, rows: Collection[int], delete: str, insert: str) -> bool:
+    """Take all *rows* out and put them in as they are now: they may have traded what is unique; tell whether it went."""
+    bench.connection.execute("SAVEPOINT all_of_them")
+    for row in rows:
+        bench.connection.execute(delete, (row,))
+    went = not any(bench.tried(insert, (row,)) for row in rows)
+    if not went:
+        bench.connection.execute("ROLLBACK TO all_of_them")
+    bench.connection.execute("RELEASE all_of_them")
+    return went
+
+
+def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
+    """Note that the consolidated rows of which the rows *refused* of temp.rebuilt are made are left over."""
+    target_key = mapping.target_key(ddl.target(one.target), one.table)
+    for row, refusal in refused.items():
+        for (handle,) in bench.connection.execute(
+            f"SELECT t.rowid FROM temp.rebuilt AS r JOIN {bench.target}.lineage AS l ON l.legacy_key IS r.legacy_key"
+            f" JOIN {bench.target}.{quoted(one.table)} AS t ON t.{target_key} = l.target_id"
+            " WHERE r.rowid = ? AND l.source = ? AND l.target = ?",
+            (row, one.source, one.table),
+        ).fetchall():
+            bench.done.leave(f"{bench.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")
+
+
+def _apply_carried(bench: Bench, source: str, table: str) -> None:
+    """Do to the legacy table *source* what was done to its carried copy *table*."""
+    connection = bench.connection
+    database, _, name = source.partition(".")
+    columns = stored_columns(connection, "baseline", table)
+    listed = ", ".join(map(quoted, columns))
+    # Cells as JSON, so that 1, 1.0 and '1' are three rows.
+    row = rebuild.row_sql("t", columns)
+    handle = handle_sql(connection, "baseline", table)
+    counted = f"SELECT {row} AS row, count(*) AS n, min({handle}) AS handle FROM"
+    with bench.beside(database):
+        legacy = f"{quoted(database)}.{quoted(name)}"
+        for side, other in (("baseline", bench.target), (bench.target, "baseline")):
+            only = connection.execute(
+                f"SELECT a.row, a.handle, a.n - coalesce(b.n, 0)"
+                f" FROM ({counted} {side}.{quoted(table)} AS t GROUP BY 1) AS a"
+                f" LEFT JOIN ({counted} {other}.{quoted(table)} AS t GROUP BY 1) AS b ON b.row = a.row"
+                " WHERE a.n > coalesce(b.n, 0)"
+            ).fetchall()
+            if side == "baseline" and only:
+                _delete(bench, source, row, [(whole, times) for whole, _, times in only])
+                continue
+            taken = (
+                f"INSERT INTO {legacy} ({listed}) SELECT {listed} FROM {side}.{quoted(table)} AS t"
+                f" WHERE {found_sql(connection, side, table)}"
+            )
+            for whole, first, times in only:
+                alike = f"SELECT {handle} FROM {side}.{quoted(table)} AS t WHERE {row} = ? LIMIT ?"
+                for (one,) in [(first,)] if times == 1 else connection.execute(alike, (whole, times)).fetchall():
+                    if refusal := bench.tried(taken, (one,)):
+                        bench.done.leave(f"{side}.{table}", one, f"{source} refuses it: {refusal}")
+                    else:
+                        bench.done.did(source, "inserted")
+
+
+def _delete(bench: Bench, source: str, row: str, rows: Sequence[tuple[str, int]]) -> None:
+    """Delete so many of the rows that are each of *rows*, found by an index over what they hold."""
+    connection = bench.connection
+    database, _, name = source.partition(".")
+    legacy = f"{quoted(database)}.{quoted(name)}"
+    handle, is_it = handle_sql(connection, database, name), found_sql(connection, database, name)
+    connection.execute(f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t")
+    connection.execute("CREATE INDEX temp.there_row ON there(row)")
+    for whole, times in rows:
+        found = connection.execute(
+            "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
+        ).fetchall()
+        for (one,) in found:
+            deleted = connection.execute(f"DELETE FROM {legacy} AS t WHERE {is_it}", (one,)).rowcount
+            bench.done.did(source, "deleted", deleted)
+    connection.execute("DROP TABLE temp.there")

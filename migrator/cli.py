@@ -6,20 +6,25 @@ stdout is the result, stderr is progress and errors.  ``--json`` prints one obje
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, files, maintenance_cli, options, page, pipeline, report
+from migrator import PIPELINE, files, maintenance_cli, options, page, pipeline, private, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
 
 #: What to do where the system refuses a file or a folder.
 _ABOUT_THE_DISK = "see to it, or make room there and in TMPDIR, then run this again"
 
+#: Signals that end a run, by name, and those that have ended this one.
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+_INTERRUPTED: set[int] = set()
 #: The verbs that are not stages, and the stage before which each is listed; '' is the end.
 _BESIDE = {"specimen": "inventory", "migrate": "cutover", "status": "", "rehearse": "", "report": ""}
 
@@ -175,7 +180,11 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
         migrated = pipeline.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
-    step = "look at what is quarantined in DIR/.migrator/stage; then: migrator cutover --data-dir DIR"
+    where = shlex.quote(str(place.data_dir))
+    step = report.escaped(
+        f"look at the table quarantine of each of the three in {where}/.migrator/stage;"
+        f" then: migrator cutover --data-dir {where}"
+    )
     options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
@@ -257,13 +266,17 @@ for _command in maintenance_cli.COMMANDS:
 
 def main() -> None:
     """Run the command line and exit with the code that the error tree documents."""
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in _ENDING:
         # SIGHUP is not on every system, and stays ignored where nohup says so.
-        if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_DFL:
+        by_default = (signal.SIG_DFL, signal.default_int_handler)
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) in by_default:
             signal.signal(number, _interrupt)
     try:
         cli.main(prog_name="migrator", standalone_mode=False)
     except MigratorError as error:
+        if _INTERRUPTED:
+            # It came while SQLite was calling one of our functions, and SQLite made an error of its own of it.
+            _end_interrupted()
         click.echo(f"migrator: {report.escaped(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -279,11 +292,20 @@ def main() -> None:
         # The same, where SQLite was the one to meet it.
         click.echo(f"migrator: {report.escaped(str(MigratorError(str(error), hint=_ABOUT_THE_DISK)))}", err=True)
         sys.exit(MigratorError.exit_code)
-    except click.Abort:
-        click.echo("migrator: interrupted; run it again", err=True)
-        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        _end_interrupted()
 
 
-def _interrupt(*_: object) -> None:
-    """End as when a person interrupts: else private copies would stay in TMPDIR."""
+def _interrupt(number: int, _: object) -> None:
+    """End as when a person interrupts: else private copies would stay in TMPDIR.  A second signal does not disturb that."""
+    _INTERRUPTED.add(number)
+    for name in _ENDING:
+        if (other := getattr(signal, name, None)) and signal.getsignal(other) is _interrupt:
+            signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _end_interrupted() -> NoReturn:
+    private.tidy()
+    click.echo("migrator: interrupted; run it again", err=True)
+    sys.exit(1)

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from migrator import extra, waivers
 from migrator.errors import UsageError
 from migrator.extra import ExtraIndex
+from migrator.hooks import TIMEOUT_S
 from migrator.waivers import Waiver
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
@@ -36,6 +37,7 @@ class Config:
         code_is_ready: Whether the application's code knows the new tables.
         waivers: Contracts that may be broken for a while.
         hooks: The folder of the programs that are run around a switch; None for none.
+        hooks_timeout_s: Seconds after which one of them is killed.
     """
 
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -47,6 +49,7 @@ class Config:
     code_is_ready: bool = False
     waivers: tuple[Waiver, ...] = ()
     hooks: Path | None = None
+    hooks_timeout_s: int = TIMEOUT_S
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of every decision that a verdict depends on.
@@ -62,6 +65,12 @@ class Config:
             "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
         }
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+
+    def with_constants(self, constants: Mapping[str, str]) -> Config:
+        """Return the same with *constants*, which are those of a plan: ``order_amount_sol`` stands among them."""
+        taken = dict(constants)
+        order_amount_sol = taken.pop("order_amount_sol", self.order_amount_sol)
+        return replace(self, constants=MappingProxyType(taken), order_amount_sol=order_amount_sol)
 
     def fate(self, place: PurePosixPath) -> str:
         """Return what becomes of the file at *place*, '' where nothing is said; it is called as its copy in a snapshot is."""
@@ -112,7 +121,7 @@ def load(path: Path | None) -> Config:
         "decisions.",
         path,
     )
-    hooks = _taken(sections.get("hooks", {}), {"folder": str}, "hooks.", path)
+    hooks = _taken(sections.get("hooks", {}), {"folder": str, "timeout": int}, "hooks.", path)
     fates = sections.get("files", {})
     for place, fate in fates.items():
         if not isinstance(fate, str) or not _FATE.fullmatch(fate):
@@ -126,6 +135,8 @@ def load(path: Path | None) -> Config:
         raise UsageError("constants.wallet_address is no address: letters and digits, at least one", where=path)
     if decisions.get("accept_quarantine", 0) < 0:
         raise UsageError("decisions.accept_quarantine is a number of rows, 0 at least", where=path)
+    if hooks.get("timeout", TIMEOUT_S) < 1:
+        raise UsageError("hooks.timeout is a number of seconds, 1 at least", where=path)
     if decisions.get("order_amount_sol", "position") != "position":
         raise UsageError("decisions.order_amount_sol knows only the value 'position'", where=path)
     return Config(
@@ -138,6 +149,7 @@ def load(path: Path | None) -> Config:
         code_is_ready=decisions.get("code_is_ready", False),
         waivers=waivers.taken(sections.get("waivers", []), path),
         hooks=path.absolute().parent / hooks["folder"] if "folder" in hooks else None,
+        hooks_timeout_s=hooks.get("timeout", TIMEOUT_S),
     )
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from migrator import catalogue, envfile, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
-from migrator.events import Counter
+from migrator.events import PLACE, Counter
 
-#: Where the events of all connections are counted, below the data directory.
-EVENTS = Path(".migrator") / "events.jsonl"
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
+#: What no row is.
+_NO_ROW = object()
 
 
 def connect(
@@ -53,8 +53,34 @@ def connect(
     if synchronous not in (None, "FULL", "NORMAL"):
         raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=name)
     home = Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME).expanduser().absolute()
-    path = home / name
-    recovery.settle(home, timeout)
+    while True:
+        recovery.settle(home, timeout)
+        settled = _stamp(home)
+        try:
+            connection = _opened(home, home / name, synchronous, timeout, options)
+        except Refused:
+            if settled == _stamp(home):
+                raise
+        else:
+            # Whoever has it open is named by a switch, or came after it: then the other set was meant.
+            if settled == _stamp(home):
+                return connection
+            connection.close()
+
+
+def _stamp(home: Path) -> tuple[int, int] | None:
+    """Return what changes when a switch begins or ends."""
+    try:
+        status = (home / ".migrator" / "switch.json").stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _opened(
+    home: Path, path: Path, synchronous: str | None, timeout: float, options: Mapping[str, Any]
+) -> sqlite3.Connection:
+    """Open *path* as the set that is in use wants it."""
     last = switch.read(home)
     consolidated = last is not None and last.consolidated
     if last is not None and envfile.flag(last.env_file) != consolidated:
@@ -71,9 +97,9 @@ def connect(
         return sqlite.as_it_was(path, timeout=timeout, **options)
     durable = synchronous or ("FULL" if target == "core" else "NORMAL")
     # Transactions begin as the standard library begins them, unless the caller has asked for another way.
-    options = {"isolation_level": ""} | options
+    options = {"isolation_level": ""} | dict(options)
     connection = sqlite.application(path, synchronous=durable, timeout=timeout, factory=_Connection, **options)
-    cast("_Connection", connection).counter = _counter(home.resolve() / EVENTS)
+    cast("_Connection", connection).counter = _counter(home.resolve() / PLACE)
     return connection
 
 
@@ -107,6 +133,8 @@ def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
 class _Cursor(sqlite3.Cursor):
     """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
 
+    counter: Counter
+
     execute = _counted(sqlite3.Cursor.execute, event=True)
     executemany = _counted(sqlite3.Cursor.executemany, event=True)
     executescript = _counted(sqlite3.Cursor.executescript, event=True)
@@ -115,10 +143,13 @@ class _Cursor(sqlite3.Cursor):
     fetchall = _counted(sqlite3.Cursor.fetchall, event=False)
     __next__ = _counted(sqlite3.Cursor.__next__, event=False)
 
-    @property
-    def counter(self) -> Counter:
-        """Where its connection counts."""
-        return cast("_Connection", self.connection).counter
+    def __iter__(self) -> Any:
+        """Yield the rows that are left, without a call of Python's for each of them."""
+        try:
+            yield from iter(functools.partial(sqlite3.Cursor.__next__, self), _NO_ROW)
+        except sqlite3.Error:
+            self.counter.failed()
+            raise
 
 
 class _Connection(sqlite3.Connection):
@@ -128,7 +159,10 @@ class _Connection(sqlite3.Connection):
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         """Return a cursor that counts, unless another kind is asked for."""
-        return super().cursor(factory)
+        made = super().cursor(factory)
+        if isinstance(made, _Cursor):
+            made.counter = self.counter
+        return made
 
     def execute(self, *arguments: Any) -> Any:
         """Run a statement on a cursor of its own."""

@@ -47,6 +47,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         env_file=env_file.absolute(),
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
+        constants=plan.constants,
     )
 
 
@@ -59,11 +60,16 @@ def _target(plan: Plan, database: Database) -> str:
 
 
 def unanswered(plan: Plan) -> tuple[str, ...]:
-    """Return the legacy tables that will not answer under their name any more: the application's code has to know."""
-    return tuple(
-        f"{one.source} is {one.into} now"
+    """Return the legacy tables that will not answer under their name, or with their columns: the code has to know."""
+    renamed = [
+        (one, one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower())
         for one in plan.tables
-        if one.into and one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower()
+        if one.into
+    ]
+    return tuple(
+        f"{escaped(one.source)} is {escaped(one.into)} now{'' if other else ', with other columns'}"
+        for one, other in renamed
+        if other or (one.fate is Fate.MAPPED and one.variant != catalogue.SPECIFIED_VARIANT)
     )
 
 
@@ -90,8 +96,8 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
         elif staged.stat().st_nlink > 1:
             found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
-    if wanted.env_file.exists() and not wanted.env_file.is_file():
-        found.append(f"{escaped(wanted.env_file)}: is no regular file; name the application's .env with --env-file")
+    if what := envfile.complaint(wanted.env_file):
+        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}; see to it, or name another with --env-file")
     return found
 
 
@@ -179,6 +185,11 @@ def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
         run=wanted.run,
         executed=False,
         names=switch.shown(wanted),
+        steps=(
+            f"{', '.join(catalogue.TARGETS.values())}: from {escaped(wanted.stage)} to {escaped(wanted.data_dir)}",
+            f"{envfile.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
+            f"the originals go to backup/{wanted.run}/originals",
+        ),
         refusals=tuple(reasons),
         holders=tuple(map(str, holders.holders(name.path for name in wanted.names))),
     )

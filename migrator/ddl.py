@@ -120,7 +120,7 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
             indexes.append(index)
             differences += noted
         elif kinds.get(name) == "virtual":
-            virtual_tables.append(_virtual_table(name, text))
+            virtual_tables.append(virtual_table(name, text))
         else:
             read_table, noted = declared.reconcile_table(_stored_table(connection, schema, name), text)
             tables.append(read_table)
@@ -204,7 +204,12 @@ def _stored_foreign_keys(connection: sqlite3.Connection, schema: str, table: str
     return tuple(sorted(keys, key=repr))
 
 
-def _virtual_table(name: str, sql: str) -> VirtualTable:
+def virtual_table(name: str, sql: str) -> VirtualTable:
+    """Return the virtual table *name* that the statement *sql* declares.
+
+    Raises:
+        DdlError: It declares none.
+    """
     match = _VIRTUAL.search(sql)
     if match is None:
         raise DdlError("the virtual table's declaration cannot be read", where=name)

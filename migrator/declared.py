@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -93,8 +94,12 @@ def normalised(expression: str) -> str:
         return " ".join(expression.split())
 
 
+@lru_cache(maxsize=256)
 def _parse(sql: str) -> tuple[exp.Create | None, str]:
-    """Return the statement as a tree, or None and the reason why sqlglot cannot."""
+    """Return the statement as a tree that nobody changes, or None and the reason why sqlglot cannot.
+
+    A judged database mostly has the very statements of the specification: each text is read once.
+    """
     with _listening() as heard:
         try:
             tree = sqlglot.parse_one(sql, read="sqlite")

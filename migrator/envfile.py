@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from migrator import files
@@ -10,10 +12,12 @@ from migrator.errors import Refused
 
 FLAG = "USE_CONSOLIDATED_DBS"
 
-#: A line that sets the flag, as python-dotenv and shells read it: ``export``, blanks and quotes are allowed.
+#: A line that sets the flag, as python-dotenv and shells read it: ``export``, blanks and quotes are allowed.  Any other
+#: form, such as ``false#x``, is left alone: a line behind it has the last word.
 _LINE = re.compile(
     rb"^(?P<before>[ \t]*(?:export[ \t]+)?" + FLAG.encode() + rb"[ \t]*=[ \t]*)"
-    rb"(?P<quote>['\"]?)(?P<value>[^'\"\r\n#]*?)(?P=quote)(?P<after>[ \t]*(?:#[^\r\n]*)?)(?=\r?$)",
+    rb"(?:(?P<quote>['\"])(?P<quoted>[^'\"\r\n]*)(?P=quote)|(?P<bare>[^\s'\"#;&|]*))"
+    rb"(?P<after>[ \t]*(?:[;&|][^\r\n]*)?|[ \t]+#[^\r\n]*)(?=\r?$)",
     re.MULTILINE,
 )
 
@@ -23,7 +27,7 @@ def flag(path: Path) -> bool:
     if not path.is_file():
         # A FIFO in its place must not make anybody wait.
         return False
-    said = [match["value"].strip().lower() for match in _LINE.finditer(path.read_bytes())]
+    said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(path.read_bytes())]
     return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")
 
 
@@ -31,13 +35,59 @@ def with_flag(content: bytes, *, on: bool) -> bytes:
     """Return the .env *content* with the flag set; every other byte, line ends and quotes included, as it was."""
     value = b"true" if on else b"false"
     changed, times = _LINE.subn(
-        lambda match: match["before"] + match["quote"] + value + match["quote"] + match["after"], content
+        lambda match: match["before"] + (match["quote"] or b"") + value + (match["quote"] or b"") + match["after"],
+        content,
     )
     if times:
         return changed
     newline = b"\r\n" if b"\r\n" in content else b"\n"
     separator = newline if content and not content.endswith(b"\n") else b""
     return content + separator + FLAG.encode() + b"=" + value + newline
+
+
+def complaint(path: Path) -> str:
+    """Return why the flag in the .env at *path* cannot be set, '' if it can; nothing is touched.
+
+    Asked before a switch: after its commit there is no way back but a rollback.
+    """
+    return next(_complaints(path), "")
+
+
+def _complaints(path: Path) -> Iterator[str]:
+    """Yield what is wrong; only the first is asked for, and what follows relies on it."""
+    try:
+        real = path.resolve()
+    except RuntimeError:
+        yield "is a link that leads to itself"
+        return
+    folder = real.parent
+    if not folder.is_dir():
+        yield f"its folder {folder} is not there"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield f"its folder {folder} may not be written to"
+    if not os.path.lexists(real):
+        return
+    if not real.is_file():
+        yield "is no regular file"
+    if not os.access(real, os.R_OK):
+        yield "may not be read"
+    status = real.stat()
+    if os.geteuid() not in (0, status.st_uid):
+        yield f"belongs to user {status.st_uid}; only that user or root can change it and leave it theirs"
+    if os.geteuid() != 0 and status.st_gid not in (os.getegid(), *os.getgroups()):
+        yield f"belongs to group {status.st_gid}; only a member or root can change it and leave it theirs"
+    if _is_mounted(real):
+        yield "is mounted by itself, so that no other file can take its place; mount its folder"
+
+
+def _is_mounted(path: Path) -> bool:
+    """Tell whether *path* is a mount of its own, as containers make of a single file: a rename over it is refused."""
+    mounts = Path("/proc/self/mountinfo")
+    if not mounts.exists():
+        return False
+    # Blanks are written in octal; see proc(5).
+    named = os.fsencode(path).replace(b"\\", rb"\134").replace(b" ", rb"\040").replace(b"\t", rb"\011")
+    return any(line.split(b" ")[4] == named for line in mounts.read_bytes().splitlines())
 
 
 def set_flag(path: Path, *, on: bool) -> None:

@@ -11,7 +11,9 @@ A line is appended in one write, so that processes may share the file, and it ou
 from __future__ import annotations
 
 import atexit
+import errno
 import json
+import math
 import os
 import select
 import threading
@@ -19,8 +21,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+#: Where the events of all connections are counted, below the data directory.
+PLACE = Path(".migrator") / "events.jsonl"
 #: Seconds for which events that held are summed up before they are written; one that failed is written at once.
 SUMMED_S = 1.0
 #: Longest line that is taken for an event, in bytes.
@@ -34,7 +38,7 @@ class Events:
     Attributes:
         ok: Number of events that held.
         failed: Number of events that failed.
-        at: Seconds of the monotonic clock of this boot; None where the line does not say, or is of another boot.
+        at: Seconds of the monotonic clock of this boot, minus infinity if it was before it; None where the line does not say.
     """
 
     ok: int
@@ -100,10 +104,23 @@ class Counter:
 
 
 def _append(path: Path, line: bytes) -> None:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    """Append *line* in one write; a line that a full disk cut short before is ended first, so that it spoils no other.
+
+    Raises:
+        OSError: It is not there, or not the whole of it.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        os.write(descriptor, line)
+        if os.geteuid() == 0:
+            # A look by root must not leave a file that the application cannot append to.
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, "no room for the whole line", str(path))
     finally:
         os.close(descriptor)
 
@@ -122,8 +139,11 @@ def parsed(line: bytes, this_boot: str) -> Events | None:
     # A bool is an int: one event.
     if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
         return None
-    if not isinstance(at, int | float) or said.get("boot") != this_boot:
+    if not isinstance(at, int | float):
         at = None
+    elif said.get("boot") != this_boot:
+        # The clock began anew since: whenever it was, it is over, and must not count as what happens now.
+        at = -math.inf
     return Events(ok=int(ok), failed=int(failed), at=at)
 
 
@@ -139,7 +159,10 @@ class Feed(Protocol):
 
 
 class Tail:
-    """The lines that others append to a file, as they come; one that is not there yet, or was begun anew, is waited for.
+    """The lines that others append to a file, as they come; one that is not there yet is waited for.
+
+    A file that was moved away, as logs are, is read to its end before the one that has taken its name; one that was cut to
+    nothing is read from its beginning.
 
     Args:
         path: The file.
@@ -149,11 +172,15 @@ class Tail:
     def __init__(self, path: Path, *, whole: bool) -> None:
         self._path = path
         self._rest = b""
-        self._position = 0
-        self._inode = -1
+        self._file: BinaryIO | None = None
         if not whole and path.exists():
-            status = path.stat()
-            self._position, self._inode = status.st_size, status.st_ino
+            self._file = path.open("rb")
+            self._file.seek(0, os.SEEK_END)
+
+    def __del__(self) -> None:
+        """Let go of the file, which nobody but this reads."""
+        if self._file is not None:
+            self._file.close()
 
     @property
     def ended(self) -> bool:
@@ -162,19 +189,38 @@ class Tail:
 
     def lines(self) -> Iterator[bytes]:
         """Yield the whole lines that were appended since the last call."""
+        if self._file is None:
+            try:
+                self._file = self._path.open("rb")
+            except FileNotFoundError:
+                return
+        yield from self._appended(self._file)
+        if self._replaced(self._file):
+            # Its writer may have gone on until it opened the new one; the last line may lack its end.
+            yield from self._appended(self._file)
+            self._file.close()
+            if self._rest:
+                yield self._rest
+            self._rest = b""
+            self._file = self._path.open("rb")
+            yield from self._appended(self._file)
+
+    def _appended(self, file: BinaryIO) -> Iterator[bytes]:
+        if os.fstat(file.fileno()).st_size < file.tell():
+            file.seek(0)
+            self._rest = b""
+        while chunk := file.read(1 << 20):
+            *lines, rest = (self._rest + chunk).split(b"\n")
+            # What is too long for an event is no event, however long it gets.
+            self._rest = rest[: _LONGEST + 1]
+            yield from lines
+
+    def _replaced(self, file: BinaryIO) -> bool:
+        """Tell whether another file has the name now."""
         try:
-            file = self._path.open("rb")
+            return not os.path.samestat(os.fstat(file.fileno()), self._path.stat())
         except FileNotFoundError:
-            return
-        with file:
-            status = os.fstat(file.fileno())
-            if status.st_ino != self._inode or status.st_size < self._position:
-                self._inode, self._position, self._rest = status.st_ino, 0, b""
-            file.seek(self._position)
-            while chunk := file.read(1 << 20):
-                self._position += len(chunk)
-                *lines, self._rest = (self._rest + chunk).split(b"\n")
-                yield from lines
+            return False
 
 
 class Pipe:

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sqlite3
 import sys
 import time
@@ -71,20 +72,32 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {"reason": ""}
     try:
         _limit_files(FILE_BYTES + 8 * path.lstat().st_size)
+        _need_room(path, copy)
         sqlite.private_copy(path, copy)
         facts |= _header(copy)
         facts["reason"] = _not_a_database(copy)
         if not facts["reason"]:
             _content(copy, facts, until)
     except SourceError as error:
-        facts["reason"] = error.what
+        facts["reason"] = _companion(path, error.where) + error.what
     except OSError as error:
-        facts["reason"] = _os_reason(error)
+        facts["reason"] = _companion(path, error.filename) + _os_reason(error)
     except MemoryError:
         facts["reason"] = "needs more memory than an examination may use"
     except (sqlite3.Error, UnicodeError) as error:
         facts["reason"] = f"did not finish within {seconds:.0f} s" if time.monotonic() > until else _reason(error, copy)
     return facts
+
+
+def _need_room(path: Path, copy: Path) -> None:
+    """See that there is room for a copy, so that one that cannot be whole does not fill the disk first.
+
+    Raises:
+        OSError: There is not.
+    """
+    needed = sum(sqlite.allocated_bytes(sqlite.beside(path, suffix)) for suffix in ("", *sqlite.COMPANIONS))
+    if needed > shutil.disk_usage(copy.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
@@ -226,6 +239,12 @@ def _reason(error: Exception, copy: Path) -> str:
     if head[24:28] == head[92:96] and size < page * pages and not sqlite.beside(copy, "-wal").exists():
         return f"truncated: {size} bytes, and its header says {pages} pages of {page}"
     return f"damaged: {str(error)[:REASON_CHARACTERS]}"
+
+
+def _companion(path: Path, where: object) -> str:
+    """Return what names the file *where*, if it is not the database *path* but one that belongs to it; else ''."""
+    named = next((suffix for suffix in sqlite.COMPANIONS if where and str(where) == f"{path}{suffix}"), "")
+    return f"its {named}: " if named else ""
 
 
 def _os_reason(error: OSError) -> str:

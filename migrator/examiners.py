@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from migrator.errors import MigratorError
+from migrator.private import private_folder
 
-#: Seconds that every file may take, and seconds more for each MiB of it.
-DEADLINE_S, DEADLINE_S_PER_MIB = 60.0, 0.5
+#: Seconds that every file may take, so that an answer comes within a minute, and seconds more for each MiB of it.
+DEADLINE_S, DEADLINE_S_PER_MIB = 40.0, 0.5
 #: Seconds after the deadline in which a child may end an examination by itself, before it is killed.
 GRACE_S = 2.0
 #: More children than this only wait for the disk.
@@ -60,14 +59,8 @@ def examine(
                 if progress:
                     progress(path)
 
-    try:
-        folder = TemporaryDirectory(prefix="migrator-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise MigratorError(
-            f"no folder for private copies: {error.strerror}", hint="set TMPDIR to a folder with room"
-        ) from None
-    with folder as path:
-        children = [_Child(Path(path) / str(number)) for number in range(count)]
+    with private_folder() as folder:
+        children = [_Child(folder / str(number)) for number in range(count)]
         try:
             with ThreadPoolExecutor(count) as threads:
                 try:

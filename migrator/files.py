@@ -110,6 +110,7 @@ def point(name: Path, to: str) -> None:
     draft = draft_of(name)
     draft.unlink(missing_ok=True)
     draft.symlink_to(to)
+    give_to_owner_of(name.parent, draft)
     replace(draft, name)
 
 
@@ -127,11 +128,13 @@ def remove_drafts(paths: Iterable[Path]) -> None:
 
 
 def give_to_owner_of(original: Path, *paths: Path) -> None:
-    """Give what root wrote, links not followed, to whom *original* belongs to."""
-    if os.geteuid() == 0:
-        status = original.stat()
-        for path in paths:
+    """Give what root wrote, links not followed, to whom *original* belongs to; anybody else gives it to its group."""
+    status = original.stat()
+    for path in paths:
+        if os.geteuid() == 0:
             os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+        elif status.st_gid in os.getgroups():
+            os.chown(path, -1, status.st_gid, follow_symlinks=False)
 
 
 def remove_folder(path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import sqlite3
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -23,6 +22,7 @@ from migrator import catalogue, digest, sqlite
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.plain import escaped
+from migrator.private import private_folder
 from migrator.waivers import CAN_FAIL
 
 #: What stands in the folder of the contracts, and is no part of them.
@@ -162,8 +162,8 @@ def _other_than_judged(evidence: Evidence, present: Present) -> Iterator[str]:
 
 def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
     """Return the content digest of each database, read through a private copy; '' where it cannot be read."""
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        return {name: _digest(path, Path(folder) / f"{number}.db") for number, (name, path) in enumerate(paths.items())}
+    with private_folder() as folder:
+        return {name: _digest(path, folder / f"{number}.db") for number, (name, path) in enumerate(paths.items())}
 
 
 def _digest(path: Path, copy: Path) -> str:

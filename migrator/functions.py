@@ -42,6 +42,7 @@ def register(connection: sqlite3.Connection) -> None:
         ("utc", 2, utc),
         ("utc_of_epoch", 1, utc_of_epoch),
         ("epoch_of_utc", 1, epoch_of_utc),
+        ("local_time", 2, local_time),
         ("cell", 1, cell),
         ("text_cell", 1, text_cell),
         ("cell_of", 2, cell_of),
@@ -99,6 +100,22 @@ def epoch_of_utc(text: object) -> float | None:
     """Return UTC text (as a BLOB) as seconds since 1970, the nearest double, or None where it is no such text."""
     whole = utc(text)
     return None if whole is None else ((datetime.fromisoformat(whole) - _EPOCH) // _MICROSECOND) / 1_000_000
+
+
+def local_time(text: object, offset: str | None) -> str | None:
+    """Return the time *text* (as a BLOB) as a clock at *offset* showed it, ``YYYY-MM-DDTHH:MM:SS[.ffffff]``.
+
+    Where nobody stated an offset it is spelled in UTC and says so: ``+00:00``.  None where it is no time.
+    """
+    whole = utc(text)
+    if whole is None or offset is None:
+        return whole and f"{whole.replace(' ', 'T')}{UTC}"
+    away = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6]))
+    moment = datetime.fromisoformat(whole)
+    try:
+        return (moment - away if offset[0] == "-" else moment + away).isoformat()
+    except OverflowError:
+        return None
 
 
 def cell(value: object) -> str:

@@ -1,13 +1,15 @@
 """Hooks: programs of the owners' own that are run around a switch, such as those that stop and start their bot.
 
 ``before-cutover``, ``after-cutover``, ``before-rollback``, ``after-rollback`` and ``on-failure`` are executables in the
-folder that the configuration names; one that is not there is not missed.  Each gets one JSON object on stdin.
+folder that the configuration names; one that is not there is not missed.  Each gets one JSON object on stdin, and so
+much time: one that hangs must not keep a rollback from happening.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from migrator.plain import escaped
 #: Those that may stop what they stand before.
 BEFORE = ("before-cutover", "before-rollback")
 NAMES = (*BEFORE, "after-cutover", "after-rollback", "on-failure")
+#: Seconds after which a hook is killed.
+TIMEOUT_S = 300
 
 
 def find(folder: Path | None, name: str) -> Path | None:
@@ -34,6 +38,8 @@ def find(folder: Path | None, name: str) -> Path | None:
     path = folder / name
     if not os.path.lexists(path):
         return None
+    if not path.exists():
+        raise Refused("is a link to nothing", where=escaped(path), hint="mend it, or take it away")
     for checked in (folder, path):
         status = checked.stat()
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or status.st_uid not in (0, os.geteuid()):
@@ -45,24 +51,53 @@ def find(folder: Path | None, name: str) -> Path | None:
     return path
 
 
-def run(folder: Path | None, name: str, said: Mapping[str, object]) -> str:
+def look(folder: Path | None, kind: str) -> None:
+    """See that each hook around the switch *kind* can be run if it is there: after the switch it is too late to refuse.
+
+    Raises:
+        Refused: One cannot.
+    """
+    for name in (f"before-{kind}", f"after-{kind}", "on-failure"):
+        find(folder, name)
+
+
+def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: float = TIMEOUT_S) -> str:
     """Run the hook *name* with *said* as JSON on its stdin; return a sentence if it failed, else ''.
+
+    One that does not end within *timeout_s* seconds has failed; it and what it started are killed.
 
     Raises:
         Refused: A hook that stands before something failed: what it stands before must not happen.
     """
-    path = find(folder, name)
+    try:
+        path = find(folder, name)
+    except Refused as error:
+        if name in BEFORE:
+            raise
+        return str(error)
     if path is None:
         return ""
     told = json.dumps({"hook": name, **said}).encode() + b"\n"
-    try:
-        # Its output belongs to the operator: it goes where ours goes, but stdout is for our result alone.
-        code = subprocess.run([path], input=told, stdout=2, check=False).returncode  # noqa: S603 - the owners' own
-    except OSError as error:
-        code = -1
-        sentence = f"the hook {name} could not be run ({error.strerror})"
-    else:
-        sentence = f"the hook {name} ended with {code}"
+    code, sentence = _ended(path, told, timeout_s)
     if code and name in BEFORE:
         raise Refused(sentence, where=escaped(path), hint="nothing was switched; see to it, then run this again")
     return sentence if code else ""
+
+
+def _ended(path: Path, told: bytes, timeout_s: float) -> tuple[int, str]:
+    """Run the program *path*; return its exit code, and a sentence about it."""
+    try:
+        # Its output belongs to the operator: it goes where ours goes, but stdout is for our result alone.
+        hook = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=2, start_new_session=True)  # noqa: S603 - the owners' own
+    except OSError as error:
+        return -1, f"the hook {path.name} could not be run ({error.strerror})"
+    with hook:
+        try:
+            hook.communicate(told, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(hook.pid, signal.SIGKILL)
+            return -1, f"the hook {path.name} did not end within {timeout_s:g} s and was killed"
+        except BaseException:
+            os.killpg(hook.pid, signal.SIGKILL)
+            raise
+    return hook.returncode, f"the hook {path.name} ended with {hook.returncode}"

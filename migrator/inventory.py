@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator import catalogue, examiners, recognise, walk
+from migrator import catalogue, examiners, recognise, sqlite, walk
 from migrator.errors import UsageError
 from migrator.plain import escaped
 from migrator.recognise import FoundTable, Identity
@@ -41,7 +41,7 @@ def inventory(
         data_dir: The folder that holds the databases.
         include: Databases outside of it, known by their base names.
         progress: Called with the place of each file that was examined.
-        deadline_s: Seconds for each file, beside what its size allows; then it is unreadable.
+        deadline_s: Seconds for each file, beside what its size on disk allows; then it is unreadable.
 
     Raises:
         UsageError: The folder or an included file is not there.
@@ -50,7 +50,11 @@ def inventory(
     found = walk.walk(root, [_included(path) for path in include])
     by_path = {database.path: database for database in found.databases}
     answers = examiners.examine(
-        {path: database.size_bytes or 0 for path, database in by_path.items() if database.verdict is Verdict.UNKNOWN},
+        {
+            path: sqlite.allocated_bytes(path)
+            for path, database in by_path.items()
+            if database.verdict is Verdict.UNKNOWN
+        },
         deadline_s=deadline_s,
         progress=(lambda path: progress(by_path[path].place)) if progress else None,
     )

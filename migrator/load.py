@@ -114,7 +114,7 @@ def _load_at_once(
         connection.execute(
             f"INSERT INTO {target}.{quoted(source.table)} ({names}) SELECT {names} FROM ({source.forward})"
             f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
-            {name: constants.get(name) for name in source.constants},
+            source.given(constants),
         )
         # References are not enforced while loading.
         refused = connection.execute(f"PRAGMA {target}.foreign_key_check({quoted(source.table)})").fetchone()
@@ -129,7 +129,7 @@ def _load_at_once(
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT :source, legacy_key, :table,"
         f" {quoted(key)} FROM ({source.forward}) WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
-        {name: constants.get(name) for name in source.constants} | {"source": source.source, "table": source.table},
+        source.given(constants) | {"source": source.source, "table": source.table},
     )
     _quarantine_without_key(connection, target, source)
     return True
@@ -172,7 +172,7 @@ def _run_forward(
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
         + ("" if source.stub else f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}"),
         # The plan has refused rows that need a constant which is not given; without rows it does not matter.
-        {name: constants.get(name) for name in source.constants},
+        source.given(constants),
     )
 
 

@@ -9,19 +9,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import connector, envfile, files, hooks, pipeline, rehearsal, switch
+from migrator import envfile, files, hooks, pipeline, rehearsal, switch
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
-from migrator.events import Feed, Tail
+from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
 from migrator.plain import plain
+from migrator.private import private_folder
 from migrator.rate import Limits, Watched
 from migrator.rehearsal import Rehearsed
 from migrator.switch import Switched
@@ -66,23 +66,33 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
     )
 
 
-def _with_hooks(deed: Callable[..., Switched], place: Place, config: Config, *, execute: bool) -> Switched:
-    """Do *deed* between the hooks before and after it; those that have a database open may be stopped by the first."""
+def _with_hooks(
+    deed: Callable[..., Switched], place: Place, config: Config, *, execute: bool, patience: bool = False
+) -> Switched:
+    """Do *deed* between the hooks before and after it; those that have a database open may be stopped by the first.
+
+    With *patience* the deed itself waits for them, and is tried even without a hook that stops them.
+    """
     foreseen = deed(execute=False)
     before = hooks.find(config.hooks, f"before-{foreseen.kind}")
-    if not execute or foreseen.refusals or (foreseen.holders and before is None):
+    if not execute or foreseen.refusals or (foreseen.holders and before is None and not patience):
         return foreseen
+    hooks.look(config.hooks, foreseen.kind)
     said = {"verb": foreseen.kind, "run": foreseen.run, "data_dir": str(place.data_dir)}
-    hooks.run(config.hooks, f"before-{foreseen.kind}", said)
+
+    def run(name: str, more: Mapping[str, object]) -> str:
+        return hooks.run(config.hooks, name, {**said, **more}, config.hooks_timeout_s)
+
+    run(f"before-{foreseen.kind}", {})
     try:
         done = deed(execute=True)
     except BaseException as error:
-        hooks.run(config.hooks, "on-failure", said | {"error": str(error) or type(error).__name__})
+        run("on-failure", {"error": str(error) or type(error).__name__})
         raise
     if not done.executed:
-        hooks.run(config.hooks, "on-failure", said | {"error": "; ".join((*done.refusals, *done.holders))})
+        run("on-failure", {"error": "; ".join((*done.refusals, *done.holders))})
         return done
-    failed = hooks.run(config.hooks, f"after-{done.kind}", said | plain(done))
+    failed = run(f"after-{done.kind}", plain(done))
     return replace(done, findings=(*done.findings, failed)) if failed else done
 
 
@@ -114,14 +124,15 @@ def monitor(
     last = switch.read(place.data_dir)
     if last is None or not last.consolidated:
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
-    latch = last.root / "monitor.json"
+    latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
     changed = pipeline.changed_originals(place, last)
     watched = monitors.monitor(
         limits,
-        feed or Tail(last.data_dir / connector.EVENTS, whole=True),
+        feed or Tail(last.data_dir / PLACE, whole=True),
         [last.originals / name.place for name in last.names],
+        names={name.path: last.installed(name.target) for name in last.names},
         until=until,
         tell=lambda seen: tell(replace(seen, late=tuple(dict.fromkeys((*changed, *seen.late))))),
     )
@@ -133,26 +144,44 @@ def monitor(
 
 
 def _insist(place: Place, config: Config, patience_s: float) -> Switched:
-    """Go back, and wait a while for those who have a database open.
+    """Go back, and wait a while for those who have a database open; the hooks are run once, around all of it.
 
     Raises:
+        Refused: Somebody else went back meanwhile.
         RollbackFailed: They do not let go of it, or a step failed.
     """
     give_up = time.monotonic() + patience_s
-    while True:
-        try:
-            done = rollback(place, config, execute=True)
-        except Refused as error:
-            against = str(error)
-        else:
-            if done.executed:
+
+    def deed(*, execute: bool) -> Switched:
+        while True:
+            try:
+                done = pipeline.rollback(place, config, execute=execute)
+            except Refused as error:
+                refusal = _unless_gone_back(place, error)
+                done = Switched(kind=switch.ROLLBACK, run="", executed=False, names={}, refusals=(refusal,))
+            if not execute or done.executed or time.monotonic() >= give_up:
                 return done
-            against = "; ".join((*done.refusals, *done.holders))
-        if time.monotonic() >= give_up:
-            raise RollbackFailed(
-                against, where=place.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
-            )
-        time.sleep(_RETRY_S)
+            time.sleep(_RETRY_S)
+
+    try:
+        done = _with_hooks(deed, place, config, execute=True, patience=True)
+    except Refused as error:
+        against = _unless_gone_back(place, error)
+    else:
+        if done.executed:
+            return done
+        against = "; ".join((*done.refusals, *done.holders))
+    raise RollbackFailed(
+        against, where=place.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
+    )
+
+
+def _unless_gone_back(place: Place, error: Refused) -> str:
+    """Return what *error* says, unless the legacy set is in use again: then raise it."""
+    last = switch.read(place.data_dir)
+    if last is None or not last.consolidated:
+        raise error
+    return str(error)
 
 
 def rehearse(
@@ -181,8 +210,8 @@ def rehearse(
         MigratorError: A stage failed.
     """
     pipeline.need_contracts("migrator rehearse")
-    with tempfile.TemporaryDirectory(prefix="migrator-rehearsal-") as folder:
-        scratch, env_file = Path(folder) / "data", Path(folder) / ".env"
+    with private_folder("migrator-rehearsal-") as folder:
+        scratch, env_file = folder / "data", folder / ".env"
         if data_dir is None:
             made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
             command = [sys.executable, "-P", "-m", "contracts.specimens", *made]

@@ -19,6 +19,7 @@ from migrator.errors import MigratorError, Refused
 from migrator.events import Feed, Pipe, Tail
 from migrator.plain import escaped
 from migrator.rate import Limits, Watched, false_alarm
+from migrator.switch import Switched
 
 #: The exit code that says that the monitor went back.
 ROLLED_BACK = 4
@@ -70,6 +71,8 @@ def rehearse(
     Migrate, cut over, write, let statements fail until the monitor rolls back by itself, compare.
     """
     configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
+    if data_dir is not None:
+        options.settle(pipeline.Place(data_dir.expanduser()))
     with options.progress(quiet=quiet) as progress:
         rehearsed = maintenance.rehearse(
             data_dir and data_dir.expanduser(), include, configured, run=shlex.split(run or ""), progress=progress
@@ -111,8 +114,7 @@ def cutover(
         again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
     )
     options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals or switched.holders:
-        sys.exit(Refused.exit_code)
+    _refuse(switched, quiet=quiet)
 
 
 @click.command()
@@ -193,7 +195,7 @@ def monitor(
     options.show("monitor", watched, report.watch_text(watched), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
-    if watched.late:
+    if watched.late or watched.strayed:
         sys.exit(MigratorError.exit_code)
 
 
@@ -208,10 +210,18 @@ def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, 
     place, configuration = options.place(data_dir, (), config)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
-    if switched.refusals or switched.holders:
-        sys.exit(Refused.exit_code)
-    if switched.residue:
+    _refuse(switched, quiet=quiet)
+    if switched.residue or switched.aside:
         sys.exit(MigratorError.exit_code)
+
+
+def _refuse(switched: Switched, *, quiet: bool) -> None:
+    """End with what speaks against the switch, if something does: where no table says it, on stderr."""
+    against = (*switched.refusals, *switched.holders)
+    if against:
+        if quiet:
+            _loudly("; ".join(against))
+        sys.exit(Refused.exit_code)
 
 
 def _loudly(sentence: str) -> None:
@@ -248,9 +258,7 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
 
         def tell(watched: Watched) -> None:
             now = time.monotonic()
-            for path in sorted(set(watched.late) - told):
-                told.add(path)
-                _loudly(f"ALARM: {escaped(path)} was written to after the cutover; find out who still uses it")
+            _sound(watched, told)
             if line is not None:
                 line.update(report.watch_line(watched))
             elif not quiet and late(now, "line", _LINE_S):
@@ -261,6 +269,18 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
                 _loudly(f"ROLLING BACK: {report.watch_line(watched)}")
 
         yield tell
+
+
+def _sound(watched: Watched, told: set[str]) -> None:
+    """Say what a person has to look at now, one sentence each, unless it was *told* before."""
+    alarms = [f"{escaped(path)} was written to after the cutover; find out who still uses it" for path in watched.late]
+    alarms += [
+        f"{escaped(path)} leads to the consolidated set no more; find out who replaced it" for path in watched.strayed
+    ]
+    for alarm in alarms:
+        if alarm not in told:
+            _loudly(f"ALARM: {alarm}")
+    told.update(alarms)
 
 
 @contextmanager

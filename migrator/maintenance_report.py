@@ -18,7 +18,8 @@ def switch_table(switched: Switched) -> RenderableType:
     table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
     for place, consolidated in switched.names.items():
         table.add_row(escaped(place), f"a link to {consolidated}")
-    lines = [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
+    lines = [*switched.steps]
+    lines += [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
     lines += [f"- {finding}" for finding in switched.findings]
     for source, counts in switched.written.items():
         lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
@@ -26,6 +27,7 @@ def switch_table(switched: Switched) -> RenderableType:
         lines.append(f"residue: {rows:,} rows of {escaped(name)} that no legacy table can hold")
     if switched.residue:
         lines.append(f"residue: backup/{switched.run}/rolled-back/residue.db")
+    lines += [f"kept aside: {escaped(path)}, made under a legacy name since the cutover" for path in switched.aside]
     if switched.executed:
         lines.append(
             f"{switched.kind} of run {switched.run} is done; writers were held up for {switched.blocked_s:.2f} s"
@@ -49,6 +51,7 @@ def watch_text(watched: Watched) -> RenderableType:
     if watched.unread:
         lines.append(f"- {watched.unread:,} lines speak of no event")
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]
+    lines += [f"- {escaped(path)} does not lead to the consolidated set" for path in watched.strayed]
     if watched.rolled_back is None:
         lines.append("the limit was not passed; the consolidated set is in use")
         return Text("\n".join(lines))
@@ -66,6 +69,7 @@ def prometheus_text(watched: Watched) -> str:
         "migrator_error_ratio": watched.rate,
         "migrator_limit_passed": int(watched.fired),
         "migrator_late_writes": len(watched.late),
+        "migrator_strayed_names": len(watched.strayed),
     }
     lines: list[str] = []
     for name, value in values.items():

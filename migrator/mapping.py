@@ -99,8 +99,12 @@ class TableMapping:
 
     @property
     def constants(self) -> frozenset[str]:
-        """The constants of the configuration that the forward SELECT asks for."""
-        return frozenset(re.findall(r"(?<!:):([a-z]\w*)", self.forward))
+        """The constants of the configuration that its SELECTs ask for."""
+        return frozenset(re.findall(r"(?<!:):([a-z]\w*)", f"{self.forward}\n{self.back}"))
+
+    def given(self, constants: Mapping[str, str]) -> dict[str, str | None]:
+        """Return the parameters of its SELECTs: each constant, None where the owners gave none."""
+        return {name: constants.get(name) for name in self.constants}
 
 
 @cache

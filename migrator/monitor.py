@@ -1,13 +1,15 @@
 """Monitor: watches what the application's statements come to, and says when it is time to go back.
 
-Beside that the originals are watched: nobody should write to them any more.
+Beside that the originals are watched, which nobody should write to any more, and the legacy names, which should lead to
+the consolidated set: code that replaces its file whole, or a restored copy, makes one of them a file of its own.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from migrator import events, sqlite
 from migrator.events import Feed
@@ -22,6 +24,7 @@ def monitor(
     feed: Feed,
     originals: Sequence[Path],
     *,
+    names: Mapping[Path, Path] = MappingProxyType({}),
     until: Callable[[float], bool] = lambda _: False,
     tell: Callable[[Watched], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -33,6 +36,7 @@ def monitor(
         limits: When to go back.
         feed: Where the events come from.
         originals: Files that nobody may write to any more.
+        names: Legacy name -> the file that it has to lead to.
         until: Is asked after every look.
         tell: Is told what was seen, after every look.
         clock: Seconds of the monotonic clock.
@@ -64,6 +68,7 @@ def monitor(
             unread=unread,
             fired=window.fires,
             late=tuple(str(path) for path, stamp in before.items() if _stamp(path) != stamp),
+            strayed=tuple(str(path) for path, leads_to in names.items() if not _leads_to(path, leads_to)),
         )
         try:
             tell(watched)
@@ -73,6 +78,11 @@ def monitor(
         except KeyboardInterrupt:
             # Whoever ends the watch ends nothing else.
             return watched
+
+
+def _leads_to(path: Path, file: Path) -> bool:
+    """Tell whether the name *path* is one of *file*."""
+    return path.exists() and file.exists() and path.samefile(file)
 
 
 def _stamp(path: Path) -> tuple[object, ...]:

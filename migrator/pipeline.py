@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
 from migrator.place import Place
+from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
 from migrator.verify import broken_in, need_contracts, verify
@@ -71,9 +71,9 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
     planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
     if not count or planned.refusals:
         return planned
-    with tempfile.TemporaryDirectory(prefix="migrator-") as folder:
-        snapshot = backups.private(planned, Path(folder) / "snapshot", read_back=inventory)
-        built = builds.build(planned, snapshot, Path(folder) / "stage")
+    with private_folder() as folder:
+        snapshot = backups.private(planned, folder / "snapshot", read_back=inventory)
+        built = builds.build(planned, snapshot, folder / "stage")
     refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
     return replace(planned, quarantine=MappingProxyType(refused))
 
@@ -111,7 +111,8 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
     snapshot = backups.newest(place.backups)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    if not (place.stage / builds.FINISHED).exists():
+    staged = [place.stage / name for name in (builds.FINISHED, *catalogue.TARGETS.values())]
+    if not all(path.exists() for path in staged):
         raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
     return _judge(snapshot, place, config)
 
@@ -290,7 +291,7 @@ def cutover(
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    with locked(place.data_dir) if execute else contextlib.nullcontext():
+    with _alone(place, execute=execute):
         if execute and again is not None:
             again()
             tell("snapshot, build and verify are done again")
@@ -304,9 +305,23 @@ def cutover(
             reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
         reasons = [reason for reason in reasons if reason]
         found = cutovers.foreseen(wanted, reasons)
+        if not config.code_is_ready:
+            found = replace(found, findings=cutovers.unanswered(planned))
         if reasons or found.holders or not execute:
             return found
         return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell)
+
+
+@contextlib.contextmanager
+def _alone(place: Place, *, execute: bool) -> Iterator[None]:
+    """Let no other migrator work in *place* meanwhile, where something is done; what one has left behind is ended first.
+
+    Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
+    """
+    with locked(place.data_dir) if execute else contextlib.nullcontext():
+        if execute:
+            recovery.recover(place.data_dir)
+        yield
 
 
 def _unready(planned: Plan, config: Config) -> str:
@@ -315,7 +330,7 @@ def _unready(planned: Plan, config: Config) -> str:
     if not silent or config.code_is_ready:
         return ""
     return (
-        f"{len(silent):,} legacy tables will not answer under their name ({silent[0]}, ...); "
+        f"{len(silent):,} legacy tables will not answer under their name or with their columns ({silent[0]}, ...); "
         "say [decisions] code_is_ready = true once the code knows the new ones"
     )
 
@@ -352,27 +367,32 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    last = switch.read(place.data_dir)
-    if last is None or not last.consolidated:
-        raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
-    found = rollbacks.foreseen(last)
-    if found.refusals or found.holders or not execute:
-        return found
-
-    def again(folder: Path) -> Mapping[str, Path]:
-        found = inventory(folder)
-        planned = plans.plan(found, config, disk=folder)
-        plans.refuse(planned)
-        copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
-        stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
-        return {target: stage / name for target, name in catalogue.TARGETS.items()}
-
-    with locked(place.data_dir):
+    with _alone(place, execute=execute):
+        last = switch.read(place.data_dir)
+        if last is None or not last.consolidated:
+            raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
+        found = rollbacks.foreseen(last)
+        if found.refusals or found.holders or not execute:
+            return found
+        # What the set was built with counts; a constant that nobody needed then may have been given since.
+        last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
         try:
-            return rollbacks.rollback(last, again, tell=tell)
+            return rollbacks.rollback(last, lambda folder: _built_again(config, last, folder), tell=tell)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
             raise RollbackFailed(
                 str(error), where=place.data_dir, hint="the consolidated set is still in use"
             ) from error
+
+
+def _built_again(config: Config, last: Switch, folder: Path) -> Mapping[str, Path]:
+    """Build the consolidated set of the legacy copies in *folder* as that of *last* was built: target -> path."""
+    found = inventory(folder)
+    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
+    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
+    planned = plans.plan(found, config.with_constants(stand_ins | dict(last.constants)), disk=folder)
+    plans.refuse(planned)
+    copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+    stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
+    return {target: stage / name for target, name in catalogue.TARGETS.items()}

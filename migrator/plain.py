@@ -9,10 +9,18 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+#: As much of a name or a sentence is shown, and so much of that from its end, where it says what to do.
+LONGEST, _TAIL = 1_500, 500
+
 
 def escaped(name: object) -> str:
-    """Return *name* as a terminal may show it: odd bytes, control and invisible characters as escapes, all on one line."""
+    """Return *name* as a terminal may show it: odd bytes, control and invisible characters as escapes, all on one line.
+
+    Of more than :data:`LONGEST` characters the middle is left out: a name may have a million.
+    """
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if len(text) > LONGEST:
+        text = f"{text[: -_TAIL + LONGEST]} [{len(text) - LONGEST:,} characters] {text[-_TAIL:]}"
     return "".join(
         character if character == " " or unicodedata.category(character)[0] not in "CZ" else _escape(character)
         for character in text

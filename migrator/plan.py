@@ -57,7 +57,11 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
                 else []
             ),
         ),
-        findings=(*inventory.findings, *_findings(inventory, config)),
+        findings=(
+            *inventory.findings,
+            *_findings(inventory, config),
+            *_constants_to_come(mapped, tables, config),
+        ),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
     )
 
@@ -182,6 +186,22 @@ def _missing_constants(mapped: Sequence[TableMapping], tables: Sequence[PlannedT
     }
     for name, source in sorted(wanted.items()):
         yield f"{source} has rows that need the constant {name}; give it in the configuration under [constants]"
+
+
+def _constants_to_come(mapped: Sequence[TableMapping], tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
+    """Yield a sentence for each constant that no row needs yet: going back builds once more, with what came since."""
+    rows = {table.source: table.rows or 0 for table in tables}
+    empty = {
+        name: one.source
+        for one in mapped
+        for name in one.constants - {"order_amount_sol"}
+        if not rows.get(one.source) and not one.stub and name not in config.constants
+    }
+    for name, source in sorted(empty.items()):
+        yield (
+            f"{source} is empty, so no row needs the constant {name} yet; rows that are written after a cutover do, "
+            "and without it a rollback is refused: give it before"
+        )
 
 
 def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:

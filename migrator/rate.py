@@ -49,6 +49,7 @@ class Watched:
         unread: Lines that speak of no event.
         fired: Whether it is time to go back.
         late: Originals that somebody wrote to after they were moved away.
+        strayed: Legacy names that no longer lead to the consolidated set.
         rolled_back: What the rollback did; None without one.
     """
 
@@ -61,6 +62,7 @@ class Watched:
     unread: int = 0
     fired: bool = False
     late: tuple[str, ...] = ()
+    strayed: tuple[str, ...] = ()
     rolled_back: Switched | None = None
 
 

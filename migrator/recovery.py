@@ -9,9 +9,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
-from migrator import envfile, files, held, sqlite, switch
+from migrator import envfile, events, files, held, sqlite, switch
 from migrator.lock import locked
 from migrator.switch import Switch
 
@@ -85,7 +86,9 @@ def _sync_what_was_done(found: Switch) -> None:
     paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
     folders |= {str(path.parent) for path in paths}
     for folder in sorted(folders | {str(found.data_dir)}):
-        files.sync_folder(Path(folder))
+        # A backup that somebody has moved away must not keep the switch from its end.
+        if Path(folder).is_dir():
+            files.sync_folder(Path(folder))
 
 
 def undo_cutover(wanted: Switch) -> None:
@@ -107,8 +110,15 @@ def undo_cutover(wanted: Switch) -> None:
 
 
 def finish_cutover(wanted: Switch) -> None:
-    """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup."""
+    """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup.
+
+    What an earlier cutover of the same run left is put out of the way: its residue is kept, its errors do not count.
+    """
     envfile.set_flag(wanted.env_file, on=True)
+    if wanted.left_behind.exists():
+        files.replace(wanted.left_behind, _free(wanted.left_behind))
+    files.remove(wanted.latch)
+    files.remove(wanted.data_dir / events.PLACE)
     switch.flatten(wanted)
     for name in wanted.names:
         kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
@@ -125,6 +135,7 @@ def finish_cutover(wanted: Switch) -> None:
 def undo_rollback(wanted: Switch) -> None:
     """Go back to before a rollback that has not committed: the names as specified, the flag as it was."""
     switch.flatten(wanted)
+    switch.take_from_aside(wanted)
     files.remove_folder(wanted.tree(switch.ROLLED_BACK))
     files.remove_folder(wanted.scratch)
     envfile.set_flag(wanted.env_file, on=True)
@@ -149,6 +160,11 @@ def finish_rollback(wanted: Switch) -> None:
 def _remove_drafts(wanted: Switch) -> None:
     """Remove what a step that was cut short has left: a link that leads nowhere, a copy of the .env with its secrets."""
     files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
+
+
+def _free(folder: Path) -> Path:
+    """Return the first name with a number after it that nothing has."""
+    return next(one for number in count(1) if not (one := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
 def back_to_wal(wanted: Switch) -> None:

@@ -199,6 +199,10 @@ def build_table(built: Built) -> RenderableType:
         if target.quarantined:
             reasons = ", ".join(f"{rows:,} by {escaped(broken)}" for broken, rows in target.quarantined.items())
             lines.append(Text(f"- {target.table} refuses {reasons}"))
+    if stubs := ", ".join(f"{one.table} {one.stubs:,}" for one in built.targets if one.stubs):
+        lines.append(
+            Text(f"- rows out that no legacy row stands behind (specified defaults, unrecorded parents): {stubs}")
+        )
     history = {one.table: one.quarantined.get("UNIQUE token_address", 0) for one in built.targets}.get(
         "core.positions", 0
     )

@@ -2,25 +2,29 @@
 
 Method: the legacy copies that :mod:`migrator.carryback` wrote are migrated once more.  A row that is new or changed
 since the cutover has to come out of that as it is in use now, up to the ids that a build assigns; one that does not is
-residue.  Rows that nobody touched have to come out at all, and deleted ones must not.
+residue, and so is one that does not come out at all.  Deleted rows must not come out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite
-from migrator.carryback import CarriedBack
+from migrator.bench import CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
-#: The column of JSON in which mappings keep what has no column.
-_SPARE = "metadata"
+#: The columns of JSON in which mappings keep what has no column.
+_SPARE = ("metadata", "context")
 _CHANGED = "the legacy table holds only a part of it"
+_REFUSED = "the legacy table has it, and another migration would refuse it"
+#: A default that can be compared with, and runs nothing.
+_LITERAL = re.compile(r"[-+]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL", re.IGNORECASE)
 
 
 def keep(
@@ -40,25 +44,21 @@ def keep(
         into: The residue; each table is called ``<database>_<table>`` and says why in its first column.
 
     Raises:
-        MigratorError: A row that nobody touched is not in the legacy copies, or a deleted one is.
+        MigratorError: A deleted row is in the legacy copies.
     """
     counts: dict[str, int] = {}
     sqlite.create(into).close()
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target], again[target], into) as connection:
+            left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
             for table in mapping.in_order(target):
-                name = f"{target}.{table}"
-                left = done.left.get(name, {}) | {
-                    key: done.left.get(name, {}).get(key, why) for key, why in _differing(connection, target, table)
-                }
-                _nothing_lost(connection, target, table, left)
-                if left:
-                    key = mapping.target_key(ddl.target(target), table)
-                    counts[name] = _kept(connection, target, table, key, left)
-            specified = {f"{target}.{table}" for table in mapping.in_order(target)}
-            for name, left in done.left.items():
-                if name.startswith(f"{target}.") and name not in specified:
-                    counts[name] = _kept(connection, target, name.partition(".")[2], "rowid", left)
+                _nothing_comes_back(connection, target, table)
+                for handle, why in (*_differing(connection, target, table), *_lost(connection, target, table)):
+                    left.setdefault(table, {}).setdefault(handle, why)
+            for table, handle, why in _in_new_columns(connection, target):
+                left.setdefault(table, {}).setdefault(handle, why)
+            for table, rows in left.items():
+                counts[f"{target}.{table}"] = _kept(connection, target, table, rows)
             for name in done.strangers:
                 if name.startswith(f"{target}."):
                     counts[name] = _kept_whole(connection, target, name.partition(".")[2])
@@ -81,7 +81,7 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
 
 
 def _differing(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
-    """Yield key and reason of each row that is new or changed and does not come out of another migration as it is."""
+    """Yield handle and reason of each row that is new or changed and does not come out of another migration as it is."""
     schema = ddl.target(target)
     key = mapping.target_key(schema, table)
     columns = [column for column in mapping.target_columns(schema, table) if column != "rowid"]
@@ -92,31 +92,40 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         for reference in one.foreign_keys
     }
     # An assigned id may come out as another one; a kept one is the lineage's key, which is compared anyway.
-    plain = [column for column in columns if column not in references and column not in (key, _SPARE)]
+    plain = [column for column in columns if column not in references and column not in (key, *_SPARE)]
     touched = rebuild.differ_sql("w", "b", columns)
     same = [f"NOT {rebuild.differ_sql('w', 'f', plain)}"] if plain else []
-    same += [f"{_said('w')} IS {_said('f')}"] if _SPARE in columns else []
+    # A new row that says nothing there has lost nothing, whatever the legacy table's own columns say instead.
+    same += [
+        f"({_said('w', column)} IS {_said('f', column)} OR (b.{key} IS NULL AND {_said('w', column)} IS NULL))"
+        for column in _SPARE
+        if column in columns
+    ]
     same += [_same_parent(target, column, parent) for column, parent in references.items()]
     name = quoted(table)
+    # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
     yield from connection.execute(
-        f"SELECT w.{key}, ? FROM {target}.{name} AS w LEFT JOIN baseline.{name} AS b ON b.{key} = w.{key}"
+        f"SELECT w.rowid, ? FROM {target}.{name} AS w LEFT JOIN baseline.{name} AS b ON b.{key} = w.{key}"
         f" WHERE (b.{key} IS NULL OR {touched}) AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS l"
         f" JOIN again.lineage AS m ON m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target"
         f" JOIN again.{name} AS f ON f.{key} = m.target_id"
-        f" WHERE l.target = ? AND l.target_id = w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
+        f" WHERE l.target = ? AND l.target_id = +w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
         (_CHANGED, table),
     ).fetchall()
 
 
-def _said(row: str) -> str:
+def _said(row: str, name: str) -> str:
     """Return SQL for what the JSON of *row* says, whatever its white space; an empty object says nothing, as NULL does."""
-    column = f"{row}.{quoted(_SPARE)}"
-    return f"CASE WHEN json_valid({column}) THEN nullif(json({column}), '{{}}') ELSE {column} END"
+    column = f"{row}.{quoted(name)}"
+    # SQLite reads JSON up to a NUL, and what comes after it would not be compared.
+    whole = f"instr(CAST({column} AS BLOB), x'00') = 0 AND json_valid({column})"
+    return f"CASE WHEN {whole} THEN nullif(json({column}), '{{}}') ELSE {column} END"
 
 
 def _same_parent(target: str, column: str, parent: str) -> str:
     """Return SQL that is true where both rows refer to what became of the same legacy row."""
-    ours, theirs = f"w.{quoted(column)}", f"f.{quoted(column)}"
+    # Without the plus the column's affinity would keep SQLite from the index of the untyped target_id.
+    ours, theirs = f"+w.{quoted(column)}", f"+f.{quoted(column)}"
     return (
         f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
         f" ON y.source = x.source AND y.legacy_key IS x.legacy_key AND y.target = x.target"
@@ -124,45 +133,77 @@ def _same_parent(target: str, column: str, parent: str) -> str:
     )
 
 
-def _nothing_lost(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> None:
-    """See that every row in use comes out of another migration, and no deleted one does."""
+#: What another migration makes of the legacy row that stands behind the lineage ``l``.
+_AGAIN = (
+    "SELECT 1 FROM again.lineage AS m WHERE m.source = l.source AND m.legacy_key IS l.legacy_key"
+    " AND m.target = l.target AND m.target_id IS NOT NULL"
+)
+
+
+def _lost(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
+    """Yield handle and reason of each row, touched or not, that does not come out of another migration at all."""
     key = mapping.target_key(ddl.target(target), table)
-    name = quoted(table)
-    again = (
-        "SELECT 1 FROM again.lineage AS m WHERE m.source = l.source AND m.legacy_key IS l.legacy_key"
-        " AND m.target = l.target AND m.target_id IS NOT NULL"
-    )
-    missing = connection.execute(
-        f"SELECT w.{key} FROM {target}.{name} AS w JOIN {target}.lineage AS l ON l.target = ? AND l.target_id = w.{key}"
-        f" WHERE l.source NOT LIKE 'stub:%' AND NOT EXISTS ({again})",
-        (table,),
+    yield from connection.execute(
+        f"SELECT w.rowid, ? FROM {target}.{quoted(table)} AS w JOIN {target}.lineage AS l"
+        f" ON l.target = ? AND l.target_id = +w.{key} WHERE l.source NOT LIKE 'stub:%' AND NOT EXISTS ({_AGAIN})",
+        (_REFUSED, table),
     ).fetchall()
-    if lost := [found for (found,) in missing if found not in left]:
-        _give_up(f"{len(lost)} rows would be lost, the first with the key {lost[0]!r}", f"{target}.{table}")
-    deleted = connection.execute(
-        f"SELECT l.legacy_key FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
-        f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS n JOIN {target}.{name} AS t"
-        f" ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key AND n.target = l.target)"
-        f" AND EXISTS ({again})",
+
+
+def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str) -> None:
+    """See that no row that was deleted comes out of another migration."""
+    key = mapping.target_key(ddl.target(target), table)
+    (back,) = connection.execute(
+        f"SELECT count(*) FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
+        f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS n JOIN {target}.{quoted(table)}"
+        f" AS t ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key"
+        f" AND n.target = l.target) AND EXISTS ({_AGAIN})",
         (table,),
+    ).fetchone()
+    if back:
+        raise MigratorError(
+            f"{back} deleted rows would come back",
+            where=escaped(f"{target}.{table}"),
+            hint="nothing was switched; please report this as a bug",
+        )
+
+
+def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tuple[str, object, str]]:
+    """Yield table, handle and reason of each row that says something in a column that was added since the cutover."""
+    tables = connection.execute(
+        "SELECT now.name FROM pragma_table_list AS now JOIN pragma_table_list AS was ON was.name = now.name"
+        " WHERE now.schema = ? AND was.schema = 'baseline' AND now.type = 'table' AND now.name NOT GLOB 'sqlite_*'",
+        (target,),
     ).fetchall()
-    if deleted:
-        _give_up(f"{len(deleted)} deleted rows would come back", f"{target}.{table}")
+    for (table,) in tables:
+        before = {column.lower() for column in stored_columns(connection, "baseline", table)}
+        for column in stored_columns(connection, target, table):
+            if column.lower() not in before:
+                handle = handle_sql(connection, target, table)
+                said = connection.execute(
+                    f"SELECT {handle} FROM {target}.{quoted(table)} AS t WHERE t.{quoted(column)} IS NOT {_default(connection, target, table, column)}"
+                ).fetchall()
+                yield from ((table, one, f"the legacy table has no column {column}") for (one,) in said)
 
 
-def _give_up(what: str, where: str) -> None:
-    raise MigratorError(what, where=escaped(where), hint="nothing was switched; please report this as a bug")
+def _default(connection: sqlite3.Connection, target: str, table: str, column: str) -> str:
+    """Return SQL for what a row that says nothing has in *column*: its default, where that is a plain literal."""
+    (found,) = connection.execute(
+        "SELECT dflt_value FROM pragma_table_xinfo(?, ?) WHERE name = ?", (table, target, column)
+    ).fetchone()
+    return found if found and _LITERAL.fullmatch(found) else "NULL"
 
 
-def _kept(connection: sqlite3.Connection, target: str, table: str, key: str, left: Mapping[object, str]) -> int:
-    """Copy the rows *left* (key -> why) to the residue."""
-    connection.execute("CREATE TEMP TABLE left_over (key, why)")
+def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> int:
+    """Copy the rows *left* (handle -> why) to the residue."""
+    connection.execute("CREATE TEMP TABLE left_over (handle PRIMARY KEY, why)")
     connection.executemany("INSERT INTO temp.left_over VALUES (?, ?)", list(left.items()))
     columns = _columns(connection, target, table)
     kept = f"residue.{quoted(f'{target}_{table}')}"
     connection.execute(
-        f"CREATE TABLE {kept} AS SELECT o.why AS why, {columns} FROM temp.left_over AS o"
-        f" JOIN {target}.{quoted(table)} AS t ON t.{key} = o.key"
+        f"CREATE TABLE {kept} AS SELECT o.why AS why, {columns} FROM {target}.{quoted(table)} AS t"
+        # The plus: an affinity would keep SQLite from the index.  CROSS: statistics of another day must not choose the order.
+        f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
     connection.execute("DROP TABLE temp.left_over")
     return _count(connection, kept)

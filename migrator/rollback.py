@@ -34,12 +34,17 @@ def foreseen(last: Switch) -> Switched:
         run=last.run,
         executed=False,
         names=switch.shown(last),
+        steps=(
+            f"each name is the legacy file of backup/{last.run}/originals again, with what was written since",
+            f"{envfile.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
+            f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
+        ),
         refusals=tuple(
             f"{escaped(path)}: is not there; without it nothing can be compared"
             for path in needed
             if not path.is_file()
         ),
-        holders=tuple(map(str, holders.holders(last.installed(target) for target in last.targets))),
+        holders=tuple(map(str, holders.holders(_in_use(last)))),
     )
 
 
@@ -71,7 +76,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
             legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
             homes = {one.database: one.target for one in wanted.names}
-            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline)
+            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline, wanted.constants)
             _sync(wanted)
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)
@@ -85,9 +90,10 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
             stack.enter_context(held.held(dict.fromkeys(legacy.values(), "")))
             envfile.set_flag(wanted.env_file, on=False)
+            aside = switch.put_aside(wanted)
             switch.indirect(wanted)
             tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
-            held.refuse_holders(dict.fromkeys(installed.values(), ""))
+            held.refuse_holders(dict.fromkeys((*_in_use(wanted), *aside), ""))
         except BaseException:
             recovery.undo_rollback(wanted)
             stack.close()
@@ -110,7 +116,14 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         blocked_s=blocked_s,
         written={source: dict(counts) for source, counts in sorted(done.written.items())},
         residue=left,
+        aside=tuple(map(str, aside)),
     )
+
+
+def _in_use(last: Switch) -> tuple[Path, ...]:
+    """Return what nobody may have open: the three databases, and files that others have made under a legacy name."""
+    made = (name.path for name in last.names if name.path.is_file() and not name.path.is_symlink())
+    return (*map(last.installed, last.targets), *made)
 
 
 def _prepare(wanted: Switch, scratch: Path) -> None:
@@ -121,7 +134,10 @@ def _prepare(wanted: Switch, scratch: Path) -> None:
     for name in wanted.names:
         original, copy = wanted.originals / name.place, wanted.tree(switch.ROLLED_BACK) / name.place
         files.make_private_folder(copy.parent)
-        shutil.copyfile(original, copy)
+        # Whoever still writes to an original, against all advice, may do so in a WAL: what is in it counts.
+        sqlite.private_copy(original, copy)
+        with sqlite.closing_scratch(copy) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
         shutil.copymode(original, copy)
         files.give_to_owner_of(original, copy)
 

@@ -7,8 +7,8 @@ a mode, because a plain connect creates an empty database where a file is missin
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import sqlite3
 import stat
 import sys
@@ -40,9 +40,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def memory() -> sqlite3.Connection:
-    """Open an empty database in memory, trusting nothing in what is attached to it."""
-    return _wary(sqlite3.connect(":memory:", isolation_level=None))
+def memory(*, across_threads: bool = False) -> sqlite3.Connection:
+    """Open an empty database in memory, trusting nothing in what is attached to it.
+
+    With *across_threads* more than one thread may use it, one after the other.
+    """
+    return _wary(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=not across_threads))
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -319,10 +322,44 @@ def _same_wal(wal: Path, copied: Path) -> bool:
         return now.read(_WAL_HEADER_BYTES) == then.read(_WAL_HEADER_BYTES)
 
 
+def allocated_bytes(path: Path) -> int:
+    """Return how much of the file *path* lies on the disk, less than its size where it has holes; 0 if it is not there."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0
+    return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
+
+
 def _copy_file(source: Path, target: Path) -> None:
+    """Copy *source* to the new file *target*, its holes as holes: a file of gigabytes of nothing must not fill the disk."""
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as writing, open_source(source) as reading:
-        shutil.copyfileobj(reading, writing, 1024 * 1024)
+        size = os.fstat(reading.fileno()).st_size
+        for begin, end in _parts_with_data(reading.fileno(), size):
+            reading.seek(begin)
+            writing.seek(begin)
+            while data := reading.read(min(end - writing.tell(), 1024 * 1024)):
+                writing.write(data)
+        writing.truncate(size)
+
+
+def _parts_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each part of the file that is no hole; all of it where the system knows of none."""
+    if not hasattr(os, "SEEK_DATA"):
+        yield 0, size
+        return
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = min(os.lseek(descriptor, begin, os.SEEK_HOLE), size)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                # Nothing but a hole up to the end.
+                return
+            raise
+        yield begin, end
 
 
 def _forget_super_journal(source: Path, journal: Path) -> None:

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from migrator import catalogue, files, sqlite
 from migrator.errors import MigratorError
-from migrator.plain import plain
+from migrator.plain import escaped, plain
 from migrator.records import Fate, PlannedTable
 
 #: Where the pointer may point.
@@ -65,6 +65,7 @@ class Switch:
         env_file: The application's .env.
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
+        constants: What the mappings were given; what comes back is spelled by the same.
         finished: Whether it has come to its end.
     """
 
@@ -74,6 +75,7 @@ class Switch:
     env_file: Path
     names: tuple[Name, ...]
     tables: tuple[PlannedTable, ...]
+    constants: Mapping[str, str]
     finished: bool = False
 
     @property
@@ -122,6 +124,16 @@ class Switch:
         return self.data_dir / "backup" / self.run / "rolled-back"
 
     @property
+    def aside(self) -> Path:
+        """Where a rollback puts files that others have made under a legacy name since the cutover."""
+        return self.left_behind / "aside"
+
+    @property
+    def latch(self) -> Path:
+        """What the monitor writes down when it fires, so that it does so once for a cutover."""
+        return self.root / "monitor.json"
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The consolidated databases."""
         return tuple(catalogue.TARGETS)
@@ -152,8 +164,10 @@ class Switched:
         holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.
         findings: What a person should know, one sentence each.
+        steps: What is done beside the names, one sentence each.
         written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
+        aside: Files that others had made under a legacy name, by the path they were moved to.
     """
 
     kind: str
@@ -164,8 +178,10 @@ class Switched:
     holders: tuple[str, ...] = ()
     blocked_s: float = 0.0
     findings: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    aside: tuple[str, ...] = ()
 
 
 def shown(wanted: Switch) -> Mapping[str, str]:
@@ -209,6 +225,7 @@ def read(data_dir: Path) -> Switch | None:
                 for name in written["names"]
             ),
             tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
+            constants=MappingProxyType(dict(written["constants"])),
             finished=written["finished"],
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -234,6 +251,7 @@ def write(switch: Switch) -> None:
             for name in switch.names
         ],
         "tables": plain(switch.tables),
+        "constants": dict(switch.constants),
     }
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
 
@@ -286,16 +304,58 @@ def commit(switch: Switch, to: str) -> None:
 
 
 def indirect(switch: Switch) -> None:
-    """Make each name a link through the pointer."""
+    """Make each name a link through the pointer.
+
+    Raises:
+        MigratorError: Somebody has made a file under the name, which must not be lost.
+    """
     for name in switch.names:
+        if not (name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path)):
+            raise MigratorError("was replaced while it was switched", where=escaped(name.path), hint="stop its writer")
         through = switch.pointer / name.place
         files.point(name.path, os.path.relpath(through, name.path.parent))
 
 
 def flatten(switch: Switch) -> None:
-    """Make each name a link to its consolidated database, as specified."""
+    """Make each name a link to its consolidated database, as specified; a file that somebody has made there stays."""
     for name in switch.names:
-        files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
+        if name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path):
+            files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
+
+
+def _is_legacy(switch: Switch, name: Name) -> bool:
+    """Tell whether the file under *name* is the legacy one, which has a second name that stays."""
+    kept = switch.tree(LEGACY) / name.place
+    return kept.exists() and name.path.exists() and name.path.samefile(kept)
+
+
+def put_aside(switch: Switch) -> list[Path]:
+    """Move what others have made under a legacy name out of its way, WALs and journals too; return where to.
+
+    SQLite would take a WAL that lies beside a legacy file for that file's own.
+    """
+    moved = []
+    for found, kept in _aside(switch):
+        if found.is_file() and not found.is_symlink():
+            files.make_private_folder(kept.parent)
+            files.replace(found, kept)
+            moved.append(kept)
+    return moved
+
+
+def take_from_aside(switch: Switch) -> None:
+    """Move back what :func:`put_aside` moved."""
+    for found, kept in _aside(switch):
+        if kept.exists():
+            files.replace(kept, found)
+    files.remove_folder(switch.aside)
+
+
+def _aside(switch: Switch) -> Iterator[tuple[Path, Path]]:
+    """Yield where a file of others may lie, and where it is moved to."""
+    for name in switch.names:
+        for suffix in ("", *sqlite.COMPANIONS, "-shm"):
+            yield sqlite.beside(name.path, suffix), sqlite.beside(switch.aside / name.place, suffix)
 
 
 def put_back(switch: Switch, tree: str) -> None:

@@ -7,9 +7,9 @@ pytest configuration nor its environment reaches the contracts.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -20,14 +20,15 @@ from migrator import evidence as evidences
 from migrator import files
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
+from migrator.private import private_folder
 from migrator.records import BrokenContract, Verified
 
 #: What the extra installs that the contracts cannot do without.
 NEEDED = ("base58", "faker", "hypothesis", "pytest")
 #: Environment that would change what is judged, or how.
-_KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
+KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
-_KEPT_OUT_BEGIN = "CONTRACTS_"
+KEPT_OUT_BEGIN = "CONTRACTS_"
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
 
@@ -57,17 +58,17 @@ def verify(
     if evidence is not None:
         evidences.withdraw(evidence)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="migrator-", ignore_cleanup_errors=True) as folder:
-        done = _run(legacy, consolidated, config, Path(folder))
+    with private_folder() as folder:
+        done = _run(legacy, consolidated, config, folder)
         if done.returncode not in (_PASSED, _FAILED):
             last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
             raise MigratorError(
                 f"the contracts did not run (pytest says {done.returncode}): {' '.join(last)}", where="migrator verify"
             )
-        if not (Path(folder) / "evidence.json").exists():
+        if not (folder / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
-        said = evidences.read(Path(folder) / "evidence.json")
-        said_by_each = Path(folder) / "contracts.xml"
+        said = evidences.read(folder / "evidence.json")
+        said_by_each = folder / "contracts.xml"
         broken = broken_in(said_by_each)
         if junit is not None:
             files.write(junit, said_by_each.read_text(encoding="utf-8"))
@@ -92,15 +93,24 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in _KEPT_OUT and not name.startswith(_KEPT_OUT_BEGIN)
+        if name not in KEPT_OUT and not name.startswith(KEPT_OUT_BEGIN)
     }
     # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     # Their private copies go with our folder, also when they are ended before they can tidy up.
     environment["TMPDIR"] = str(folder)
-    return subprocess.run(  # noqa: S603 - our own interpreter and module
-        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-    )
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command, cwd=folder, env=environment, process_group=0,
+        stdin=nothing, stdout=pipe, stderr=pipe, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        try:
+            said = process.communicate()
+        except BaseException:
+            # With all that it started: a child of it would go on to write where we tidy up.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:

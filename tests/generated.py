@@ -129,8 +129,12 @@ class Run:
                         assert before == _rows(connection, target, into), table
                     else:
                         (one,) = [one for one in mapping.sources_of(table) if not one.stub]
-                        rebuilt = _rebuilt(connection, one) + _quarantined(connection, one)
+                        rebuilt = self._rebuilt(connection, one) + _quarantined(connection, one)
                         assert _rows(connection, self._name_of(table), source, one.legacy_columns) == rebuilt, table
+
+    def _rebuilt(self, connection, one):
+        given = one.given(self.plan.constants)
+        return _cells(connection, f"({rebuild.rebuilt_sql(one)})", one.legacy_columns, given)
 
     def _name_of(self, table):
         return table.source.partition(".")[0]
@@ -152,11 +156,7 @@ def _rows(connection, schema, table, columns=None):
     return _cells(connection, f"{sqlite.quoted(schema)}.{sqlite.quoted(table)}", columns)
 
 
-def _rebuilt(connection, one):
-    return _cells(connection, f"({rebuild.rebuilt_sql(one)})", one.legacy_columns)
-
-
-def _cells(connection, source, columns):
+def _cells(connection, source, columns, given=()):
     """Return the multiset of rows, each cell with its storage class and its bits."""
     parts = ", ".join(
         f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
@@ -164,7 +164,7 @@ def _cells(connection, source, columns):
     )
     return Counter(
         tuple((kind, _bits(value)) for kind, value in zip(row[::2], row[1::2], strict=True))
-        for row in connection.execute(f"SELECT {parts} FROM {source}")
+        for row in connection.execute(f"SELECT {parts} FROM {source}", given)
     )
 
 

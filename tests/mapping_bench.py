@@ -10,7 +10,7 @@ quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and s
 
 from pathlib import Path
 
-from migrator import build, catalogue, ddl, lookups, mapping, rebuild, sqlite
+from migrator import build, catalogue, ddl, lookups, mapping, proving, rebuild, sqlite
 
 #: What a NOT NULL column holds that a test does not name.
 FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
@@ -81,26 +81,29 @@ class Bench:
             }
             bench.need([source.partition(".")[0] for source, _ in there])
             lookups.prepare(bench.connection, lookup, there)
+        constants = {"order_amount_sol": "", **constants}
         for table in mapping.in_order(target):
             sources = [one for one in known if one.table == table]
-            build._load_table(bench, f"{target}.{table}", sources, {"order_amount_sol": "", **constants})
-            for one in sources:
-                if not one.stub:
-                    bench.need([one.database])
-                    build._keep_rest(bench, one)
-                    _prove(bench.connection, one)
-        bench.need([])
+            build._load_table(bench, f"{target}.{table}", sources, constants)
+        bench.connection.execute("COMMIT")
+        own = [one for one in known if not one.stub]
+        assert {} == proving.prove(bench.connection, target, paths | {target: bench.path}, own, constants)
+        bench.connection.execute("BEGIN")
+        for one in own:
+            bench.need([one.database])
+            _prove(bench.connection, one, constants)
         bench.connection.execute("COMMIT")
         bench.finish()
-        return Loaded(bench.connection, target)
+        return Loaded(bench.connection, target, constants)
 
 
 class Loaded:
     """A consolidated database, and the legacy ones beside it under their names."""
 
-    def __init__(self, connection, target):
+    def __init__(self, connection, target, constants):
         self.connection = connection
         self.target = target
+        self.constants = constants
 
     def rows(self, query, *values):
         """Return the rows of *query*."""
@@ -139,8 +142,8 @@ class Loaded:
         database, _, table = source.partition(".")
         wanted = (database, table, "")
         one = next(one for one in mapping.mappings() if (one.database, one.source_table, one.stub) == wanted)
-        query = f"SELECT * FROM ({rebuild.rebuilt_sql(one)}) WHERE legacy_key = ?"
-        cursor = self.connection.execute(query, (legacy_key,))
+        query = f"SELECT * FROM ({rebuild.rebuilt_sql(one)}) WHERE legacy_key = :legacy_key"
+        cursor = self.connection.execute(query, one.given(self.constants) | {"legacy_key": legacy_key})
         (row,) = cursor.fetchall()
         return dict(zip([name for name, *_ in cursor.description], row, strict=True))
 
@@ -151,17 +154,18 @@ def careless(connection, schema):
     connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")
 
 
-def _prove(connection, one):
+def _prove(connection, one, constants):
     """Assert that every row of a source is accounted for, and rebuilt from where it went."""
-    assert [] == connection.execute(rebuild.mismatches_sql(one)).fetchall(), one.file
+    assert [] == connection.execute(rebuild.mismatches_sql(one), one.given(constants)).fetchall(), one.file
     assert [] == connection.execute(rebuild.quarantine_mismatches_sql(one)).fetchall(), one.file
     query = f"""
         SELECT
             (SELECT count(*) FROM {one.database}.{one.source_table}),
-            (SELECT count(DISTINCT legacy_key) FROM {one.target}.lineage WHERE source = ? AND target = ?),
+            (SELECT count(DISTINCT legacy_key) FROM {one.target}.lineage WHERE source = :source AND target = :table),
             (SELECT count(*) FROM ({one.back})),
-            (SELECT count(*) FROM {one.target}.quarantine WHERE source = ? AND target = ?)
+            (SELECT count(*) FROM {one.target}.quarantine WHERE source = :source AND target = :table)
     """
-    legacy, mapped, rebuilt, refused = connection.execute(query, (one.source, one.table) * 2).fetchone()
+    given = one.given(constants) | {"source": one.source, "table": one.table}
+    legacy, mapped, rebuilt, refused = connection.execute(query, given).fetchone()
     assert mapped == rebuilt, f"{one.file}: back gives {rebuilt} rows for {mapped} legacy rows"
     assert legacy == mapped + refused, f"{one.file}: {legacy} rows in, {mapped} mapped, {refused} quarantined"

@@ -19,6 +19,20 @@ def both(sql):
     return table, copy
 
 
+def copied(connection, name):
+    """Copy the table t of the attached database old to *name*."""
+    carry.copy(connection, "old", "t", carry.statements(connection, "old")["t"], "main", name)
+
+
+def test_names_are_told_apart_as_sqlite_does():
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        for name in ("Ab", "\u00c4b", "\u00e4b", "\u212a", "k"):
+            connection.execute(f'CREATE TABLE old."{name}" (a)')
+
+        assert {"ab", "\u00c4b", "\u00e4b", "\u212a", "k"} == set(carry.statements(connection, "old"))
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -78,10 +92,10 @@ def test_rows_cells_and_the_high_water_mark_come_along():
         connection.executemany("INSERT INTO old.t (a) VALUES (?)", [(cell,) for cell in cells])
         connection.execute("DELETE FROM old.t WHERE id > 7")
 
-        carry.copy(connection, "old", "t", "main", "legacy_old_t")
+        copied(connection, "legacy_old_t")
 
-        copied = connection.execute("SELECT id, a FROM legacy_old_t ORDER BY id").fetchall()
-        assert [(number, repr(cell)) for number, cell in enumerate(cells[:7], 1)] == [(n, repr(c)) for n, c in copied]
+        found = connection.execute("SELECT id, a FROM legacy_old_t ORDER BY id").fetchall()
+        assert [(number, repr(cell)) for number, cell in enumerate(cells[:7], 1)] == [(n, repr(c)) for n, c in found]
         connection.execute("INSERT INTO legacy_old_t (a) VALUES ('next')")
         assert 9 == connection.execute("SELECT max(id) FROM legacy_old_t").fetchone()[0]
 
@@ -93,7 +107,7 @@ def test_a_high_water_mark_that_somebody_else_wrote_counts(marks):
         connection.execute("CREATE TABLE old.t (id INTEGER PRIMARY KEY AUTOINCREMENT, a)")
         connection.executemany("INSERT INTO old.sqlite_sequence VALUES ('t', ?)", [(mark,) for mark in marks])
 
-        carry.copy(connection, "old", "t", "main", "legacy_old_t")
+        copied(connection, "legacy_old_t")
 
         connection.execute("INSERT INTO legacy_old_t (a) VALUES ('next')")
         assert [(41,)] == connection.execute("SELECT id FROM legacy_old_t").fetchall()
@@ -116,4 +130,4 @@ def test_a_row_that_breaks_its_own_constraint_is_no_silent_loss():
         connection.execute("PRAGMA ignore_check_constraints = OFF")
 
         with pytest.raises(sqlite3.IntegrityError):
-            carry.copy(connection, "old", "t", "main", "carried")
+            copied(connection, "carried")

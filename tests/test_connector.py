@@ -43,6 +43,7 @@ def _data(tmp_path):
             env_file=tmp_path / ".env",
             names=tuple(names),
             tables=(),
+            constants={},
             finished=True,
         )
     )
@@ -148,3 +149,67 @@ def test_a_switch_that_is_at_work_is_waited_for_and_then_named(data):
     with closing(migrator.connect("jarvis.db", data_dir=data)) as connection:
         assert (0,) == connection.execute("SELECT count(*) FROM t").fetchone()
     assert switch.read(data).finished
+
+
+def test_rows_come_as_from_any_cursor(data):
+    """By for, next, fetchone, fetchmany and list, in any order; by a generator of parameters; in the types that are asked for."""
+    with closing(
+        migrator.connect("jarvis.db", data_dir=data, isolation_level=None, detect_types=sqlite3.PARSE_COLNAMES)
+    ) as core:
+        core.executemany("INSERT INTO t (x) VALUES (?)", ((number,) for number in range(1, 9)))
+        rows = core.execute("SELECT x FROM t ORDER BY x")
+        assert (1,) == next(rows)
+        for row in rows:
+            assert (2,) == row
+            break
+        assert (3,) == rows.fetchone()
+        assert [(4,), (5,)] == rows.fetchmany(size=2)
+        assert [(6,), (7,), (8,)] == list(rows)
+        assert [] == list(rows)
+        assert (None, []) == (rows.fetchone(), rows.fetchmany())
+        with pytest.raises(StopIteration):
+            next(rows)
+        core.row_factory = sqlite3.Row
+        assert [8] == [row["x"] for row in core.cursor().execute("SELECT max(x) AS x FROM t")]
+        assert 1 == len([line for line in core.iterdump() if line.startswith("CREATE TABLE t")])
+        with closing(sqlite3.connect(":memory:")) as copy:
+            core.backup(copy)
+            assert (8,) == copy.execute("SELECT count(*) FROM t").fetchone()
+
+
+@pytest.mark.parametrize("level", ["", None, "IMMEDIATE", "EXCLUSIVE"])
+def test_a_block_is_one_transaction_at_every_isolation_level(data, level):
+    def insert(core, number):
+        if level is None:
+            core.execute("BEGIN")
+        core.execute("INSERT INTO t (x) VALUES (?)", (number,))
+        return 1 // (number - 1)
+
+    with closing(migrator.connect("jarvis.db", data_dir=data, isolation_level=level)) as core:
+        with pytest.raises(ZeroDivisionError), core:
+            insert(core, 1)
+        with core:
+            insert(core, 2)
+
+        assert (level, False) == (core.isolation_level, core.in_transaction)
+        assert [(2,)] == core.execute("SELECT x FROM t").fetchall()
+
+
+def test_an_error_while_rows_are_read_is_counted_whichever_way_they_are_read(data):
+    """The second row cannot be computed."""
+    asked = "SELECT abs(x) FROM (SELECT 1 AS x UNION ALL SELECT -9223372036854775808)"
+    ways = (
+        lambda rows: [row for row in rows],  # noqa: C416 - by a for
+        lambda rows: (next(rows), next(rows)),
+        lambda rows: rows.fetchall(),
+        lambda rows: rows.fetchmany(2),
+        lambda rows: (rows.fetchone(), rows.fetchone()),
+    )
+    with closing(migrator.connect("jarvis.db", data_dir=data)) as core:
+        for way in ways:
+            with pytest.raises(sqlite3.Error, match="integer overflow"):
+                way(core.execute(asked))
+        core.cursor().counter.write()
+
+    lines = [json.loads(line) for line in (data / ".migrator" / "events.jsonl").read_text().splitlines()]
+    assert len(ways) == sum(line["failed"] for line in lines)

@@ -184,6 +184,14 @@ def test_steps_are_counted_exactly_and_the_same_twice():
     assert once + 3 == more
 
 
+def test_an_answer_that_takes_too_many_steps_is_not_waited_for():
+    with closing(sqlite.memory()) as connection:
+        without_end = "WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) SELECT a FROM n WHERE a < 0"
+
+        assert 1_001 == asking.steps(connection, without_end, {}, most=1_000)
+        assert [(1,)] == connection.execute("SELECT 1").fetchall()
+
+
 def test_connections_are_counted_only_meanwhile():
     with gate.counting(every=1) as count:
         with closing(sqlite.memory()) as connection:

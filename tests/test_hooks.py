@@ -1,6 +1,7 @@
 """Hooks: who may stop what, and what they are told."""
 
 import json
+import time
 
 import pytest
 
@@ -50,10 +51,10 @@ def test_what_is_no_program_is_refused(folder, tmp_path):
 
     for name in ("before-cutover", "after-cutover"):
         with pytest.raises(Refused, match="is no program that can be run"):
-            hooks.run(folder, name, {})
+            hooks.find(folder, name)
     assert "could not be run" in hooks.run(folder, "on-failure", {})
     with pytest.raises(Refused, match="is no folder of hooks"):
-        hooks.run(tmp_path / "nowhere", "on-failure", {})
+        hooks.find(tmp_path / "nowhere", "on-failure")
 
 
 @pytest.mark.parametrize("which", ["hook", "folder"])
@@ -63,3 +64,33 @@ def test_what_others_may_change_is_refused(folder, which):
 
     with pytest.raises(Refused, match="may be changed by others"):
         hooks.run(folder, "before-cutover", {})
+
+
+def test_one_that_hangs_is_killed_with_what_it_started(folder, tmp_path):
+    hook(folder, "before-rollback", f"(sleep 2; touch {tmp_path}/lives) & cat > /dev/null; sleep 60")
+    hook(folder, "after-rollback", "sleep 60")
+    begun = time.monotonic()
+
+    with pytest.raises(Refused, match=r"the hook before-rollback did not end within 0\.2 s and was killed"):
+        hooks.run(folder, "before-rollback", {}, 0.2)
+    assert "did not end" in hooks.run(folder, "after-rollback", {}, 0.2)
+
+    assert time.monotonic() - begun < 30
+    time.sleep(2.2)
+    assert not (tmp_path / "lives").exists()
+
+
+def test_one_that_does_not_read_what_it_is_told_does_no_harm(folder):
+    hook(folder, "after-cutover", "exit 0")
+
+    assert "" == hooks.run(folder, "after-cutover", {"long": "x" * 1_000_000})
+
+
+def test_what_cannot_be_run_after_a_switch_is_refused_before_it_and_only_told_after_it(folder):
+    """Once the switch is done nothing can be refused any more."""
+    (folder / "after-cutover").symlink_to("nowhere")
+
+    with pytest.raises(Refused, match="is a link to nothing"):
+        hooks.look(folder, "cutover")
+    hooks.look(folder, "rollback")
+    assert "is a link to nothing" in hooks.run(folder, "after-cutover", {})

@@ -975,3 +975,20 @@ def test_walk_orders_places_by_their_bytes(data):
         (data / name).touch()
 
     assert ["B.db", "a.db", "a/z.db", "b.db"] == [str(database.place) for database in walk.walk(data).databases]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.symlink_to("/etc/passwd"), "its -wal: a symbolic link, which is not followed"),
+        (os.mkfifo, "its -wal: not a regular file"),
+        (lambda path: path.mkdir(), "its -wal: not a regular file"),
+    ],
+)
+def test_what_is_wrong_with_a_companion_is_said_of_the_companion(data, make, reason):
+    """'tax.db: a symbolic link' sent people to look at the wrong file."""
+    with closing(sqlite3.connect(data / "tax.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    make(data / "tax.db-wal")
+
+    assert reason == only(inventory(data)).reason

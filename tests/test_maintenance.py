@@ -75,6 +75,41 @@ def test_a_hook_stops_the_bot_and_another_starts_it(home):
     assert ("after-cutover", "cutover", True) == (told["hook"], told["verb"], told["executed"])
 
 
+def test_a_dry_run_says_all_that_would_be_done_and_a_quiet_one_says_why_not(home):
+    (home / ".env").write_text("A=1")
+
+    told, dry = run("cutover", home), json.loads(run("cutover", home, "--json").stdout)
+    (home / "data" / "jarvis_core.db").touch()
+    quiet = run("cutover", home, "--quiet", "--execute")
+
+    assert 0 == told.returncode, told.stdout
+    assert f"USE_CONSOLIDATED_DBS=true in {home}/.env" in told.stdout
+    assert "the originals go to backup/0001/originals" in told.stdout
+    assert (3, False) == (len(dry["steps"]), dry["executed"])
+    assert "A=1" == (home / ".env").read_text()
+    assert (3, "") == (quiet.returncode, quiet.stdout)
+    assert "jarvis_core.db: is there already" in quiet.stderr
+
+
+def test_without_code_that_is_ready_each_table_that_will_not_answer_is_named(home):
+    toml = home / "data" / "migrator.toml"
+    toml.write_text(toml.read_text().replace("code_is_ready = true", "code_is_ready = false"))
+
+    refused = run("cutover", home, "--execute", "--json")
+
+    said = json.loads(refused.stdout)
+    assert (3, False) == (refused.returncode, said["executed"])
+    assert (
+        f"{len(said['findings'])} legacy tables will not answer under their name or with their columns"
+        in said["refusals"][-1]
+    )
+    assert {
+        "jarvis.positions is core.positions now, with other columns",
+        "telegram_memory.messages is analytics.telegram_messages now",
+        "alerts.alerts is core.legacy_alerts_alerts now",
+    } <= set(said["findings"])
+
+
 def test_a_hook_that_fails_stops_the_switch(home):
     hook(home, "before-cutover", "exit 1")
 
@@ -149,6 +184,26 @@ def test_a_rollback_that_cannot_be_done_is_5_and_is_not_tried_again(home):
     again = run("monitor", home, "--events", "-", given='{"failed": 500}\n')
     assert (3, True) == (again.returncode, "has fired for this cutover before" in again.stderr)
     assert 0 == run("rollback", home, "--execute").returncode
+
+
+def test_the_hooks_of_an_automatic_rollback_are_run_once_while_it_waits(home):
+    """A bot that takes its time to end must not be started again by on-failure, again and again."""
+    assert 0 == run("cutover", home, "--execute").returncode
+    script = (
+        "import signal, sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM positions').fetchone();"
+        " signal.signal(signal.SIGTERM, lambda *_: (time.sleep(2), sys.exit())); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, home / "data" / "jarvis.db"], stdout=subprocess.PIPE, start_new_session=True
+    ) as bot:
+        bot.stdout.readline()
+        for name in ("before-rollback", "after-rollback", "on-failure"):
+            hook(home, name, f"echo {name} >> {home}/ran; [ {name} != before-rollback ] || kill {bot.pid}")
+
+        fired = run("monitor", home, "--events", "-", "--patience", "30", given='{"failed": 500}\n')
+
+    assert 4 == fired.returncode, fired.stderr
+    assert ["before-rollback", "after-rollback"] == (home / "ran").read_text().split()
 
 
 def test_what_our_connections_count_is_what_the_monitor_sees_and_a_signal_ends_it(home):

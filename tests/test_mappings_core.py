@@ -570,6 +570,19 @@ def test_a_naive_time_of_the_other_cache_is_local(bench):
         "SELECT created_at, expires_at FROM cache.cache_entries"
     )
     assert "2026-01-16T23:11:22.000001" == cache.rebuilt("cache_db.cache", "k")["created_at"]
+    assert "created_at" not in json.loads(cache.rest("cache_db.cache", "k"))
+
+
+def test_what_the_other_cache_gets_after_the_cutover_goes_back_as_its_clock_shows_it(bench):
+    bench.add("cache_db.cache", key="k", value=b"v", created_at="2026-01-16T23:11:22", expires_at=None)
+    cache = bench.load("cache", local_utc_offset="-06:00")
+
+    cache.connection.execute(
+        "UPDATE cache.cache_entries SET created_at = '2026-03-01 03:00:00', expires_at = '2026-03-01 06:00:00.25'"
+    )
+
+    row = cache.rebuilt("cache_db.cache", "k")
+    assert ("2026-02-28T21:00:00", "2026-03-01T00:00:00.250000") == (row["created_at"], row["expires_at"])
 
 
 def test_of_two_caches_with_one_key_the_younger_entry_stays(bench):

@@ -1,6 +1,7 @@
 """The monitor: events as they are written and read, the window they fall into, and when it fires."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -94,12 +95,15 @@ def test_lines_that_speak_of_no_event_are_counted_apart():
         assert events.parsed(line, "") is None
 
 
-def test_events_of_this_boot_keep_their_moment_and_those_of_another_have_none():
+def test_events_of_this_boot_keep_their_moment_and_those_of_another_are_over():
     line = b'{"ok": 1, "failed": 2, "at": 7.5, "boot": "A"}'
 
     assert Events(ok=1, failed=2, at=7.5) == events.parsed(line, "A")
-    assert Events(ok=1, failed=2) == events.parsed(line, "B")
+    before = events.parsed(line, "B")
+    assert Events(ok=1, failed=2, at=-math.inf) == before
     window = Window(Limits(window_s=10.0))
+    window.add(before, now=18.0)
+    assert (0, 0) == (window.ok, window.failed)
     window.add(Events(ok=1, failed=0, at=7.5), now=18.0)
     window.add(Events(ok=1, failed=0, at=8.5), now=18.0)
     assert 1 == window.ok
@@ -117,6 +121,28 @@ def test_a_late_write_to_an_original_is_told(tmp_path):
     done = watched([], [], originals=[path, other], tell=tell)
 
     assert (str(path),) == done.late
+
+
+def test_a_legacy_name_that_leads_elsewhere_is_told(tmp_path):
+    core = tmp_path / "jarvis_core.db"
+    core.write_bytes(b"core")
+    names = {tmp_path / f"{name}.db": core for name in ("stays", "gone", "replaced", "elsewhere")}
+    for path in names:
+        path.symlink_to(core.name)
+    strayed = []
+
+    def looks(seen):
+        strayed.append(seen.strayed)
+        if len(strayed) == 1:
+            (tmp_path / "gone.db").unlink()
+            (tmp_path / "replaced.db").unlink()
+            (tmp_path / "replaced.db").write_bytes(b"core")
+            (tmp_path / "elsewhere.db").unlink()
+            (tmp_path / "elsewhere.db").symlink_to("nowhere")
+
+    watched([], [], names=names, tell=looks)
+
+    assert [(), tuple(str(tmp_path / f"{name}.db") for name in ("gone", "replaced", "elsewhere"))] == strayed
 
 
 def test_a_sound_application_almost_never_fires():
@@ -166,6 +192,15 @@ def test_a_child_counts_from_nothing(tmp_path):
     assert [(0, 1), (1, 0)] == [(one["ok"], one["failed"]) for one in found]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave files of its own in the folders of others")
+def test_what_root_counts_does_not_keep_the_application_from_counting(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+
+    Counter(tmp_path / "events").failed()
+
+    assert (65534, 65534) == ((status := (tmp_path / "events").stat()).st_uid, status.st_gid)
+
+
 def test_what_cannot_be_written_is_kept(tmp_path):
     counter = Counter(tmp_path / "later" / "events")
     counter.failed()
@@ -187,6 +222,55 @@ def test_a_tail_waits_for_the_file_and_for_whole_lines_and_sees_it_begun_anew(tm
     path.unlink()
     path.write_bytes(b"three\n")
     assert [b"three"] == list(tail.lines())
+
+
+def test_a_log_that_is_rotated_loses_no_line(tmp_path):
+    """Lines that came between the last look and the rotation, after the rotation, and a last one without an end."""
+    log = tmp_path / "log"
+    log.write_bytes(b"old\n")
+    tail = events.Tail(log, whole=False)
+    assert [] == list(tail.lines())
+
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"one\n")
+        log.rename(tmp_path / "log.1")
+        assert [b"one"] == list(tail.lines())
+        writer.write(b"two\nthr")
+        log.write_bytes(b"four\n")
+        writer.write(b"ee")
+    assert [b"two", b"three", b"four"] == list(tail.lines())
+    log.unlink()
+    assert [] == list(tail.lines())
+    log.write_bytes(b"five\n")
+    assert [b"five"] == list(tail.lines())
+    log.write_bytes(b"6\n")
+    assert [b"6"] == list(tail.lines())
+
+
+def test_a_line_without_an_end_fills_no_memory(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * (3 << 20))
+    tail = events.Tail(log, whole=True)
+
+    assert [] == list(tail.lines())
+    with log.open("ab") as writer:
+        writer.write(b'\n{"ok": 1}\n')
+    long, short = tail.lines()
+
+    assert (None, 1) == (events.parsed(long, ""), events.parsed(short, "").ok)
+    assert len(long) < 1 << 17
+
+
+def test_a_line_that_was_cut_short_spoils_no_other(tmp_path):
+    """A writer that is killed, or a full disk, may leave half a line."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"ok": 12, "fai')
+    counter = events.Counter(path)
+
+    counter.failed()
+
+    read = [events.parsed(line, events.boot()) for line in events.Tail(path, whole=True).lines() if line]
+    assert [None, (0, 1)] == [one and (one.ok, one.failed) for one in read]
 
 
 def test_a_tail_may_begin_at_the_end(tmp_path):

@@ -231,7 +231,7 @@ def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
 
     (found,) = [one for one in inventory(data).databases if one.place.name == "tax.db"]
 
-    assert "a symbolic link, which is not followed" == found.reason
+    assert f"its {suffix}: a symbolic link, which is not followed" == found.reason
     assert before == image(outside)
     with pytest.raises(Refused):
         pipeline.backup(pipeline.plan(*place_of(data)), place_of(data)[0])

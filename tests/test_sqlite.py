@@ -315,6 +315,37 @@ def test_attaching_reads_only_unless_told_otherwise(tmp_path):
             connection.execute(f"DELETE FROM {sqlite.quoted(name)}.t")
 
 
+def test_a_hole_is_copied_as_a_hole(tmp_path):
+    """20 GiB of nothing, as a header may promise: a copy of every byte of it would fill the disk."""
+    source = tmp_path / "source.db"
+    with source.open("wb") as file:
+        file.write(b"begin")
+        file.seek(3 * 1024**3)
+        file.write(b"middle" * 200_000)
+        file.truncate(20 * 1024**3)
+    time.sleep(2 * sqlite.SETTLED_S)
+    if sqlite.allocated_bytes(source) > 1024**3:
+        pytest.skip("this file system has no holes")
+
+    copy = sqlite.private_copy(source, tmp_path / "copy.db")
+
+    assert (20 * 1024**3, True) == (copy.stat().st_size, sqlite.allocated_bytes(copy) < 10_000_000)
+    with copy.open("rb") as file:
+        assert b"begin\0" == file.read(6)
+        file.seek(3 * 1024**3 - 1)
+        assert b"\0" + b"middle" * 200_000 + b"\0" == file.read(1_200_002)
+    assert 0 == sqlite.allocated_bytes(tmp_path / "nowhere.db")
+
+
+def test_a_file_of_nothing_but_a_hole_is_copied(tmp_path):
+    source = tmp_path / "source.db"
+    with source.open("wb") as file:
+        file.truncate(70_000)
+    time.sleep(2 * sqlite.SETTLED_S)
+
+    assert b"\0" * 70_000 == sqlite.private_copy(source, tmp_path / "copy.db").read_bytes()
+
+
 def test_a_journal_mode_that_sqlite_silently_does_not_take_is_an_error():
     """So it answers where it cannot remove its journal; a database in memory has no other mode at any time."""
     with closing(sqlite.memory()) as connection, pytest.raises(MigratorError, match="stays in journal mode memory"):

@@ -12,7 +12,7 @@ import pytest
 
 from contracts import judgement
 from contracts.session import SESSION
-from migrator import inventory, sqlite
+from migrator import sqlite
 from migrator.records import Inventory, Verdict
 
 
@@ -41,10 +41,10 @@ class Look:
 
 
 @pytest.fixture(scope="module")
-def look(legacy_dir: Path) -> Look:
-    """One look at the legacy set; both contracts are about it."""
+def look(legacy_dir: Path, pytestconfig: pytest.Config) -> Look:
+    """One look at the legacy set; both contracts are about it, and so is the plan."""
     before = _digests(legacy_dir)
-    said = inventory.inventory(legacy_dir)
+    said = pytestconfig.stash[SESSION].look()
     return Look(said, before, _digests(legacy_dir))
 
 

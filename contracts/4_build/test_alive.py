@@ -203,3 +203,20 @@ def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
         }
     expected = {"qwertz": [(2**40,)], "TRADING": [(2**40,)], "cafe": [(2**40,)], "qwertzish": []}
     judgement.same(where, "what a search finds", expected=expected, found=found)
+
+
+@pytest.mark.clause("S16")
+@pytest.mark.parametrize(("target", "table"), KEYS, ids=[f"{t}.{table.name}" for t, table in KEYS])
+def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, table: Table) -> None:
+    """SQLite tells the collation of a column by an index on it alone: one is made over all columns, and taken back."""
+    where = f"{target}.{table.name}"
+    names = [column.name for column in table.columns]
+    with trying(trials, target, where) as (connection, _):
+        listed = ", ".join(map(sqlite.quoted, names))
+        connection.execute(f"CREATE INDEX contracts_probe ON {sqlite.quoted(table.name)} ({listed})")
+        found = connection.execute("SELECT name, coll FROM pragma_index_xinfo('contracts_probe') WHERE key").fetchall()
+    judgement.none(
+        where,
+        "column with another collation than BINARY: letters or blanks do not tell its values apart",
+        [f"{name}: {collation}" for name, collation in found if collation != "BINARY"],
+    )

@@ -161,6 +161,20 @@ def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[Ex
     judgement.none(target, "unexpected object", sorted({*programs, *strangers}))
 
 
+@pytest.mark.clause("S17")
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_lineage_is_declared_as_it_has_to_be(judged: Subject, target: str) -> None:
+    """Lineage and quarantine: a key with an affinity would no longer be the key, and without its index nobody finds it in time."""
+    if missing := [table.name for table in OURS.tables if table.name not in judged.table_names(target)]:
+        pytest.skip(f"not judged: {catalogue.TARGETS[target]} has no {', '.join(missing)}")
+    for table in OURS.tables:
+        found = _found_table(judged, target, table.name)
+        judgement.same(f"{target}.{table.name}", "declaration", expected=table.columns, found=found.columns)
+    indexes = {index.name: index for index in judged.schema(target).indexes}
+    for index in OURS.indexes:
+        judgement.same(f"{target}.{index.name}", "index", expected=index, found=indexes.get(index.name))
+
+
 def _found_table(judged: Subject, target: str, name: str) -> Table:
     try:
         return judged.schema(target).table(name)

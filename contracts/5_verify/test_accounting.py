@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contracts import accounting, judgement, losses, matching
@@ -99,6 +101,30 @@ def test_carried_tables_are_verbatim(pair: Pair, target: str) -> None:
         for fault in accounting.unlike(pair, table, target)
     ]
     judgement.none(catalogue.TARGETS[target], "carried table is not as it was", wrong)
+
+
+@pytest.mark.clause("L9")
+@EVERY_TARGET
+def test_carried_tables_are_declared_as_they_were(traced: Pair, target: str) -> None:
+    """Columns, UNIQUE, CHECK, keys and AUTOINCREMENT, as both of our readers of declarations see them."""
+    wrong = []
+    for table in traced.legacy.every_table():
+        if target not in accounting.carried_in(traced, table):
+            continue
+        name, _, own = table.source.partition(".")
+        carried = accounting.carried_name(table)
+        with traced.legacy.read(name) as connection:
+            # SQL does not tell names apart by letter case.
+            was = next(one for one in ddl.stored(connection).tables if one.name.lower() == own.lower())
+        now = traced.judged.schema(target).table(carried)
+        uniques = [replace(unique, table=carried) for unique in was.uniques]
+        expected = replace(was, name=carried, foreign_keys=(), uniques=tuple(sorted(uniques, key=repr)))
+        wrong += [
+            f"{target}.{carried}: {what} are not those of {table.source}"
+            for what in ("columns", "uniques", "checks", "foreign_keys", "autoincrement", "without_rowid", "strict")
+            if getattr(now, what) != getattr(expected, what)
+        ]
+    judgement.none(catalogue.TARGETS[target], "carried table is declared otherwise", wrong)
 
 
 @pytest.mark.clause("L5")

@@ -9,9 +9,11 @@ import pytest
 
 from contracts import accounting, judgement, links
 from contracts.pair import Pair, specified_tables
+from contracts.results import WHY
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.times import ONE_FORM, instant
 from migrator import catalogue, ddl
+from migrator.evidence import Why
 from migrator.sqlite import quoted
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
@@ -64,10 +66,17 @@ def test_legacy_row_is_rebuilt(traced: Pair, target: str, table: str, count: Cou
 
 
 @pytest.mark.clause("M2")
-@EVERY_TARGET
-def test_link_is_the_same_link(traced: Pair, target: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "link"),
+    [(link.target.partition(".")[0], link) for link in links.EVERY],
+    ids=[f"{link.source}.{link.column}" for link in links.EVERY],
+)
+def test_link_is_the_same_link(traced: Pair, target: str, link: links.Link, request: pytest.FixtureRequest) -> None:
     """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
-    judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", links.faults(traced, target))
+    if not links.asked(traced, link):
+        request.node.user_properties.append((WHY, Why.NO_DATA.value))
+        pytest.skip(f"the legacy set has no {link.source} with {link.column}")
+    judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", links.faults(traced, link))
 
 
 @pytest.mark.clause("M3")

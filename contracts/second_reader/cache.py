@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from contracts.second_reader.cells import Row
+from contracts.second_reader.cells import Cell, Row
 from contracts.second_reader.reading import Reading, always, cell, said_time, time
-from contracts.second_reader.times import of_epoch, to_epoch
+from contracts.second_reader.times import of_epoch, on_a_clock, to_epoch
 from contracts.second_reader.world import World
 
 _USER = re.compile(r"user:(0|-?[1-9]\d*)", re.ASCII)
@@ -51,7 +51,11 @@ def _youngest(row: Row) -> tuple[bool, float]:
 
 
 def _cache(world: World) -> Reading:
-    local = world.constants.get("local_utc_offset", "+00:00")
+    stated = world.constants.get("local_utc_offset")
+    local = stated or "+00:00"
+
+    def shown(name: str) -> Callable[[Row], Cell]:
+        return lambda row: on_a_clock(row[name], stated)
 
     def size(row: Row) -> int | None:
         value = row["value"]
@@ -72,11 +76,11 @@ def _cache(world: World) -> Reading:
         back={
             "key": cell("legacy_key"),
             "value": cell("value"),
-            "created_at": said_time("created_at"),
-            "expires_at": said_time("expires_at"),
+            "created_at": shown("created_at"),
+            "expires_at": shown("expires_at"),
         },
         homeless={
-            "accessed_at": said_time("created_at"),
+            "accessed_at": shown("created_at"),
             "access_count": always(1),
             "size_bytes": size,
             "metadata": always(None),

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from migrator import sqlite
+from migrator.sqlite import quoted
 
 #: A cell: None, int, float, str (odd bytes as lone surrogates) or bytes.
 Cell = Any
@@ -166,6 +167,19 @@ def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
     return found if not text[place + 1 :].strip(" \t\n\r") else None
 
 
+def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return SQL for the rows of a table, each with a ``rowid``: a table may have been made without."""
+    name = f"{quoted(schema)}.{quoted(table)}"
+    asked = "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    found = connection.execute(asked, (schema, table)).fetchone()
+    if not found or not found[0]:
+        return name
+    keys = connection.execute(
+        "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk", (table, schema)
+    ).fetchall()
+    return f"(SELECT row_number() OVER (ORDER BY {', '.join(quoted(key) for (key,) in keys)}) AS rowid, * FROM {name})"
+
+
 @lru_cache(maxsize=256)
 def said_members(text: Cell) -> Mapping[str, Any] | None:
     """Return the members of a JSON object that are not null, as :func:`members` does; faster, and remembered."""
@@ -201,8 +215,12 @@ def kept(value: Any) -> Cell:
 
 def kept_row(text: Cell) -> Row:
     """Return the cells of a whole row in JSON; empty where it is none."""
-    said = _loads(text) if isinstance(text, str) else {}
-    return {name: kept(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    try:
+        said = _loads(text) if isinstance(text, str) else {}
+        return {name: kept(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    except (ValueError, TypeError, RecursionError):
+        # Then it is no legacy row either, and whoever compares says so.
+        return {}
 
 
 def kept_rest(text: Cell) -> dict[str, tuple[Cell, Cell]]:

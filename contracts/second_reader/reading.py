@@ -81,9 +81,21 @@ def always(value: Cell) -> Callable[[Any], Cell]:
     return lambda _: value
 
 
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Says the time that the cell *name* spells, in the one form; one without an offset is at *local*."""
+
+    name: str
+    local: str = "+00:00"
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return instant(row[self.name], self.local)
+
+
 def time(name: str, local: str = "+00:00") -> Say:
     """Say the time that the cell *name* spells, in the one form."""
-    return lambda row: instant(row[name], local)
+    return Time(name, local)
 
 
 def said_time(name: str, otherwise: Cell = None) -> Say:
@@ -91,9 +103,28 @@ def said_time(name: str, otherwise: Cell = None) -> Say:
     return lambda row: otherwise if row[name] is None else spelled(row[name])
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Says the cell *name*; '' is NULL."""
+
+    name: str
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return None if row[self.name] == "" else row[self.name]
+
+
 def filled(name: str) -> Say:
     """Say the cell *name*; '' is NULL."""
-    return lambda row: None if row[name] == "" else row[name]
+    return Filled(name)
+
+
+def taken_from(say: Say) -> str:
+    """Return the name of the cell that *say* says as it is, or '' is NULL; '' where it says anything else."""
+    if isinstance(say, Filled):
+        return say.name
+    # What itemgetter was made of is what it would be made of again.
+    return str(say.__reduce__()[1][0]) if isinstance(say, itemgetter) else ""
 
 
 def or_else(name: str, otherwise: Cell) -> Say:

@@ -33,13 +33,8 @@ def _same(world: World, database: str, target: str, table: str) -> Reading:
             back={name: cell(name) for name in columns},
         )
     shape = schema.table(table)
-    homes = {
-        one: f"{name}.{one}"
-        for name, (there, tables) in catalogue.SPECIFIED.items()
-        if there == target
-        for one in tables
-    }
-    parents = {key.columns[0]: (homes[key.parent], f"{target}.{key.parent}") for key in shape.foreign_keys}
+    # The parent's own legacy table may be as found, under another name: what counts is where its rows went.
+    parents = {key.columns[0]: f"{target}.{key.parent}" for key in shape.foreign_keys}
     names = [column.name for column in shape.columns]
     # A wallet is named by its address, which stays whether or not anybody entered the wallet.
     linked = {name: parent for name, parent in parents.items() if shape.column(name).type == "INTEGER"}
@@ -49,27 +44,27 @@ def _same(world: World, database: str, target: str, table: str) -> Reading:
         target=f"{target}.{table}",
         key=next(column.name for column in shape.columns if column.primary_key),
         forward={
-            name: _became(world, name, linked[name][0])
+            name: _became(world, name, linked[name])
             if name in linked
-            else _named(world, name, parents[name][0])
+            else _named(world, name, parents[name])
             if name in parents
             else cell(name)
             for name in names
         },
-        back={name: _came_from(world, name, linked[name][1]) if name in linked else cell(name) for name in names},
+        back={name: _came_from(world, name, linked[name]) if name in linked else cell(name) for name in names},
     )
 
 
 def _became(world: World, name: str, parent: str) -> Say:
     def say(row: Row) -> Cell:
-        return None if row[name] is None else world.became(parent, row[name])
+        return None if row[name] is None else world.became_in(parent, row[name])
 
     return say
 
 
 def _named(world: World, name: str, parent: str) -> Say:
     """Say the text that names the parent; '' names none, but where a parent is called that."""
-    return lambda row: None if row[name] == "" and world.became(parent, "") is None else row[name]
+    return lambda row: None if row[name] == "" and world.became_in(parent, "") is None else row[name]
 
 
 def _came_from(world: World, name: str, parent: str) -> Say:

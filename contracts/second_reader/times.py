@@ -84,6 +84,15 @@ def spelled(cell: Cell) -> str | None:
     return None if cell is None else f"{cell}".replace(" ", "T") + "+00:00"
 
 
+def on_a_clock(cell: Cell, local: str | None) -> str | None:
+    """Return a time in the one form as a clock at *local* showed it; in UTC, and saying so, where nobody knows."""
+    if cell is None or local is None:
+        return spelled(cell)
+    opposite = f"{'+' if local[0] == '-' else '-'}{local[1:]}"
+    there = _at_utc(str(cell), opposite)
+    return str(cell) if there is None else there.replace(" ", "T")
+
+
 def is_long_held(bought: str, sold: str) -> bool:
     """Tell whether more than 365 whole days lie between two times in the one form."""
     held = datetime.fromisoformat(f"{sold}+00:00") - datetime.fromisoformat(f"{bought}+00:00")

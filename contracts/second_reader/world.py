@@ -61,6 +61,7 @@ class World:
         self.sets = sets
         self.constants = constants
         self._links: dict[str, dict[Cell, Cell]] = {}
+        self._ids: dict[str, dict[Cell, Cell]] = {}
         self._keys: dict[str, dict[Cell, Cell]] = {}
 
     def became(self, source: str, key: Cell) -> Cell:
@@ -70,6 +71,14 @@ class World:
             for legacy_key, id_ in self.sets.lineage(source=source):
                 links.setdefault(legacy_key, id_)
         return self._links[source].get(key)
+
+    def became_in(self, target: str, key: Cell) -> Cell:
+        """Return the id of the row of the table *target* that a legacy row *key* became, whatever its table; or None."""
+        if target not in self._ids:
+            ids = self._ids[target] = {}
+            for legacy_key, id_ in self.sets.lineage(target=target):
+                ids.setdefault(legacy_key, id_)
+        return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
         """Return the key of the legacy row that became the row *key* of the table *target*, or None."""
@@ -127,8 +136,8 @@ class World:
         """What is known of each order through the positions that name it: position_id, symbol, mint, amount_sol."""
         named: defaultdict[Cell, dict[Cell, Row]] = defaultdict(dict)
         if self.sets.variant("jarvis.positions") == "found":
-            columns = ("rowid", "id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
-            for place, *cells, profit, loss in self.sets.legacy_rows("jarvis.positions", *columns):
+            columns = ("id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
+            for place, (*cells, profit, loss) in enumerate(self.sets.legacy_rows("jarvis.positions", *columns)):
                 for order in {profit, loss} - {None, ""}:
                     named[order][place] = dict(zip(("position_id", "symbol", "mint", "amount_sol"), cells, strict=True))
         return {order: _agreed(list(claims.values())) for order, claims in named.items()}

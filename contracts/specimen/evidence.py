@@ -52,10 +52,15 @@ def token(symbol: Cell, mint: Cell, known: Mints) -> Cell:
 
 
 def parsed(text: Cell) -> Any:
-    """Return what *text* says as SQLite reads it: of twin keys the first counts, and NaN is no JSON."""
+    """Return what *text* says as SQLite reads it: of twin keys the first counts, and NaN is no JSON.
+
+    A BLOB is no text, and what is nested so deep that the reader gives up says nothing.
+    """
+    if not isinstance(text, str):
+        return None
     try:
         return json.loads(text, object_pairs_hook=_first, parse_constant=_no_constant)
-    except (TypeError, ValueError):
+    except (ValueError, RecursionError):
         return None
 
 

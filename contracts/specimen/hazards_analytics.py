@@ -189,7 +189,7 @@ def _b4(plant: Plant) -> None:
 
 @HAZARDS.of("R1", "rate_limiter.request_log", "a scope that is no user")
 def _r1(plant: Plant) -> None:
-    for scope in ("wallet:abc", "user:abc", "ip:10.0.0.1", "global", ""):
+    for scope in ("wallet:abc", "user:abc", "user:007", f"user:{2**63}", "ip:10.0.0.1", "global", ""):
         plant.add("rate_limiter.request_log", scope_key=scope, refused=_LOGS)
     plant.add("rate_limiter.request_log", scope_key="user:7123456789")
 

@@ -180,7 +180,7 @@ def _o1(plant: Plant) -> None:
     plant.add("treasury_trades.daily_snapshots")
 
 
-def order(plant: Plant, body: str, *, refused: str = "", named: bool = True, **position: Any) -> None:
+def order(plant: Plant, body: str | bytes, *, refused: str = "", named: bool = True, **position: Any) -> None:
     """Add an order whose JSON is *body*, of a position of its own if it is *named* by one."""
     id_ = plant.hex8("jarvis.treasury_orders")
     if named:
@@ -233,11 +233,29 @@ def _o4(plant: Plant) -> None:
     plant.refused[_POSITIONS] += 1
 
 
-@HAZARDS.of("Z9", "jarvis.treasury_orders", "JSON that is invalid, no object, oddly spaced, or has a key twice")
+@HAZARDS.of("O4", "jarvis.treasury_orders", "two positions name the order, of one token or of two")
+def _o4_twice(plant: Plant) -> None:
+    one, other = plant.token()[0], plant.token()[0]
+    for symbols, refused in (((one, one), ""), ((one, other), _ORDERS)):
+        id_ = plant.hex8("jarvis.treasury_orders")
+        for symbol, names in zip(symbols, ("sl_order_id", "tp_order_id"), strict=True):
+            plant.beside("jarvis.positions", symbol=symbol, **{names: id_})
+        plant.add("jarvis.treasury_orders", order_id=id_, order_json=json.dumps(body(plant)), refused=refused)
+
+
+@HAZARDS.of("O2", "jarvis.treasury_orders", "an order that does not say whether it buys or sells")
+def _o2_side(plant: Plant) -> None:
+    order(plant, json.dumps(body(plant, type="LIMIT", side="BUY")))
+    order(plant, json.dumps(body(plant, type="MARKET")), refused=_ORDERS)
+    order(plant, json.dumps(body(plant, side="both")), refused=_ORDERS)
+
+
+@HAZARDS.of("Z9", "jarvis.treasury_orders", "JSON that is invalid, no object, a BLOB, oddly spaced, or has a key twice")
 def _z9_orders(plant: Plant) -> None:
     for text in ("{not json", "", "[]", "7", "null", '"ACTIVE"'):
         order(plant, text, refused=_ORDERS)
     order(plant, json.dumps(body(plant), indent=3).replace("\n", "\r\n\t"))
+    order(plant, json.dumps(body(plant)).encode(), refused=_ORDERS)
     order(plant, json.dumps(body(plant)).replace("{", '{"created_at": "2026-01-01T00:00:00", ', 1))
     order(plant, json.dumps(body(plant, note="a\x00b \ud83d\ude80 \u2028")))
 

@@ -15,12 +15,14 @@ Readings of the rules where they leave room:
   result is foreseen for exactly such calls.  A role, a label or a direction that is none of the known words refuses
   the row, except that a direction of '' is none at all.
 * An order takes its symbol from the position that names it even if that position is refused: the name is known, and
-  the link may be NULL.
+  the link may be NULL.  Of several positions that name it each answer counts where all agree.  What the order itself
+  says of its side counts; without it a take-profit or a stop-loss sells, and any other order says nothing.
 * A tax lot finds its token through its symbol alone, never through its trade.
 * '' or NULL where the target wants a token's address is looked up by symbol, in every table alike.
 * A status counts as it is spelled, so that ``OPEN``, the word of another writer, is unknown; a side counts in any
   letter case.
-* An amount in SOL is a JSON number, not text that looks like one.
+* An amount in SOL is a JSON number, not text that looks like one; JSON is text, not a BLOB of the same bytes.
+* A user is an integer as it is written: to the limiter ``user:007`` is somebody else than ``user:7``.
 * A score that is no number is refused: nothing can be derived from it.
 """
 
@@ -30,12 +32,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from contracts.specimen.evidence import Cell, Mints, Row, is_instant, lot_list, parsed, token
 
 _WRAPPED_SOL = "So11111111111111111111111111111111111111112"
-_USER = re.compile(r"user:-?[0-9]{1,18}")
+_USER = re.compile(r"user:(0|-?[1-9][0-9]*)")
+_INT64 = range(-(2**63), 2**63)
 _ORDER_TYPES = frozenset({"market", "limit", "stop_loss", "take_profit"})
+_SELLING = frozenset({"stop_loss", "take_profit"})
 _ORDER_STATES = frozenset({"active", "executing", "completed", "failed", "cancelled", "pending", "filled", "expired"})
 _ROLES = frozenset({"user", "assistant", "command", "query", "response", "notification", None})
 _LABELS = frozenset({"very_bullish", "bullish", "neutral", "bearish", "very_bearish", None})
@@ -81,32 +86,46 @@ def trades(rows: Iterable[Row], known: Mints) -> set[int]:
 
 
 def treasury_orders(rows: Iterable[Row], named: Iterable[Row], known: Mints) -> set[int]:
-    """Refuse a NULL key, JSON that is no object, an unknown type or state, no amount in SOL, and no position to name it.
+    """Refuse a NULL key, JSON that is no object, an unknown type, side or state, no amount in SOL, and no name or two.
 
     Args:
         rows: rowid, order_id, order_json.
-        named: symbol, tp_order_id and sl_order_id of each position.
+        named: symbol, token_mint, tp_order_id and sl_order_id of each position.
         known: Mints by symbol.
     """
-    symbols: dict[Cell, Cell] = {}
-    for symbol, *orders in named:
-        symbols.update({order: symbol for order in orders if order not in {None, ""}})
-    refused = set()
-    for rowid, key, text in rows:
-        body = parsed(text)
-        if key is None or key not in symbols or not isinstance(body, dict):
-            refused.add(rowid)
-            continue
-        amount = body.get("amount_sol")
-        if (
-            str(body.get("type")).lower() not in _ORDER_TYPES
-            or str(body.get("status")).lower() not in _ORDER_STATES
-            or not isinstance(amount, int | float)
-            or isinstance(amount, bool)
-            or token(symbols[key], body.get("token_mint"), known) is None
-        ):
-            refused.add(rowid)
-    return refused
+    symbols: defaultdict[Cell, set[Cell]] = defaultdict(set)
+    mints: defaultdict[Cell, set[Cell]] = defaultdict(set)
+    for symbol, mint, *orders in named:
+        for order in orders:
+            symbols[order].add(symbol)
+            mints[order].add(mint)
+    return {
+        rowid
+        for rowid, key, text in rows
+        if key in {None, ""} or not _is_order(parsed(text), _agreed(symbols[key]), _agreed(mints[key]), known)
+    }
+
+
+def _agreed(answers: AbstractSet[Cell]) -> Cell:
+    """Return the one answer that all give who give any, or None."""
+    given = answers - {None}
+    return next(iter(given)) if len(given) == 1 else None
+
+
+def _is_order(body: Any, symbol: Cell, mint: Cell, known: Mints) -> bool:
+    if not isinstance(body, dict) or symbol is None:
+        return False
+    kind, side, amount, own = (body.get(name) for name in ("type", "side", "amount_sol", "token_mint"))
+    sells = str(side).lower() in {"buy", "sell"} if isinstance(side, str) else str(kind).lower() in _SELLING
+    address = own if isinstance(own, str) and own else mint if isinstance(mint, str) else None
+    return (
+        str(kind).lower() in _ORDER_TYPES
+        and sells
+        and str(body.get("status")).lower() in _ORDER_STATES
+        and isinstance(amount, int | float)
+        and not isinstance(amount, bool)
+        and token(symbol, address, known) is not None
+    )
 
 
 def tax_lots(rows: Iterable[Row], signatures: AbstractSet[Cell], known: Mints) -> set[int]:
@@ -234,13 +253,31 @@ def rate_limiter_logs(rows: Iterable[Row]) -> set[int]:
     Args:
         rows: rowid, request_id, scope_key.
     """
-    return {
-        rowid for rowid, key, scope in rows if key is None or not isinstance(scope, str) or not _USER.fullmatch(scope)
+    said = {
+        rowid: _USER.fullmatch(scope) if isinstance(scope, str) and key is not None else None
+        for rowid, key, scope in rows
     }
+    return {rowid for rowid, user in said.items() if user is None or int(user[1]) not in _INT64}
+
+
+def caches(*tables: Iterable[Row]) -> set[tuple[int, int]]:
+    """Refuse NULL keys, and of the entries of several caches with one key all but one: number of the cache and rowid.
+
+    Args:
+        tables: rowid and key of each cache.
+    """
+    seen: set[Cell] = set()
+    refused = set()
+    for number, rows in enumerate(tables):
+        for rowid, key in rows:
+            if key is None or key in seen:
+                refused.add((number, rowid))
+            seen.add(key)
+    return refused
 
 
 def null_keys(rows: Iterable[Row]) -> set[int]:
-    """Refuse NULL keys: whale_wallets, cache_entries, sessions.
+    """Refuse NULL keys: whale_wallets, sessions, and cache_entries as specified.
 
     Args:
         rows: rowid, key.

@@ -3,7 +3,8 @@
 -- target: analytics.ai_reflections analytics.lineage
 -- asked:  warm: every night
 -- times:  created_at
--- costs:  whether a reflection was applied has no column: it is read out of lineage for each of them
+-- costs:  whether a reflection was applied has no column: it is read out of lineage for each of them; lineage
+--         has to come first (CROSS JOIN), else SQLite reads through all its rows for each reflection
 SELECT id, created_at
 FROM reflections
 WHERE applied = 0
@@ -13,7 +14,7 @@ LIMIT 20;
 -- consolidated:
 SELECT r.rowid, r.timestamp
 FROM lineage AS l
-JOIN ai_reflections AS r ON r.rowid = l.target_id
+CROSS JOIN ai_reflections AS r ON r.rowid = l.target_id
 WHERE l.source = 'jarvis_memory.reflections' AND l.target = 'ai_reflections'
     AND coalesce(json_extract(l.rest, '$.applied[0]'), 0) = 0
 ORDER BY r.timestamp DESC

@@ -4,7 +4,7 @@
 -- keep:   created_at DESC
 -- rest:   accessed_at access_count size_bytes metadata
 -- why:    Values keep their bytes, pickled or not.  Times without an offset are local, which the configuration has to
---         state.  No expiry is NULL: never.  Of two caches with one key the younger entry stays.
+--         state; a row written since is spelled so too, or with its offset where nobody stated one.  No expiry is NULL: never.  Of two caches with one key the younger entry stays.
 SELECT
     s.key AS legacy_key,
     s.key AS key,
@@ -19,9 +19,9 @@ SELECT
     l.rest AS rest,
     l.legacy_key AS key,
     t.value AS value,
-    replace(t.created_at, ' ', 'T') || '+00:00' AS created_at,
-    replace(t.created_at, ' ', 'T') || '+00:00' AS accessed_at,
-    replace(t.expires_at, ' ', 'T') || '+00:00' AS expires_at,
+    coalesce(local_time(CAST(t.created_at AS BLOB), :local_utc_offset), t.created_at) AS created_at,
+    coalesce(local_time(CAST(t.created_at AS BLOB), :local_utc_offset), t.created_at) AS accessed_at,
+    coalesce(local_time(CAST(t.expires_at AS BLOB), :local_utc_offset), t.expires_at) AS expires_at,
     1 AS access_count,
     length(CAST(t.value AS BLOB)) AS size_bytes,
     NULL AS metadata

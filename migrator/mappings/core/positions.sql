@@ -78,13 +78,13 @@ SELECT
     t.amount AS entry_amount_tokens,
     CASE
         WHEN t.take_profit_percent
-            IS (json_extract(t.metadata, '$.take_profit_price') / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL) - 1) * 100
+            IS (nullif(json_extract(t.metadata, '$.take_profit_price'), 0) / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL) - 1) * 100
         THEN json_extract(t.metadata, '$.take_profit_price')
         ELSE t.entry_price * (1 + t.take_profit_percent / 100) + 0.0
     END AS take_profit_price,
     CASE
         WHEN t.stop_loss_percent
-            IS (1 - json_extract(t.metadata, '$.stop_loss_price') / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL)) * 100
+            IS (1 - nullif(json_extract(t.metadata, '$.stop_loss_price'), 0) / iif(typeof(t.entry_price) = 'real', t.entry_price, NULL)) * 100
         THEN json_extract(t.metadata, '$.stop_loss_price')
         ELSE t.entry_price * (1 - t.stop_loss_percent / 100) + 0.0
     END AS stop_loss_price,

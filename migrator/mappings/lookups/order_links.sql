@@ -3,9 +3,17 @@
 --         each answer counts only if it is the same in all of them, and the position and its amount count not at all.
 
 -- from: jarvis.positions found
-SELECT s.tp_order_id, s.rowid, s.id, s.symbol, s.token_mint, s.entry_amount_sol FROM jarvis.positions AS s
-UNION ALL
-SELECT s.sl_order_id, s.rowid, s.id, s.symbol, s.token_mint, s.entry_amount_sol FROM jarvis.positions AS s;
+SELECT
+    CASE side.column1 WHEN 'tp' THEN s.tp_order_id ELSE s.sl_order_id END,
+    s.number, s.id, s.symbol, s.token_mint, s.entry_amount_sol
+FROM (
+    -- A number of our own: a key may be NULL or there twice, and a table may have no rowid.
+    SELECT
+        row_number() OVER () AS number,
+        p.id, p.symbol, p.token_mint, p.entry_amount_sol, p.tp_order_id, p.sl_order_id
+    FROM jarvis.positions AS p
+) AS s
+CROSS JOIN (VALUES ('tp'), ('sl')) AS side;
 
 -- gives:
 SELECT

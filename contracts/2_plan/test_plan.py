@@ -1,0 +1,69 @@
+"""The plan of the legacy set: every table in it once, with the fate and the rows that it has, parents before children."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from contracts import accounting, judgement
+from contracts.pair import Pair
+from contracts.session import SESSION
+from migrator import catalogue, ddl, plan
+from migrator.records import Plan
+from migrator.sqlite import quoted
+
+Count = Callable[[str, int], None]
+
+
+@pytest.fixture(name="planned", scope="module")
+def _planned(pytestconfig: pytest.Config, legacy_dir: Path) -> Plan:
+    session = pytestconfig.stash[SESSION]
+    return plan.plan(session.looked, session.config, disk=legacy_dir)
+
+
+@pytest.mark.clause("P1")
+def test_plan_has_every_table_with_its_fate(planned: Plan, pair: Pair, count: Count) -> None:
+    """Found and counted in the legacy files, table by table; what the plan leaves out would be left behind."""
+    said = {table.source: table for table in planned.tables}
+    times = Counter(table.source for table in planned.tables)
+    wrong = [f"{source}: is planned {often} times" for source, often in times.items() if often > 1]
+    found = {table.source: table for table in pair.legacy.every_table()}
+    wrong += [f"{source}: is planned, and is not there" for source in said.keys() - found.keys()]
+    for source, table in found.items():
+        fate = accounting.fate(pair, table)
+        one = said.get(source)
+        if one is None:
+            wrong.append(f"{source}: is not planned")
+        elif one.fate != fate:
+            wrong.append(f"{source}: is {fate}, planned as {one.fate}")
+        elif table.kind == "table" and one.rows != (rows := _rows(pair, source)):
+            wrong.append(f"{source}: has {rows:,} rows, planned with {one.rows}")
+    count("tables", len(found))
+    judgement.none(str(pair.legacy.where), "legacy table that is not planned as it is", wrong)
+
+
+def _rows(pair: Pair, source: str) -> int:
+    name, _, table = source.partition(".")
+    with pair.legacy.read(name) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+
+
+@pytest.mark.clause("P2")
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_parents_come_before_their_children(planned: Plan, target: str) -> None:
+    """Every foreign key of the specification names a table that is filled before; and no table is left out."""
+    place = {table: at for at, table in enumerate(planned.order)}
+    schema = ddl.target(target)
+    tables = [*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables)]
+    wrong = [
+        f"{target}.{name}: is never filled" for name in tables if f"{target}.{name}" not in place and name != "config"
+    ]
+    for table in schema.tables:
+        for key in table.foreign_keys:
+            child, parent = f"{target}.{table.name}", f"{target}.{key.parent}"
+            if not place.get(parent, -1) < place.get(child, len(place)) or parent not in place:
+                wrong.append(f"{child}: is filled before {parent}, which its {key.columns[0]} names")
+    judgement.none(target, "table that is filled out of order", wrong)

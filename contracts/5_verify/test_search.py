@@ -1,0 +1,38 @@
+"""The fourth look at the full-text index: the same searches, asked of the legacy index and of ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+
+from contracts import judgement, search
+from contracts.pair import Pair
+from contracts.results import WHY
+from migrator.evidence import Why
+
+
+@pytest.mark.clause("M8")
+@pytest.mark.parametrize("target", [search.TARGET])
+def test_same_search_has_the_same_answer(
+    pair: Pair, target: str, request: pytest.FixtureRequest, count: Callable[[str, int], None]
+) -> None:
+    """But for what the specified tokenizer finds beside it, and what a stale legacy index did not know; both are counted."""
+    index = search.index_of(pair)
+    if index is None:
+        request.node.user_properties.append((WHY, Why.NO_DATA.value))
+        pytest.skip("the legacy set has no full-text index of reflections")
+    where = f"{target}.{search.TABLE}"
+    if problem := pair.judged.unreadable(where, [search.COLUMN]):
+        judgement.broken(where, expected="to be searched", found=problem)
+    try:
+        answers = search.compare(pair, *index)
+    except sqlite3.DatabaseError as error:
+        judgement.broken(where, expected="to be searched", found=error)
+    if not answers.words:
+        request.node.user_properties.append((WHY, Why.NO_DATA.value))
+        pytest.skip("no legacy reflection has a word")
+    for name in ("words", "same", "by_tokenizer", "by_stale_index"):
+        count(name, getattr(answers, name))
+    judgement.none(where, "search has another answer than on the legacy index", answers.wrong)

@@ -1,0 +1,43 @@
+"""What is taken over as it is, and times: of every row, however many there are; above all where whole rows are a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from contracts import accounting, judgement, taken
+from contracts.pair import Pair, specified_tables
+from contracts.results import WHY
+from contracts.second_reader.reading import Reading
+from migrator import catalogue
+from migrator.evidence import Why
+
+TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
+EVERY_TABLE = pytest.mark.parametrize(("target", "table"), TABLES, ids=[f"{target}.{name}" for target, name in TABLES])
+Asking = Callable[[Pair, Reading], list[taken.Asked]]
+
+
+@pytest.mark.clause("M6")
+@EVERY_TABLE
+def test_what_is_taken_over_is_the_same(traced: Pair, target: str, table: str, request: pytest.FixtureRequest) -> None:
+    """Text byte for byte, numbers bit for bit: symbols, addresses, signatures, messages, amounts, prices."""
+    found = _wrong(traced, f"{target}.{table}", taken.cells, request)
+    judgement.none(f"{target}.{table}", "cell is not what it was", found)
+
+
+@pytest.mark.clause("M7")
+@EVERY_TABLE
+def test_time_is_the_same_instant(traced: Pair, target: str, table: str, request: pytest.FixtureRequest) -> None:
+    """Worked out from the legacy spelling to the microsecond; one that spells no time is NULL."""
+    found = _wrong(traced, f"{target}.{table}", taken.times, request)
+    judgement.none(f"{target}.{table}", "time is another instant", found)
+
+
+def _wrong(pair: Pair, target: str, what: Asking, request: pytest.FixtureRequest) -> list[str]:
+    asked = [(one, what(pair, one)) for one in accounting.readings(pair) if one.target == target]
+    if not any(cells for _, cells in asked):
+        request.node.user_properties.append((WHY, Why.NO_DATA.value))
+        pytest.skip(f"the legacy set has nothing that is taken over into {target} like that")
+    request.node.user_properties.append(("columns", sum(len(cells) for _, cells in asked)))
+    return [fault for reading, cells in asked if cells for fault in taken.unlike(pair, reading, cells)]

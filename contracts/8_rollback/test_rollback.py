@@ -1,0 +1,90 @@
+"""After a rollback: the legacy set under its names, as it was, with what was written since and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from contracts import carried_back, judgement, standing
+from contracts.standing import Standing
+from migrator import envfile, switch
+from migrator.switch import Switch
+
+#: Byte 18 of the header says how the file is written (sqlite.org/fileformat.html, section 1.3.3).
+_WRITE_VERSION, _WAL = 18, 2
+Count = Callable[[str, int], None]
+
+
+@pytest.fixture(name="made")
+def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
+    return standing.switched(around, switch.ROLLBACK, request)
+
+
+@pytest.mark.clause("R1")
+def test_every_name_is_its_own_file_again(made: Switch, count: Count) -> None:
+    """Each legacy name is a regular file; the three are out of the way, and kept."""
+    wrong = [
+        f"{name.place}: is no file of its own"
+        for name in made.names
+        if name.path.is_symlink() or not name.path.is_file()
+    ]
+    for target in made.targets:
+        path = made.installed(target)
+        if path.is_symlink() or path.exists():
+            wrong.append(f"{path.name}: still has its name")
+        if not (made.left_behind / path.name).is_file():
+            wrong.append(f"{path.name}: is not kept in {made.left_behind.relative_to(made.data_dir)}")
+    count("names", len(made.names))
+    judgement.none(str(made.data_dir), "name that a rollback should have given back", wrong)
+
+
+@pytest.mark.clause("R2")
+def test_legacy_is_what_it_was_and_what_was_written(
+    made: Switch, around: Standing, request: pytest.FixtureRequest, count: Count
+) -> None:
+    """A table differs from its original by no more rows than were written to the consolidated tables that it became."""
+    judged = [name for name in made.names if not carried_back.written_since(made, name)]
+    if not judged:
+        standing.nothing_to_ask(request, "every legacy file has been written to since the rollback")
+    wrong = [fault for name in judged for fault in carried_back.faults(made, name, around.scratch)]
+    count("files", len(judged))
+    judgement.none(str(made.data_dir), "legacy table that is not what it was and what was written", wrong)
+
+
+@pytest.mark.clause("R3")
+def test_journal_modes_are_what_they_were(made: Switch) -> None:
+    """The mode is in the file: legacy code gets the one that it always had."""
+    wrong = []
+    for name in made.names:
+        if name.path.is_file():
+            with name.path.open("rb") as file:
+                mode = "wal" if file.read(_WRITE_VERSION + 1)[_WRITE_VERSION] == _WAL else "delete"
+            if mode != name.journal_mode:
+                wrong.append(f"{name.place}: was {name.journal_mode}, is {mode}")
+    judgement.none(str(made.data_dir), "journal mode that a rollback should have given back", wrong)
+
+
+@pytest.mark.clause("R4")
+def test_permissions_are_what_they_were(made: Switch) -> None:
+    """Mode, owner and group of each file, as its original has them."""
+    wrong = []
+    for name in made.names:
+        now, was = name.path, made.originals / name.place
+        if now.is_file() and was.is_file():
+            found, expected = ((oct(one.st_mode), one.st_uid, one.st_gid) for one in (now.stat(), was.stat()))
+            if found != expected:
+                wrong.append(f"{name.place}: was {expected}, is {found}")
+    judgement.none(str(made.data_dir), "mode, owner or group that a rollback should have given back", wrong)
+
+
+@pytest.mark.clause("R5")
+def test_flag_says_that_the_old_set_is_in_use(made: Switch) -> None:
+    """In the application's .env."""
+    judgement.same(str(made.env_file), envfile.FLAG, expected=False, found=envfile.flag(made.env_file))
+
+
+@pytest.mark.clause("R6")
+def test_nothing_is_left_half_way(made: Switch) -> None:
+    """The switch has come to its end: no pointer, and no name goes through one."""
+    judgement.none(str(made.data_dir), "left of a rollback that has not come to its end", standing.half_way(made))

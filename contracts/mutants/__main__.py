@@ -1,0 +1,130 @@
+"""``python -m contracts.mutants``: every mutant through the suite, and the score."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import migrator
+from contracts import results
+from contracts.mutants import altered, declared, matrix, mistaken, mutant, page, record, spoilt, suite
+from contracts.mutants.journal import Journal
+from contracts.mutants.matrix import Fate, Result
+from contracts.mutants.mutant import Mutant
+from contracts.mutants.stand import EMPTY, FOUND, SPECIFIED, Stand
+
+FAMILIES = ("by hand", "declarations", "rows", "files", "mappings")
+
+
+def every(stand: Stand) -> Iterator[Mutant]:
+    """Yield every mutant there is."""
+    yield from mutant.by_hand()
+    yield from declared.mutants()
+    for specimen in (FOUND[0], SPECIFIED[0]):
+        yield from declared.of_carried(stand, specimen)
+    for specimen in (*FOUND, *SPECIFIED):
+        yield from altered.mutants(stand, specimen)
+    yield from spoilt.mutants(FOUND[0])
+    yield from mistaken.mutants(FOUND[0])
+
+
+@click.command(help=__doc__)
+@click.option("--seed", default=1, show_default=True, help="Draws which of a kind in a table are planted.")
+@click.option("--each", default=1, show_default=True, help="So many of each kind in each table; 0 for all.")
+@click.option("--family", multiple=True, type=click.Choice(FAMILIES), help="Of this family only; may be repeated.")
+@click.option("--kind", default="", help="Only kinds whose name holds this.")
+@click.option("--most", default=0, help="At most so many, drawn from all; 0 for no limit.")
+@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="How many at a time.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep specimens and a journal here: a run of the same that was cut short goes on.",
+)
+@click.option("--record", "recording", is_flag=True, help="Record the result for docs/sabotage.md and the report.")
+def main(
+    seed: int,
+    each: int,
+    family: tuple[str, ...],
+    kind: str,
+    most: int,
+    processes: int,
+    out: Path | None,
+    recording: bool,
+) -> None:
+    """Run it."""
+    home = out or Path(tempfile.mkdtemp(prefix="mutants-"))
+    try:
+        (home / "stand").mkdir(parents=True, exist_ok=True)
+        stand = Stand(home / "stand")
+        stand.make()
+        chosen = [one for one in every(stand) if one.family in (family or FAMILIES) and kind in one.kind]
+        mutants = matrix.numbered(matrix.sampled(chosen, seed=seed, each=each or len(chosen)))
+        mutants = matrix.drawn(mutants, most or len(mutants), seed=seed)
+        contracts = _control(stand)
+        found = _judged(mutants, stand, processes, Journal(home / "journal.jsonl", _of(seed, each)))
+        summed = record.summed(found, contracts, _command(seed, each, most, family, kind))
+    finally:
+        if out is None:
+            shutil.rmtree(home)
+    click.echo(page.terminal(summed))
+    if recording:
+        record.write(summed)
+        page.write(summed)
+    sys.exit(1 if summed.survivors or any(map(page.unneeded, summed.needs)) else 0)
+
+
+def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str) -> str:
+    """Return what has to be run for the same mutants; how many at a time and where they lie makes no difference."""
+    chosen = [f"--family '{one}'" for one in family] + ([f"--kind '{kind}'"] if kind else [])
+    return " ".join(["python -m contracts.mutants", f"--seed {seed} --each {each} --most {most}", *chosen])
+
+
+def _control(stand: Stand) -> frozenset[str]:
+    """Return the names of all contracts that are asked, having seen that they hold where nothing was planted."""
+    asked: frozenset[str] = frozenset()
+    for specimen in (EMPTY, *FOUND, *SPECIFIED):
+        with tempfile.TemporaryDirectory() as scratch:
+            verdict = suite.judge(stand.migrated(specimen), stand.legacy(specimen), Path(scratch))
+        if not verdict.go:
+            raise click.ClickException(f"{specimen}: not GO without any fault: {', '.join(sorted(verdict.broken))}")
+        asked |= verdict.asked
+    return asked
+
+
+def _of(seed: int, each: int) -> str:
+    """Return what results depend on: what judges, what is judged, and which mutants are drawn."""
+    ours = Path(__file__).parent
+    hashed = hashlib.sha256()
+    for folder in (results.HERE, Path(migrator.__file__).parent):
+        for path in sorted(folder.rglob("*")):
+            fault = path.is_relative_to(ours) or path.name.startswith("sabotage")
+            if path.suffix in {".py", ".sql", ".toml"} and not fault:
+                hashed.update(path.read_bytes())
+    return f"{hashed.hexdigest()}, seed {seed}, {each} of each"
+
+
+def _judged(mutants: list[Mutant], stand: Stand, processes: int, journal: Journal) -> list[Result]:
+    known = journal.known(mutants)
+    done = {result.mutant.id for result in known}
+    left = [one for one in mutants if one.id not in done]
+
+    def tell(number: int, result: Result) -> None:
+        journal.add(result)
+        if result.fate in (Fate.SURVIVED, Fate.SAME) or result.crashed or number % 50 == 0:
+            now = dt.datetime.now(dt.UTC).strftime("%H:%M:%S")
+            crashed = f", crashed: {', '.join(sorted(result.crashed))}" if result.crashed else ""
+            click.echo(f"{now} {number:,} of {len(left):,}: {result.fate}: {result.mutant.id}{crashed}", err=True)
+
+    return known + matrix.run(left, stand, processes=processes, tell=tell)
+
+
+if __name__ == "__main__":
+    main()

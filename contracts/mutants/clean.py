@@ -1,0 +1,73 @@
+"""The reverse: ``python -m contracts.mutants.clean 100`` makes sets without a fault, and no contract may be broken.
+
+Each is a small specimen of another seed, of both variants by turns, clean or with every hazard, migrated and judged by
+the whole suite.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice, product
+from pathlib import Path
+
+import click
+
+from contracts import pair as pairs
+from contracts import specimens
+from contracts.mutants import matrix, suite
+from contracts.mutants.stand import Made
+from contracts.mutants.suite import Verdict
+
+#: Rows that are asked for; the hazards of a dirty set come on top.
+_ROWS = (0, 60, 150, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A set without a fault, and what the suite said of it."""
+
+    made: Made
+    verdict: Verdict
+
+
+def kinds(first: int = 1_000) -> Iterator[Made]:
+    """Yield how to make one set after another, with seeds from *first* on."""
+    seeds = count(first)
+    while True:
+        for rows, dirty, variant in product(_ROWS, (True, False), ("found", "specified")):
+            yield Made(variant=variant, rows=rows, seed=next(seeds), dirty=dirty)
+
+
+def judged(made: Made) -> Judged:
+    """Make the specimen, migrate it, and let the suite judge it."""
+    with tempfile.TemporaryDirectory(prefix="clean-") as scratch:
+        legacy = Path(scratch) / "legacy"
+        specimens.make(
+            legacy, variant=made.variant, rows=made.rows, seed=made.seed, dirty=made.dirty, wal=bool(made.seed % 2)
+        )
+        return Judged(made, suite.judge(pairs.migrated(legacy, Path(scratch)), legacy, Path(scratch)))
+
+
+@click.command(help=__doc__)
+@click.argument("sets", default=100)
+@click.option("--seed", default=1_000, show_default=True, help="The first seed.")
+@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="How many at a time.")
+def main(sets: int, seed: int, processes: int) -> None:
+    """Judge them."""
+    begun = time.monotonic()
+    alarms = 0
+    for one in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):
+        if not one.verdict.go:
+            alarms += 1
+            click.echo(f"false alarm: {one.made}: {', '.join(sorted(one.verdict.broken)) or one.verdict}")
+    click.echo(f"{sets:,} sets without a fault, {alarms:,} false alarms, {time.monotonic() - begun:,.0f} s")
+    sys.exit(1 if alarms else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Sums the results of a run up: by kind, by contract, and what is left over; and keeps that for the report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import platform
+import re
+import sqlite3
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from contracts.mutants.matrix import Fate, Result
+from contracts.mutants.mutant import Mutant
+from migrator import freshness, sabotaged
+from migrator.plain import plain
+from migrator.sabotaged import Kind, Need, Sabotaged
+
+#: Mutants that are no faults, each with its reason, and contracts that stay though others catch what they do.
+EQUIVALENT, STAYS = Path(__file__).parent / "equivalent.toml", Path(__file__).parent / "stays.toml"
+#: So many others may catch what makes a contract needed.
+OTHERS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivalent:
+    """Mutants that are no faults.
+
+    Attributes:
+        kind: Of which kind.
+        where: A regular expression that fits all of a place's name.
+        reason: Why.
+    """
+
+    kind: str
+    where: str
+    reason: str
+
+    def covers(self, mutant: Mutant) -> bool:
+        """Tell whether *mutant* is one of them."""
+        return mutant.kind == self.kind and re.fullmatch(self.where, mutant.where, re.DOTALL) is not None
+
+
+@cache
+def equivalents() -> tuple[Equivalent, ...]:
+    """Return what equivalent.toml says."""
+    written = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return tuple(Equivalent(**entry) for entry in written.get("equivalent", []))
+
+
+@cache
+def staying() -> dict[str, str]:
+    """Return contract -> why it stays, as stays.toml says."""
+    return dict(tomllib.loads(STAYS.read_text(encoding="utf-8")))
+
+
+def reason(result: Result) -> str:
+    """Return why the mutant of *result*, which nobody caught, is no fault; '' where nobody has said so."""
+    return next((one.reason for one in equivalents() if one.covers(result.mutant)), "")
+
+
+def summed(results: Sequence[Result], contracts: Iterable[str], command: str) -> Sabotaged:
+    """Return what the *results* say of a run of *command*, in which these *contracts* were asked."""
+    planted = [result for result in results if result.fate is not Fate.UNPLANTED]
+    kinds = sorted({(result.mutant.family, result.mutant.kind) for result in planted})
+    uncaught = [result for result in planted if result.fate is Fate.SURVIVED]
+    return Sabotaged(
+        made=dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=command,
+        versions={
+            "sqlite": sqlite3.sqlite_version,
+            "sqlglot": version("sqlglot"),
+            "faker": version("faker"),
+            "python": platform.python_version(),
+        },
+        suite=freshness.suite_digest(),
+        mappings=freshness.mappings_digest(),
+        seconds=round(sum(result.seconds for result in results)),
+        kinds=tuple(
+            _kind(family, kind, [one for one in planted if (one.mutant.family, one.mutant.kind) == (family, kind)])
+            for family, kind in kinds
+        ),
+        needs=tuple(_need(contract, planted) for contract in sorted(contracts)),
+        equivalents=dict(Counter(why for result in uncaught if (why := reason(result))).most_common()),
+        same=tuple(result.mutant.id for result in planted if result.fate is Fate.SAME),
+        survivors=tuple(result.mutant.id for result in uncaught if not reason(result)),
+    )
+
+
+def _kind(family: str, kind: str, results: Sequence[Result]) -> Kind:
+    fates = Counter(result.fate for result in results)
+    explained = sum(bool(reason(result)) for result in results if result.fate is Fate.SURVIVED)
+    by = Counter(name for result in results for name in result.caught_by)
+    by.update(f"the {result.door}" for result in results if result.door)
+    return Kind(
+        family=family,
+        kind=kind,
+        planted=len(results),
+        caught=fates[Fate.CAUGHT],
+        stopped=fates[Fate.STOPPED],
+        same=fates[Fate.SAME],
+        equivalent=explained,
+        survived=fates[Fate.SURVIVED] - explained,
+        by=dict(sorted(by.items(), key=lambda one: (-one[1], one[0]))),
+    )
+
+
+def _need(contract: str, results: Sequence[Result]) -> Need:
+    caught = sorted((len(result.caught_by) - 1, result.mutant.id) for result in results if contract in result.caught_by)
+    others, fault = caught[0] if caught else (0, "")
+    alone = bool(caught) and others <= OTHERS
+    return Need(
+        contract=contract,
+        caught=len(caught),
+        fault=fault,
+        others=others,
+        stays="" if alone else staying().get(contract, ""),
+    )
+
+
+def write(found: Sabotaged) -> None:
+    """Keep *found* where the report reads it."""
+    sabotaged.RECORDED.write_text(json.dumps(plain(found), indent=1, sort_keys=True) + "\n", encoding="utf-8")

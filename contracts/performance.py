@@ -1,0 +1,186 @@
+"""``python -m contracts.performance``: measures the tool beside its limits and its peers, and writes docs/performance.md.
+
+For each number of rows a legacy set is made and everything is measured by turns (measures.py), then the questions of the
+bot are asked of both sets (mix.py).  What was found goes to docs/performance.json, from which the figures on the page and
+its picture are made; what is not measured again is kept, under its own date.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import platform
+import sqlite3
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from contracts import asking, gate, measures, mix, performance_page, profiling, specimens, workbench
+from migrator import workload
+
+#: Rows of the sets, where none are named: as many as production has, and far more.
+SIZES = (4_600, 250_000, 1_000_000)
+#: How often everything is measured, up to so many rows; beyond, the fewer the more there are.
+ROUNDS, LARGE, ROUNDS_LARGE = 5, 1_000_000, 2
+#: What takes long is measured twice from so many rows on; among very many rows migrate once, and the other peers not at all.
+MIDDLE, ROUNDS_MIDDLE = 100_000, 2
+SLOW = ("migrate", "sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways")
+#: The questions are asked of a set of so many rows, in so many ways: readers, connections reused, beside a writer.
+ASKED_ROWS = 250_000
+READERS = (1, 4, 16)
+#: How often each question is asked of each side by itself, for each of its parameters.
+ASKINGS = 5
+HOME = Path("docs")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--rows", type=click.IntRange(min=100), multiple=True, help="Rows of a set; repeatable.  Default: 4,600, 250,000 and 1,000,000.")  # fmt: skip
+@click.option("--variant", type=click.Choice(["found", "specified"]), multiple=True, help="Shapes.  Default: both.")
+@click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds.  Default: {ROUNDS}; {ROUNDS_LARGE} from {LARGE:,} rows on.")  # fmt: skip
+@click.option("--questions/--no-questions", default=True, help="Ask the questions of the bot of both sets too.")
+@click.option("--sets/--no-sets", default=True, help="Build and prove sets; without, the questions alone.")
+@click.option("--alone", is_flag=True, help="Measure the build alone, once: how time and memory grow.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, help="For each mix of questions.  Default: 3.")
+@click.option("--again", is_flag=True, help="Measure nothing: write the page from the figures that are there.")
+@click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs.")  # fmt: skip
+@click.option("--scratch", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Folder with room for some ten times a set.")  # fmt: skip
+def main(
+    rows: tuple[int, ...],
+    variant: tuple[str, ...],
+    rounds: int | None,
+    questions: bool,
+    sets: bool,
+    alone: bool,
+    seconds: float,
+    again: bool,
+    into: Path,
+    scratch: Path | None,
+) -> None:
+    """Measure the tool beside its limits and its peers, and write performance.md, .json and .svg."""
+    path = into / "performance.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if questions and not again:
+        found["questions"] = with_circumstances(partial(of_questions, ASKED_ROWS, seconds), scratch)
+    for count in rows or SIZES if sets and not again else ():
+        for one in variant or ("found", "specified"):
+            work = partial(of_build, one, count) if alone else partial(of_set, one, count, rounds)
+            found.setdefault("alone" if alone else "sets", {})[f"{one} {count}"] = with_circumstances(work, scratch)
+            _write(found, path)
+    _write(found, path)
+
+
+def _write(found: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    performance_page.write(found, path.with_suffix(".md"), path.with_suffix(".svg"))
+
+
+def tell(line: str) -> None:
+    """Say what is done, on stderr."""
+    click.echo(line, err=True)
+
+
+def with_circumstances(work: Callable[[Path], dict[str, Any]], scratch: Path | None) -> dict[str, Any]:
+    """Run *work* in a scratch folder; return what it found with where, when and how busy the machine was."""
+    before = measures.load()
+    with tempfile.TemporaryDirectory(prefix="performance-", dir=scratch) as folder:
+        found = work(Path(folder))
+    return found | {
+        "command": _command(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "load": [before, measures.load()],
+        "machine": gate.processor(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+
+
+def _command() -> str:
+    """Return the command that is running, without the folders of this machine."""
+    given = click.get_current_context().params
+    names = [f"--rows {count}" for count in given["rows"]] + [f"--variant {one}" for one in given["variant"]]
+    names += [f"--rounds {given['rounds']}"] if given["rounds"] else []
+    names += ["--no-questions"] if not given["questions"] else []
+    names += [f"--{name}" for name in ("alone",) if given[name]] + (["--no-sets"] if not given["sets"] else [])
+    return " ".join(["python -m contracts.performance", *names])
+
+
+def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[str, Any]:
+    """Return what ours, the limits and the peers took on a set of *rows*, and where the time of a build goes."""
+    legacy = folder / "legacy"
+    legacy.mkdir()
+    tell(f"{variant}, {rows:,} rows")
+    specimens.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
+    size = sum(path.stat().st_size for path in legacy.rglob("*.db"))
+    profile = profiling.Profile()
+    works = measures.works(legacy, folder, lambda build: profiling.profile(build, profile))
+    took = measures.by_turns(
+        works, {name: rounds_of(name, rows, rounds) for name in works}, lambda line: tell(f"  {line}")
+    )
+    return {
+        "variant": variant,
+        "rows": rows,
+        "legacy_mib": round(size / 1024**2, 1),
+        "took": {name: [asdict(one) for one in every] for name, every in took.items() if every},
+        "profile": {kind: round(cpu_s, 3) for kind, cpu_s in profile.kinds.most_common()},
+    }
+
+
+def rounds_of(name: str, rows: int, rounds: int | None) -> int:
+    """Return how often *name* is measured on a set of *rows*, where *rounds* are ordered or not."""
+    if name in SLOW and rows >= LARGE:
+        return int(name == "migrate")
+    if name in SLOW and rows >= MIDDLE:
+        return min(rounds or ROUNDS_MIDDLE, ROUNDS_MIDDLE)
+    return rounds or (ROUNDS_LARGE if rows >= LARGE else ROUNDS)
+
+
+def of_build(variant: str, rows: int, folder: Path) -> dict[str, Any]:
+    """Return what the first build of a set of *rows* took."""
+    legacy = folder / "legacy"
+    legacy.mkdir()
+    tell(f"{variant}, {rows:,} rows: the build alone")
+    specimens.make(legacy, rows=rows, seed=1, variant=variant)
+    took = measures.measure(gate.Bench(legacy).build)
+    return {"variant": variant, "rows": rows, "took": asdict(took)}
+
+
+def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Return how long the bot's questions take, one by one and in a mix, on the legacy set and on ours."""
+    sets = workbench.sets(folder, rows=rows)
+    each: dict[str, Any] = {}
+    for question in workload.questions():
+        legacy, ours = mix.one_by_one(sets, question, rounds=ASKINGS)
+        with sets.both(question) as (_, connection):
+            values = (sets.values(question) or [dict(asking.nothing(question))])[0]
+            plan = asking.plan(connection, question.sql, values).lines
+        each[question.name] = {
+            "often": question.often,
+            "legacy_ms": legacy,
+            "ours_ms": ours,
+            "finding": bool(question.costs),
+            "plan": list(plan),
+        }
+        tell(f"  {question.name}: {legacy[0]:.3f} ms on the legacy file, {ours[0]:.3f} ms on ours")
+    return {"rows": rows, "seconds": seconds, "each": each, "mixes": list(_mixes(mix.both_forms(sets), seconds))}
+
+
+def _mixes(forms: tuple[Sequence[mix.Asked], Sequence[mix.Asked]], seconds: float) -> list[dict[str, Any]]:
+    found = []
+    for readers in READERS:
+        for reuse in (True, False):
+            for writing in (False, True):
+                both = [mix.run(one, readers=readers, writing=writing, reuse=reuse, seconds=seconds) for one in forms]
+                what = f"{readers} readers, {'reused' if reuse else 'a connection each time'}"
+                tell(f"  {what}{', a writer' if writing else ''}: {both[0].p50_ms:.3f} ms, {both[1].p50_ms:.3f} ms")
+                legacy, ours = (asdict(one) for one in both)
+                found.append({"readers": readers, "reuse": reuse, "writing": writing, "legacy": legacy, "ours": ours})
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The figures on docs/performance.md, from what ``python -m contracts.performance`` found; what people wrote stays."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from migrator import charts
+
+#: What stands between these two lines on the page is made here.
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+#: What each is compared with.
+WRITING, READING = "VACUUM INTO", "reading the rows through SQL"
+LIMITS: Mapping[str, str] = {
+    "build": WRITING,
+    "cp of the three": WRITING,
+    "naive row by row": WRITING,
+    "executemany": WRITING,
+    ".dump into sqlite3": WRITING,
+    "sqlite-utils": WRITING,
+    "proof": READING,
+    "reading all bytes": READING,
+    "EXCEPT both ways": READING,
+    "sqldiff": READING,
+    "migrate": "naive row by row",
+}
+#: What the project wants at a million rows: ratio -> shape -> at least, goal.
+REACH: Mapping[tuple[str, str], Mapping[str, tuple[float, ...]]] = {
+    ("build", WRITING): {"specified": (2.0,), "found": (8.0, 4.0)},
+    ("proof", READING): {"specified": (8.0,), "found": (10.0, 6.0)},
+    ("migrate", "naive row by row"): {"specified": (0.5,), "found": (1.0, 0.6)},
+}
+
+Took = Sequence[Mapping[str, float]]
+
+
+def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
+    """Write the figures between the two lines of *page*, which is begun if it is not there, and the *picture*."""
+    text = page.read_text(encoding="utf-8") if page.exists() else f"# How fast\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    lines = "\n".join(figures(found, picture.name))
+    page.write_text(f"{before}{BEGIN}\n\n{lines}\n{END}{after}", encoding="utf-8")
+    picture.write_text(chart(found), encoding="utf-8")
+
+
+def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
+    """Yield the lines of the figures: ratios, every set, the questions."""
+    sets = sorted(found.get("sets", {}).values(), key=lambda one: (one["variant"], one["rows"]))
+    yield from _reach(sets)
+    if sets:
+        yield f"![Processor time of everything, in units of VACUUM INTO]({picture})"
+        yield ""
+    for one in sets:
+        yield from _set(one)
+    yield from _growth(sorted(found.get("alone", {}).values(), key=lambda one: (one["variant"], one["rows"])))
+    if "questions" in found:
+        yield from _questions(found["questions"])
+
+
+def _reach(sets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "## Ratios"
+    yield ""
+    yield "Medians over the rounds of one run, of processor time; in brackets of time on the clock."
+    yield ""
+    yield "| | shape | at least | goal | " + " | ".join(f"{rows:,} rows" for rows in _sizes(sets)) + " |"
+    yield "|---|---|---:|---:|" + "---:|" * len(_sizes(sets))
+    for (one, other), shapes in REACH.items():
+        for variant, wanted in shapes.items():
+            by_rows = {found["rows"]: found["took"] for found in sets if found["variant"] == variant}
+            cells = [
+                f"{ratio(by_rows[rows], one, other, 'cpu_s'):.1f} ({ratio(by_rows[rows], one, other, 'wall_s'):.1f})"
+                if rows in by_rows
+                else ""
+                for rows in _sizes(sets)
+            ]
+            goal = f"{wanted[1]:g}" if len(wanted) > 1 else ""
+            yield f"| {one} / {other} | {variant} | {wanted[0]:g} | {goal} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _sizes(sets: Sequence[Mapping[str, Any]]) -> list[int]:
+    return sorted({one["rows"] for one in sets})
+
+
+def ratio(took: Mapping[str, Took], one: str, other: str, what: str) -> float:
+    """Return the median of *one* by *other* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
+    pairs = zip(took[one], took[other], strict=False)
+    return float(statistics.median(mine[what] / max(theirs[what], 1e-6) for mine, theirs in pairs))
+
+
+def _median(every: Took, what: str) -> float:
+    return float(statistics.median(one[what] for one in every))
+
+
+def _set(one: Mapping[str, Any]) -> Iterator[str]:
+    took: Mapping[str, Took] = one["took"]
+    yield f"## {one['rows']:,} rows, as {one['variant']}"
+    yield ""
+    yield from _circumstances(one, f"the legacy files have {one['legacy_mib']:,} MiB")
+    yield "| | rounds | rows/s | seconds | CPU seconds | peak MiB | ratio of CPU | of time | to |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---|"
+    for name, every in sorted(took.items(), key=lambda entry: _order(entry[0])):
+        wall_s = _median(every, "wall_s")
+        limit = LIMITS.get(name, "")
+        ratios = (
+            f"{ratio(took, name, limit, 'cpu_s'):.2f} | {ratio(took, name, limit, 'wall_s'):.2f}" if limit else " | "
+        )
+        yield (
+            f"| {name} | {len(every)} | {one['rows'] / wall_s:,.0f} | {wall_s:.2f} | {_median(every, 'cpu_s'):.2f}"
+            f" | {max(each['peak_mib'] for each in every):,.0f} | {ratios} | {limit} |"
+        )
+    yield ""
+    whole = sum(one["profile"].values())
+    parts = [
+        f"{kind} {cpu_s / whole:.0%}"
+        for kind, cpu_s in sorted(one["profile"].items(), key=itemgetter(1), reverse=True)
+        if cpu_s >= whole / 100
+    ]
+    yield f"Where the processor time of a build goes: {', '.join(parts)}."
+    yield ""
+
+
+def _order(name: str) -> tuple[int, str]:
+    first = ("build", WRITING, "proof", READING, "migrate", "naive row by row")
+    return (first.index(name), "") if name in first else (len(first), name)
+
+
+def _circumstances(one: Mapping[str, Any], more: str) -> Iterator[str]:
+    yield (
+        f"{one['date']}, {one['machine']}, SQLite {one['sqlite']}, Python {one['python']}; processes that wanted to run:"
+        f" {' before, '.join(one['load'])} after; {more}."
+    )
+    yield ""
+    yield f"`{one['command']}`"
+    yield ""
+
+
+def _growth(alone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say how time and memory of a build grow with the rows."""
+    if not alone:
+        return
+    yield "## How a build grows"
+    yield ""
+    yield "| rows | shape | seconds | CPU seconds | peak MiB above the interpreter | date | load before, after |"
+    yield "|---:|---|---:|---:|---:|---|---|"
+    for one in alone:
+        took = one["took"]
+        yield (
+            f"| {one['rows']:,} | {one['variant']} | {took['wall_s']:.1f} | {took['cpu_s']:.1f} | {took['peak_mib']:.0f}"
+            f" | {one['date']} | {', '.join(one['load'])} |"
+        )
+    yield ""
+    for variant in sorted({one["variant"] for one in alone}):
+        small, *_, large = [one for one in alone if one["variant"] == variant] * 2
+        times = large["took"]["cpu_s"] / small["took"]["cpu_s"]
+        if large["rows"] > small["rows"]:
+            yield f"{large['rows'] / small['rows']:.1f} times the rows, as {variant}, took {times:.1f} times the processor time."
+            yield ""
+    yield f"`{alone[-1]['command']}`"
+    yield ""
+
+
+def _questions(one: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## The questions of the bot, {one['rows']:,} rows"
+    yield ""
+    yield from _circumstances(one, f"each mix was asked for {one['seconds']:g} s, legacy and ours by turns")
+    yield "| readers | connection | writer | legacy p50 ms | p95 | a second | ours p50 ms | p95 | a second | writes a second, legacy and ours | locked |"
+    yield "|---:|---|---|---:|---:|---:|---:|---:|---:|---|---|"
+    for each in one["mixes"]:
+        sides = " | ".join(
+            f"{each[side]['p50_ms']:.3f} | {each[side]['p95_ms']:.2f} | {each[side]['a_second']:,.0f}"
+            for side in ("legacy", "ours")
+        )
+        writes = (
+            f"{each['legacy']['writes_a_second']:.0f}, {each['ours']['writes_a_second']:.0f}" if each["writing"] else ""
+        )
+        yield (
+            f"| {each['readers']} | {'reused' if each['reuse'] else 'for each question'} | {'yes' if each['writing'] else ''}"
+            f" | {sides} | {writes} | {each['legacy']['locked']}, {each['ours']['locked']} |"
+        )
+    yield ""
+    yield (
+        "One by one, on a connection that is reused, by turns, in processor time; a question with a finding is one of"
+        " [findings.md](findings.md)."
+    )
+    yield ""
+    yield "| question | asked | legacy p50 ms | p95 | ours p50 ms | p95 | finding | plan on ours |"
+    yield "|---|---|---:|---:|---:|---:|---|---|"
+    for name, each in one["each"].items():
+        legacy, ours = each["legacy_ms"], each["ours_ms"]
+        yield (
+            f"| {name} | {each['often']} | {legacy[0]:.3f} | {legacy[1]:.3f} | {ours[0]:.3f} | {ours[1]:.3f}"
+            f" | {'yes' if each['finding'] else ''} | {'; '.join(each['plan'])} |"
+        )
+    yield ""
+
+
+def chart(found: Mapping[str, Any]) -> str:
+    """Return processor time of everything that writes, in units of VACUUM INTO, of the largest set as found, as SVG."""
+    sets = [
+        one for one in found.get("sets", {}).values() if one["variant"] == "found" and "sqlite-utils" in one["took"]
+    ]
+    sets = sets or list(found.get("sets", {}).values())
+    if not sets:
+        return charts.bars("performance", (), {})
+    took = max(sets, key=lambda one: one["rows"])["took"]
+    names = sorted(
+        {name for name, limit in LIMITS.items() if name in took and limit == WRITING} | {"migrate", WRITING},
+        key=lambda name: _median(took[name], "cpu_s"),
+    )
+    values = [ratio(took, name, WRITING, "cpu_s") for name in names]
+    return charts.bars("performance", names, {"times VACUUM INTO": values}, logarithmic=True)

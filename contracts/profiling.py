@@ -1,0 +1,107 @@
+"""Where the processor time of a build goes, statement by statement."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts import gate
+from migrator import digest, files
+
+#: What a statement is for, by how it begins; the first that fits.
+_KINDS = (
+    ("lineage", r"INSERT INTO \w+\.lineage"),
+    ("quarantine", r"INSERT INTO \w+\.quarantine"),
+    ("rest", r"CREATE TEMP TABLE \"rests|UPDATE \w+\.lineage SET rest"),
+    ("proof of rows with a rest or in quarantine", r"SELECT r\.legacy_key"),
+    ("accounts", r"SELECT count"),
+    ("rows", r"INSERT INTO|UPDATE temp\.forward|CREATE TEMP TABLE|CREATE INDEX ids"),
+    ("indexes", r"CREATE (?:UNIQUE )?INDEX"),
+    ("pages and references", r"PRAGMA (?:integrity_check|(?:\w+\.)?foreign_key_check)"),
+    ("ANALYZE", r"ANALYZE"),
+    ("on the disk", r"COMMIT|PRAGMA \w+\.(?:journal_mode|wal_checkpoint)"),
+)
+_REST = "all else: plan, schema, Python"
+
+
+@dataclass(kw_only=True)
+class Profile:
+    """Where the time of one run went.
+
+    Attributes:
+        kinds: Seconds of processor time by what they were spent on.
+        statements: The same by statement, white space made one.
+        cpu_s: Seconds of processor time in all.
+    """
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    statements: Counter[str] = field(default_factory=Counter)
+    cpu_s: float = 0.0
+
+    def add(self, kind: str, statement: str, cpu_s: float) -> None:
+        """Take *cpu_s* seconds down."""
+        self.kinds[kind] += cpu_s  # type: ignore[assignment]
+        self.statements[statement] += cpu_s  # type: ignore[assignment]
+
+
+def profile(work: Callable[[], object], found: Profile | None = None) -> Profile:
+    """Run *work* in this process, every connection that it opens watched, and return in *found* where its time went."""
+    found = found or Profile()
+    with _watched(found):
+        begun = gate.cpu_s()
+        work()
+        found.cpu_s = gate.cpu_s() - begun
+    found.kinds[_REST] = max(found.cpu_s - sum(found.kinds.values()), 0.0)  # type: ignore[assignment]
+    return found
+
+
+def kind_of(statement: str) -> str:
+    """Return what *statement* is for, '' if that is not told apart."""
+    return next((kind for kind, begins in _KINDS if re.match(begins, statement)), "")
+
+
+@contextmanager
+def _watched(found: Profile) -> Iterator[None]:
+    connect = sqlite3.connect
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            return self._timed(super().execute, sql, *given)
+
+        def executemany(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            return self._timed(super().executemany, sql, *given)
+
+        def _timed(self, run: Callable[..., sqlite3.Cursor], sql: str, *given: Any) -> sqlite3.Cursor:
+            begun = time.thread_time()
+            try:
+                return run(sql, *given)
+            finally:
+                statement = " ".join(sql.split())
+                found.add(kind_of(statement) or _REST, statement, time.thread_time() - begun)
+
+    def timed(kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return function(*given)
+            finally:
+                found.add(kind, kind, time.thread_time() - begun)
+
+        return run
+
+    whole, table, sync = digest.digest, digest.table_digest, files.sync_file
+    sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
+    digest.digest = timed("digest", whole)
+    digest.table_digest = timed("proof of carried rows", table)
+    files.sync_file = timed("on the disk", sync)
+    try:
+        yield
+    finally:
+        sqlite3.connect = connect
+        digest.digest, digest.table_digest, files.sync_file = whole, table, sync

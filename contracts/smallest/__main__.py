@@ -1,0 +1,68 @@
+"""``python -m contracts.smallest CONTRACT --legacy-dir DIR``: prints the smallest counterexample as a test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from contracts.smallest.search import search
+from migrator import config as configs
+from migrator import files
+from migrator.errors import MigratorError
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("contract")
+@click.option("--legacy-dir", envvar="LEGACY_DIR", type=_FOLDER, required=True, help="The legacy databases.")
+@click.option(
+    "--consolidated-dir",
+    envvar="CONSOLIDATED_DIR",
+    type=_FOLDER,
+    help="What another tool made of them; both sides are reduced.  Default: every reduced set is migrated.",
+)
+@click.option(
+    "--contracts-config",
+    "config",
+    envvar="MIGRATOR_CONFIG",
+    type=_FILE,
+    help="What the owners decided.  Default: migrator.toml in the legacy folder.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the test to this file.")
+@click.option(
+    "--show-values", envvar="CONTRACTS_SHOW_VALUES", is_flag=True, help="Show the values as they are, if no others do."
+)
+def main(
+    contract: str,
+    legacy_dir: Path,
+    *,
+    consolidated_dir: Path | None,
+    config: Path | None,
+    output: Path | None,
+    show_values: bool,
+) -> None:
+    """Reduce a broken CONTRACT, named as the report does, to the fewest legacy rows that still break it."""
+    try:
+        found = search(
+            contract,
+            legacy_dir,
+            config=config or configs.beside(legacy_dir),
+            consolidated=consolidated_dir,
+            show_values=show_values,
+            tell=lambda said: click.echo(f"{contract}: {said}", err=True),
+        )
+        if output is not None:
+            files.write(output, found.text)
+    except MigratorError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    click.echo(f"{contract}: {found.rows} of {found.of:,} legacy rows, after {found.tried} sets", err=True)
+    click.echo(str(output) if output is not None else found.text, nl=output is not None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""The side that another tool made: which rows belong to which legacy row, and how some of them are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+
+from contracts import subject
+from contracts.pair import LINEAGE, QUARANTINE, Pair
+from contracts.second_reader.cells import Cell, Row, bound, rows, same
+from contracts.second_reader.rows import target_key
+from contracts.smallest.rows import Place, by_table, insert
+from migrator import catalogue, ddl, sqlite
+from migrator.errors import UsageError
+from migrator.sqlite import quoted
+
+#: What lineage says of the rows that the specification's own DDL inserts.
+_DEFAULT = """
+    INSERT INTO lineage (source, target, target_id) SELECT 'stub:specified default', 'config', key FROM config
+"""
+
+
+class ConsolidatedRows:
+    """The rows of the specified tables of a consolidated set; places are as of legacy rows: ``core.trades`` and rowid."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self._left: set[Place] = set()
+        for target in pair.judged.originals:
+            schema = ddl.target(target)
+            shapes = {table.name: [column.name for column in table.columns] for table in schema.tables}
+            shapes |= {table.name: list(table.columns) for table in schema.virtual_tables}
+            for name, columns in shapes.items():
+                if problem := pair.judged.unreadable(f"{target}.{name}", columns):
+                    hint = "a set of another shape cannot be written as a test"
+                    raise UsageError(problem, where=f"{target}.{name}", hint=hint)
+
+    @property
+    def traced(self) -> bool:
+        """Whether the set says which legacy row became which row."""
+        return not self.pair.without_lineage()
+
+    def _tables(self) -> Iterator[tuple[str, str, str]]:
+        """Yield database, table and the column that names a row of it."""
+        for target in self.pair.judged.originals:
+            schema = ddl.target(target)
+            for name in (*(one.name for one in schema.tables), *(one.name for one in schema.virtual_tables)):
+                if name != "config":
+                    yield target, name, target_key(f"{target}.{name}")
+
+    @cached_property
+    def belonging(self) -> dict[Place, list[Place]]:
+        """The rows here of each legacy row."""
+        found: defaultdict[Place, list[Place]] = defaultdict(list)
+        ids = {f"{target}.{name}": dict(self._ids(target, name, key)) for target, name, key in self._tables()}
+        self._left = {(table, id_) for table, known in ids.items() for id_ in known.values()}
+        for reading in self.pair.reader.all_readings:
+            places = dict(self._legacy(reading.source, reading.key))
+            for key, into in self._became(reading.source, reading.target, {} if reading.assigned else places):
+                row = ids.get(reading.target, {}).get(into)
+                if key in places and row is not None and (reading.target, row) in self._left:
+                    self._left.discard((reading.target, row))
+                    found[reading.source, places[key]].append((reading.target, row))
+        return dict(found)
+
+    @property
+    def strangers(self) -> list[Place]:
+        """The rows here that belong to no legacy row."""
+        _ = self.belonging
+        return sorted(self._left)
+
+    def like(self, place: Place) -> Place | None:
+        """Return the stranger that shares most cells, and at least half, with what a legacy row without its row becomes."""
+        reading = next((one for one in self.pair.reader.all_readings if one.source == place[0]), None)
+        if reading is None or place in self.belonging:
+            return None
+        names = list(dict.fromkeys((*reading.columns, reading.key)))
+        database, _, table = place[0].partition(".")
+        with self.pair.legacy.read(database) as connection:
+            listed = ", ".join(map(quoted, names))
+            cells = rows(connection, f"SELECT {listed} FROM {quoted(table)} WHERE rowid = ?", place[1]).fetchone()
+        expected = self.pair.reader.forward(reading, dict(zip(names, cells, strict=True)))
+        known = {name: cell for name, cell in (expected[0] if expected else {}).items() if cell is not None}
+        best: tuple[int, Place] | None = None
+        with self.pair.judged.read(reading.target.partition(".")[0]) as connection:
+            for stranger in self.strangers:
+                if stranger[0] == reading.target:
+                    row = _row(connection, *stranger)
+                    shared = sum(same(cell, row.get(name)) for name, cell in known.items())
+                    if 2 * shared >= len(known) and (best is None or shared > best[0]):
+                        best = shared, stranger
+        return best[1] if best else None
+
+    def _ids(self, target: str, name: str, key: str) -> Iterator[tuple[Cell, int]]:
+        with self.pair.judged.read(target) as connection:
+            yield from rows(connection, f"SELECT {quoted(key)}, rowid FROM {quoted(name)}")
+
+    def _legacy(self, source: str, key: str) -> Iterator[tuple[Cell, int]]:
+        yield from ((name, id_) for name, id_ in self.pair.legacy_rows(source, key, "rowid"))
+
+    def _became(self, source: str, target: str, places: dict[Cell, int]) -> Iterator[tuple[Cell, Cell]]:
+        if self.traced:
+            database, _, table = target.partition(".")
+            asked = ("legacy_key", "target_id")
+            yield from self.pair.target_rows(f"{database}.lineage", *asked, source=source, target=table)
+            return
+        yield from self.pair.by_value.lineage(source)
+        # A row that is unlike its legacy row, under the id that it has kept.
+        yield from ((key, key) for key in places)
+
+    def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
+        """Return the cells of the rows that belong to these legacy rows, of strangers among them, and of their parents."""
+        _ = self.belonging
+        wanted: set[Place] = set()
+        by_source: defaultdict[str, list[int]] = defaultdict(list)
+        for place in places:
+            wanted |= set(self.belonging.get(place, ())) or ({place} & self._left)
+            by_source[place[0]].append(place[1])
+        seen: set[Place] = set()
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        while wanted:
+            seen |= wanted
+            parents: set[Place] = set()
+            for name, ids in by_table(wanted).items():
+                parents |= set(self._read(name, ids, found[name]))
+            wanted = parents - seen
+        return {**found, **(self._told(found, by_source) if self.traced else {})}
+
+    def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
+        """Read rows of one table, and yield the parents that they name."""
+        target, _, table = name.partition(".")
+        shape = next((one for one in ddl.target(target).tables if one.name == table), None)
+        with self.pair.judged.read(target) as connection:
+            for id_ in ids:
+                row = _row(connection, name, id_)
+                into.append(row)
+                for key in shape.foreign_keys if shape else ():
+                    asked = f"SELECT rowid FROM {quoted(key.parent)} WHERE {quoted(key.parent_columns[0])} = ?"
+                    there = connection.execute(asked, (bound(row[key.columns[0]])[1],)).fetchall()
+                    yield from ((f"{target}.{key.parent}", parent) for (parent,) in there)
+
+    def _told(self, found: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
+        """Return what lineage and quarantine say of the rows *found* and of these legacy rows."""
+        told: dict[str, list[Row]] = {}
+        keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
+        for target in self.pair.judged.originals:
+            here = [
+                (name.partition(".")[2], row[target_key(name)])
+                for name, cells in found.items()
+                if name.startswith(f"{target}.")
+                for row in cells
+            ]
+            for table, columns in (("lineage", LINEAGE), ("quarantine", QUARANTINE)):
+                chosen: dict[int, Row] = {}
+                listed = ", ".join(map(quoted, columns))
+                with self.pair.judged.read(target) as connection:
+                    for into, cells, of in self._asked(target, keys, here if table == "lineage" else []):
+                        question = f"SELECT rowid, {listed} FROM {table} WHERE {of}"
+                        for id_, *told_cells in rows(connection, question, into, *cells):
+                            chosen[id_] = dict(zip(columns, told_cells, strict=True))
+                told[f"{target}.{table}"] = [row for _, row in sorted(chosen.items())]
+        return {name: chosen_rows for name, chosen_rows in told.items() if chosen_rows}
+
+    def _asked(
+        self, target: str, keys: Mapping[str, list[Cell]], here: list[tuple[str, Cell]]
+    ) -> Iterator[tuple[str, tuple[Cell, ...], str]]:
+        """Yield target table, values and condition of each question to lineage or quarantine, so that an index answers."""
+        for reading in self.pair.reader.all_readings:
+            database, _, table = reading.target.partition(".")
+            for key in keys.get(reading.source, ()) if database == target else ():
+                place, value = bound(key)
+                yield table, (reading.source, value), f"target = ? AND source = ? AND legacy_key IS {place}"
+        for table, id_ in here:
+            place, value = bound(id_)
+            yield table, (value,), f"target = ? AND target_id = {place}"
+
+    def _keys(self, source: str, ids: list[int]) -> list[Cell]:
+        key = next((one.key for one in self.pair.reader.all_readings if one.source == source), None)
+        if key is None:
+            return []
+        name, _, table = source.partition(".")
+        with self.pair.legacy.read(name) as connection:
+            question = f"SELECT {quoted(key)} FROM {quoted(table)} WHERE rowid = ?"
+            return [rows(connection, question, one).fetchone()[0] for one in ids]
+
+
+def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
+    target, _, table = name.partition(".")
+    schema = ddl.target(target)
+    columns = [column.name for one in schema.tables if one.name == table for column in one.columns]
+    columns += [column for one in schema.virtual_tables if one.name == table for column in ("rowid", *one.columns)]
+    question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE rowid = ?"
+    return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
+
+
+def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
+    """Write a consolidated set as specified with the rows *found* in it; with lineage and quarantine if it is *traced*."""
+    folder.mkdir(parents=True)
+    subject.make_empty_set(folder)
+    for target, file_name in catalogue.TARGETS.items():
+        with closing(sqlite.scratch(folder / file_name)) as connection:
+            if traced:
+                connection.executescript(catalogue.our_ddl())
+                if target == "core":
+                    connection.execute(_DEFAULT)
+            connection.execute("BEGIN")
+            for name, cells in found.items():
+                if name.startswith(f"{target}."):
+                    for row in cells:
+                        insert(connection, name.partition(".")[2], row)
+            connection.execute("COMMIT")
+            connection.execute("ANALYZE")
+    return folder

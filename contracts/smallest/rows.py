@@ -1,0 +1,258 @@
+"""The rows of a legacy set as things that can be left out: what each of them needs, and how some of them are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+
+from contracts.pair import LegacySet, LegacyTable
+from contracts.second_reader.cells import Cell, Row, bound, parsed, rows
+from migrator import catalogue, ddl, sqlite
+from migrator.catalogue import LegacyDatabase
+from migrator.errors import UsageError
+from migrator.sqlite import quoted
+
+#: A row: its table (``jarvis.trades``) and its rowid there.
+Place = tuple[str, int]
+
+#: What names another row without saying so in the DDL: child, its column, parent, its column.
+_LINKS = (
+    ("jarvis.trades", "position_id", "jarvis.positions", "id"),
+    ("jarvis.treasury_orders", "order_id", "jarvis.positions", "tp_order_id"),
+    ("jarvis.treasury_orders", "order_id", "jarvis.positions", "sl_order_id"),
+    ("jarvis.trades", "tx_signature", "treasury_trades.treasury_trades", "signature"),
+    ("tax.tax_lots", "tx_id", "jarvis.trades", "tx_signature"),
+    ("tax.wash_sales", "replacement_lot_id", "tax.tax_lots", "id"),
+    ("tax.wash_sales", "sale_tx_id", "tax.sales", "tx_id"),
+    ("call_tracking.outcomes", "call_id", "call_tracking.calls", "id"),
+    ("jarvis_memory.facts", "entity", "jarvis_memory.entities", "name"),
+    ("whales.whale_movements", "wallet_address", "whales.whale_wallets", "address"),
+)
+#: A list of rows in JSON.
+_LISTED = (("tax.sales", "lots_used_json", "tax.tax_lots", "id"),)
+#: Where a symbol and its mint stand, in both variants; a row without a mint needs those that know it.
+_MINTS = (
+    ("jarvis.positions", "symbol", ("token_mint", "token_address")),
+    ("jarvis.trades", "symbol", ("token_mint", "token_address")),
+    ("call_tracking.calls", "symbol", ("contract", "token_address")),
+    ("jarvis_x_memory.token_mentions", "symbol", ("contract_address",)),
+    ("whales.whale_movements", "token_symbol", ("token_mint", "token_address")),
+    ("sentiment.sentiment_readings", "symbol", ("token_address",)),
+)
+
+
+def database_of(name: str, variants: Iterable[str]) -> LegacyDatabase:
+    """Return the known legacy database *name* that has tables of one of *variants*, of several the first."""
+    known = [one for one in catalogue.legacy_databases() if one.name == name]
+    return next((one for one in known if one.variant in variants), known[0])
+
+
+def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
+    """Yield the statements that make the legacy database *name* with the tables of one of *variants*."""
+    database = database_of(name, variants)
+    if catalogue.SPECIFIED_VARIANT not in variants:
+        yield from (statement for _, statement in ddl.statements(database.ddl))
+        return
+    target, tables = catalogue.SPECIFIED[name]
+    with closing(sqlite.memory()) as connection:
+        connection.executescript(catalogue.target_ddl(target))
+        marks = ", ".join("?" * len(tables))
+        asked = f"SELECT sql FROM sqlite_schema WHERE tbl_name IN ({marks}) AND sql IS NOT NULL ORDER BY rowid"
+        yield from [statement for (statement,) in connection.execute(asked, tables)]
+
+
+class LegacyRows:
+    """The rows of the known tables of a legacy set."""
+
+    def __init__(self, legacy: LegacySet) -> None:
+        self.legacy = legacy
+        known = {one.name for one in catalogue.legacy_databases() if not one.standalone}
+        every = [table for name in sorted(legacy.originals) if name in known for table in legacy.tables(name)]
+        specified = {one.source.partition(".")[0] for one in every if one.variant == catalogue.SPECIFIED_VARIANT}
+        self.tables: Mapping[str, LegacyTable] = {
+            one.source: one
+            for one in every
+            # A full-text index over another table has no rows of its own.
+            if one.variant
+            and (one.kind == "table" or one.variant == catalogue.SPECIFIED_VARIANT)
+            and (one.variant == catalogue.SPECIFIED_VARIANT or one.source.partition(".")[0] not in specified)
+        }
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Every row, parents' tables not sorted before children's."""
+        return [(source, id_) for source in self.tables for (id_,) in self._asked(source, "rowid")]
+
+    def _asked(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+        name, _, table = source.partition(".")
+        with self.legacy.read(name) as connection:
+            listed = ", ".join(map(quoted, columns))
+            yield from rows(connection, f"SELECT {listed} FROM {quoted(table)} ORDER BY rowid")
+
+    @cached_property
+    def needs(self) -> Mapping[Place, set[Place]]:
+        """The rows that each row names, declared or not."""
+        found: defaultdict[Place, set[Place]] = defaultdict(set)
+        for child, column, parent, named, listed in self._links():
+            ids: defaultdict[Cell, list[int]] = defaultdict(list)
+            for id_, name in self._asked(parent, "rowid", named):
+                ids[name].append(id_)
+            for id_, cell in self._asked(child, "rowid", column):
+                for name in _listed(cell) if listed else [cell]:
+                    if name not in {None, ""}:
+                        named_by = {(parent, one) for one in ids.get(name, ())}
+                        found[child, id_] |= named_by
+                        # What became of a lot depends on the sales that used it.
+                        for one in named_by if listed else ():
+                            found[one].add((child, id_))
+        self._need_mints(found)
+        return found
+
+    def _need_mints(self, found: defaultdict[Place, set[Place]]) -> None:
+        known: defaultdict[str, dict[Cell, Place]] = defaultdict(dict)
+        without: list[tuple[Place, str]] = []
+        for source, symbols, mints in _MINTS:
+            if source not in self.tables:
+                continue
+            column = next((name for name in mints if name in self.tables[source].columns), "")
+            for id_, symbol, *rest in self._asked(source, "rowid", symbols, *filter(None, [column])):
+                mint = rest[0] if rest else None
+                if isinstance(symbol, str) and isinstance(mint, str) and mint:
+                    # One row of each answer: whether they agree decides.
+                    known[symbol.lower()].setdefault(mint, (source, id_))
+                elif isinstance(symbol, str) and symbol:
+                    without.append(((source, id_), symbol.lower()))
+        for place, symbol in without:
+            found[place] |= {*known[symbol].values()}
+
+    def _links(self) -> Iterator[tuple[str, str, str, str, bool]]:
+        columns = {source: {name.lower() for name in table.columns} for source, table in self.tables.items()}
+        candidates = [(*link, False) for link in (*_LINKS, *self._declared())]
+        candidates += [(*link, True) for link in _LISTED]
+        for child, column, parent, named, listed in dict.fromkeys(candidates):
+            if column.lower() in columns.get(child, ()) and named.lower() in {"rowid", *columns.get(parent, ())}:
+                yield child, column, parent, named, listed
+
+    def _declared(self) -> Iterator[tuple[str, str, str, str]]:
+        for source in self.tables:
+            name, _, table = source.partition(".")
+            with self.legacy.read(name) as connection:
+                asked = connection.execute(
+                    'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?) WHERE "to" IS NOT NULL', (table,)
+                ).fetchall()
+            for parent, column, named in asked:
+                # The specification's parent may lie in another file.
+                homes = [one for one in self.tables if one.partition(".")[2] == parent]
+                yield from ((source, column, home, named) for home in homes)
+
+    def closed(self, places: Iterable[Place]) -> list[Place]:
+        """Return *places* with every row that they name, and so on, in order."""
+        found, waiting = set(), list(places)
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found.add(place)
+                waiting += self.needs.get(place, ())
+        return sorted(found)
+
+    def variants(self, name: str) -> set[str]:
+        """Return the variants of the tables of the database *name*."""
+        return {table.variant for source, table in self.tables.items() if source.partition(".")[0] == name}
+
+    def write(self, places: Iterable[Place], folder: Path) -> None:
+        """Write a legacy set of these rows alone below *folder*: of the databases that have one."""
+        every = by_table(places)
+        for name in dict.fromkeys(source.partition(".")[0] for source in every):
+            tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
+            with closing(make(name, self.variants(name), folder)) as connection:
+                sqlite.attach(connection, self.legacy.copy(name), "whole")
+                connection.execute("BEGIN")
+                for source, ids in tables.items():
+                    self._copy(connection, source, ids)
+                connection.execute("COMMIT")
+
+    def _copy(self, connection: sqlite3.Connection, source: str, ids: list[int]) -> None:
+        table = self.tables[source]
+        own = quoted(source.partition(".")[2])
+        names = ", ".join(map(quoted, columns_of(table)))
+        connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (id INTEGER PRIMARY KEY)")
+        connection.execute("DELETE FROM temp.wanted")
+        connection.executemany("INSERT INTO temp.wanted VALUES (?)", [(one,) for one in ids])
+        connection.execute(
+            f"INSERT INTO main.{own} ({names}) SELECT {names} FROM whole.{own} WHERE rowid IN (SELECT id FROM wanted)"
+            " ORDER BY rowid"
+        )
+
+    def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
+        """Return the cells of these rows, by table."""
+        found = {}
+        for source, ids in by_table(places).items():
+            names = columns_of(self.tables[source])
+            name, _, table = source.partition(".")
+            with self.legacy.read(name) as connection:
+                question = f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table)} WHERE rowid = ?"
+                cells = [rows(connection, question, one).fetchone() for one in ids]
+            found[source] = [dict(zip(names, row, strict=True)) for row in cells]
+        return found
+
+
+def by_table(places: Iterable[Place]) -> dict[str, list[int]]:
+    """Return the rowids of *places* by table, both in order."""
+    found: dict[str, list[int]] = {}
+    for source, id_ in sorted(places):
+        found.setdefault(source, []).append(id_)
+    return found
+
+
+def columns_of(table: LegacyTable) -> list[str]:
+    """Return the columns that make a row of *table*: of a full-text table its number, too."""
+    return ["rowid", *table.columns] if table.kind == "virtual" else list(table.columns)
+
+
+def _listed(cell: Cell) -> list[Cell]:
+    said = parsed(cell)
+    pairs = said if isinstance(said, list) else []
+    return [one[0] for one in pairs if isinstance(one, list) and one and isinstance(one[0], int | str)]
+
+
+def make(name: str, variants: Iterable[str], folder: Path) -> sqlite3.Connection:
+    """Make the legacy database *name* without a row below *folder*, in its place, and return a connection to it."""
+    path = folder / database_of(name, variants).place
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    connection = sqlite.create(path)
+    # Nothing of it has to outlive a power cut, and nobody enforced what the legacy files declare.
+    for pragma in ("synchronous = OFF", "foreign_keys = OFF", "ignore_check_constraints = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    for statement in statements_of(name, variants):
+        connection.execute(statement)
+    return connection
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
+    """Insert a *row*, text of any bytes included.
+
+    Raises:
+        UsageError: A constraint of the table refuses it.
+    """
+    placed = [bound(cell) for cell in row.values()]
+    names, marks = ", ".join(map(quoted, row)), ", ".join(place for place, _ in placed)
+    try:
+        connection.execute(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", [value for _, value in placed])
+    except sqlite3.IntegrityError as error:
+        raise UsageError(f"a row cannot be written: {error}", where=table) from error
+
+
+def write_rows(found: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
+    """Write the legacy set of the rows *found* below *folder*; *variants* has that of each database that is not as found."""
+    for name in dict.fromkeys(source.partition(".")[0] for source in found):
+        with closing(make(name, {variants.get(name, "found")}, folder)) as connection:
+            connection.execute("BEGIN")
+            for source, cells in found.items():
+                if source.partition(".")[0] == name:
+                    for row in cells:
+                        insert(connection, source.partition(".")[2], row)
+            connection.execute("COMMIT")

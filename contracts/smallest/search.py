@@ -1,0 +1,242 @@
+"""Looks for the fewest legacy rows that break a contract."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts import pair as pairs
+from contracts import subject
+from contracts.second_reader.cells import Row
+from contracts.smallest import case
+from contracts.smallest import consolidated as others
+from contracts.smallest.anonymous import Anonymous
+from contracts.smallest.case import NotAskedError
+from contracts.smallest.consolidated import ConsolidatedRows
+from contracts.smallest.ddmin import ddmin
+from contracts.smallest.rows import LegacyRows, Place
+from migrator import catalogue
+from migrator.errors import MigratorError, UsageError
+
+#: How the message of a contract names a legacy row: its table and its key.
+_NAMED = re.compile(r"counterexample: (?P<source>\w+\.\w+) (?P<key>'(?:[^'\\]|\\.)*'|\"[^\"]*\"|-?\d+)(?= |:)")
+#: A ``.sql`` contract says the key alone.
+_KEYED = re.compile(r"counterexample: (?P<row>\(.*\))$", re.MULTILINE)
+#: Draws of other values, should the first have lost what breaks the contract.
+_DRAWS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A smallest counterexample.
+
+    Attributes:
+        text: The test, ready to be run.
+        rows: Legacy rows in it.
+        of: Legacy rows that there are.
+        tried: Sets that were judged on the way.
+        private: Whether values are shown as they are.
+        says: What the contract says of it.
+    """
+
+    text: str
+    rows: int
+    of: int
+    tried: int
+    private: bool
+    says: str
+
+
+class Search:
+    """The search on one pair, or on a legacy set and what its migration makes of it."""
+
+    def __init__(
+        self, contract: str, legacy: Path, scratch: Path, *, config: Path | None, consolidated: Path | None
+    ) -> None:
+        self.contract = contract
+        self.scratch = scratch
+        self.config = config
+        self.legacy_dir = legacy
+        self.consolidated_dir = consolidated
+        self.rows = LegacyRows(pairs.legacy_set(legacy, scratch))
+        self.others: ConsolidatedRows | None = None
+        if consolidated is not None:
+            judged = subject.subject(consolidated, scratch)
+            self.others = ConsolidatedRows(pairs.pair(legacy, judged, scratch, config))
+        self.tried = 0
+        self._first = ""
+
+    def smallest(self, tell: Callable[[str], None]) -> list[Place]:
+        """Return the fewest rows that still break the contract, closed over links; *tell* is told how it goes.
+
+        Raises:
+            UsageError: The contract holds, or is broken without a row, too.
+        """
+        said = case.judge(self.contract, self.legacy_dir, config=self.config, consolidated=self.consolidated_dir)
+        self.tried += 1
+        if not said:
+            raise UsageError("holds: there is no counterexample", where=self.contract)
+        self._first = said[0]
+        if self.fails([]):
+            raise UsageError("is broken without any row, too: it is not about rows", where=self.contract)
+        every = [*self.rows.places, *(self.others.strangers if self.others else ())]
+        tell(f"broken, with {len(every):,} rows")
+        for named in self._named():
+            start = self.closed(named)
+            if start and self.fails(start):
+                break
+        else:
+            start = sorted(every)
+            if not self.fails(start):
+                raise UsageError(
+                    "is not broken by the rows of known tables in their known shapes", where=self.contract,
+                    hint="what breaks it is something else than rows",
+                )  # fmt: skip
+        tell(f"broken, with {len(start):,} of them")
+        return ddmin(start, self.fails, self.closed)
+
+    def closed(self, places: Iterable[Place]) -> list[Place]:
+        """Return *places* with the rows that they name."""
+        return self.rows.closed(places)
+
+    def _named(self) -> Iterator[list[Place]]:
+        """Yield rows that what the contract says names, one by one and together: where a search begins with luck."""
+        named = [(match["source"], ast.literal_eval(match["key"])) for match in _NAMED.finditer(self._first)]
+        for match in _KEYED.finditer(self._first):
+            with suppress(ValueError, SyntaxError):
+                key = ast.literal_eval(match["row"])[0]
+                named += [(source, key) for source in self.rows.tables]
+        found = [place for source, key in named for place in self._places(source, key)]
+        yield from ([place] for place in found[:2])
+        yield found
+
+    def _places(self, source: str, key: object) -> Iterator[Place]:
+        table = self.rows.tables.get(source)
+        if table is None:
+            return
+        name, _, own = source.partition(".")
+        with self.rows.legacy.read(name) as connection:
+            keys = [one for (one,) in connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (own,))]
+            column = keys[0] if len(keys) == 1 else "rowid"
+            asked = f'SELECT rowid FROM "{own}" WHERE "{column}" = ?'
+            with suppress(OverflowError):
+                yield from ((source, id_) for (id_,) in connection.execute(asked, (key,)).fetchall())
+
+    def fails(self, places: Sequence[Place]) -> bool:
+        """Tell whether the contract is broken of a set of these rows alone."""
+        self.tried += 1
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            home = Path(folder) / "legacy"
+            home.mkdir()
+            known = [place for place in places if place[0] in self.rows.tables]
+            self.rows.write(known, home)
+            made = None
+            if self.others is not None:
+                made = others.write(self.others.read(places), Path(folder) / "consolidated", traced=self.others.traced)
+            written = Path(folder) / "migrator.toml"
+            written.write_text(self.configuration(), encoding="utf-8")
+            return self._broken(lambda: case.judge(self.contract, home, config=written, consolidated=made))
+
+    def _broken(self, ask: Callable[[], list[str]]) -> bool:
+        try:
+            return bool(ask())
+        except NotAskedError:
+            # Neither broken nor whole: what cannot be migrated is no example of this.
+            return False
+
+    def configuration(self, anonymous: Anonymous | None = None) -> str:
+        """Return what a set of a few rows needs of the owners' configuration; the wallet is *anonymous* with its rows."""
+        written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
+        constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
+        if anonymous is not None:
+            constants["wallet_address"] = anonymous.cell(constants["wallet_address"])
+        lines = ["[constants]", *(f'{name} = "{value}"' for name, value in sorted(constants.items()))]
+        if amount := written.get("decisions", {}).get("order_amount_sol"):
+            lines += ["", "[decisions]", f'order_amount_sol = "{amount}"']
+        return "\n".join(lines) + "\n"
+
+    def written(self, places: Sequence[Place], *, show_values: bool) -> Found:
+        """Return the test of these rows, with values drawn at random unless they may be shown.
+
+        Raises:
+            UsageError: It is broken by these very values alone, and they may not be shown.
+        """
+        places = self._with_likenesses(places)
+        known = [place for place in places if place[0] in self.rows.tables]
+        legacy = self.rows.read(known)
+        made = self.others.read(places) if self.others else None
+        draws: list[Anonymous | None] = [Anonymous() for _ in range(_DRAWS)]
+        for anonymous in [*draws, *([None] if show_values else [])]:
+            rows, others_rows = legacy, made
+            if anonymous is not None:
+                rows, others_rows = anonymous.rows(legacy), None if made is None else anonymous.rows(made)
+            config = self.configuration(anonymous)
+            if said := self._said(rows, others_rows, config):
+                text = case.text(
+                    self.contract, rows, config=config, variants=self._variants(rows), consolidated=others_rows,
+                    about="  Its values are drawn at random." if anonymous else "  Its values are real.",
+                )  # fmt: skip
+                of = len(self.rows.places)
+                return Found(
+                    text=text, rows=len(known), of=of, tried=self.tried, private=anonymous is None, says=said[0]
+                )
+        raise UsageError(
+            f"is broken by the very values of {len(known)} rows, and no longer by others of their form", where=self.contract,
+            hint="--show-values prints them as they are",
+        )  # fmt: skip
+
+    def _with_likenesses(self, places: Sequence[Place]) -> list[Place]:
+        """Return *places* and, of a legacy row without its row, the row that is most like it: it shows what is wrong."""
+        if self.others is None:
+            return list(places)
+        likenesses = [like for place in places if (like := self.others.like(place)) is not None]
+        more = sorted({*places, *likenesses})
+        return more if self.fails(more) else list(places)
+
+    def _said(self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None, config: str) -> list[str]:
+        self.tried += 1
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder, suppress(NotAskedError):
+            return case.broken(
+                self.contract, legacy, Path(folder) / "case", config=config,
+                variants=self._variants(legacy), consolidated=made,
+            )  # fmt: skip
+        return []
+
+    def _variants(self, legacy: Iterable[str]) -> dict[str, str]:
+        found = {}
+        for name in sorted({source.partition(".")[0] for source in legacy}):
+            variants = self.rows.variants(name)
+            if catalogue.SPECIFIED_VARIANT in variants:
+                found[name] = catalogue.SPECIFIED_VARIANT
+            elif "found" not in variants:
+                found[name] = min(variants)
+        return found
+
+
+def search(
+    contract: str,
+    legacy: Path,
+    *,
+    config: Path | None = None,
+    consolidated: Path | None = None,
+    show_values: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Found:
+    """Return the smallest counterexample of *contract* on a legacy set, migrated or beside a *consolidated* one.
+
+    Raises:
+        UsageError: There is none that could be written as a test; the sentence says why.
+        MigratorError: The sets cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="smallest-") as folder:
+        looking = Search(contract, legacy, Path(folder), config=config, consolidated=consolidated)
+        return looking.written(looking.smallest(tell), show_values=show_values)
+
+
+__all__ = ["Found", "MigratorError", "search"]

@@ -1,0 +1,74 @@
+"""Tables that have appeared since the cutover: their rows go to the legacy table of that name.
+
+Code that does not know of the cutover makes its table anew, by ``CREATE TABLE IF NOT EXISTS`` through a legacy path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migrator.bench import Bench, handle_sql, stored_columns
+from migrator.sqlite import quoted
+
+
+def take_in(bench: Bench, sources: Sequence[str]) -> None:
+    """Give the rows of each table that has appeared to the one of the legacy tables *sources* that has its name."""
+    listed = "SELECT name FROM pragma_table_list WHERE schema = ? AND type IN ('table', 'virtual')"
+    before = {name for (name,) in bench.connection.execute(listed, ("baseline",))}
+    now = bench.connection.execute(listed + " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", (bench.target,)).fetchall()
+    for (table,) in now:
+        if table in before:
+            continue
+        takers = [source for source in sources if source.partition(".")[2].lower() == table.lower()]
+        if len(takers) != 1 or not _take_in(bench, table, takers[0]):
+            bench.done.strangers.append(f"{bench.target}.{table}")
+
+
+def _take_in(bench: Bench, table: str, source: str) -> bool:
+    """Insert the rows of *table* into the legacy table *source*; tell whether its columns allow it."""
+    connection = bench.connection
+    database, _, name = source.partition(".")
+    with bench.beside(database):
+        there = {column.lower() for column in stored_columns(connection, database, name)}
+        columns = stored_columns(connection, bench.target, table)
+        if not {column.lower() for column in columns} <= there:
+            return False
+        legacy, stranger = f"{quoted(database)}.{quoted(name)}", f"{bench.target}.{quoted(table)}"
+        handle = handle_sql(connection, bench.target, table)
+        key, declared = _key(bench, database, name)
+        lists = [", ".join(quoted(column) for column in columns)]
+        if declared == "integer" and key in (column.lower() for column in columns) and len(columns) > 1:
+            # Numbers began again in the new table; the legacy one gives its next.
+            lists.append(", ".join(quoted(column) for column in columns if column.lower() != key))
+        inserts = [
+            f"INSERT INTO {legacy} ({some}) SELECT {some} FROM {stranger} AS t WHERE {handle} = ?" for some in lists
+        ]
+        # What was deleted must not seem to come back under its key.
+        deleted = set()
+        if key in (column.lower() for column in columns):
+            deleted = {
+                one
+                for (one,) in connection.execute(
+                    f"SELECT {handle} FROM {stranger} AS t JOIN baseline.lineage AS l"
+                    f" ON l.source = ? AND l.legacy_key = +t.{quoted(key)}",
+                    (source,),
+                )
+            }
+        for (one,) in connection.execute(f"SELECT {handle} FROM {stranger} AS t ORDER BY 1").fetchall():
+            refusal = "another row had its key"
+            for number, insert in enumerate(inserts):
+                if refusal and not (number == 0 and one in deleted):
+                    refusal = bench.tried(insert, (one,))
+            if refusal:
+                bench.done.leave(f"{bench.target}.{table}", one, f"{source} refuses it: {refusal}")
+            else:
+                bench.done.did(source, "inserted")
+    return True
+
+
+def _key(bench: Bench, database: str, table: str) -> tuple[str, str]:
+    """Return name and declared type, in lower case, of a legacy table's primary key; '' if none or several are."""
+    found = bench.connection.execute(
+        "SELECT lower(name), lower(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, database)
+    ).fetchall()
+    return found[0] if len(found) == 1 else ("", "")

@@ -1,0 +1,254 @@
+"""The contracts on a backup, a cutover and a rollback hold where these were made, and catch what is planted in them."""
+
+import os
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import contracts
+from contracts import specimens
+from migrator import backup as backups
+from migrator import config, cutover, pipeline, sqlite
+from migrator.inventory import inventory
+
+pytestmark = pytest.mark.slow
+
+CONTRACTS = Path(contracts.__file__).parent
+
+
+@pytest.fixture(name="lives", scope="module")
+def _lives(tmp_path_factory):
+    """One dirty set at three moments of its life: built, cut over, rolled back after a row was written."""
+    top = tmp_path_factory.mktemp("lives")
+    home = top / "home"
+    specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
+    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    verified = pipeline.migrate(place, configuration, home / "data" / "migrator.toml").verified
+    assert () == verified.broken
+    shutil.copytree(home, top / "built", symlinks=True)
+    snapshot = backups.latest(place.backups, read_back=inventory)
+    wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+    shutil.copytree(home, top / "cut", symlinks=True)
+    run(home / "data" / "jarvis_core.db", "UPDATE trades SET price = price * 2 WHERE id = (SELECT max(id) FROM trades)")
+    pipeline.rollback(place, configuration, execute=True)
+    shutil.copytree(home, top / "back", symlinks=True)
+    return top
+
+
+@pytest.fixture(name="data")
+def _data(request, lives, tmp_path):
+    """The data directory of a copy of the set at the moment that the test asks for."""
+    return shutil.copytree(lives / request.param, tmp_path / "home", symlinks=True) / "data"
+
+
+def at(moment, values=None):
+    """Ask for the set at a *moment*, once for each of *values*."""
+    if values is None:
+        return pytest.mark.parametrize("data", [moment], indirect=True)
+    cases = [pytest.param(moment, *value, id=name) for name, *value in values]
+    return pytest.mark.parametrize(("data", "deed", "contract", "mentions"), cases, indirect=["data"])
+
+
+def run(path, *statements):
+    with closing(sqlite.scratch(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def judge(pytester, folder, *asked):
+    """Run the contracts of a folder; return the message of each that failed by its name, and the names of those skipped."""
+    sets = [str(CONTRACTS / folder), *asked, "--import-mode=importlib", "-p", "no:cacheprovider"]
+    passed, skipped, failed = pytester.inline_run(*sets).listoutcomes()
+    assert passed or failed, "no contract ran"
+    return {name_of(one): one.longreprtext for one in failed}, {name_of(one) for one in skipped}
+
+
+def name_of(report):
+    return report.nodeid.rpartition("::")[2].partition("[")[0]
+
+
+def snapshot_of(data):
+    """Judge the snapshot beside what was built of it, as migrate does."""
+    return (
+        *("--legacy-dir", str(data / "backup" / "0001"), "--contracts-config", str(data / "migrator.toml")),
+        *("--consolidated-dir", str(data / ".migrator" / "stage")),
+    )
+
+
+def both(data):
+    """Judge the data directory itself beside what was built."""
+    return "--legacy-dir", str(data), "--consolidated-dir", str(data / ".migrator" / "stage")
+
+
+def in_use(data):
+    """Judge what is in use after a cutover."""
+    return "--legacy-dir", str(data / "backup" / "0001"), "--consolidated-dir", str(data)
+
+
+def legacy(data):
+    """Judge the legacy set that is in use after a rollback, beside the three that were left behind."""
+    return "--legacy-dir", str(data), "--consolidated-dir", str(data / "backup" / "0001" / "rolled-back")
+
+
+@at("built")
+def test_a_backup_holds(pytester, data):
+    assert ({}, {"test_file_that_stands_alone_equals_its_backup"}) == judge(pytester, "3_backup", *snapshot_of(data))
+    assert ({}, set()) == judge(pytester, "3_backup", *both(data))
+    assert ({}, set()) == judge(pytester, "4_build/test_permissions.py", *snapshot_of(data))
+
+
+def spoil(path):
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = bytes(4096)
+    path.write_bytes(content)
+
+
+BACKUP_IS = "test_backup_is_what_its_manifest_says"
+
+
+@at(
+    "built",
+    [
+        ("row changed in the backup", lambda b: run(b / "raid_bot.db", "CREATE TABLE x (y)"), BACKUP_IS, "raid_bot.db: holds something else"),
+        ("file gone from the backup", lambda b: (b / "tax.db").unlink(), BACKUP_IS, "tax.db: is not there"),
+        ("stranger in the backup", lambda b: shutil.copy(b / "tax.db", b / "tax2.db"), BACKUP_IS, "tax2.db: is not in the manifest"),
+        ("pages of the backup spoilt", lambda b: spoil(b / "telegram_memory.db"), BACKUP_IS, "telegram_memory.db: "),
+        ("backup that all may read", lambda b: (b / "jarvis.db").chmod(0o644), "test_backup_is_for_its_owner_alone", "jarvis.db: 0644"),
+        ("folder that all may list", lambda b: b.parent.chmod(0o755), "test_backup_is_for_its_owner_alone", "backup: 0755"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_backup_is_caught(pytester, data, deed, contract, mentions):
+    deed(data / "backup" / "0001")
+
+    failed, _ = judge(pytester, "3_backup", *both(data), "-k", contract)
+
+    assert [contract] == list(failed)
+    assert mentions in failed[contract]
+
+
+@at("built")
+def test_a_file_that_stands_alone_and_changed_is_caught(pytester, data):
+    run(data / "raid_bot.db", "CREATE TABLE late (x)", "INSERT INTO late VALUES (1)")
+
+    failed, _ = judge(pytester, "3_backup", *both(data))
+
+    assert ["test_file_that_stands_alone_equals_its_backup"] == list(failed)
+    assert "raid_bot.db: late" in failed["test_file_that_stands_alone_equals_its_backup"]
+
+
+@at("built")
+def test_a_set_that_the_backup_does_not_migrate_to_is_caught(pytester, data):
+    run(data / ".migrator" / "stage" / "jarvis_core.db", "UPDATE trades SET symbol = 'X' WHERE id = 1")
+
+    failed, _ = judge(pytester, "3_backup", *both(data))
+
+    assert ["test_backup_migrates_to_the_same_set"] == list(failed)
+    assert "jarvis_core.db: trades" in failed["test_backup_migrates_to_the_same_set"]
+
+
+@at("built")
+def test_a_consolidated_database_that_more_people_may_read_is_caught(pytester, data):
+    (data / ".migrator" / "stage" / "jarvis_core.db").chmod(0o640)
+
+    failed, _ = judge(pytester, "4_build/test_permissions.py", *snapshot_of(data))
+
+    assert ["test_nobody_gains_access"] == list(failed)
+    assert "jarvis_core.db is 0640: wider" in failed["test_nobody_gains_access"]
+    assert "alerts.db is 0600" in failed["test_nobody_gains_access"]
+
+
+@at("built")
+def test_without_a_switch_there_is_nothing_to_ask(pytester, data):
+    failed, skipped = judge(pytester, "", *both(data), "-k", "6_cutover or 8_rollback or encoding_is_utf8")
+
+    assert {} == failed
+    assert {"test_every_name_leads_to_its_database", "test_every_name_is_its_own_file_again"} < skipped
+
+
+@at("cut")
+def test_a_cutover_holds(pytester, data):
+    assert ({}, set()) == judge(pytester, "6_cutover", *in_use(data))
+    # What is in use differs from the snapshot sooner or later; nobody asks for its standalone files, or migrates it anew.
+    assert {} == judge(pytester, "3_backup", *in_use(data))[0]
+
+
+def point(name, to):
+    name.unlink()
+    name.symlink_to(to)
+
+
+ORIGINALS, KEPT = "test_originals_are_what_was_migrated", "test_what_was_installed_is_kept"
+LEADS = "test_every_name_leads_to_its_database"
+
+
+@at(
+    "cut",
+    [
+        ("name that leads to another", lambda d: point(d / "tax.db", "jarvis_cache.db"), LEADS, "tax.db: leads to jarvis_cache.db"),
+        ("name that is a file", lambda d: (d / "tax.db").unlink() or shutil.copy(d / "jarvis_core.db", d / "tax.db"), LEADS, "tax.db: is no link"),
+        ("name through the pointer", lambda d: point(d / "tax.db", ".migrator/active/tax.db"), LEADS, "tax.db: leads to"),
+        ("database gone", lambda d: (d / "jarvis_cache.db").unlink(), LEADS, "which is no file"),
+        ("late write to an original", lambda d: run(d / "backup/0001/originals/tax.db", "CREATE TABLE late (x)"), ORIGINALS, "tax.db: does not hold"),
+        ("original gone", lambda d: (d / "backup/0001/originals/tax.db").unlink(), ORIGINALS, "tax.db: is not there"),
+        ("baseline written to", lambda d: run(d / "backup/0001/consolidated/jarvis_core.db", "DELETE FROM trades"), KEPT, "jarvis_core.db: is not what"),
+        ("baseline gone", lambda d: (d / "backup/0001/consolidated/jarvis_core.db").unlink(), KEPT, "jarvis_core.db: is not there"),
+        ("flag unset", lambda d: (d.parent / ".env").write_text("USE_CONSOLIDATED_DBS=false\n"), "test_flag_says_that_the_new_set_is_in_use", "expected: True"),
+        ("tree left", lambda d: (d / ".migrator/legacy").mkdir(), "test_nothing_is_left_half_way", ".migrator/legacy"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_cutover_is_caught(pytester, data, deed, contract, mentions):
+    deed(data)
+
+    failed, _ = judge(pytester, "6_cutover", *in_use(data))
+
+    assert contract in failed
+    assert mentions in failed[contract]
+
+
+@at("back")
+def test_a_rollback_holds(pytester, data):
+    assert ({}, set()) == judge(pytester, "8_rollback", *legacy(data))
+
+
+def in_the_past(path, *statements):
+    """Write to a file so that its time stamp does not tell."""
+    status = path.stat()
+    run(path, *statements)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+AS_IT_WAS = "test_legacy_is_what_it_was_and_what_was_written"
+
+
+@at(
+    "back",
+    [
+        ("name that is a link", lambda d: point(d / "custom.db", "backup/0001/originals/custom.db"), "test_every_name_is_its_own_file_again", "custom.db: is no file"),
+        ("database still there", lambda d: shutil.copy(d / "backup/0001/rolled-back/jarvis_core.db", d), "test_every_name_is_its_own_file_again", "jarvis_core.db: still has its name"),
+        ("database not kept", lambda d: (d / "backup/0001/rolled-back/jarvis_core.db").unlink(), "test_every_name_is_its_own_file_again", "jarvis_core.db: is not kept"),
+        ("row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"), AS_IT_WAS, "tax.tax_lots: 1 rows differ from the original, 0 were written"),
+        ("carried row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM sales"), AS_IT_WAS, "tax.sales: "),
+        ("written row not carried back", lambda d: shutil.copy(d / "backup/0001/originals/jarvis.db", d / "jarvis.db") and os.utime(d / "jarvis.db", (0, 0)), AS_IT_WAS, "jarvis.trades: 1 rows were written to core.trades; none is here"),
+        ("journal mode changed", lambda d: run(d / "tax.db", "PRAGMA journal_mode = WAL"), "test_journal_modes_are_what_they_were", "tax.db: was delete, is wal"),
+        ("mode changed", lambda d: (d / "tax.db").chmod(0o666), "test_permissions_are_what_they_were", "tax.db: was"),
+        ("flag set", lambda d: (d.parent / ".env").write_text("USE_CONSOLIDATED_DBS=true\n"), "test_flag_says_that_the_old_set_is_in_use", "expected: False"),
+        ("pointer left", lambda d: (d / ".migrator/active").symlink_to("new"), "test_nothing_is_left_half_way", "the pointer leads to new"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_rollback_is_caught(pytester, data, deed, contract, mentions):
+    deed(data)
+
+    failed, _ = judge(pytester, "8_rollback", *legacy(data))
+
+    assert contract in failed
+    assert mentions in failed[contract]
+
+
+@at("back")
+def test_what_was_written_after_a_rollback_is_its_owners_own(pytester, data):
+    run(data / "tax.db", "DELETE FROM tax_lots")
+
+    assert {} == judge(pytester, "8_rollback", *legacy(data), "-k", AS_IT_WAS)[0]

@@ -1,0 +1,266 @@
+"""Mutants: what they are made from is sound, a drawn part of them is caught, and the reverse: nothing is caught where nothing is.
+
+The whole matrix is ``tox -e sabotage``.
+"""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts import sabotage, sabotage_data
+from contracts.mutants import (
+    altered,
+    clean,
+    declared,
+    matrix,
+    mistaken,
+    mutant,
+    of_selects,
+    of_tables,
+    page,
+    record,
+    spoilt,
+    stand,
+    suite,
+)  # fmt: skip
+from contracts.mutants.journal import Journal
+from contracts.mutants.matrix import Fate, Result
+from migrator import catalogue, ddl, sabotaged, sqlite
+
+#: Mutants that the ordinary tests draw of each family, and by which seed.
+DRAWN, SEED = 6, 20260131
+
+
+@pytest.fixture(scope="session", name="place")
+def _place(tmp_path_factory):
+    """The specimens, migrated."""
+    made = stand.Stand(tmp_path_factory.mktemp("stand"))
+    made.make()
+    return made
+
+
+def every(place):
+    """Every mutant by family, as the command plants them."""
+    found = {"declarations": [*declared.mutants(), *declared.of_carried(place, stand.FOUND[0])]}
+    found["rows"] = [one for name in (*stand.FOUND, *stand.SPECIFIED) for one in altered.mutants(place, name)]
+    found["files"] = list(spoilt.mutants(stand.FOUND[0]))
+    found["mappings"] = list(mistaken.mutants(stand.FOUND[0]))
+    return found
+
+
+@pytest.mark.parametrize("target", catalogue.TARGETS)
+def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
+    """Else a mutant would have more wrong with it than is said."""
+    schema = ddl.target(target)
+    with sqlite.memory() as connection:
+        for table in schema.tables:
+            connection.execute(of_tables.create(table))
+        written = {table.name: table for table in ddl.stored(connection).tables}
+
+    assert {table.name: table for table in schema.tables} == written
+
+
+def test_every_operator_is_there_for_every_table_that_has_its_constraint():
+    planted = {(one.kind, one.table) for one in declared.mutants()}
+    wanted = set()
+    for target in catalogue.TARGETS:
+        for table in ddl.target(target).tables:
+            where = f"{target}.{table.name}"
+            wanted |= {
+                (kind, where) for kind in ("PRIMARY KEY removed", "PRIMARY KEY on another column", "UNIQUE added")
+            }
+            wanted |= {("NOT NULL removed", where) for column in table.columns if column.not_null}
+            wanted |= {("NOT NULL added", where) for column in table.columns if not column.not_null}
+            wanted |= {("DEFAULT removed", where) for column in table.columns if column.default is not None}
+            wanted |= {(f"UNIQUE {what}", where) for one in table.uniques if one.origin == "unique" for what in
+                       ("removed", "on another column", "over one more column", "with a collation")}  # fmt: skip
+            wanted |= {(f"FOREIGN KEY {what}", where) for _ in table.foreign_keys for what in
+                       ("removed", "to another table", "of another column", "deferred")}  # fmt: skip
+            wanted |= {(f"CHECK {what}", where) for _ in table.checks for what in
+                       ("removed", "of another column", "turned into its opposite")}  # fmt: skip
+            wanted |= {("AUTOINCREMENT removed", where)} if table.autoincrement else set()
+        for index in ddl.target(target).indexes:
+            wanted |= {(f"index {what}", f"{target}.{index.table}") for what in
+                       ("removed", "of another direction", "on another column", "UNIQUE", "with a collation")}  # fmt: skip
+
+    assert wanted - planted == set()
+
+
+def test_the_names_of_mutants_are_their_own():
+    twice = [mutant.ByHand(kind="x", where="core", specimen="empty", fault=sabotage.FAULTS[0])] * 3
+
+    assert ["x: core [empty]", "x: core (2) [empty]", "x: core (3) [empty]"] == [
+        one.id for one in matrix.numbered(twice)
+    ]
+
+
+def test_the_same_seed_draws_the_same():
+    whole = list(declared.mutants())
+
+    assert list(matrix.sampled(whole, seed=1)) == list(matrix.sampled(whole, seed=1))
+    assert list(matrix.sampled(whole, seed=1)) != list(matrix.sampled(whole, seed=2))
+    kinds = {one.kind for one in whole}
+    assert kinds == {one.kind for one in matrix.drawn(whole, len(kinds), seed=3)}
+
+
+def test_a_mutated_mapping_is_another_mapping_and_the_rest_of_its_file_stands():
+    text = mistaken.texts()["core/trades.sql"]
+    found = list(of_selects.mutations(text))
+
+    assert {"column forgotten", "COALESCE lost", "LEFT JOIN turned to JOIN", "two columns exchanged"} <= {
+        kind for kind, _, _ in found
+    }
+    for kind, what, changed in found:
+        assert changed != text, (kind, what)
+        assert changed.startswith("-- target: core.trades"), (kind, what)
+
+
+def result(fate=Fate.CAUGHT, name="one", **more):
+    fault = next(one for one in sabotage.FAULTS if one.name == "table missing")
+    return Result(mutant=mutant.ByHand(kind=name, where="core", specimen="empty", fault=fault), fate=fate, **more)
+
+
+def test_a_journal_goes_on_with_a_run_of_the_same_and_with_no_other(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    judged = result(caught_by=frozenset({"build/a"}), seconds=1.0)
+    Journal(path, "these contracts").add(judged)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"id": "cut sho')
+
+    assert [judged] == Journal(path, "these contracts").known([judged.mutant])
+    assert [] == Journal(path, "others").known([judged.mutant])
+
+
+def test_the_score_counts_what_nobody_caught_and_what_made_no_difference_apart():
+    found = record.summed(
+        [
+            result(name="caught", caught_by=frozenset({"build/a", "build/b"})),
+            result(Fate.STOPPED, name="stopped", door="plan"),
+            result(Fate.SURVIVED, name="survived"),
+            result(Fate.SAME, name="same"),
+            result(Fate.UNPLANTED, name="unplanted"),
+        ],
+        ["build/a", "build/c"],
+        "a command",
+    )
+
+    assert (4, 3, 2, "66.66 %") == (found.planted, found.faults, found.caught, found.score)
+    assert ("survived: core [empty]",) == found.survivors
+    assert [("build/a", 1, 1), ("build/c", 0, 0)] == [(one.contract, one.caught, one.others) for one in found.needs]
+    assert ["build/c"] == [one.contract for one in found.needs if page.unneeded(one)]
+    assert (
+        "100 %" != replace(found, kinds=tuple(replace(one, planted=9_999, caught=9_998) for one in found.kinds)).score
+    )
+
+
+def test_what_is_written_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sabotaged, "RECORDED", tmp_path / "record.json")
+    found = record.summed([result(caught_by=frozenset({"build/a"}))], ["build/a"], "a command")
+
+    record.write(found)
+
+    assert found == sabotaged.read((tmp_path / "record.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("specimen", [stand.EMPTY, *stand.SPECIMENS])
+def test_a_set_that_is_made_anew_without_a_change_holds(tmp_path, place, specimen):
+    place.copy(specimen, tmp_path)
+    for name in catalogue.TARGETS.values():
+        (tmp_path / name).unlink()
+        declared.remade(place.migrated(specimen) / name, tmp_path / name)
+    (tmp_path / "scratch").mkdir()
+
+    verdict = suite.judge(tmp_path, place.legacy(specimen), tmp_path / "scratch")
+
+    assert verdict.go, verdict.said
+
+
+@pytest.mark.slow
+def test_what_sqlglot_writes_of_an_unchanged_mapping_makes_the_same_set(tmp_path, place):
+    for file, text in mistaken.texts().items():
+        same = mistaken.Mistaken(
+            kind="none", where=file, specimen=stand.FOUND[0], file=file, text=of_selects.rewritten(text)
+        )
+        with pytest.raises(mutant.NoDifference):
+            same.plant(place, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["declarations", "rows", "files", "mappings"])
+def test_a_drawn_part_of_the_mutants_is_caught(place, family):
+    drawn = matrix.drawn(every(place)[family], DRAWN, seed=SEED)
+
+    found = [matrix.tried(one, place) for one in drawn]
+
+    assert any(one.fate in (Fate.CAUGHT, Fate.STOPPED) for one in found)
+    assert [] == [one.mutant.id for one in found if one.fate is Fate.SURVIVED and not record.reason(one)]
+    assert [] == [(one.mutant.id, sorted(one.crashed)) for one in found if one.crashed]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
+def test_nothing_is_caught_where_nothing_is_wrong(number):
+    made = [one for one, _ in zip(clean.kinds(), range(16), strict=False)][number * 5 % 16]
+
+    found = clean.judged(made)
+
+    assert found.verdict.go, (made, found.verdict.said)
+
+
+def test_the_page_is_what_was_recorded():
+    found = sabotaged.recorded()
+
+    assert found is not None
+    assert page.markdown(found) == page.PAGE.read_text(encoding="utf-8")
+
+
+def test_the_recorded_kinds_are_those_that_there_are():
+    """A kind that was added since, or taken away, asks for a new run: python -m contracts.mutants --record."""
+    there = {("declarations", one.kind) for one in declared.mutants()}
+    there |= {("files", one.kind) for one in spoilt.mutants(stand.FOUND[0])}
+    there |= {("mappings", one.kind) for one in mistaken.mutants(stand.FOUND[0])}
+
+    recorded = {(one.family, one.kind) for one in sabotaged.recorded().kinds}
+
+    derived = {one for one in recorded if one[0] not in {"by hand", "rows"} and not one[1].startswith("carried ")}
+    assert there == derived
+    # A fault by hand that was added since has a test of its own.
+    by_hand = {fault.name for fault in (*sabotage.FAULTS, *sabotage_data.FAULTS)}
+    assert {kind for family, kind in recorded if family == "by hand"} <= by_hand
+
+
+@pytest.mark.slow
+def test_the_recorded_kinds_of_rows_are_those_that_there_are(place):
+    found = every(place)
+    there = {(one.family, one.kind) for one in (*found["rows"], *found["declarations"])}
+
+    recorded = {(one.family, one.kind) for one in sabotaged.recorded().kinds}
+
+    assert there == {one for one in recorded if one[0] in {"rows", "declarations"}}
+
+
+def test_every_contract_is_needed_or_has_a_reason_to_stay(pytester):
+    """One that was added since the record has to stand in stays.toml, until the next."""
+    recorded = {one.contract for one in sabotaged.recorded().needs}
+    items, _ = pytester.inline_genitems(str(suite.results.HERE), "--import-mode=importlib", "-p", "no:cacheprovider")
+    there = {suite.results.named(item).id.partition("[")[0] for item in items if suite.asks(item)}
+
+    assert set() == there - recorded - set(record.staying())
+    assert set() == recorded - there
+    assert [] == [one.contract for one in sabotaged.recorded().needs if page.unneeded(one)]
+    assert set() == set(record.staying()) - there
+
+
+def test_every_reason_is_a_sentence_and_about_something():
+    recorded = sabotaged.recorded()
+
+    for one in record.equivalents():
+        re.compile(one.where)
+        assert one.reason.endswith("."), one
+        assert one.kind in {kind.kind for kind in recorded.kinds}, one
+    assert all(why.endswith(".") for why in record.staying().values())
+    assert json.loads(Path(sabotaged.RECORDED).read_text(encoding="utf-8"))["survivors"] == []
