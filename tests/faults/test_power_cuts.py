@@ -67,7 +67,8 @@ def test_the_power_fails_again_while_a_power_cut_is_recovered(lab, held, deed):
     scenario = lab.scenarios[deed]
     tree, done = sweep.recorded(lab, scenario)
     under_way = next(number for number, one in enumerate(done.operations) if BEGINS[deed] in one.name)
-    left = list(replay.crash_states(tree, done.operations, begin=under_way, stride=lab.stride, demand=scenario.demand))
+    options = {"begin": under_way, "stride": lab.stride, "calm": 99, "demand": scenario.demand}
+    left = list(replay.crash_states(tree, done.operations, **options))
     chance = random.Random(lab.seed)  # noqa: S311 - the same seed has to draw the same
     tally = sweep.Tally()
 
