@@ -246,7 +246,9 @@ class Pair:
     def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
         if self.without_lineage():
-            yield from self.by_value.lineage(source) if source else ()
+            # Whatever its table: a row of the target may have come from any that is read into it.
+            for one in [source] if source else [reading.source for reading in self.reader.readings(target)]:
+                yield from self.by_value.lineage(one)
             return
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
