@@ -110,9 +110,9 @@ def _rendered(template: str, facts: Mapping[str, object], *, autoescape: bool) -
 
 
 def shown(name: object, most: int = _NAME) -> str:
-    """Return *name* on one line, shortened to *most* characters with its length said."""
+    """Return *name* on one line, shortened to *most* characters with its own length said."""
     text = escaped(name)
-    return text if len(text) <= most else f"{text[: most - 1]}… ({len(text):,} characters)"
+    return text if len(text) <= most else f"{text[: most - 1]}… ({len(str(name)):,} characters)"
 
 
 def _label(name: str) -> str:

@@ -55,7 +55,10 @@ def _page(found: Sabotaged) -> Iterator[str]:
     yield f"Made by `{found.command}`, which ended {found.made}, with"
     yield f"{', '.join(f'{name} {number}' for name, number in found.versions.items())}; a test keeps its list of kinds current."
     yield ""
-    yield f"**{found.score}**: {_sentence(found)}"
+    yield _sentence(found)
+    if "--most 0" not in found.command:
+        yield "**It is a drawn part**: one of every kind first, then others by chance. Without `--most` there is one of each kind in"
+        yield "each table that has what it spoils, and `tox -e sabotage` runs that."
     yield f"Each was judged by the whole suite, one at a time; that took {found.seconds:,} s, added up over all processes."
     yield ""
     yield from _how()
@@ -73,8 +76,9 @@ def _how() -> Iterator[str]:
     yield "Contracts that ask nothing of the set, such as how the monitor counts, are left out: no fault in a set can break them."
     yield ""
     yield "- **declarations**: every table, constraint, default, index and full-text option of the specified DDL, taken away, added"
-    yield "  or replaced; the set is made anew around the changed statement and takes over all rows, or is one without rows where"
-    yield "  they no longer fit. One of each kind in each table that has it, dealt out over four specimens."
+    yield "  or replaced, also of carried tables and of lineage; the set is made anew around the changed statement and takes over all"
+    yield "  rows where they still fit. Three of four are planted in a set without rows and without a legacy set, since the rows say"
+    yield "  nothing of a declaration; the others are dealt out over four specimens."
     yield "- **rows**: cells, rows, links, lineage, quarantine, carried tables, sequences, the full-text index; planted in dirty and"
     yield "  clean specimens of both variants."
     yield "- **files**: what a bad copy or a bad disk does."
