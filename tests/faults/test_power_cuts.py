@@ -87,5 +87,5 @@ def killing_points(lab, whole):
     """Return the numbers of the operations at which a deed is killed: before what was told, around the commit, by stride."""
     steps = [(number, one) for number, one in enumerate(whole.steps)]
     (turned,) = [number for number, one in steps if (one.what, one.name) == ("r", "active")][-1:]
-    told = sweep.phases(whole.operations)[:-1]
+    told = [number for number in sweep.phases(whole.operations) if number < len(steps)]
     return sorted({*told, *range(turned - 1, turned + 3), *range(lab.seed % lab.stride, len(steps), 2 * lab.stride)})
