@@ -205,9 +205,10 @@ def _links(connection: sqlite3.Connection, table: Table, key: ForeignKey) -> Ite
     parent, its_key = quoted(key.parent), quoted(key.parent_columns[0])
     elsewhere = (
         f"UPDATE {name} SET {child} = (SELECT max({its_key}) FROM {parent} AS p WHERE p.{its_key} <> {name}.{child})"
-        f" WHERE rowid = ? AND (SELECT count(*) FROM {parent}) > 1"
+        " WHERE rowid = ?"
     )
-    yield "link leads elsewhere", where, (Statement(elsewhere, (rowid,)),)
+    if connection.execute(f"SELECT count(*) FROM {parent}").fetchone()[0] > 1:
+        yield "link leads elsewhere", where, (Statement(elsewhere, (rowid,)),)
     yield "link leads nowhere", where, (Statement(f"UPDATE {name} SET {child} = -1 WHERE rowid = ?", (rowid,)),)
     if not table.column(key.columns[0]).not_null:
         yield "link lost", where, (Statement(f"UPDATE {name} SET {child} = NULL WHERE rowid = ?", (rowid,)),)
