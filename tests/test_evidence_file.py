@@ -400,6 +400,12 @@ def test_what_was_interrupted_leaves_no_evidence(data):
     assert "next: migrator verify" in stands.stdout
 
 
+def contracts_run_with(monkeypatch, *more):
+    """Let the contracts be run with *more* arguments."""
+    start = subprocess.Popen
+    monkeypatch.setattr(verify.subprocess, "Popen", lambda command, **options: start([*command, *more], **options))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "sentence"),
@@ -407,8 +413,7 @@ def test_what_was_interrupted_leaves_no_evidence(data):
 )
 def test_a_run_that_judged_nothing_or_not_all_leaves_no_evidence(data, monkeypatch, more, sentence):
     change(data / ".migrator" / "stage" / "jarvis_core.db", "DELETE FROM trades")
-    start = subprocess.run
-    monkeypatch.setattr(verify.subprocess, "run", lambda command, **options: start([*command, *more], **options))
+    contracts_run_with(monkeypatch, *more)
 
     with pytest.raises(MigratorError, match=sentence):
         pipeline.verify_stage(pipeline.Place(data), data / "migrator.toml")
@@ -418,10 +423,7 @@ def test_a_run_that_judged_nothing_or_not_all_leaves_no_evidence(data, monkeypat
 
 @pytest.mark.slow
 def test_contracts_that_were_left_out_show(data, monkeypatch):
-    start = subprocess.run
-    monkeypatch.setattr(
-        verify.subprocess, "run", lambda command, **options: start([*command, "-k", "not rebuilt"], **options)
-    )
+    contracts_run_with(monkeypatch, "-k", "not rebuilt")
 
     verified = pipeline.verify_stage(pipeline.Place(data), data / "migrator.toml")
 
@@ -449,7 +451,7 @@ def test_status_says_how_far_a_run_has_come(tmp_path):
 
 WAIVED = """
 [[waivers]]
-id = "verify/{id}"
+id = "{id}"
 scope = "{scope}"
 reason = "prices were typed by hand, the desk knows"
 owner = "trading lead"
@@ -462,7 +464,7 @@ def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
     change(data / ".migrator" / "stage" / "jarvis_core.db", "UPDATE trades SET price = price + 1 WHERE id = 1")
     broken = run("verify", "--data-dir", data, "--json")
     names = [one["name"] for one in json.loads(broken.stdout)["broken"]]
-    ids = [(one.id[7:].partition("[")) for one in evidence.read(own(data)).with_verdict(Outcome.BROKEN)]
+    ids = [one.id.partition("[") for one in evidence.read(own(data)).with_verdict(Outcome.BROKEN)]
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         for contract, _, case in ids:
             file.write(WAIVED.format(id=contract, scope=case.rstrip("]") or "all", expires="2999-12-31"))
