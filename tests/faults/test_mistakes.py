@@ -75,10 +75,11 @@ def test_a_recovery_that_trusts_names_that_are_not_synced_is_caught(lab, caught)
             begin=len(before.operations),
             stride=1,
             work=0,
-            until=("one set", "flag"),
+            until=("flag",),
         )
 
-    caught("the recovery trusts names", tally, "one set", "flag")
+    # The pointer's folder is synced before a name is changed, when the monitor's latch is removed: the flag alone is early.
+    caught("the recovery trusts names", tally, "flag")
 
 
 def test_a_recovery_that_removes_the_pointer_first_is_caught(lab, caught):
