@@ -30,6 +30,7 @@ from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from migrator import catalogue, ddl, sabotaged, sqlite
 
+HERE = Path(__file__).parent.parent
 #: Mutants that the ordinary tests draw of each family, and by which seed.
 DRAWN, SEED = 6, 20260131
 
@@ -215,7 +216,7 @@ def test_the_page_is_what_was_recorded():
     found = sabotaged.recorded()
 
     assert found is not None
-    assert page.markdown(found) == page.PAGE.read_text(encoding="utf-8")
+    assert page.markdown(found) == (HERE / "docs" / "sabotage.md").read_text(encoding="utf-8")
 
 
 def test_the_recorded_kinds_are_those_that_there_are():

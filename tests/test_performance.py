@@ -154,7 +154,7 @@ def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench,
     with closing(sqlite.memory()) as connection:
         sqlite.attach(connection, paths["core"], "core", mode="rw")
         connection.execute("UPDATE core.trades SET price = -1")
-        reader = proving._Reader("core", paths)
+        reader = proving._Reader("core", paths, {})
         with closing(reader.connection):
             reader.find(deque([trades]))
             connection.execute("UPDATE core.lineage SET rowid = rowid + 1000000")
