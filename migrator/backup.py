@@ -13,7 +13,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -44,8 +44,18 @@ class _Held:
     lock: sqlite3.Connection | None
 
 
-def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
-    """Copy every file of *plan* that is not ignored to a new run below *into*, all as they were at one instant.
+def wanted(plan: Plan) -> list[Database]:
+    """Return every file of *plan* that is not ignored."""
+    ignored = {table.source.partition(".")[0] for table in plan.with_fate(Fate.IGNORED)}
+    return [
+        database
+        for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+        if database.known_as not in ignored
+    ]
+
+
+def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
+    """Copy *databases* to a new run below *into*, all as they were at one instant.
 
     The copies are read back by *read_back*, each in the place of its original, in rollback-journal mode, 0600.  The
     sources keep every byte; beside one in WAL mode SQLite may leave a ``-shm``, an index that it makes again at will.
@@ -60,23 +70,22 @@ def backup(plan: Plan, into: Path, *, read_back: Callable[[Path], Inventory]) ->
     draft = into / f"{run}.partial"
     files.remove_folder(draft)
     files.make_private_folder(draft)
-    wanted = _wanted(plan)
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
-        held = _hold_all(wanted, stack)
+        held = _hold_all(databases, stack)
         for one in held:
             _copy(one, draft / place_of(one.database))
             _release(one)
         blocked_s = time.monotonic() - begun
     # Durable once nobody waits for us any more.
-    copies = [draft / place_of(database) for database in wanted]
+    copies = [draft / place_of(database) for database in databases]
     for copy in copies:
         files.sync_file(copy)
     for folder in sorted({copy.parent for copy in copies}):
         files.sync_folder(folder)
     inventory = read_back(draft)
-    _check_read_back(wanted, inventory)
-    journal_modes = {str(place_of(database)): database.journal_mode for database in wanted}
+    _check_read_back(databases, inventory)
+    journal_modes = {str(place_of(database)): database.journal_mode for database in databases}
     manifest = {
         "schema": 2,
         "run": run,
@@ -155,7 +164,7 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
     Raises:
         SourceBusy: A source does not hold still.
     """
-    for database in _wanted(plan):
+    for database in wanted(plan):
         target = folder / place_of(database)
         files.make_private_folder(target.parent)
         with contextlib.closing(sqlite.scratch(sqlite.private_copy(database.path, target))) as copy:
@@ -163,15 +172,6 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
     return Snapshot(
         run="", folder=folder, inventory=read_back(folder), journal_modes=MappingProxyType({}), blocked_s=0.0
     )
-
-
-def _wanted(plan: Plan) -> list[Database]:
-    ignored = {table.source.partition(".")[0] for table in plan.with_fate(Fate.IGNORED)}
-    return [
-        database
-        for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-        if database.known_as not in ignored
-    ]
 
 
 def _moved(inventory: Inventory, folder: Path) -> Inventory:
@@ -189,11 +189,11 @@ def _next_run(into: Path) -> str:
     return f"{max(used, default=0) + 1:04d}"
 
 
-def _hold_all(wanted: list[Database], stack: contextlib.ExitStack) -> list[_Held]:
+def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> list[_Held]:
     """Lock every source, then begin to read each: from here on all are of one instant."""
     scratch = stack.enter_context(private_folder())
     held = []
-    for number, database in enumerate(wanted):
+    for number, database in enumerate(databases):
         path = database.path
         lock: sqlite3.Connection | None
         there = sqlite.itself(path)
@@ -262,9 +262,9 @@ def _copy(one: _Held, target: Path) -> None:
     files.give_to_owner_of(one.database.path, target)
 
 
-def _check_read_back(wanted: list[Database], inventory: Inventory) -> None:
+def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> None:
     copies = {database.place: database for database in inventory.databases}
-    for database in wanted:
+    for database in databases:
         copy = copies.get(place_of(database))
         if copy is None or copy.integrity != ("ok",):
             said = copy.reason or ", ".join(copy.integrity) if copy else "it is not there"

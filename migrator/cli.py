@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, files, maintenance_cli, options, page, pipeline, private, report
+from migrator import PIPELINE, files, maintenance, maintenance_cli, options, page, pipeline, private, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
 
@@ -116,9 +116,9 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
 @options.JSON
 @options.QUIET
 def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
-    """Copy all files as they are at one instant to DIR/backup, and read the copies back."""
+    """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
     place, configuration = options.place(data_dir, include, config, alone=True)
-    snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
+    snapshot = maintenance.backup(place, configuration)
     options.show("backup", snapshot, report.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
 

@@ -29,6 +29,7 @@ def inventory(
     data_dir: Path,
     *,
     include: Sequence[Path] = (),
+    consolidated: bool = False,
     progress: Callable[[PurePosixPath], None] | None = None,
     deadline_s: float = examiners.DEADLINE_S,
 ) -> Inventory:
@@ -40,6 +41,7 @@ def inventory(
     Args:
         data_dir: The folder that holds the databases.
         include: Databases outside of it, known by their base names.
+        consolidated: Whether to look into the consolidated databases too; they are ours all the same.
         progress: Called with the place of each file that was examined.
         deadline_s: Seconds for each file, beside what its size on disk allows; then it is unreadable.
 
@@ -53,15 +55,13 @@ def inventory(
         {
             path: sqlite.allocated_bytes(path)
             for path, database in by_path.items()
-            if database.verdict is Verdict.UNKNOWN
+            if database.verdict is Verdict.UNKNOWN or (consolidated and _is_consolidated(database))
         },
         deadline_s=deadline_s,
         progress=(lambda path: progress(by_path[path].place)) if progress else None,
     )
     contents = {by_path[path].place: _content(answer) for path, answer in answers.items()}
-    identities = recognise.identities(
-        {d.place: contents.get(d.place) for d in found.databases if not _is_consolidated(d)}
-    )
+    identities = recognise.identities({d.place: contents.get(d.place) for d in found.databases if not _is_ours(d)})
     databases = tuple(
         _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in found.databases
     )
@@ -98,10 +98,13 @@ def _included(path: Path) -> Path:
 
 
 def _is_consolidated(database: Database) -> bool:
-    return database.verdict is Verdict.OURS and database.place.name in {
-        *catalogue.TARGETS.values(),
-        *catalogue.OUR_FOLDERS,
-    }
+    return database.verdict is Verdict.OURS and database.place.name in catalogue.TARGETS.values()
+
+
+def _is_ours(database: Database) -> bool:
+    return _is_consolidated(database) or (
+        database.verdict is Verdict.OURS and database.place.name in catalogue.OUR_FOLDERS
+    )
 
 
 def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
@@ -127,6 +130,7 @@ def _judged(
     name = identity.name if identity else ""
     if answer is None:
         return replace(database, name=name)
+    ours = _is_consolidated(database)
     database = replace(
         database,
         name=name,
@@ -149,6 +153,8 @@ def _judged(
     if content is None:
         return database
     rows = sum(table.rows or 0 for table, _ in content)
+    if ours:
+        return replace(database, verdict=Verdict.OURS, reason="a consolidated database", rows=rows)
     if not name:
         reason = identity.reason if identity else ""
         return replace(

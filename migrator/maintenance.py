@@ -1,4 +1,4 @@
-"""The maintenance window: cutover and rollback with the owners' hooks around them, the watch, and the rehearsal of it all.
+"""The maintenance window: cutover and rollback with the owners' hooks around them, the watch, the rehearsal of it all, backups.
 
 Here too stages are put together (:mod:`migrator.pipeline` does it up to a verdict), and nothing else is done.
 """
@@ -12,23 +12,44 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from migrator import backup as backups
 from migrator import envfile, files, hooks, pipeline, rehearsal, switch
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
 from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
-from migrator.plain import plain
+from migrator.plain import escaped, plain
 from migrator.private import private_folder
 from migrator.rate import Limits, Watched
+from migrator.records import Snapshot
 from migrator.rehearsal import Rehearsed
 from migrator.switch import Switched
 
 #: Seconds for which an automatic rollback waits for those who have a database open.
 PATIENCE_S = 60.0
 _RETRY_S = 0.5
+
+
+def backup(place: Place, config: Config) -> Snapshot:
+    """Take a snapshot of the legacy set, or after a cutover one of the three, below ``backup/consolidated``.
+
+    Raises:
+        Refused: The plan has reasons against it, or the cutover is there and its databases are not.
+    """
+    last = switch.read(place.data_dir)
+    if last is None or not last.consolidated:
+        return pipeline.backup(pipeline.plan(place, config), place)
+    read_back = partial(pipeline.inventory, consolidated=True)
+    three = {one.path: one for one in read_back(place.data_dir).databases}
+    missing = [path for path in map(last.installed, last.targets) if path not in three or not three[path].digest]
+    if missing:
+        raise Refused("cannot be read as the database in use", where=escaped(missing[0]), hint="restore it from a copy")
+    databases = [three[path] for path in map(last.installed, last.targets)]
+    return backups.backup(databases, place.backups / "consolidated", read_back=read_back)
 
 
 def cutover(

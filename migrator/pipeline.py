@@ -85,7 +85,7 @@ def backup(planned: Plan, place: Place) -> Snapshot:
         Refused: The plan has reasons against it.
     """
     plans.refuse(planned)
-    return backups.backup(planned, place.backups, read_back=inventory)
+    return backups.backup(backups.wanted(planned), place.backups, read_back=inventory)
 
 
 def build(place: Place, config: Config, snapshot: Snapshot | None = None, progress: Progress | None = None) -> Built:

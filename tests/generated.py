@@ -97,7 +97,7 @@ class Run:
         with mock.patch.object(examiners, "examine", _examined):
             self.plan = plan.plan(inventory(folder / "data"), config, disk=folder)
             plan.refuse(self.plan)
-            self.snapshot = backup.backup(self.plan, folder / "backup", read_back=inventory)
+            self.snapshot = backup.backup(backup.wanted(self.plan), folder / "backup", read_back=inventory)
         self.built = self.build()
 
     def build(self):

@@ -14,7 +14,7 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import config, pipeline
+from migrator import catalogue, config, pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +147,45 @@ def test_what_speaks_against_it_after_catching_up_is_told_to_the_hook(home):
 
     assert 3 == done.returncode
     assert "rows are in quarantine and the configuration accepts" in json.loads((home / "failed").read_text())["error"]
+
+
+def test_after_the_cutover_a_backup_is_of_the_three_and_the_way_back_does_not_mind(home):
+    """Committed rows that are in a WAL are in it; the snapshot that the cutover came from stays the newest of its kind."""
+    data = home / "data"
+    assert 0 == run("cutover", home, "--execute").returncode
+    with closing(migrator.connect("jarvis.db", data_dir=data)) as core:
+        core.execute("INSERT INTO config (key, value) VALUES ('zanzibar', 'okapi')")
+        core.commit()
+        before = {path.name: path.read_bytes() for path in data.glob("jarvis_*.db*") if not path.name.endswith("-shm")}
+
+        done = run("backup", home, "--json")
+
+        assert before == {name: (data / name).read_bytes() for name in before}
+    assert 0 == done.returncode, done.stderr
+    folder = data / "backup" / "consolidated" / "0001"
+    assert {*catalogue.TARGETS.values(), "snapshot.json"} == {path.name for path in folder.iterdir()}
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    with closing(sqlite3.connect(folder / "jarvis_core.db")) as copy:
+        assert [("ok",)] == copy.execute("PRAGMA integrity_check").fetchall()
+        assert [("okapi",)] == copy.execute("SELECT value FROM config WHERE key = 'zanzibar'").fetchall()
+    assert 0 == run("backup", home).returncode
+    assert ["0001", "0002"] == sorted(path.name for path in folder.parent.iterdir())
+    back = run("rollback", home, "--execute")
+    assert 1 == back.returncode, back.stderr
+    assert "residue: backup/0001/rolled-back/residue.db" in back.stdout
+
+
+def test_a_database_in_use_that_cannot_be_read_is_no_backup(home):
+    data = home / "data"
+    assert 0 == run("cutover", home, "--execute").returncode
+    (data / "jarvis_cache.db").write_bytes(b"x" * 5000)
+
+    done = run("backup", home)
+
+    assert (3, "") == (done.returncode, done.stdout)
+    assert "jarvis_cache.db" in done.stderr
+    assert "restore it from a copy" in done.stderr
+    assert not (data / "backup" / "consolidated").exists()
 
 
 def test_the_monitor_goes_back_once_and_says_so(home):

@@ -220,7 +220,7 @@ def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, o
     (data / "tax.db").symlink_to(outside / "tax.db")
 
     with pytest.raises(SourceError, match="not a regular file"):
-        backups.backup(planned, place.backups, read_back=inventory)
+        backups.backup(backups.wanted(planned), place.backups, read_back=inventory)
     assert [] == list(outside.glob("tax.db-*"))
 
 
