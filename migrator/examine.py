@@ -60,6 +60,7 @@ def main() -> int:
     _confine()
     for line in sys.stdin:
         request = json.loads(line)
+        _limit_files(Path(request["path"]))
         answer = examine(Path(request["path"]), copy=Path(request["copy"]), seconds=request["seconds"])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
@@ -71,7 +72,6 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     until = time.monotonic() + seconds
     facts: dict[str, Any] = {"reason": ""}
     try:
-        _limit_files(FILE_BYTES + 8 * path.lstat().st_size)
         _need_room(path, copy)
         sqlite.private_copy(path, copy)
         facts |= _header(copy)
@@ -267,10 +267,14 @@ def _confine() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _limit_files(size_bytes: int) -> None:
+def _limit_files(path: Path) -> None:
+    """See that what is written while *path* is examined cannot outgrow it by much."""
     try:
         import resource  # noqa: PLC0415 - not on every system
-    except ImportError:
+
+        size_bytes = FILE_BYTES + 8 * path.lstat().st_size
+    except (ImportError, OSError):
+        # That the file cannot be looked at is said by who examines it.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)

@@ -487,7 +487,10 @@ def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
     [
         ({"id": "verify/every_row_has_its_lineage", "scope": "core", "expires": "2020-01-01"}, "ran out on 2020-01-01"),
         ({"id": "verify/every_row_has_its_lineage", "scope": "core", "expires": "2999-01-01"}, "is not needed"),
-        ({"id": "verify/every_row_has_its_linage", "scope": "core", "expires": "2999-01-01"}, "a contract that nobody knows"),
+        (
+            {"id": "verify/every_row_has_its_linage", "scope": "core", "expires": "2999-01-01"},
+            "a contract that nobody knows",
+        ),
     ],
 )
 def test_a_waiver_that_ran_out_or_is_not_needed_or_not_known_fails_the_run(data, waiver, sentence):
