@@ -58,6 +58,9 @@ def _complaints(path: Path) -> Iterator[str]:
     try:
         real = path.resolve()
     except RuntimeError:
+        # Later Pythons return the path as it is.
+        real = path
+    if real.is_symlink():
         yield "is a link that leads to itself"
         return
     folder = real.parent

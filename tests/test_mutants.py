@@ -5,6 +5,7 @@ The whole matrix is ``tox -e sabotage``.
 
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def every(place):
 def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
     """Else a mutant would have more wrong with it than is said."""
     schema = ddl.target(target)
-    with sqlite.memory() as connection:
+    with closing(sqlite.memory()) as connection:
         for table in schema.tables:
             connection.execute(of_tables.create(table))
         written = {table.name: table for table in ddl.stored(connection).tables}

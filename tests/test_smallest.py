@@ -1,9 +1,11 @@
 """The smallest counterexample: few rows, linked, of other values, and a test that is red with the fault and green without."""
 
+import random
 import re
 import shutil
 from contextlib import closing
 from importlib.resources import files
+from types import SimpleNamespace
 from unittest import mock
 
 import naive_copiers
@@ -109,7 +111,12 @@ def test_other_values_keep_links_and_vocabulary():
     assert re.fullmatch(r"\de\d", fourth["id"])
 
 
-def test_no_private_value_is_left():
+def test_no_private_value_is_left(monkeypatch):
+    # Drawn letters may happen to be a short word; from a seed they are the same each time.
+    draw = random.Random(7)
+    monkeypatch.setattr(
+        anonymous, "secrets", SimpleNamespace(randbelow=draw.randrange, choice=draw.choice, token_bytes=draw.randbytes)
+    )
     for _ in range(20):
         made = repr(anonymous.Anonymous().rows(PRIVATE))
         for word in ("e90867f9", "bonk", "garc", "jos", "graz", "meet", "5089619694", "12345", "pickle", "2026-01-17"):
