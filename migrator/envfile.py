@@ -55,11 +55,7 @@ def complaint(path: Path) -> str:
 
 def _complaints(path: Path) -> Iterator[str]:
     """Yield what is wrong; only the first is asked for, and what follows relies on it."""
-    try:
-        real = path.resolve()
-    except RuntimeError:
-        # Later Pythons return the path as it is.
-        real = path
+    real = Path(os.path.realpath(path))
     if real.is_symlink():
         yield "is a link that leads to itself"
         return

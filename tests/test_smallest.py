@@ -113,7 +113,7 @@ def test_other_values_keep_links_and_vocabulary():
 
 def test_no_private_value_is_left(monkeypatch):
     # Drawn letters may happen to be a short word; from a seed they are the same each time.
-    draw = random.Random(7)
+    draw = random.Random(7)  # noqa: S311 - to be the same each time
     monkeypatch.setattr(
         anonymous, "secrets", SimpleNamespace(randbelow=draw.randrange, choice=draw.choice, token_bytes=draw.randbytes)
     )
