@@ -23,8 +23,6 @@ from migrator.errors import MigratorError
 from migrator.evidence import Why
 from migrator.switch import Switch
 
-#: Folders that a cutover and a rollback make in a snapshot's folder.
-KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back")
 #: What reading a file says that is no database, or a spoilt one.
 UNREADABLE = (sqlite3.Error, UnicodeError, OSError, MigratorError)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +28,7 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
-#: Folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = ("consolidated", "originals", "rolled-back", "rolled-back-")
+_KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
 #: What to do about a snapshot that is none any more.
@@ -146,9 +146,14 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     return snapshot
 
 
+def is_kept_by_switch(folder: str) -> bool:
+    """Tell whether a folder of this name in a snapshot's is one that a cutover or a rollback makes there."""
+    return _KEPT_BY_SWITCH.fullmatch(folder) is not None
+
+
 def _without_kept(inventory: Inventory) -> Inventory:
     """Leave out what a cutover and a rollback keep beside the copies: it is no part of the snapshot."""
-    copies = tuple(one for one in inventory.databases if one.place.parts[0].rstrip("0123456789") not in _KEPT_BY_SWITCH)
+    copies = tuple(one for one in inventory.databases if not is_kept_by_switch(one.place.parts[0]))
     return replace(inventory, databases=copies)
 
 

@@ -100,6 +100,16 @@ def test_a_backup_holds(pytester, data):
     assert ({}, set()) == judge(pytester, "4_build/test_permissions.py", *snapshot_of(data))
 
 
+@at("back")
+def test_a_backup_holds_beside_what_two_rollbacks_have_kept(pytester, data):
+    snapshot = data / "backup" / "0001"
+    shutil.copytree(snapshot / "rolled-back", snapshot / "rolled-back-1")
+
+    broken, _ = judge(pytester, "3_backup", *legacy(data), "-k", "manifest_says")
+
+    assert {} == broken
+
+
 def spoil(path):
     content = bytearray(path.read_bytes())
     content[4096:8192] = bytes(4096)

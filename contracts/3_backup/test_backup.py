@@ -51,7 +51,7 @@ def _databases(snapshot: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
-            folders[:] = [name for name in folders if name not in standing.KEPT_BY_SWITCH]
+            folders[:] = [name for name in folders if not backup.is_kept_by_switch(name)]
         paths = [Path(folder) / name for name in names]
         found += [path.relative_to(snapshot).as_posix() for path in paths if path.is_file() and _is_database(path)]
     return sorted(found)
