@@ -28,6 +28,7 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
+#: Names of the folders that a cutover and a rollback make in a snapshot's folder.
 _KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
 MANIFEST = "snapshot.json"
