@@ -36,7 +36,7 @@ struct record {
 enum { NONE, KILL, ONCE, FOREVER, SHORT };
 
 static pthread_mutex_t turn = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-static int logfile = -1, kind = NONE, error = 0;
+static int logfile = -1, kind = NONE, error = 0, met = 0;
 static char root[PATH_MAX], prey[64];
 static size_t root_length;
 static long number, at = -1;
@@ -63,14 +63,15 @@ static void note(char what, int failed, uint64_t inode, uint64_t into, const cha
     errno = kept;
 }
 
-/* Begin to number and log what happens below FOLDER; operation number WHEN that is one of the letters WHICH meets a fault. */
+/* Begin to number and log what happens below FOLDER; from number WHEN on the first operation that is one of the letters WHICH
+   meets a fault: threads may have made another one the WHEN-th. */
 void lab_begin(const char *folder, const char *log, int fault, int number_of_error, long when, const char *which) {
     logfile = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (logfile < 0) abort();
     snprintf(root, sizeof root, "%s/", folder);
     root_length = strlen(root);
     snprintf(prey, sizeof prey, "%s", which);
-    kind = fault, error = number_of_error, at = when, number = 0;
+    kind = fault, error = number_of_error, at = when, number = 0, met = 0;
 }
 
 /* Log that the process told somebody TEXT. */
@@ -81,8 +82,9 @@ void lab_mark(const char *text) {
 /* Give the operation WHAT its number; return 1 if it has to fail, errno being set. */
 static int faulty(char what) {
     long mine = number++;
-    if (kind == NONE || mine < at || !strchr(prey, what) || (kind != FOREVER && mine != at)) return 0;
+    if (kind == NONE || mine < at || !strchr(prey, what) || (kind != FOREVER && met)) return 0;
     if (kind == SHORT) return 0;
+    met = 1;
     note('X', 0, 0, 0, 0, 0, 0, mine, 0, 0);
     if (kind == KILL) {
         syscall(SYS_kill, getpid(), SIGKILL);
@@ -198,8 +200,8 @@ static ssize_t written(int fd, const void *data, size_t size, off_t where) {
     struct stat status;
     if (!below(fd)) return where < 0 ? syscall(SYS_write, fd, data, size) : syscall(SYS_pwrite64, fd, data, size, where);
     TURN;
-    int shorter = kind == SHORT && number == at && size > 1;
-    if (shorter) note('X', 0, 0, 0, 0, 0, 0, number, 0, 0), size /= 2;
+    int shorter = kind == SHORT && number >= at && !met && size > 1;
+    if (shorter) met = 1, note('X', 0, 0, 0, 0, 0, 0, number, 0, 0), size /= 2;
     uint64_t there = inode_of(fd, &status);
     if (faulty('w')) {
         note('w', 1, there, 0, 0, 0, 0, 0, 0, 0);
