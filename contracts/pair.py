@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, Row, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, copying, ddl, sqlite
 from migrator.errors import MigratorError
 from migrator.sqlite import quoted
 
@@ -77,7 +77,7 @@ class LegacySet:
         if name not in self._copies:
             folder = self.scratch / "legacy"
             folder.mkdir(mode=0o700, exist_ok=True)
-            path = sqlite.private_copy(self.originals[name], folder / f"{name}.db")
+            path = copying.private_copy(self.originals[name], folder / f"{name}.db")
             with closing(sqlite.scratch(path)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             self._copies[name] = path
@@ -306,7 +306,7 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
         copied = home / path.relative_to(legacy)
         copied.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _begins_as_sqlite(path):
-            sqlite.private_copy(path, copied)
+            copying.private_copy(path, copied)
         elif not path.name.endswith(sqlite.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
     written = config.load(config_path or config.beside(legacy))

@@ -17,7 +17,7 @@ import pytest
 
 from contracts.results import WHY
 from contracts.session import Session
-from migrator import backup, digest, sqlite, switch
+from migrator import backup, copying, digest, sqlite, switch
 from migrator.digest import Content
 from migrator.errors import MigratorError
 from migrator.evidence import Why
@@ -108,7 +108,7 @@ def half_way(made: Switch) -> list[str]:
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
     """Open a private copy in *scratch* of the database at *path*; it is gone afterwards."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        copy = sqlite.private_copy(path, Path(folder) / "copy.db")
+        copy = copying.private_copy(path, Path(folder) / "copy.db")
         with closing(sqlite.scratch(copy)) as connection:
             yield connection
 

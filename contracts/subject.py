@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from contracts import judgement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, copying, ddl, sqlite
 from migrator.errors import UsageError
 from migrator.relational import Schema
 
@@ -54,12 +54,12 @@ class Subject:
         if target not in self._copies:
             folder = self.scratch / "read"
             folder.mkdir(mode=0o700, exist_ok=True)
-            self._copies[target] = sqlite.private_copy(self.original(target), folder / f"{target}.db")
+            self._copies[target] = copying.private_copy(self.original(target), folder / f"{target}.db")
         return self._copies[target]
 
     def fresh_copy(self, target: str, folder: Path) -> Path:
         """Return another private copy of *target* below *folder*, to do with as one likes."""
-        return sqlite.private_copy(self.copy(target), folder / f"{target}.db")
+        return copying.private_copy(self.copy(target), folder / f"{target}.db")
 
     def empty_copy(self, target: str, folder: Path) -> Path:
         """Return a database below *folder* with the tables and indexes that *target* has, without a row.
@@ -170,7 +170,7 @@ def _recognise(path: Path, scratch: Path) -> str:
     for target, name in catalogue.TARGETS.items():
         if path.name == name:
             return target
-    copied = sqlite.private_copy(path, scratch / "recognise.db")
+    copied = copying.private_copy(path, scratch / "recognise.db")
     with closing(sqlite.read(copied)) as connection:
         try:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}

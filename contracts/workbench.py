@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts import asking, specimens
 from contracts import pair as pairs
-from migrator import catalogue, sqlite
+from migrator import catalogue, copying, sqlite
 from migrator.sqlite import quoted
 from migrator.workload import Question
 
@@ -64,11 +64,11 @@ def of(legacy: Path, folder: Path) -> Sets:
     consolidated, asked = folder / "consolidated", folder / "asked"
     consolidated.mkdir()
     for name in catalogue.TARGETS.values():
-        sqlite.private_copy(made / name, consolidated / name)
+        copying.private_copy(made / name, consolidated / name)
     for place in _PLACES.values():
         if (legacy / place).is_file():
             (asked / place).parent.mkdir(parents=True, exist_ok=True)
-            sqlite.private_copy(legacy / place, asked / place)
+            copying.private_copy(legacy / place, asked / place)
     shutil.rmtree(folder / "migrated")
     found = Sets(legacy=asked, consolidated=consolidated)
     _without_quarantined(found)

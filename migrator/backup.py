@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import files, sqlite
+from migrator import copying, files, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
@@ -173,7 +173,7 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
     for database in wanted(plan):
         target = folder / place_of(database)
         files.make_private_folder(target.parent)
-        with contextlib.closing(sqlite.scratch(sqlite.private_copy(database.path, target))) as copy:
+        with contextlib.closing(sqlite.scratch(copying.private_copy(database.path, target))) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")
     return Snapshot(
         run="", folder=folder, inventory=read_back(folder), journal_modes=MappingProxyType({}), blocked_s=0.0
@@ -206,7 +206,7 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
         with _naming(database):
             if _crashed(path):
                 # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
-                copy = sqlite.private_copy(path, scratch / f"{number}.db")
+                copy = copying.private_copy(path, scratch / f"{number}.db")
                 reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(copy))), None
             elif database.journal_mode == "wal" and not database.wal_bytes:
                 # The last to close tidies up: nothing is in the WAL, so that is all it does.

@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from migrator import digest, sqlite
+from migrator import copying, digest, sqlite
 from migrator.errors import SourceError
 from migrator.sqlite import quoted
 
@@ -73,7 +73,7 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {"reason": ""}
     try:
         _need_room(path, copy)
-        sqlite.private_copy(path, copy)
+        copying.private_copy(path, copy)
         facts |= _header(copy)
         facts["reason"] = _not_a_database(copy)
         if not facts["reason"]:

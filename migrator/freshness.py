@@ -18,7 +18,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-from migrator import catalogue, digest, sqlite
+from migrator import catalogue, copying, digest, sqlite
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.plain import escaped
@@ -168,7 +168,7 @@ def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
 
 def _digest(path: Path, copy: Path) -> str:
     try:
-        with closing(sqlite.scratch(sqlite.private_copy(path, copy))) as connection:
+        with closing(sqlite.scratch(copying.private_copy(path, copy))) as connection:
             return digest.digest(connection)
     except (sqlite3.Error, MigratorError, UnicodeError):
         return ""

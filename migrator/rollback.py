@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import carryback, envfile, files, held, holders, recovery, residue, sqlite, switch
+from migrator import carryback, copying, envfile, files, held, holders, recovery, residue, sqlite, switch
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
 
@@ -135,7 +135,7 @@ def _prepare(wanted: Switch, scratch: Path) -> None:
         original, copy = wanted.originals / name.place, wanted.tree(switch.ROLLED_BACK) / name.place
         files.make_private_folder(copy.parent)
         # Whoever still writes to an original, against all advice, may do so in a WAL: what is in it counts.
-        sqlite.private_copy(original, copy)
+        copying.private_copy(original, copy)
         with sqlite.closing_scratch(copy) as connection:
             sqlite.set_journal_mode(connection, "delete")
         shutil.copymode(original, copy)

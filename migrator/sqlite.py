@@ -7,32 +7,21 @@ a mode, because a plain connect creates an empty database where a file is missin
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 import stat
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-from migrator.errors import MigratorError, SourceBusy, SourceError
+from migrator.errors import MigratorError, SourceError
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
 MAGIC = b"SQLite format 3\x00"
 #: Files that hold a part of a database beside it.  ``-shm`` is left out: it is an index over ``-wal`` that SQLite rebuilds.
 COMPANIONS = ("-wal", "-journal")
-#: Seconds for which a file that changes under our hands is copied again and again before we give up.
-COPY_PATIENCE_S = 5.0
-#: Seconds for which a file must have been left alone before its time stamp can vouch for a copy: the kernel's clock
-#: for time stamps ticks every 4 ms (10 ms at most), and two writes within one tick look like one.
-SETTLED_S = 0.02
-
-_WAL_HEADER_BYTES = 32
-#: How a rollback journal begins, and ends if it names a super-journal (sqlite.org/fileformat.html, section 3).
-_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 def quoted(name: str) -> str:
@@ -202,35 +191,6 @@ def closing_scratch(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_S) -> Path:
-    """Copy the database *source*, with its WAL or journal, to the path *into* without changing or locking anything.
-
-    The copy is of one instant: it is taken again when a time stamp or size moved meanwhile, except that a WAL may grow,
-    because a prefix of it is what the database was a moment ago.  Opening the source itself, even read-only, would leave
-    a ``-shm`` beside a WAL database and cannot roll back a hot journal.  A process that holds SQLite's locks on *source*
-    must not call this: closing any descriptor of a file drops them.
-
-    Raises:
-        SourceBusy: The source did not hold still for *patience_s* seconds.
-        SourceError: The source is not there or is not a regular file.
-        OSError: A file cannot be read, or its copy not be written.
-    """
-    if into.absolute() == source.absolute():
-        raise SourceError("cannot be copied onto itself", where=source)
-    give_up = time.monotonic() + patience_s
-    while True:
-        before = _stamps(source)
-        settled = all(not 0 <= time.time_ns() - stamp.changed_ns < SETTLED_S * 1e9 for stamp in before.values())
-        if settled and _copied(source, into, before):
-            _forget_super_journal(source, beside(into, "-journal"))
-            return into
-        if time.monotonic() > give_up:
-            raise SourceBusy(
-                "kept changing while it was copied", where=source, hint="stop its writer, then run this again"
-            )
-        time.sleep(SETTLED_S)
-
-
 def beside(path: Path, suffix: str) -> Path:
     """Return the path of the companion *suffix*, such as ``-wal``, of the database at *path*."""
     return path.with_name(path.name + suffix)
@@ -273,55 +233,6 @@ def itself(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-class _Stamp(NamedTuple):
-    """What betrays a write to a file; a WAL's are left at zero, because it may grow."""
-
-    inode: int
-    size_bytes: int
-    changed_ns: int
-
-
-def _stamps(source: Path) -> dict[str, _Stamp]:
-    """Return the stamp of the database and of each companion that exists."""
-    stamps = {}
-    for suffix in ("", *COMPANIONS):
-        try:
-            status = beside(source, suffix).lstat()
-        except FileNotFoundError:
-            if not suffix:
-                raise SourceError("no such file", where=source) from None
-            continue
-        # ctime beside mtime: a program can set the latter back.
-        grows = suffix == "-wal" and status.st_size > 0
-        changed_ns = 0 if grows else max(status.st_mtime_ns, status.st_ctime_ns)
-        stamps[suffix] = _Stamp(status.st_ino, 0 if grows else status.st_size, changed_ns)
-    return stamps
-
-
-def _copied(source: Path, into: Path, stamps: dict[str, _Stamp]) -> bool:
-    """Copy the files that have *stamps*; tell whether they are of one instant."""
-    try:
-        for suffix in ("", *COMPANIONS):
-            beside(into, suffix).unlink(missing_ok=True)
-            if suffix in stamps:
-                _copy_file(beside(source, suffix), beside(into, suffix))
-        return _stamps(source) == stamps and _same_wal(beside(source, "-wal"), beside(into, "-wal"))
-    except FileNotFoundError:
-        # A companion vanished: its writer committed or checkpointed.
-        return False
-
-
-def _same_wal(wal: Path, copied: Path) -> bool:
-    """Tell whether the WAL was not begun anew while it was copied: its header holds two numbers drawn for each beginning.
-
-    While the header stays, frames are only appended, and a frame that was not yet whole fails its checksum in the copy.
-    """
-    if not copied.exists():
-        return True
-    with open_source(wal) as now, copied.open("rb") as then:
-        return now.read(_WAL_HEADER_BYTES) == then.read(_WAL_HEADER_BYTES)
-
-
 def allocated_bytes(path: Path) -> int:
     """Return how much of the file *path* lies on the disk, less than its size where it has holes; 0 if it is not there."""
     try:
@@ -329,60 +240,3 @@ def allocated_bytes(path: Path) -> int:
     except OSError:
         return 0
     return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    """Copy *source* to the new file *target*, its holes as holes: a file of gigabytes of nothing must not fill the disk."""
-    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as writing, open_source(source) as reading:
-        size = os.fstat(reading.fileno()).st_size
-        for begin, end in _parts_with_data(reading.fileno(), size):
-            reading.seek(begin)
-            writing.seek(begin)
-            while data := reading.read(min(end - writing.tell(), 1024 * 1024)):
-                writing.write(data)
-        writing.truncate(size)
-
-
-def _parts_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each part of the file that is no hole; all of it where the system knows of none."""
-    if not hasattr(os, "SEEK_DATA"):
-        yield 0, size
-        return
-    end = 0
-    while end < size:
-        try:
-            begin = os.lseek(descriptor, end, os.SEEK_DATA)
-            end = min(os.lseek(descriptor, begin, os.SEEK_HOLE), size)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                # Nothing but a hole up to the end.
-                return
-            raise
-        yield begin, end
-
-
-def _forget_super_journal(source: Path, journal: Path) -> None:
-    """Settle here what SQLite would look up elsewhere: whether the copied *journal* still counts.
-
-    A transaction over several databases names one more file at the end of each journal; the journal counts while that
-    file exists, and once it is played back SQLite deletes the file by its name.  A copy must not do that to the original.
-    """
-    if not journal.exists():
-        return
-    with journal.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 16, 0))
-        tail = file.read(16)
-        length = int.from_bytes(tail[:4], "big")
-        if tail[8:] != _JOURNAL_MAGIC or not 0 < length <= size - 16:
-            return
-        # Before the name stands the number of a page that no database has (4 bytes).
-        file.seek(size - 16 - length)
-        name = file.read(length)
-        if int.from_bytes(tail[4:8], "big") != sum(byte - 256 * (byte > 127) for byte in name) % 2**32:
-            return
-        named = Path(os.fsdecode(name.partition(b"\0")[0]))
-        # Beside the source, too: a folder may have been copied while the transaction was open.
-        counts = os.path.lexists(named) or os.path.lexists(source.with_name(named.name))
-        file.truncate(max(size - 20 - length, 0) if counts else 0)

@@ -13,7 +13,7 @@ from rich.console import Console
 import contracts
 from contracts import pair as pairs
 from contracts import specimens
-from migrator import catalogue, sqlite
+from migrator import catalogue, copying, sqlite
 from migrator.report import verify_text
 from migrator.verify import verify
 
@@ -175,7 +175,7 @@ def test_a_naive_copier_of_what_the_specification_describes(pytester, tmp_path, 
 
 def rows_without_twin(scratch, name, home, path):
     """Count the rows of one legacy database, its WAL included, that are not in the copy with the same bytes."""
-    copied = sqlite.private_copy(path, scratch / f"whole-{name}.db")
+    copied = copying.private_copy(path, scratch / f"whole-{name}.db")
     with closing(sqlite.scratch(copied)) as connection:
         sqlite.attach(connection, scratch / "set" / catalogue.TARGETS[home], "new")
         missing = 0

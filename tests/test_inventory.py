@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from contracts import specimens
-from migrator import catalogue, digest, examine, examiners, report, sqlite, walk
+from migrator import catalogue, copying, digest, examine, examiners, report, sqlite, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.plain import escaped, plain
@@ -578,7 +578,7 @@ def test_a_writer_at_work_is_no_obstacle(data, mode, pause_s):
 
 def test_a_file_that_never_holds_still_is_unreadable(data, tmp_path, monkeypatch):
     path = made(data / "custom.db", ddl("custom"))
-    monkeypatch.setattr(sqlite, "_copied", lambda *_: False)
+    monkeypatch.setattr(copying, "_copied", lambda *_: False)
     monkeypatch.setattr(time, "sleep", lambda _: monkeypatch.setattr(time, "monotonic", lambda: 1e9))
 
     answer = examine.examine(path, copy=tmp_path / "copy.db", seconds=60)
@@ -820,7 +820,7 @@ def test_a_full_disk_is_a_reason(data, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sqlite, "_copy_file", full)
+    monkeypatch.setattr(copying, "_copy_file", full)
 
     assert "no space for its private copy" in examine.examine(data / "a.db", copy=tmp_path / "c", seconds=9)["reason"]
 

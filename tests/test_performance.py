@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
-from migrator import catalogue, mapping, proving, sqlite
+from migrator import catalogue, copying, mapping, proving, sqlite
 from migrator.errors import BuildError
 
 HERE = Path(__file__).parent.parent
@@ -136,7 +136,7 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
     sources = {one.name: bench.snapshot.folder / one.place for one in catalogue.legacy_databases()}
     sources = {name: path for name, path in sources.items() if path.is_file()}
     for name in catalogue.TARGETS.values():
-        sqlite.private_copy(bench.place.stage / name, tmp_path / name)
+        copying.private_copy(bench.place.stage / name, tmp_path / name)
     measures.prove(sources, tmp_path, bench.mapped)
     with closing(sqlite.scratch(tmp_path / catalogue.TARGETS[database])) as connection:
         assert 1 == connection.execute(statement).rowcount
@@ -148,7 +148,7 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
 def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench, tmp_path):
     trades = next(one for one in bench.mapped if one.table == "trades")
     paths = {
-        "core": sqlite.private_copy(bench.place.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
+        "core": copying.private_copy(bench.place.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
         trades.database: bench.snapshot.folder / "jarvis.db",
     }
     with closing(sqlite.memory()) as connection:

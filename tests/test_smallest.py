@@ -18,7 +18,7 @@ from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.search import search
-from migrator import catalogue, mapping, sqlite
+from migrator import catalogue, copying, mapping, sqlite
 from migrator.errors import UsageError
 
 TRADES = "verify/row_says_what_was_decided[core.trades]"
@@ -235,7 +235,7 @@ def test_a_lost_row_is_found_without_a_message_that_names_it(pytester, tmp_path,
 
 @pytest.mark.slow
 def test_what_breaks_by_its_very_value_is_shown_only_when_asked_for(legacy):
-    with closing(sqlite.read(sqlite.private_copy(legacy / "jarvis.db", legacy.parent / "one.db"))) as jarvis:
+    with closing(sqlite.read(copying.private_copy(legacy / "jarvis.db", legacy.parent / "one.db"))) as jarvis:
         price = jarvis.execute(
             "SELECT max(price) FROM trades WHERE price < 1e6 AND price <> round(price, 3)"
         ).fetchone()[0]

@@ -14,7 +14,7 @@ from contracts import accounting, judgement, pair, standing
 from contracts.pair import Pair
 from contracts.session import SESSION
 from contracts.standing import Standing
-from migrator import backup, catalogue, sqlite
+from migrator import backup, catalogue, copying, sqlite
 from migrator.errors import MigratorError
 
 #: A set of more rows is not migrated again here: the tests of the tool do it with small ones.
@@ -121,7 +121,7 @@ def _again(snapshot: Path, around: Standing, judged: Pair, tmp_path: Path, reque
     restored = tmp_path / "restored"
     for place in around.manifest["digests"]:
         (restored / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sqlite.private_copy(snapshot / place, restored / place)
+        copying.private_copy(snapshot / place, restored / place)
     session = request.config.stash[SESSION]
     try:
         stage = pair.migrated(restored, tmp_path, session.config_file)

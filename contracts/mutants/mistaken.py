@@ -22,7 +22,7 @@ from unittest import mock
 from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
-from migrator import catalogue, lookups, mapping, pipeline, sqlite
+from migrator import catalogue, copying, lookups, mapping, pipeline, sqlite
 from migrator import config as configs
 from migrator.errors import MigratorError
 from migrator.lookups import Lookup
@@ -133,7 +133,7 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
             with path.open("rb") as file:
                 database = file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
             if database:
-                sqlite.private_copy(path, copied)
+                copying.private_copy(path, copied)
             else:
                 shutil.copyfile(path, copied)
     place, config = pipeline.Place(home), configs.load(configs.beside(legacy))
