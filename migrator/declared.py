@@ -18,11 +18,12 @@ from sqlglot.errors import SqlglotError
 from migrator.relational import Check, Difference, ForeignKey, Index, Table
 
 
-def reconcile_table(stored: Table, sql: str) -> tuple[Table, list[Difference]]:
+@lru_cache(maxsize=1024)
+def reconcile_table(stored: Table, sql: str) -> tuple[Table, tuple[Difference, ...]]:
     """Return the table as *stored*, with what only sqlglot can read in *sql* added, and where the two differ."""
     create, reason = _parse(sql)
     if create is None:
-        return stored, [Difference(where=stored.name, what=f"{reason}; SQLite alone decides, CHECKs are not read")]
+        return stored, (Difference(where=stored.name, what=f"{reason}; SQLite alone decides, CHECKs are not read"),)
     differences = []
     definitions = {definition.name: definition for definition in create.this.find_all(exp.ColumnDef)}
     for column in stored.columns:
@@ -53,31 +54,36 @@ def reconcile_table(stored: Table, sql: str) -> tuple[Table, list[Difference]]:
             checks=_checks(create),
             autoincrement=create.find(exp.AutoIncrementColumnConstraint) is not None,
         ),
-        differences
-        + _contradiction(stored.name, "columns", names, [column.name for column in stored.columns])
-        + _contradiction(stored.name, "PRIMARY KEY", _primary_key(create), _stored_primary_key(stored))
-        + _contradiction(
-            stored.name,
-            "UNIQUE",
-            sorted(_uniques(create)),
-            sorted(tuple(str(column.name) for column in unique.columns) for unique in uniques),
-        )
-        + _contradiction(stored.name, "FOREIGN KEY", _foreign_keys(create), stored.foreign_keys),
+        (
+            *differences,
+            *_contradiction(stored.name, "columns", names, [column.name for column in stored.columns]),
+            *_contradiction(stored.name, "PRIMARY KEY", _primary_key(create), _stored_primary_key(stored)),
+            *_contradiction(
+                stored.name,
+                "UNIQUE",
+                sorted(_uniques(create)),
+                sorted(tuple(str(column.name) for column in unique.columns) for unique in uniques),
+            ),
+            *_contradiction(stored.name, "FOREIGN KEY", _foreign_keys(create), stored.foreign_keys),
+        ),
     )
 
 
-def reconcile_index(stored: Index, sql: str) -> tuple[Index, list[Difference]]:
+@lru_cache(maxsize=1024)
+def reconcile_index(stored: Index, sql: str) -> tuple[Index, tuple[Difference, ...]]:
     """Return the index as *stored*, with the condition of a partial one, and where the two readers differ."""
     create, reason = _parse(sql)
     if create is None:
-        return stored, [Difference(where=stored.name, what=f"{reason}; SQLite alone decides")]
+        return stored, (Difference(where=stored.name, what=f"{reason}; SQLite alone decides"),)
     parameters = create.this.args["params"]
     columns = [_index_column(ordered) for ordered in parameters.args["columns"]]
     where = parameters.args.get("where")
     return (
         replace(stored, where=where.this.sql("sqlite") if where else None),
-        _contradiction(stored.name, "columns", columns, [(column.name, column.descending) for column in stored.columns])
-        + _contradiction(stored.name, "UNIQUE", bool(create.args.get("unique")), stored.unique),
+        (
+            *_contradiction(stored.name, "columns", columns, [(one.name, one.descending) for one in stored.columns]),
+            *_contradiction(stored.name, "UNIQUE", bool(create.args.get("unique")), stored.unique),
+        ),
     )
 
 

@@ -17,18 +17,20 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from migrator import evidence as evidences
-from migrator import files
+from migrator import files, sqlite
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
 from migrator.private import private_folder
 from migrator.records import BrokenContract, Verified
 
 #: What the extra installs that the contracts cannot do without.
-NEEDED = ("base58", "faker", "hypothesis", "pytest")
+NEEDED = ("base58", "faker", "hypothesis", "pytest", "xdist")
 #: Environment that would change what is judged, or how.
 KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
 KEPT_OUT_BEGIN = "CONTRACTS_"
+#: From so many bytes in the two sets on, two processes end sooner than one; below, their start takes longer than they save.
+SHARED_FROM_BYTES = 64 * 1024**2
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
 
@@ -89,6 +91,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
         *("--legacy-dir", str(legacy.absolute()), "--consolidated-dir", str(consolidated.absolute())),
         *("--contracts-report", str(folder)),
         *(("--contracts-config", str(config.absolute())) if config is not None else ()),
+        *(("-p", "xdist.plugin", "-n", "2", "--dist", "worksteal") if _large(legacy, consolidated) else ()),
     ]
     environment = {
         name: value
@@ -111,6 +114,12 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
+def _large(*folders: Path) -> bool:
+    """Tell whether there is enough to judge for two processes, and a processor for each."""
+    there = (path for folder in folders for path in folder.rglob("*.db"))
+    return len(os.sched_getaffinity(0)) > 1 and sum(map(sqlite.allocated_bytes, there)) >= SHARED_FROM_BYTES
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +21,7 @@ from migrator.verify import verify
 
 pytestmark = pytest.mark.slow
 
+verifying = sys.modules[verify.__module__]
 CONTRACTS = Path(contracts.__file__).parent
 ROWS = 300
 EVERY_VARIANT = pytest.mark.parametrize("variant", ["found", "specified"])
@@ -282,6 +285,24 @@ def test_what_was_lost_is_the_first_line(tmp_path, sets):
     assert re.match(
         r"NO-GO: \d+ of \d+ legacy rows have no row in the consolidated set; most: core.", printed.getvalue()
     )
+
+
+def test_two_processes_say_of_a_large_set_what_one_does(tmp_path, sets, monkeypatch):
+    legacy, migrated = sets["specified"]
+    naive_copiers.swapped(migrated, tmp_path)
+    monkeypatch.setattr(verifying.os, "sched_getaffinity", lambda _: {0, 1})
+    run, commands = subprocess.Popen, []
+    monkeypatch.setattr(
+        verifying.subprocess, "Popen", lambda command, **options: commands.append(command) or run(command, **options)
+    )
+
+    one = verify(legacy, tmp_path)
+    monkeypatch.setattr(verifying, "SHARED_FROM_BYTES", 0)
+    two = verify(legacy, tmp_path)
+
+    assert [False, True] == ["-n" in command for command in commands]
+    assert (one.held, one.skipped) == (two.held, two.skipped)
+    assert set(one.broken) == set(two.broken) != set()
 
 
 def test_private_values_are_shown_only_when_asked_for(pytester, tmp_path, sets):

@@ -1,8 +1,8 @@
 """The monitor's limits, as the tool sets them: how often a sound application is rolled back, how often a broken one is not.
 
 Simulated with a fixed seed: windows of as many events as the smallest that counts, each event failing by chance.  How
-many of a line fail is drawn at once, from the binomial distribution: the same as drawing for each event, and fifty times
-as fast.
+many of a line fail is drawn at once, from the binomial distribution: the same as drawing for each event, and two hundred
+times as fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from migrator.events import Events
 from migrator.rate import Limits, Window
 
 #: Simulated windows, and the events of one line of the log.
-WINDOWS, LINE = 5_000, 44
+WINDOWS, LINE = 5_000, 220
 #: Share of failing events -> the largest share of windows in which the monitor may do the wrong thing.
 SOUND = {0.0: 0.0, 0.01: 0.0002, 0.02: 0.001}
 BROKEN = {0.08: 0.03, 0.10: 0.002, 0.5: 0.0}
