@@ -19,6 +19,7 @@ from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
 from migrator import catalogue, copying, ddl, sqlite
 from migrator.errors import MigratorError
+from migrator.relational import Schema
 from migrator.sqlite import quoted
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class LegacySet:
     scratch: Path
     _copies: dict[str, Path] = field(default_factory=dict)
     _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
+    _schemas: dict[str, Schema] = field(default_factory=dict)
 
     def copy(self, name: str) -> Path:
         """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
@@ -97,6 +99,13 @@ class LegacySet:
                 ).fetchall()
                 self._tables[name] = tuple(_table(connection, name, table, kind) for table, kind in listed)
         return self._tables[name]
+
+    def schema(self, name: str) -> Schema:
+        """Return what the database *name* declares, read once."""
+        if name not in self._schemas:
+            with self.read(name) as connection:
+                self._schemas[name] = ddl.stored(connection)
+        return self._schemas[name]
 
     def every_table(self) -> Iterator[LegacyTable]:
         """Yield the tables of all databases."""

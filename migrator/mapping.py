@@ -153,7 +153,7 @@ def read(text: str, file: str) -> TableMapping:
     assigned = target_key(schema, table) if header["number"] else ""
     known = [name for name in target_columns(schema, table) if name != assigned]
     mapping_checks.check_columns(names, columns, known, table, file)
-    uses = mapping_checks.uses_of(forward, header["source"])
+    uses = mapping_checks.uses_of(forward, header["source"], file, line - 1)
     rest = _words(header["rest"])
     if back is not None:
         mapping_checks.check_back(back, legacy_columns, file)

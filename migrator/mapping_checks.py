@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 
 from migrator.errors import MappingError
 
 
-def uses_of(forward: exp.Select, source: str) -> dict[str, tuple[str, ...]]:
+def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str, tuple[str, ...]]:
     """Return which target columns each column of *source* feeds, by sqlglot's lineage.
 
     A column that only finds a row of another table (``p.legacy_key = s.position_id``) feeds what that table gives; one that
-    only chooses rows feeds ``(rows)``.
+    only chooses rows feeds ``(rows)``.  The SELECT begins *above* lines down the file.
+
+    Raises:
+        MappingError: A column is of no table, or of more than one.
     """
     fed: dict[str, list[str]] = {}
     finders = _finders(forward)
-    # Trimmed copies of the SELECT for every column would be for a reader's eyes: they take most of the time.
-    for target, node in lineage(None, forward, {}, dialect="sqlite", copy=False, trim_selects=False).items():
+    try:
+        # Trimmed copies of the SELECT for every column would be for a reader's eyes: they take most of the time.
+        traced = lineage(None, forward, {}, dialect="sqlite", copy=False, trim_selects=False)
+    except SqlglotError as error:
+        lost = next((column.this for column in forward.find_all(exp.Column) if not column.table), forward)
+        where = _at(lost, file, above)
+        raise MappingError(str(error).splitlines()[0], where=where, hint="say which table the column is of") from error
+    for target, node in traced.items():
         for leaf in node.walk():
             alias, _, name = leaf.name.replace('"', "").partition(".")
             table = leaf.source if isinstance(leaf.source, exp.Table) else None

@@ -70,6 +70,11 @@ def test_a_good_mapping_is_read():
             "FROM jarvis.test AS s, jarvis.items AS i;",
             "example.sql:25:35: reads jarvis.items",
         ),
+        (
+            "NULL AS win_rate",
+            "(SELECT i.id FROM jarvis.test AS i WHERE rowid = 1) AS win_rate",
+            "example.sql:17:50: Cannot resolve 'rowid'",
+        ),
         ("    NULL AS win_rate,\n", "    *,\n", "'*' hides which columns are meant"),
         ("    NULL AS win_rate,\n", "    NULL NULL AS win_rate,\n", "example.sql:17:"),
         ("t.id AS id\nFROM core", "t.id AS number\nFROM core", "missing id"),
