@@ -46,17 +46,18 @@ def losses(pair: Pair) -> Losses:
     """Count the legacy rows that are nowhere: by lineage and quarantine, or by value where there are none."""
     found = Losses()
     kept = _carried(pair)
+    without_lineage = bool(pair.without_lineage())
     for table, rows in _counted(pair):
         found.of += rows
         reading = next((one for one in pair.reader.all_readings if one.source == table.source), None)
-        if pair.without_lineage():
+        if without_lineage:
             if reading is None and (gone := len(pair.by_value.carried(table).lost)):
                 found.rows[table.source] += gone
         elif reading is None:
             found.rows[table.source] += max(rows - kept.get(table.source, 0), 0)
         elif reading.target in pair.targets:
             found.rows[reading.target] += _without_a_row(pair, reading)
-    if pair.without_lineage():
+    if without_lineage:
         _by_value(pair, found)
     found.rows = +found.rows
     return found

@@ -73,6 +73,7 @@ class LegacySet:
     _copies: dict[str, Path] = field(default_factory=dict)
     _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
+    _sequences: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def copy(self, name: str) -> Path:
         """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
@@ -107,13 +108,29 @@ class LegacySet:
                 self._schemas[name] = ddl.stored(connection)
         return self._schemas[name]
 
+    def counted(self) -> Mapping[str, int]:
+        """Return the rows of each ordinary table, by its source; each database is opened once."""
+        found: dict[str, int] = {}
+        for name in sorted(self.originals):
+            with self.read(name) as connection:
+                for table in self.tables(name):
+                    if table.kind == "table":
+                        own = quoted(table.source.partition(".")[2])
+                        (found[table.source],) = connection.execute(f"SELECT count(*) FROM {own}").fetchone()
+        return found
+
     def every_table(self) -> Iterator[LegacyTable]:
         """Yield the tables of all databases."""
         for name in sorted(self.originals):
             yield from self.tables(name)
 
     def sequences(self, name: str) -> Mapping[str, int]:
-        """Return the largest id that each AUTOINCREMENT table of the database *name*, in lower case, ever gave."""
+        """Return the largest id that each AUTOINCREMENT table of the database *name*, in lower case, ever gave; read once."""
+        if name not in self._sequences:
+            self._sequences[name] = self._read_sequences(name)
+        return self._sequences[name]
+
+    def _read_sequences(self, name: str) -> Mapping[str, int]:
         with self.read(name) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
                 return {}

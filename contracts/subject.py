@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,9 +99,9 @@ class Subject:
                 self._schemas[target] = ddl.stored(connection)
         return self._schemas[target]
 
-    def table_names(self, target: str) -> frozenset[str]:
+    def table_names(self, target: str) -> AbstractSet[str]:
         """Return the names of the tables of *target*, shadow tables included, read once."""
-        return frozenset(self.columns(target))
+        return self.columns(target).keys()
 
     def columns(self, target: str) -> Mapping[str, frozenset[str]]:
         """Return each table of *target*, shadow tables included, with its columns in lower case; read once.

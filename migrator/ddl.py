@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 from migrator import catalogue, declared, sqlite
 from migrator.errors import DdlError
@@ -93,12 +94,25 @@ def target(name: str) -> Schema:
     return read(catalogue.target_ddl(name))
 
 
+class _Listed(NamedTuple):
+    """What SQLite's own list of tables says of one; asked for one table, it goes through all of them."""
+
+    kind: str
+    without_rowid: int
+    strict: int
+
+
 def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     """Return what the database attached as *schema* declares.
 
     It may be anybody's database, so a contradiction between the two readers is recorded and not raised.
     """
-    kinds = dict(connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = ?", (schema,)).fetchall())
+    listed = {
+        name: _Listed(*said)
+        for name, *said in connection.execute(
+            "SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = ?", (schema,)
+        )
+    }
     sql = {
         (kind, name): (table, text)
         for kind, name, table, text in connection.execute(
@@ -111,7 +125,8 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     programs: list[Program] = []
     differences: list[Difference] = []
     for (kind, name), (table, text) in sql.items():
-        if name.startswith("sqlite_") or kinds.get(name) == "shadow":
+        found = listed.get(name)
+        if name.startswith("sqlite_") or (found and found.kind == "shadow"):
             continue
         if kind in ("trigger", "view"):
             programs.append(Program(kind=kind, name=name, table=table))
@@ -119,10 +134,10 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
             index, noted = declared.reconcile_index(_stored_index(connection, schema, table, name), text)
             indexes.append(index)
             differences += noted
-        elif kinds.get(name) == "virtual":
+        elif found and found.kind == "virtual":
             virtual_tables.append(virtual_table(name, text))
         else:
-            read_table, noted = declared.reconcile_table(_stored_table(connection, schema, name), text)
+            read_table, noted = declared.reconcile_table(_stored_table(connection, schema, name, listed[name]), text)
             tables.append(read_table)
             differences += noted
     return Schema(
@@ -134,7 +149,7 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     )
 
 
-def _stored_table(connection: sqlite3.Connection, schema: str, name: str) -> Table:
+def _stored_table(connection: sqlite3.Connection, schema: str, name: str, listed: _Listed) -> Table:
     columns = tuple(
         Column(
             name=column,
@@ -148,9 +163,6 @@ def _stored_table(connection: sqlite3.Connection, schema: str, name: str) -> Tab
             'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)', (name, schema)
         )
     )
-    without_rowid, strict = connection.execute(
-        "SELECT wr, strict FROM pragma_table_list WHERE schema = ? AND name = ?", (schema, name)
-    ).fetchone()
     automatic = connection.execute(
         "SELECT name FROM pragma_index_list(?, ?) WHERE origin <> 'c'", (name, schema)
     ).fetchall()
@@ -160,8 +172,8 @@ def _stored_table(connection: sqlite3.Connection, schema: str, name: str) -> Tab
         columns=columns,
         uniques=tuple(sorted(uniques, key=repr)),
         foreign_keys=_stored_foreign_keys(connection, schema, name),
-        without_rowid=bool(without_rowid),
-        strict=bool(strict),
+        without_rowid=bool(listed.without_rowid),
+        strict=bool(listed.strict),
     )
 
 

@@ -138,7 +138,7 @@ def _redundant_findings(target: str, schema: Schema, connection: sqlite3.Connect
 
 
 def _unindexed(schema: Schema) -> Iterator[tuple[Table, str]]:
-    for table in schema.tables:
+    for table in (table for table in schema.tables if table.foreign_keys):
         indexed = {index.columns[0].name for index in (*schema.indexes, *table.uniques) if index.table == table.name}
         indexed |= {column.name for column in table.columns if column.primary_key == 1}
         for key in table.foreign_keys:

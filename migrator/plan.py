@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,9 @@ from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Tabl
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
 DISK_FACTOR = 3
+#: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with
+#: tables would keep every later step busy, and its owners could not look at what they carry.
+MOST_CARRIED = 2_000
 
 
 def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
@@ -48,6 +52,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_missing_constants(mapped, tables, config),
             *_doubled(tables),
             *_carried_as_one(tables),
+            *_too_many(tables),
             *_nothing_to_index(tables, config),
             *_taken_names(inventory),
             *_in_the_way(disk),
@@ -229,6 +234,16 @@ def _carried_as_one(tables: Sequence[PlannedTable]) -> Iterator[str]:
     for into, both in sorted(sources.items()):
         if len(both) > 1:
             yield f"{' and '.join(both)} would both be carried as {escaped(into)}; rename one of them"
+
+
+def _too_many(tables: Sequence[PlannedTable]) -> Iterator[str]:
+    carried = Counter(table.source.partition(".")[0] for table in tables if table.fate is Fate.CARRIED)
+    if carried.total() > MOST_CARRIED:
+        ((most, count),) = carried.most_common(1)
+        yield (
+            f"{most}: {count:,} of {carried.total():,} tables that the specification has no home for, and at most "
+            f"{MOST_CARRIED:,} are carried; drop those that are not the bot's"
+        )
 
 
 def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from contracts import drawn
 from contracts.drawn import DrawnFile, DrawnSet, DrawnTable
+from migrator import plan
 from migrator.errors import Refused
 from migrator.records import Fate
 
@@ -67,6 +68,14 @@ def test_a_file_is_carried_whatever_it_is_called(run, name):
 def test_two_files_that_differ_in_letter_case_are_refused(run):
     with pytest.raises(Refused, match="two files would be carried under this name"):
         run(legacy_set(Notes=(table("t", ("a",)),), notes=(table("u", ("a",)),)))
+
+
+def test_more_tables_than_anybody_can_look_at_are_refused(run, monkeypatch):
+    monkeypatch.setattr(plan, "MOST_CARRIED", 2)
+    many = legacy_set(few=(table("t", ("a",)),), many=(table("t", ("a",)), table("u", ("a",))))
+
+    with pytest.raises(Refused, match=r"many: 2 of 3 tables that the specification has no home for, and at most 2 are"):
+        run(many)
 
 
 def test_two_tables_that_would_be_carried_under_one_name_are_refused(run):
