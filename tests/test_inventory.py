@@ -578,7 +578,8 @@ def test_a_writer_at_work_is_no_obstacle(data, mode, pause_s):
 
 def test_a_file_that_never_holds_still_is_unreadable(data, tmp_path, monkeypatch):
     path = made(data / "custom.db", ddl("custom"))
-    monkeypatch.setattr(copying, "_copied", lambda *_: False)
+    for way in ("_copied", "_copied_under_lock"):
+        monkeypatch.setattr(copying, way, lambda *_: False)
     monkeypatch.setattr(time, "sleep", lambda _: monkeypatch.setattr(time, "monotonic", lambda: 1e9))
 
     answer = examine.examine(path, copy=tmp_path / "copy.db", seconds=60)

@@ -220,6 +220,7 @@ def test_the_page_is_what_was_recorded():
     assert page.markdown(found) == (HERE / "docs" / "sabotage.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_recorded_kinds_are_those_that_there_are():
     """A kind that was added since, or taken away, asks for a new run: python -m contracts.mutants --record."""
     there = {("declarations", one.kind) for one in declared.mutants()}

@@ -1,8 +1,8 @@
 """The monitor's limits, as the tool sets them: how often a sound application is rolled back, how often a broken one is not.
 
 Simulated with a fixed seed: windows of as many events as the smallest that counts, each event failing by chance.  How
-many of a line fail is drawn at once, from the binomial distribution: the same as drawing for each event, and two hundred
-times as fast.
+many of half a window fail is drawn at once, from the binomial distribution: the same as drawing for each event, and much
+faster.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contracts import judgement
 from migrator.events import Events
 from migrator.rate import Limits, Window
 
-#: Simulated windows, and the events of one line of the log.
-WINDOWS, LINE = 5_000, 220
+#: Simulated windows.
+WINDOWS = 5_000
 #: Share of failing events -> the largest share of windows in which the monitor may do the wrong thing.
 SOUND = {0.0: 0.0, 0.01: 0.0002, 0.02: 0.001}
 BROKEN = {0.08: 0.03, 0.10: 0.002, 0.5: 0.0}
@@ -33,14 +33,15 @@ def fired(rate: float) -> int:
     """Return how many of the windows fire where each event fails with probability *rate*."""
     limits = Limits()
     draw = random.Random(7)  # noqa: S311 - a simulation
-    # The probabilities that none, at most one, at most two, ... of a line fail; the last is 1, whatever rounding says.
-    up_to = [*accumulate(math.comb(LINE, k) * rate**k * (1 - rate) ** (LINE - k) for k in range(LINE)), 1.0]
+    half = -(-limits.min_events // 2)
+    # The probabilities that none, at most one, at most two, ... of a half fail; the last is 1, whatever rounding says.
+    up_to = [*accumulate(math.comb(half, k) * rate**k * (1 - rate) ** (half - k) for k in range(half)), 1.0]
     count = 0
     for _ in range(WINDOWS):
         window = Window(limits)
-        for _ in range(-(-limits.min_events // LINE)):
-            failed = min(bisect_right(up_to, draw.random()), LINE)
-            window.add(Events(ok=LINE - failed, failed=failed), now=0.0)
+        for _ in range(2):
+            failed = min(bisect_right(up_to, draw.random()), half)
+            window.add(Events(ok=half - failed, failed=failed), now=0.0)
         count += window.fires
     return count
 
