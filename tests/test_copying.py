@@ -181,7 +181,7 @@ def test_a_copy_taken_beside_a_writer_is_of_one_instant(data, into, mode):
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST"])
 def test_a_writer_that_never_rests_is_held_up_rather_than_the_copy_refused(data, into, journal):
     with writing(data / "a.db", journal, 0):
-        for number in range(12):
+        for number in range(4):
             copy = into.with_name(f"{number}.db")
             copying.private_copy(data / "a.db", copy, patience_s=30)
             with sqlite.closing_scratch(copy) as copied:

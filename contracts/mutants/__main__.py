@@ -76,8 +76,7 @@ def main(
             shutil.rmtree(home)
     click.echo(page.terminal(summed))
     if recording:
-        record.write(summed)
-        page.write(summed)
+        page.write(record.write(summed))
     sys.exit(1 if summed.survivors or any(map(page.unneeded, summed.needs)) else 0)
 
 

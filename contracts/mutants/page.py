@@ -53,7 +53,7 @@ def _page(found: Sabotaged) -> Iterator[str]:
     yield "# What the contracts catch"
     yield ""
     yield f"Made by `{found.command}`, which ended {found.made}, with"
-    yield f"{', '.join(f'{name} {number}' for name, number in found.versions.items())}; a test keeps its list of kinds current."
+    yield f"{', '.join(f'{name} {number}' for name, number in sorted(found.versions.items()))}; a test keeps its list of kinds current."
     yield ""
     yield _sentence(found)
     if "--most 0" not in found.command:
@@ -104,7 +104,8 @@ def _family(family: str, kinds: list[Kind]) -> Iterator[str]:
 
 
 def _by(kind: Kind) -> str:
-    named = [f"{name} {count:,}" for name, count in list(kind.by.items())[:_NAMED]]
+    most_first = sorted(kind.by.items(), key=lambda one: (-one[1], one[0]))
+    named = [f"{name} {count:,}" for name, count in most_first[:_NAMED]]
     more = len(kind.by) - _NAMED
     return ", ".join([*named, *([f"{more} more"] if more > 0 else [])])
 

@@ -106,7 +106,7 @@ def _kind(family: str, kind: str, results: Sequence[Result]) -> Kind:
         same=fates[Fate.SAME],
         equivalent=explained,
         survived=fates[Fate.SURVIVED] - explained,
-        by=dict(sorted(by.items(), key=lambda one: (-one[1], one[0]))),
+        by=dict(by),
     )
 
 
@@ -123,6 +123,8 @@ def _need(contract: str, results: Sequence[Result]) -> Need:
     )
 
 
-def write(found: Sabotaged) -> None:
-    """Keep *found* where the report reads it."""
-    sabotaged.RECORDED.write_text(json.dumps(plain(found), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def write(found: Sabotaged) -> Sabotaged:
+    """Keep *found* where the report reads it; return it as it is read there."""
+    text = json.dumps(plain(found), indent=1, sort_keys=True) + "\n"
+    sabotaged.RECORDED.write_text(text, encoding="utf-8")
+    return sabotaged.read(text)
