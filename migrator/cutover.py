@@ -223,17 +223,18 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, s
     """Hold the legacy files until *stack* is closed, and write down that a switch is under way; return since when.
 
     Raises:
-        Refused: As :func:`held.held`; what was written down is as it was.
+        Refused: As :func:`held.held`; what was written down is as it was, but on a disk that fails: then the next verb
+            recovers, as from a switch that was killed here.
     """
     before = switch.read(wanted.data_dir)
-    try:
-        return stack.enter_context(held.held(expected, lambda: switch.write(wanted)))
-    except BaseException:
+
+    def undone() -> None:
         if before is None:
             switch.forget(wanted)
         else:
             switch.write(before)
-        raise
+
+    return stack.enter_context(held.held(expected, lambda: switch.write(wanted), undone))
 
 
 def _wait(hold: Path, waiting: Callable[[str], None]) -> None:

@@ -22,11 +22,14 @@ PATIENCE_S = 5.0
 
 
 @contextlib.contextmanager
-def held(expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None) -> Iterator[float]:
+def held(
+    expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None, undone: Callable[[], None] = lambda: None
+) -> Iterator[float]:
     """Hold the databases *expected* (path -> digest of its content, '' where any will do), in rollback-journal mode.
 
     Yields the moment of the monotonic clock from which writers were held up.  *begin* is called right after it, before
-    anything is changed: what it writes down tells a recovery that journal modes may have to be set again.
+    anything is changed: what it writes down tells a recovery that journal modes may have to be set again.  Where they
+    cannot be held after all, *undone* is called once the modes are as they were; on a disk that fails it is not.
 
     Raises:
         Refused: A process has one of them open, somebody keeps it locked, or it does not hold what is expected; each is
@@ -42,9 +45,9 @@ def held(expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None)
                 _compare(connection, path, wanted)
                 taken.append((path, wanted, connection, _version(connection)))
         begun = time.monotonic()
-        begin()
-        modes = []
+        modes: list[tuple[sqlite3.Connection, str]] = []
         try:
+            begin()
             for path, wanted, connection, version in taken:
                 with naming(path):
                     modes.append((connection, connection.execute("PRAGMA journal_mode").fetchone()[0]))
@@ -53,19 +56,28 @@ def held(expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None)
                         _compare(connection, path, wanted)
             refuse_holders(expected)
         except BaseException:
-            for connection, mode in modes:
-                _let_go(connection, mode)
+            let_go = [_let_go(connection, mode) for connection, mode in modes]
+            if all(let_go):
+                undone()
             raise
         yield begun
 
 
-def _let_go(connection: sqlite3.Connection, mode: str) -> None:
-    """Let others write again, in the journal mode that was."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-    # Who is at work in it now, for longer than our patience, asks for a mode of his own when he opens it again.
-    with contextlib.suppress(sqlite3.OperationalError):
-        connection.execute(f"PRAGMA journal_mode = {mode}")
+def _let_go(connection: sqlite3.Connection, mode: str) -> bool:
+    """Let others write again, in the journal mode that was; tell whether the disk let us."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    except sqlite3.OperationalError as error:
+        # Who is at work in it now, for longer than our patience, asks for a mode of his own when he opens it again.
+        return _is_lock(error)
+    return bool(found == mode)
+
+
+def _is_lock(error: sqlite3.OperationalError) -> bool:
+    """Tell whether somebody else is in the way, and not the disk."""
+    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def refuse_holders(paths: Mapping[Path, str]) -> None:
@@ -101,7 +113,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if _is_lock(error):
             raise Refused(
                 f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(path), hint="stop what uses it"
             ) from error

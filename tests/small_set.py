@@ -58,8 +58,9 @@ def cut_over(home, tell=lambda _: None):
     place, configuration = place_of(home)
     with in_this_process():
         snapshot = backups.latest(place.backups, read_back=inventory)
-        wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
-    if reasons := cutover.refusals(wanted):
+        planned = pipeline.plan(place, configuration)
+    wanted = cutover.prepare(planned, snapshot, home / ".env")
+    if reasons := [*planned.refusals, *cutover.refusals(wanted)]:
         raise Refused("; ".join(reasons))
     return cutover.cutover(wanted, snapshot, waiting=print, tell=tell)
 

@@ -196,7 +196,11 @@ class Scenario:
     def judge_settled(self, home, which):
         """Judge *home*, in which nothing may be under way, and the set *which* is in use."""
         data = home / "data"
-        last = switch.read(data)
+        try:
+            last = switch.read(data)
+        except MigratorError as error:
+            yield "settled", str(error)
+            return
         if envfile.flag(home / ".env") != (which == CONSOLIDATED):
             yield "settled", f"the flag, and the names lead to {which}"
         under_way = last is not None and not last.finished

@@ -77,7 +77,7 @@ def _attach_carelessly(attach):
 
 
 @contextlib.contextmanager
-def _held_by_nobody(expected, begin=_nothing):
+def _held_by_nobody(expected, begin=_nothing, _undone=_nothing):
     assert expected
     begin()
     yield time.monotonic()

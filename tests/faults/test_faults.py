@@ -71,6 +71,16 @@ def test_an_operation_fails_or_is_the_last(lab, held, deed, name):
     held(f"{name}: {deed}", swept(lab, scenario, name, points))
 
 
+def test_a_disk_that_fills_up_while_the_files_are_taken_over(lab, held):
+    """Some have left WAL mode already and cannot go back to it for now: the next verb sees to it."""
+    scenario = lab.scenarios["cutover"]
+    _, whole = sweep.recorded(lab, scenario)
+    journals = {f"{place.rpartition('/')[2]}-journal" for place in scenario.names}
+    points = [number for number, one in enumerate(whole.steps) if one.what == "c" and one.name in journals]
+
+    held("a disk that fills up while the files are taken over: cutover", swept(lab, scenario, "ENOSPC for ever", points))
+
+
 @pytest.mark.parametrize("name", ["kill", "EIO once", "ENOSPC for ever"])
 @pytest.mark.parametrize("deed", ["cutover", "rollback"])
 def test_the_recovery_of_what_was_killed_fails_too(lab, held, deed, name):

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.extend(str(folder) for folder in Path(__file__).parents[:3])
 
 import deeds
 import mistakes
+import small_set
 
 from migrator import proving
 from migrator.errors import MigratorError
@@ -64,7 +66,16 @@ def child(asked):
     return {"error": "", "kind": ""} | (json.loads(text) if text else {}) | {"exit": os.waitstatus_to_exitcode(status)}
 
 
+def warm():
+    """Do each deed once: what is imported and parsed at its first time would else be so in each child."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = small_set.make(Path(folder) / "home")
+        small_set.cut_over(home)
+        small_set.roll_back(home)
+
+
 def main():
+    warm()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(child(json.loads(line))) + "\n")
         sys.stdout.flush()
