@@ -78,7 +78,9 @@ def test_a_disk_that_fills_up_while_the_files_are_taken_over(lab, held):
     journals = {f"{place.rpartition('/')[2]}-journal" for place in scenario.names}
     points = [number for number, one in enumerate(whole.steps) if one.what == "c" and one.name in journals]
 
-    held("a disk that fills up while the files are taken over: cutover", swept(lab, scenario, "ENOSPC for ever", points))
+    held(
+        "a disk that fills up while the files are taken over: cutover", swept(lab, scenario, "ENOSPC for ever", points)
+    )
 
 
 @pytest.mark.parametrize("name", ["kill", "EIO once", "ENOSPC for ever"])
