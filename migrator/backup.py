@@ -28,6 +28,8 @@ from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
+#: What SQLite says of a full disk: the second where there is no room for the index beside a write-ahead log.
+DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 #: Names of the folders that a cutover and a rollback make in a snapshot's folder.
 _KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
 #: The file that tells a finished snapshot from one that was cut short, and what it is of.
@@ -287,7 +289,7 @@ def _naming(database: Database) -> Iterator[None]:
             raise SourceBusy(
                 f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(database.place), hint="stop its writer"
             ) from error
-        if error.sqlite_errorname == "SQLITE_FULL":
+        if error.sqlite_errorname in DISK_FULL:
             raise SourceError("the disk is full", where=escaped(database.place), hint="make room") from error
         raise SourceError(f"cannot be copied: {error}", where=escaped(database.place)) from error
     except sqlite3.DatabaseError as error:

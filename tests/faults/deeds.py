@@ -25,8 +25,10 @@ def rollback(home, tell):
 
 
 def recover(home, tell):
-    """What every verb does first."""
-    tell(recovery.settle(home / "data"))
+    """What every verb does first; return what it says: '' where it found nothing to do."""
+    said = recovery.settle(home / "data")
+    tell(said)
+    return said
 
 
 def cutover_beside_a_writer(home, tell):

@@ -36,7 +36,7 @@ def answer(asked, say):
         _SHIM.lab_begin(asked["home"].encode(), asked["log"].encode(), kind, error, ctypes.c_long(at), which.encode())
         try:
             name, *arguments = asked["deed"].split(":")
-            getattr(deeds, name)(*arguments, Path(asked["home"]), told)
+            did = getattr(deeds, name)(*arguments, Path(asked["home"]), told)
         except (MigratorError, OSError, sqlite3.Error) as failed:
             # What the command line makes a sentence of.
             say({"error": str(failed), "kind": type(failed).__name__})
@@ -44,7 +44,9 @@ def answer(asked, say):
         except Exception:  # noqa: BLE001 - it is judged by who asked
             say({"error": traceback.format_exc(), "kind": "Traceback"})
             return 1
-    told("success")
+    # Who finds nothing to do promises nothing: what was found may not have been durable, and is then done again.
+    if did != "":
+        told("success")
     return 0
 
 
