@@ -5,16 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, islice, zip_longest
 
 from contracts.pair import LegacyTable, Pair, specified_tables
-from contracts.second_reader.cells import Cell, Row, kept_row, rows, same
+from contracts.second_reader.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
 from migrator import catalogue
 from migrator.sqlite import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
+
+#: So many keys in quarantine are looked at together.
+KEYS_AT_ONCE = 500
 
 #: A cell with its storage class, for sets: 1 and 1.0 are two.
 Typed = tuple[type, Cell]
@@ -223,36 +226,48 @@ def stray_carried(pair: Pair) -> Iterator[str]:
                 yield f"{target}.{name}"
 
 
-def kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
-    """Return the legacy rows of *reading* that are in quarantine, whole, by key; read once."""
-    if reading.source not in pair.held:
-        pair.held[reading.source] = _kept_legacy_rows(pair, reading)
-    return pair.held[reading.source]
+def keys_held(pair: Pair, reading: Reading) -> Iterator[Cell]:
+    """Yield the key of each legacy row of *reading* that has none or that is in quarantine."""
+    database, _, name = reading.source.partition(".")
+    target, _, table = reading.target.partition(".")
+    key = quoted(reading.key)
+    held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
+    question = f"SELECT {key} FROM {quoted(database)}.{quoted(name)} WHERE {key} IS NULL OR +{key} IN ({held})"
+    with pair.beside(database, target) as connection:
+        yield from (found for (found,) in rows(connection, question, reading.source, table))
 
 
-def _kept_legacy_rows(pair: Pair, reading: Reading) -> dict[Typed, list[Row]]:
+def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
+    """Yield each key that *reading* has in quarantine, with what is kept of it and the legacy rows that have it.
+
+    What is kept is the broken constraint and the row.  Some hundred keys at a time are in memory.
+    """
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     names = list(dict.fromkeys((*reading.columns, reading.key)))
-    key = quoted(reading.key)
-    held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
-    question = (
-        f"SELECT {', '.join(map(quoted, names))} FROM {quoted(database)}.{quoted(name)}"
-        f" WHERE {key} IS NULL OR +{key} IN ({held})"
+    of_legacy = (
+        f"SELECT {', '.join(map(quoted, names))} FROM {quoted(database)}.{quoted(name)} WHERE {quoted(reading.key)}"
     )
-    found: dict[Typed, list[Row]] = {}
+    asked = (
+        f"SELECT legacy_key, broken, row FROM {target}.quarantine WHERE source = ? AND target = ? ORDER BY legacy_key"
+    )
     with pair.beside(database, target) as connection:
-        for cells in rows(connection, question, reading.source, table):
-            row = dict(zip(names, cells, strict=True))
-            found.setdefault(typed(row[reading.key]), []).append(row)
-    return found
-
-
-def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, str, Row]]:
-    """Yield key, broken constraint and kept row of what *reading* has in quarantine."""
-    target, _, table = reading.target.partition(".")
-    asked = pair.target_rows(f"{target}.quarantine", "legacy_key", "broken", "row", source=reading.source, target=table)
-    yield from ((key, broken, kept_row(kept)) for key, broken, kept in asked)
+        groups = groupby(rows(connection, asked, reading.source, table), key=lambda row: row[0])
+        while some := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
+            kept: dict[Typed, list[tuple[str, Row]]] = {}
+            for key, broken, row in chain.from_iterable(some):
+                kept.setdefault(typed(key), []).append((broken, kept_row(row)))
+            placed = [bound(key) for _, key in kept]
+            there: dict[Typed, list[Row]] = {}
+            # Affinity may find more rows than have these keys, never fewer.
+            for condition, values in (
+                (f"IN ({', '.join(place for place, _ in placed)})", [value for _, value in placed]),
+                *([("IS NULL", [])] if typed(None) in kept else []),
+            ):
+                for cells in rows(connection, f"{of_legacy} {condition}", *values):
+                    legacy = dict(zip(names, cells, strict=True))
+                    there.setdefault(typed(legacy[reading.key]), []).append(legacy)
+            yield from ((key[1], found, there.get(key, [])) for key, found in kept.items())
 
 
 def lineage_faults(pair: Pair, target: str) -> Iterator[str]:

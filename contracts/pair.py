@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from contracts.second_reader.cells import Cell, Row, rows, with_rowid
+from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
 from migrator import catalogue, copying, ddl, sqlite
@@ -206,7 +206,6 @@ class Pair:
         fates: What the configuration says of files that nobody knows: place -> fate.
         show_values: Whether reports may show what cells hold.
         settled: Legacy tables of which it is known whether each row is in exactly one place.
-        held: Rows in quarantine as the legacy tables have them, by table and key, once they were read.
     """
 
     legacy: LegacySet
@@ -215,7 +214,6 @@ class Pair:
     fates: Mapping[str, str]
     show_values: bool = False
     settled: dict[str, bool] = field(default_factory=dict, repr=False)
-    held: dict[str, dict[tuple[type, Cell], list[Row]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def reader(self) -> Reader:

@@ -22,12 +22,8 @@ from migrator.sqlite import quoted
 
 def altered(pair: Pair, reading: Reading) -> Iterator[str]:
     """Yield each quarantined row that is not the legacy row, cell by cell with storage classes."""
-    legacy = accounting.kept_legacy_rows(pair, reading)
-    kept: dict[accounting.Typed, list[Row]] = {}
-    for key, _, row in accounting.quarantined(pair, reading):
-        kept.setdefault(typed(key), []).append(row)
-    for (_, key), found in [(name, kept[name]) for name in kept]:
-        expected = legacy.get(typed(key), [])
+    for key, kept, expected in accounting.quarantined(pair, reading):
+        found = [row for _, row in kept]
         if Counter(map(_whole, expected)) != Counter(map(_whole, found)):
             columns = sorted(
                 {
@@ -65,19 +61,17 @@ class Refusals:
             # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
             connection.execute("BEGIN IMMEDIATE")
             for reading in self.pair.reader.readings(self.target):
-                legacy = accounting.kept_legacy_rows(self.pair, reading)
-                seen: set[accounting.Typed] = set()
-                for key, broken, _ in accounting.quarantined(self.pair, reading):
-                    if typed(key) not in legacy or typed(key) in seen:
+                for key, kept, legacy in accounting.quarantined(self.pair, reading):
+                    if not legacy:
                         continue
                     if key is None:
-                        if broken != f"NOT NULL {reading.key}":
+                        for broken in {broken for broken, _ in kept} - {f"NOT NULL {reading.key}"}:
                             yield f"{reading.source}: a row without a key names {broken}"
                         continue
-                    seen.add(typed(key))
+                    broken = kept[0][0]
                     try:
                         with deadline(connection, ROW_S):
-                            why = self._doubt(connection, reading, legacy[typed(key)][0], broken)
+                            why = self._doubt(connection, reading, legacy[0], broken)
                     except sqlite3.OperationalError as error:
                         # A trigger without an end, or a full disk: the transaction may be gone, and the rest would say the same.
                         yield f"{reading.source} {key!r} -> {self.target}: cannot be tried ({error})"

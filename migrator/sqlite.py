@@ -37,6 +37,15 @@ def memory(*, across_threads: bool = False) -> sqlite3.Connection:
     return _wary(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=not across_threads))
 
 
+def temporary() -> sqlite3.Connection:
+    """Open an empty database without a name: what its cache does not hold lies in a file that is gone with the connection."""
+    connection = sqlite3.connect("", isolation_level=None)
+    # Nobody reads it after a crash.
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
 def create(path: Path) -> sqlite3.Connection:
     """Open a new database of our own at *path*, readable by its owner alone.
 

@@ -49,13 +49,13 @@ def _miscounted(pair: Pair, target: str, table: str) -> list[str]:
     expected = 0
     for reading in pair.reader.readings(f"{target}.{table}"):
         columns = tuple(dict.fromkeys((*reading.columns, reading.key)))
-        held = accounting.kept_legacy_rows(pair, reading)
         if reading.parts is None:
             name, _, own = reading.source.partition(".")
             with pair.legacy.read(name) as connection:
                 (whole,) = connection.execute(f"SELECT count(*) FROM {quoted(own)}").fetchone()
-            expected += whole - sum(map(len, held.values()))
+            expected += whole - sum(1 for _ in accounting.keys_held(pair, reading))
             continue
+        held = set(map(accounting.typed, accounting.keys_held(pair, reading)))
         for cells in pair.legacy_rows(reading.source, *columns):
             row = dict(zip(columns, cells, strict=True))
             if accounting.typed(row[reading.key]) not in held:

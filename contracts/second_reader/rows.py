@@ -316,3 +316,4 @@ def check_numbers(target: str, judged: Judged) -> None:
     for (_, before), (_, after) in zip(judged.places, judged.places[1:], strict=False):
         if not before < after and len(judged.values) < _ENOUGH:
             judged.values.append(f"{target} {after}: id: does not rise with time, then source, key and part")
+    judged.places.clear()

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 from contracts.second_reader.cells import Cell, Row, parsed
+from contracts.second_reader.known import Known
 
 #: (found, specified): the names of a column in the two variants; '' where one has none.
 _MINTS = (
@@ -60,32 +61,26 @@ class World:
     def __init__(self, sets: Sets, constants: Mapping[str, str]) -> None:
         self.sets = sets
         self.constants = constants
-        self._links: dict[str, dict[Cell, Cell]] = {}
-        self._ids: dict[str, dict[Cell, Cell]] = {}
-        self._keys: dict[str, dict[Cell, Cell]] = {}
+        self._links: dict[str, Known[Cell]] = {}
+        self._ids: dict[str, Known[Cell]] = {}
+        self._keys: dict[str, Known[Cell]] = {}
 
     def became(self, source: str, key: Cell) -> Cell:
         """Return the id of the row that the legacy row *key* of *source* became, or None."""
         if source not in self._links:
-            links = self._links[source] = {}
-            for legacy_key, id_ in self.sets.lineage(source=source):
-                links.setdefault(legacy_key, id_)
+            self._links[source] = Known(self.sets.lineage(source=source))
         return self._links[source].get(key)
 
     def became_in(self, target: str, key: Cell) -> Cell:
         """Return the id of the row of the table *target* that a legacy row *key* became, whatever its table; or None."""
         if target not in self._ids:
-            ids = self._ids[target] = {}
-            for legacy_key, id_ in self.sets.lineage(target=target):
-                ids.setdefault(legacy_key, id_)
+            self._ids[target] = Known(self.sets.lineage(target=target))
         return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
         """Return the key of the legacy row that became the row *key* of the table *target*, or None."""
         if target not in self._keys:
-            keys = self._keys[target] = {}
-            for legacy_key, id_ in self.sets.lineage(target=target):
-                keys.setdefault(id_, legacy_key)
+            self._keys[target] = Known((id_, legacy_key) for legacy_key, id_ in self.sets.lineage(target=target))
         return self._keys[target].get(key)
 
     def mint(self, given: Cell, symbol: Cell) -> Cell:
@@ -102,7 +97,10 @@ class World:
             column = {"found": found, "specified": specified}.get(self.sets.variant(source))
             for symbol, mint in self.sets.legacy_rows(source, "symbol", column) if column else ():
                 if isinstance(symbol, str) and isinstance(mint, str) and symbol and mint:
-                    known[_folded(symbol)].add(mint)
+                    mints = known[_folded(symbol)]
+                    # Two are as many as a thousand: the symbol does not tell.
+                    if len(mints) < 2:
+                        mints.add(mint)
         return known
 
     def trade_signed(self, signature: Cell) -> Cell:
@@ -110,26 +108,23 @@ class World:
         return None if signature in {None, ""} else self._signed.get(signature)
 
     @cached_property
-    def _signed(self) -> Mapping[Cell, Cell]:
+    def _signed(self) -> Known[Cell]:
         column = "tx_signature" if self.sets.variant("jarvis.trades") == "found" else "signature"
         traded = ((self.became("jarvis.trades", key), name) for key, name in self._trades(column))
-        return {name: id_ for id_, name in traded if id_ is not None and name not in {None, ""}}
+        return Known((name, id_) for id_, name in traded if id_ is not None and name not in {None, ""})
 
     def _trades(self, column: str) -> Iterator[tuple[Cell, ...]]:
         return self.sets.legacy_rows("jarvis.trades", "id", column)
 
     @cached_property
-    def swaps(self) -> Mapping[Cell, tuple[Cell, Cell]]:
+    def swaps(self) -> Known[tuple[Cell, Cell]]:
         """The exact integers of each swap that the treasury recorded, by signature; of several, of the least id."""
-        known: dict[Cell, tuple[Cell, Cell]] = {}
+        asked: Iterator[tuple[Cell, ...]] = iter(())
         if self.sets.variant("treasury_trades.treasury_trades") == "found":
-            asked = self.sets.legacy_rows(
-                "treasury_trades.treasury_trades", "id", "signature", "amount_in", "amount_out"
-            )
-            for _, signature, into, out in sorted(asked, key=lambda row: row[0]):
-                if isinstance(signature, str) and signature:
-                    known.setdefault(signature, (into, out))
-        return known
+            asked = self.sets.legacy_rows("treasury_trades.treasury_trades", "signature", "amount_in", "amount_out")
+        return Known(
+            (signature, (into, out)) for signature, into, out in asked if isinstance(signature, str) and signature
+        )
 
     @cached_property
     def orders(self) -> Mapping[Cell, Row]:
@@ -185,11 +180,10 @@ class World:
         return parts
 
     @cached_property
-    def verdicts(self) -> Mapping[Cell, Cell]:
+    def verdicts(self) -> Known[Cell]:
         """The verdict of each call, by its legacy id."""
-        if self.sets.variant("call_tracking.calls") != "found":
-            return {}
-        return dict(self.sets.legacy_rows("call_tracking.calls", "id", "verdict"))
+        found = self.sets.variant("call_tracking.calls") == "found"
+        return Known(self.sets.legacy_rows("call_tracking.calls", "id", "verdict") if found else ())
 
     @cached_property
     def entities(self) -> Mapping[Cell, Cell]:
@@ -202,15 +196,15 @@ class World:
         return {id_: name for name, id_ in self.entities.items()}
 
     @cached_property
-    def signatures(self) -> Mapping[Cell, Cell]:
+    def signatures(self) -> Known[Cell]:
         """The signature of each trade of the consolidated set, by id."""
-        return dict(self.sets.target_rows("core.trades", "id", "signature"))
+        return Known(self.sets.target_rows("core.trades", "id", "signature"))
 
     @cached_property
-    def lots(self) -> Mapping[Cell, tuple[Cell, ...]]:
+    def lots(self) -> Known[tuple[Cell, ...]]:
         """Symbol, date of acquisition and trade of each lot of the consolidated set, by id."""
         columns = ("id", "symbol", "acquisition_date", "trade_id")
-        return {id_: tuple(cells) for id_, *cells in self.sets.target_rows("core.tax_lots", *columns)}
+        return Known((id_, tuple(cells)) for id_, *cells in self.sets.target_rows("core.tax_lots", *columns))
 
 
 def _folded(symbol: str) -> str:

@@ -1,0 +1,41 @@
+"""What the second reader knows by a key: the same answers from the disk as from a dictionary."""
+
+import math
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.second_reader import known
+from contracts.second_reader.cells import text_of
+
+CELLS = st.one_of(
+    st.none(),
+    st.integers(-3, 3),
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([0.0, -0.0, 1.0, 2.5, float(2**53), math.inf]),
+    st.sampled_from(["", "1", "a", "A", "a\0b", text_of(b"\xff")]),
+    st.sampled_from([b"", b"1", b"a", b"\xff"]),
+)
+
+
+@pytest.mark.parametrize("in_memory", [0, 3, 1_000])
+@given(
+    answers=st.lists(st.tuples(CELLS, st.one_of(CELLS, st.tuples(CELLS, CELLS))), max_size=20), asked=st.lists(CELLS)
+)
+def test_first_answer_counts_wherever_it_lies(in_memory, answers, asked):
+    expected = dict(reversed(answers))
+    with mock.patch.object(known, "IN_MEMORY", in_memory):
+        found = known.Known(iter(answers))
+    for key in [*expected, *asked, 2**63, -(2**70)]:
+        assert found.get(key, "nothing") == expected.get(key, "nothing"), key
+        assert repr(found.get(key)) == repr(expected.get(key)), key
+
+
+@pytest.mark.parametrize("in_memory", [0, 1_000])
+def test_what_is_no_cell_is_no_key(in_memory):
+    with mock.patch.object(known, "IN_MEMORY", in_memory):
+        found = known.Known([(1, 2)])
+    with pytest.raises(TypeError):
+        found.get([])
