@@ -1,17 +1,33 @@
 """What the worker can be asked to do in a folder; each is told whom to tell of what is durable."""
 
 import os
+import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
+from unittest import mock
 
 import small_set
 
-from migrator import recovery
+from migrator import pipeline, recovery
+from migrator import verify as verifying
 
 
 def migrate(home, _tell):
     """Take the snapshot and build the three databases from it."""
     small_set.build(home)
+
+
+def verify(home, tell):
+    """Write the evidence anew, of what lies in ``judged``: the contracts are a process of their own, which writes elsewhere."""
+
+    def judged(_legacy, _consolidated, _config, folder):
+        tell("withdrawn")
+        shutil.copytree(home / "judged", folder, dirs_exist_ok=True)
+        return subprocess.CompletedProcess((), 0)
+
+    with mock.patch.object(verifying, "_run", judged):
+        pipeline.verify_stage(small_set.place_of(home)[0], None)
 
 
 def cutover(home, tell):
