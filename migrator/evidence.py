@@ -136,13 +136,14 @@ def withdraw(path: Path) -> None:
 
     Raises:
         UsageError: What is there is no evidence, or its folder is not there.
+        OSError: It cannot be read or removed.
     """
     if not path.parent.is_dir():
         raise UsageError("no such folder", where=path.parent, hint="name a file in a folder that is there")
     if path.is_symlink() or path.exists():
         try:
-            ours = not path.is_symlink() and _OWN in path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            ours = path.is_file() and not path.is_symlink() and _OWN in path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
             ours = False
         if not ours:
             raise UsageError("is there and is no evidence", where=path, hint="name another file")

@@ -145,8 +145,12 @@ def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
     notes = written(tmp_path, '{"sha256": "is mentioned"}')
     link = tmp_path / "link"
     link.symlink_to(written(tmp_path, evidence.text(green())))
+    # To read it would wait for ever.
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
 
-    for path in (database, link):
+    for path in (database, link, pipe, folder):
         with pytest.raises(UsageError, match="is there and is no evidence"):
             evidence.withdraw(path)
     with pytest.raises(UsageError, match="no such folder"):
@@ -154,7 +158,7 @@ def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
     evidence.withdraw(notes)
     evidence.withdraw(notes)
 
-    assert {"jarvis.db", "link"} == {path.name for path in tmp_path.iterdir()}
+    assert {"jarvis.db", "link", "pipe", "folder"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_green_evidence_of_what_is_there_has_nothing_against_it():
