@@ -6,8 +6,13 @@ The bench asserts for each of them that every legacy row is accounted for and re
 # ruff: noqa: S106 - a token's mint is no password
 
 import json
+import random
+from unittest import mock
 
 import pytest
+
+from contracts.second_reader import tax
+from contracts.second_reader.world import Sold
 
 #: A double that the JSON functions of newer SQLites (3.51) miss when they read its shortest decimal.
 HARD_TO_READ = 4.267721431503425e-251
@@ -504,6 +509,47 @@ def test_whatever_the_loss_the_parts_of_three_add_up_in_any_order(bench, loss):
 
     a, b, c = (part for (part,) in core.rows("SELECT disallowed_loss_usd FROM core.wash_sales ORDER BY id"))
     assert {loss} == {a + b + c, b + c + a, c + a + b}
+
+
+def test_the_share_of_each_lot_in_a_loss_is_as_near_as_the_second_reader_expects(bench):
+    """The first wash sale is one of a set of five million rows; the others are drawn."""
+    chance = random.Random(1)  # noqa: S311 - the same have to be drawn each time
+    drawn = [
+        (
+            chance.choice([1e-3, 1.0, 1e5]) * chance.random(),
+            [chance.choice([1e-3, 1.0, 1e4]) * chance.random() for _ in range(lots)],
+        )
+        for lots in (2, 3, 5)
+        for _ in range(300)
+    ]
+    sales = [(27.507677, [230.92554960280808, 51.89510546123332]), *drawn]
+    for id_ in range(1, 6):
+        lot(bench, id_)
+    for number, (loss, quantities) in enumerate(sales, 1):
+        sale(bench, *enumerate(quantities, 1), tx_id=f"s{number}")
+        bench.add("tax.wash_sales", id=number, sale_tx_id=f"s{number}", disallowed_loss=loss, replacement_lot_id=1)
+
+    found = bench.load("core").rows(
+        "SELECT l.legacy_key, w.disallowed_loss_usd FROM core.wash_sales AS w JOIN core.lineage AS l"
+        " ON l.target = 'wash_sales' AND l.target_id = w.id WHERE l.source = 'tax.wash_sales' ORDER BY 1, w.sold_lot_id"
+    )
+
+    expected = [near for loss, quantities in sales for near in _shares(loss, quantities)]
+    assert len(expected) == len(found)
+    off = [key for (key, seen), near in zip(found, expected, strict=True) if abs(seen - near.value) > near.within]
+    assert [] == off
+
+
+def _shares(loss, quantities):
+    """Return what the second reader makes of a *loss* on lots sold in these *quantities*."""
+    total = sum(quantities)
+    sold = [
+        Sold(lot=lot_id, quantity=quantity, share=quantity / total, sold_at=None, proceeds=None)
+        for lot_id, quantity in enumerate(quantities, 1)
+    ]
+    asked = mock.Mock(lots_of=lambda _: sold, constants={})
+    (reading,) = [one for one in tax.readings(asked) if one.source == "tax.wash_sales"]
+    return [part["loss"] for part in reading.parts({"disallowed_loss": loss, "sale_tx_id": "s"})]
 
 
 def test_one_loss_written_down_for_two_replacements_stays_so(bench):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -208,13 +208,16 @@ def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
 @pytest.mark.clause("S16")
 @pytest.mark.parametrize(("target", "table"), KEYS, ids=[f"{t}.{table.name}" for t, table in KEYS])
 def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, table: Table) -> None:
-    """SQLite tells the collation of a column by an index on it alone: one is made over all columns, and taken back."""
+    """SQLite tells the collation of a column by an index on it alone: one is made over all columns of an empty copy."""
     where = f"{target}.{table.name}"
     names = [column.name for column in table.columns]
-    with trying(trials, target, where) as (connection, _):
+    with trying(trials, target, where) as (connection, _), closing(sqlite.memory()) as empty:
+        declared = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"
+        for (statement,) in connection.execute(declared, (table.name,)):
+            empty.execute(statement)
         listed = ", ".join(map(sqlite.quoted, names))
-        connection.execute(f"CREATE INDEX contracts_probe ON {sqlite.quoted(table.name)} ({listed})")
-        found = connection.execute("SELECT name, coll FROM pragma_index_xinfo('contracts_probe') WHERE key").fetchall()
+        empty.execute(f"CREATE INDEX contracts_probe ON {sqlite.quoted(table.name)} ({listed})")
+        found = empty.execute("SELECT name, coll FROM pragma_index_xinfo('contracts_probe') WHERE key").fetchall()
     judgement.none(
         where,
         "column with another collation than BINARY: letters or blanks do not tell its values apart",

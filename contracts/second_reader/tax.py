@@ -118,9 +118,12 @@ def _wash_sales(world: World) -> Reading:
             return [{"lot": one.lot, "loss": loss if len(sold) < 2 else None} for one in sold] or [
                 {"lot": None, "loss": loss}
             ]
-        # A share may be rounded in several ways, each time by one last bit of the loss at most, and the lot that takes the
-        # remainder takes what the others were rounded by; that the shares make up the very loss is seen on the way back.
-        return [{"lot": one.lot, "loss": Near(loss * one.share, within=len(sold) * math.ulp(loss))} for one in sold]
+        # Of n lots, in units u of the loss's last bit: a share that is added to the loss and taken away again is rounded by at
+        # most u, and the lot that takes the remainder takes n - 1 of these; n quantities may be added in any order, divided
+        # and multiplied, which makes n u on either side and n + 1 u of their sum: (n - 1) + n + (n + 1) = 3 n.
+        # That the shares make up the very loss is seen on the way back.
+        within = 3 * len(sold) * math.ulp(loss)
+        return [{"lot": one.lot, "loss": Near(loss * one.share, within=within)} for one in sold]
 
     def least(lot: str, place: int) -> Any:
         """Say the least of what the lots of a wash sale say."""

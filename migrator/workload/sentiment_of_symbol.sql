@@ -13,5 +13,6 @@ ORDER BY timestamp DESC;
 -- consolidated:
 SELECT source, score * 2 - 100 AS score, confidence, timestamp
 FROM sentiment_readings
-WHERE symbol = :symbol AND timestamp > :since
+-- The plus keeps SQLite to the index of the symbol: among very many rows it would look through the times of all symbols.
+WHERE symbol = :symbol AND +timestamp > :since
 ORDER BY timestamp DESC;
