@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, kept_rest, same
+from contracts.second_reader.known import Known
 from contracts.second_reader.rows import target_key
 
 #: What a row for which there is no legacy row may claim, by its reason: table, claims, and the column of its name.
@@ -123,13 +124,13 @@ def faults(pair: Pair, link: Link | Claimed) -> Iterator[str]:
 
 
 def _faults(pair: Pair, link: Link) -> Iterator[str]:
-    legacy: dict[Cell, Cell] = dict(pair.legacy_rows(link.source, link.key, link.column))
-    now: dict[Cell, Cell] = dict(pair.target_rows(link.target, target_key(link.target), link.link))
+    legacy: Known[Cell] = Known(pair.legacy_rows(link.source, link.key, link.column))
+    now = Known(((id_, (here,)) for id_, here in pair.target_rows(link.target, target_key(link.target), link.link)))
     for key, id_, rest in _lineages(pair, link.source, link.target):
-        was = legacy.get(key)
-        if id_ not in now:
+        was, there = legacy.get(key), now.get(id_)
+        if there is None:
             continue
-        here = now[id_]
+        (here,) = there
         if here is None:
             kept = link.column in rest and same(rest[link.column][0], was)
             if was not in {None, ""} and not kept:

@@ -47,9 +47,9 @@ FINISHED = "built.json"
 #: SQLite attaches ten at once: the target and the work tables are two of them.
 SOURCES_AT_ONCE = 8
 #: Pages in memory while loading, in KiB.
-CACHE_KIB = 32_000
+CACHE_KIB = 16_000
 #: The same for the work tables, each of two files.
-WORK_CACHE_KIB = 16_000
+WORK_CACHE_KIB = 8_000
 
 _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
 

@@ -21,7 +21,7 @@ from migrator.sqlite import quoted
 #: How many read at once: more would wait for each other in the functions that are Python's.
 READERS = 2
 #: Pages in memory of each reader, for the target and for its work tables, in KiB.
-CACHE_KIB = 16_000
+CACHE_KIB = 8_000
 #: How many keys of rows that are not rebuilt are kept of each source.
 SHOWN = 5
 

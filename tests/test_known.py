@@ -1,4 +1,4 @@
-"""What the second reader knows by a key: the same answers from the disk as from a dictionary."""
+"""What the second reader knows by a key, or saw in a place: the same from the disk as from a dictionary, as sorted by hand."""
 
 import math
 from unittest import mock
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.second_reader import known
-from contracts.second_reader.cells import text_of
+from contracts.second_reader.cells import bytes_of, text_of
 
 CELLS = st.one_of(
     st.none(),
@@ -39,3 +39,23 @@ def test_what_is_no_cell_is_no_key(in_memory):
         found = known.Known([(1, 2)])
     with pytest.raises(TypeError):
         found.get([])
+
+
+def sortable(cell):
+    """Return what sorts cells as SQLite does: NULL, numbers, text by its bytes, bytes."""
+    if cell is None:
+        return 0, 0
+    if isinstance(cell, int | float):
+        return 1, cell
+    return (2, bytes_of(cell)) if isinstance(cell, str) else (3, cell)
+
+
+@given(places=st.lists(st.tuples(CELLS, st.integers(0, 2), CELLS, st.integers(0, 2)), max_size=30))
+def test_what_was_seen_comes_in_the_order_of_its_places(places):
+    seen = known.Places()
+    for number, place in enumerate(places):
+        seen.add(number, *place)
+
+    expected = sorted(range(len(places)), key=lambda number: (*map(sortable, places[number]), number))
+    assert expected == list(seen.taken())
+    assert [] == list(seen.taken())

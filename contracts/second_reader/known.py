@@ -1,9 +1,10 @@
-"""What is known by a key: a dictionary that moves to the disk where it gets large."""
+"""What is known by a key, and what was seen in which place: both move to the disk where they get large."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast, overload
 
@@ -38,7 +39,7 @@ class Known(Generic[Value]):
         self._many.execute("BEGIN")
         for some in (self._few.items(), (first,), left):
             self._many.executemany(
-                "INSERT OR IGNORE INTO known VALUES (?, ?)", ((_coded(key), pickle.dumps(value)) for key, value in some)
+                "INSERT OR IGNORE INTO known VALUES (?, ?)", ((_named(key), pickle.dumps(value)) for key, value in some)
             )
         self._many.execute("COMMIT")
         self._few.clear()
@@ -57,19 +58,48 @@ class Known(Generic[Value]):
             return self._few.get(key, default)
         if isinstance(key, int) and not _LEAST <= key <= _MOST:
             return default
-        found = self._many.execute("SELECT value FROM known WHERE key = ?", (_coded(key),)).fetchone()
+        found = self._many.execute("SELECT value FROM known WHERE key = ?", (_named(key),)).fetchone()
         # Nobody else can write what is read here: the database has no name.
         return default if found is None else cast("Value", pickle.loads(found[0]))  # noqa: S301
 
 
-def _coded(key: Any) -> int | float | bytes:
-    """Return *key* as something that SQLite takes and compares as Python does."""
-    if isinstance(key, int | float):
-        return key
-    if key is None:
-        return b"n"
-    if isinstance(key, str):
-        return b"t" + bytes_of(key)
-    if isinstance(key, bytes):
-        return b"b" + key
-    raise TypeError(f"{type(key).__name__} is no cell")
+class Places:
+    """What was seen in which place; a place is cells, and sorts as SQLite sorts them: NULL, numbers, text by its bytes, bytes."""
+
+    def __init__(self) -> None:
+        self._seen: sqlite3.Connection | None = None
+
+    def add(self, seen: Cell, *place: Cell) -> None:
+        """Note what is *seen* in a *place* of four cells."""
+        if self._seen is None:
+            self._seen = sqlite.temporary()
+            self._seen.execute("CREATE TABLE seen (what, a, b, c, d)")
+            self._seen.execute("BEGIN")
+        self._seen.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (seen, *map(_coded, place)))
+
+    def taken(self) -> Iterator[Cell]:
+        """Yield what was seen, in the order of the places, and forget it."""
+        if self._seen is not None:
+            yield from (what for (what,) in self._seen.execute("SELECT what FROM seen ORDER BY a, b, c, d, rowid"))
+            self._seen.close()
+            self._seen = None
+
+
+def _named(key: Cell) -> int | float | bytes:
+    coded = _coded(key)
+    return b"" if coded is None else coded
+
+
+def _coded(cell: Any) -> int | float | bytes | None:
+    """Return *cell* as something that SQLite takes, compares as Python does, and sorts as the cell.
+
+    Raises:
+        TypeError: It is no cell.
+    """
+    if cell is None or isinstance(cell, int | float):
+        return cell
+    if isinstance(cell, str):
+        return b"t" + bytes_of(cell)
+    if isinstance(cell, bytes):
+        return b"x" + cell
+    raise TypeError(f"{type(cell).__name__} is no cell")

@@ -6,7 +6,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Protocol
 
 from contracts.second_reader.cells import (
@@ -22,6 +22,7 @@ from contracts.second_reader.cells import (
     shown,
     with_rowid,
 )
+from contracts.second_reader.known import Places
 from contracts.second_reader.reading import Near, Raw, Reading
 from contracts.second_reader.world import Sets
 from migrator import ddl
@@ -62,14 +63,14 @@ class Judged:
         of: Legacy rows that there are.
         values: Where a target row does not say what the decisions make of its legacy row.
         rebuilt: Where a legacy row is not rebuilt.
-        places: Of each row with an assigned id what it was numbered by, and the id.
+        places: The id of each row with an assigned one, in the place that it was numbered by.
     """
 
     rows: int = 0
     of: int = 0
     values: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
-    places: list[tuple[Any, Cell]] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
 
 
 def most_of_each(counts: Iterable[int]) -> int:
@@ -221,8 +222,8 @@ class OneTable:
                 self._differs(self.judged.values, key, name, wanted, seen)
             self._check_documents(key, laid, there)
             if self.reading.assigned:
-                place = (_sortable(there[self.reading.assigned]), self.reading.order, _sortable(key), part)
-                self.judged.places.append((place, there[self.key]))
+                numbered_by = (there[self.reading.assigned], self.reading.order, key, part)
+                self.judged.places.add(there[self.key], *numbered_by)
 
     def _stored(self, wanted: Cell, seen: Cell, declared: str) -> Cell:
         """Return what the column stores of *wanted*; of a share, what is seen if that is near enough."""
@@ -301,19 +302,8 @@ def _index(order: list[Cell], value: Cell) -> int:
     return order.index(value) if value in order else len(order)
 
 
-def _sortable(cell: Cell) -> tuple[int, Any]:
-    """Return what sorts cells as SQLite does: NULL, numbers, text by its bytes, bytes."""
-    if cell is None:
-        return 0, 0
-    if isinstance(cell, int | float):
-        return 1, cell
-    return (2, bytes_of(cell)) if isinstance(cell, str) else (3, cell)
-
-
 def check_numbers(target: str, judged: Judged) -> None:
     """Ids that were assigned rise with time, then source, key and part."""
-    judged.places.sort(key=lambda place: place[0])
-    for (_, before), (_, after) in zip(judged.places, judged.places[1:], strict=False):
+    for before, after in pairwise(judged.places.taken()):
         if not before < after and len(judged.values) < _ENOUGH:
             judged.values.append(f"{target} {after}: id: does not rise with time, then source, key and part")
-    judged.places.clear()
