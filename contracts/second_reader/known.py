@@ -59,30 +59,36 @@ class Known(Generic[Value]):
         if isinstance(key, int) and not _LEAST <= key <= _MOST:
             return default
         found = self._many.execute("SELECT value FROM known WHERE key = ?", (_named(key),)).fetchone()
-        # Nobody else can write what is read here: the database has no name.
-        return default if found is None else cast("Value", pickle.loads(found[0]))  # noqa: S301
+        return default if found is None else cast("Value", _unpickled(found[0]))
 
 
-class Places:
+class Places(Generic[Value]):
     """What was seen in which place; a place is cells, and sorts as SQLite sorts them: NULL, numbers, text by its bytes, bytes."""
 
     def __init__(self) -> None:
         self._seen: sqlite3.Connection | None = None
 
-    def add(self, seen: Cell, *place: Cell) -> None:
-        """Note what is *seen* in a *place* of four cells."""
+    def add(self, seen: Value, first: Cell, second: Cell = None, third: Cell = None, last: Cell = None) -> None:
+        """Note what is *seen* in a place of up to four cells."""
         if self._seen is None:
             self._seen = sqlite.temporary()
             self._seen.execute("CREATE TABLE seen (what, a, b, c, d)")
             self._seen.execute("BEGIN")
-        self._seen.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (seen, *map(_coded, place)))
+        place = map(_coded, (first, second, third, last))
+        self._seen.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (pickle.dumps(seen), *place))
 
-    def taken(self) -> Iterator[Cell]:
+    def taken(self) -> Iterator[Value]:
         """Yield what was seen, in the order of the places, and forget it."""
         if self._seen is not None:
-            yield from (what for (what,) in self._seen.execute("SELECT what FROM seen ORDER BY a, b, c, d, rowid"))
+            for (what,) in self._seen.execute("SELECT what FROM seen ORDER BY a, b, c, d, rowid"):
+                yield _unpickled(what)
             self._seen.close()
             self._seen = None
+
+
+def _unpickled(answer: bytes) -> Any:
+    # Nobody else can write what is read here: the database has no name.
+    return pickle.loads(answer)  # noqa: S301
 
 
 def _named(key: Cell) -> int | float | bytes:

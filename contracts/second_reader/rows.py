@@ -70,7 +70,7 @@ class Judged:
     of: int = 0
     values: list[str] = field(default_factory=list)
     rebuilt: list[str] = field(default_factory=list)
-    places: Places = field(default_factory=Places)
+    places: Places[Cell] = field(default_factory=Places)
 
 
 def most_of_each(counts: Iterable[int]) -> int:

@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Protocol
 
 from contracts.second_reader.cells import Cell, Row, parsed
-from contracts.second_reader.known import Known
+from contracts.second_reader.known import Known, Places
 
 #: (found, specified): the names of a column in the two variants; '' where one has none.
 _MINTS = (
@@ -127,15 +128,17 @@ class World:
         )
 
     @cached_property
-    def orders(self) -> Mapping[Cell, Row]:
+    def orders(self) -> Known[Row]:
         """What is known of each order through the positions that name it: position_id, symbol, mint, amount_sol."""
-        named: defaultdict[Cell, dict[Cell, Row]] = defaultdict(dict)
+        named: Places[tuple[Cell, Row]] = Places()
         if self.sets.variant("jarvis.positions") == "found":
             columns = ("id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
             for place, (*cells, profit, loss) in enumerate(self.sets.legacy_rows("jarvis.positions", *columns)):
+                claim = dict(zip(("position_id", "symbol", "mint", "amount_sol"), cells, strict=True))
                 for order in {profit, loss} - {None, ""}:
-                    named[order][place] = dict(zip(("position_id", "symbol", "mint", "amount_sol"), cells, strict=True))
-        return {order: _agreed(list(claims.values())) for order, claims in named.items()}
+                    named.add((order, claim), order, place)
+        by_order = groupby(named.taken(), key=lambda one: one[0])
+        return Known((order, _agreed([claim for _, claim in claims])) for order, claims in by_order)
 
     @cached_property
     def _sales(self) -> Mapping[Cell, list[Sold]]:
