@@ -27,7 +27,7 @@ from migrator import workload
 SIZES = (4_600, 250_000, 1_000_000)
 #: How often everything is measured, up to so many rows; beyond, the fewer the more there are.
 ROUNDS, LARGE, ROUNDS_LARGE = 5, 1_000_000, 2
-#: What takes long is measured twice from so many rows on; among very many rows migrate once, and the other peers not at all.
+#: What takes long is measured twice from so many rows on, and once of very many; of still more, migrate alone.
 MIDDLE, ROUNDS_MIDDLE = 100_000, 2
 SLOW = ("migrate", "sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways")
 #: The questions are asked of a set of so many rows, in so many ways: readers, connections reused, beside a writer.
@@ -133,7 +133,7 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
 def rounds_of(name: str, rows: int, rounds: int | None) -> int:
     """Return how often *name* is measured on a set of *rows*, where *rounds* are ordered or not."""
     if name in SLOW and rows >= LARGE:
-        return int(name == "migrate")
+        return int(rows == LARGE or name == "migrate")
     if name in SLOW and rows >= MIDDLE:
         return min(rounds or ROUNDS_MIDDLE, ROUNDS_MIDDLE)
     return rounds or (ROUNDS_LARGE if rows >= LARGE else ROUNDS)

@@ -7,6 +7,7 @@ works anywhere.  A packaged suite's options belong in a plugin: a conftest.py wo
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import re
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -129,6 +130,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Remember what is left to be judged."""
     session.config.stash[RESULTS].choose(session.items)
+    # Modules, DDL and items stay until the end: the collector of garbage need not look at them again and again.
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -60,7 +60,7 @@ class Subject:
 
     def fresh_copy(self, target: str, folder: Path) -> Path:
         """Return another private copy of *target* below *folder*, to do with as one likes."""
-        return copying.private_copy(self.copy(target), folder / f"{target}.db")
+        return copying.private_copy(self.copy(target), folder / f"{target}.db", at_rest=True)
 
     def empty_copy(self, target: str, folder: Path) -> Path:
         """Return a database below *folder* with the tables and indexes that *target* has, without a row.

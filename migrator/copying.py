@@ -36,12 +36,13 @@ _PENDING_BYTE, _SHARED_FIRST, _SHARED_BYTES = 0x40000000, 0x40000002, 510
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
-def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_S) -> Path:
+def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_S, at_rest: bool = False) -> Path:
     """Copy the database *source*, with its WAL or journal, to the path *into* without changing anything.
 
     The copy is taken again when a time stamp or size moved meanwhile, except that a WAL may grow, because a prefix of it
     is what the database was a moment ago.  Once it has not rested for :data:`REST_S`, writers to a rollback journal are
-    held up while it is copied.  Opening the source itself, even read-only, would leave a ``-shm`` beside a WAL database
+    held up while it is copied.  A source that is *at_rest* is our own, and nobody writes to it: what has changed just now
+    has done so for the last time.  Opening the source itself, even read-only, would leave a ``-shm`` beside a WAL database
     and cannot roll back a hot journal.  A process that holds SQLite's locks on *source* must not call this: closing any
     descriptor of a file drops them.
 
@@ -55,7 +56,9 @@ def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_
     begun = time.monotonic()
     while True:
         before = _stamps(source)
-        settled = all(not 0 <= time.time_ns() - stamp.changed_ns < SETTLED_S * 1e9 for stamp in before.values())
+        settled = at_rest or all(
+            not 0 <= time.time_ns() - stamp.changed_ns < SETTLED_S * 1e9 for stamp in before.values()
+        )
         waited_s = time.monotonic() - begun
         if (settled and _copied(source, into, before)) or (waited_s > REST_S and _copied_under_lock(source, into)):
             _forget_super_journal(source, beside(into, "-journal"))
