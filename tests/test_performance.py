@@ -53,7 +53,9 @@ def test_a_ratio_is_the_median_of_the_rounds_that_had_both():
         ("build", 1_000_000, None, 2),
         ("migrate", 250_000, None, 2),
         ("migrate", 1_000_000, 9, 1),
-        ("sqlite-utils", 1_000_000, None, 0),
+        ("sqlite-utils", 1_000_000, None, 1),
+        ("sqlite-utils", 5_000_000, None, 0),
+        ("migrate", 5_000_000, None, 1),
     ],
 )
 def test_what_takes_long_is_measured_less_often(name, rows, ordered, rounds):
