@@ -12,6 +12,8 @@ pytestmark = pytest.mark.faults
 #: What is told before the part of a deed that a recovery has to bring to its end.
 BEGINS = {"cutover": "nobody else", "rollback": "is in copies"}
 DEEDS = ("cutover", "rollback", "migrate")
+#: At about so many operations a deed is killed at most, all over it: every power cut in the recovery of each takes seconds.
+MOST_KILLED = 100
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -88,4 +90,5 @@ def killing_points(lab, whole):
     steps = [(number, one) for number, one in enumerate(whole.steps)]
     (turned,) = [number for number, one in steps if (one.what, one.name) == ("r", "active")][-1:]
     told = [number for number in sweep.phases(whole.operations) if number < len(steps)]
-    return sorted({*told, *range(turned - 1, turned + 3), *range(lab.seed % lab.stride, len(steps), 2 * lab.stride)})
+    every = max(2 * lab.stride, len(steps) // MOST_KILLED)
+    return sorted({*told, *range(turned - 1, turned + 3), *range(lab.seed % every, len(steps), every)})
