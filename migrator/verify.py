@@ -87,7 +87,9 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
     command = [
         *(sys.executable, "-P", "-m", "pytest", "-p", "contracts.plugin"),
         *("--pyargs", "contracts", "--import-mode=importlib"),
-        *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-p", "no:cacheprovider", "-q"),
+        *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-q"),
+        # Nobody asks again what failed last, and to collect all garbage at the end takes a tenth of a second.
+        *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
         *("--legacy-dir", str(legacy.absolute()), "--consolidated-dir", str(consolidated.absolute())),
         *("--contracts-report", str(folder)),
         *(("--contracts-config", str(config.absolute())) if config is not None else ()),
