@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Generic, TypeVar, cast, overload
@@ -34,7 +35,7 @@ class Known(Generic[Value]):
         if first is None:
             self._many = None
             return
-        self._many = sqlite.temporary()
+        self._many = _nameless(self)
         self._many.execute("CREATE TABLE known (key PRIMARY KEY, value BLOB) WITHOUT ROWID")
         self._many.execute("BEGIN")
         for some in (self._few.items(), (first,), left):
@@ -71,7 +72,7 @@ class Places(Generic[Value]):
     def add(self, seen: Value, first: Cell, second: Cell = None, third: Cell = None, last: Cell = None) -> None:
         """Note what is *seen* in a place of up to four cells."""
         if self._seen is None:
-            self._seen = sqlite.temporary()
+            self._seen = _nameless(self)
             self._seen.execute("CREATE TABLE seen (what, a, b, c, d)")
             self._seen.execute("BEGIN")
         place = map(_coded, (first, second, third, last))
@@ -84,6 +85,13 @@ class Places(Generic[Value]):
                 yield _unpickled(what)
             self._seen.close()
             self._seen = None
+
+
+def _nameless(owner: object) -> sqlite3.Connection:
+    """Open a database that is closed when nobody holds its *owner* any more."""
+    connection = sqlite.temporary()
+    weakref.finalize(owner, connection.close)
+    return connection
 
 
 def _unpickled(answer: bytes) -> Any:
