@@ -90,7 +90,8 @@ def test_an_operation_on_evidence_fails_or_is_the_last(lab, held, verification, 
         for number, one in enumerate(whole.steps)
         if one.what in test_faults.FAULTS[name][2] and test_faults.able_to(name, one)
     ]
-    held(f"{name}: evidence", test_faults.swept(lab, verification, name, able))
+    points = able[lab.seed % 4 :: 4] if lab.stride > 1 and len(able) > 4 else able
+    held(f"{name}: evidence", test_faults.swept(lab, verification, name, points))
 
 
 def test_a_withdrawal_that_is_not_synced_is_caught(lab, caught, verification):
