@@ -83,7 +83,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the private copies."""
+    """Remove the private copies; what was kept out of the collector's way is garbage for whoever goes on in this process."""
+    gc.unfreeze()
     if session := config.stash.get(SESSION, None):
         session.close()
 

@@ -1,5 +1,6 @@
 """The plugin: options and their twins, what is said first and last, waivers, xdist, and that judging changes nothing."""
 
+import gc
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import options, specimens, subject
+from contracts import alone, options, results, specimens, subject
 from migrator import catalogue, evidence, waivers
 from migrator.evidence import Outcome
 
@@ -350,3 +351,14 @@ def test_workers_share_what_has_to_be_made_and_say_what_one_says(pair, tmp_path)
     ]
     assert (one.legacy, one.consolidated, one.quarantine) == (two.legacy, two.consolidated, two.quarantine)
     assert json.loads((pair / "specimen.json").read_text(encoding="utf-8"))["dirty"]
+
+
+def test_a_run_in_this_process_keeps_nothing_from_the_collector_of_garbage(tmp_path):
+    """The sabotage runs the suite a thousand times in one process."""
+    arguments = [str(results.HERE), "--import-mode=importlib", "--collect-only", "-c", str(tmp_path / "pytest.ini")]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+
+    code, said = alone.run([*arguments, "-p", "no:cacheprovider"], object())
+
+    assert 0 == code, said
+    assert 0 == gc.get_freeze_count()

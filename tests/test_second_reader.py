@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts import accounting, second_reader, subject
 from contracts import pair as pairs
-from contracts import second_reader, subject
-from contracts.second_reader import cells, rows, times
+from contracts.second_reader import cells, known, rows, times
 from contracts.second_reader.judge import every_reading
 from contracts.second_reader.world import World
 from migrator import catalogue, config, ddl
@@ -226,3 +226,29 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
 def test_small_tables_are_judged_whole_and_the_largest_share_what_is_left(counts, most):
     assert most == rows.most_of_each(counts)
     assert sum(min(count, most) for count in counts) <= rows.EVERY_ROW_UP_TO
+
+
+@pytest.mark.slow
+def test_what_lies_on_the_disk_or_comes_by_parts_says_the_same(tmp_path, monkeypatch):
+    """No specimen of a test is so large that it would by itself."""
+    legacy = pairs.specimen(tmp_path / "data", rows=2_000)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
+    found = {}
+    for in_memory, at_once in ((20_000, 500), (3, 2)):
+        monkeypatch.setattr(known, "IN_MEMORY", in_memory)
+        monkeypatch.setattr(accounting, "KEYS_AT_ONCE", at_once)
+        pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
+        found[at_once] = {
+            one.source: (pair.reader.judge(one.target), list(accounting.quarantined(pair, one)))
+            for one in pair.reader.all_readings
+        }
+
+    said, parts = found[500], found[2]
+    assert {source: kept for source, (_, kept) in said.items()} == {source: kept for source, (_, kept) in parts.items()}
+    assert sum(len(kept) for _, kept in said.values()) > 100
+    assert all(kept and legacy_rows for _, every in said.values() for _, kept, legacy_rows in every)
+    for judgements in found.values():
+        assert {one.rows for one, _ in judgements.values()} == {one.of for one, _ in judgements.values()}
+        assert [] == [finding for one, _ in judgements.values() for finding in (*one.values, *one.rebuilt)]

@@ -211,7 +211,11 @@ def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, ta
     """SQLite tells the collation of a column by an index on it alone: one is made over all columns of an empty copy."""
     where = f"{target}.{table.name}"
     names = [column.name for column in table.columns]
-    with trying(trials, target, where) as (connection, _), closing(sqlite.memory()) as empty:
+    with (
+        trying(trials, target, where) as (connection, _),
+        closing(sqlite.memory()) as empty,
+        deadline(empty, ROW_S),
+    ):
         declared = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"
         for (statement,) in connection.execute(declared, (table.name,)):
             empty.execute(statement)

@@ -95,8 +95,7 @@ def _nameless(owner: object) -> sqlite3.Connection:
 
 
 def _unpickled(answer: bytes) -> Any:
-    # Nobody else can write what is read here: the database has no name.
-    return pickle.loads(answer)  # noqa: S301
+    return pickle.loads(answer)  # noqa: S301 - nobody else can write to a database without a name
 
 
 def _named(key: Cell) -> int | float | bytes:

@@ -94,8 +94,10 @@ def test_an_operation_on_evidence_fails_or_is_the_last(lab, held, verification, 
     held(f"{name}: evidence", test_faults.swept(lab, verification, name, points))
 
 
-def test_a_withdrawal_that_is_not_synced_is_caught(lab, caught, verification):
-    tree, done = sweep.recorded(lab, verification, mistake="no fsync of folders")
+@pytest.mark.parametrize(("mistake", "check"), [("no fsync of folders", "told"), ("no fsync of files", "finished")])
+def test_evidence_that_is_not_synced_is_caught(lab, caught, verification, mistake, check):
+    """A withdrawal of which the folder forgets is taken back; the new evidence may be torn."""
+    tree, done = sweep.recorded(lab, verification, mistake=mistake)
     tally = sweep.power_cuts(lab, verification, done.operations, tree, stride=1)
 
-    caught("a withdrawal that is not synced", tally, "told")
+    caught(f"evidence, {mistake}", tally, check)
