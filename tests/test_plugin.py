@@ -1,5 +1,6 @@
 """The plugin: options and their twins, what is said first and last, waivers, xdist, and that judging changes nothing."""
 
+import argparse
 import gc
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import weakref
 from contextlib import closing
 from pathlib import Path
 
@@ -358,7 +360,13 @@ def test_a_run_in_this_process_keeps_nothing_from_the_collector_of_garbage(tmp_p
     arguments = [str(results.HERE), "--import-mode=importlib", "--collect-only", "-c", str(tmp_path / "pytest.ini")]
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
 
+    ring = argparse.Namespace()
+    ring.itself = ring
+    alive = weakref.ref(ring)
+
     code, said = alone.run([*arguments, "-p", "no:cacheprovider"], object())
+    del ring
+    gc.collect()
 
     assert 0 == code, said
-    assert 0 == gc.get_freeze_count()
+    assert alive() is None, "what was held during the run is never collected"
