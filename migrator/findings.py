@@ -63,14 +63,14 @@ def of_workload() -> tuple[Finding, ...]:
     """Return a finding for each question of the bot that costs more than on the legacy file, with both plans."""
     found = []
     for question in workload.questions():
-        if question.costs:
+        if question.slower:
             legacy, ours = plans(question)
             mends = f'[decisions] extra_indexes = ["{question.mends}"]' if question.mends else ""
             found.append(
                 Finding(
                     kind="slower than the legacy file",
                     where=f"{question.target}: {question.name}",
-                    says=f"Asked {question.often} ({question.when}): {question.costs}.",
+                    says=f"Asked {question.often} ({question.when}): {question.slower}.",
                     asked=question.sql,
                     evidence=(*(f"legacy file: {line}" for line in legacy), *(f"here: {line}" for line in ours)),
                     mend=mends,

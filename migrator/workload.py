@@ -11,7 +11,8 @@ run on a connection to the one database that the header names first, and give th
     -- times:  purchase_date                   columns of the answer, as the legacy form calls them, that are instants
     -- json:   cashtags                        the same, that are JSON
     -- differs: ...                            why the two answers are not the same, where they are not
-    -- costs:  ...                             why it is slower than on the legacy file, where it is: a finding
+    -- costs:  ...                             why it may take more steps than on the legacy file, where it may: a finding
+    -- longer: ...                             why as many steps take longer, where they do: a finding, judged all the same
     -- mends:  CREATE INDEX core....           the index that would mend it, where one would
 """
 
@@ -27,7 +28,7 @@ from migrator.errors import MappingError
 #: How often a question is asked in a mix, beside the others.
 WEIGHTS = {"hot": 10, "warm": 3, "cold": 1}
 
-_KEYS = ("query", "legacy", "target", "asked", "takes", "times", "json", "differs", "costs", "mends")
+_KEYS = ("query", "legacy", "target", "asked", "takes", "times", "json", "differs", "costs", "longer", "mends")
 _LINE = re.compile(r"-- (?:(\w+): *)? *(.*)")
 
 
@@ -47,7 +48,8 @@ class Question:
         times: Columns of the legacy answer that are instants.
         json: Columns of the legacy answer that are JSON.
         differs: Why the two answers are not the same, '' where they are.
-        costs: Why it may be slower than on the legacy file, '' where it may not.
+        costs: Why it may take more steps than on the legacy file, '' where it may not.
+        longer: Why as many steps take longer than on the legacy file, '' where they do not.
         mends: The statement of the index that would mend that, '' where none would.
         legacy_sql: The statement for the legacy database.
         sql: The statement for ours.
@@ -65,6 +67,7 @@ class Question:
     json: frozenset[str]
     differs: str
     costs: str
+    longer: str
     mends: str
     legacy_sql: str
     sql: str
@@ -73,6 +76,11 @@ class Question:
     def writes(self) -> bool:
         """Whether it changes rows."""
         return not self.sql.startswith("SELECT")
+
+    @property
+    def slower(self) -> str:
+        """Why it is slower than on the legacy file, as a finding says; '' where it is not."""
+        return self.costs or self.longer
 
 
 @cache
@@ -123,6 +131,7 @@ def read(text: str, file: str) -> Question:
         json=frozenset(header.get("json", "").split()),
         differs=header.get("differs", ""),
         costs=header.get("costs", ""),
+        longer=header.get("longer", ""),
         mends=header.get("mends", ""),
         legacy_sql="\n".join(lines).strip().removesuffix(";"),
         sql=ours.strip().removesuffix(";"),

@@ -14,6 +14,7 @@ LIMIT 10;
 -- consolidated:
 SELECT name, entity_type, last_referenced
 FROM ai_entities
+-- The plus keeps SQLite to one pass and a small sort: in the order of the time it would fetch every row for itself.
 WHERE name LIKE :word
-ORDER BY last_referenced DESC
+ORDER BY +last_referenced DESC
 LIMIT 10;

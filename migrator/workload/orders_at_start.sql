@@ -3,6 +3,7 @@
 -- target: core.treasury_orders
 -- asked:  hot: the trader starts
 -- json:   order_json
+-- longer: the order has no column: it is cut out of the JSON of the metadata, which is parsed for each order
 SELECT order_json
 FROM treasury_orders;
 
