@@ -14,17 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import MappingProxyType
 
 from contracts import gate, peers
-from migrator import catalogue, functions, proving, rebuild, sqlite
+from migrator import catalogue, proving, rebuild, sqlite
 from migrator.mapping import TableMapping
+from migrator.prover import Proof
 from migrator.sqlite import quoted
 
 #: Where Linux reports sizes in KiB.
@@ -89,72 +89,69 @@ def _kib(name: str) -> int:
 def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMapping]) -> None:
     """Prove the finished set in *stage*: every *mapped* row rebuilt type by type, none too many, every carried row equal.
 
-    Two threads share it, a legacy database at a time, the largest first.
+    It is shared as a build shares its proof, the largest legacy database first.
 
     Raises:
         ValueError: It is not so.
     """
     largest_first = sorted(legacy, key=lambda database: legacy[database].stat().st_size, reverse=True)
-    with ThreadPoolExecutor(proving.READERS) as threads:
-        done = [
-            threads.submit(_prove_database, database, legacy[database], stage, mapped) for database in largest_first
-        ]
-        for one in done:
-            one.result()
+    for target, name in catalogue.TARGETS.items():
+        paths = {**legacy, target: stage / name}
+        with closing(sqlite.memory()) as connection:
+            sqlite.attach(connection, paths[target], target)
+            (rows,) = connection.execute(f"SELECT count(*) FROM {target}.lineage").fetchone()
+            carried = {one: _carried(connection, target, one, legacy[one]) for one in largest_first}
+        waiting: deque[Proof] = deque()
+        for database in largest_first:
+            waiting += [
+                _mapped(one) for one in mapped if (one.target, one.database, one.stub) == (target, database, "")
+            ]
+            waiting += carried[database]
+        with proving.provers_of(target, paths, rows) as provers:
+            proved = proving.share(
+                [(prover, waiting) for prover in provers], lambda prover, proof: prover.rebuild(proof)
+            )
+        if bad := {proof.source: keys for _, proof, keys in proved if keys}:
+            raise ValueError(f"not proved: {bad}")
 
 
-def _prove_database(database: str, path: Path, stage: Path, mapped: Collection[TableMapping]) -> None:
-    with closing(sqlite.memory()) as connection:
-        functions.register(connection)
-        sqlite.attach(connection, path, database)
-        for target, name in catalogue.TARGETS.items():
-            sqlite.attach(connection, stage / name, target)
-            connection.execute(f"PRAGMA {target}.cache_size = -{proving.CACHE_KIB}")
-            for one in mapped:
-                if (one.target, one.database) == (target, database) and not one.stub:
-                    _prove_mapped(connection, one)
-            _prove_carried(connection, target, database)
-
-
-def _prove_mapped(connection: sqlite3.Connection, one: TableMapping) -> None:
-    # A specimen has no table whose way back asks for a constant.
-    _none(connection, rebuild.mismatches_sql(one), one.given({}))
-    _none(connection, rebuild.quarantine_mismatches_sql(one))
-    source = f"{quoted(one.database)}.{quoted(one.source_table)}"
+def _mapped(one: TableMapping) -> Proof:
+    key = f"s.{quoted(one.key)}"
     kept = f"SELECT legacy_key FROM {one.target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
-    _none(
-        connection,
-        f"SELECT s.{quoted(one.key)} FROM {source} AS s WHERE s.{quoted(one.key)} NOT IN ({kept.format('lineage')})"
-        f" AND s.{quoted(one.key)} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)",
+    lost = (
+        f"SELECT {key} FROM {quoted(one.database)}.{quoted(one.source_table)} AS s WHERE {key} NOT IN"
+        f" ({kept.format('lineage')}) AND {key} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)"
+    )
+    return Proof(
+        source=one.source,
+        database=one.database,
+        # A specimen has no table whose way back asks for a constant.
+        given=one.given({}),
+        find="",
+        rebuilt=rebuild.mismatches_sql(one),
+        quarantined=f"{rebuild.quarantine_mismatches_sql(one)}\nUNION ALL\n{lost}",
     )
 
 
-def _prove_carried(connection: sqlite3.Connection, target: str, database: str) -> None:
+def _carried(connection: sqlite3.Connection, target: str, database: str, path: Path) -> list[Proof]:
+    sqlite.attach(connection, path, database)
+    found = []
     for table in peers.tables(connection, database):
         carried = f"legacy_{database}_{table}"
-        columns = _rows(connection, f"SELECT name FROM pragma_table_info('{carried}', '{target}')")
+        columns = connection.execute("SELECT name FROM pragma_table_info(?, ?)", (carried, target)).fetchall()
+        ours, theirs = f"{target}.{quoted(carried)}", f"{quoted(database)}.{quoted(table)}"
+        same = " AND ".join(
+            f"+o.{quoted(name)} IS +t.{quoted(name)} AND typeof(o.{quoted(name)}) = typeof(t.{quoted(name)})"
+            for (name,) in columns
+        )
+        both = [
+            f"SELECT o.rowid FROM {one} AS o LEFT JOIN {other} AS t ON t.rowid = o.rowid WHERE NOT ({same})"
+            for one, other in ((ours, theirs), (theirs, ours))
+        ]
         if columns:
-            ours, theirs = f"{target}.{quoted(carried)}", f"{quoted(database)}.{quoted(table)}"
-            same = " AND ".join(
-                f"+o.{quoted(name)} IS +t.{quoted(name)} AND typeof(o.{quoted(name)}) = typeof(t.{quoted(name)})"
-                for (name,) in columns
-            )
-            for one, other in ((ours, theirs), (theirs, ours)):
-                _none(
-                    connection,
-                    f"SELECT o.rowid FROM {one} AS o LEFT JOIN {other} AS t ON t.rowid = o.rowid WHERE NOT ({same})",
-                )
-
-
-def _rows(
-    connection: sqlite3.Connection, sql: str, given: Mapping[str, str | None] = MappingProxyType({})
-) -> list[tuple[str, ...]]:
-    return connection.execute(sql, dict(given)).fetchmany(3)
-
-
-def _none(connection: sqlite3.Connection, sql: str, given: Mapping[str, str | None] = MappingProxyType({})) -> None:
-    if found := _rows(connection, sql, given):
-        raise ValueError(f"not proved: {found}")
+            found.append(Proof(f"{database}.{table}", database, {}, "", *both))
+    connection.execute(f"DETACH {quoted(database)}")
+    return found
 
 
 def works(

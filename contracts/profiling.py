@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import gate
-from migrator import digest, files
+from migrator import digest, files, proving
 
 #: What a statement is for, by how it begins; the first that fits.
 _KINDS = (
     ("lineage", r"INSERT INTO \w+\.lineage"),
     ("quarantine", r"INSERT INTO \w+\.quarantine"),
-    ("rest", r"CREATE TEMP TABLE \"rests|UPDATE \w+\.lineage SET rest"),
+    ("rest", r"CREATE TABLE temp\.\"differing|SELECT rowid, rest, at|UPDATE \w+\.lineage SET rest"),
     ("proof of rows with a rest or in quarantine", r"SELECT r\.legacy_key"),
     ("accounts", r"SELECT count"),
     ("rows", r"INSERT INTO|UPDATE temp\.forward|CREATE TEMP TABLE|CREATE INDEX ids"),
@@ -95,8 +96,10 @@ def _watched(found: Profile) -> Iterator[None]:
 
         return run
 
-    whole, table, sync = digest.digest, digest.table_digest, files.sync_file
+    whole, table, sync, shared_from = digest.digest, digest.table_digest, files.sync_file, proving.SHARED_FROM
     sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
+    # What a process of its own does would not be seen.
+    proving.SHARED_FROM = sys.maxsize
     digest.digest = timed("digest", whole)
     digest.table_digest = timed("proof of carried rows", table)
     files.sync_file = timed("on the disk", sync)
@@ -104,4 +107,4 @@ def _watched(found: Profile) -> Iterator[None]:
         yield
     finally:
         sqlite3.connect = connect
-        digest.digest, digest.table_digest, files.sync_file = whole, table, sync
+        digest.digest, digest.table_digest, files.sync_file, proving.SHARED_FROM = whole, table, sync, shared_from

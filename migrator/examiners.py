@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from migrator import children
 from migrator.private import private_folder
 
 #: Seconds that every file may take, so that an answer comes within a minute, and seconds more for each MiB of it.
@@ -43,7 +41,7 @@ def examine(
     if not files:
         return {}
     waiting = deque(sorted(files, key=lambda path: (-files[path], os.fsencode(path))))
-    count = min(_processors(), CHILDREN_MAX, len(files))
+    count = min(children.processors(), CHILDREN_MAX, len(files))
     answers: dict[Path, Answer] = {}
     lock = threading.Lock()
 
@@ -60,20 +58,20 @@ def examine(
                     progress(path)
 
     with private_folder() as folder:
-        children = [_Child(folder / str(number)) for number in range(count)]
+        asked = [_Child(folder / str(number)) for number in range(count)]
         try:
             with ThreadPoolExecutor(count) as threads:
                 try:
-                    done, _ = wait([threads.submit(work, child) for child in children], return_when=FIRST_EXCEPTION)
+                    done, _ = wait([threads.submit(work, child) for child in asked], return_when=FIRST_EXCEPTION)
                     for future in done:
                         future.result()
                 finally:
                     # When we were interrupted the threads are waiting for their children.
                     waiting.clear()
-                    for child in children:
+                    for child in asked:
                         child.end()
         finally:
-            for child in children:
+            for child in asked:
                 child.end()
     return answers
 
@@ -89,7 +87,11 @@ class _Child:
         """Return the answer about *path*, or why there is none."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        process = self._process = self._process or _start(self._folder)
+        process = self._process = self._process or children.start(
+            # SQLite sorts there.
+            "migrator.examine",
+            SQLITE_TMPDIR=str(self._folder.parent),
+        )
         late = threading.Event()
 
         def kill() -> None:
@@ -111,66 +113,20 @@ class _Child:
             return {"reason": f"did not finish within {seconds:.0f} s"}
         if len(line) >= ANSWER_BYTES:
             return {"reason": "its schema is too large to be told"}
-        return {"reason": f"ended the process that examined it: {_ending(status)}"}
+        return {"reason": f"ended the process that examined it: {children.ending(status)}"}
 
     def end(self) -> int:
         """End the process, if there is one; return its status."""
         process, self._process = self._process, None
-        if not process:
-            return 0
-        if process.stdin:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            # A child that died by itself tells why; one that is idle ends when its input does.
-            process.wait(timeout=0.5)
-        process.kill()
-        status = process.wait()
-        if process.stdout:
-            process.stdout.close()
-        return status
-
-
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    # -P: the working directory may be the very folder that we distrust; a json.py in it must not be imported.
-    command = [sys.executable, "-P", "-m", "migrator.examine"]
-    environment = dict(os.environ)
-    package = str(Path(__file__).resolve().parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, environment.get("PYTHONPATH"))))
-    # SQLite sorts there.
-    environment["SQLITE_TMPDIR"] = str(folder.parent)
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-    )
+        return children.end(process) if process else 0
 
 
 def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
     """Return the line of the answer; it lacks its end if the process died."""
-    if process.stdin is None or process.stdout is None:
-        return b""
+    said, told = children.pipes(process)
     try:
-        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-        process.stdin.flush()
+        said.write(json.dumps(request).encode("ascii") + b"\n")
+        said.flush()
     except BrokenPipeError:
         return b""
-    return process.stdout.readline(ANSWER_BYTES)
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
+    return told.readline(ANSWER_BYTES)

@@ -1,29 +1,30 @@
 """The proof of a build: what back cannot know of a row is kept beside its lineage, and every row is rebuilt.
 
-Nearly all of it is reading, which two readers share, each on a thread with a connection of its own: SQLite works outside
-of Python's lock.  What is kept is written by the one connection that writes, between their two rounds.
+Nearly all of it is reading, which two provers share where there is much, one of them in a process of its own.  What is
+kept is written by the one connection that writes, between their two rounds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
-from migrator import functions, rebuild, sqlite
+from migrator import children, rebuild
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
-from migrator.sqlite import quoted
+from migrator.prover import Proof, Prover, differing
 
-#: How many read at once: more would wait for each other in the functions that are Python's.
-READERS = 2
-#: Pages in memory of each reader, for the target and for its work tables, in KiB.
-CACHE_KIB = 8_000
-#: How many keys of rows that are not rebuilt are kept of each source.
-SHOWN = 5
+#: From so many mapped rows on, a second process is worth its start.
+SHARED_FROM = 50_000
+
+_Found = TypeVar("_Found")
+AnyProver: TypeAlias = "Prover | Aside"
 
 
 def prove(
@@ -43,117 +44,156 @@ def prove(
         constants: What the mappings are given.
 
     Raises:
-        BuildError: A row that differs has no lineage that could keep how.
+        BuildError: A row that differs has no lineage that could keep how, or the second process was ended.
         sqlite3.Error: The disk is full, or a mapping asks what SQLite cannot answer.
     """
-    size = {
-        one.source: connection.execute(
-            f"SELECT count(*) FROM {target}.lineage WHERE source = ?", (one.source,)
-        ).fetchone()
-        for one in mapped
-    }
-    readers = [_Reader(target, paths, constants) for _ in range(min(READERS, len(mapped)))]
-    with contextlib.ExitStack() as stack:
-        for reader in readers:
-            stack.enter_context(contextlib.closing(reader.connection))
-        waiting = deque(sorted(mapped, key=lambda one: size[one.source], reverse=True))
-        _by_each(readers, lambda reader: reader.find(waiting))
+    rows = {one.source: _rows(connection, one) for one in mapped}
+    largest_first = sorted(mapped, key=lambda one: rows[one.source], reverse=True)
+    waiting = deque(_proof(one, constants) for one in largest_first)
+    with provers_of(target, paths, sum(rows.values())) as provers:
+        found = share([(prover, waiting) for prover in provers], lambda prover, proof: prover.find(proof))
         connection.execute("BEGIN")
-        for reader in readers:
-            for one in reader.found:
-                _keep(connection, reader, one)
+        for prover, proof, rests in found:
+            if (kept := _keep(connection, target, prover, proof)) != rests:
+                raise BuildError(
+                    f"{rests:,} rows differ and {kept:,} could keep how",
+                    where=proof.source,
+                    hint="please report this as a bug",
+                )
         connection.execute("COMMIT")
-        _by_each(readers, _Reader.rebuild)
-        return {source: keys for reader in readers for source, keys in reader.mismatches.items()}
+        # Each has the rows that it has found.
+        theirs = [(prover, deque(proof for one, proof, _ in found if one is prover)) for prover in provers]
+        rebuilt = share(theirs, lambda prover, proof: prover.rebuild(proof))
+        return {proof.source: tuple(bad) for _, proof, bad in rebuilt if bad}
 
 
-def _by_each(readers: Sequence[_Reader], work: Callable[[_Reader], None]) -> None:
-    with ThreadPoolExecutor(max(len(readers), 1)) as threads:
-        for done in [threads.submit(work, reader) for reader in readers]:
-            done.result()
+def _rows(connection: sqlite3.Connection, one: TableMapping) -> int:
+    asked = f"SELECT count(*) FROM {one.target}.lineage WHERE source = ?"
+    return int(connection.execute(asked, (one.source,)).fetchone()[0])
 
 
-def _keep(connection: sqlite3.Connection, reader: _Reader, one: TableMapping) -> None:
-    (differing,) = reader.connection.execute(f"SELECT count(*) FROM {reader.rests(one)}").fetchone()
-    kept = connection.executemany(
-        f"UPDATE {reader.target}.lineage SET rest = ? WHERE rowid = ?",
-        reader.connection.execute(f"SELECT rest, at FROM {reader.rests(one)}"),
-    ).rowcount
-    if differing and kept != differing:
-        raise BuildError(
-            f"{differing:,} rows differ and {kept:,} could keep how",
-            where=one.source,
-            hint="please report this as a bug",
-        )
+def _proof(one: TableMapping, constants: Mapping[str, str]) -> Proof:
+    first = (
+        f"SELECT min(x.rowid) FROM {one.target}.lineage AS x"
+        f" WHERE x.source = '{one.source}' AND x.legacy_key = +d.legacy_key AND x.target = '{one.table}'"
+    )
+    return Proof(
+        source=one.source,
+        database=one.database,
+        given=one.given(constants),
+        find=f"SELECT d.legacy_key AS legacy_key, d.rest AS rest, ({first}) AS at FROM ({rebuild.rest_sql(one)}) AS d",
+        rebuilt=rebuild.mismatches_sql(one, differing(one.source)),
+        quarantined=rebuild.quarantine_mismatches_sql(one),
+    )
 
 
-class _Reader:
-    """A connection that reads the target and, one at a time, the sources; its work tables hold what differs.
+@contextlib.contextmanager
+def provers_of(target: str, paths: Mapping[str, Path], rows: int) -> Iterator[Sequence[AnyProver]]:
+    """Open the provers of *target*: the one here, and where *rows* are many one in a process of its own."""
+    with contextlib.ExitStack() as stack:
+        provers: list[AnyProver] = [stack.enter_context(contextlib.closing(Prover(target, paths)))]
+        if rows >= SHARED_FROM and children.processors() > 1:
+            provers.append(stack.enter_context(contextlib.closing(Aside(target, paths))))
+        yield provers
 
-    Attributes:
-        connection: It is used by one thread at a time.
-        target: The name under which the target is attached.
-        found: The mappings whose differing rows it has found, in this order.
-        mismatches: Keys of rows that are not rebuilt, by source.
-    """
 
-    def __init__(self, target: str, paths: Mapping[str, Path], constants: Mapping[str, str]) -> None:
-        self.connection = sqlite.memory(across_threads=True)
-        self.target = target
-        self.found: list[TableMapping] = []
-        self.mismatches: dict[str, tuple[str, ...]] = {}
-        self._paths = paths
-        self._constants = constants
-        functions.register(self.connection)
-        sqlite.attach(self.connection, paths[target], target)
-        for name in (target, "temp"):
-            self.connection.execute(f"PRAGMA {name}.cache_size = -{CACHE_KIB}")
-        # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
-        self.connection.execute("PRAGMA temp.secure_delete = OFF")
+def share(
+    queues: Sequence[tuple[AnyProver, deque[Proof]]], work: Callable[[AnyProver, Proof], _Found]
+) -> list[tuple[AnyProver, Proof, _Found]]:
+    """Let each prover work off its queue, the first here and the others meanwhile; return who found what of which."""
+    done: list[tuple[AnyProver, Proof, _Found]] = []
 
-    def rests(self, one: TableMapping) -> str:
-        """Return the work table of the rows of *one* that differ: legacy_key, rest, and the lineage row that keeps it."""
-        return f"temp.{quoted(f'rests of {one.source}')}"
+    def work_off(prover: AnyProver, queue: deque[Proof]) -> None:
+        while True:
+            try:
+                proof = queue.popleft()
+            except IndexError:
+                return
+            try:
+                done.append((prover, proof, work(prover, proof)))
+            except BaseException:
+                # The other need not go on.
+                queue.clear()
+                raise
 
-    def find(self, waiting: deque[TableMapping]) -> None:
-        """Find the rows that differ, of one mapping after the other that is *waiting*."""
-        with contextlib.suppress(IndexError):
-            while True:
-                one = waiting.popleft()
-                try:
-                    self._find(one)
-                except sqlite3.Error:
-                    # The other need not go on.
-                    waiting.clear()
-                    raise
-                self.found.append(one)
+    with ThreadPoolExecutor(len(queues)) as threads:
+        others = [threads.submit(work_off, *one) for one in queues[1:]]
+        try:
+            work_off(*queues[0])
+        except BaseException:
+            # Nobody waits for what the others would still find.
+            for other, _ in queues[1:]:
+                other.close()
+            raise
+        for one in others:
+            one.result()
+    return done
 
-    def _find(self, one: TableMapping) -> None:
-        first = (
-            f"SELECT min(x.rowid) FROM {self.target}.lineage AS x"
-            f" WHERE x.source = '{one.source}' AND x.legacy_key = +d.legacy_key AND x.target = '{one.table}'"
-        )
-        with self._beside(one):
-            self.connection.execute(
-                f"CREATE TEMP TABLE {quoted(f'rests of {one.source}')} AS SELECT d.legacy_key AS legacy_key,"
-                f" d.rest AS rest, ({first}) AS at FROM ({rebuild.rest_sql(one)}) AS d",
-                one.given(self._constants),
+
+def _keep(connection: sqlite3.Connection, target: str, prover: AnyProver, proof: Proof) -> int:
+    """Write the rests that *prover* has found; return how many rows of lineage took one."""
+    kept = last = 0
+    while rests := prover.rests(proof, last):
+        kept += connection.executemany(
+            f"UPDATE {target}.lineage SET rest = ? WHERE rowid = ?", [(rest, at) for _, rest, at in rests]
+        ).rowcount
+        last = rests[-1][0]
+    return kept
+
+
+class Aside:
+    """A prover in a process of its own."""
+
+    def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
+        self._process = children.start("migrator.prover", stderr=None)
+        self._say([target, {name: str(path) for name, path in paths.items()}])
+
+    def find(self, proof: Proof) -> int:
+        """As :meth:`Prover.find`."""
+        found: int = self._ask("find", proof)
+        return found
+
+    def rests(self, proof: Proof, above: int) -> Sequence[tuple[int, str, int]]:
+        """As :meth:`Prover.rests`."""
+        found: Sequence[tuple[int, str, int]] = self._ask("rests", proof, above)
+        return found
+
+    def rebuild(self, proof: Proof) -> Sequence[str]:
+        """As :meth:`Prover.rebuild`."""
+        found: Sequence[str] = self._ask("rebuild", proof)
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        children.end(self._process)
+
+    def _ask(self, what: str, proof: Proof, *given: int) -> Any:
+        """Return the answer.
+
+        Raises:
+            BuildError: The process was ended.
+            sqlite3.Error: As the prover raises it there.
+        """
+        self._say([what, proof, *given])
+        _, told = children.pipes(self._process)
+        line = told.readline()
+        if not line.endswith(b"\n"):
+            status = children.end(self._process)
+            raise BuildError(
+                f"the process that helps to prove it was ended: {children.ending(status)}",
+                where=proof.source,
+                hint="run this again",
             )
+        answer = json.loads(line)
+        if "error" in answer:
+            error = sqlite3.OperationalError(answer["error"])
+            error.sqlite_errorname = answer["name"]
+            raise error
+        return answer["answer"]
 
-    def rebuild(self) -> None:
-        """Rebuild the rows that were found to differ by back and rest, and those in quarantine from where they are."""
-        for one in self.found:
-            with self._beside(one):
-                mapped = rebuild.mismatches_sql(one, self.rests(one))
-                bad = [
-                    *self.connection.execute(mapped, one.given(self._constants)).fetchmany(SHOWN),
-                    *self.connection.execute(rebuild.quarantine_mismatches_sql(one)).fetchmany(SHOWN),
-                ]
-            if bad:
-                self.mismatches[one.source] = tuple(str(key) for (key,) in bad[:SHOWN])
-
-    @contextlib.contextmanager
-    def _beside(self, one: TableMapping) -> Iterator[None]:
-        sqlite.attach(self.connection, self._paths[one.database], one.database)
-        yield
-        self.connection.execute(f"DETACH {quoted(one.database)}")
+    def _say(self, line: list[Any]) -> None:
+        said, _ = children.pipes(self._process)
+        # What a process that was ended does not read any more is found out when its answer is missing.
+        with contextlib.suppress(BrokenPipeError):
+            said.write(json.dumps(line).encode("ascii") + b"\n")
+            said.flush()

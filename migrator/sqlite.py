@@ -29,12 +29,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def memory(*, across_threads: bool = False) -> sqlite3.Connection:
-    """Open an empty database in memory, trusting nothing in what is attached to it.
-
-    With *across_threads* more than one thread may use it, one after the other.
-    """
-    return _wary(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=not across_threads))
+def memory() -> sqlite3.Connection:
+    """Open an empty database in memory, trusting nothing in what is attached to it."""
+    return _wary(sqlite3.connect(":memory:", isolation_level=None))
 
 
 def temporary() -> sqlite3.Connection:

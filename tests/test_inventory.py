@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from contracts import specimens
-from migrator import catalogue, copying, digest, examine, examiners, report, sqlite, walk
+from migrator import catalogue, children, copying, digest, examine, examiners, report, sqlite, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.plain import escaped, plain
@@ -776,7 +776,7 @@ def test_a_child_that_dies_takes_its_file_with_it_and_nothing_else(data, monkeyp
         return honest([sys.executable, "-c", script] if len(started) == 1 else command, **options)
 
     monkeypatch.setattr(subprocess, "Popen", first_is_bad)
-    monkeypatch.setattr(examiners, "_processors", lambda: 1)
+    monkeypatch.setattr(children, "processors", lambda: 1)
     made(data / "a.db", "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000))")
     made(data / "b.db")
 

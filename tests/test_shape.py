@@ -13,14 +13,14 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "catalogue", "config", "connector", "copying", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra",
+    "catalogue", "children", "config", "connector", "copying", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "guard", "held", "holders", "hooks", "lock", "lookups", "mapping",
     "mapping_checks", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
     "switch", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
-    "account": "build", "carry": "build", "load": "build", "proving": "build",
+    "account": "build", "carry": "build", "load": "build", "prover": "build", "proving": "build",
     "bench": "rollback", "carryback": "rollback", "newcomers": "rollback", "residue": "rollback",
     "strangers": "rollback", "untriggered": "rollback",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",

@@ -15,11 +15,7 @@ import deeds
 import mistakes
 import small_set
 
-from migrator import proving
 from migrator.errors import MigratorError
-
-# With two, which operation is the n-th would be a matter of chance.
-proving.READERS = 1
 
 _SHIM = ctypes.CDLL(None)
 

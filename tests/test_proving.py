@@ -1,0 +1,158 @@
+"""The proof that two processes share: it says what one says, and whatever happens to the second is said."""
+
+import contextlib
+import json
+import signal
+import sqlite3
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from contracts import gate, specimens
+from migrator import children, proving
+from migrator.errors import BuildError
+from migrator.prover import Proof, Prover
+
+
+@pytest.fixture(name="bench", scope="module")
+def _bench(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared") / "legacy"
+    specimens.make(folder, rows=600, dirty=True)
+    return gate.Bench(folder)
+
+
+@pytest.fixture(name="shared")
+def _shared(monkeypatch):
+    """Two processes share even the proof of few rows; return the second ones."""
+    monkeypatch.setattr(proving, "SHARED_FROM", 1)
+    monkeypatch.setattr(children, "processors", lambda: 2)
+    started = []
+    start = children.start
+
+    def note(module, **options):
+        started.append(start(module, **options))
+        return started[-1]
+
+    monkeypatch.setattr(children, "start", note)
+    return started
+
+
+@pytest.fixture(name="target")
+def _target(tmp_path):
+    """A database that a prover can open."""
+    path = tmp_path / "target.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE t (k)")
+        connection.execute("INSERT INTO t VALUES ('a'), ('b')")
+        connection.commit()
+    return {"core": path, "old": path}
+
+
+def proof(find="SELECT k AS legacy_key, NULL AS rest, 1 AS at FROM core.t", rebuilt="SELECT 1 WHERE 0"):
+    return Proof("old.t", "old", {}, find, rebuilt, "SELECT 1 WHERE 0")
+
+
+def digests(stage):
+    return (Path(stage) / "built.json").read_text(encoding="utf-8").partition('"digests"')[2].partition("}")[0]
+
+
+def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
+    bench.clear()
+    two = digests(bench.build())
+    assert [0, 0, 0] == [process.returncode for process in shared], "a second process for each target"
+    monkeypatch.setattr(proving, "SHARED_FROM", 10**9)
+    bench.clear()
+
+    assert digests(bench.build()) == two
+    assert 3 == len(shared)
+    assert "core" in two
+
+
+def test_the_second_process_answers_as_the_one_here(target):
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(contextlib.closing(Prover("core", target)))
+        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        for prover in (here, there):
+            asked = proof(
+                find="SELECT k AS legacy_key, '{\"\u00e4\": 1}' AS rest, rowid AS at FROM core.t WHERE k <> :no",
+                rebuilt="SELECT k FROM core.t",
+            )._replace(given={"no": "b"})
+            assert 1 == prover.find(asked)
+            assert [(1, '{"\u00e4": 1}', 1)] == [tuple(row) for row in prover.rests(asked, 0)]
+            assert [] == list(prover.rests(asked, 1))
+            assert ["a", "b"] == list(prover.rebuild(asked._replace(given={})))
+
+
+def test_what_sqlite_refuses_there_is_raised_here(target):
+    with (
+        contextlib.closing(proving.Aside("core", target)) as there,
+        pytest.raises(sqlite3.OperationalError, match=r"no such table: core\.u") as refused,
+    ):
+        there.find(proof(find="SELECT * FROM core.u"))
+
+    assert "SQLITE_ERROR" == refused.value.sqlite_errorname
+
+
+def test_a_second_process_that_is_killed_stops_the_build_and_the_next_one_is_whole(bench, shared, monkeypatch):
+    bench.clear()
+    find = proving.Aside.find
+
+    def killed(self, one):
+        shared[-1].kill()
+        return find(self, one)
+
+    with monkeypatch.context() as context:
+        context.setattr(proving.Aside, "find", killed)
+        with pytest.raises(BuildError, match="the process that helps to prove it was ended: SIGKILL"):
+            bench.build()
+
+    assert digests(bench.build())
+
+
+def test_who_is_interrupted_does_not_wait_for_the_second_process(target):
+    def work(prover, one):
+        if isinstance(prover, Prover):
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i FROM n WHERE i < 0"
+        return prover.find(one._replace(find=endless))
+
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(contextlib.closing(Prover("core", target)))
+        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            proving.share([(one, deque([proof()])) for one in (here, there)], work)
+
+    assert time.monotonic() - begun < 30
+
+
+def test_a_failure_of_either_leaves_the_other_nothing_to_do(target):
+    waiting = deque([proof(), proof(find="SELECT * FROM core.u"), *[proof()] * 50])
+    with contextlib.ExitStack() as stack:
+        here = stack.enter_context(contextlib.closing(Prover("core", target)))
+        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        with pytest.raises(sqlite3.OperationalError):
+            proving.share([(one, waiting) for one in (here, there)], lambda prover, one: prover.find(one))
+
+    assert not waiting
+
+
+def test_an_interrupt_at_the_terminal_is_left_to_the_parent_with_which_it_ends(target):
+    process = children.start("migrator.prover")
+    said, told = children.pipes(process)
+    with contextlib.closing(told):
+        said.write(json.dumps(["core", {name: str(path) for name, path in target.items()}]).encode() + b"\n")
+        said.write(json.dumps(["find", proof()]).encode() + b"\n")
+        said.flush()
+        assert b'{"answer": 2}\n' == told.readline()
+
+        process.send_signal(signal.SIGINT)
+        said.write(json.dumps(["rests", proof(), 2]).encode() + b"\n")
+        said.flush()
+        assert b'{"answer": []}\n' == told.readline()
+        # As the system does when the parent is killed.
+        said.close()
+        assert 0 == process.wait(timeout=30)
