@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from migrator import sqlite
@@ -100,8 +100,8 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse)
-#: Reads JSON; of twin keys the first counts.
-_loads: Callable[[str], Any] = partial(json.loads, parse_constant=_refuse, object_pairs_hook=_first)
+#: Reads JSON; of twin keys the first counts.  Made once: json.loads makes a decoder for each call.
+_loads: Callable[[str], Any] = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_first).decode
 
 
 def parsed(text: Cell) -> Any:

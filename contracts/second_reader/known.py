@@ -16,6 +16,8 @@ Value = TypeVar("Value")
 
 #: So many keys are kept in memory.
 IN_MEMORY = 20_000
+#: So many places are moved to the disk at once.
+AT_ONCE = 1_000
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
@@ -68,23 +70,33 @@ class Places(Generic[Value]):
 
     def __init__(self) -> None:
         self._seen: sqlite3.Connection | None = None
+        self._latest: list[tuple[bytes | int | float | None, ...]] = []
 
     def add(self, seen: Value, first: Cell, second: Cell = None, third: Cell = None, last: Cell = None) -> None:
         """Note what is *seen* in a place of up to four cells."""
+        self._latest.append((pickle.dumps(seen), *map(_coded, (first, second, third, last))))
+        if len(self._latest) >= AT_ONCE:
+            self._store()
+
+    def taken(self) -> Iterator[Value]:
+        """Yield what was seen, in the order of the places, and forget it."""
+        if self._seen is None and not self._latest:
+            return
+        seen = self._store()
+        for (what,) in seen.execute("SELECT what FROM seen ORDER BY a, b, c, d, rowid"):
+            yield _unpickled(what)
+        seen.close()
+        self._seen = None
+
+    def _store(self) -> sqlite3.Connection:
+        """Move the latest to the database."""
         if self._seen is None:
             self._seen = _nameless(self)
             self._seen.execute("CREATE TABLE seen (what, a, b, c, d)")
             self._seen.execute("BEGIN")
-        place = map(_coded, (first, second, third, last))
-        self._seen.execute("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", (pickle.dumps(seen), *place))
-
-    def taken(self) -> Iterator[Value]:
-        """Yield what was seen, in the order of the places, and forget it."""
-        if self._seen is not None:
-            for (what,) in self._seen.execute("SELECT what FROM seen ORDER BY a, b, c, d, rowid"):
-                yield _unpickled(what)
-            self._seen.close()
-            self._seen = None
+        self._seen.executemany("INSERT INTO seen VALUES (?, ?, ?, ?, ?)", self._latest)
+        self._latest.clear()
+        return self._seen
 
 
 def _nameless(owner: object) -> sqlite3.Connection:
