@@ -27,7 +27,8 @@ from migrator import workload
 SIZES = (4_600, 250_000, 1_000_000)
 #: How often everything is measured, up to so many rows; beyond, the fewer the more there are.
 ROUNDS, LARGE, ROUNDS_LARGE = 5, 1_000_000, 2
-#: What takes long is measured twice from so many rows on, and once of very many; of still more, migrate alone.
+#: Where no rounds are ordered, what takes long is measured twice from so many rows on, and once of very many; of still
+#: more, migrate alone is measured, and once.
 MIDDLE, ROUNDS_MIDDLE = 100_000, 2
 SLOW = ("migrate", "sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways")
 #: The questions are asked of a set of so many rows, in so many ways: readers, connections reused, beside a writer.
@@ -132,11 +133,13 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
 
 def rounds_of(name: str, rows: int, rounds: int | None) -> int:
     """Return how often *name* is measured on a set of *rows*, where *rounds* are ordered or not."""
-    if name in SLOW and rows >= LARGE:
-        return int(rows == LARGE or name == "migrate")
+    if name in SLOW and rows > LARGE:
+        return int(name == "migrate")
+    if rounds is not None:
+        return rounds
     if name in SLOW and rows >= MIDDLE:
-        return min(rounds or ROUNDS_MIDDLE, ROUNDS_MIDDLE)
-    return rounds or (ROUNDS_LARGE if rows >= LARGE else ROUNDS)
+        return 1 if rows == LARGE else ROUNDS_MIDDLE
+    return ROUNDS_LARGE if rows >= LARGE else ROUNDS
 
 
 def of_build(variant: str, rows: int, folder: Path) -> dict[str, Any]:
