@@ -38,12 +38,13 @@ class Measure:
     Attributes:
         wall_s: Seconds on the clock.
         cpu_s: Seconds of processor time, children included.
-        peak_mib: Most memory that was held at once above what the process began with, in MiB; of a child, all of it.
+        peak_mib: Most memory that one process held at once: itself above what it began with, a program that it started all
+            of it; in MiB, and None where the work was a program of which the kernel does not tell.
     """
 
     wall_s: float
     cpu_s: float
-    peak_mib: float
+    peak_mib: float | None
 
 
 def measure(work: Callable[[], object]) -> Measure:
@@ -77,7 +78,8 @@ def _measured(work: Callable[[], object], told: Connection) -> None:
     most = _kib("VmHWM")
     # A program that was started counts with what it was forked from: no more than that says nothing of it.
     started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    told.send((wall_s, took_s, max(most - before, started if started > most else 0) / _MIB))
+    own, known = most - before, started > most or not started
+    told.send((wall_s, took_s, max(own, started if known else 0) / _MIB if known or own >= _MIB else None))
 
 
 def _kib(name: str) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -89,6 +91,16 @@ def test_what_is_measured_runs_in_a_process_of_its_own_and_may_not_fail():
     assert took.peak_mib > 32
     with pytest.raises(RuntimeError, match="what was measured failed"):
         measures.measure(lambda: 1 / 0)
+
+
+def test_the_memory_of_a_program_that_was_started_is_told_only_where_the_kernel_knows_it():
+    little, much = "pass", "x = b'x' * 2**29"
+
+    def start(script):
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+    assert measures.measure(lambda: start(little)).peak_mib is None
+    assert measures.measure(lambda: start(much)).peak_mib > 512
 
 
 def test_the_naive_copy_has_the_indexes_and_executemany_has_not(tmp_path):
