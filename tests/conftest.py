@@ -17,3 +17,11 @@ def bench(tmp_path):
     """A legacy set to write rows into, and to load: see mapping_bench."""
     with closing(Bench(tmp_path)) as opened:
         yield opened
+
+
+@pytest.fixture
+def data(tmp_path):
+    """An empty folder, for a legacy set."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder

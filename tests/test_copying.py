@@ -69,13 +69,6 @@ def writing(path, mode, pause_s):
             process.kill()
 
 
-@pytest.fixture(name="data")
-def _data(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
 @pytest.fixture(name="into")
 def _into(tmp_path):
     folder = tmp_path / "copies"

@@ -19,14 +19,6 @@ from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.records import Verdict
 
-
-@pytest.fixture(name="data")
-def _data(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
 # --- the set as a whole
 
 

@@ -19,13 +19,6 @@ from migrator.plain import plain
 from migrator.records import Verdict
 
 
-@pytest.fixture(name="data")
-def _data(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
 def test_views_and_triggers_are_named_and_never_run(data):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     made(data / "a.db", f"{TABLE} CREATE VIEW forever AS {endless}; CREATE VIEW broken AS SELECT it FROM nowhere;")

@@ -15,13 +15,6 @@ from migrator.inventory import inventory
 from migrator.plain import escaped, plain
 
 
-@pytest.fixture(name="data")
-def _data(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
 def test_the_report_reads_well_in_a_hundred_columns(data):
     made(data / "custom.db", ddl("custom") + "INSERT INTO products (name, price) VALUES ('secret name', 1)")
     (data / "jarvis.db").write_bytes(b"[bold]" * 1000)
