@@ -45,7 +45,11 @@ HOME = Path("docs")
 @click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds.  Default: {ROUNDS}; {ROUNDS_LARGE} from {LARGE:,} rows on.")  # fmt: skip
 @click.option("--questions/--no-questions", default=True, help="Ask the questions of the bot of both sets too.")
 @click.option("--sets/--no-sets", default=True, help="Build and prove sets; without, the questions alone.")
-@click.option("--alone", is_flag=True, help="Measure the build alone, once: how time and memory grow.")
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="Measure builds alone, all sizes by turns, for --rounds, or once: how time and memory grow.",
+)
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, help="For each mix of questions.  Default: 3.")
 @click.option("--again", is_flag=True, help="Measure nothing: write the page from the figures that are there.")
 @click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs.")  # fmt: skip
@@ -67,10 +71,15 @@ def main(
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if questions and not again:
         found["questions"] = with_circumstances(partial(of_questions, ASKED_ROWS, seconds), scratch)
-    for count in rows or SIZES if sets and not again else ():
-        for one in variant or ("found", "specified"):
-            work = partial(of_build, one, count) if alone else partial(of_set, one, count, rounds)
-            found.setdefault("alone" if alone else "sets", {})[f"{one} {count}"] = with_circumstances(work, scratch)
+    shapes, sizes = variant or ("found", "specified"), rows or SIZES
+    if alone and not again:
+        found["alone"] = {
+            one: with_circumstances(partial(of_builds, one, sizes, rounds or 1), scratch) for one in shapes
+        }
+    for count in sizes if sets and not (again or alone) else ():
+        for one in shapes:
+            work = partial(of_set, one, count, rounds)
+            found.setdefault("sets", {})[f"{one} {count}"] = with_circumstances(work, scratch)
             _write(found, path)
     _write(found, path)
 
@@ -142,14 +151,26 @@ def rounds_of(name: str, rows: int, rounds: int | None) -> int:
     return ROUNDS_LARGE if rows >= LARGE else ROUNDS
 
 
-def of_build(variant: str, rows: int, folder: Path) -> dict[str, Any]:
-    """Return what the first build of a set of *rows* took."""
-    legacy = folder / "legacy"
-    legacy.mkdir()
-    tell(f"{variant}, {rows:,} rows: the build alone")
-    specimens.make(legacy, rows=rows, seed=1, variant=variant)
-    took = measures.measure(gate.Bench(legacy).build)
-    return {"variant": variant, "rows": rows, "took": asdict(took)}
+def of_builds(variant: str, sizes: Sequence[int], rounds: int, folder: Path) -> dict[str, Any]:
+    """Return what builds of sets of these *sizes* took, all of them before any again."""
+    benches = {}
+    for rows in sizes:
+        tell(f"{variant}, {rows:,} rows: the build alone")
+        legacy = folder / str(rows) / "legacy"
+        legacy.mkdir(parents=True)
+        specimens.make(legacy, rows=rows, seed=1, variant=variant)
+        benches[str(rows)] = gate.Bench(legacy)
+
+    def built(bench: gate.Bench) -> Callable[[], object]:
+        def run() -> None:
+            bench.clear()
+            bench.build()
+
+        return run
+
+    works = {rows: built(bench) for rows, bench in benches.items()}
+    took = measures.by_turns(works, dict.fromkeys(works, rounds), lambda line: tell(f"  {line}"))
+    return {"variant": variant, "took": {rows: [asdict(one) for one in every] for rows, every in took.items()}}
 
 
 def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:

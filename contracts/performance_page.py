@@ -56,7 +56,7 @@ def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
         yield ""
     for one in sets:
         yield from _set(one)
-    yield from _growth(sorted(found.get("alone", {}).values(), key=lambda one: (one["variant"], one["rows"])))
+    yield from _growth(found.get("alone", {}))
     if "questions" in found:
         yield from _questions(found["questions"])
 
@@ -145,29 +145,32 @@ def _circumstances(one: Mapping[str, Any], more: str) -> Iterator[str]:
     yield ""
 
 
-def _growth(alone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _growth(alone: Mapping[str, Any]) -> Iterator[str]:
     """Say how time and memory of a build grow with the rows."""
     if not alone:
         return
     yield "## How a build grows"
     yield ""
-    yield "| rows | shape | seconds | CPU seconds | peak MiB above the interpreter | date | load before, after |"
-    yield "|---:|---|---:|---:|---:|---|---|"
-    for one in alone:
-        took = one["took"]
+    for variant, one in sorted(alone.items()):
+        took: Mapping[str, Took] = one["took"]
+        yield from _circumstances(one, "sizes by turns")
+        yield "| rows | shape | rounds | seconds | CPU seconds | peak MiB |"
+        yield "|---:|---|---:|---:|---:|---:|"
+        rising = sorted(took, key=int)
+        for rows in rising:
+            every = took[rows]
+            yield (
+                f"| {int(rows):,} | {variant} | {len(every)} | {_median(every, 'wall_s'):.1f}"
+                f" | {_median(every, 'cpu_s'):.1f} | {_peak(every)} |"
+            )
+        yield ""
+        few, many = rising[0], rising[-1]
+        wall, cpu = (ratio(took, many, few, what) for what in ("wall_s", "cpu_s"))
         yield (
-            f"| {one['rows']:,} | {one['variant']} | {took['wall_s']:.1f} | {took['cpu_s']:.1f} | {_peak([took])}"
-            f" | {one['date']} | {', '.join(one['load'])} |"
+            f"{int(many) / int(few):.1f} times the rows, as {variant}, took {wall:.1f} times the time on the clock and"
+            f" {cpu:.1f} times the processor time, medians of the rounds."
         )
-    yield ""
-    for variant in sorted({one["variant"] for one in alone}):
-        small, *_, large = [one for one in alone if one["variant"] == variant] * 2
-        times = large["took"]["cpu_s"] / small["took"]["cpu_s"]
-        if large["rows"] > small["rows"]:
-            yield f"{large['rows'] / small['rows']:.1f} times the rows, as {variant}, took {times:.1f} times the processor time."
-            yield ""
-    yield f"`{alone[-1]['command']}`"
-    yield ""
+        yield ""
 
 
 def _questions(one: Mapping[str, Any]) -> Iterator[str]:
