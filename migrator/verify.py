@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from migrator import children, files, sqlite
 from migrator import evidence as evidences
-from migrator import files, sqlite
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
 from migrator.private import private_folder
@@ -121,7 +121,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
 def _large(*folders: Path) -> bool:
     """Tell whether there is enough to judge for two processes, and a processor for each."""
     there = (path for folder in folders for path in folder.rglob("*.db"))
-    return len(os.sched_getaffinity(0)) > 1 and sum(map(sqlite.allocated_bytes, there)) >= SHARED_FROM_BYTES
+    return children.processors() > 1 and sum(map(sqlite.allocated_bytes, there)) >= SHARED_FROM_BYTES
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:
