@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import copying, files, sqlite
+from migrator import access, copying, files, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
@@ -40,11 +40,16 @@ _ANEW = "take a new one: migrator backup"
 
 @dataclass(slots=True)
 class _Held:
-    """A source whose state we hold: it is read by one connection and locked by another."""
+    """A source whose state we hold: it is read by one connection and locked by another.
+
+    Attributes:
+        crashed: Whether a copy is read, since its journal is hot.
+    """
 
     database: Database
     reader: sqlite3.Connection
     lock: sqlite3.Connection | None
+    crashed: bool
 
 
 def wanted(plan: Plan) -> list[Database]:
@@ -64,10 +69,12 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
     sources keep every byte; beside one in WAL mode SQLite may leave a ``-shm``, an index that it makes again at will.
 
     Raises:
+        Refused: This user cannot lock a source, or not without leaving files beside it that shut others out.
         SourceBusy: A source stayed locked for :data:`PATIENCE_S` seconds.
         SourceError: A source cannot be read, or its copy does not read back whole.
         OSError: The disk is full.
     """
+    _refuse_obstacles(databases)
     files.make_private_folder(into)
     run = _next_run(into)
     draft = into / f"{run}.partial"
@@ -206,7 +213,7 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
         lock: sqlite3.Connection | None
         there = sqlite.itself(path)
         with _naming(database):
-            if _crashed(path):
+            if crashed := _crashed(path):
                 # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
                 copy = copying.private_copy(path, scratch / f"{number}.db")
                 reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(copy))), None
@@ -217,18 +224,47 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
             else:
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+                # One that may not be written to is in a rollback-journal mode: its reader's lock is enough.
+                may_write = access.may_write(path)
+                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S))) if may_write else None
         if sqlite.itself(path) != there:
             raise SourceError("was replaced while it was opened", where=escaped(database.place), hint="stop its writer")
-        held.append(_Held(database, reader, lock))
+        held.append(_Held(database, reader, lock, crashed))
     for one in held:
         with _naming(one.database):
             one.reader.execute("BEGIN")
             one.reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    _refuse_unlocked(held)
     for one in held:
         if one.database.journal_mode == "wal":
             _release(one)
     return held
+
+
+def _refuse_obstacles(databases: Sequence[Database]) -> None:
+    """Check that each of *databases* can be locked by this process, before any of them is opened in its place.
+
+    Raises:
+        Refused: One cannot, or what SQLite makes beside it would shut others out.
+    """
+    for database in databases:
+        if what := access.obstacle(database.path, database.journal_mode):
+            raise Refused(what, where=escaped(database.place), hint=access.run_as(database.path.stat()))
+
+
+def _refuse_unlocked(held: Sequence[_Held]) -> None:
+    """Check that each source without a writer's lock still is one that does not need it.
+
+    Raises:
+        SourceBusy: A process has put it into WAL mode, or rolled its journal back, since it was looked at.
+    """
+    for one in held:
+        if one.lock is None:
+            (mode,) = one.reader.execute("PRAGMA journal_mode").fetchone()
+            if mode == "wal" or (one.crashed and not _crashed(one.database.path)):
+                raise SourceBusy(
+                    "changed while it was opened", where=escaped(one.database.place), hint="stop its writer"
+                )
 
 
 def _crashed(path: Path) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from migrator import files
+from migrator import access, files
 from migrator.errors import Refused
 from migrator.guard import guard
 
@@ -18,16 +19,22 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of *data_dir*.
 
     Raises:
-        Refused: Another migrator holds it for longer than *patience_s* seconds, or what lies under our names is not ours.
+        Refused: Another migrator holds it for longer than *patience_s* seconds, what lies under our names is not ours, or
+            this user is neither the owner of the databases nor root.
     """
     guard(data_dir)
     path = data_dir / ".migrator" / "lock"
+    if not path.parent.exists():
+        access.refuse_strangers(data_dir)
     files.make_private_folder(path.parent)
     held = FileLock(path, timeout=patience_s, mode=0o600)
     try:
         held.acquire()
     except Timeout as error:
         raise Refused("another migrator is at work here", where=data_dir, hint="wait until it has ended") from error
+    except PermissionError as error:
+        what = f"user {access.user(os.geteuid())} may not use it"
+        raise Refused(what, where=path, hint=access.run_as(path.parent.stat())) from error
     files.give_to_owner_of(data_dir, path)
     try:
         yield

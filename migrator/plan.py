@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import catalogue, ddl, extra, guard, lookups, mapping
+from migrator import access, catalogue, ddl, extra, guard, lookups, mapping
 from migrator.config import Config, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -56,6 +56,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_nothing_to_index(tables, config),
             *_taken_names(inventory),
             *_in_the_way(disk),
+            *_users(inventory, disk),
             *(
                 [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
                 if free_bytes < DISK_FACTOR * size_bytes
@@ -271,6 +272,13 @@ def _in_the_way(disk: Path) -> Iterator[str]:
             yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
     for place, what in guard.complaints(disk):
         yield f"{escaped(place)}: {what}; look at it, and move it away"
+
+
+def _users(inventory: Inventory, disk: Path) -> Iterator[str]:
+    """Yield a sentence if this process may not work on *inventory* in its place; a copy elsewhere only has to be read."""
+    if disk.resolve() == inventory.data_dir:
+        sources = inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+        yield from access.refusals([(one.path, one.journal_mode) for one in sources if one.path.exists()])
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:

@@ -79,14 +79,36 @@ def lock(path: Path, patience_s: float) -> sqlite3.Connection:
 
     Raises:
         sqlite3.OperationalError: It is locked for longer than *patience_s* seconds.
+        SourceError: SQLite opens it for reading only.
     """
     connection = _in_its_place(path, "rw", patience_s)
     try:
         connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error:
+        _prove_lock(path)
+    except (sqlite3.Error, SourceError):
         connection.close()
         raise
     return connection
+
+
+def _prove_lock(path: Path) -> None:
+    """Check that the write lock of *path* is taken: a second connection must not get it.
+
+    Where SQLite may not write to a file it opens it for reading in spite of ``mode=rw``, and BEGIN IMMEDIATE is a BEGIN.
+
+    Raises:
+        SourceError: The second connection got it.
+    """
+    second = _in_its_place(path, "rw", 0)
+    try:
+        second.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            return
+        raise
+    finally:
+        second.close()
+    raise SourceError("cannot be locked: SQLite opens it for reading only", where=path, hint="make it writable")
 
 
 def take_over(path: Path, patience_s: float) -> sqlite3.Connection:

@@ -1,6 +1,9 @@
 """Fixtures of the tests."""
 
+import os
+import shutil
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -25,3 +28,13 @@ def data(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def passable():
+    """A folder that every user may pass, unlike pytest's own; in memory where the system has a folder for that."""
+    beside = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh folder below it
+    folder = Path(tempfile.mkdtemp(dir=beside))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
