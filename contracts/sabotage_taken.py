@@ -75,6 +75,86 @@ FAULTS: tuple[DataFault, ...] = (
         statements=("DELETE FROM ai_reflections_data WHERE id > 10",),
     ),
     DataFault(
+        name="metadata emptied in one row",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_row_says_what_was_decided"),
+        mentions=("jarvis.positions", "metadata.exit_price", "found NULL"),
+        statements=(
+            "UPDATE positions SET metadata = '{}' WHERE id = (SELECT max(id) FROM positions WHERE metadata ->> 'exit_price')",
+        ),
+    ),
+    DataFault(
+        name="second member of one name before the first",
+        target="analytics",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_row_says_what_was_decided"),
+        mentions=("telegram_memory.messages", "context.", "two members of one name"),
+        statements=(
+            (
+                "UPDATE telegram_messages SET context = '{\"chat_id\":1,' || substr(context, 2) WHERE id ="
+                " (SELECT max(id) FROM telegram_messages WHERE context ->> 'chat_id')"
+            ),
+        ),
+    ),
+    DataFault(
+        name="second member of one name behind the first",
+        target="analytics",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_row_says_what_was_decided"),
+        mentions=("metrics.metrics_1h", "tags.", "two members of one name"),
+        statements=(
+            (
+                "UPDATE metrics SET tags = rtrim(tags, '}') || ',\"resolution\":\"1h\"}' WHERE id ="
+                " (SELECT min(id) FROM metrics WHERE tags ->> 'resolution' = '1h')"
+            ),
+        ),
+    ),
+    DataFault(
+        name="second member of one name where nothing keeps lineage",
+        target="analytics",
+        caught_by=("test_row_says_what_was_decided",),
+        mentions=("telegram_memory.messages", "two members of one name"),
+        statements=(
+            (
+                "UPDATE telegram_messages SET context = '{\"chat_id\":1,' || substr(context, 2) WHERE id ="
+                " (SELECT max(id) FROM telegram_messages WHERE context ->> 'chat_id')"
+            ),
+            "DROP TABLE lineage",
+        ),
+    ),
+    DataFault(
+        name="legacy cell lost that the rest alone keeps",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_legacy_row_is_rebuilt"),
+        mentions=("tax.tax_lots", "remaining_quantity: expected REAL"),
+        statements=(
+            (
+                "UPDATE lineage SET rest = json_remove(rest, '$.remaining_quantity') WHERE rowid = (SELECT max(rowid)"
+                " FROM lineage WHERE source = 'tax.tax_lots' AND rest -> '$.remaining_quantity' IS NOT NULL)"
+            ),
+        ),
+    ),
+    DataFault(
+        name="legacy cell altered that the rest alone keeps",
+        target="analytics",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_legacy_row_is_rebuilt"),
+        mentions=("whales.whale_movements", "value_usd: expected REAL"),
+        statements=(
+            (
+                "UPDATE lineage SET rest = json_set(rest, '$.value_usd[0]', 1.5) WHERE rowid = (SELECT max(rowid)"
+                " FROM lineage WHERE source = 'whales.whale_movements' AND rest -> '$.value_usd' IS NOT NULL)"
+            ),
+        ),
+    ),
+    DataFault(
+        name="white space added to legacy JSON that stands letter by letter",
+        target="analytics",
+        caught_by=("test_json_and_rest_keep_what_they_have_to", "test_legacy_row_is_rebuilt"),
+        mentions=("jarvis_x_memory.tweets", "metadata.cashtags"),
+        statements=(
+            (
+                "UPDATE tweets SET metadata = replace(metadata, '\"cashtags\":[', '\"cashtags\":[ ') WHERE id ="
+                " (SELECT max(id) FROM tweets WHERE metadata -> 'cashtags' IS NOT NULL)"
+            ),
+        ),
+    ),
+    DataFault(
         name="constraint of a carried table lost",
         caught_by=("test_carried_tables_are_declared_as_they_were",),
         mentions=("core.legacy_jarvis_pick_performance", "uniques are not those of jarvis.pick_performance"),

@@ -17,7 +17,7 @@ from contracts.second_reader.times import instant
 from migrator.sqlite import quoted
 
 #: What the usual spellings of a time are in the one form.  What is spelled otherwise is NULL here, and looked at.
-_USUAL = """
+USUAL = """
     CASE
         WHEN length({at}) = 25 AND substr({at}, 20) = '+00:00' THEN substr({at}, 1, 10) || ' ' || substr({at}, 12, 8)
         WHEN length({at}) = 32 AND substr({at}, 27) = '+00:00' AND substr({at}, 20, 7) <> '.000000'
@@ -66,7 +66,7 @@ def times(_: Pair, reading: Reading) -> list[Asked]:
         Asked(
             was=say.name,
             now=now,
-            plainly=f"t.{quoted(now)} IS {_USUAL.format(at=f's.{quoted(say.name)}')}",
+            plainly=f"t.{quoted(now)} IS {USUAL.format(at=f's.{quoted(say.name)}')}",
             right=_at_once(say.local),
         )
         for now, say in reading.forward.items()

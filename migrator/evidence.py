@@ -26,6 +26,8 @@ from migrator.waivers import Waiver
 
 #: Version of the file; it changes when a field goes or changes its meaning.
 SCHEMA = 1
+#: How the names of the contracts begin that work rows out anew; they count how many.
+_ANEW = "verify/row_says_what_was_decided["
 #: How the last line but one begins.
 _OWN = ',\n "sha256": "'
 
@@ -103,6 +105,18 @@ class Evidence:
     def with_verdict(self, verdict: Outcome) -> tuple[Said, ...]:
         """Return the contracts that said so."""
         return tuple(said for said in self.contracts if said.verdict is verdict)
+
+    @property
+    def sampled(self) -> Mapping[str, tuple[int, int]]:
+        """Target tables of which a sample was worked out anew -> rows that were, legacy rows; each count is of a contract."""
+        counted = {
+            one.id.partition("[")[2].rstrip("]"): one.counts for one in self.contracts if one.id.startswith(_ANEW)
+        }
+        return {
+            table: (counts["judged_rows"], counts["legacy_rows"])
+            for table, counts in counted.items()
+            if counts.get("judged_rows", 0) < counts.get("legacy_rows", 0)
+        }
 
     @property
     def verdict(self) -> str:

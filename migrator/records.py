@@ -342,6 +342,7 @@ class Verified:
         broken: Those that do not hold.
         evidence: The file that was written; None if nobody asked for one.
         report: The page that was written about it; None for any pair.
+        sampled: Target tables of which some rows were not worked out anew -> rows that were, legacy rows.
         seconds: Time it took.
     """
 
@@ -353,6 +354,7 @@ class Verified:
     broken: tuple[BrokenContract, ...]
     evidence: Path | None = None
     report: Path | None = None
+    sampled: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     seconds: float
 
     @property

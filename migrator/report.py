@@ -237,7 +237,7 @@ def verify_text(verified: Verified) -> RenderableType:
     lines: list[RenderableType] = []
     if verified.holds:
         sentence = f"GO{waived}: {verified.held} contracts hold{skipped} ({verified.seconds:.1f} s)"
-        lines.append(Text(sentence, style="bold yellow" if count else "bold green"))
+        lines.append(Text(sentence + _sampled(verified), style="bold yellow" if count else "bold green"))
     else:
         sentence = f"NO-GO{waived}: {len(verified.broken)} contracts are broken, {verified.held} hold{skipped}"
         lines.append(Text(sentence, style="bold red"))
@@ -255,6 +255,17 @@ def verify_text(verified: Verified) -> RenderableType:
     if verified.report is not None:
         lines.append(Text(f"report: {escaped(verified.report)}"))
     return Group(*_lost(verified), *lines)
+
+
+def _sampled(verified: Verified) -> str:
+    """Return in which tables not each row was worked out anew, and what was compared in each row all the same."""
+    if not verified.sampled:
+        return ""
+    tables = ", ".join(f"{judged:,} of {rows:,} {table}" for table, (judged, rows) in verified.sampled.items())
+    return (
+        f"; by a sample: values that are worked out ({tables});"
+        " in every row: copied values, times, JSON, links, what lineage keeps, carried and quarantined rows"
+    )
 
 
 def _lost(verified: Verified) -> list[Text]:

@@ -136,6 +136,7 @@ def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path 
         complaints=said.complaints,
         broken=broken,
         evidence=written,
+        sampled=said.sampled,
         seconds=seconds,
     )
 

@@ -110,6 +110,7 @@ def test_without_its_lineage_our_own_set_is_matched_by_value(pytester, tmp_path,
         | {
             "every_known_position_is_linked",
             "test_carried_tables_are_declared_as_they_were",
+            "test_json_and_rest_keep_what_they_have_to",
             "test_what_is_taken_over_is_the_same",
             "test_time_is_the_same_instant",
             "test_legacy_row_is_rebuilt",

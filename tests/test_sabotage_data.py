@@ -7,6 +7,7 @@ import pytest
 import contracts
 from contracts import pair as pairs
 from contracts import sabotage_data
+from contracts.second_reader import rows
 
 pytestmark = pytest.mark.slow
 
@@ -78,3 +79,22 @@ def test_private_values_are_shown_only_when_asked_for(pytester, tmp_path, sets):
 
     quiet.stdout.fnmatch_lines(["*signature: expected NULL, found TEXT #*"])
     open_.stdout.fnmatch_lines(["*signature: expected NULL, found TEXT ''*"])
+
+
+IN_EVERY_ROW = "test_json_and_rest_keep_what_they_have_to"
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in sabotage_data.FAULTS if IN_EVERY_ROW in fault.caught_by], ids=lambda fault: fault.name
+)
+def test_fault_in_json_or_rest_is_caught_in_a_set_of_any_size(pytester, tmp_path, sets, monkeypatch, fault):
+    """Of a large set the second reader works out a sample anew; here it draws no row at all."""
+    legacy, migrated = sets
+    monkeypatch.setattr(rows, "_hash", lambda _: 1)
+    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 1)
+    sabotage_data.plant(fault, migrated, tmp_path)
+
+    failed = judge(pytester, legacy, tmp_path, *fault.caught_by)
+
+    assert [IN_EVERY_ROW] == [name.rpartition("::")[2].partition("[")[0] for name in failed]
+    assert all(word in next(iter(failed.values())) for word in fault.mentions)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts import accounting, judgement, taken
+from contracts import accounting, judgement, taken, vouched
 from contracts.pair import Pair, specified_tables
 from contracts.results import WHY
 from contracts.second_reader.reading import Reading
@@ -32,6 +32,22 @@ def test_time_is_the_same_instant(traced: Pair, target: str, table: str, request
     """Worked out from the legacy spelling to the microsecond; one that spells no time is NULL."""
     found = _wrong(traced, f"{target}.{table}", taken.times, request)
     judgement.none(f"{target}.{table}", "time is another instant", found)
+
+
+@pytest.mark.clause("M6")
+@EVERY_TABLE
+def test_json_and_rest_keep_what_they_have_to(
+    traced: Pair, target: str, table: str, request: pytest.FixtureRequest
+) -> None:
+    """In each row: each member of its JSON, none twice, and in lineage.rest what the row itself does not say."""
+    asked = [one for one in accounting.readings(traced) if one.target == f"{target}.{table}"]
+    if not asked:
+        request.node.user_properties.append((WHY, Why.NO_DATA.value))
+        pytest.skip(f"the legacy set has nothing that goes into {target}.{table}")
+    doubted = [vouched.doubted(traced, reading) for reading in asked]
+    request.node.user_properties.append(("judged_rows", sum(one.rows for one in doubted)))
+    found = [fault for one in doubted for fault in (*one.values, *one.rebuilt)]
+    judgement.none(f"{target}.{table}", "row does not keep what its legacy row says", found)
 
 
 def _wrong(pair: Pair, target: str, what: Asking, request: pytest.FixtureRequest) -> list[str]:

@@ -8,16 +8,17 @@ from contracts.second_reader.cells import Cell, Row
 from contracts.second_reader.reading import (
     Reading,
     always,
+    as_word,
     cell,
     earliest,
     filled,
     json_of,
     member,
+    of,
     only,
     raw_member,
     said_time,
     time,
-    word,
 )
 from contracts.second_reader.times import spelled
 from contracts.second_reader.world import World
@@ -74,7 +75,7 @@ def _messages() -> Reading:
             "timestamp": time("timestamp"),
             "message_type": _message_type,
         },
-        documents={"context": {"role": _role_kept, "chat_id": only("chat_id", int)}},
+        documents={"context": {"role": of("role", _role_kept), "chat_id": only("chat_id", int)}},
         back={
             "id": cell("legacy_key"),
             "user_id": cell("user_id"),
@@ -87,8 +88,8 @@ def _messages() -> Reading:
     )
 
 
-def _role_kept(row: Row) -> Cell:
-    return row["role"] if row["role"] == "" else word("role")(row)
+def _role_kept(role: Cell) -> Cell:
+    return role if role == "" else as_word(role)
 
 
 def _users() -> Reading:
@@ -223,7 +224,9 @@ def _costs() -> Reading:
         },
         documents={
             "metadata": {
-                "provider": lambda row: None if row["provider"] in _PROVIDERS else only("provider", str)(row),
+                "provider": of(
+                    "provider", lambda name: name if isinstance(name, str) and name not in _PROVIDERS else None
+                ),
                 "success": only("success", int),
                 "latency_ms": only("latency_ms", float),
                 "error": only("error", str),

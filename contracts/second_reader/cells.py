@@ -99,7 +99,17 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(reversed(pairs))
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse)
+#: Stands among the members of an object in which two have one name; no reading decides on a member of this name.
+TWINS = "(two members of one name)"
+
+
+def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the first member of each name, as SQLite reads JSON, and a mark where one name stands twice."""
+    said = dict(pairs)
+    return said if len(said) == len(pairs) else {**_first(pairs), TWINS: True}
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_marked)
 #: Reads JSON; of twin keys the first counts.  Made once: json.loads makes a decoder for each call.
 _loads: Callable[[str], Any] = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_first).decode
 
@@ -160,7 +170,10 @@ def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
             end = _after_blanks(text, end)
             # To SQLite's JSON functions a text ends at NUL, so that is what the row says.
             said = value.partition("\0")[0] if isinstance(value, str) else kept(value)
-            found.setdefault(name, (said, text[place + 1 : end]))
+            if name in found:
+                found[TWINS] = (True, "")
+            else:
+                found[name] = (said, text[place + 1 : end])
             place = _after_blanks(text, end + 1) if text[end] == "," else end
     except (IndexError, TypeError, ValueError, RecursionError):
         return None

@@ -15,6 +15,7 @@ from contracts.second_reader.reading import (
     cell,
     filled,
     member,
+    of,
     only,
     or_else,
     raw_member,
@@ -113,7 +114,7 @@ def _positions(world: World) -> Reading:
         },
         documents={
             "metadata": {
-                "legacy_status": lambda row: row["status"] if _is_closed(row["status"]) else None,
+                "legacy_status": of("status", lambda status: status if _is_closed(status) else None),
                 "take_profit_price": only("take_profit_price", float),
                 "stop_loss_price": only("stop_loss_price", float),
                 "tp_order_id": only("tp_order_id", str, but=""),
@@ -159,11 +160,11 @@ def _earliest(time_column: str) -> Any:
 
 def _trades(world: World) -> Reading:
     def swapped(place: int) -> Any:
-        def say(row: Row) -> Cell:
-            amount = world.swaps.get(row["tx_signature"], (None, None))[place]
+        def say(signature: Cell) -> Cell:
+            amount = world.swaps.get(signature, (None, None))[place]
             return amount if isinstance(amount, int) else None
 
-        return say
+        return of("tx_signature", say)
 
     return Reading(
         source="jarvis.trades",

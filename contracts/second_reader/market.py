@@ -13,6 +13,7 @@ from contracts.second_reader.reading import (
     filled,
     json_of,
     member,
+    of,
     only,
     or_else,
     raw_member,
@@ -68,7 +69,7 @@ def _sentiment(world: World) -> Reading:
         documents={
             "metadata": {
                 "score": only("score", float),
-                "label": lambda row: row["label"] if row["label"] in _LABELS else None,
+                "label": of("label", lambda label: label if label in _LABELS else None),
                 "data_points": only("data_points", int),
                 "metadata_json": json_of("metadata_json", dict),
             }

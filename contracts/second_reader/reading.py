@@ -76,9 +76,20 @@ def cell(name: str) -> Say:
     return itemgetter(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Always:
+    """Says *value* of every row."""
+
+    value: Cell
+
+    def __call__(self, _: Any) -> Cell:
+        """Say it."""
+        return self.value
+
+
 def always(value: Cell) -> Callable[[Any], Cell]:
-    """Say *value*, whatever the row."""
-    return lambda _: value
+    """Say *value* of every row."""
+    return Always(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +109,21 @@ def time(name: str, local: str = "+00:00") -> Say:
     return Time(name, local)
 
 
+@dataclass(frozen=True, slots=True)
+class SaidTime:
+    """Says the time *name* as the bot spells it, or *otherwise* where there is none."""
+
+    name: str
+    otherwise: Cell = None
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return self.otherwise if row[self.name] is None else spelled(row[self.name])
+
+
 def said_time(name: str, otherwise: Cell = None) -> Say:
     """Say the time *name* as the bot spells it, or *otherwise* where there is none."""
-    return lambda row: otherwise if row[name] is None else spelled(row[name])
+    return SaidTime(name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,51 +150,124 @@ def taken_from(say: Say) -> str:
     return str(say.__reduce__()[1][0]) if isinstance(say, itemgetter) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class OrElse:
+    """Says the cell *name*, or *otherwise* where it is NULL."""
+
+    name: str
+    otherwise: Cell
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return self.otherwise if row[self.name] is None else row[self.name]
+
+
 def or_else(name: str, otherwise: Cell) -> Say:
     """Say the cell *name*, or *otherwise* where it is NULL."""
-    return lambda row: otherwise if row[name] is None else row[name]
+    return OrElse(name, otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Says the cell *name* where it is of this kind and is not *but*."""
+
+    name: str
+    kind: type
+    but: Cell = None
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        value = row[self.name]
+        return value if type(value) is self.kind and value != self.but else None
 
 
 def only(name: str, kind: type, *, but: Cell = None) -> Say:
     """Say the cell *name* where it is of this kind and is not *but*."""
-    return lambda row: row[name] if type(row[name]) is kind and row[name] != but else None
+    return Only(name, kind, but)
+
+
+@dataclass(frozen=True, slots=True)
+class Of:
+    """Says what *say* makes of the cell *name* alone."""
+
+    name: str
+    say: Callable[[Cell], Cell]
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return self.say(row[self.name])
+
+
+def of(name: str, say: Callable[[Cell], Cell]) -> Say:
+    """Say what *say* makes of the cell *name* alone."""
+    return Of(name, say)
+
+
+def as_word(value: Cell) -> Cell:
+    """Return the text of a cell, the bytes of a BLOB as text; '' is nothing."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    return None if value is None or value == "" else str(value)
 
 
 def word(name: str) -> Say:
     """Say the text of the cell *name*, the bytes of a BLOB as text; '' is nothing."""
+    return of(name, as_word)
 
-    def say(row: Row) -> Cell:
-        value = row[name]
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "surrogateescape")
-        return None if value is None or value == "" else str(value)
 
-    return say
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Says the member *name* of the JSON in the column *document*, or *otherwise* where there is none."""
+
+    document: str
+    name: str
+    otherwise: Cell = None
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        found = row[f"{self.document}."].get(self.name)
+        return self.otherwise if found is None else found
 
 
 def member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
     """Say the member *name* of the JSON in the column *document*, or *otherwise* where there is none."""
+    return Member(document, name, otherwise)
 
-    def say(row: Row) -> Cell:
-        found = row[f"{document}."].get(name)
-        return otherwise if found is None else found
 
-    return say
+@dataclass(frozen=True, slots=True)
+class RawMember:
+    """Says the text that stands in the JSON of the column *document* as the member *name*, or *otherwise*."""
+
+    document: str
+    name: str
+    otherwise: Cell = None
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        found: str | None = row[f"{self.document}:"].get(self.name)
+        return self.otherwise if found is None else found
 
 
 def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
     """Say the text that stands in the JSON of the column *document* as the member *name*."""
+    return RawMember(document, name, otherwise)
 
-    def say(row: Row) -> Cell:
-        found: str | None = row[f"{document}:"].get(name)
-        return otherwise if found is None else found
 
-    return say
+@dataclass(frozen=True, slots=True)
+class JsonOf:
+    """Says the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
+
+    name: str
+    kind: type
+
+    def __call__(self, row: Row) -> Cell:
+        """Say it."""
+        return Raw(row[self.name]) if isinstance(parsed(row[self.name]), self.kind) else None
 
 
 def json_of(name: str, kind: type) -> Say:
     """Say the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
-    return lambda row: Raw(row[name]) if isinstance(parsed(row[name]), kind) else None
+    return JsonOf(name, kind)
 
 
 def earliest(time_column: str, key: str) -> Callable[[Row], Any]:

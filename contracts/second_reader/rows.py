@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, Protocol
@@ -130,33 +130,62 @@ class OneTable:
         database, _, table = self.reading.source.partition(".")
         target, _, _ = self.reading.target.partition(".")
         with self.pair.beside(database, target) as connection:
-            of_table = with_rowid(connection, database, table)
-            (rows_there,) = connection.execute(f"SELECT count(*) FROM {of_table}").fetchone()
+            (rows_there,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
             one_in = -(-rows_there // self.at_most)
             self.judged.of += rows_there
-            for _, group in groupby(self._joined(connection, of_table, one_in), key=lambda row: row[0]):
-                self._row(list(group))
+            drawn = ""
+            if one_in > 1:
+                connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
+                drawn = f"WHERE drawn(s.{quoted(self.reading.key)})"
+            self._judge(connection, drawn)
 
-    def _joined(self, connection: sqlite3.Connection, of_table: str, one_in: int) -> Iterator[tuple[Cell, ...]]:
+    def judge_where(self, doubt: str, functions: Mapping[str, Callable[[str, Cell], Cell]]) -> None:
+        """Judge each legacy row *s* for which the SQL *doubt* is true of it, a lineage *l* or a target row *t* of it.
+
+        Args:
+            doubt: The condition.
+            functions: The functions of two arguments that it calls, by name.
+        """
+        database, _, _ = self.reading.source.partition(".")
+        target, _, _ = self.reading.target.partition(".")
+        with self.pair.beside(database, target) as connection:
+            for name, function in functions.items():
+                connection.create_function(name, 2, function, deterministic=True)
+            connection.execute(
+                f"CREATE TEMP TABLE doubtful AS SELECT s.rowid AS row {self._from(connection)} WHERE {doubt}", self._of
+            )
+            self._judge(connection, "WHERE s.rowid IN (SELECT row FROM temp.doubtful)")
+
+    def _judge(self, connection: sqlite3.Connection, where: str) -> None:
+        for _, group in groupby(self._joined(connection, where), key=lambda row: row[0]):
+            self._row(list(group))
+
+    def _joined(self, connection: sqlite3.Connection, where: str) -> Iterator[tuple[Cell, ...]]:
         """Yield each legacy row with each lineage and target row of it, by rowid."""
-        target, _, table = self.reading.target.partition(".")
-        drawn = ""
-        if one_in > 1:
-            connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
-            drawn = f"WHERE drawn(s.{quoted(self.reading.key)})"
         columns = ", ".join(
             [f"s.{quoted(name)}" for name in self.names]
             + ["l.rowid", "l.target_id", "l.rest"]
             + [f"t.{quoted(name)}" for name in self.targets]
         )
+        question = f"SELECT s.rowid, {columns} {self._from(connection)} {where} ORDER BY s.rowid"
+        return rows(connection, question, *self._of)
+
+    @property
+    def _of(self) -> tuple[str, str]:
+        """What :meth:`_from` is to be asked with."""
+        return self.reading.source, self.reading.target.partition(".")[2]
+
+    def _from(self, connection: sqlite3.Connection) -> str:
+        """Return the FROM of legacy rows *s*, each with each lineage *l* and target row *t* of it."""
+        database, _, name = self.reading.source.partition(".")
+        target, _, table = self.reading.target.partition(".")
         # The unary plus takes affinity away, so that keys are compared as they are and the index is used.
-        question = (
-            f"SELECT s.rowid, {columns} FROM {of_table} AS s"
+        return (
+            f"FROM {with_rowid(connection, database, name)} AS s"
             f" LEFT JOIN {target}.lineage AS l ON l.source = ? AND l.target = ?"
             f" AND l.legacy_key = +s.{quoted(self.reading.key)}"
-            f" LEFT JOIN {target}.{quoted(table)} AS t ON t.{quoted(self.key)} = +l.target_id {drawn} ORDER BY s.rowid"
+            f" LEFT JOIN {target}.{quoted(table)} AS t ON t.{quoted(self.key)} = +l.target_id"
         )
-        return rows(connection, question, self.reading.source, table)
 
     def _row(self, group: list[tuple[Cell, ...]]) -> None:
         width = 1 + len(self.names)
