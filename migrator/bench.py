@@ -16,6 +16,10 @@ from pathlib import Path
 from migrator import rebuild, sqlite
 from migrator.sqlite import quoted
 
+#: Under which names databases are attached here, beside the consolidated ones under theirs: what the cutover installed,
+#: and the legacy copy that is written.  A legacy database goes by its own name only where mappings name it, and none that
+#: they know is called so; the file of another may be called anything.
+BASELINE, LEGACY = "baseline", "legacy"
 #: The names of the rowid; a column may take one of them for itself.
 _ROWID = ("rowid", "_rowid_", "oid")
 
@@ -27,12 +31,14 @@ class CarriedBack:
     Attributes:
         written: Legacy table -> what was done to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         left: Consolidated table -> handle of a row that was not carried back -> why.
-        strangers: Consolidated tables that no legacy table answers to, with all their rows.
+        strangers: Consolidated tables that no legacy table takes, kept whole -> why.
+        told: What a person should know, one sentence each.
     """
 
     written: dict[str, Counter[str]] = field(default_factory=dict)
     left: dict[str, dict[object, str]] = field(default_factory=dict)
-    strangers: list[str] = field(default_factory=list)
+    strangers: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def did(self, source: str, what: str, rows: int = 1) -> None:
         """Count what was done to the legacy table *source*."""
@@ -42,6 +48,10 @@ class CarriedBack:
     def leave(self, table: str, handle: object, why: str) -> None:
         """Note that a consolidated row was not carried back."""
         self.left.setdefault(table, {})[handle] = why
+
+    def tell(self, sentence: str) -> None:
+        """Note what a person should know."""
+        self.told.append(sentence)
 
 
 class Bench:
@@ -62,9 +72,10 @@ class Bench:
         self.done = done
 
     @contextlib.contextmanager
-    def beside(self, database: str) -> Iterator[None]:
-        """Attach the copy of a legacy *database*, and write to it in one transaction."""
-        sqlite.attach(self.connection, self.legacy[database], database, mode="rw")
+    def beside(self, database: str, under: str = "") -> Iterator[None]:
+        """Attach the copy of a legacy *database* by its own name or *under* another; write to it in one transaction."""
+        name = under or database
+        sqlite.attach(self.connection, self.legacy[database], name, mode="rw")
         self.connection.execute("BEGIN")
         try:
             yield
@@ -72,7 +83,7 @@ class Bench:
         finally:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            self.connection.execute(f"DETACH {quoted(database)}")
+            self.connection.execute(f"DETACH {quoted(name)}")
 
     def tried(self, statement: str, values: Sequence[object]) -> str:
         """Run *statement*; return what a constraint has against it, '' if nothing."""
@@ -97,24 +108,42 @@ def stored_columns(connection: sqlite3.Connection, schema: str, table: str) -> l
     ]
 
 
-def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL for what tells a row ``t`` of *table* from the others: its rowid, or all its cells where it has none."""
-    columns = stored_columns(connection, schema, table)
+def rowid_name(columns: Sequence[str]) -> str:
+    """Return a name of the rowid that none of *columns* has taken, '' if there is none."""
     taken = {column.lower() for column in columns}
+    return next((name for name in _ROWID if name not in taken), "")
+
+
+def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) -> bool:
+    """Tell whether *table* has no rowids."""
     (without,) = connection.execute(
         "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE", (schema, table)
     ).fetchone()
-    free = next((name for name in _ROWID if name not in taken), "")
-    return f"t.{free}" if free and not without else rebuild.row_sql("t", columns)
+    return bool(without)
+
+
+def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return SQL for what tells a row ``t`` of *table* from the others: its rowid, else its key, else all its cells."""
+    if key := _primary_key(connection, schema, table):
+        return rebuild.row_sql("t", list(key.values()), list(key))
+    columns = stored_columns(connection, schema, table)
+    free = rowid_name(columns)
+    return f"t.{free}" if free else rebuild.row_sql("t", columns, [f"c{number}" for number in range(len(columns))])
 
 
 def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     """Return SQL that is true of the one row ``t`` of *table* whose handle is ``?1``, which the primary key finds.
 
-    A handle that is all cells of a row would by itself be looked for from the first row to the last.
+    A handle that is made of cells would by itself be looked for from the first row to the last.
     """
-    handle = handle_sql(connection, schema, table)
-    asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
-    keys = [name for (name,) in connection.execute(asked, (table, schema))] if handle.startswith("'") else []
-    same = [f"t.{quoted(name)} IS {rebuild.from_row_sql('?1', name)}" for name in keys]
-    return " AND ".join([*same, f"{handle} = ?1"])
+    key = _primary_key(connection, schema, table)
+    same = [f"t.{quoted(column)} IS {rebuild.from_row_sql('?1', name)}" for name, column in key.items()]
+    return " AND ".join([*same, f"{handle_sql(connection, schema, table)} = ?1"])
+
+
+def _primary_key(connection: sqlite3.Connection, schema: str, table: str) -> dict[str, str]:
+    """Return the primary key of a table without rowids, by names that JSON can take: k1, k2, ...; empty for another."""
+    if not is_without_rowid(connection, schema, table):
+        return {}
+    asked = "SELECT 'k' || pk, name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
+    return dict(connection.execute(asked, (table, schema)).fetchall())

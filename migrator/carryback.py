@@ -5,7 +5,7 @@ Method, for each consolidated database as it is now, beside the baseline (as it 
 1. A row without a lineage is new.  It gets one, with a key in the format of the legacy table that takes it.
 2. The back mappings rebuild every legacy row from the rows as they are now.  Rows that differ from the legacy copy are
    updated, rows that it lacks are inserted, and rows whose consolidated rows are all gone are deleted.
-3. Carried tables and the baseline are compared as multisets of whole rows; what went and what came is done to the copy.
+3. Carried tables go back as they are (:mod:`migrator.verbatim`), and each is compared with the legacy table afterwards.
 4. A table that has appeared under a legacy name gives its rows to that legacy table.
 
 A row that its legacy table refuses, or that no legacy table takes, is left over; :mod:`migrator.residue` keeps it.
@@ -18,12 +18,15 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, strangers, untriggered
-from migrator.bench import Bench, CarriedBack, found_sql, handle_sql, stored_columns
+from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite, strangers, untriggered, verbatim
+from migrator.bench import BASELINE, Bench, CarriedBack
 from migrator.mapping import TableMapping
 from migrator.newcomers import name_newcomers
 from migrator.records import Fate, PlannedTable
 from migrator.sqlite import quoted
+
+#: What SQLite says of a statement that it cannot run here, for a collation or function that only the application has.
+_CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
 
 
 def carry_back(
@@ -64,21 +67,37 @@ def carry_back(
                     _apply_carried(bench, table.source, table.into.partition(".")[2])
             of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
             strangers.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
-    untriggered.give_back_triggers(legacy, triggers, done.written)
+    untriggered.give_back_triggers(legacy, triggers, done)
     return done
 
 
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite.memory()) as connection:
+    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
         functions.register(connection)
         connection.execute("PRAGMA foreign_keys = OFF")
         sqlite.attach(connection, current, target, mode="rw")
-        sqlite.attach(connection, baseline, "baseline")
+        sqlite.attach(connection, baseline, BASELINE)
         # Only what we wrote ourselves counts as lineage.
         connection.execute(f"DELETE FROM {target}.lineage")
         connection.execute(f"INSERT INTO {target}.lineage SELECT * FROM baseline.lineage")
         yield connection
+
+
+def _apply_carried(bench: Bench, source: str, table: str) -> None:
+    """Make the legacy table *source* what its carried copy is now; if it cannot be written, keep the copy whole.
+
+    Raises:
+        sqlite3.Error: The disk fails or is full.
+    """
+    try:
+        verbatim.write_back(bench, source, table)
+        if f"{bench.target}.{table}" not in bench.done.left:
+            verbatim.compare(bench, source, table)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname not in _CANNOT:
+            raise
+        bench.done.strangers[f"{bench.target}.{table}"] = f"{source} cannot be written here: {error}"
 
 
 def _apply(bench: Bench, one: TableMapping) -> None:
@@ -166,56 +185,3 @@ def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
             (row, one.source, one.table),
         ).fetchall():
             bench.done.leave(f"{bench.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")
-
-
-def _apply_carried(bench: Bench, source: str, table: str) -> None:
-    """Do to the legacy table *source* what was done to its carried copy *table*."""
-    connection = bench.connection
-    database, _, name = source.partition(".")
-    columns = stored_columns(connection, "baseline", table)
-    listed = ", ".join(map(quoted, columns))
-    # Cells as JSON, so that 1, 1.0 and '1' are three rows.
-    row = rebuild.row_sql("t", columns)
-    handle = handle_sql(connection, "baseline", table)
-    counted = f"SELECT {row} AS row, count(*) AS n, min({handle}) AS handle FROM"
-    with bench.beside(database):
-        legacy = f"{quoted(database)}.{quoted(name)}"
-        for side, other in (("baseline", bench.target), (bench.target, "baseline")):
-            only = connection.execute(
-                f"SELECT a.row, a.handle, a.n - coalesce(b.n, 0)"
-                f" FROM ({counted} {side}.{quoted(table)} AS t GROUP BY 1) AS a"
-                f" LEFT JOIN ({counted} {other}.{quoted(table)} AS t GROUP BY 1) AS b ON b.row = a.row"
-                " WHERE a.n > coalesce(b.n, 0)"
-            ).fetchall()
-            if side == "baseline" and only:
-                _delete(bench, source, row, [(whole, times) for whole, _, times in only])
-                continue
-            taken = (
-                f"INSERT INTO {legacy} ({listed}) SELECT {listed} FROM {side}.{quoted(table)} AS t"
-                f" WHERE {found_sql(connection, side, table)}"
-            )
-            for whole, first, times in only:
-                alike = f"SELECT {handle} FROM {side}.{quoted(table)} AS t WHERE {row} = ? LIMIT ?"
-                for (one,) in [(first,)] if times == 1 else connection.execute(alike, (whole, times)).fetchall():
-                    if refusal := bench.tried(taken, (one,)):
-                        bench.done.leave(f"{side}.{table}", one, f"{source} refuses it: {refusal}")
-                    else:
-                        bench.done.did(source, "inserted")
-
-
-def _delete(bench: Bench, source: str, row: str, rows: Sequence[tuple[str, int]]) -> None:
-    """Delete so many of the rows that are each of *rows*, found by an index over what they hold."""
-    connection = bench.connection
-    database, _, name = source.partition(".")
-    legacy = f"{quoted(database)}.{quoted(name)}"
-    handle, is_it = handle_sql(connection, database, name), found_sql(connection, database, name)
-    connection.execute(f"CREATE TEMP TABLE there AS SELECT {row} AS row, {handle} AS handle FROM {legacy} AS t")
-    connection.execute("CREATE INDEX temp.there_row ON there(row)")
-    for whole, times in rows:
-        found = connection.execute(
-            "SELECT handle FROM temp.there WHERE row = ? ORDER BY rowid LIMIT ?", (whole, times)
-        ).fetchall()
-        for (one,) in found:
-            deleted = connection.execute(f"DELETE FROM {legacy} AS t WHERE {is_it}", (one,)).rowcount
-            bench.done.did(source, "deleted", deleted)
-    connection.execute("DROP TABLE temp.there")

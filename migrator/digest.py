@@ -137,13 +137,15 @@ def content(connection: sqlite3.Connection, schema: str = "main") -> Content:
         return Content(whole.hexdigest(), tuple(tables))
 
 
-def table_digest(connection: sqlite3.Connection, schema: str, table: str) -> str:
+def table_digest(connection: sqlite3.Connection, schema: str, table: str, like: tuple[str, str] | None = None) -> str:
     """Return the SHA-256 of the rows of one table, in hex: the same for two tables that hold the same.
+
+    Of a table that has more columns than another one, *like* names schema and name of the other: only its columns count.
 
     Raises:
         sqlite3.Error: The table cannot be read to its end.
     """
-    return _table(connection, schema, table, _columns(connection, schema, table))[1].hex()
+    return _table(connection, schema, table, _columns(connection, *(like or (schema, table))))[1].hex()
 
 
 def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:

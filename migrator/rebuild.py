@@ -6,7 +6,7 @@ AND typeof(a) = typeof(b)``, where the unary plus takes the affinity away that a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
@@ -19,10 +19,13 @@ def cell_sql(expression: str) -> str:
     )
 
 
-def row_sql(alias: str, columns: Iterable[str]) -> str:
-    """Return SQL for the whole row *alias* as a JSON object of cells."""
-    members = " || ',' || ".join(f"{_name(column)} || {cell_sql(f'{alias}.{quoted(column)}')}" for column in columns)
-    return f"'{{' || {members} || '}}'"
+def row_sql(alias: str, columns: Sequence[str], names: Sequence[str] = ()) -> str:
+    """Return SQL for the cells *columns* of the row *alias* as a JSON object, under *names* if some are given."""
+    members = [
+        f"{_name(name)} || {cell_sql(f'{alias}.{quoted(column)}')} || ','"
+        for name, column in zip(names or columns, columns, strict=True)
+    ]
+    return f"'{{' || rtrim({balanced(members, '||')}, ',') || '}}'"
 
 
 def from_row_sql(row: str, column: str) -> str:
@@ -32,12 +35,23 @@ def from_row_sql(row: str, column: str) -> str:
 
 def differ_sql(one: str, other: str, columns: Iterable[str]) -> str:
     """Return SQL that is true where the rows *one* and *other* differ in any cell."""
-    same = " AND ".join(
+    same = [
         f"+{one}.{quoted(column)} IS +{other}.{quoted(column)} COLLATE BINARY"
         f" AND typeof({one}.{quoted(column)}) = typeof({other}.{quoted(column)})"
         for column in columns
-    )
-    return f"NOT ({same})"
+    ]
+    return f"NOT ({balanced(same, 'AND')})"
+
+
+def balanced(terms: Sequence[str], operator: str) -> str:
+    """Return SQL that joins *terms* by *operator*, nested so that its depth grows with the logarithm of their number.
+
+    SQLite nests a plain chain as deep as it is long, and refuses an expression deeper than 1,000.
+    """
+    if len(terms) <= 2:
+        return f" {operator} ".join(terms)
+    half = len(terms) // 2
+    return f"({balanced(terms[:half], operator)}) {operator} ({balanced(terms[half:], operator)})"
 
 
 def nameless_sql(mapping: TableMapping, key: str) -> str:

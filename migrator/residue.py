@@ -59,9 +59,9 @@ def keep(
                 left.setdefault(table, {}).setdefault(handle, why)
             for table, rows in left.items():
                 counts[f"{target}.{table}"] = _kept(connection, target, table, rows)
-            for name in done.strangers:
+            for name, why in done.strangers.items():
                 if name.startswith(f"{target}."):
-                    counts[name] = _kept_whole(connection, target, name.partition(".")[2])
+                    counts[name] = _kept_whole(connection, target, name.partition(".")[2], why)
     found = {name: rows for name, rows in counts.items() if rows}
     if not found:
         into.unlink()
@@ -70,9 +70,8 @@ def keep(
 
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite.memory()) as connection:
+    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
         functions.register(connection)
-        connection.execute("PRAGMA trusted_schema = OFF")
         sqlite.attach(connection, current, target)
         sqlite.attach(connection, baseline, "baseline")
         sqlite.attach(connection, again, "again")
@@ -209,11 +208,11 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
     return _count(connection, kept)
 
 
-def _kept_whole(connection: sqlite3.Connection, target: str, table: str) -> int:
+def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str) -> int:
     kept = f"residue.{quoted(f'{target}_{table}')}"
     connection.execute(
-        f"CREATE TABLE {kept} AS SELECT 'no legacy table of this name' AS why, {_columns(connection, target, table)}"
-        f" FROM {target}.{quoted(table)} AS t"
+        f"CREATE TABLE {kept} AS SELECT ? AS why, {_columns(connection, target, table)} FROM {target}.{quoted(table)} AS t",
+        (why,),
     )
     return _count(connection, kept)
 

@@ -116,6 +116,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         blocked_s=blocked_s,
         written={source: dict(counts) for source, counts in sorted(done.written.items())},
         residue=left,
+        findings=tuple(done.told),
         aside=tuple(map(str, aside)),
     )
 

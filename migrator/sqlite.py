@@ -34,6 +34,21 @@ def memory() -> sqlite3.Connection:
     return _wary(sqlite3.connect(":memory:", isolation_level=None))
 
 
+def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Let *connection* read every table that SQLite can read, whatever else stands in the schemas of its databases.
+
+    Only for private copies whose triggers and views are gone, and for statements that evaluate nothing of a schema, such
+    as a change of the journal mode.  An index, CHECK or generated column may call a function that SQLite runs only for a
+    trusted schema (the JSON functions before 3.42), or one that only the application has; an object may be in a newer
+    syntax.  Without this one such object keeps SQLite from opening the whole database.  The functions that a trusted schema can
+    reach here are SQLite's own and those of :mod:`migrator.functions`: neither has a side effect.
+    """
+    connection.execute("PRAGMA trusted_schema = ON")
+    # What cannot be parsed is left out of the schema in memory, instead of being an error.
+    connection.execute("PRAGMA writable_schema = ON")
+    return connection
+
+
 def temporary() -> sqlite3.Connection:
     """Open an empty database without a name: what its cache does not hold lies in a file that is gone with the connection."""
     connection = sqlite3.connect("", isolation_level=None)

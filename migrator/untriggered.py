@@ -7,51 +7,60 @@ them back, letter by letter, at the end; the full-text indexes over tables that 
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from migrator import sqlite
+from migrator import digest, sqlite
+from migrator.bench import CarriedBack
+from migrator.plain import escaped
 from migrator.sqlite import quoted
 
+#: What an entry of the schema consists of.
+_ENTRY = "type, name, tbl_name, rootpage, sql"
 #: The option of a full-text table that names the table it is an index over.
 _CONTENT = re.compile(r"\bcontent\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|\[([^]]+)\]|`([^`]+)`|(\w+))", re.IGNORECASE)
-#: A trigger may be as deep as SQLite allows: it is stored, not run.
-_EXPRESSION_DEPTH = 1_000
 
 
-def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Drop the triggers of the private copies *legacy* (database -> path); return their SQL by database."""
+def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ...]]]:
+    """Take the triggers out of the private copies *legacy* (database -> path); return their entries by database.
+
+    They are taken out of the schema and put back as they stand there: one may be in a syntax that SQLite here cannot parse.
+    """
     taken = {}
     for database, path in legacy.items():
         with sqlite.closing_scratch(path) as connection:
-            found = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-            triggers = found.fetchall()
+            sqlite.lenient(connection)
+            with digest.decoding(connection, digest.any_text):
+                found = connection.execute(f"SELECT {_ENTRY} FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
+                triggers = found.fetchall()
             if triggers:
-                connection.execute("BEGIN")
-                for name, _ in triggers:
-                    connection.execute(f"DROP TRIGGER {quoted(name)}")
-                connection.execute("COMMIT")
-                taken[database] = [sql for _, sql in triggers]
+                connection.execute("DELETE FROM sqlite_schema WHERE type = 'trigger'")
+                taken[database] = triggers
     return taken
 
 
-def give_back_triggers(legacy: Mapping[str, Path], taken: Mapping[str, list[str]], written: Collection[str]) -> None:
-    """Make the triggers *taken* again, and rebuild the full-text indexes over the tables *written* (``jarvis.trades``)."""
-    touched = {source.partition(".")[0] for source in written}
+def give_back_triggers(
+    legacy: Mapping[str, Path], taken: Mapping[str, list[tuple[object, ...]]], done: CarriedBack
+) -> None:
+    """Put the triggers *taken* back, and rebuild the full-text indexes over the tables that were written."""
+    touched = {source.partition(".")[0] for source in done.written}
     for database in sorted(touched | taken.keys()):
-        tables = {source.partition(".")[2].lower() for source in written if source.partition(".")[0] == database}
+        tables = {source.partition(".")[2].lower() for source in done.written if source.partition(".")[0] == database}
         with sqlite.closing_scratch(legacy[database]) as connection:
-            connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, _EXPRESSION_DEPTH)
+            sqlite.lenient(connection)
             connection.execute("BEGIN")
             for index in _indexes_over(connection, tables):
-                # One whose columns its table does not have could not be searched before either.
-                with contextlib.suppress(sqlite3.OperationalError):
+                try:
                     connection.execute(f"INSERT INTO {quoted(index)}({quoted(index)}) VALUES ('rebuild')")
-            for sql in taken.get(database, ()):
-                connection.execute(sql)
+                except sqlite3.OperationalError as error:
+                    done.tell(
+                        f"{database}.{escaped(index)}: the full-text index is as it was, since here: {escaped(error)}"
+                    )
+            connection.executemany(
+                f"INSERT INTO sqlite_schema ({_ENTRY}) VALUES (?, ?, ?, ?, ?)", taken.get(database, ())
+            )
             connection.execute("COMMIT")
 
 

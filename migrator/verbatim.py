@@ -1,0 +1,280 @@
+"""Carried tables on the way back: each legacy table is made what its carried copy is now, and compared with it.
+
+Method: rows are told apart by their rowid, which the carried copy keeps, or by the primary key of a table without
+rowids.  Rows that differ are taken out and put in as they are now, all by one statement.  Where the legacy table refuses
+some, the rest goes in without them: a changed row that is refused stays as it was, and its new content is left over.
+A table whose rows have neither (its columns are called rowid, _rowid_ and oid, or a set from an older version did not
+keep the rowids) is changed by whole rows: of each content as many are put in as there are now.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from migrator import digest, rebuild
+from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, rowid_name, stored_columns
+from migrator.errors import MigratorError
+from migrator.plain import escaped
+from migrator.sqlite import quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """A legacy table and its carried copy.
+
+    Attributes:
+        source: The legacy table, as :class:`PlannedTable` names it.
+        name: The legacy table's own name.
+        table: The carried table's name.
+        target: The consolidated database of the carried table.
+        columns: The columns that a row fills, the same in both.
+        key: Names, as SQL, of what tells rows apart: the rowid or the primary key; empty if only their content does.
+    """
+
+    source: str
+    name: str
+    table: str
+    target: str
+    columns: Sequence[str]
+    key: Sequence[str]
+
+    @property
+    def legacy(self) -> str:
+        """The legacy table as SQL."""
+        return f"{LEGACY}.{quoted(self.name)}"
+
+    @property
+    def carried(self) -> str:
+        """The carried table as SQL."""
+        return f"{self.target}.{quoted(self.table)}"
+
+    @property
+    def filled(self) -> Sequence[str]:
+        """What an INSERT names, as SQL: the columns, and the rowid where it is no column."""
+        listed = [quoted(column) for column in self.columns]
+        return [*(one for one in self.key if one not in listed), *listed]
+
+    def same_key(self, row: str, other: str) -> str:
+        """Return SQL that is true where two rows have the same key."""
+        return " AND ".join(f"{row}.{one} = {other}.{one}" for one in self.key)
+
+
+def write_back(bench: Bench, source: str, table: str) -> None:
+    """Make the legacy table *source* what its carried copy *table* is now; note the rows that it refuses.
+
+    Raises:
+        sqlite3.Error: The legacy table cannot be written at all.
+        MigratorError: Afterwards it is not what it has to be.
+    """
+    database, _, name = source.partition(".")
+    with bench.beside(database, under=LEGACY):
+        pair = _pair(bench, source, name, table)
+        if pair.key:
+            _by_key(bench, pair)
+        else:
+            _by_content(bench, pair)
+        raise_mark(bench, name, table)
+
+
+def compare(bench: Bench, source: str, table: str) -> None:
+    """See that the legacy table *source* holds what its carried copy *table* holds, cell by cell, as often.
+
+    Raises:
+        MigratorError: It does not.
+    """
+    database, _, name = source.partition(".")
+    with bench.beside(database, under=LEGACY):
+        found = digest.table_digest(bench.connection, LEGACY, name)
+        if found != digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
+            raise _unlike(source, f"{bench.target}.{table}")
+
+
+def raise_mark(bench: Bench, name: str, table: str) -> None:
+    """Let the legacy table *name* give no number that *table* has given: the larger AUTOINCREMENT mark counts."""
+    connection = bench.connection
+    marked = "SELECT count(*) FROM pragma_table_info('sqlite_sequence', ?)"
+    if not all(connection.execute(marked, (schema,)).fetchone()[0] for schema in (LEGACY, bench.target)):
+        return
+    marks = "SELECT max(CAST(seq AS INTEGER)) FROM {}.sqlite_sequence WHERE name = ? COLLATE NOCASE"
+    (before,) = connection.execute(marks.format(LEGACY), (name,)).fetchone()
+    (now,) = connection.execute(marks.format(bench.target), (table,)).fetchone()
+    if now is None or (before or 0) >= now:
+        return
+    sequence = f"{LEGACY}.sqlite_sequence"
+    moved = connection.execute(f"UPDATE {sequence} SET seq = ? WHERE name = ? COLLATE NOCASE", (now, name)).rowcount
+    if not moved:
+        connection.execute(
+            f"INSERT INTO {sequence} (name, seq) SELECT name, ? FROM {LEGACY}.sqlite_schema"
+            " WHERE type = 'table' AND name = ? COLLATE NOCASE AND sql LIKE '%AUTOINCREMENT%'",
+            (now, name),
+        )
+
+
+def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
+    connection = bench.connection
+    columns = stored_columns(connection, LEGACY, name)
+    rowid = rowid_name(columns)
+    if is_without_rowid(connection, LEGACY, name):
+        asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
+        key = [quoted(column) for (column,) in connection.execute(asked, (name, LEGACY))]
+    # A statement can name no more columns than a table can have; the rowid would be one too many.
+    elif rowid and len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
+        key = [rowid]
+    else:
+        key = []
+    pair = _Pair(source=source, name=name, table=table, target=bench.target, columns=columns, key=key)
+    if key == [rowid] and not _kept_rowids(connection, pair):
+        return _Pair(source=source, name=name, table=table, target=bench.target, columns=columns, key=[])
+    return pair
+
+
+def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
+    """Tell whether the carried table was installed with the rowids of the legacy one."""
+    baseline = f"{BASELINE}.{quoted(pair.table)}"
+    (as_many,) = connection.execute(
+        f"SELECT (SELECT count(*) FROM {baseline}) = (SELECT count(*) FROM {pair.legacy})"
+    ).fetchone()
+    (other,) = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM {pair.legacy} AS l LEFT JOIN {baseline} AS b ON {pair.same_key('b', 'l')}"
+        f" WHERE b.{pair.key[0]} IS NULL OR {rebuild.differ_sql('l', 'b', pair.columns)})"
+    ).fetchone()
+    return bool(as_many) and not other
+
+
+def _by_key(bench: Bench, pair: _Pair) -> None:
+    connection = bench.connection
+    gone, new = _find(connection, pair)
+    changed = connection.execute("SELECT count(*) FROM temp.differing").fetchone()[0] - new
+    refused = _exchange(bench, pair) if gone or new or changed else {}
+    kept = {row: old for row, old in connection.execute("SELECT rowid, old FROM temp.differing") if row in refused}
+    bench.done.did(pair.source, "deleted", gone)
+    bench.done.did(pair.source, "updated", changed - sum(kept.values()))
+    bench.done.did(pair.source, "inserted", new - len(kept) + sum(kept.values()))
+    if refused:
+        handle = handle_sql(connection, pair.target, pair.table)
+        found = f"SELECT {handle} FROM temp.differing AS d CROSS JOIN {pair.carried} AS t ON {_is(pair, 't', 'd')}"
+        for row, why in refused.items():
+            (left,) = connection.execute(f"{found} WHERE d.rowid = ?", (row,)).fetchone()
+            bench.done.leave(f"{pair.target}.{pair.table}", left, f"{pair.source} refuses it: {why}")
+        _forget(connection)
+        _find(connection, pair)
+        (still,) = connection.execute("SELECT count(*) FROM temp.differing").fetchone()
+        (more,) = connection.execute("SELECT count(*) FROM temp.gone").fetchone()
+        # Where nothing is left over, :func:`compare` sees to it.
+        if (still, more) != (len(refused), 0):
+            raise _unlike(pair.source, f"{pair.target}.{pair.table}")
+    _forget(connection)
+
+
+def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
+    """Write the keys that differ to temp.differing and those that are gone to temp.gone; return how many are gone, and new."""
+    keys = [f"+{{}}.{one} AS k{number}" for number, one in enumerate(pair.key)]
+    of = {row: ", ".join(one.format(row) for one in keys) for row in ("c", "l")}
+    connection.execute(
+        f"CREATE TEMP TABLE differing AS SELECT {of['c']}, l.{pair.key[0]} IS NOT NULL AS old, 0 AS refused FROM {pair.carried} AS c"
+        f" LEFT JOIN {pair.legacy} AS l ON {pair.same_key('l', 'c')}"
+        f" WHERE l.{pair.key[0]} IS NULL OR {rebuild.differ_sql('l', 'c', pair.columns)}"
+    )
+    connection.execute(
+        f"CREATE TEMP TABLE gone AS SELECT {of['l']} FROM {pair.legacy} AS l"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {pair.carried} AS c WHERE {pair.same_key('c', 'l')})"
+    )
+    (gone,) = connection.execute("SELECT count(*) FROM temp.gone").fetchone()
+    (new,) = connection.execute("SELECT count(*) FROM temp.differing WHERE NOT old").fetchone()
+    return gone, new
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    connection.execute("DROP TABLE temp.differing")
+    connection.execute("DROP TABLE temp.gone")
+
+
+def _is(pair: _Pair, row: str, found: str) -> str:
+    """Return SQL that is true where the row has the key that temp.differing or temp.gone keeps."""
+    return " AND ".join(f"{row}.{one} = {found}.k{number}" for number, one in enumerate(pair.key))
+
+
+def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
+    """Take out what is gone or differs and put in what is there now; return the rows of temp.differing that are refused.
+
+    Old rows are taken out before new ones come in: values that must be unique may move from row to row.  OR ABORT has
+    the word over a constraint's own ON CONFLICT clause, by which SQLite would delete other rows.
+    """
+    connection = bench.connection
+    key, kept = ", ".join(pair.key), ", ".join(f"k{number}" for number in range(len(pair.key)))
+    delete = f"DELETE FROM {pair.legacy} WHERE ({key}) IN (SELECT {kept} FROM"
+    filled = ", ".join(pair.filled)
+    insert = (
+        f"INSERT OR ABORT INTO {pair.legacy} ({filled}) SELECT {', '.join(f'c.{one}' for one in pair.filled)}"
+        f" FROM temp.differing AS d CROSS JOIN {pair.carried} AS c ON {_is(pair, 'c', 'd')}"
+    )
+    connection.execute(f"{delete} temp.gone)")
+    refused: dict[int, str] = {}
+    connection.execute("SAVEPOINT exchange")
+    connection.execute(f"{delete} temp.differing WHERE old)")
+    if bench.tried(insert, ()):
+        rows = [row for (row,) in connection.execute("SELECT rowid FROM temp.differing ORDER BY rowid")]
+        while True:
+            connection.execute("ROLLBACK TO exchange")
+            connection.executemany("UPDATE temp.differing SET refused = 1 WHERE rowid = ?", [(row,) for row in refused])
+            connection.execute(f"{delete} temp.differing WHERE old AND NOT refused)")
+            # What is refused keeps its old row, which may keep another out: until none is refused any more.
+            found = {
+                row: why
+                for row in rows
+                if row not in refused and (why := bench.tried(f"{insert} WHERE d.rowid = ?", (row,)))
+            }
+            if not found:
+                break
+            refused |= found
+    connection.execute("RELEASE exchange")
+    return refused
+
+
+def _by_content(bench: Bench, pair: _Pair) -> None:
+    connection = bench.connection
+    content = content_sql("t", pair.columns)
+    connection.execute(
+        "CREATE TEMP TABLE counted AS SELECT content, sum(n) AS n FROM"
+        f" (SELECT {content} AS content, 1 AS n FROM {pair.legacy} AS t UNION ALL"
+        f" SELECT {content}, -1 FROM {pair.carried} AS t) GROUP BY content HAVING sum(n) <> 0"
+    )
+    fewer, more = connection.execute("SELECT total(max(n, 0)), total(max(-n, 0)) FROM temp.counted").fetchone()
+    listed = ", ".join(quoted(column) for column in pair.columns)
+    differs = f"WHERE {content} IN (SELECT content FROM temp.counted)"
+    if fewer or more:
+        connection.execute("SAVEPOINT exchange")
+        connection.execute(f"DELETE FROM {pair.legacy} AS t {differs}")
+        insert = f"INSERT OR ABORT INTO {pair.legacy} ({listed}) SELECT {listed} FROM {pair.carried} AS t {differs}"
+        if why := bench.tried(insert, ()):
+            connection.execute("ROLLBACK TO exchange")
+            handle = handle_sql(connection, pair.target, pair.table)
+            for (left,) in connection.execute(f"SELECT {handle} FROM {pair.carried} AS t {differs}").fetchall():
+                bench.done.leave(
+                    f"{pair.target}.{pair.table}", left, f"{pair.source} is as it was, since it refuses: {why}"
+                )
+            bench.done.tell(f"{pair.source}: {fewer:,.0f} rows that were changed or deleted are as they were")
+        else:
+            bench.done.did(pair.source, "deleted", int(fewer))
+            bench.done.did(pair.source, "inserted", int(more))
+        connection.execute("RELEASE exchange")
+    connection.execute("DROP TABLE temp.counted")
+
+
+def content_sql(row: str, columns: Sequence[str]) -> str:
+    """Return SQL for a text that two rows share only if every cell is the same, in storage class and bits."""
+    cells = [f"{row}.{quoted(column)}" for column in columns]
+    texts = [
+        f"CASE typeof({cell}) WHEN 'text' THEN hex({cell}) || 't,' ELSE quote({cell}) || ',' END" for cell in cells
+    ]
+    return rebuild.balanced(texts, "||")
+
+
+def _unlike(source: str, into: str) -> MigratorError:
+    return MigratorError(
+        f"does not hold what {escaped(into)} holds",
+        where=escaped(source),
+        hint="nothing was switched; please report this as a bug",
+    )
