@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from migrator import config as configs
+from migrator import paths
 from migrator import waivers as waivings
 from migrator.config import Config
 from migrator.errors import MigratorError
@@ -147,7 +148,13 @@ def _naming(option: str) -> Iterator[None]:
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """Return the path that an option or one of its twins names; one in a configuration file is below its folder."""
+    """Return the path that an option or one of its twins names, free of links and ``..``."""
+    path = _named(config, name)
+    return path and paths.resolved(path)
+
+
+def _named(config: pytest.Config, name: str) -> Path | None:
+    """Return the path as it is written; one in a configuration file is below its folder."""
     variable, ini = TWINS[name]
     if (named := config.getoption(name)) is not None:
         return Path(named)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, sqlite
+from migrator import catalogue, copying, ddl, own, sqlite
 from migrator.errors import MigratorError
 from migrator.relational import Schema
 from migrator.sqlite import quoted
@@ -30,8 +31,6 @@ MOST_ATTACHED = 10
 #: What says which legacy row became which row, and which became none.
 LINEAGE = ("source", "legacy_key", "target", "target_id", "rest")
 QUARANTINE = ("source", "legacy_key", "target", "broken", "row")
-#: What we keep in a data directory ourselves.
-_OURS = frozenset({"backup", ".migrator"})
 
 
 def specified_tables(target: str) -> tuple[str, ...]:
@@ -170,10 +169,19 @@ def legacy_set(where: Path, scratch: Path) -> LegacySet:
         if path.name not in catalogue.TARGETS.values() and _begins_as_sqlite(path)
     }
     originals = {places[place]: path for place, path in found.items() if place in places}
+    strangers = {}
     for place, path in found.items():
         if place not in places:
             names = {name for home, name in places.items() if home.name == place.name} - originals.keys()
-            originals.setdefault(next(iter(names)) if len(names) == 1 else _called(place), path)
+            if len(names) == 1:
+                originals[next(iter(names))] = path
+            else:
+                strangers[place] = path
+    taken = Counter(name.lower() for name in (*originals, *map(_called, strangers)))
+    for place, path in strangers.items():
+        # Where several files have one stem, the place tells them apart.
+        alone = taken[_called(place).lower()] == 1
+        originals[_called(place) if alone else place.with_suffix("").as_posix().replace(".", "_")] = path
     return LegacySet(where=where, originals=MappingProxyType(originals), scratch=scratch)
 
 
@@ -184,10 +192,11 @@ def _called(place: PurePosixPath) -> str:
 
 
 def _regular_files(where: Path) -> Iterator[Path]:
+    ours = own.paths(where)
     for folder, folders, names in os.walk(where):
-        if Path(folder) == where:
-            folders[:] = [name for name in folders if name not in _OURS]
-        yield from (path for name in names if not (path := Path(folder) / name).is_symlink() and path.is_file())
+        folders[:] = [name for name in folders if Path(folder) / name not in ours]
+        paths = (Path(folder) / name for name in names)
+        yield from (path for path in paths if path not in ours and not path.is_symlink() and path.is_file())
 
 
 def _begins_as_sqlite(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
 from migrator import config as configs
-from migrator import inventory
+from migrator import inventory, paths
 from migrator.config import Config
 from migrator.extra import ExtraIndex
 from migrator.records import Inventory
@@ -35,7 +36,7 @@ class Session:
         self.legacy = options.legacy
         self.consolidated = options.consolidated
         self._folder = tempfile.TemporaryDirectory(prefix="contracts-")
-        self.scratch = Path(self._folder.name)
+        self.scratch = paths.resolved(Path(self._folder.name))
         self._shared = shared or self.scratch
         self._looked: Inventory | None = None
 
@@ -101,8 +102,8 @@ class Session:
                 folder = self._shared / name
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(mode=0o700)
-                done.write_text(str(make(folder)), encoding="utf-8")
-        return Path(done.read_text(encoding="utf-8"))
+                done.write_bytes(os.fsencode(make(folder)))
+        return Path(os.fsdecode(done.read_bytes()))
 
     def describe(self) -> str:
         """Say what is judged."""

@@ -17,7 +17,7 @@ import pytest
 
 from contracts.results import WHY
 from contracts.session import Session
-from migrator import backup, copying, digest, sqlite, switch
+from migrator import backup, copying, digest, own, sqlite, switch
 from migrator.digest import Content
 from migrator.errors import MigratorError
 from migrator.evidence import Why
@@ -55,7 +55,7 @@ def standing(session: Session) -> Standing:
     """Find out what stands around the sets of *session*."""
     legacy = session.legacy_dir if session.has_pair else None
     named = [folder for folder in (legacy, session.consolidated) if folder is not None and folder.is_dir()]
-    is_snapshot = legacy is not None and (legacy / backup.MANIFEST).is_file()
+    is_snapshot = legacy is not None and own.is_snapshot(legacy)
     homes = [legacy] if legacy is not None and not is_snapshot else []
     if session.consolidated is None:
         # We migrated a private copy ourselves: its snapshot lies beside the stage.
@@ -89,7 +89,7 @@ def switched(standing: Standing, kind: str, request: pytest.FixtureRequest) -> S
 
 def manifest_of(snapshot: Path) -> Mapping[str, Any]:
     """Return what the snapshot in a folder says of itself."""
-    found: dict[str, Any] = json.loads((snapshot / backup.MANIFEST).read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((snapshot / own.MANIFEST).read_text(encoding="utf-8"))
     return found
 
 

@@ -11,29 +11,26 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, copying, files, sqlite
+from migrator import access, copying, files, own, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
 from migrator.private import private_folder
-from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
+from migrator.records import Database, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
 #: What SQLite says of a full disk: the second where there is no room for the index beside a write-ahead log.
 DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-#: Names of the folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
-#: The file that tells a finished snapshot from one that was cut short, and what it is of.
-MANIFEST = "snapshot.json"
 #: What to do about a snapshot that is none any more.
 _ANEW = "take a new one: migrator backup"
 
@@ -53,12 +50,11 @@ class _Held:
 
 
 def wanted(plan: Plan) -> list[Database]:
-    """Return every file of *plan* that is not ignored."""
-    ignored = {table.source.partition(".")[0] for table in plan.with_fate(Fate.IGNORED)}
+    """Return every file of *plan* that is not left out."""
     return [
         database
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-        if database.known_as not in ignored
+        if database.place not in plan.left_out
     ]
 
 
@@ -77,9 +73,11 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
     _refuse_obstacles(databases)
     files.make_private_folder(into)
     run = _next_run(into)
-    draft = into / f"{run}.partial"
+    draft = into / f"{run}{own.UNFINISHED}"
     files.remove_folder(draft)
     files.make_private_folder(draft)
+    # First of all, so that what is cut short is not taken for the owner's.
+    files.write(draft / own.MANIFEST, json.dumps({"run": run}) + "\n")
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
         held = _hold_all(databases, stack)
@@ -103,7 +101,7 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
         "digests": _digests(inventory),
         "blocked_s": blocked_s,
     }
-    files.write(draft / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    files.write(draft / own.MANIFEST, json.dumps(manifest, indent=2) + "\n")
     files.replace(draft, into / run)
     return Snapshot(
         run=run,
@@ -121,9 +119,7 @@ def place_of(database: Database) -> PurePosixPath:
 
 def newest(into: Path) -> Path | None:
     """Return the folder of the newest finished snapshot below *into*, or None."""
-    found = (path.parent for path in into.glob(f"*/{MANIFEST}") if path.parent.name.isdecimal())
-    # A link is no run of ours, wherever it leads.
-    return max((folder for folder in found if not folder.is_symlink()), default=None)
+    return max(_finished(into), default=None, key=_number)
 
 
 def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | None:
@@ -135,7 +131,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     folder = newest(into)
     if folder is None:
         return None
-    manifest = folder / MANIFEST
+    manifest = folder / own.MANIFEST
     try:
         with sqlite.open_source(manifest) as file:
             written = json.load(file)
@@ -143,7 +139,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         snapshot = Snapshot(
             run=written["run"],
             folder=folder,
-            inventory=_without_kept(read_back(folder)),
+            inventory=read_back(folder),
             journal_modes=MappingProxyType(dict(written["journal_modes"])),
             blocked_s=written["blocked_s"],
         )
@@ -154,17 +150,6 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     if changed:
         raise Refused("is not what it was when the snapshot was taken", where=folder / escaped(changed[0]), hint=_ANEW)
     return snapshot
-
-
-def is_kept_by_switch(folder: str) -> bool:
-    """Tell whether a folder of this name in a snapshot's is one that a cutover or a rollback makes there."""
-    return _KEPT_BY_SWITCH.fullmatch(folder) is not None
-
-
-def _without_kept(inventory: Inventory) -> Inventory:
-    """Leave out what a cutover and a rollback keep beside the copies: it is no part of the snapshot."""
-    copies = tuple(one for one in inventory.databases if not is_kept_by_switch(one.place.parts[0]))
-    return replace(inventory, databases=copies)
 
 
 def _digests(inventory: Inventory) -> dict[str, str]:
@@ -199,9 +184,23 @@ def _moved(inventory: Inventory, folder: Path) -> Inventory:
 
 
 def _next_run(into: Path) -> str:
-    """Return the next free number: a counter, since clocks jump."""
-    used = [int(path.name) for path in into.iterdir() if path.name.isdecimal()]
-    return f"{max(used, default=0) + 1:04d}"
+    """Return the number after that of the last run: a counter, since clocks jump; names that the owner uses are left out."""
+    last = max(map(_number, _finished(into)), default=0)
+    return next(name for number in count(last + 1) if _is_free(into / (name := f"{number:04d}")))
+
+
+def _finished(into: Path) -> Iterator[Path]:
+    return (folder for folder in own.runs(into) if folder.name.isdecimal())
+
+
+def _number(run: Path) -> int:
+    return int(run.name)
+
+
+def _is_free(run: Path) -> bool:
+    """Tell whether a run may have this name: nothing has it, nor the name of its draft but a draft of ours."""
+    draft = run.with_name(f"{run.name}{own.UNFINISHED}")
+    return not os.path.lexists(run) and (own.is_run(draft) or not os.path.lexists(draft))
 
 
 def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> list[_Held]:

@@ -6,7 +6,6 @@ stdout is the result, stderr is progress and errors.  ``--json`` prints one obje
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sqlite3
 import sys
@@ -15,7 +14,19 @@ from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, files, maintenance, maintenance_cli, options, page, pipeline, private, report
+from migrator import (
+    PIPELINE,
+    commands,
+    files,
+    maintenance,
+    maintenance_cli,
+    options,
+    page,
+    paths,
+    pipeline,
+    private,
+    report,
+)
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
 
@@ -31,6 +42,8 @@ _BESIDE = {"specimen": "inventory", "migrate": "cutover", "status": "", "rehears
 
 class _Ordered(click.Group):
     """A group that lists its verbs in the order of the pipeline instead of the alphabet."""
+
+    command_class = commands.Verb
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in order."""
@@ -58,7 +71,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=options.NamedPath())
 @click.option(
     "--variant",
     type=click.Choice(["found", "specified"]),
@@ -89,8 +102,9 @@ def specimen(
 @options.QUIET
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Find every SQLite file below DIR and give each one verdict; changes nothing."""
-    options.settle(pipeline.Place(data_dir.expanduser()))
-    found = pipeline.inventory(data_dir.expanduser(), include=include)
+    data_dir = paths.resolved(data_dir)
+    options.settle(pipeline.Place(data_dir))
+    found = pipeline.inventory(data_dir, include=include)
     options.show("inventory", found, report.inventory_table(found), as_json=as_json, quiet=quiet)
 
 
@@ -140,9 +154,11 @@ def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> No
 @cli.command()
 @options.DATA_DIR
 @options.CONFIG
-@click.option("--legacy", metavar="DIR", type=click.Path(path_type=Path), help="The legacy set of any pair.")
-@click.option("--consolidated", metavar="DIR", type=click.Path(path_type=Path), help="The three databases of any pair.")
-@click.option("--evidence", metavar="FILE", type=click.Path(path_type=Path), help="Where the evidence on a pair goes.")
+@click.option("--legacy", metavar="DIR", type=options.NamedPath(follow=True), help="The legacy set of any pair.")
+@click.option(
+    "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three databases of any pair."
+)
+@click.option("--evidence", metavar="FILE", type=options.NamedPath(), help="Where the evidence on a pair goes.")
 @options.JSON
 @options.QUIET
 def verify(
@@ -180,11 +196,8 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
         migrated = pipeline.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
-    where = shlex.quote(str(place.data_dir))
-    step = report.escaped(
-        f"look at the table quarantine of each of the three in {where}/.migrator/stage;"
-        f" then: migrator cutover --data-dir {where}"
-    )
+    stage = commands.quoted(place.stage)
+    step = f"look at the table quarantine of each of the three in {stage}; then: migrator cutover"
     options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
@@ -195,10 +208,12 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
 @options.INCLUDE
 @options.CONFIG
 @click.option(
-    "--evidence", metavar="FILE", type=click.Path(path_type=Path), help="Check FILE instead of the run's own evidence."
+    "--evidence", metavar="FILE", type=options.NamedPath(), help="Check FILE instead of the run's own evidence."
 )
-@click.option("--legacy", metavar="DIR", type=click.Path(path_type=Path), help="The legacy set that FILE is about.")
-@click.option("--consolidated", metavar="DIR", type=click.Path(path_type=Path), help="The three that FILE is about.")
+@click.option("--legacy", metavar="DIR", type=options.NamedPath(follow=True), help="The legacy set that FILE is about.")
+@click.option(
+    "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three that FILE is about."
+)
 @options.JSON
 @options.QUIET
 def status(
@@ -243,7 +258,7 @@ def status(
     show_default=True,
     help="One page, a summary for a CI job, or everything for a program.",
 )
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Where it goes.  Default: stdout.")
+@click.option("--output", metavar="FILE", type=options.NamedPath(), help="Where it goes.  Default: stdout.")
 def write_report(
     data_dir: Path, include: tuple[Path, ...], config: Path | None, form: str, output: Path | None
 ) -> None:

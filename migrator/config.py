@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from migrator import extra, waivers
+from migrator import extra, paths, waivers
 from migrator.errors import UsageError
 from migrator.extra import ExtraIndex
 from migrator.hooks import TIMEOUT_S
@@ -28,7 +28,7 @@ class Config:
 
     Attributes:
         constants: ``wallet_address`` and ``local_utc_offset`` (``-06:00``); each is demanded only when a row needs it.
-        files: Fate of files that are neither specified nor known, by place: ``carry:core``, ``carry:analytics``,
+        files: Fate of files, by place, or of all files in a folder, by its place: ``carry:core``, ``carry:analytics``,
             ``carry:cache``, ``standalone`` or ``ignore``.
         accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
         order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
@@ -74,7 +74,18 @@ class Config:
 
     def fate(self, place: PurePosixPath) -> str:
         """Return what becomes of the file at *place*, '' where nothing is said; it is called as its copy in a snapshot is."""
-        return self.files.get(str(place_in_snapshot(place)), "")
+        return fate_at(self.files, place_in_snapshot(place))
+
+
+def fate_at(files: Mapping[str, str], place: PurePosixPath) -> str:
+    """Return what *files* holds of the file at *place*, else of the nearest folder that it lies in; '' for nothing."""
+    named = {PurePosixPath(name): fate for name, fate in files.items()}
+    return next((named[one] for one in (place, *folders(place)) if one in named), "")
+
+
+def folders(place: PurePosixPath) -> tuple[PurePosixPath, ...]:
+    """Return the folders below the data directory that the file at *place* lies in, the nearest first."""
+    return tuple(place.parents)[:-1]
 
 
 def place_in_snapshot(place: PurePosixPath) -> PurePosixPath:
@@ -85,7 +96,7 @@ def place_in_snapshot(place: PurePosixPath) -> PurePosixPath:
 def beside(legacy: Path) -> Path | None:
     """Return the configuration of the data directory *legacy*, or of that of which it is a snapshot; None without one."""
     # A snapshot lies in backup/<run> of its data directory.
-    whole = legacy.absolute()
+    whole = paths.resolved(legacy)
     homes = (whole, whole.parent.parent) if whole.parent.name == "backup" else (whole,)
     return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
 
@@ -148,7 +159,7 @@ def load(path: Path | None) -> Config:
         extra_indexes=extra.read(_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path),
         code_is_ready=decisions.get("code_is_ready", False),
         waivers=waivers.taken(sections.get("waivers", []), path),
-        hooks=path.absolute().parent / hooks["folder"] if "folder" in hooks else None,
+        hooks=paths.resolved(path.parent) / hooks["folder"] if "folder" in hooks else None,
         hooks_timeout_s=hooks.get("timeout", TIMEOUT_S),
     )
 

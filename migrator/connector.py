@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from migrator import catalogue, envfile, recovery, sqlite, switch
+from migrator import catalogue, envfile, paths, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
 
@@ -52,7 +52,7 @@ def connect(
     """
     if synchronous not in (None, "FULL", "NORMAL"):
         raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=name)
-    home = Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME).expanduser().absolute()
+    home = paths.resolved(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
     while True:
         recovery.settle(home, timeout)
         settled = _stamp(home)

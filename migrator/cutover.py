@@ -208,6 +208,10 @@ def _keep_baseline(wanted: Switch) -> None:
         copy.chmod(0o600)
         files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
+    # The next run has evidence of its own: this run's goes where the next does not write.
+    for judged in (wanted.root / name for name in ("evidence.json", "contracts.xml", "report.html")):
+        if judged.is_file():
+            files.write(draft / judged.name, judged.read_text(encoding="utf-8"))
     # SQLite removes its journals and does not wait: one that came back would be hot, and its database not to be read.
     files.sync_folder(draft)
     files.replace(draft, wanted.baseline_to_be)

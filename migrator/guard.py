@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrator import catalogue
+from migrator import own
 from migrator.errors import Refused
 from migrator.plain import escaped
 
@@ -41,8 +41,11 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
         # Whoever uses the folder says what is wrong with it.
         return
     owners = {owner, os.geteuid(), 0}
-    for name in catalogue.OUR_FOLDERS:
-        yield from _below(data_dir / name, owners, depth=2)
+    yield from _below(data_dir / ".migrator", owners, depth=2)
+    # What else lies in a folder for backups is the owner's.
+    yield from _below(data_dir / "backup", owners, depth=0)
+    for run in own.runs(data_dir / "backup"):
+        yield from _below(run, owners, depth=1)
 
 
 def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, str]]:

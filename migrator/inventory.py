@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator import catalogue, examiners, recognise, sqlite, walk
+from migrator import catalogue, examiners, paths, recognise, sqlite, walk
 from migrator.errors import UsageError
 from migrator.plain import escaped
 from migrator.recognise import FoundTable, Identity
@@ -61,8 +61,10 @@ def inventory(
         progress=(lambda path: progress(by_path[path].place)) if progress else None,
     )
     contents = {by_path[path].place: _content(answer) for path, answer in answers.items()}
-    identities = recognise.identities({d.place: contents.get(d.place) for d in found.databases if not _is_ours(d)})
-    databases = tuple(
+    identities = recognise.identities(
+        {d.place: contents.get(d.place) for d in found.databases if not _is_consolidated(d)}
+    )
+    databases = _told_apart(
         _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in found.databases
     )
     findings = (*found.findings, *_findings(databases))
@@ -70,14 +72,11 @@ def inventory(
 
 
 def _directory(data_dir: Path) -> Path:
+    root = paths.resolved(data_dir)
     try:
-        root = data_dir.resolve(strict=True)
-        if not root.is_dir():
-            raise UsageError("is not a folder", where=escaped(data_dir), hint="name the folder of the databases")
         os.scandir(root).close()
-    except (OSError, RuntimeError) as error:
-        # Python below 3.13 has a RuntimeError for links in a circle.
-        what = getattr(error, "strerror", "") or "cannot be read"
+    except OSError as error:
+        what = error.strerror or "cannot be read"
         hint = "name the folder of the databases with --data-dir"
         raise UsageError(what.lower(), where=escaped(data_dir), hint=hint) from None
     return root
@@ -85,7 +84,7 @@ def _directory(data_dir: Path) -> Path:
 
 def _included(path: Path) -> Path:
     """Return the absolute path, its folder resolved, the file itself not followed."""
-    absolute = Path(os.path.realpath(path.parent)) / path.name
+    absolute = paths.beside_itself(path)
     try:
         status = absolute.lstat()
     except OSError as error:
@@ -99,12 +98,6 @@ def _included(path: Path) -> Path:
 
 def _is_consolidated(database: Database) -> bool:
     return database.verdict is Verdict.OURS and database.place.name in catalogue.TARGETS.values()
-
-
-def _is_ours(database: Database) -> bool:
-    return _is_consolidated(database) or (
-        database.verdict is Verdict.OURS and database.place.name in catalogue.OUR_FOLDERS
-    )
 
 
 def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
@@ -172,6 +165,19 @@ def _judged(
         rows=rows,
         tables=tuple(sorted(tables, key=lambda table: table.name)),
         missing=missing,
+    )
+
+
+def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
+    """Give each file that no legacy database is, and whose stem another file has, its place for a name."""
+    databases = tuple(databases)
+    # SQLite does not tell names apart by letter case.
+    stems = Counter(one.known_as.lower() for one in databases if one.verdict is not Verdict.OURS)
+    return tuple(
+        replace(one, alias=recognise.by_place(one.place))
+        if one.verdict is Verdict.UNKNOWN and stems[one.known_as.lower()] > 1
+        else one
+        for one in databases
     )
 
 

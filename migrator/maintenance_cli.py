@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator import files, maintenance, options, pipeline
+from migrator import commands, files, maintenance, options, paths, pipeline
 from migrator import maintenance_report as report
 from migrator.errors import MigratorError, Refused
 from migrator.events import Feed, Pipe, Tail
@@ -45,12 +45,11 @@ class _Share(click.ParamType[Fraction]):
         return share
 
 
-@click.command()
+@click.command(cls=commands.Verb)
 @click.option(
     "--data-dir",
     metavar="DIR",
-    type=click.Path(path_type=Path),
-    callback=options.at_home,
+    type=options.NamedPath(follow=True),
     help="Default: a dirty specimen.",
 )
 @options.INCLUDE
@@ -70,19 +69,17 @@ def rehearse(
 
     Migrate, cut over, write, let statements fail until the monitor rolls back by itself, compare.
     """
-    configured = None if data_dir is None else options.config_path(data_dir.expanduser(), config)
+    configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
-        options.settle(pipeline.Place(data_dir.expanduser()))
+        options.settle(pipeline.Place(data_dir))
     with options.progress(quiet=quiet) as progress:
-        rehearsed = maintenance.rehearse(
-            data_dir and data_dir.expanduser(), include, configured, run=shlex.split(run or ""), progress=progress
-        )
+        rehearsed = maintenance.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
     options.show("rehearse", rehearsed, report.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
     if not rehearsed.holds:
         sys.exit(MigratorError.exit_code)
 
 
-@click.command()
+@click.command(cls=commands.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -107,7 +104,8 @@ def cutover(
     switched = maintenance.cutover(
         place,
         configuration,
-        env_file or place.data_dir.parent / ".env",
+        # Beside the folder as it was named: a link may lead far away from the application.
+        env_file or data_dir.parent / ".env",
         execute=execute,
         waiting=_loudly,
         tell=_silently if quiet else _loudly,
@@ -117,7 +115,7 @@ def cutover(
     _refuse(switched, quiet=quiet)
 
 
-@click.command()
+@click.command(cls=commands.Verb)
 @options.DATA_DIR
 @options.CONFIG
 @click.option(
@@ -158,9 +156,7 @@ def cutover(
     show_default=True,
     help="Seconds for which the rollback waits for whoever has a database open.",
 )
-@click.option(
-    "--prometheus", metavar="FILE", type=click.Path(path_type=Path), help="A textfile for Prometheus, kept current."
-)
+@click.option("--prometheus", metavar="FILE", type=options.NamedPath(), help="A textfile for Prometheus, kept current.")
 @options.JSON
 @options.QUIET
 def monitor(
@@ -199,7 +195,7 @@ def monitor(
         sys.exit(MigratorError.exit_code)
 
 
-@click.command()
+@click.command(cls=commands.Verb)
 @options.DATA_DIR
 @options.CONFIG
 @options.EXECUTE
@@ -225,7 +221,7 @@ def _refuse(switched: Switched, *, quiet: bool) -> None:
 
 
 def _loudly(sentence: str) -> None:
-    click.echo(f"migrator: {sentence}", err=True)
+    click.echo(f"migrator: {commands.completed(sentence)}", err=True)
 
 
 def _silently(_: str) -> None:
@@ -236,7 +232,7 @@ def _feed(events: str | None) -> Feed | None:
     """Return where events come from: stdin, a log from its end on, or None for what our connections count."""
     if events is None:
         return None
-    return Pipe(sys.stdin.fileno()) if events == "-" else Tail(Path(events), whole=False)
+    return Pipe(sys.stdin.fileno()) if events == "-" else Tail(paths.resolved(Path(events)), whole=False)
 
 
 @contextmanager

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
+from migrator import commands, lock, paths, pipeline, plain
 from migrator import config as configs
-from migrator import lock, pipeline, plain
-from migrator.errors import UsageError
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
 
 
-def at_home(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
-    """Return *path* with its ``~`` spelt out.
+class NamedPath(click.Path):
+    """A path on the command line or in the environment, resolved by :mod:`migrator.paths` before any verb sees it.
 
-    Raises:
-        UsageError: Nobody of that name has a home.
+    Its folder has no links and no ``..``; with *follow* nor has it a link as its last part.
     """
-    try:
-        return path and path.expanduser()
-    except RuntimeError as error:
-        raise UsageError("nobody of this name has a home here", where=path) from error
+
+    def __init__(self, *, follow: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._follow = follow
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return *value* resolved.
+
+        Raises:
+            UsageError: It begins with the home of a user that is not there.
+        """
+        named = Path(os.fsdecode(super().convert(value, param, ctx)))
+        return paths.resolved(named) if self._follow else paths.beside_itself(named)
 
 
 DATA_DIR = click.option(
     "--data-dir",
     metavar="DIR",
-    type=click.Path(path_type=Path),
-    callback=at_home,
+    type=NamedPath(),
     envvar="MIGRATOR_DATA_DIR",
     show_envvar=True,
     default=Path("~/.lifeos/data"),
@@ -46,7 +54,7 @@ DATA_DIR = click.option(
 INCLUDE = click.option(
     "--include",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     multiple=True,
     envvar="MIGRATOR_INCLUDE",
     show_envvar=True,
@@ -55,7 +63,7 @@ INCLUDE = click.option(
 CONFIG = click.option(
     "--config",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MIGRATOR_CONFIG",
     show_envvar=True,
     help="What the owners decided.  Default: DIR/migrator.toml if it exists.",
@@ -63,7 +71,7 @@ CONFIG = click.option(
 ENV_FILE = click.option(
     "--env-file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=NamedPath(),
     envvar="MIGRATOR_ENV_FILE",
     show_envvar=True,
     help="The application's .env, which holds USE_CONSOLIDATED_DBS.  Default: DIR/../.env.",
@@ -83,7 +91,7 @@ def place(
     Raises:
         Refused: Another one is.
     """
-    found = pipeline.Place(data_dir.expanduser().absolute(), include)
+    found = pipeline.Place(paths.resolved(data_dir), include)
     settle(found)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(lock.locked(found.data_dir))
@@ -123,7 +131,8 @@ def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
 
 def json_text(command: str, record: object) -> str:
     """Return *record* as one JSON object with a schema version."""
-    return json.dumps({"schema": JSON_SCHEMA, "command": command, **plain.plain(record)}, indent=2) + "\n"
+    told = commands.completed_values(plain.plain(record))
+    return json.dumps({"schema": JSON_SCHEMA, "command": command, **told}, indent=2) + "\n"
 
 
 def show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
@@ -133,7 +142,9 @@ def show(command: str, record: object, table: RenderableType, *, as_json: bool, 
     elif not quiet:
         console = Console()
         # A pipe has no width of its own; 80 columns would fold the table.
-        (console if console.is_terminal else Console(width=160, no_color=True)).print(table)
+        (console if console.is_terminal else Console(width=160, no_color=True)).print(
+            commands.completed_text(table), crop=False
+        )
 
 
 def run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -92,8 +92,9 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
     """Build the three databases from *snapshot*, or from the newest one.
 
     Raises:
-        Refused: There is no snapshot, or the plan for it has reasons against it.
+        Refused: There is no snapshot, the plan for it has reasons against it, or the consolidated set is in use.
     """
+    place.refuse_after_a_cutover()
     snapshot = snapshot or backups.latest(place.backups, read_back=inventory)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
@@ -106,8 +107,9 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
     """Judge the stage against the newest snapshot, and write the evidence.
 
     Raises:
-        Refused: There is no snapshot, or no finished stage.
+        Refused: There is no snapshot, or no finished stage, or the consolidated set is in use.
     """
+    place.refuse_after_a_cutover()
     snapshot = backups.newest(place.backups)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
@@ -158,6 +160,7 @@ def migrate(place: Place, config: Config, config_path: Path | None, progress: Pr
     """
     tell = progress or (lambda *_: None)
     begun = time.monotonic()
+    place.refuse_after_a_cutover()
     planned = plan(place, config)
     tell("plan", 0, 0.0)
     snapshot = backup(planned, place)
@@ -177,18 +180,16 @@ def status(place: Place, config: Config) -> Status:
     """
     last = switch.read(place.data_dir)
     if last is not None and last.consolidated:
-        return Status(standing=Standing.CONSOLIDATED, run=last.run, next="migrator rollback, if you have to go back")
+        return Status(standing=Standing.CONSOLIDATED, run=last.run, next="if you have to go back: migrator rollback")
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
     if last is not None and last.kind == switch.ROLLBACK and last.run == run:
-        return Status(standing=Standing.ROLLED_BACK, run=run, next="migrator migrate, to begin anew")
+        return Status(standing=Standing.ROLLED_BACK, run=run, next="to begin anew: migrator migrate")
     if not (place.stage / builds.FINISHED).exists():
         if snapshot is None:
             _ = inventory(place.data_dir, include=place.include)
-            return Status(standing=Standing.NOTHING, next="migrator plan, then migrator migrate")
-        return Status(
-            standing=Standing.SNAPSHOT, run=run, next="migrator migrate, or migrator build from this snapshot"
-        )
+            return Status(standing=Standing.NOTHING, next="to see what would happen: migrator plan")
+        return Status(standing=Standing.SNAPSHOT, run=run, next="to go on: migrator migrate")
     if not place.evidence.exists():
         return Status(standing=Standing.BUILT, run=run, next="migrator verify")
     return replace(check(place.evidence, present(place, config)), run=run)
@@ -196,8 +197,7 @@ def status(place: Place, config: Config) -> Status:
 
 def present(place: Place, config: Config) -> Present:
     """Return what is in *place* now, as evidence speaks of it: the sources, the stage, the configuration."""
-    ignored = {name for name, fate in config.files.items() if fate == "ignore"}
-    return of_pair(place.data_dir, place.stage, config, include=place.include, ignored=ignored)
+    return of_pair(place.data_dir, place.stage, config, include=place.include, ignoring=True)
 
 
 def of_pair(
@@ -206,9 +206,9 @@ def of_pair(
     config: Config,
     *,
     include: Sequence[Path] = (),
-    ignored: Collection[str] = (),
+    ignoring: bool = False,
 ) -> Present:
-    """Return what is in a pair of folders now, as evidence speaks of it.
+    """Return what is in a pair of folders now, as evidence speaks of it; *ignoring* what *config* leaves out of a snapshot.
 
     Raises:
         UsageError: A folder is not there.
@@ -219,7 +219,7 @@ def of_pair(
         legacy={
             str(backups.place_of(one)): one.digest
             for one in found
-            if one.verdict is not Verdict.OURS and str(one.place) not in ignored
+            if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one.place) == "ignore")
         },
         consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),
         configuration=config.digest(),
@@ -232,14 +232,14 @@ def check(evidence: Path, now: Present) -> Status:
     Raises:
         EvidenceError: The contracts are not installed.
     """
-    again = "migrator verify; or migrator migrate, where a legacy file has changed"
+    again = "where a legacy file has changed run migrator migrate; else: migrator verify"
     try:
         said = evidences.read(evidence)
     except EvidenceError as error:
         return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
     reasons = freshness.refusals(said, now)
     waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
-    step = again if reasons else "look at what is quarantined; then migrator cutover shows what it would do"
+    step = again if reasons else "look at what is quarantined; to see what a switch would do: migrator cutover"
     standing = Standing.STALE if reasons else Standing.VERIFIED
     return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 

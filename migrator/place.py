@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from migrator import switch
+from migrator.errors import Refused
+
 
 class Place:
     """Where a run reads and writes, below the data directory.
@@ -42,3 +45,17 @@ class Place:
     def report(self) -> Path:
         """The report of that."""
         return self.evidence.with_name("report.html")
+
+    def refuse_after_a_cutover(self) -> None:
+        """See that the legacy set is in use: what was judged before a cutover, and the evidence on it, stay as they are.
+
+        Raises:
+            Refused: The consolidated set is in use.
+        """
+        last = switch.read(self.data_dir)
+        if last is not None and last.consolidated:
+            raise Refused(
+                f"the consolidated set of run {last.run} is in use, and a stage is built and judged before a cutover only",
+                where=self.data_dir,
+                hint="to read what was judged run: migrator report; to go back first: migrator rollback --execute",
+            )

@@ -9,11 +9,11 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from migrator import access, catalogue, ddl, extra, guard, lookups, mapping
-from migrator.config import Config, place_in_snapshot
+from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
 from migrator.plain import escaped
@@ -21,6 +21,8 @@ from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Tabl
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
 DISK_FACTOR = 3
+#: Files that are named where many have the same fault; of the others their number is given.
+SHOWN = 5
 #: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with
 #: tables would keep every later step busy, and its owners could not look at what they carry.
 MOST_CARRIED = 2_000
@@ -54,6 +56,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_carried_as_one(tables),
             *_too_many(tables),
             *_nothing_to_index(tables, config),
+            *_nothing_to_move(inventory, tables),
             *_taken_names(inventory),
             *_in_the_way(disk),
             *_users(inventory, disk),
@@ -68,6 +71,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_findings(inventory, config),
             *_constants_to_come(mapped, tables, config),
         ),
+        left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
     )
 
@@ -87,10 +91,10 @@ def _decide(database: Database, config: Config) -> Iterator[PlannedTable]:
     fate = config.fate(database.place)
     for table in database.tables:
         source = f"{database.known_as}.{table.name}"
-        if database.verdict is Verdict.STANDALONE or fate == "standalone":
-            yield PlannedTable(source=source, fate=Fate.STANDALONE, rows=table.rows)
-        elif database.verdict is Verdict.UNKNOWN and fate == "ignore":
+        if fate == "ignore":
             yield PlannedTable(source=source, fate=Fate.IGNORED, rows=table.rows)
+        elif database.verdict is Verdict.STANDALONE or fate == "standalone":
+            yield PlannedTable(source=source, fate=Fate.STANDALONE, rows=table.rows)
         elif database.verdict is Verdict.SOURCE or fate.startswith("carry:"):
             yield _decide_table(database, table, source, fate.partition(":")[2] or _home(database))
 
@@ -130,15 +134,17 @@ def _read_by_mappings() -> frozenset[str]:
 
 
 def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
+    yield from _strangers(inventory, config)
+    useless = [
+        f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}; mend it or move it away"
+        for one in inventory.with_verdict(Verdict.UNREADABLE, Verdict.EMPTY)
+        if config.fate(one.place) != "ignore"
+    ]
+    yield from _first(useless, "files are empty or cannot be read")
     for database in inventory.databases:
         place, fate = escaped(database.place), config.fate(database.place)
-        if database.verdict is Verdict.UNKNOWN and not fate:
-            yield (
-                f"{place}: nobody knows this database ({database.reason or 'no known name'}); say in the configuration "
-                f'under [files] what becomes of it: "{escaped(place_in_snapshot(database.place))}" = "carry:analytics", "standalone" or "ignore"'
-            )
-        if database.verdict in (Verdict.UNREADABLE, Verdict.EMPTY) and fate != "ignore":
-            yield f"{place}: {database.verdict}, {database.reason or 'no content'}; mend it or move it away"
+        if fate == "ignore" or (database.verdict is Verdict.UNKNOWN and not fate):
+            continue
         if database.integrity not in ((), ("ok",)):
             yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
         attached = database.verdict is Verdict.SOURCE or fate.startswith("carry:")
@@ -147,10 +153,48 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
                 f"{place}: its text is {database.encoding}, and SQLite joins only databases of one encoding; "
                 "write it anew in UTF-8 (sqlite3 OLD .dump | sqlite3 NEW)"
             )
-    # SQLite does not tell names apart by letter case.
-    names = [database.known_as.lower() for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{escaped(name)}: two files would be carried under this name; rename one of them"
+    for database in inventory.databases:
+        if database.alias and config.fate(database.place).startswith("carry:"):
+            yield (
+                f"{escaped(database.place)}: another file is called {escaped(database.place.stem)} too, and the tables of "
+                'both would be carried under that name; rename this file, or say "standalone" or "ignore" in [files]'
+            )
+
+
+def _strangers(inventory: Inventory, config: Config) -> Iterator[str]:
+    """Yield a sentence for each file, or folder of files, that is not known and that the configuration is silent on."""
+    by_folder: dict[str, list[Database]] = {}
+    for database in inventory.with_verdict(Verdict.UNKNOWN):
+        if not config.fate(database.place):
+            within = folders(place_in_snapshot(database.place))
+            by_folder.setdefault(str(within[-1]) if within else "", []).append(database)
+    alone = []
+    for folder, strangers in by_folder.items():
+        if not folder or len(strangers) == 1:
+            alone += strangers
+            continue
+        shown = ", ".join(escaped(one.place.relative_to(folder)) for one in strangers[:SHOWN])
+        yield (
+            f"{escaped(folder)}: {len(strangers):,} databases in this folder are not known ({shown}"
+            f"{', ...' if len(strangers) > SHOWN else ''}); say in the configuration under [files] what becomes of all "
+            f'of them: "{escaped(folder)}" = "ignore" or "standalone", or of each by its place'
+        )
+    yield from _first(
+        [
+            f"{escaped(one.place)}: this database is not known ({one.reason or 'no known name'}); say in the configuration "
+            f'under [files] what becomes of it: "{escaped(place_in_snapshot(one.place))}" = "carry:analytics", '
+            '"standalone" or "ignore"'
+            for one in alone
+        ],
+        "databases are not known",
+    )
+
+
+def _first(sentences: Sequence[str], what: str) -> Iterator[str]:
+    """Yield the first of *sentences*, and how many files more they are about."""
+    yield from sentences[:SHOWN]
+    if len(sentences) > SHOWN:
+        yield f"{len(sentences) - SHOWN:,} more {what}; to list them run: migrator inventory --json"
 
 
 def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
@@ -258,10 +302,26 @@ def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterato
             )
 
 
+def _nothing_to_move(inventory: Inventory, tables: Sequence[PlannedTable]) -> Iterator[str]:
+    """Yield a sentence where no legacy database is there, and none of the owners' that is carried."""
+    carried = any(table.fate is Fate.CARRIED for table in tables)
+    if not (carried or inventory.with_verdict(Verdict.SOURCE) or _consolidated(inventory)):
+        known = [str(one.place) for one in catalogue.legacy_databases() if not one.standalone]
+        looked_for = ", ".join(dict.fromkeys(known))
+        yield (
+            f"{escaped(inventory.data_dir)}: no legacy database is in this folder; name the folder of the databases with "
+            f"--data-dir; looked for: {looked_for}"
+        )
+
+
 def _taken_names(inventory: Inventory) -> Iterator[str]:
-    for database in inventory.with_verdict(Verdict.OURS):
-        if database.place.name in catalogue.TARGETS.values():
-            yield f"{escaped(database.place)}: is there already; a consolidated set is not consolidated again"
+    if taken := _consolidated(inventory):
+        yield f"{', '.join(taken)}: there already; a consolidated set is not consolidated again; run: migrator status"
+
+
+def _consolidated(inventory: Inventory) -> list[str]:
+    names = (database.place.name for database in inventory.with_verdict(Verdict.OURS))
+    return [name for name in names if name in catalogue.TARGETS.values()]
 
 
 def _in_the_way(disk: Path) -> Iterator[str]:
@@ -282,9 +342,11 @@ def _users(inventory: Inventory, disk: Path) -> Iterator[str]:
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
-    for place in config.files:
-        if place not in {str(place_in_snapshot(database.place)) for database in inventory.databases}:
-            yield f"the configuration names {place}, which is not there"
+    there = {place_in_snapshot(database.place) for database in inventory.databases}
+    there |= {folder for place in there for folder in folders(place)}
+    for named in config.files:
+        if PurePosixPath(named) not in there:
+            yield f"the configuration names {escaped(named)}, which is not there"
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
         for what, names in (("views", database.views), ("triggers", database.triggers)):
             if names:

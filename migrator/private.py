@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from migrator import paths
 from migrator.errors import MigratorError
 
 #: Seconds between two tries to remove a folder into which a process that is just being killed still writes, and tries.
@@ -25,7 +26,7 @@ def private_folder(prefix: str = "migrator-") -> Iterator[Path]:
         MigratorError: It cannot be made.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        folder = paths.resolved(Path(tempfile.mkdtemp(prefix=prefix)))
     except OSError as error:
         raise MigratorError(
             f"no folder for private copies: {error.strerror}", hint="set TMPDIR to a folder with room"

@@ -46,6 +46,11 @@ def places() -> Mapping[PurePosixPath, str]:
     return {database.place: database.name for database in catalogue.legacy_databases()}
 
 
+def by_place(place: PurePosixPath) -> str:
+    """Return a name, without points, for the file at *place* that no other file has."""
+    return place.with_suffix("").as_posix().replace(".", "_")
+
+
 def identities(files: Mapping[PurePosixPath, Sequence[FoundTable] | None]) -> dict[PurePosixPath, Identity]:
     """Tell who is who; *files* are all files with their tables, None where those could not be read.
 

@@ -61,6 +61,7 @@ class Database:
         place: Where it lies below the data directory; the absolute path if it was included from outside.
         verdict: What it is.
         name: The legacy database that it is or stands in the place of; '' if none.
+        alias: What tells it from other files with the same stem: its place; '' where the stem is enough.
         reason: Why it is unreadable, unknown or ours; else ''.
         size_bytes: The main file.
         wal_bytes: The WAL beside it; None without one.
@@ -85,6 +86,7 @@ class Database:
     place: PurePosixPath
     verdict: Verdict
     name: str = ""
+    alias: str = ""
     reason: str = ""
     size_bytes: int | None = None
     wal_bytes: int | None = None
@@ -111,7 +113,7 @@ class Database:
         ``name.table`` has one point, and some names are taken on every connection.
         """
         stem = self.place.stem.replace(".", "_")
-        return self.name or (f"{stem}_db" if stem.lower() in _ATTACHED else stem)
+        return self.name or self.alias or (f"{stem}_db" if stem.lower() in _ATTACHED else stem)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -183,6 +185,7 @@ class Plan:
         refusals: Why it cannot be done, one sentence each; empty if it can.
         findings: What a person should know, one sentence each.
         quarantine: Rows that constraints refuse, as counted: target table -> rows; None before anybody counted.
+        left_out: Files that the configuration ignores: no snapshot has them.
         extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
     """
 
@@ -195,6 +198,7 @@ class Plan:
     refusals: tuple[str, ...]
     findings: tuple[str, ...]
     quarantine: Mapping[str, int] | None = None
+    left_out: frozenset[PurePosixPath] = frozenset()
     extra_indexes: tuple[str, ...] = ()
 
     def with_fate(self, fate: Fate) -> tuple[PlannedTable, ...]:

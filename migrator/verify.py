@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from migrator import children, files, sqlite
+from migrator import children, files, paths, sqlite
 from migrator import evidence as evidences
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
@@ -90,9 +90,9 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
         *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-q"),
         # Nobody asks again what failed last, and to collect all garbage at the end takes a tenth of a second.
         *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
-        *("--legacy-dir", str(legacy.absolute()), "--consolidated-dir", str(consolidated.absolute())),
+        *("--legacy-dir", str(paths.resolved(legacy)), "--consolidated-dir", str(paths.resolved(consolidated))),
         *("--contracts-report", str(folder)),
-        *(("--contracts-config", str(config.absolute())) if config is not None else ()),
+        *(("--contracts-config", str(paths.resolved(config))) if config is not None else ()),
         *(("-p", "xdist.plugin", "-n", "2", "--dist", "worksteal") if _large(legacy, consolidated) else ()),
     ]
     environment = {

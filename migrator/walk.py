@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from migrator import catalogue, sqlite
+from migrator import catalogue, own, sqlite
 from migrator.errors import SourceError
 from migrator.plain import escaped
 from migrator.records import Database, Verdict
@@ -66,6 +66,7 @@ class _Walk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.own = own.paths(root)
         self.databases: dict[Path, Database] = {}
         self.passed_over = 0
         self.findings: list[str] = []
@@ -89,6 +90,11 @@ class _Walk:
         # Companions come after their database.
         for name in sorted(names, key=lambda name: name.endswith(_COMPANIONS)):
             path = folder / name
+            if path in self.own:
+                if folder != self.root:
+                    # One entry stands for all that migrator keeps in this folder.
+                    self._add(folder, folder.lstat(), Verdict.OURS, "what the tool keeps here")
+                continue
             try:
                 status = path.lstat()
             except FileNotFoundError:
@@ -97,12 +103,10 @@ class _Walk:
                 if is_database_name(name):
                     self._add(path, None, Verdict.UNREADABLE, _said(error))
                 continue
-            if not stat.S_ISDIR(status.st_mode):
-                self._entry(path, status)
-            elif folder == self.root and name in catalogue.OUR_FOLDERS:
-                self._add(path, status, Verdict.OURS, "the tool's own folder")
-            else:
+            if stat.S_ISDIR(status.st_mode):
                 yield path
+            else:
+                self._entry(path, status)
 
     def _entry(self, path: Path, status: os.stat_result) -> None:
         base, _, suffix = path.name.rpartition("-")

@@ -251,6 +251,7 @@ def test_what_is_ours_is_left_alone(data):
         "old/backup/a.db",
     ):
         made(data / name)
+    (data / "backup" / "1" / "snapshot.json").touch()
     (data / "jarvis_core.db-wal").write_bytes(b"\x37\x7f\x06\x82")
 
     databases = by_place(inventory(data))

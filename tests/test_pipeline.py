@@ -233,7 +233,7 @@ def be_there_already(data):
         (add_a_column, "llm_costs.db: llm_usage has a shape nobody knows"),
         (drop_a_table, "whales.db: the table whale_movements is not there"),
         (spoil_a_page, "telegram_memory.db: unreadable, damaged"),
-        (bring_a_stranger, "notes.db: nobody knows this database"),
+        (bring_a_stranger, "notes.db: this database is not known"),
         (forget_the_wallet, "jarvis.positions has rows that need the constant wallet_address"),
         (empty_a_file, "tax.db: empty"),
         (be_there_already, "jarvis_core.db: is there already"),

@@ -130,17 +130,17 @@ def test_every_option_has_a_twin_in_the_environment_and_in_the_configuration_fil
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [
-        (["--contracts-config", "no.toml"], {}, "--contracts-config: no.toml: cannot be read"),
-        (["--contracts-waivers", "no.toml"], {}, "--contracts-waivers: no.toml: cannot be read"),
+        (["--contracts-config", "no.toml"], {}, "--contracts-config: {cwd}/no.toml: cannot be read"),
+        (["--contracts-waivers", "no.toml"], {}, "--contracts-waivers: {cwd}/no.toml: cannot be read"),
         (
             ["--contracts-waivers", "odd.toml"],
             {},
             "waiver 1 has no expires; write id, scope, reason, owner and expires",
         ),
         (["--contracts-waivers", "other.toml"], {}, "other.toml: may hold [[waivers]] and nothing else"),
-        (["--contracts-report", "odd.toml"], {}, "--contracts-report: odd.toml: is no folder"),
+        (["--contracts-report", "odd.toml"], {}, "--contracts-report: {cwd}/odd.toml: is no folder"),
         (["--contracts-report", "taken"], {}, "evidence.json: is there and is no evidence"),
-        ([], {"LEGACY_DIR": "no"}, "--legacy-dir: no: no such folder"),
+        ([], {"LEGACY_DIR": "no"}, "--legacy-dir: {cwd}/no: no such folder"),
         ([], {"CONTRACTS_SHOW_VALUES": "perhaps"}, "$CONTRACTS_SHOW_VALUES: 'perhaps' is neither 1 nor 0"),
     ],
 )
@@ -153,7 +153,7 @@ def test_what_cannot_be_meant_is_a_usage_error_before_anything_runs(judged, tmp_
     done = pytest_run("--consolidated-dir", judged, *arguments, cwd=tmp_path, **environment)
 
     assert pytest.ExitCode.USAGE_ERROR == done.returncode, done.stdout
-    assert sentence in done.stderr
+    assert sentence.format(cwd=tmp_path.resolve()) in done.stderr
     assert "passed" not in done.stdout
     assert "my notes" == (tmp_path / "taken" / "evidence.json").read_text(encoding="utf-8")
 

@@ -106,11 +106,6 @@ def a_link_for_the_evidence(data, outside):
     (data / ".migrator" / "evidence.json").symlink_to(outside / "kept")
 
 
-def a_link_for_a_run(data, outside):
-    (data / "backup").mkdir(mode=0o700)
-    (data / "backup" / "0001").symlink_to(outside)
-
-
 def a_fifo_for_the_switch(data, _outside):
     (data / ".migrator").mkdir(mode=0o700)
     os.mkfifo(data / ".migrator" / "switch.json")
@@ -136,7 +131,6 @@ OURS = [
     a_link_for_the_stage,
     a_link_for_the_lock,
     a_link_for_the_evidence,
-    a_link_for_a_run,
     a_fifo_for_the_switch,
     a_socket_for_the_lock,
     a_folder_that_everybody_may_change,

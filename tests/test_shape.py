@@ -15,7 +15,7 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 FOUNDATION = {
     "access", "catalogue", "children", "config", "connector", "copying", "ddl", "declared", "digest", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "guard", "held", "holders", "hooks", "lock", "lookups", "mapping",
-    "mapping_checks", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
+    "mapping_checks", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
     "switch", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.

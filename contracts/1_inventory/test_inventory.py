@@ -12,7 +12,7 @@ import pytest
 
 from contracts import judgement
 from contracts.session import SESSION
-from migrator import sqlite
+from migrator import own, sqlite
 from migrator.records import Inventory, Verdict
 
 
@@ -60,13 +60,13 @@ def _digests(folder: Path) -> dict[Path, str]:
 def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: pytest.Config) -> None:
     """Each file that begins as SQLite does is listed once, and what is no source has its fate from the owners."""
     listed = [database.path for database in look.said.databases]
-    ours = [legacy_dir.absolute() / name for name in ("backup", ".migrator")]
+    ours = own.paths(legacy_dir)
     missed = [
         path.relative_to(legacy_dir)
         for path in _files(legacy_dir)
         if _begins_as_sqlite(path)
-        and listed.count(path.absolute()) != 1
-        and not any(path.absolute().is_relative_to(folder) for folder in ours)
+        and listed.count(path) != 1
+        and not any(path.is_relative_to(folder) for folder in ours)
     ]
     judgement.none(str(legacy_dir), "SQLite file without exactly one verdict", missed)
     config = pytestconfig.stash[SESSION].config

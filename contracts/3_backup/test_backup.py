@@ -14,7 +14,7 @@ from contracts import accounting, judgement, pair, standing
 from contracts.pair import Pair
 from contracts.session import SESSION
 from contracts.standing import Standing
-from migrator import backup, catalogue, copying, sqlite
+from migrator import catalogue, copying, own, sqlite
 from migrator.errors import MigratorError
 
 #: A set of more rows is not migrated again here: the tests of the tool do it with small ones.
@@ -51,7 +51,7 @@ def _databases(snapshot: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
-            folders[:] = [name for name in folders if not backup.is_kept_by_switch(name)]
+            folders[:] = [name for name in folders if not own.is_kept_by_switch(name)]
         paths = [Path(folder) / name for name in names]
         found += [path.relative_to(snapshot).as_posix() for path in paths if path.is_file() and _is_database(path)]
     return sorted(found)
@@ -144,8 +144,8 @@ def test_backup_is_for_its_owner_alone(
     """Folders 0700, files 0600 or what is stricter: it holds the money and the talk of the whole bot."""
     if snapshot.parent.name != "backup" or not (snapshot.parent.parent / ".migrator").is_dir():
         standing.nothing_to_ask(request, "the backup does not lie where it was made: a copy has permissions of its own")
-    places = [snapshot / place for place in (*around.manifest["digests"], backup.MANIFEST)]
-    every = dict.fromkeys([snapshot.parent, snapshot, *(path.parent for path in places), *places])
+    places = [snapshot / place for place in (*around.manifest["digests"], own.MANIFEST)]
+    every = dict.fromkeys([snapshot, *(path.parent for path in places), *places])
     count("files", len(places))
     wrong = [
         f"{path}: {stat.S_IMODE(path.stat().st_mode):04o}"

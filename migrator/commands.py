@@ -1,0 +1,100 @@
+"""The one place that completes commands: every sentence that names one passes through here before it is shown.
+
+The sentences say ``migrator cutover``; what is shown has the options too that led the user here, quoted for a shell, so
+that it can be run as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from migrator import paths
+from migrator.errors import MigratorError
+
+#: Options that say what a verb is about; the next verb has to be about the same.
+_CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated")
+#: The pair that is named in place of a data directory.
+_PAIR = ("legacy", "consolidated")
+#: Fields of records that hold sentences.
+_SENTENCES = frozenset({"next", "refusals", "reasons", "findings", "steps", "complaints"})
+_NAMED = re.compile(r"\bmigrator ([a-z]+)\b(?! --data-dir)")
+
+
+class Verb(click.Command):
+    """A verb whose errors name complete commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except MigratorError as error:
+            error.what, error.hint = completed(error.what), completed(error.hint)
+            raise
+
+
+def completed(sentence: str) -> str:
+    """Return *sentence* with the options behind each command of ours that make it a complete one."""
+    return _NAMED.sub(lambda match: _command(match[1]) or match[0], sentence)
+
+
+def completed_values(value: Any, *, sentences: bool = False) -> Any:
+    """Return a record's plain *value* with complete commands in the fields that hold sentences."""
+    if isinstance(value, str):
+        return completed(value) if sentences else value
+    if isinstance(value, list):
+        return [completed_values(item, sentences=sentences) for item in value]
+    if isinstance(value, Mapping):
+        return {key: completed_values(item, sentences=sentences or key in _SENTENCES) for key, item in value.items()}
+    return value
+
+
+def completed_text(shown: RenderableType) -> RenderableType:
+    """Return what is to be *shown* with complete commands in its sentences; tables hold none."""
+    if isinstance(shown, Group):
+        return Group(*map(completed_text, shown.renderables))
+    if not isinstance(shown, Text) or not _NAMED.search(shown.plain):
+        return shown
+    # A command that is folded cannot be copied.
+    return Text(completed(shown.plain), style=shown.style, no_wrap=True, overflow="ignore")
+
+
+def quoted(word: object) -> str:
+    """Return *word* as a shell reads it; bytes that are no text stand as escapes, as bash, zsh and ksh read them."""
+    text = str(word)
+    if text.isprintable() and text.isascii():
+        return shlex.quote(text)
+    if text.isprintable():
+        return "'" + text.replace("'", "'\"'\"'") + "'"
+    special = text.encode("utf-8", "surrogateescape")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in special) + "'"
+
+
+def _command(verb: str) -> str:
+    """Return the command *verb* with the options of the verb that runs, '' where there is no such verb or none runs."""
+    context = click.get_current_context(silent=True)
+    verbs = context and context.find_root().command
+    known = verbs.commands.get(verb) if isinstance(verbs, click.Group) else None
+    if context is None or known is None:
+        return ""
+    taken = {option.name: option.opts[0] for option in known.params}
+    of_pair = all(context.params.get(name) for name in _PAIR)
+    words = ["migrator", verb]
+    for name in _CARRIED_ON:
+        given = context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+        if name in taken and (given if name != "data_dir" else not of_pair):
+            words += _option(taken[name], context.params.get(name))
+    return " ".join(words)
+
+
+def _option(option: str, value: Path | tuple[Path, ...] | None) -> list[str]:
+    values = value if isinstance(value, tuple) else () if value is None else (value,)
+    return [f"{option} {quoted(paths.beside_itself(one))}" for one in values]

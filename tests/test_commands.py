@@ -1,0 +1,76 @@
+"""Every command that a sentence names can be run as it stands: with the user's own options, quoted for a shell."""
+
+import os
+import shlex
+import subprocess
+
+import pytest
+import small_set
+from click.testing import CliRunner
+
+from migrator import cli, commands
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.cli, [*map(str, arguments)])
+
+
+def commands_in(sentence):
+    """Return the commands that a sentence ends its parts with, as the shell would read them."""
+    return [shlex.split(part.partition("migrator ")[2]) for part in sentence.split(";") if "migrator " in part]
+
+
+def test_the_next_command_has_every_option_that_led_here(tmp_path):
+    data, configured = tmp_path / "a b#%?" / "data", tmp_path / "what is decided.toml"
+    data.mkdir(parents=True)
+    configured.touch()
+
+    error = run("build", "--data-dir", data, "--config", configured).exception
+
+    assert [["backup", "--data-dir", str(data), "--config", str(configured)]] == commands_in(error.hint)
+
+
+def test_the_next_command_has_only_options_that_its_verb_knows(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "extra.db").touch()
+    include = "--include", tmp_path / "extra.db"
+
+    told = run("status", "--data-dir", tmp_path / "data", *include).stdout
+    of_cutover = run("cutover", "--data-dir", tmp_path / "data", *include, "--env-file", tmp_path / ".env").exception
+
+    assert f"migrator plan --data-dir {tmp_path}/data --include {tmp_path}/extra.db\n" in told
+    assert of_cutover.hint.endswith(f"migrator migrate --data-dir {tmp_path}/data --include {tmp_path}/extra.db")
+
+
+def test_what_is_in_the_environment_stands_in_the_command_too(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "c.toml").touch()
+    monkeypatch.setenv("MIGRATOR_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("MIGRATOR_CONFIG", str(tmp_path / "c.toml"))
+
+    assert f"migrator plan --data-dir {tmp_path}/data --config {tmp_path}/c.toml\n" in run("status").stdout
+
+
+def test_of_a_pair_the_next_command_names_both(tmp_path):
+    small_set.specimens.make(tmp_path / "legacy", rows=0)
+    (tmp_path / "new").mkdir()
+
+    done = run(
+        "status", "--evidence", tmp_path / "x.json", "--legacy", tmp_path / "legacy", "--consolidated", tmp_path / "new"
+    )
+
+    assert f"migrator verify --legacy {tmp_path}/legacy --consolidated {tmp_path}/new\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "it's", "$HOME `x`", "\\ü'", os.fsdecode(b"\xff\\'"), "line\nbreak", "~"]
+)
+def test_a_name_reaches_the_shell_as_it_is(name):
+    said = subprocess.run(["bash", "-c", f"printf %s {commands.quoted(name)}"], capture_output=True, check=True)
+
+    assert os.fsencode(name) == said.stdout
+
+
+def test_a_sentence_that_names_no_verb_or_stands_outside_of_a_run_stays():
+    assert "migrator dances" == commands.completed("migrator dances")
+    assert "run: migrator plan" == commands.completed("run: migrator plan")

@@ -1,0 +1,160 @@
+"""What is the tool's own: by what migrator wrote in it, so that an owner may have a folder ``backup`` too."""
+
+import shutil
+from contextlib import closing
+
+import pytest
+
+from contracts import specimens
+from contracts.pair import legacy_set
+from migrator import backup, config, own, pipeline, sqlite
+from migrator.config import Config
+from migrator.inventory import inventory
+from migrator.records import Fate, Verdict
+
+
+@pytest.fixture(name="made", scope="module")
+def _made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "data"
+    specimens.make(folder, rows=30, seed=7)
+    for path in sorted(folder.rglob("*.db")):
+        if path.name not in {"jarvis.db", "custom.db"}:
+            path.unlink()
+    return folder
+
+
+@pytest.fixture(name="data")
+def _data(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "data")
+
+
+def database(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite.create(path)) as connection:
+        connection.execute("CREATE TABLE kept (a)")
+        connection.execute("INSERT INTO kept VALUES (1)")
+
+
+def backed_up(data, **files):
+    place = pipeline.Place(data)
+    configuration = config.load(data / "migrator.toml")
+    planned = pipeline.plan(place, configuration if not files else Config(constants=configuration.constants, **files))
+    return pipeline.backup(planned, place)
+
+
+@pytest.mark.parametrize(
+    "place", ["backup/bot.db", "backup/2024/bot.db", "backup/consolidated/bot.db", ".migrator/bot.db"]
+)
+def test_a_database_that_the_owner_keeps_under_our_names_is_seen(data, place):
+    database(data / place)
+
+    found = {str(one.place): one.verdict for one in inventory(data).databases}
+    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+
+    assert Verdict.UNKNOWN is found[place]
+    assert any(sentence.startswith(f"{place}: ") for sentence in planned.refusals)
+
+
+def test_the_owners_folder_of_backups_keeps_its_mode_its_numbers_and_its_files(data):
+    database(data / "backup" / "2024" / "bot.db")
+    database(data / "backup" / "0001.partial" / "bot.db")
+    (data / "backup" / "0002").mkdir()
+    (data / "backup").chmod(0o775)
+    before = {path: path.is_file() and path.read_bytes() for path in (data / "backup").rglob("*")}
+
+    runs = [backed_up(data, files={"backup": "ignore"}).run for _ in range(2)]
+
+    assert ["0003", "0004"] == runs
+    assert 0o775 == (data / "backup").stat().st_mode & 0o777
+    assert (
+        before.items() <= {path: path.is_file() and path.read_bytes() for path in (data / "backup").rglob("*")}.items()
+    )
+
+
+def test_a_link_that_is_called_like_a_run_leads_nowhere(data, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / own.MANIFEST).touch()
+    (data / "backup").mkdir()
+    (data / "backup" / "0001").symlink_to(elsewhere)
+
+    assert backup.newest(data / "backup") is None
+    assert "0002" == backed_up(data).run
+    assert [own.MANIFEST] == [path.name for path in elsewhere.iterdir()]
+
+
+def test_a_snapshot_that_was_cut_short_is_ours_and_its_number_is_given_again(data, monkeypatch):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backup, "_copy", dies)
+        with pytest.raises(KeyboardInterrupt):
+            backed_up(data)
+    database(data / "backup" / "0001.partial" / "jarvis.db")
+
+    assert "0001" == backed_up(data).run
+    assert ["0001"] == [path.name for path in (data / "backup").iterdir()]
+
+
+def test_what_a_switch_keeps_in_a_snapshot_is_no_part_of_it(data, tmp_path):
+    snapshot = backed_up(data).folder
+    for place in ("originals/jarvis.db", "consolidated/jarvis_core.db", "rolled-back-2/aside/tax.db"):
+        database(snapshot / place)
+
+    assert {"custom.db", "jarvis.db"} == {str(one.place) for one in inventory(snapshot).databases}
+    assert {snapshot / "custom.db", snapshot / "jarvis.db"} == {*legacy_set(snapshot, tmp_path).originals.values()}
+    assert backup.latest(data / "backup", read_back=inventory) is not None
+
+
+def test_the_configuration_gives_a_whole_folder_its_fate_and_a_copy_of_the_set_is_one_sentence(data):
+    shutil.copytree(data, data / "old")
+    place = pipeline.Place(data)
+
+    refused = pipeline.plan(place, config.load(data / "migrator.toml")).refusals
+    snapshot = backed_up(data, files={"old": "standalone"})
+
+    (sentence,) = [one for one in refused if one.startswith("old")]
+    assert sentence.startswith("old: 2 databases in this folder are not known (custom.db, jarvis.db)")
+    assert ["custom.db", "jarvis.db", "old/custom.db", "old/jarvis.db"] == [
+        str(one.place) for one in snapshot.inventory.databases
+    ]
+    assert ["custom", "jarvis", "old/custom", "old/jarvis"] == [one.known_as for one in snapshot.inventory.databases]
+    assert {"custom", "jarvis", "old/custom", "old/jarvis"} == legacy_set(snapshot.folder, data).originals.keys()
+
+
+def test_of_many_strangers_the_first_are_named(data):
+    for number in range(30):
+        database(data / f"stranger{number:02}.db")
+
+    refused = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml")).refusals
+
+    named = [one for one in refused if "stranger" in one]
+    assert [f"stranger{number:02}.db" for number in range(5)] == [one.partition(":")[0] for one in named]
+    assert "25 more databases are not known; to list them run: migrator inventory --json" in refused
+
+
+@pytest.mark.parametrize("make", [lambda _: None, lambda folder: database(folder / "raid_bot.db")])
+def test_a_folder_without_a_legacy_database_is_refused_and_what_was_looked_for_is_named(tmp_path, make):
+    make(tmp_path)
+
+    refused = pipeline.plan(pipeline.Place(tmp_path), Config()).refusals
+
+    assert any("no legacy database is in this folder" in one and "jarvis.db, " in one for one in refused)
+
+
+@pytest.mark.parametrize("place", ["custom.db", "raid_bot.db", "empty.db"])
+def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, place):
+    if place == "empty.db":
+        sqlite.create(data / place).close()
+    elif place != "custom.db":
+        database(data / place)
+
+    planned = pipeline.plan(
+        pipeline.Place(data), Config(constants=config.load(data / "migrator.toml").constants, files={place: "ignore"})
+    )
+
+    assert [] == [one for one in planned.refusals if one.startswith(place)]
+    assert place not in {str(one.place) for one in backup.wanted(planned)}
+    name = place.removesuffix(".db")
+    assert {Fate.IGNORED} >= {one.fate for one in planned.tables if one.source.startswith(f"{name}.")}

@@ -1,0 +1,51 @@
+"""Every verb in every standing of a run: what was judged before a cutover stays as it was judged."""
+
+import shutil
+
+import pytest
+import small_set
+
+from migrator import pipeline
+from migrator.errors import Refused
+
+
+@pytest.fixture(name="made", scope="module")
+def _made(tmp_path_factory):
+    home = small_set.make(tmp_path_factory.mktemp("standings") / "home")
+    (home / "data" / ".migrator" / "evidence.json").write_text("what was judged", encoding="utf-8")
+    return home
+
+
+@pytest.fixture(name="home")
+def _home(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "home", symlinks=True)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        pipeline.build,
+        lambda place, _: pipeline.verify_stage(place, None),
+        lambda place, configuration: pipeline.migrate(place, configuration, None),
+    ],
+)
+def test_after_a_cutover_nothing_is_built_or_judged_in_its_place(home, verb):
+    small_set.cut_over(home)
+    before = set((home / "data").rglob("*"))
+
+    with pytest.raises(Refused, match=r"the consolidated set of run 0001 is in use.*run: migrator report"):
+        verb(*small_set.place_of(home))
+
+    assert before == set((home / "data").rglob("*"))
+    assert "what was judged" == (home / "data" / ".migrator" / "evidence.json").read_text(encoding="utf-8")
+
+
+def test_the_evidence_of_a_run_outlives_the_next_run(home):
+    small_set.cut_over(home)
+    small_set.roll_back(home)
+    (home / "data" / ".migrator" / "evidence.json").write_text("the next run", encoding="utf-8")
+
+    kept = home / "data" / "backup" / "0001" / "consolidated" / "evidence.json"
+
+    assert "what was judged" == kept.read_text(encoding="utf-8")
+    assert 0o600 == kept.stat().st_mode & 0o777
