@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, own, sqlite
+from migrator import catalogue, copying, ddl, encoding, own, sqlite
 from migrator.errors import MigratorError
 from migrator.relational import Schema
 from migrator.sqlite import quoted
@@ -70,20 +70,32 @@ class LegacySet:
     originals: Mapping[str, Path]
     scratch: Path
     _copies: dict[str, Path] = field(default_factory=dict)
+    _found: dict[str, Path] = field(default_factory=dict)
     _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _sequences: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def copy(self, name: str) -> Path:
-        """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
+        """Return a private copy of the database *name* with its text in UTF-8, as SQLite reads it; made once."""
         if name not in self._copies:
-            folder = self.scratch / "legacy"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            path = copying.private_copy(self.originals[name], folder / f"{name}.db")
-            with closing(sqlite.scratch(path)) as connection:
-                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            path = self.as_found(name)
+            if encoding.of(path) != encoding.UTF8:
+                path = path.with_name(f"{path.name}.utf8")
+                encoding.write_anew(self.as_found(name), path, encoding.UTF8)
             self._copies[name] = path
         return self._copies[name]
+
+    def as_found(self, name: str) -> Path:
+        """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
+        if name not in self._found:
+            folder = self.scratch / "legacy"
+            path = folder / f"{name.replace('/', '%')}.db"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            copying.private_copy(self.originals[name], path)
+            with closing(sqlite.scratch(path)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            self._found[name] = path
+        return self._found[name]
 
     def read(self, name: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *name* for reading."""

@@ -46,7 +46,7 @@ def digests(session: Session) -> dict[str, dict[str, str]]:
         if session.has_pair:
             legacy = session.pair.legacy
             for name, path in legacy.originals.items():
-                found[LEGACY][path.relative_to(legacy.where).as_posix()] = _digest(legacy.copy, name)
+                found[LEGACY][path.relative_to(legacy.where).as_posix()] = _digest(legacy.as_found, name)
     except MigratorError:
         # There is nothing that could have been judged; the contracts have said so, each of them.
         return found

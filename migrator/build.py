@@ -25,6 +25,7 @@ from migrator import (
     catalogue,
     ddl,
     digest,
+    encoding,
     extra,
     files,
     functions,
@@ -66,7 +67,7 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
         return finished
     files.remove_folder(stage)
     files.make_private_folder(stage)
-    paths = {database.known_as: database.path for database in snapshot.inventory.databases}
+    paths = _in_utf8(plan, snapshot, stage / "utf8")
     accounts = account.Accounts(plan)
     digests = {}
     for target in catalogue.TARGETS:
@@ -79,12 +80,25 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
             code = getattr(error, "sqlite_errorname", "")
             hint = "make room, then run this again" if code == "SQLITE_FULL" else "nothing was put in its final place"
             raise BuildError(str(error), where=catalogue.TARGETS[target], hint=hint) from error
+    files.remove_folder(stage / "utf8")
     built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
     )
     # The names of the three are durable with this file's, which is written last.
     files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
     return built
+
+
+def _in_utf8(plan: Plan, snapshot: Snapshot, folder: Path) -> dict[str, Path]:
+    """Return where the databases of *snapshot* are read, by name: a copy in *folder* of one whose text is not UTF-8."""
+    attached = {table.source.partition(".")[0] for table in plan.tables if table.into}
+    paths = {database.known_as: database.path for database in snapshot.inventory.databases}
+    for database in snapshot.inventory.databases:
+        if database.known_as in attached and database.encoding not in ("", encoding.UTF8):
+            files.make_private_folder(folder)
+            paths[database.known_as] = folder / f"{database.known_as}.db"
+            encoding.write_anew(database.path, paths[database.known_as], encoding.UTF8)
+    return paths
 
 
 class Bench:

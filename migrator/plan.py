@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, catalogue, ddl, extra, guard, lookups, mapping
+from migrator import access, catalogue, ddl, encoding, extra, guard, lookups, mapping
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -147,12 +147,6 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
             continue
         if database.integrity not in ((), ("ok",)):
             yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
-        attached = database.verdict is Verdict.SOURCE or fate.startswith("carry:")
-        if attached and database.encoding not in ("", "UTF-8"):
-            yield (
-                f"{place}: its text is {database.encoding}, and SQLite joins only databases of one encoding; "
-                "write it anew in UTF-8 (sqlite3 OLD .dump | sqlite3 NEW)"
-            )
     for database in inventory.databases:
         if database.alias and config.fate(database.place).startswith("carry:"):
             yield (
@@ -348,6 +342,13 @@ def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
         if PurePosixPath(named) not in there:
             yield f"the configuration names {escaped(named)}, which is not there"
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
+        fate = config.fate(database.place)
+        carried = fate.startswith("carry:") or (database.verdict is Verdict.SOURCE and not fate)
+        if carried and database.encoding not in ("", encoding.UTF8):
+            yield (
+                f"{escaped(database.place)}: its text is {database.encoding}; the three hold it in UTF-8, and a rollback "
+                f"puts it back into {database.encoding}"
+            )
         for what, names in (("views", database.views), ("triggers", database.triggers)):
             if names:
                 shown = ", ".join(escaped(name) for name in names)

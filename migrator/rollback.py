@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from migrator import carryback, copying, envfile, files, held, holders, recovery, residue, sqlite, switch
+from migrator import encoding as encodings_of
+from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
 
@@ -71,7 +73,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             raise
         tell("nobody else can write to the three databases")
         try:
-            _prepare(wanted, scratch)
+            encodings = _prepare(wanted, scratch)
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
             legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
@@ -82,6 +84,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
             left = residue.keep(done, copies, baseline, again(wanted.tree(switch.ROLLED_BACK)), kept)
+            told = [*done.told, *_in_their_encodings(encodings, scratch)]
             if left:
                 files.sync_file(kept)
                 files.sync_folder(kept.parent)
@@ -116,7 +119,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         blocked_s=blocked_s,
         written={source: dict(counts) for source, counts in sorted(done.written.items())},
         residue=left,
-        findings=tuple(done.told),
+        findings=tuple(told),
         aside=tuple(map(str, aside)),
     )
 
@@ -127,8 +130,9 @@ def _in_use(last: Switch) -> tuple[Path, ...]:
     return (*map(last.installed, last.targets), *made)
 
 
-def _prepare(wanted: Switch, scratch: Path) -> None:
-    """Copy the legacy files to where the pointer will point."""
+def _prepare(wanted: Switch, scratch: Path) -> dict[Path, str]:
+    """Copy the legacy files, in UTF-8, to where the pointer will point; return the encoding of those that had another."""
+    encodings = {}
     for folder in (scratch, wanted.tree(switch.ROLLED_BACK)):
         files.remove_folder(folder)
         files.make_private_folder(folder)
@@ -141,6 +145,30 @@ def _prepare(wanted: Switch, scratch: Path) -> None:
             sqlite.set_journal_mode(connection, "delete")
         shutil.copymode(original, copy)
         files.give_to_owner_of(original, copy)
+        if (encoding := encodings_of.of(copy)) != encodings_of.UTF8:
+            encodings[copy] = encoding
+            _write_anew(copy, scratch, encodings_of.UTF8)
+    return encodings
+
+
+def _in_their_encodings(encodings: Mapping[Path, str], scratch: Path) -> Iterator[str]:
+    """Put the text of each legacy copy back into its own encoding; yield a sentence for one that cannot hold it any more."""
+    for copy, encoding in encodings.items():
+        try:
+            _write_anew(copy, scratch, encoding)
+        except MigratorError as error:
+            yield f"{escaped(copy.name)}: stays in UTF-8, since it {error.what}"
+
+
+def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
+    """Replace the legacy *copy* by what it holds in another *encoding*."""
+    anew = scratch / f"{copy.name}.{encoding}"
+    anew.unlink(missing_ok=True)
+    encodings_of.write_anew(copy, anew, encoding)
+    shutil.copymode(copy, anew)
+    files.give_to_owner_of(copy, anew)
+    files.sync_file(anew)
+    files.replace(anew, copy)
 
 
 def _copied(path: Path, copy: Path) -> Path:

@@ -1,7 +1,5 @@
 """What drawn sets found, each shrunk to the least that showed it."""
 
-import contextlib
-import sqlite3
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -124,17 +122,6 @@ def test_a_known_table_in_other_letters_is_mapped(run):
     planned = run(legacy_set(cache=(table("SESSIONS", SESSIONS, ("s", 1, None, None, None, None)),))).plan
 
     assert [("cache_db.sessions", Fate.MAPPED)] == [(one.source, one.fate) for one in planned.tables]
-
-
-def test_a_source_in_utf_16_is_refused(tmp_path):
-    path = tmp_path / "data" / "research.db"
-    path.parent.mkdir()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA encoding = 'UTF-16le'")
-        connection.execute("CREATE TABLE t (a)")
-
-    with pytest.raises(Refused, match="its text is UTF-16le"):
-        generated.Run(tmp_path, DrawnSet(files=()).config)
 
 
 def test_a_full_text_table_with_rows_of_its_own_is_refused(tmp_path):

@@ -39,7 +39,7 @@ def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, pair
     copies = {path: name for name, path in pair.legacy.originals.items()} if pair.legacy.where == snapshot else {}
     for place, wanted in named.items():
         path = snapshot / place
-        copy = pair.legacy.copy(copies[path]) if path in copies else None
+        copy = pair.legacy.as_found(copies[path]) if path in copies else None
         if path.is_file() and (problem := _problem(path, wanted, around.scratch, copy)):
             wrong.append(f"{place}: {problem}")
     count("files", len(named))

@@ -1,0 +1,161 @@
+"""Databases whose text is UTF-16: SQLite attaches only databases of one encoding, so they are written anew in UTF-8.
+
+Done as VACUUM does it (tables with their rowids, indexes after the rows, views, triggers and virtual tables as entries of
+the schema), but that each text passes through Python with its length: what a dump writes ends at the first NUL.  Then every
+table is read back and compared.  What SQLite reads of a text that is not UTF-16 is what the new database holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from marshal import dumps
+from pathlib import Path
+from typing import Any
+
+from migrator import sqlite
+from migrator.errors import MigratorError
+from migrator.plain import escaped
+from migrator.sqlite import quoted
+
+#: The encoding that everything is attached in.
+UTF8 = "UTF-8"
+#: Rows written with one call.
+_TOGETHER = 1_000
+#: Settings of a file that a new one has to be given before it holds anything, and those that may come later.
+_LAYOUT, _MARKS = ("page_size", "auto_vacuum"), ("user_version", "application_id")
+_ROWIDS = ("rowid", "_rowid_", "oid")
+
+
+@dataclass(frozen=True, slots=True)
+class _Odd:
+    """A text that is not UTF-8; Python can give it to SQLite only as bytes, to be called text there."""
+
+    content: bytes
+
+
+def of(path: Path) -> str:
+    """Return the encoding of text in the database at *path*, a private copy: ``UTF-8``, ``UTF-16le`` or ``UTF-16be``."""
+    with closing(sqlite.read(path)) as connection:
+        return str(connection.execute("PRAGMA encoding").fetchone()[0])
+
+
+def write_anew(source: Path, into: Path, encoding: str) -> None:
+    """Write what the database *source*, a private copy, holds to the new database *into*, its text in *encoding*.
+
+    Raises:
+        MigratorError: A table cannot be written, or does not read back as it was.
+    """
+    with closing(sqlite.scratch(source)) as reading, closing(sqlite.create(into)) as writing:
+        for connection in (reading, writing):
+            sqlite.lenient(connection)
+            connection.text_factory = _text
+        writing.execute(f"PRAGMA encoding = '{encoding}'")
+        for name in _LAYOUT:
+            writing.execute(f"PRAGMA {name} = {reading.execute(f'PRAGMA {name}').fetchone()[0]}")
+        # What breaks a promise of its schema is copied as it is.
+        writing.execute("PRAGMA ignore_check_constraints = ON")
+        writing.execute("BEGIN")
+        try:
+            _write(reading, writing, encoding)
+        except sqlite3.Error as error:
+            raise MigratorError(f"cannot be written in {encoding}: {error}", where=escaped(source.name)) from error
+        writing.execute("COMMIT")
+        for name in _MARKS:
+            writing.execute(f"PRAGMA {name} = {reading.execute(f'PRAGMA {name}').fetchone()[0]}")
+
+
+def _write(reading: sqlite3.Connection, writing: sqlite3.Connection, encoding: str) -> None:
+    entries = reading.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid").fetchall()
+    tables = {name: sql for kind, name, _, page, sql in entries if kind == "table" and page}
+    # SQLite makes the table of its counters itself, and counts while rows come in: it is filled last.
+    for name, sql in tables.items():
+        if name != "sqlite_sequence":
+            writing.execute(sql)
+    for name in sorted(tables, key=lambda name: name == "sqlite_sequence"):
+        if name == "sqlite_sequence":
+            writing.execute("DELETE FROM sqlite_sequence")
+        _fill(reading, writing, name, encoding)
+        if _content(reading, name) != _content(writing, name):
+            raise MigratorError("does not read back as it was in another encoding", where=escaped(name))
+    for kind, _, _, _, sql in entries:
+        if kind == "index" and sql:
+            writing.execute(sql)
+    writing.executemany(
+        "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, 0, ?)",
+        [(kind, name, of, sql) for kind, name, of, page, sql in entries if kind != "index" and not page],
+    )
+
+
+def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, encoding: str) -> None:
+    columns = [*_rowid(reading, table), *map(quoted, _columns(reading, table))]
+    into = f"INSERT INTO {quoted(table)} ({', '.join(columns)}) VALUES"
+    plain = f"{into} ({', '.join('?' * len(columns))})"
+    # By rowid, so that a table whose rowids have no name gets its rows in their order.
+    for rows in _rows(reading, table, columns):
+        odd = [row for row in rows if any(isinstance(cell, _Odd) for cell in row)]
+        writing.executemany(plain, (row for row in rows if row not in odd) if odd else rows)
+        for row in odd:
+            # As a literal: of bytes that are bound, SQLite 3.40 always takes a cast for UTF-8.
+            cells = (
+                f"CAST(x'{_bytes_in(encoding, one).hex()}' AS TEXT)" if isinstance(one, _Odd) else "?" for one in row
+            )
+            writing.execute(f"{into} ({', '.join(cells)})", [one for one in row if not isinstance(one, _Odd)])
+
+
+def _bytes_in(encoding: str, odd: _Odd) -> bytes:
+    """Return the bytes of a text that Python's own UTF-8 cannot hold; half a pair of UTF-16 can be written in both.
+
+    Raises:
+        MigratorError: It is neither.
+    """
+    if encoding == UTF8:
+        return odd.content
+    try:
+        return odd.content.decode("utf-8", "surrogatepass").encode(f"{encoding[:-2]}-{encoding[-2:]}", "surrogatepass")
+    except UnicodeDecodeError:
+        raise MigratorError(f"holds a text that cannot be written in {encoding}") from None
+
+
+def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
+    """Return the number of rows and a sum over what each is, with its rowid and storage classes, whatever their order."""
+    count = whole = 0
+    columns = [*_rowid(connection, table), *map(quoted, _columns(connection, table))]
+    for rows in _rows(connection, table, columns):
+        count += len(rows)
+        for row in rows:
+            cells: tuple[Any, ...] = tuple((one.content, "odd") if isinstance(one, _Odd) else one for one in row)
+            whole += int.from_bytes(hashlib.sha256(dumps(cells, 2)).digest())
+    return count, whole % 2**256
+
+
+def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[list[tuple[object, ...]]]:
+    cursor = connection.execute(f"SELECT {', '.join(columns)} FROM {quoted(table)} NOT INDEXED")
+    while rows := list(islice(cursor, _TOGETHER)):
+        yield rows
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns of *table* that hold a value of their own; generated ones follow from them."""
+    described = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+    return [name for _, name, _, _, _, _, hidden in described if hidden == 0]
+
+
+def _rowid(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Return a name for the rowid of *table*; none where it has no rowid, or each of the names is a column's."""
+    listed = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?"
+    if connection.execute(listed, (table,)).fetchone() == (1,):
+        return []
+    taken = {name.lower() for _, name, *_ in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")}
+    return [name for name in _ROWIDS if name not in taken][:1]
+
+
+def _text(content: bytes) -> str | _Odd:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return _Odd(content)
