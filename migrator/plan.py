@@ -150,8 +150,8 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
     for database in inventory.databases:
         if database.alias and config.fate(database.place).startswith("carry:"):
             yield (
-                f"{escaped(database.place)}: another file is called {escaped(database.place.stem)} too, and the tables of "
-                'both would be carried under that name; rename this file, or say "standalone" or "ignore" in [files]'
+                f"{escaped(database.place)}: two files would be carried under the name {escaped(database.place.stem)}; "
+                'rename this file, or say "standalone" or "ignore" in [files]'
             )
 
 

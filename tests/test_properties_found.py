@@ -64,7 +64,7 @@ def test_a_file_is_carried_whatever_it_is_called(run, name):
 
 
 def test_two_files_that_differ_in_letter_case_are_refused(run):
-    with pytest.raises(Refused, match="two files would be carried under this name"):
+    with pytest.raises(Refused, match="two files would be carried under the name"):
         run(legacy_set(Notes=(table("t", ("a",)),), notes=(table("u", ("a",)),)))
 
 
