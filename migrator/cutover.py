@@ -120,6 +120,7 @@ def cutover(
     *,
     waiting: Callable[[str], None],
     tell: Callable[[str], None] = lambda _: None,
+    stopped: bool = False,
 ) -> Switched:
     """Switch the names of *wanted* to the consolidated set in the stage.
 
@@ -128,6 +129,7 @@ def cutover(
         snapshot: What the consolidated set was built from: the legacy files still have to hold it.
         waiting: Is told that a hold file keeps the commit back.
         tell: Is told each part that is done, once it is durable.
+        stopped: The owner says that no process has a file open which cannot be seen.
 
     Raises:
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
@@ -139,7 +141,7 @@ def cutover(
     tell("the three databases are copied, for a rollback to compare with")
     _wait(wanted.root / "hold", waiting)
     with contextlib.ExitStack() as stack:
-        begun = _hold(stack, wanted, expected)
+        hold = _hold(stack, wanted, expected, stopped=stopped)
         tell(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
             # Asked again of what is held: a name may have been led elsewhere since.
@@ -151,7 +153,7 @@ def cutover(
             switch.commit(wanted, switch.LEGACY)
             switch.indirect(wanted)
             tell("every legacy name goes through one pointer, still to the legacy files")
-            held.refuse_holders(expected)
+            hold.seal()
         except BaseException:
             # The names are ours alone, whatever interrupted us: leave everything as it was.
             recovery.undo_cutover(wanted)
@@ -163,8 +165,7 @@ def cutover(
         tell("COMMITTED: every legacy name leads to the consolidated set")
         recovery.finish_cutover(wanted)
         tell(f"{envfile.FLAG}=true; the originals are in backup/{wanted.run}/originals")
-        late = holders.holders(wanted.originals / name.place for name in wanted.names)
-        blocked_s = time.monotonic() - begun
+        blocked_s = time.monotonic() - hold.begun
     recovery.back_to_wal(wanted)
     switch.finish(wanted)
     tell("writers can go on: the cutover has come to its end")
@@ -174,7 +175,7 @@ def cutover(
         executed=True,
         names=switch.shown(wanted),
         blocked_s=blocked_s,
-        findings=tuple(f"{holder}, but the file was moved away: restart it" for holder in late),
+        late=hold.late,
     )
 
 
@@ -223,8 +224,8 @@ def _refuse(reasons: Sequence[str]) -> None:
         raise Refused(reasons[0], hint="nothing was switched")
 
 
-def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str]) -> float:
-    """Hold the legacy files until *stack* is closed, and write down that a switch is under way; return since when.
+def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str], *, stopped: bool) -> held.Hold:
+    """Hold the legacy files until *stack* is closed, and write down that a switch is under way.
 
     Raises:
         Refused: As :func:`held.held`; what was written down is as it was, but on a disk that fails: then the next verb
@@ -238,7 +239,7 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, s
         else:
             switch.write(before)
 
-    return stack.enter_context(held.held(expected, lambda: switch.write(wanted), undone))
+    return stack.enter_context(held.held(expected, lambda: switch.write(wanted), undone, stopped=stopped))
 
 
 def _wait(hold: Path, waiting: Callable[[str], None]) -> None:

@@ -120,11 +120,16 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def remove_if_there(path: Path) -> None:
+    """Remove the file *path*, durably; where there is none, do not wait for the disk."""
+    if os.path.lexists(path):
+        remove(path)
+
+
 def remove_drafts(paths: Iterable[Path]) -> None:
     """Remove what steps that were cut short have left beside *paths*, durably; nothing of it counts."""
     for path in paths:
-        if os.path.lexists(draft := draft_of(path)):
-            remove(draft)
+        remove_if_there(draft_of(path))
 
 
 def give_to_owner_of(original: Path, *paths: Path) -> None:

@@ -1,76 +1,149 @@
-"""Databases that nobody else may write: taken over one by one, let go of together.
+"""Databases that no other process may write: taken over one by one, let go of together.
 
-While they are held this process must not open or close the same files in any other way: POSIX drops a process's locks
-on a file when it closes any descriptor of it.
+What was compared is what is held.  A commit of another process while a database is read, or after it, shows in
+``PRAGMA data_version``, which is read before the content and again under a lock that keeps every other process out.  In
+WAL mode that second look has to come before the mode is left: SQLite does not notice afterwards that its cache is of
+an earlier commit.  Only then do the locks pass to a descriptor of our own, see :mod:`migrator.grip`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from migrator import digest, sqlite
+from migrator import digest, files, sqlite
 from migrator.errors import Refused
-from migrator.holders import holders
+from migrator.grip import Grip, Opened
+from migrator.holders import Holder, having, holders, seen, unknown
 from migrator.plain import escaped
 
-#: Seconds for which we wait for somebody's transaction to end.
+#: Seconds for which we wait for another process's transaction to end.
 PATIENCE_S = 5.0
+#: What the owner can do where processes cannot be seen.
+BLIND = "stop the bot, then run the command again with --bot-is-stopped"
+
+
+class Hold:
+    """Databases that no other process may write.
+
+    Attributes:
+        begun: The moment of the monotonic clock from which writers were held up.
+        late: After the end, one sentence for each process that had a database open all the same, or has opened it since
+            :meth:`seal`: it has a file that was moved away.
+    """
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.late: tuple[str, ...] = ()
+        self._grips: dict[Path, Grip] = {}
+
+    def add(self, path: Path, connection: sqlite3.Connection, there: os.stat_result) -> None:
+        """Hold the database *path*, from which *connection* keeps every other process out, and close *connection*."""
+        with contextlib.closing(sqlite.share(connection)):
+            grip = self._grips[path] = Grip(path)
+            if grip.inode != (there.st_dev, there.st_ino):
+                raise Refused("was replaced while it was opened", where=escaped(path), hint="stop what replaces it")
+            if not grip.take():
+                raise Refused("another process is writing to it", where=escaped(path), hint="stop what uses it")
+        connection.close()
+        # SQLite has looked whether it has to be played back: what lies there still is spent.
+        files.remove_if_there(sqlite.beside(path.resolve(), "-journal"))
+
+    def seal(self) -> None:
+        """Keep readers out too: from here on a process that opens one of the databases waits, and is reported in the end.
+
+        Raises:
+            Refused: A process has one of them open.
+        """
+        opened = [path for path, grip in self._grips.items() if grip.seal() is Opened.YES]
+        found = seen(self._grips)
+        named = {holder.path for holder in found}
+        _refuse(found + [Holder(path=path) for path in opened if path not in named])
+
+    def close(self) -> None:
+        """Let others write again."""
+        inodes = {grip.inode: path for path, grip in self._grips.items()}
+        found = dict.fromkeys(having(inodes))
+        asked = [path for path, grip in self._grips.items() if grip.close()]
+        if asked:
+            # They were kept waiting for the file, and have it now.
+            found |= dict.fromkeys(having(inodes))
+            named = {holder.path for holder in found}
+            found |= dict.fromkeys(Holder(path=path) for path in asked if path not in named)
+        self.late = tuple(f"{holder}, but the file was moved away: restart it" for holder in found)
+        self._grips.clear()
 
 
 @contextlib.contextmanager
 def held(
-    expected: Mapping[Path, str], begin: Callable[[], None] = lambda: None, undone: Callable[[], None] = lambda: None
-) -> Iterator[float]:
+    expected: Mapping[Path, str],
+    begin: Callable[[], None] = lambda: None,
+    undone: Callable[[], None] = lambda: None,
+    *,
+    stopped: bool = False,
+) -> Iterator[Hold]:
     """Hold the databases *expected* (path -> digest of its content, '' where any will do), in rollback-journal mode.
 
-    Yields the moment of the monotonic clock from which writers were held up.  *begin* is called right after it, before
-    anything is changed: what it writes down tells a recovery that journal modes may have to be set again.  Where they
-    cannot be held after all, *undone* is called once the modes are as they were; on a disk that fails it is not.
+    Args:
+        expected: What to hold.
+        begin: Is called once writers are held up, before anything is changed: what it writes down tells a recovery that
+            journal modes may have to be set again.
+        undone: Is called where they cannot be held after all, once the modes are as they were; on a disk that fails
+            it is not.
+        stopped: The owner says that no process has them open which cannot be seen.
 
     Raises:
-        Refused: A process has one of them open, somebody keeps it locked, or it does not hold what is expected; each is
-            in the journal mode that it was in.
+        Refused: A process has one of them open, or may have, or keeps it locked, or it does not hold what is expected;
+            each is in the journal mode that it was in.
     """
-    refuse_holders(expected)
+    refuse_holders(expected, stopped=stopped)
     with contextlib.ExitStack() as stack:
         taken = []
         for path, wanted in expected.items():
             with naming(path):
+                there = path.stat()
                 connection = stack.enter_context(contextlib.closing(sqlite.take_over(path, PATIENCE_S)))
-                # Hashed before anybody is held up; the version tells whether it has to be done again.
+                # Read before the content is: a commit that comes in meanwhile changes it.
+                version = _version(connection)
+                # Compared before any process is held up.
                 _compare(connection, path, wanted)
-                taken.append((path, wanted, connection, _version(connection)))
-        begun = time.monotonic()
-        modes: list[tuple[sqlite3.Connection, str]] = []
+                taken.append((path, wanted, connection, version, there))
+        hold = Hold()
+        stack.callback(hold.close)
+        modes: dict[Path, str] = {}
         try:
             begin()
-            for path, wanted, connection, version in taken:
+            for path, wanted, connection, version, there in taken:
                 with naming(path):
-                    modes.append((connection, connection.execute("PRAGMA journal_mode").fetchone()[0]))
-                    sqlite.shut(connection)
+                    (modes[path],) = connection.execute("PRAGMA journal_mode").fetchone()
+                    sqlite.exclude(connection)
                     if _version(connection) != version:
                         _compare(connection, path, wanted)
-            refuse_holders(expected)
+                    sqlite.leave_wal(connection)
+                    hold.add(path, connection, there)
+            _refuse(seen(expected))
         except BaseException:
-            let_go = [_let_go(connection, mode) for connection, mode in modes]
+            stack.close()
+            let_go = [_let_go(path, mode) for path, mode in modes.items()]
             if all(let_go):
                 undone()
             raise
-        yield begun
+        yield hold
 
 
-def _let_go(connection: sqlite3.Connection, mode: str) -> bool:
-    """Let others write again, in the journal mode that was; tell whether the disk let us."""
+def _let_go(path: Path, mode: str) -> bool:
+    """Put the database *path* back into the journal *mode* that it had; return whether the disk allowed it."""
+    if mode != "wal":
+        return True
     try:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+        with contextlib.closing(sqlite.take_over(path, PATIENCE_S)) as connection:
+            (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     except sqlite3.OperationalError as error:
-        # Who is at work in it now, for longer than our patience, asks for a mode of his own when he opens it again.
+        # A process that is at work in it for longer than our patience sets a mode of its own when it opens it again.
         return _is_lock(error)
     return bool(found == mode)
 
@@ -80,13 +153,24 @@ def _is_lock(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def refuse_holders(paths: Mapping[Path, str]) -> None:
-    """See that no other process has one of *paths* open.
+def refuse_holders(paths: Iterable[Path], *, stopped: bool = True) -> None:
+    """See that no other process has one of *paths* open; without *stopped*, that none can have one open unseen.
 
     Raises:
         Refused: One has: the first five are named.
     """
-    if found := holders(paths):
+    paths = tuple(paths)
+    _refuse(holders(paths))
+    if not stopped and (unseen := unknown(paths)):
+        raise Refused(
+            "this user cannot see every process that may have it open, and its file system does not tell",
+            where=escaped(unseen[0]),
+            hint=BLIND,
+        )
+
+
+def _refuse(found: list[Holder]) -> None:
+    if found:
         more = f", and {len(found) - 5} more" if len(found) > 5 else ""
         raise Refused("; ".join(map(str, found[:5])) + more, hint="stop what uses the databases, then run this again")
 

@@ -1,18 +1,23 @@
-"""Who else has a file open: Linux tells it in /proc."""
+"""Which other processes have a file open: Linux names those that this user may see in /proc, and leases betray the rest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from migrator import sqlite
+from migrator.grip import Opened, opened_elsewhere
 from migrator.plain import escaped
 
 #: What SQLite may have open beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
+
+
+#: The inode of the first PID namespace (PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h).
+_FIRST_NAMESPACE = 0xEFFFFFFC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,35 +25,64 @@ class Holder:
     """A process that has a file open.
 
     Attributes:
-        pid: Its number.
-        command: Its command line, as far as it may be seen.
         path: The file.
+        pid: The process, 0 where it cannot be seen from here.
+        command: Its command line, as far as it may be seen.
     """
 
-    pid: int
-    command: str
     path: Path
+    pid: int = 0
+    command: str = ""
 
     def __str__(self) -> str:
-        return f"{escaped(self.path.name)} is open in process {self.pid} ({escaped(self.command)})"
+        name = escaped(self.path.name)
+        if not self.pid:
+            return f"{name} is open in a process that cannot be seen from here (another user's, or in a container)"
+        return f"{name} is open in process {self.pid} ({escaped(self.command)})"
 
 
 def holders(paths: Iterable[Path]) -> list[Holder]:
     """Return the other processes that have one of the databases *paths*, or a file beside it, open.
 
-    Only root sees the files of other people's processes.
+    A process that has a connection to one of them must not call this: see :func:`migrator.grip.opened_elsewhere`.
     """
+    found = seen(paths := tuple(paths))
+    named = {holder.path for holder in found}
+    return found + [Holder(path=path) for path in paths if path not in named and _opened(path) is Opened.YES]
+
+
+def seen(paths: Iterable[Path]) -> list[Holder]:
+    """Return those of :func:`holders` that can be seen: only root sees the files of other users' processes."""
     wanted = {}
     for path in paths:
         for suffix in _BESIDE:
             with suppress(FileNotFoundError):
                 status = sqlite.beside(path, suffix).stat()
                 wanted[status.st_dev, status.st_ino] = path
+    return having(wanted)
+
+
+def having(wanted: Mapping[tuple[int, int], Path]) -> list[Holder]:
+    """Return the other processes that can be seen and have a file open: *wanted* is device and inode -> its name."""
     found = dict.fromkeys(_open_files(wanted))  # a process may have a file open twice
     return [Holder(pid=pid, command=_command(pid), path=path) for pid, path in found]
 
 
-def _open_files(wanted: dict[tuple[int, int], Path]) -> Iterator[tuple[int, Path]]:
+def unknown(paths: Iterable[Path]) -> list[Path]:
+    """Return the *paths* of which neither /proc nor the kernel says whether a process has them open."""
+    if os.geteuid() == 0 and Path("/proc/self/ns/pid").stat().st_ino == _FIRST_NAMESPACE:
+        return []
+    return [path for path in paths if _opened(path) is Opened.UNKNOWN]
+
+
+def _opened(path: Path) -> Opened:
+    try:
+        return opened_elsewhere(path.resolve())
+    except FileNotFoundError:
+        return Opened.NO
+
+
+def _open_files(wanted: Mapping[tuple[int, int], Path]) -> Iterator[tuple[int, Path]]:
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue

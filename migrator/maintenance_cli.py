@@ -207,7 +207,7 @@ def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, 
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
-    if switched.residue or switched.aside:
+    if switched.residue or switched.aside or switched.late:
         sys.exit(MigratorError.exit_code)
 
 

@@ -20,7 +20,7 @@ def switch_table(switched: Switched) -> RenderableType:
         table.add_row(escaped(place), f"a link to {consolidated}")
     lines = [*switched.steps]
     lines += [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
-    lines += [f"- {finding}" for finding in switched.findings]
+    lines += [f"- {finding}" for finding in (*switched.late, *switched.findings)]
     for source, counts in switched.written.items():
         lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
     for name, rows in switched.residue.items():

@@ -17,7 +17,7 @@ from migrator.lock import locked
 from migrator.switch import Switch
 
 
-def settle(data_dir: Path, patience_s: float = 0.0) -> str:
+def settle(data_dir: Path, patience_s: float = 0.0, *, stopped: bool = False) -> str:
     """See that no switch is under way in *data_dir*: wait for one that is at work, end one that was cut short.
 
     Returns:
@@ -31,10 +31,10 @@ def settle(data_dir: Path, patience_s: float = 0.0) -> str:
     if found is None or found.finished:
         return ""
     with locked(data_dir, patience_s):
-        return recover(data_dir)
+        return recover(data_dir, stopped=stopped)
 
 
-def recover(data_dir: Path) -> str:
+def recover(data_dir: Path, *, stopped: bool = False) -> str:
     """Bring an interrupted switch in *data_dir* to its end; return a sentence that says what was done, '' if nothing.
 
     Raises:
@@ -46,17 +46,21 @@ def recover(data_dir: Path) -> str:
         return ""
     _sync_what_was_done(found)
     pointed = switch.pointed(found)
+    late: tuple[str, ...] = ()
     if found.kind == switch.CUTOVER:
         if pointed == switch.NEW:
             # Who had opened a legacy file in the very instant of the commit may write to it, until it is moved.
             kept = (found.tree(switch.LEGACY) / name.place for name in found.names)
-            with held.held({path: "" for path in kept if path.exists()}):
+            with held.held({path: "" for path in kept if path.exists()}, stopped=stopped) as hold:
+                hold.seal()
                 finish_cutover(found)
             back_to_wal(found)
+            late = hold.late
             said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
         else:
             # Somebody may have started to work on the legacy files again: nobody may while their names move.
-            with held.held({name.path: "" for name in found.names}):
+            with held.held({name.path: "" for name in found.names}, stopped=stopped) as hold:
+                hold.seal()
                 undo_cutover(found)
             restore_journal_modes(found)
             switch.forget(found)
@@ -68,12 +72,14 @@ def recover(data_dir: Path) -> str:
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
         # A legacy file gets its name back by a rename: a journal or WAL that somebody has beside it would stay behind.
-        with held.held(dict.fromkeys(_in_use_after_rollback(found), "")):
+        with held.held(dict.fromkeys(_in_use_after_rollback(found), ""), stopped=stopped) as hold:
+            hold.seal()
             finish_rollback(found)
         restore_journal_modes(found)
+        late = hold.late
         said = f"the rollback from run {found.run} had been cut short after its commit; it is finished"
     switch.finish(found)
-    return said
+    return "; ".join((said, *late))
 
 
 def _sync_what_was_done(found: Switch) -> None:

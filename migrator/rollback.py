@@ -46,17 +46,20 @@ def foreseen(last: Switch) -> Switched:
             for path in needed
             if not path.is_file()
         ),
-        holders=tuple(map(str, holders.holders(_in_use(last)))),
+        holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
     )
 
 
-def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda _: None) -> Switched:
+def rollback(
+    last: Switch, again: Again, *, tell: Callable[[str], None] = lambda _: None, stopped: bool = False
+) -> Switched:
     """Switch the names back to the legacy set, with the rows that were written since the cutover.
 
     Args:
         last: The finished cutover.
         again: Builds the consolidated set of the legacy copies, for the proof.
         tell: Is told each part that is done, once it is durable.
+        stopped: The owner says that no process has one of the databases open which cannot be seen.
 
     Raises:
         Refused: A process has one of the databases open; all is as it was.
@@ -66,11 +69,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
     scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
     with contextlib.ExitStack() as stack:
-        try:
-            begun = stack.enter_context(held.held(dict.fromkeys(installed.values(), ""), lambda: switch.write(wanted)))
-        except BaseException:
-            switch.write(last)
-            raise
+        hold = _hold(stack, wanted, last, stopped=stopped)
         tell("nobody else can write to the three databases")
         try:
             encodings = _prepare(wanted, scratch)
@@ -91,12 +90,14 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
             files.remove_folder(scratch)
             tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
-            stack.enter_context(held.held(dict.fromkeys(legacy.values(), "")))
+            copied = stack.enter_context(held.held(dict.fromkeys(legacy.values(), ""), stopped=stopped))
             envfile.set_flag(wanted.env_file, on=False)
             aside = switch.put_aside(wanted)
             switch.indirect(wanted)
             tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
-            held.refuse_holders(dict.fromkeys((*_in_use(wanted), *aside), ""))
+            held.refuse_holders(aside)
+            copied.seal()
+            hold.seal()
         except BaseException:
             recovery.undo_rollback(wanted)
             stack.close()
@@ -107,7 +108,7 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         tell("COMMITTED: every legacy name leads to a legacy file")
         recovery.finish_rollback(wanted)
         tell(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
-        blocked_s = time.monotonic() - begun
+        blocked_s = time.monotonic() - hold.begun
     recovery.restore_journal_modes(wanted)
     switch.finish(wanted)
     tell("writers can go on: the rollback has come to its end")
@@ -121,13 +122,36 @@ def rollback(last: Switch, again: Again, *, tell: Callable[[str], None] = lambda
         residue=left,
         findings=tuple(told),
         aside=tuple(map(str, aside)),
+        late=(*hold.late, *copied.late),
     )
+
+
+def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped: bool) -> held.Hold:
+    """Hold the three databases until *stack* is closed, and write down that a rollback is under way.
+
+    The originals too: what is written to one after it was copied would be in neither set.
+
+    Raises:
+        Refused: As :func:`held.held`; the finished cutover *last* is what is written down.
+    """
+    paths = (*map(wanted.installed, wanted.targets), *_originals(wanted))
+    try:
+        return stack.enter_context(held.held(dict.fromkeys(paths, ""), lambda: switch.write(wanted), stopped=stopped))
+    except BaseException:
+        switch.write(last)
+        raise
 
 
 def _in_use(last: Switch) -> tuple[Path, ...]:
     """Return what nobody may have open: the three databases, and files that others have made under a legacy name."""
     made = (name.path for name in last.names if name.path.is_file() and not name.path.is_symlink())
     return (*map(last.installed, last.targets), *made)
+
+
+def _originals(last: Switch) -> tuple[Path, ...]:
+    """Return the originals that are there, which no process should have open any more."""
+    paths = (last.originals / name.place for name in last.names)
+    return tuple(path for path in paths if path.is_file())
 
 
 def _prepare(wanted: Switch, scratch: Path) -> dict[Path, str]:

@@ -134,16 +134,32 @@ def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
     return _in_its_place(path, "rw", patience_s)
 
 
-def shut(connection: sqlite3.Connection) -> None:
-    """Fold the WAL into the file and keep everybody else from writing until *connection* is closed.
+def exclude(connection: sqlite3.Connection) -> None:
+    """Begin a transaction that keeps every other process from reading and writing, in any journal mode.
 
-    SQLite leaves WAL mode only while nobody else has the database open in it.
+    The lock stays when the transaction ends, so that a WAL cannot grow between a look at it and :func:`leave_wal`.
 
     Raises:
-        sqlite3.OperationalError: Somebody has it open in WAL mode, or is writing.
+        sqlite3.OperationalError: Another process has the database open in WAL mode, or is at work in it.
     """
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+
+
+def leave_wal(connection: sqlite3.Connection) -> None:
+    """End the transaction of :func:`exclude` and fold the WAL into the file; nobody else gets in between."""
+    connection.execute("COMMIT")
     set_journal_mode(connection, "delete")
+
+
+def share(connection: sqlite3.Connection) -> sqlite3.Cursor:
+    """Give up the lock of :func:`exclude` but for a reader's, which stays until the returned cursor is closed."""
+    connection.execute("PRAGMA locking_mode = NORMAL")
+    reading = connection.execute("PRAGMA user_version")
+    # SQLite lets go of a lock where a transaction ends, down to the one that the open cursor needs.
     connection.execute("BEGIN IMMEDIATE")
+    connection.execute("COMMIT")
+    return reading
 
 
 def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:

@@ -164,6 +164,7 @@ class Switched:
         holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.
         findings: What a person should know, one sentence each.
+        late: Processes that had a database open when its file was moved away, one sentence each: they have to be restarted.
         steps: What is done beside the names, one sentence each.
         written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
@@ -178,6 +179,7 @@ class Switched:
     holders: tuple[str, ...] = ()
     blocked_s: float = 0.0
     findings: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,13 +1,17 @@
 """Databases that nobody else may write: held together, or left as they were."""
 
+import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from unittest import mock
 
+import generated
 import pytest
+from intruder import JOURNAL_MODES, Intruder
 
-from migrator import held
+from migrator import digest, grip, held, holders, sqlite
 from migrator.errors import Refused
 
 READER = """
@@ -44,3 +48,170 @@ def test_who_comes_in_between_is_named_and_each_file_is_in_the_mode_that_it_was_
         with closing(sqlite3.connect(path)) as connection:
             assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
             connection.execute("INSERT INTO t VALUES (1)")
+
+
+#: What :func:`migrator.held.held` does to each database: a process may commit before and after each of these.
+MOMENTS = (
+    (held, "refuse_holders"),
+    (held, "_version"),
+    (held, "_compare"),
+    (digest, "_columns"),
+    (digest, "_hashed"),
+    (sqlite, "take_over"),
+    (sqlite, "exclude"),
+    (sqlite, "leave_wal"),
+    (sqlite, "share"),
+    (grip.Grip, "take"),
+    (held.Hold, "seal"),
+)
+#: Rows in a table of several pages: a commit then leaves the first page of the file alone.
+ROWS = 500
+
+
+@pytest.fixture(name="in_memory")
+def _in_memory():
+    """A folder that waits for no disk."""
+    with generated.scratch() as folder:
+        yield folder
+
+
+@pytest.fixture(name="intruder")
+def _intruder():
+    intruder = Intruder()
+    yield intruder
+    intruder.end()
+
+
+def make(path, mode):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {'wal' if mode == 'wal' else 'delete'}")
+        connection.execute("CREATE TABLE t (x)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(number,) for number in range(ROWS)])
+    return path
+
+
+def digest_of(path):
+    with closing(sqlite.read(path)) as connection:
+        return digest.digest(connection)
+
+
+def called_around(called):
+    """Return patches that call *called* with a number before and after each call of each of :data:`MOMENTS`."""
+    count = 0
+
+    def around(function):
+        def both(*arguments, **named):
+            nonlocal count
+            count += 1
+            called(count)
+            result = function(*arguments, **named)
+            count += 1
+            called(count)
+            return result
+
+        return both
+
+    return [mock.patch.object(where, name, around(getattr(where, name))) for where, name in MOMENTS]
+
+
+def hold(paths, called):
+    """Hold *paths* while *called* is called at each moment; tell whether they could be held."""
+    expected = {path: digest_of(path) for path in paths}
+    with ExitStack() as stack:
+        for patch in called_around(called):
+            stack.enter_context(patch)
+        try:
+            with held.held(expected) as holding:
+                holding.seal()
+        except Refused:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("mode", JOURNAL_MODES)
+def test_what_was_compared_is_what_is_held_whenever_a_process_commits(in_memory, monkeypatch, intruder, mode):
+    """A commit while the content is read, or between that and the lock, must refuse the hold: it is in no snapshot."""
+    monkeypatch.setattr(held, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(grip, "_LEASE_PATIENCE_S", 0.05)
+    paths = [make(in_memory / name, mode) for name in ("one.db", "two.db")]
+    numbers = []
+    assert hold(paths, numbers.append)
+    outcomes = set()
+
+    for at in numbers:
+        said = []
+
+        def intrude(number, at=at, said=said):
+            if number == at:
+                update = "UPDATE t SET x = x + 1 WHERE rowid = 300"
+                said.append(intruder("commit", paths[1], mode, update, patience_s=0.3))
+
+        done = hold(paths, intrude)
+
+        assert 1 == len(said), at
+        outcomes.add((said[0], done))
+        # One that had to wait for the file goes on now.
+        intruder.answer()
+
+    assert {("", False), ("database is locked", True), (None, True)} == outcomes
+
+
+#: Held in a PID namespace of its own, as that of a container is: /proc shows no process from outside of it.
+CONTAINED = """
+import sys
+from pathlib import Path
+from migrator import held
+from migrator.errors import Refused
+try:
+    with held.held({Path(sys.argv[1]): ""}):
+        print("held")
+except Refused as error:
+    print(error)
+"""
+
+
+def held_in_a_container(path):
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", CONTAINED, path]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a PID namespace")
+@pytest.mark.parametrize("mode", ["memory", "wal"])
+def test_a_process_outside_of_our_pid_namespace_is_found(tmp_path, intruder, mode):
+    path = make(tmp_path / "one.db", mode)
+    assert "held\n" == held_in_a_container(path)
+    assert "" == intruder("open", path, mode)
+
+    said = held_in_a_container(path)
+
+    assert said.startswith("one.db is open in a process that cannot be seen from here"), said
+    assert "stop what uses the databases" in said
+
+
+def test_where_no_process_can_be_seen_the_owner_has_to_say_that_the_bot_is_stopped(tmp_path, monkeypatch):
+    """No lease and not all of /proc: on a network file system, say."""
+    path = make(tmp_path / "one.db", "wal")
+    monkeypatch.setattr(holders, "opened_elsewhere", lambda _: grip.Opened.UNKNOWN)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(Refused, match=r"cannot see every process .*--bot-is-stopped"), held.held({path: ""}):
+        pytest.fail("it was held")
+
+    with held.held({path: ""}, stopped=True) as hold:
+        hold.seal()
+    assert () == hold.late
+
+
+@pytest.mark.parametrize("mode", JOURNAL_MODES)
+def test_a_spent_journal_goes_and_the_mode_of_the_file_stays(tmp_path, mode):
+    """SQLite in journal_mode=PERSIST or TRUNCATE leaves an empty journal beside the file."""
+    path = make(tmp_path / "one.db", mode)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+        connection.execute("INSERT INTO t VALUES (1)")
+    before = digest_of(path)
+
+    with held.held({path: before}):
+        assert [path] == list(tmp_path.iterdir())
+
+    assert before == digest_of(path)

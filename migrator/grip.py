@@ -1,0 +1,112 @@
+"""A descriptor of our own that holds SQLite's locks on a database, and through which the kernel names a later open.
+
+SQLite in every journal mode takes the same byte locks before it writes to a database file.  Here they belong to an open
+file description: unlike those of a connection they stay when this process closes another descriptor of the file.  A lease
+is the kernel's word that no other descriptor of the file is open, whichever user or PID namespace its process is of; from
+then on the kernel makes an open wait until the lease is given up, and reports it.  A network or FUSE file system
+has no leases, and the kernel gives one only to the owner of the file or with CAP_LEASE.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+import time
+from enum import Enum
+from pathlib import Path
+
+from migrator import sqlite
+
+#: SQLite's lock bytes: pending, reserved, then the range that readers share (sqlite.org/lockingv3.html).
+_PENDING, _RESERVED, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000001, 0x40000002, 510
+#: What fcntl reports where the file system, or our rights, give no lease.
+_NO_LEASES = {errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+#: Seconds for which a lease is tried for: a program that reads the file once, such as a backup, soon closes it.
+_LEASE_PATIENCE_S, _POLL_S = 1.0, 0.02
+
+
+class Opened(Enum):
+    """Whether a file is open in another process, or elsewhere in this one."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
+def opened_elsewhere(path: Path) -> Opened:
+    """Ask the kernel whether the file *path* is open elsewhere; nothing is written.
+
+    A process that holds a connection to *path* must not call this: closing any descriptor drops the connection's locks.
+    """
+    with sqlite.open_source(path) as file:
+        opened = _lease(file.fileno())
+        if opened is Opened.NO:
+            fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return opened
+
+
+class Grip:
+    """Locks on one database that keep others from writing, then from reading too.
+
+    Attributes:
+        inode: Device and inode, which stay when the file is moved.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        status = os.fstat(self._descriptor)
+        self.inode = (status.st_dev, status.st_ino)
+        self._leased = False
+
+    def take(self) -> bool:
+        """Keep others from writing; return False where another process is about to write."""
+        return self._lock(fcntl.F_RDLCK, _SHARED, _SHARED_BYTES) and self._lock(fcntl.F_WRLCK, _RESERVED, 1)
+
+    def seal(self) -> Opened:
+        """Lock out readers too, and return whether the file is open elsewhere; later opens wait until :meth:`close`."""
+        if not self._lock(fcntl.F_WRLCK, _PENDING, _SHARED + _SHARED_BYTES - _PENDING):
+            return Opened.YES
+        opened = _lease(self._descriptor)
+        self._leased = opened is Opened.NO
+        return opened
+
+    def close(self) -> bool:
+        """Give up the locks and the lease; return whether a process has asked to open the file since it was sealed."""
+        asked = self._leased and fcntl.fcntl(self._descriptor, fcntl.F_GETLEASE) != fcntl.F_WRLCK
+        os.close(self._descriptor)
+        return asked
+
+    def _lock(self, kind: int, first: int, length: int) -> bool:
+        """Take a lock of *kind* on *length* bytes from *first*; return False where another process has one."""
+        try:
+            # struct flock: type, whence, start, length, pid (always 0 here).
+            wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, first, length, 0)
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, wanted)
+        except OSError as error:
+            if error.errno in {errno.EACCES, errno.EAGAIN}:
+                return False
+            raise
+        return True
+
+
+def _lease(descriptor: int) -> Opened:
+    """Take a write lease on *descriptor*; the kernel gives it only while nothing else has the file open."""
+    give_up = time.monotonic() + _LEASE_PATIENCE_S
+    # The signal that would report an open is one that does nothing unless it is caught; the default would end the process.
+    fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+    while True:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as error:
+            if error.errno in _NO_LEASES:
+                return Opened.UNKNOWN
+            if error.errno != errno.EAGAIN:
+                raise
+            if time.monotonic() > give_up:
+                return Opened.YES
+            time.sleep(_POLL_S)
+        else:
+            return Opened.NO
