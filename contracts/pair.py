@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, encoding, own, sqlite
+from migrator import catalogue, copying, ddl, encoding, inputs, own, sqlite
 from migrator.errors import MigratorError
 from migrator.relational import Schema
 from migrator.sqlite import quoted
@@ -317,7 +317,7 @@ def _listed(columns: tuple[str, ...]) -> str:
 
 def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, show_values: bool = False) -> Pair:
     """Return the pair of the legacy databases below *legacy* and *judged*."""
-    written = tomllib.loads(config.read_text(encoding="utf-8")) if config else {}
+    written = tomllib.loads(inputs.text(config)) if config else {}
     order_amount = written.get("decisions", {}).get("order_amount_sol", "")
     return Pair(
         legacy=legacy_set(legacy, scratch),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from migrator import extra, paths, waivers
+from migrator import extra, inputs, paths, waivers
 from migrator.errors import UsageError
 from migrator.extra import ExtraIndex
 from migrator.hooks import TIMEOUT_S
@@ -98,7 +99,8 @@ def beside(legacy: Path) -> Path | None:
     # A snapshot lies in backup/<run> of its data directory.
     whole = paths.resolved(legacy)
     homes = (whole, whole.parent.parent) if whole.parent.name == "backup" else (whole,)
-    return next((home / "migrator.toml" for home in homes if (home / "migrator.toml").is_file()), None)
+    # Whatever has the name is meant to be one; that it cannot be read is said where it is.
+    return next((path for home in homes if os.path.lexists(path := home / "migrator.toml")), None)
 
 
 def load(path: Path | None) -> Config:
@@ -110,10 +112,12 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        written = tomllib.loads(inputs.text(path))
+    except (ValueError, RecursionError) as error:
         # Not every number with thousands of digits, nor every nesting, is the parser's own error.
-        raise UsageError(f"cannot be read ({error})", where=path, hint="mend the configuration") from error
+        raise UsageError(
+            f"cannot be read ({error})", where=path, hint="correct the configuration at that place"
+        ) from error
     sections = _taken(
         written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list, "hooks": dict}, "", path
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrator import files
-from migrator.errors import Refused
+from migrator import files, inputs
+from migrator.errors import MigratorError, Refused
 
 FLAG = "USE_CONSOLIDATED_DBS"
 
+#: What UTF-16 begins with, and its name.
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_SAVE = "save it as UTF-8"
 #: A line that sets the flag, as python-dotenv and shells read it: ``export``, blanks and quotes are allowed.  Any other
 #: form, such as ``false#x``, is left alone: a line behind it has the last word.
 _LINE = re.compile(
@@ -27,12 +31,39 @@ def flag(path: Path) -> bool:
     if not path.is_file():
         # A FIFO in its place must not make anybody wait.
         return False
-    said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(path.read_bytes())]
+    _, content = _in_utf8(inputs.content(path))
+    said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]
     return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")
 
 
 def with_flag(content: bytes, *, on: bool) -> bytes:
-    """Return the .env *content* with the flag set; every other byte, line ends and quotes included, as it was."""
+    """Return the .env *content* with the flag set; every other byte, line ends and quotes included, as it was.
+
+    What begins with the mark of UTF-16 stays in UTF-16.
+    """
+    mark, content = _in_utf8(content)
+    changed = _with_flag(content, on=on)
+    if not mark:
+        return changed
+    return mark + changed.decode("utf-8", "surrogatepass").encode(_UTF16[mark], "surrogatepass")
+
+
+def _in_utf8(content: bytes) -> tuple[bytes, bytes]:
+    """Return the mark of UTF-16 that *content* begins with, and what follows in UTF-8; or b"" and *content*.
+
+    Raises:
+        Refused: It begins with the mark and is not UTF-16.
+    """
+    mark = content[:2]
+    if mark not in _UTF16:
+        return b"", content
+    try:
+        return mark, content[2:].decode(_UTF16[mark], "surrogatepass").encode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise Refused(f"begins as UTF-16 does and is not UTF-16 ({error.reason})", hint=_SAVE) from error
+
+
+def _with_flag(content: bytes, *, on: bool) -> bytes:
     value = b"true" if on else b"false"
     changed, times = _LINE.subn(
         lambda match: match["before"] + (match["quote"] or b"") + value + (match["quote"] or b"") + match["after"],
@@ -70,6 +101,7 @@ def _complaints(path: Path) -> Iterator[str]:
         yield "is no regular file"
     if not os.access(real, os.R_OK):
         yield "may not be read"
+    yield from _unlike_text(real)
     status = real.stat()
     if os.geteuid() not in (0, status.st_uid):
         yield f"belongs to user {status.st_uid}; only that user or root can change it and leave it theirs"
@@ -77,6 +109,16 @@ def _complaints(path: Path) -> Iterator[str]:
         yield f"belongs to group {status.st_gid}; only a member or root can change it and leave it theirs"
     if _is_mounted(real):
         yield "is mounted by itself, so that no other file can take its place; mount its folder"
+
+
+def _unlike_text(path: Path) -> Iterator[str]:
+    try:
+        _, content = _in_utf8(inputs.content(path))
+    except MigratorError as error:
+        yield f"{error.what}; {error.hint}"
+        return
+    if b"\0" in content:
+        yield f"holds NUL bytes, as UTF-16 without its mark does; {_SAVE}"
 
 
 def _is_mounted(path: Path) -> bool:

@@ -3,6 +3,7 @@
 One JSON object a line; an object may sum up many events::
 
     {"ok": 12, "failed": 1}                              the application's own log; true and false count as 1 and 0
+    {"failed": 1, "at": "2026-02-01T10:00:00Z"}          the same, when it happened: see :mod:`migrator.moments`
     {"ok": 12, "failed": 1, "at": 5121.25, "boot": ...}  our connections: when, on the clock that all processes share
 
 A line is appended in one write, so that processes may share the file, and it outlives the process that wrote it.
@@ -23,10 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from migrator import inputs, moments
+from migrator.errors import UsageError
+
 #: Where the events of all connections are counted, below the data directory.
 PLACE = Path(".migrator") / "events.jsonl"
 #: Seconds for which events that held are summed up before they are written; one that failed is written at once.
 SUMMED_S = 1.0
+#: No clock that begins with the boot gets so far, in seconds; not a number (NaN) is not below either.
+_LATEST_S = 1e11
+#: Seconds for which one look reads from a pipe.
+_LOOK_S = 0.25
 #: Longest line that is taken for an event, in bytes.
 _LONGEST = 1 << 16
 
@@ -125,8 +133,15 @@ def _append(path: Path, line: bytes) -> None:
         os.close(descriptor)
 
 
-def parsed(line: bytes, this_boot: str) -> Events | None:
-    """Return the events of one line, None if it speaks of none."""
+def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float | None = None) -> Events | None:
+    """Return the events of one line, None if it speaks of none, or of a time that no clock shows.
+
+    Args:
+        line: The line.
+        this_boot: What tells this boot from others.
+        now: The monotonic clock.  Default: as it is.
+        wall: The same moment in seconds since 1970.  Default: as it is.
+    """
     if len(line) > _LONGEST:
         return None
     try:
@@ -139,12 +154,19 @@ def parsed(line: bytes, this_boot: str) -> Events | None:
     # A bool is an int: one event.
     if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
         return None
-    if not isinstance(at, int | float):
-        at = None
-    elif said.get("boot") != this_boot:
-        # The clock began anew since: whenever it was, it is over, and must not count as what happens now.
-        at = -math.inf
-    return Events(ok=int(ok), failed=int(failed), at=at)
+    if at is None:
+        return Events(ok=int(ok), failed=int(failed))
+    now, wall = time.monotonic() if now is None else now, time.time() if wall is None else wall
+    moment = _of_a_boot(at, said["boot"] == this_boot) if "boot" in said else moments.monotonic(at, now=now, wall=wall)
+    return None if moment is None else Events(ok=int(ok), failed=int(failed), at=moment)
+
+
+def _of_a_boot(at: object, this: bool) -> float | None:
+    """Return a moment of the monotonic clock of *this* boot or of another one, None if it is none."""
+    if isinstance(at, bool) or not isinstance(at, int | float) or not abs(at) < _LATEST_S:
+        return None
+    # The clock began anew since: whenever it was, it is over, and must not count as what happens now.
+    return float(at) if this else -math.inf
 
 
 class Feed(Protocol):
@@ -173,9 +195,9 @@ class Tail:
         self._path = path
         self._rest = b""
         self._file: BinaryIO | None = None
-        if not whole and path.exists():
-            self._file = path.open("rb")
-            self._file.seek(0, os.SEEK_END)
+        if not whole and (there := _there(path)):
+            there.seek(0, os.SEEK_END)
+            self._file = there
 
     def __del__(self) -> None:
         """Let go of the file, which nobody but this reads."""
@@ -190,10 +212,9 @@ class Tail:
     def lines(self) -> Iterator[bytes]:
         """Yield the whole lines that were appended since the last call."""
         if self._file is None:
-            try:
-                self._file = self._path.open("rb")
-            except FileNotFoundError:
-                return
+            self._file = _there(self._path)
+        if self._file is None:
+            return
         yield from self._appended(self._file)
         if self._replaced(self._file):
             # Its writer may have gone on until it opened the new one; the last line may lack its end.
@@ -202,8 +223,9 @@ class Tail:
             if self._rest:
                 yield self._rest
             self._rest = b""
-            self._file = self._path.open("rb")
-            yield from self._appended(self._file)
+            self._file = _there(self._path)
+            if self._file is not None:
+                yield from self._appended(self._file)
 
     def _appended(self, file: BinaryIO) -> Iterator[bytes]:
         if os.fstat(file.fileno()).st_size < file.tell():
@@ -223,6 +245,20 @@ class Tail:
             return False
 
 
+def _there(path: Path) -> BinaryIO | None:
+    """Open the log at *path*, None while it is not there.
+
+    Raises:
+        UsageError: It is no regular file, or may not be read.
+    """
+    try:
+        return inputs.opened(path)
+    except UsageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
 class Pipe:
     """The lines that come through a descriptor, as they come."""
 
@@ -232,12 +268,14 @@ class Pipe:
         self.ended = False
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the whole lines that are there, and at the end what is left."""
-        while not self.ended and select.select([self._descriptor], [], [], 0)[0]:
+        """Yield the whole lines that are there, and at the end what is left; a writer that never rests is left for a look."""
+        begun = time.monotonic()
+        while not self.ended and time.monotonic() - begun < _LOOK_S and select.select([self._descriptor], [], [], 0)[0]:
             chunk = os.read(self._descriptor, 1 << 16)
             if not chunk:
                 self.ended = True
                 yield self._rest
                 return
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            *lines, rest = (self._rest + chunk).split(b"\n")
+            self._rest = rest[: _LONGEST + 1]
             yield from lines

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import files
+from migrator import files, inputs
 from migrator.errors import EvidenceError, UsageError
 from migrator.plain import plain
 from migrator.waivers import Waiver
@@ -156,8 +157,8 @@ def withdraw(path: Path) -> None:
         raise UsageError("no such folder", where=path.parent, hint="name a file in a folder that is there")
     if path.is_symlink() or path.exists():
         try:
-            ours = path.is_file() and not path.is_symlink() and _OWN in path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
+            ours = path.is_file() and not path.is_symlink() and _OWN in inputs.text(path)
+        except UsageError:
             ours = False
         if not ours:
             raise UsageError("is there and is no evidence", where=path, hint="name another file")
@@ -171,13 +172,7 @@ def read(path: Path) -> Evidence:
         EvidenceError: It is not there, is no evidence, is of another schema, or was changed after it was written.
     """
     again = "run: migrator verify"
-    try:
-        found = path.read_text(encoding="utf-8")
-        written = json.loads(found)
-    except FileNotFoundError:
-        raise EvidenceError("is not there", where=path, hint=again) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise EvidenceError(f"cannot be read as evidence ({type(error).__name__})", where=path, hint=again) from error
+    found, written = _loaded(path, again)
     if not isinstance(written, dict) or "sha256" not in written:
         raise EvidenceError("is no evidence: it has no digest of its own", where=path, hint=again)
     own = written.pop("sha256")
@@ -197,6 +192,18 @@ def read(path: Path) -> Evidence:
     if written["verdict"] != evidence.verdict:
         raise EvidenceError(f"says {written['verdict']} where its contracts say {evidence.verdict}", where=path)
     return evidence
+
+
+def _loaded(path: Path, again: str) -> tuple[str, Any]:
+    """Return the text of the file at *path*, and what it means as JSON."""
+    if not os.path.lexists(path):
+        raise EvidenceError("is not there", where=path, hint=again)
+    try:
+        found = inputs.text(path)
+        return found, json.loads(found)
+    except (UsageError, ValueError, RecursionError) as error:
+        why = error.what if isinstance(error, UsageError) else type(error).__name__
+        raise EvidenceError(f"cannot be read as evidence ({why})", where=path, hint=again) from error
 
 
 class _Map:

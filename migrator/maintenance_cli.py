@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator import commands, files, maintenance, options, paths, pipeline
+from migrator import commands, files, inputs, maintenance, options, paths, pipeline
 from migrator import maintenance_report as report
-from migrator.errors import MigratorError, Refused
+from migrator.errors import MigratorError, Refused, UsageError
 from migrator.events import Feed, Pipe, Tail
 from migrator.plain import escaped
 from migrator.rate import Limits, Watched, false_alarm
@@ -191,7 +191,10 @@ def monitor(
     options.show("monitor", watched, report.watch_text(watched), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
-    if watched.late or watched.strayed:
+    uncounted = _uncounted(watched) if events is not None else ""
+    if uncounted:
+        _loudly(uncounted)
+    if uncounted or watched.late or watched.strayed:
         sys.exit(MigratorError.exit_code)
 
 
@@ -228,11 +231,33 @@ def _silently(_: str) -> None:
     pass
 
 
+def _uncounted(watched: Watched) -> str:
+    """Return a sentence where lines came and none of them counted in the window; '' else."""
+    if watched.unread and not watched.seen:
+        return (
+            f"none of {watched.unread:,} lines could be read as an event; the rate is not known; "
+            'write {"ok": 1} or {"failed": 1}, with "at" in seconds since 1970 or in ISO 8601'
+        )
+    if watched.seen and watched.old == watched.seen:
+        return (
+            f"all of {watched.seen:,} events were older than the window when they were read; the rate is not known; "
+            "compare the times in the log with: date --utc"
+        )
+    return ""
+
+
 def _feed(events: str | None) -> Feed | None:
     """Return where events come from: stdin, a log from its end on, or None for what our connections count."""
     if events is None:
         return None
-    return Pipe(sys.stdin.fileno()) if events == "-" else Tail(paths.resolved(Path(events)), whole=False)
+    if events != "-":
+        log = paths.beside_itself(Path(events))
+        # A name that is misspelt would be waited for without an end.
+        inputs.opened(log).close()
+        return Tail(log, whole=False)
+    if sys.stdin is None:
+        raise UsageError("stdin is closed", where="--events -", hint="name the log, or pipe it in")
+    return Pipe(sys.stdin.fileno())
 
 
 @contextmanager

@@ -49,7 +49,9 @@ def watch_text(watched: Watched) -> RenderableType:
     """Return what the monitor saw, and what the rollback did if there was one."""
     lines = [watch_line(watched)]
     if watched.unread:
-        lines.append(f"- {watched.unread:,} lines speak of no event")
+        lines.append(f"- {watched.unread:,} lines speak of no event, or of a time that no clock shows")
+    if watched.old:
+        lines.append(f"- {watched.old:,} events were older than the window when they were read")
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]
     lines += [f"- {escaped(path)} does not lead to the consolidated set" for path in watched.strayed]
     if watched.rolled_back is None:

@@ -28,6 +28,7 @@ def monitor(
     until: Callable[[float], bool] = lambda _: False,
     tell: Callable[[Watched], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Watched:
     """Watch *feed* until it is time to go back, it ends, or *until* says so of the seconds gone by.
@@ -40,21 +41,22 @@ def monitor(
         until: Is asked after every look.
         tell: Is told what was seen, after every look.
         clock: Seconds of the monotonic clock.
+        wall: Seconds since 1970.
         sleep: Waits for that many seconds.
     """
     begun, this_boot = clock(), events.boot()
     window, before = Window(limits), {path: _stamp(path) for path in originals}
-    seen = failures = unread = 0
+    seen = failures = unread = old = 0
     while True:
         now = clock()
         window.slide(now)
         for line in feed.lines():
-            what = events.parsed(line, this_boot)
+            what = events.parsed(line, this_boot, now=now, wall=wall())
             if what is None:
                 unread += bool(line.strip())
                 continue
             seen, failures = seen + what.ok + what.failed, failures + what.failed
-            window.add(what, now)
+            old += 0 if window.add(what, now) else what.ok + what.failed
             # A burst may be over, and made up for, before the next look.
             if window.fires:
                 break
@@ -66,6 +68,7 @@ def monitor(
             seen=seen,
             failures=failures,
             unread=unread,
+            old=old,
             fired=window.fires,
             late=tuple(str(path) for path, stamp in before.items() if _stamp(path) != stamp),
             strayed=tuple(str(path) for path, leads_to in names.items() if not _leads_to(path, leads_to)),

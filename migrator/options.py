@@ -107,7 +107,7 @@ def settle(place: pipeline.Place) -> None:
 def config_path(data_dir: Path, config: Path | None) -> Path | None:
     """Return the configuration that was named, else the one beside the databases, else None."""
     beside = data_dir / "migrator.toml"
-    return config or (beside if beside.exists() else None)
+    return config or (beside if os.path.lexists(beside) else None)
 
 
 @contextmanager

@@ -46,7 +46,8 @@ class Watched:
         rate: Their share, 0.0 where the window is empty.
         seen: Events since the beginning.
         failures: Failed ones since the beginning.
-        unread: Lines that speak of no event.
+        unread: Lines that speak of no event, or of a time that no clock shows.
+        old: Events since the beginning that were older than the window when they were read.
         fired: Whether it is time to go back.
         late: Originals that somebody wrote to after they were moved away.
         strayed: Legacy names that no longer lead to the consolidated set.
@@ -60,6 +61,7 @@ class Watched:
     seen: int = 0
     failures: int = 0
     unread: int = 0
+    old: int = 0
     fired: bool = False
     late: tuple[str, ...] = ()
     strayed: tuple[str, ...] = ()
@@ -74,17 +76,18 @@ class Window:
         self._kept: deque[tuple[float, int, int]] = deque()
         self.ok = self.failed = 0
 
-    def add(self, what: Events, now: float) -> None:
-        """Take in events; they happened *now* unless they say when."""
+    def add(self, what: Events, now: float) -> bool:
+        """Take in events, which happened *now* unless they say when; tell whether they fall into the window."""
         at = now if what.at is None else min(what.at, now)
         if at <= now - self._limits.window_s:
-            return
+            return False
         ok, failed = what.ok, what.failed
         self.ok, self.failed = self.ok + ok, self.failed + failed
         if self._kept and 0 <= at - self._kept[-1][0] < _TOGETHER_S:
             at, kept_ok, kept_failed = self._kept.pop()
             ok, failed = ok + kept_ok, failed + kept_failed
         self._kept.append((at, ok, failed))
+        return True
 
     def slide(self, now: float) -> None:
         """Let go of what is older than the window."""

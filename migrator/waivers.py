@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migrator import inputs
 from migrator.errors import UsageError
 
 #: The scope that stands for every case of a contract.
@@ -87,9 +88,9 @@ def read(path: Path) -> tuple[Waiver, ...]:
         UsageError: It cannot be read, or holds something else.
     """
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot be read ({error})", where=path, hint="mend the waivers") from error
+        written = tomllib.loads(inputs.text(path))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"cannot be read ({error})", where=path, hint="correct the waivers at that place") from error
     listed = written.pop("waivers", [])
     if written or not isinstance(listed, list):
         raise UsageError("may hold [[waivers]] and nothing else", where=path)

@@ -111,3 +111,45 @@ def test_what_belongs_to_others_is_told_to_an_ordinary_user():
     theirs, mine, closed = done.stdout.splitlines()
     assert ("belongs to user 0", "fine") == (theirs, mine)
     assert closed.endswith("closed may not be written to")
+
+
+@pytest.mark.parametrize(("mark", "codec"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A=\u20ac\r\nUSE_CONSOLIDATED_DBS=false\r\nB=\ud800x", "A=\u20ac\r\nUSE_CONSOLIDATED_DBS=true\r\nB=\ud800x"),
+        ("A=1", "A=1\nUSE_CONSOLIDATED_DBS=true\n"),
+        ("", "USE_CONSOLIDATED_DBS=true\n"),
+    ],
+)
+def test_an_env_in_utf16_stays_in_utf16(tmp_path, mark, codec, before, after):
+    env = tmp_path / ".env"
+    env.write_bytes(mark + before.encode(codec, "surrogatepass"))
+
+    assert "" == envfile.complaint(env)
+    envfile.set_flag(env, on=True)
+
+    assert mark + after.encode(codec, "surrogatepass") == env.read_bytes()
+    assert envfile.flag(env)
+
+
+def test_behind_the_mark_of_utf8_a_line_is_added_that_every_reader_takes(tmp_path):
+    """python-dotenv takes the mark for a part of the first name, others leave it out: the last line counts in both."""
+    env = tmp_path / ".env"
+    env.write_bytes(b"\xef\xbb\xbfUSE_CONSOLIDATED_DBS=false\n")
+
+    envfile.set_flag(env, on=True)
+
+    assert b"\xef\xbb\xbfUSE_CONSOLIDATED_DBS=false\nUSE_CONSOLIDATED_DBS=true\n" == env.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("A=1\n".encode("utf-16-le"), "holds NUL bytes"), (b"\xff\xfeA", "begins as UTF-16 does and is not UTF-16")],
+)
+def test_an_env_that_is_no_text_is_told_before_a_switch(tmp_path, content, sentence):
+    env = tmp_path / ".env"
+    env.write_bytes(content)
+
+    assert envfile.complaint(env).startswith(sentence)
+    assert envfile.complaint(env).endswith("save it as UTF-8")

@@ -1,16 +1,20 @@
 """The monitor: events as they are written and read, the window they fall into, and when it fires."""
 
+import datetime as dt
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from fractions import Fraction
 
 import pytest
+from click.testing import CliRunner
 
-from migrator import events, monitor
+from migrator import cli, events, maintenance, moments, monitor
+from migrator.errors import UsageError
 from migrator.events import Counter, Events, Pipe, Tail
 from migrator.rate import Limits, Watched, Window, false_alarm
 
@@ -85,6 +89,69 @@ def test_events_that_held_and_left_the_window_make_it_fire():
 
 def test_a_burst_that_is_made_up_for_in_the_same_look_fires_all_the_same():
     assert watched([{"ok": 400, "failed": 40}, {"ok": 100_000}]).fired
+
+
+#: A moment as the two clocks show it: the monotonic one, and 2026-02-01 10:00:00.5 UTC.
+NOW, WALL = 5000.0, 1769940000.5
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        1769939990.5,
+        1769939990500,
+        1769939990500000,
+        1769939990500000000,
+        "1769939990.5",
+        " 1769939990500 ",
+        "2026-02-01T09:59:50.5Z",
+        "2026-02-01 09:59:50,500",
+        "2026-02-01 09:59:50.500000000",
+        "20260201T095950.5+0000",
+        "2026-02-01T15:59:50.5+06:00",
+        "2026-02-01T09:59:50.5",
+    ],
+)
+def test_a_log_may_write_times_as_logs_do(at):
+    line = json.dumps({"failed": 1, "at": at}).encode()
+
+    assert Events(ok=0, failed=1, at=NOW - 10) == events.parsed(line, "A", now=NOW, wall=WALL)
+
+
+def test_a_time_without_an_offset_is_utc_or_that_of_this_host_whichever_is_near(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Costa_Rica")
+    time.tzset()
+    try:
+        for text in ("2026-02-01T09:59:50.5", "2026-02-01T03:59:50.5"):
+            assert NOW - 10 == moments.monotonic(text, now=NOW, wall=WALL)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "-5", "12.5", "1e30", "1870000000", "9" * 400, "true", "[]", "{}",
+        '""', '"soon"', '"NaN"', '"2026-02-30T00:00:00"', '"0001-01-01T00:00:00"', '"9999-12-31T23:59:59"',
+        '"2026-02-01T10:00:00+99:00"',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("boot", ["", ', "boot": "A"', ', "boot": "B"'])
+def test_a_line_with_a_time_that_no_clock_shows_is_no_event(at, boot):
+    line = f'{{"failed": 1, "at": {at}{boot}}}'.encode()
+    of_a_boot = boot and at in {"-5", "12.5", "1870000000"}
+
+    assert (events.parsed(line, "A", now=NOW, wall=WALL) is None) != bool(of_a_boot)
+
+
+def test_failures_with_the_logs_own_times_fire_and_old_ones_are_told():
+    now = dt.datetime.now(dt.UTC)
+    fresh, old = ([{"failed": 1, "at": moment.isoformat()}] * 1000 for moment in (now, now - dt.timedelta(hours=1)))
+
+    assert watched(fresh).fired
+    done = watched(old, [{"ok": 1}])
+    assert (1000, 1001, False) == (done.old, done.seen, done.fired)
 
 
 def test_lines_that_speak_of_no_event_are_counted_apart():
@@ -292,3 +359,67 @@ def test_a_pipe_hands_out_what_is_there_and_ends():
     assert [b"two"] == list(pipe.lines())
     assert pipe.ended
     os.close(reading)
+
+
+def test_a_pipe_that_never_rests_or_never_ends_a_line_fills_no_memory():
+    zero = os.open("/dev/zero", os.O_RDONLY)
+    pipe = Pipe(zero)
+    begun = time.monotonic()
+
+    assert [] == list(pipe.lines())
+
+    assert time.monotonic() - begun < 2
+    assert len(pipe._rest) < 1 << 17
+    os.close(zero)
+
+
+def a_fifo(folder):
+    os.mkfifo(folder / "log")
+    return folder / "log"
+
+
+def a_link_to_a_device(folder):
+    (folder / "log").symlink_to("/dev/zero")
+    return folder / "log"
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: folder / "nowhere", "no such file"),
+        (lambda folder: folder, "is a folder"),
+        (a_fifo, "is a FIFO"),
+        (a_link_to_a_device, "is a device"),
+    ],
+)
+def test_a_log_that_cannot_be_read_is_refused_before_the_watch(tmp_path, make, sentence):
+    (tmp_path / "data").mkdir()
+
+    done = CliRunner().invoke(
+        cli.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(make(tmp_path))]
+    )
+
+    assert isinstance(done.exception, UsageError)
+    assert sentence in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        (Watched(unread=7), "none of 7 lines could be read as an event"),
+        (Watched(seen=9, old=9), "all of 9 events were older than the window"),
+        (Watched(seen=9, old=8, unread=3), ""),
+        (Watched(), ""),
+    ],
+)
+def test_a_watch_that_could_count_nothing_is_no_success(tmp_path, monkeypatch, seen, sentence):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "log").touch()
+    monkeypatch.setattr(maintenance, "monitor", lambda *_, **__: seen)
+
+    done = CliRunner().invoke(
+        cli.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(tmp_path / "log")]
+    )
+
+    assert (1 if sentence else 0) == done.exit_code
+    assert sentence in done.output

@@ -1,0 +1,70 @@
+"""Files that a user names for us to read: opened here, so that none of them keeps us waiting, and none fills the memory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from migrator.errors import UsageError
+from migrator.plain import escaped
+
+#: Bytes of the largest text that is read: a configuration, an .env, evidence on thousands of contracts.
+LARGEST_BYTES = 64 * 1024**2
+_KINDS = (
+    (stat.S_ISDIR, "is a folder"), (stat.S_ISFIFO, "is a FIFO"), (stat.S_ISSOCK, "is a socket"),
+    (stat.S_ISCHR, "is a device"), (stat.S_ISBLK, "is a device"),
+)  # fmt: skip
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open the regular file at *path* for reading; links are followed, and a FIFO is not waited for.
+
+    Raises:
+        UsageError: It is not there, may not be read, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise UsageError(
+            f"cannot be read ({why})", where=escaped(path), hint="name a file that this user may read"
+        ) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        what = next((what for test, what in _KINDS if test(mode)), "is no regular file")
+        raise UsageError(f"cannot be read ({what})", where=escaped(path), hint="name a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def content(path: Path) -> bytes:
+    """Return what the file at *path* holds.
+
+    Raises:
+        UsageError: As :func:`opened`; or it is larger than :data:`LARGEST_BYTES`.
+    """
+    with opened(path) as file:
+        found = file.read(LARGEST_BYTES + 1)
+    if len(found) > LARGEST_BYTES:
+        raise UsageError(
+            f"cannot be read (is larger than {LARGEST_BYTES // 1024**2} MiB)",
+            where=escaped(path),
+            hint="name the file that is meant",
+        )
+    return found
+
+
+def text(path: Path) -> str:
+    """Return what the file at *path* holds, as UTF-8; the mark that some editors put before it is left out.
+
+    Raises:
+        UsageError: As :func:`content`; or it is not UTF-8.
+    """
+    try:
+        return content(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"cannot be read (is not UTF-8 at byte {error.start})", where=escaped(path), hint="save it as UTF-8"
+        ) from error
