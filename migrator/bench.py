@@ -20,6 +20,8 @@ from migrator.sqlite import quoted
 #: and the legacy copy that is written.  A legacy database goes by its own name only where mappings name it, and none that
 #: they know is called so; the file of another may be called anything.
 BASELINE, LEGACY = "baseline", "legacy"
+#: The work file of legacy rows as they were before they were changed.
+BEFORE = "before"
 #: The names of the rowid; a column may take one of them for itself.
 _ROWID = ("rowid", "_rowid_", "oid")
 
@@ -120,6 +122,12 @@ def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) ->
         "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE", (schema, table)
     ).fetchone()
     return bool(without)
+
+
+def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return a name by which the rowid of *table* can be read and written; '' where it has none, or columns took each."""
+    columns = stored_columns(connection, schema, table)
+    return "" if is_without_rowid(connection, schema, table) else rowid_name(columns)
 
 
 def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:

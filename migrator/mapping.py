@@ -40,6 +40,7 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
         "keep": "",  # of rows that a UNIQUE lets in once, the first in this order of target columns; else of the id
         "reads": "",  # what else the forward SELECT reads: ids.positions, core.trades
         "rest": "",  # source columns that no target column holds: kept in lineage.rest
+        "rounds": "",  # target columns that forward and back recompute in doubles, to within rounding
         "stub": "",  # why rows without a legacy row are made; such a mapping has no back
     }
 )
@@ -64,6 +65,7 @@ class TableMapping:
         keep: ORDER BY terms over target columns that choose among rows a UNIQUE lets in once; '' for the id.
         reads: What else the forward SELECT reads.
         rest: Legacy columns that no target column holds.
+        rounds: Target columns that forward and back recompute in doubles.
         stub: Why rows are made that no legacy row stands behind; '' for a mapping of rows.
         columns: The target's columns in the order of the forward SELECT.
         legacy_columns: The source's columns in the order of the back SELECT.
@@ -84,6 +86,7 @@ class TableMapping:
     keep: str
     reads: tuple[str, ...]
     rest: tuple[str, ...]
+    rounds: tuple[str, ...]
     stub: str
     columns: tuple[str, ...]
     legacy_columns: tuple[str, ...]
@@ -170,6 +173,7 @@ def read(text: str, file: str) -> TableMapping:
         keep=header["keep"],
         reads=_words(header["reads"]),
         rest=rest,
+        rounds=_words(header["rounds"]),
         stub=header["stub"],
         columns=columns,
         legacy_columns=legacy_columns,
@@ -290,6 +294,7 @@ def identity(target: str, table: str, database: str) -> TableMapping:
         keep="",
         reads=(),
         rest=(),
+        rounds=(),
         stub="",
         columns=columns,
         legacy_columns=legacy,

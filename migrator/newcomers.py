@@ -1,4 +1,7 @@
-"""Rows that are new since the cutover get a lineage, with a key in the format of the legacy table that takes them."""
+"""Rows that are new since the cutover get a lineage, with a key in the format of the legacy table that takes them.
+
+A row that its owner mended and took out of quarantine is not new: its legacy row is still there, and gets what it says.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,59 @@ import uuid
 from collections.abc import Sequence
 from hashlib import sha256
 
-from migrator import ddl, mapping
-from migrator.bench import Bench
+from migrator import ddl, mapping, rebuild
+from migrator.bench import Bench, free_rowid
+from migrator.faithful import Comparison
 from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LARGEST = 2**63 - 1
+#: Cells that agree at least where a new row is taken for a quarantined one: two may agree by chance.
+_ALIKE = 3
+#: Quarantined rows at most that share a cell by which a new row is looked for among them.
+_FEW = 8
+#: The work table of source and legacy key of each row that was named here.
+NAMED = "temp.named"
+
+
+def touched(table: str) -> str:
+    """Return the work table of the keys of *table* whose rows are new, changed or gone, or refer to such rows."""
+    return f"temp.{quoted(f'touched {table}')}"
+
+
+def informs(expression: str) -> str:
+    """Return SQL that is true where a legacy cell carries information: it is not NULL, '' or 0."""
+    return f"coalesce({expression} NOT IN ('', 0), 0)"
+
+
+def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
+    """Take the lineage from rows of *table* that are new under an old number, or that a legacy table can take by now.
+
+    The latter are parents that a build made because rows referred to them (stubs), and that were written to since.
+    """
+    comparison = Comparison(bench.target, table)
+    key = comparison.key
+    if not sources:
+        return
+    is_stub = "lineage.source LIKE 'stub:%'"
+    differ = rebuild.differ_sql("w", "b", comparison.columns)
+    bench.connection.execute(
+        f"DELETE FROM {bench.target}.lineage WHERE target = ? AND target_id IN (SELECT w.{key} FROM {touched(table)} AS k"
+        f" CROSS JOIN {bench.target}.{quoted(table)} AS w ON w.{key} = k.id JOIN baseline.{quoted(table)} AS b"
+        f" ON b.{key} = w.{key} WHERE CASE WHEN {is_stub} THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END)",
+        (table,),
+    )
 
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
     """Give every row of *table* without a lineage one, in the first of the legacy tables *sources* that takes such rows."""
     key = mapping.target_key(ddl.target(bench.target), table)
     name = f"{bench.target}.{table}"
+    bench.connection.execute(f"CREATE TABLE IF NOT EXISTS {NAMED} (source, legacy_key)")
     new = bench.connection.execute(
-        f"SELECT t.rowid, t.{key} IS NULL FROM {bench.target}.{quoted(table)} AS t WHERE NOT EXISTS (SELECT 1 FROM"
+        f"SELECT t.rowid, t.{key} IS NULL FROM {bench.target}.{quoted(table)} AS t WHERE (t.{key} IS NULL OR t.{key} IN"
+        f" (SELECT id FROM {touched(table)})) AND NOT EXISTS (SELECT 1 FROM"
         f" {bench.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}, t.rowid",
         (table,),
     ).fetchall()
@@ -33,6 +74,9 @@ def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) ->
     if named := [rowid for rowid, nameless in new if not nameless and takers]:
         with bench.beside(takers[0].database):
             _name(bench, takers[0], name, key, named)
+        for one in takers:
+            with bench.beside(one.database):
+                _recognise_mended(bench, one, takers[0])
 
 
 def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[int]) -> None:
@@ -40,6 +84,15 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
     source = f"{quoted(taker.database)}.{quoted(taker.source_table)}"
     legacy_key = quoted(taker.key)
     used = {found for (found,) in connection.execute(f"SELECT CAST({legacy_key} AS BLOB) FROM {source}")}
+    if not taker.number:
+        # A kept key of a quarantined row is that row's: its owner put it in, mended.
+        used -= {
+            found
+            for (found,) in connection.execute(
+                "SELECT CAST(legacy_key AS BLOB) FROM baseline.quarantine WHERE source = ? AND target = ?",
+                (taker.source, taker.table),
+            )
+        }
     largest = connection.execute(
         f"SELECT coalesce(max({legacy_key}), 0) FROM {source} WHERE typeof({legacy_key}) = 'integer'"
     ).fetchone()[0]
@@ -65,6 +118,101 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
         else:
             given = largest + number if numbers else _text_key(f"{name}:{rowid}", used)
             connection.execute(named.format("?"), (taker.source, given, taker.table, rowid))
+        connection.execute(
+            f"INSERT INTO {NAMED} SELECT source, legacy_key FROM {bench.target}.lineage WHERE rowid = last_insert_rowid()"
+        )
+
+
+def _recognise_mended(bench: Bench, one: TableMapping, taker: TableMapping) -> None:
+    """Give the new rows that are rows of *one* taken out of quarantine, mended, the keys of their legacy rows.
+
+    A kept key says which row it is.  Of assigned ids, a new row is a quarantined one if both name the same instant, or the
+    legacy row names none; if more than half of the cells that inform in both agree, and at least :data:`_ALIKE` do; and if
+    no other pair agrees better.
+    """
+    connection = bench.connection
+    refused = f"SELECT legacy_key FROM baseline.quarantine WHERE source = '{one.source}' AND target = '{one.table}'"
+    if not connection.execute(refused).fetchone():
+        return
+    if not one.number:
+        of_taker = f"source = '{taker.source}' AND legacy_key IN ({refused}) AND legacy_key IN (SELECT legacy_key FROM {NAMED})"
+        for work in (f"{bench.target}.lineage", NAMED):
+            connection.execute(f"UPDATE {work} SET source = '{one.source}' WHERE {of_taker}")
+        return
+    _pair_with_quarantined(bench, one, refused)
+    taken: set[tuple[str, int]] = set()
+    for new, old, _ in connection.execute(
+        "SELECT new, old, agree FROM temp.alike ORDER BY agree DESC, old, new"
+    ).fetchall():
+        if taken & {("new", new), ("old", old)}:
+            continue
+        taken |= {("new", new), ("old", old)}
+        _join(bench, one, new, old)
+
+
+def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> None:
+    """Make ``temp.alike``: new row and quarantined row that may be one, and how many cells agree."""
+    connection = bench.connection
+    for name in ("back_now", "set_aside", "alike"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+    connection.execute(
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({rebuild.back_sql(one, 'temp')}) WHERE legacy_key IN"
+        f" (SELECT legacy_key FROM {NAMED} WHERE source = '{one.source}')",
+        one.given(bench.constants),
+    )
+    source, key = f"{quoted(one.database)}.{quoted(one.source_table)}", f"s.{quoted(one.key)}"
+    place = free_rowid(connection, one.database, one.source_table)
+    nameless = rebuild.nameless_sql(one, key) if place else "0"
+    cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
+    connection.execute(
+        f"CREATE TEMP TABLE set_aside AS SELECT {f's.{place}' if place else 'NULL'} AS place,"
+        f" CASE WHEN NOT {nameless} THEN {key} END AS legacy_key, {cells} FROM {source} AS s"
+        f" WHERE {key} COLLATE BINARY IN ({refused}) OR {nameless}"
+    )
+    columns = [name for name in one.legacy_columns if name in one.uses and name != one.key]
+    # Pairs that share a cell which few quarantined rows share: not every new row with every quarantined one.
+    pairs = " UNION ".join(
+        f"SELECT n.rowid AS new, q.rowid AS old FROM temp.set_aside AS q JOIN temp.back_now AS n"
+        f" ON n.{quoted(name)} = q.{quoted(name)} WHERE {informs(f'q.{quoted(name)}')} AND q.{quoted(name)} IN"
+        f" (SELECT {quoted(name)} FROM temp.set_aside GROUP BY 1 HAVING count(*) <= {_FEW})"
+        for name in columns
+    )
+    both = [f"({informs(f'q.{quoted(name)}')} AND {informs(f'n.{quoted(name)}')})" for name in columns]
+    agree = [
+        f"({inform} AND NOT {rebuild.differ_sql('q', 'n', [name])})" for inform, name in zip(both, columns, strict=True)
+    ]
+    same_time = "".join(
+        f" AND coalesce(utc(CAST(q.{quoted(name)} AS BLOB)) IS utc(CAST(n.{quoted(name)} AS BLOB))"
+        f" OR utc(CAST(q.{quoted(name)} AS BLOB)) IS NULL, 1)"
+        for name in columns
+        if one.uses[name] == (one.number,)
+    )
+    connection.execute(
+        f"CREATE TEMP TABLE alike AS SELECT new, old, {' + '.join(agree)} AS agree, {' + '.join(both)} AS informs"
+        f" FROM ({pairs}) AS p CROSS JOIN temp.back_now AS n ON n.rowid = p.new"
+        f" CROSS JOIN temp.set_aside AS q ON q.rowid = p.old WHERE 1{same_time}"
+    )
+    connection.execute(f"DELETE FROM temp.alike WHERE agree * 2 <= informs OR agree < {_ALIKE}")
+
+
+def _join(bench: Bench, one: TableMapping, new: int, old: int) -> None:
+    """Give the new row *new* of ``temp.back_now`` the legacy row *old* of ``temp.set_aside``."""
+    connection = bench.connection
+    ours = "(SELECT legacy_key FROM temp.back_now WHERE rowid = :new)"
+    theirs = "(SELECT legacy_key FROM temp.set_aside WHERE rowid = :old)"
+    rows = {"new": new, "old": old}
+    # A legacy row that no key names gets the key that was drawn for the new row.
+    connection.execute(
+        f"UPDATE {quoted(one.database)}.{quoted(one.source_table)} SET {quoted(one.key)} = {ours}"
+        f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",
+        rows,
+    )
+    for work in (f"{bench.target}.lineage", NAMED):
+        connection.execute(
+            f"UPDATE {work} SET legacy_key = coalesce({theirs}, legacy_key) WHERE source = '{one.source}'"
+            f" AND legacy_key = {ours}",
+            rows,
+        )
 
 
 def _high_water(bench: Bench, database: str, table: str) -> int:

@@ -6,6 +6,7 @@ AND typeof(a) = typeof(b)``, where the unary plus takes the affinity away that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from migrator.mapping import TableMapping
@@ -98,6 +99,11 @@ def rebuilt_sql(mapping: TableMapping) -> str:
     """
     columns = ",\n".join(f"{_overlaid(column)} AS {quoted(column)}" for column in mapping.legacy_columns)
     return f"SELECT b.legacy_key AS legacy_key,\n{columns}\nFROM ({mapping.back}) AS b"
+
+
+def back_sql(mapping: TableMapping, schema: str) -> str:
+    """Return the back SELECT of *mapping* with the tables of *schema* in place of those of its consolidated database."""
+    return re.sub(rf"\b{mapping.target}\.(?=\w)", f"{schema}.", mapping.back)
 
 
 def mismatches_sql(mapping: TableMapping, among: str = "") -> str:

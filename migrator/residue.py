@@ -1,30 +1,27 @@
 """Residue: what was written since the cutover and no legacy table can hold, kept whole and counted.
 
-Method: the legacy copies that :mod:`migrator.carryback` wrote are migrated once more.  A row that is new or changed
-since the cutover has to come out of that as it is in use now, up to the ids that a build assigns; one that does not is
-residue, and so is one that does not come out at all.  Deleted rows must not come out.
+Method: the legacy copies that :mod:`migrator.carryback` wrote are migrated once more.  Each row has to come out of that
+with all the information it holds now, as :mod:`migrator.faithful` compares it; one that does not is residue.  So is a row
+that was not touched and comes out different, since another row decides what it means.  Deleted rows must not come out.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, ddl, functions, mapping, rebuild, sqlite
+from migrator import catalogue, ddl, faithful, functions, mapping, sqlite
 from migrator.bench import CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
-#: The columns of JSON in which mappings keep what has no column.
-_SPARE = ("metadata", "context")
 _CHANGED = "the legacy table holds only a part of it"
 _REFUSED = "the legacy table has it, and another migration would refuse it"
-#: A default that can be compared with, and runs nothing.
-_LITERAL = re.compile(r"[-+]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL", re.IGNORECASE)
+_MEANS = "it was not touched, and another migration would make something else of its legacy row"
+_TORN = "a row that was made of the same legacy row was deleted, and another migration would make it again"
 
 
 def keep(
@@ -53,7 +50,7 @@ def keep(
             left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
             for table in mapping.in_order(target):
                 _nothing_comes_back(connection, target, table)
-                for handle, why in (*_differing(connection, target, table), *_lost(connection, target, table)):
+                for handle, why in (*_differing(connection, target, table), *_torn(connection, target, table)):
                     left.setdefault(table, {}).setdefault(handle, why)
             for table, handle, why in _in_new_columns(connection, target):
                 left.setdefault(table, {}).setdefault(handle, why)
@@ -80,56 +77,36 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
 
 
 def _differing(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
-    """Yield handle and reason of each row that is new or changed and does not come out of another migration as it is."""
-    schema = ddl.target(target)
-    key = mapping.target_key(schema, table)
-    columns = [column for column in mapping.target_columns(schema, table) if column != "rowid"]
-    references = {
-        reference.columns[0]: reference.parent
-        for one in schema.tables
-        if one.name == table
-        for reference in one.foreign_keys
-    }
-    # An assigned id may come out as another one; a kept one is the lineage's key, which is compared anyway.
-    plain = [column for column in columns if column not in references and column not in (key, *_SPARE)]
-    touched = rebuild.differ_sql("w", "b", columns)
-    same = [f"NOT {rebuild.differ_sql('w', 'f', plain)}"] if plain else []
-    # A new row that says nothing there has lost nothing, whatever the legacy table's own columns say instead.
-    same += [
-        f"({_said('w', column)} IS {_said('f', column)} OR (b.{key} IS NULL AND {_said('w', column)} IS NULL))"
-        for column in _SPARE
-        if column in columns
-    ]
-    same += [_same_parent(target, column, parent) for column, parent in references.items()]
-    name = quoted(table)
-    # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
+    """Yield handle and reason of each row that does not come out of another migration with all that it holds."""
+    comparison = faithful.Comparison(target, table)
+    for statement in faithful.pair_up(comparison):
+        connection.execute(statement)
+    again = faithful.again_sql(comparison)
+    # What a build makes by itself it makes again, where a row still needs it.
+    ours = (
+        f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
+        " AND l.source LIKE 'stub:%'"
+    )
     yield from connection.execute(
-        f"SELECT w.rowid, ? FROM {target}.{name} AS w LEFT JOIN baseline.{name} AS b ON b.{key} = w.{key}"
-        f" WHERE (b.{key} IS NULL OR {touched}) AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS l"
-        f" JOIN again.lineage AS m ON m.source = l.source AND m.legacy_key IS l.legacy_key AND m.target = l.target"
-        f" JOIN again.{name} AS f ON f.{key} = m.target_id"
-        f" WHERE l.target = ? AND l.target_id = +w.{key} AND l.source NOT LIKE 'stub:%' AND {' AND '.join(same)})",
-        (_CHANGED, table),
+        f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {again}) THEN ? WHEN p.touched THEN ? ELSE ? END"
+        f" {faithful.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {again}"
+        f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))",
+        (_REFUSED, _CHANGED, _MEANS),
     ).fetchall()
 
 
-def _said(row: str, name: str) -> str:
-    """Return SQL for what the JSON of *row* says, whatever its white space; an empty object says nothing, as NULL does."""
-    column = f"{row}.{quoted(name)}"
-    # SQLite reads JSON up to a NUL, and what comes after it would not be compared.
-    whole = f"instr(CAST({column} AS BLOB), x'00') = 0 AND json_valid({column})"
-    return f"CASE WHEN {whole} THEN nullif(json({column}), '{{}}') ELSE {column} END"
-
-
-def _same_parent(target: str, column: str, parent: str) -> str:
-    """Return SQL that is true where both rows refer to what became of the same legacy row."""
-    # Without the plus the column's affinity would keep SQLite from the index of the untyped target_id.
-    ours, theirs = f"+w.{quoted(column)}", f"+f.{quoted(column)}"
-    return (
-        f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
-        f" ON y.source = x.source AND y.legacy_key IS x.legacy_key AND y.target = x.target"
-        f" WHERE x.target = '{parent}' AND x.target_id = {ours} AND y.target_id = {theirs}))"
-    )
+def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
+    """Yield handle and reason of each row of which a part of its legacy row was deleted and comes out again."""
+    key = mapping.target_key(ddl.target(target), table)
+    parts = f"l.source = o.source AND l.legacy_key IS o.legacy_key AND l.target = '{table}'"
+    yield from connection.execute(
+        f"SELECT w.rowid, ? FROM (SELECT DISTINCT l.source, l.legacy_key FROM baseline.lineage AS l WHERE l.target = ?"
+        f" AND l.target_id IS NOT NULL AND l.target_id NOT IN (SELECT {key} FROM {target}.{quoted(table)})) AS o"
+        f" JOIN {target}.lineage AS l ON {parts} JOIN {target}.{quoted(table)} AS w ON w.{key} = l.target_id"
+        f" WHERE (SELECT count(*) FROM {target}.lineage AS l JOIN {target}.{quoted(table)} AS t ON t.{key} = l.target_id"
+        f" WHERE {parts}) < (SELECT count(l.target_id) FROM again.lineage AS l WHERE {parts})",
+        (_TORN, table),
+    ).fetchall()
 
 
 #: What another migration makes of the legacy row that stands behind the lineage ``l``.
@@ -137,16 +114,6 @@ _AGAIN = (
     "SELECT 1 FROM again.lineage AS m WHERE m.source = l.source AND m.legacy_key IS l.legacy_key"
     " AND m.target = l.target AND m.target_id IS NOT NULL"
 )
-
-
-def _lost(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
-    """Yield handle and reason of each row, touched or not, that does not come out of another migration at all."""
-    key = mapping.target_key(ddl.target(target), table)
-    yield from connection.execute(
-        f"SELECT w.rowid, ? FROM {target}.{quoted(table)} AS w JOIN {target}.lineage AS l"
-        f" ON l.target = ? AND l.target_id = +w.{key} WHERE l.source NOT LIKE 'stub:%' AND NOT EXISTS ({_AGAIN})",
-        (_REFUSED, table),
-    ).fetchall()
 
 
 def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str) -> None:
@@ -190,7 +157,7 @@ def _default(connection: sqlite3.Connection, target: str, table: str, column: st
     (found,) = connection.execute(
         "SELECT dflt_value FROM pragma_table_xinfo(?, ?) WHERE name = ?", (table, target, column)
     ).fetchone()
-    return found if found and _LITERAL.fullmatch(found) else "NULL"
+    return found if found and faithful.LITERAL.fullmatch(found) else "NULL"
 
 
 def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import carryback, copying, envfile, files, held, holders, recovery, residue, sqlite, switch
+from migrator import carryback, copying, envfile, files, held, holders, putback, recovery, residue, sqlite, switch
 from migrator import encoding as encodings_of
 from migrator.errors import MigratorError
 from migrator.plain import escaped
@@ -78,11 +78,13 @@ def rollback(
             legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
             homes = {one.database: one.target for one in wanted.names}
             done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline, wanted.constants)
+            tree = wanted.tree(switch.ROLLED_BACK)
+            proof = putback.settle(done, wanted.tables, legacy, copies, baseline, wanted.constants, lambda: again(tree))
             _sync(wanted)
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            left = residue.keep(done, copies, baseline, again(wanted.tree(switch.ROLLED_BACK)), kept)
+            left = residue.keep(done, copies, baseline, proof, kept)
             told = [*done.told, *_in_their_encodings(encodings, scratch)]
             if left:
                 files.sync_file(kept)

@@ -23,6 +23,7 @@ ANNEXES = {
     "account": "build", "carry": "build", "load": "build", "prover": "build", "proving": "build",
     "bench": "rollback", "carryback": "rollback", "newcomers": "rollback", "residue": "rollback",
     "strangers": "rollback", "untriggered": "rollback", "verbatim": "rollback",
+    "faithful": "rollback", "merging": "rollback", "putback": "rollback",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
 }  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]

@@ -2,6 +2,7 @@
 -- source: sentiment.sentiment_readings
 -- key:    id
 -- reads:  ids.mints
+-- rounds: score
 -- why:    Scores from -100 to 100 are rescaled to 0 to 100, never clamped; what lies beyond, or is no number, is
 --         quarantined, and so is a symbol that does not name one mint.  Five labels become three.  The score and the
 --         label as they were stay in the metadata, with what else was measured; of that the JSON object goes in as the

@@ -18,7 +18,7 @@ SELECT
     l.legacy_key AS legacy_key,
     l.rest AS rest,
     l.legacy_key AS address,
-    t.label AS label,
+    coalesce(t.label, '') AS label,
     'unknown' AS category,
     0.0 AS total_value_usd,
     0.0 AS sol_balance,

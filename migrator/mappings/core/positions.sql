@@ -4,6 +4,7 @@
 -- number: entry_time
 -- keep:   status <> 'open', entry_time DESC, legacy_key DESC
 -- reads:  ids.mints
+-- rounds: take_profit_percent stop_loss_percent
 -- why:    Text ids become integers by time.  UNIQUE(token_address) lets one row of a token's history in: the open one,
 --         of two the later, else the latest.  Closed states become 'closed', the exact one stays in metadata.  What was
 --         never stored is NULL, not the default that looks like a fact.  Percentages are of the entry price.

@@ -93,12 +93,23 @@ said AS (
         k.body,
         json_quote(upper(o.order_type)) AS type,
         CASE
-            WHEN k.body = '{}' OR json_type(k.body, '$.token_mint') = 'text'
-            THEN json_quote(CAST(o.token_address AS TEXT))
-            ELSE coalesce(k.body -> '$.token_mint', 'null')
+            WHEN json_type(k.body, '$.side') = 'text' AND lower(json_extract(k.body, '$.side')) = o.side
+            THEN k.body -> '$.side'
+            WHEN coalesce(json_type(k.body, '$.side'), '') <> 'text'
+                AND o.side = 'sell' AND o.order_type IN ('stop_loss', 'take_profit')
+            THEN coalesce(k.body -> '$.side', 'null')
+            ELSE json_quote(upper(o.side))
+        END AS side,
+        -- What the JSON leaves to the position stays there as long as the position says it.
+        CASE
+            WHEN k.body <> '{}' AND coalesce(json_type(k.body, '$.token_mint'), '') <> 'text'
+                AND o.token_address IS p.token_address
+            THEN coalesce(k.body -> '$.token_mint', 'null')
+            ELSE json_quote(CAST(o.token_address AS TEXT))
         END AS token_mint,
         CASE
-            WHEN k.body <> '{}' AND json_type(k.body, '$.amount_sol') IS NULL THEN 'null'
+            WHEN k.body <> '{}' AND json_type(k.body, '$.amount_sol') IS NULL AND o.amount_sol IS p.amount_sol
+            THEN 'null'
             WHEN typeof(o.amount_sol) = 'real' THEN cell(o.amount_sol)
             ELSE 'null'
         END AS amount_sol,
@@ -123,12 +134,14 @@ said AS (
         END AS triggered_price
     FROM core.treasury_orders AS o
     JOIN kept AS k ON k.id = o.id
+    LEFT JOIN core.positions AS p ON p.id = o.position_id
 ),
 changed AS (
     SELECT
         s.id,
         s.body,
         iif(coalesce(s.body -> '$.type', 'null') = s.type, '', ',"type":' || s.type)
+        || iif(coalesce(s.body -> '$.side', 'null') = s.side, '', ',"side":' || s.side)
         || iif(coalesce(s.body -> '$.token_mint', 'null') = s.token_mint, '', ',"token_mint":' || s.token_mint)
         || iif(coalesce(s.body -> '$.amount_sol', 'null') = s.amount_sol, '', ',"amount_sol":' || s.amount_sol)
         || iif(coalesce(s.body -> '$.target_price', 'null') = s.target_price, '', ',"target_price":' || s.target_price)

@@ -1,0 +1,219 @@
+"""SQL that compares a consolidated row with what another migration makes of its legacy row, cell by cell.
+
+Three rows take part: ``w``, as it is written now; ``b``, as it was installed, which a new row lacks; and ``f``, as it comes
+out of another migration.  A cell is lost where ``w`` holds information that ``f`` does not.  These are no losses:
+
+- NULL, the default of the specification and an empty time, where neither ``b`` nor ``f`` holds more.
+- A time that is spelled differently and names the same instant.
+- A clock column (``DEFAULT CURRENT_TIMESTAMP``) that repeats another time of the row, which comes back.
+- A percentage or score that the header of a mapping lists as rounded, within :data:`ROUNDED`.
+- A member of JSON that was not touched, in a row that was: another column has taken over what it said.
+- White space and order in JSON, and members that only ``f`` has.
+- Line breaks at the end of a text in a full-text table, which its index does not read.
+
+Everything here makes text; nothing is executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from migrator import ddl, mapping, rebuild
+from migrator.relational import Column, Schema, Table
+from migrator.sqlite import quoted
+
+#: Columns that hold JSON, in tables that are not virtual.
+_JSON = frozenset({"metadata", "context", "preferences", "tags"})
+#: 1e-9 of a percent or of a score's point: what recomputing in doubles may add; no application means so little.
+ROUNDED = "1e-9"
+#: A default that can be compared with, and runs nothing.
+LITERAL = re.compile(r"[-+]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL", re.IGNORECASE)
+_CLOCK = "CURRENT_TIMESTAMP"
+
+
+class Comparison:
+    """How the rows of one target table are compared.
+
+    Attributes:
+        target: The consolidated database.
+        table: The table.
+        key: The column that names a row.
+        columns: The columns that a row fills, without ``rowid``.
+        references: Column -> the table that it refers to.
+    """
+
+    def __init__(self, target: str, table: str) -> None:
+        schema = ddl.target(target)
+        self.target = target
+        self.table = table
+        self.key = mapping.target_key(schema, table)
+        self.columns = [name for name in mapping.target_columns(schema, table) if name != "rowid"]
+        self._shape = _shape(schema, table)
+        self._declared = {column.name: column for column in self._shape.columns} if self._shape else {}
+        self.references = {
+            reference.columns[0]: reference.parent for reference in (self._shape.foreign_keys if self._shape else ())
+        }
+        self._rounded = {name for one in mapping.mappings() if one.table == table for name in one.rounds}
+
+    @property
+    def numbered(self) -> bool:
+        """Whether SQLite numbers its rows: then a key says nothing of what a row is about."""
+        return self._shape is None or self._shape.autoincrement
+
+    @property
+    def judged(self) -> list[str]:
+        """The columns whose cells have to come back: an assigned number may come out as another one."""
+        return [column for column in self.columns if column != self.key or not self.numbered]
+
+    def is_json(self, column: str) -> bool:
+        """Tell whether *column* holds JSON."""
+        return self._shape is not None and column in _JSON
+
+    def times(self) -> list[str]:
+        """Return the columns that hold a time."""
+        return [name for name in self.columns if name == "timestamp" or self._type(name) == "TIMESTAMP"]
+
+    def same_row(self, row: str, other: str) -> str:
+        """Return SQL that is true where two rows of one number are one row, which may have been edited.
+
+        A full-text table gives the number of a deleted last row to the next.  Rows that agree in no cell that carries
+        information (not NULL, not the default) share only their number.  Of other keys, the key says which row it is.
+        """
+        if not self.numbered:
+            return "1"
+        agree = [
+            f"(NOT {self._nothing(other, column)} AND {_same(row, other, column)})"
+            for column in self.columns
+            if column != self.key
+        ]
+        empty = [self._nothing(other, column) for column in self.columns if column != self.key]
+        return f"({' OR '.join(agree)} OR ({' AND '.join(empty)}))"
+
+    def lost(self, column: str, *, new: str, touched: str) -> str:
+        """Return SQL that is true where what ``w`` holds in *column* is not in ``f``.
+
+        *new* and *touched* are SQL: whether ``b`` is missing, and whether ``w`` differs from it.
+        """
+        same = _same("w", "f", column)
+        if column in self.references:
+            same = _same_parent(self.target, column, self.references[column])
+        elif self.is_json(column):
+            return f"(NOT {same} AND {_lost_json(column, touched)})"
+        elif column in self.times():
+            same = f"({same} OR {_moment('w', column)} IS {_moment('f', column)})"
+        elif self._shape is None:
+            same = f"({same} OR rtrim(w.{quoted(column)}, char(10)) IS rtrim(f.{quoted(column)}, char(10)))"
+        elif column in self._rounded:
+            same = f"({same} OR abs(w.{quoted(column)} - f.{quoted(column)}) <= {ROUNDED})"
+        return f"(NOT {same} AND NOT ({self._nothing('w', column)} AND ({new} OR {self._nothing('f', column)})))"
+
+    def kept(self, *, new: str, touched: str) -> str:
+        """Return SQL that is true where ``f`` holds all that ``w`` does."""
+        return " AND ".join(f"NOT {self.lost(column, new=new, touched=touched)}" for column in self.judged)
+
+    def _type(self, column: str) -> str:
+        declared = self._declared.get(column)
+        return declared.type.upper() if declared else ""
+
+    def _nothing(self, row: str, column: str) -> str:
+        """Return SQL that is true where the cell carries no information."""
+        name = f"{row}.{quoted(column)}"
+        declared: Column | None = self._declared.get(column)
+        default = declared.default if declared else None
+        said = [f"{name} IS NULL"]
+        if default and LITERAL.fullmatch(default):
+            said.append(f"{name} IS {default}")
+        if column in self.times():
+            said.append(f"{name} = ''")
+        if default == _CLOCK and row == "w":
+            said += [
+                f"({_moment('w', column)} IS {_moment('w', other)} AND {_moment('w', other)} IS {_moment('f', other)})"
+                for other in self.times()
+                if other != column
+            ]
+        return f"({' OR '.join(said)})"
+
+
+def _shape(schema: Schema, table: str) -> Table | None:
+    """Return the declaration of *table*; None where it is virtual."""
+    return next((one for one in schema.tables if one.name == table), None)
+
+
+def _same(row: str, other: str, column: str) -> str:
+    return f"(NOT {rebuild.differ_sql(row, other, [column])})"
+
+
+def _moment(row: str, column: str) -> str:
+    """Return SQL for the instant that a cell names; the cell itself where it names none."""
+    name = f"{row}.{quoted(column)}"
+    return f"coalesce(utc(CAST({name} AS BLOB)), nullif({name}, ''))"
+
+
+def _same_parent(target: str, column: str, parent: str) -> str:
+    """Return SQL that is true where both rows refer to what became of the same legacy row."""
+    # Without the plus the column's affinity would keep SQLite from the index of the untyped target_id.
+    ours, theirs = f"+w.{quoted(column)}", f"+f.{quoted(column)}"
+    return (
+        f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
+        f" ON y.source = x.source AND y.legacy_key IS x.legacy_key AND y.target = x.target"
+        f" WHERE x.target = '{parent}' AND x.target_id = {ours} AND y.target_id = {theirs}))"
+    )
+
+
+def _lost_json(column: str, touched: str) -> str:
+    """Return SQL that is true where a member of the JSON of ``w`` is not in that of ``f``, or one that went is there."""
+    ours, was, theirs = (f"{row}.{quoted(column)}" for row in "wbf")
+    ours_only = (
+        f"EXISTS ({_leaves(ours)} EXCEPT {_leaves(theirs)} EXCEPT {_leaves(f'CASE WHEN {touched} THEN {was} END')})"
+    )
+    back_again = (
+        f"({touched} AND EXISTS (SELECT 1 FROM ({_leaves(was)} INTERSECT {_leaves(theirs)}) AS k"
+        f" WHERE k.fullkey NOT IN (SELECT fullkey FROM ({_leaves(ours)}))))"
+    )
+    return f"CASE WHEN {ours} IS NOT NULL AND {_sound(ours)} IS NULL THEN 1 ELSE {ours_only} OR {back_again} END"
+
+
+def _sound(text: str) -> str:
+    """Return SQL for *text* where it is JSON from its first byte to its last, else NULL."""
+    # SQLite reads JSON up to a NUL.
+    return f"CASE WHEN instr(CAST({text} AS BLOB), x'00') = 0 AND json_valid({text}) THEN {text} END"
+
+
+def _leaves(text: str) -> str:
+    """Return a SELECT of path and value of each number, text and boolean in the JSON *text*."""
+    return f"SELECT fullkey, atom FROM json_tree({_sound(text)}) WHERE type NOT IN ('object', 'array', 'null')"
+
+
+def pair_up(comparison: Comparison) -> Sequence[str]:
+    """Return statements that make ``temp.pairs``: rowid and key of each row now, whether it is new, and touched."""
+    target, table, key = comparison.target, quoted(comparison.table), comparison.key
+    return (
+        "DROP TABLE IF EXISTS temp.pairs",
+        (
+            f"CREATE TEMP TABLE pairs AS SELECT w.rowid AS handle, b.{key} IS NULL AS new,"
+            f" b.{key} IS NULL OR {rebuild.differ_sql('w', 'b', comparison.columns)} AS touched"
+            f" FROM {target}.{table} AS w LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key}"
+            f" AND {comparison.same_row('w', 'b')}"
+        ),
+    )
+
+
+def rows_sql(comparison: Comparison) -> str:
+    """Return the FROM clause that puts ``w`` and ``b`` side by side, with ``p``, their entry in ``temp.pairs``."""
+    target, table, key = comparison.target, quoted(comparison.table), comparison.key
+    return (
+        f"FROM temp.pairs AS p CROSS JOIN {target}.{table} AS w ON w.rowid = p.handle"
+        f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} AND NOT p.new"
+    )
+
+
+def again_sql(comparison: Comparison) -> str:
+    """Return the FROM clause of what another migration makes of the legacy rows behind ``w``: ``l``, ``m`` and ``f``."""
+    return (
+        f"FROM {comparison.target}.lineage AS l JOIN again.lineage AS m ON m.source = l.source"
+        f" AND m.legacy_key IS l.legacy_key AND m.target = l.target"
+        f" JOIN again.{quoted(comparison.table)} AS f ON f.{comparison.key} = m.target_id"
+        # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
+        f" WHERE l.target = '{comparison.table}' AND l.target_id = +w.{comparison.key}"
+    )

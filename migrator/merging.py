@@ -1,0 +1,311 @@
+"""Merge: lay what mapped rows hold now over the legacy rows they were made of, cell by cell.
+
+Only legacy rows behind rows that were inserted, changed or deleted since the cutover are rebuilt, and the rows that refer to
+such rows: once as the installed set rebuilds them (*then*), once as the set in use does (*now*).  A legacy cell changes where
+*now* differs from *then*:
+
+- It follows *now* if it was what *then* says.
+- It deviates, as a spelling of its owner's does, and a target column that is computed from it was changed: it follows *now*.
+- It deviates, and no such column was changed: it stays.  Nothing that was written says anything of it.
+
+Times are read in every spelling that the forward mappings read, and written back in that of the legacy column.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+
+from migrator import ddl, faithful, mapping, newcomers, rebuild
+from migrator.bench import Bench, free_rowid
+from migrator.mapping import TableMapping
+from migrator.sqlite import quoted
+
+
+def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
+    """Write to the legacy tables of the mappings *sources* what was written to the rows they map."""
+    tables = list(mapping.in_order(bench.target))
+    make_views(bench.connection, bench.target)
+    for table in tables:
+        _note_touched(bench, faithful.Comparison(bench.target, table))
+    for table in tables:
+        newcomers.part_from_former_rows(bench, table, [one for one in sources if one.table == table])
+    for one in sources:
+        cells = ", ".join(("legacy_key", *map(quoted, one.legacy_columns)))
+        bench.connection.execute(f"CREATE TABLE before.{quoted(one.source)} ({cells})")
+        _delete_gone(bench, one)
+    for table in tables:
+        newcomers.name_newcomers(bench, table, [one for one in sources if one.table == table])
+    for one in sources:
+        _apply(bench, one)
+
+
+def make_views(connection: sqlite3.Connection, target: str) -> None:
+    """Make a TEMP view of each target table in which every time is spelled as forward spells it, or NULL if it is none."""
+    for table in mapping.in_order(target):
+        comparison = faithful.Comparison(target, table)
+        times = comparison.times()
+        columns = ", ".join(
+            f"utc(CAST({quoted(name)} AS BLOB)) AS {quoted(name)}" if name in times else quoted(name)
+            for name in dict.fromkeys((comparison.key, *comparison.columns))
+        )
+        connection.execute(f"CREATE TEMP VIEW {quoted(table)} AS SELECT {columns} FROM {target}.{quoted(table)}")
+    connection.execute(f"CREATE TEMP VIEW lineage AS SELECT * FROM {target}.lineage")
+
+
+def _note_touched(bench: Bench, comparison: faithful.Comparison) -> None:
+    table, key = quoted(comparison.table), comparison.key
+    now, was = f"{bench.target}.{table}", f"baseline.{table}"
+    refer = "".join(
+        f" UNION SELECT {key} FROM {side} WHERE {quoted(column)} IN (SELECT id FROM {newcomers.touched(parent)})"
+        for column, parent in comparison.references.items()
+        for side in (now, was)
+    )
+    bench.connection.execute(
+        f"CREATE TABLE {newcomers.touched(comparison.table)} AS"
+        f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {was} AS b ON b.{key} = w.{key}"
+        f" WHERE b.{key} IS NULL OR {rebuild.differ_sql('w', 'b', comparison.columns)}"
+        f" UNION SELECT b.{key} FROM {was} AS b WHERE NOT EXISTS (SELECT 1 FROM {now} AS w WHERE w.{key} = b.{key}){refer}"
+    )
+
+
+def _keys_sql(bench: Bench, one: TableMapping, *schemas: str) -> str:
+    """Return a SELECT of the legacy keys behind the touched rows of a mapping, by the lineage of *schemas*."""
+    return " UNION ".join(
+        # The order of the joins is stated: by the index of lineage, whose ids have no affinity.
+        f"SELECT l.legacy_key AS legacy_key FROM {newcomers.touched(one.table)} AS k CROSS JOIN {schema}.lineage AS l"
+        f" ON l.target = '{one.table}' AND l.target_id = +k.id WHERE l.source = '{one.source}'"
+        for schema in schemas or (bench.target, "baseline")
+    )
+
+
+def _delete_gone(bench: Bench, one: TableMapping) -> None:
+    """Delete the legacy rows of which no row is left."""
+    key = mapping.target_key(ddl.target(one.target), one.table)
+    bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
+    bench.connection.execute(
+        f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(one.table)} AS t ON t.{key} = m.target_id"
+        f" WHERE m.source = '{one.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{one.table}')"
+    )
+    if bench.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
+        with bench.beside(one.database):
+            deleted = bench.connection.execute(
+                f"DELETE FROM {source_of(one)} WHERE {quoted(one.key)} COLLATE BINARY IN (SELECT legacy_key FROM temp.no_row_left)"
+            ).rowcount
+            bench.done.did(one.source, "deleted", deleted)
+
+
+def source_of(one: TableMapping) -> str:
+    """Return SQL that names the legacy table of a mapping."""
+    return f"{quoted(one.database)}.{quoted(one.source_table)}"
+
+
+def _apply(bench: Bench, one: TableMapping) -> None:
+    """Lay what is said now over the legacy table of a mapping."""
+    connection = bench.connection
+    for name in ("keys", "back_then", "back_now", "merged"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+    connection.execute(f"CREATE TEMP TABLE keys AS {_keys_sql(bench, one)}")
+    if not connection.execute("SELECT 1 FROM temp.keys").fetchone():
+        return
+    given = one.given(bench.constants)
+    rebuild_now(bench, one, "temp.keys")
+    connection.execute(
+        f"CREATE TEMP TABLE back_then AS SELECT * FROM ({rebuild.back_sql(one, 'baseline')})"
+        " WHERE legacy_key IN (SELECT legacy_key FROM temp.keys)",
+        given,
+    )
+    # A row that parted from its former number, and its namesake, have nothing in common.
+    connection.execute(
+        f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {newcomers.NAMED} WHERE source = ?)",
+        (one.source,),
+    )
+    connection.execute("CREATE INDEX temp.then_key ON back_then(legacy_key)")
+    with bench.beside(one.database):
+        connection.execute(f"CREATE TEMP TABLE merged AS {_merged_sql(bench, one)}")
+        refused = {**_update(bench, one), **_insert(bench, one)}
+        _leave(bench, one, refused)
+
+
+def rebuild_now(bench: Bench, one: TableMapping, keys: str) -> None:
+    """Make ``temp.back_now``: what back says now of the legacy rows that the table *keys* names."""
+    # A table of the target's own shape keeps every spelling.
+    schema = "temp" if one.file else one.target
+    bench.connection.execute(
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({rebuild.back_sql(one, schema)})"
+        f" WHERE legacy_key IN (SELECT legacy_key FROM {keys})",
+        one.given(bench.constants),
+    )
+
+
+def _merged_sql(bench: Bench, one: TableMapping) -> str:
+    """Return a SELECT of legacy_key, row (the legacy row's, NULL where there is none), differs, and each merged cell."""
+    key = quoted(one.key)
+    changed = {name: _changed(bench, one, name) for name in one.legacy_columns}
+    cells = {
+        name: f"CASE WHEN s.{key} IS NULL THEN n.{quoted(name)}"
+        f" WHEN t.legacy_key IS NULL THEN {_mended(one, name)}"
+        f" WHEN NOT {rebuild.differ_sql('n', 't', [name])} THEN s.{quoted(name)}"
+        f" WHEN NOT {rebuild.differ_sql('s', 't', [name])} THEN n.{quoted(name)}"
+        f" WHEN {changed[name]} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
+        for name in one.legacy_columns
+    }
+    listed = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in cells.items())
+    return (
+        f"SELECT n.legacy_key AS legacy_key, s.{key} IS NULL AS is_new, {listed} FROM temp.back_now AS n"
+        f" LEFT JOIN {source_of(one)} AS s ON s.{key} = n.legacy_key COLLATE BINARY"
+        f" LEFT JOIN temp.back_then AS t ON t.legacy_key = n.legacy_key"
+    )
+
+
+def _mended(one: TableMapping, name: str) -> str:
+    """Return SQL for a cell of a row that was quarantined and mended: what the mended row says, where it says anything."""
+    if name not in one.uses:
+        return f"s.{quoted(name)}"
+    return f"CASE WHEN {newcomers.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
+
+
+def _changed(bench: Bench, one: TableMapping, column: str) -> str:
+    """Return SQL that is true where a target column that is computed from the legacy *column* was changed."""
+    comparison = faithful.Comparison(one.target, one.table)
+    fed = [name for name in one.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
+    if not fed:
+        return "0"
+    key, table = comparison.key, quoted(one.table)
+    return (
+        f"EXISTS (SELECT 1 FROM {bench.target}.lineage AS l JOIN {bench.target}.{table} AS w ON w.{key} = l.target_id"
+        f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} WHERE l.source = '{one.source}'"
+        f" AND l.legacy_key = n.legacy_key AND l.target = '{one.table}' AND {rebuild.differ_sql('w', 'b', fed)})"
+    )
+
+
+def _update(bench: Bench, one: TableMapping) -> dict[int, str]:
+    """Update the legacy rows that differ, all at once if their constraints allow it; return those refused, and why."""
+    connection = bench.connection
+    key = f"s.{quoted(one.key)}"
+    connection.execute("DROP TABLE IF EXISTS temp.changed")
+    connection.execute(
+        f"CREATE TEMP TABLE changed AS SELECT r.rowid AS row FROM temp.merged AS r JOIN {source_of(one)} AS s"
+        f" ON {key} = r.legacy_key COLLATE BINARY WHERE NOT r.is_new AND {rebuild.differ_sql('s', 'r', one.legacy_columns)}"
+    )
+    (wanted,) = connection.execute("SELECT count(*) FROM temp.changed").fetchone()
+    if not wanted:
+        return {}
+    _remember(bench, one)
+    settings = ", ".join(f"{quoted(name)} = r.{quoted(name)}" for name in one.legacy_columns if name != one.key)
+    update = (
+        f"UPDATE OR ABORT {source_of(one)} AS s SET {settings} FROM temp.merged AS r"
+        f" WHERE {{}} AND {key} = r.legacy_key COLLATE BINARY"
+    )
+    refused: dict[int, str] = {}
+    if bench.tried(update.format("r.rowid IN (SELECT row FROM temp.changed)"), ()):
+        refused = {
+            row: why for row in _exchange(bench, one) if (why := bench.tried(update.format("r.rowid = ?"), (row,)))
+        }
+    bench.done.did(one.source, "updated", wanted - len(refused))
+    return refused
+
+
+def _remember(bench: Bench, one: TableMapping) -> None:
+    """Keep the legacy rows that are about to be changed as they are, in ``before``."""
+    kept = f"before.{quoted(one.source)}"
+    rows = (
+        f"FROM {source_of(one)} AS s JOIN temp.merged AS r ON s.{quoted(one.key)} = r.legacy_key COLLATE BINARY"
+        " WHERE r.rowid IN (SELECT row FROM temp.changed)"
+    )
+    columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
+    bench.connection.execute(f"INSERT INTO {kept} SELECT r.legacy_key, {columns} {rows}")
+
+
+def _exchange(bench: Bench, one: TableMapping) -> list[int]:
+    """Take the changed rows out and put them in as they are now: they may have traded what is unique.
+
+    Return those that are refused, which are in the legacy table as they were.  A row that another of them kept out gives
+    way in turn, so that each is moved at most twice.
+    """
+    connection = bench.connection
+    source, key = source_of(one), quoted(one.key)
+    rowid = free_rowid(connection, one.database, one.source_table)
+    columns = [quoted(name) for name in one.legacy_columns]
+    places = [rowid] if rowid and rowid not in columns else []
+    into = ", ".join((*places, *columns))
+    connection.execute("DROP TABLE IF EXISTS temp.taken_out")
+    connection.execute(
+        f"CREATE TEMP TABLE taken_out AS SELECT r.rowid AS row, {', '.join([*(f's.{rowid} AS place' for _ in places), '0 AS refused'])},"
+        f" r.legacy_key AS legacy_key, {', '.join(f's.{name} AS {name}' for name in columns)} FROM {source} AS s JOIN temp.merged AS r"
+        f" ON s.{key} = r.legacy_key COLLATE BINARY WHERE r.rowid IN (SELECT row FROM temp.changed) ORDER BY 1"
+    )
+    connection.execute(f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.taken_out)")
+    place = ["o.place" for _ in places]
+    now = ", ".join((*place, *(f"r.{name}" for name in columns)))
+    _admit(
+        bench,
+        f"INSERT OR IGNORE INTO {source} ({into}) SELECT {now} FROM temp.taken_out AS o"
+        " CROSS JOIN temp.merged AS r ON r.rowid = o.row WHERE o.rowid",
+        "temp.taken_out",
+    )
+    was = ", ".join((*place, *(f"o.{name}" for name in columns)))
+    missing = (
+        "UPDATE temp.taken_out SET refused = refused + 1 WHERE legacy_key COLLATE BINARY NOT IN"
+        f" (SELECT {key} FROM {source} WHERE {key} IS NOT NULL)"
+    )
+    while connection.execute(missing).rowcount:
+        # The old rows fit beside each other and beside all others: what they replace is one that came in.
+        connection.execute(
+            f"INSERT OR REPLACE INTO {source} ({into}) SELECT {was} FROM temp.taken_out AS o WHERE o.refused = 1"
+        )
+        connection.execute("UPDATE temp.taken_out SET refused = 2 WHERE refused = 1")
+    return [row for (row,) in connection.execute("SELECT row FROM temp.taken_out WHERE refused ORDER BY row")]
+
+
+def _admit(bench: Bench, statement: str, table: str) -> None:
+    """Run *statement* for the rows of *table*, by halves where one row stops all: ``IGNORE`` does not pass over each error."""
+    (last,) = bench.connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()
+    waiting = [(1, last)]
+    while waiting:
+        first, last = waiting.pop()
+        if bench.tried(f"{statement} BETWEEN ? AND ?", (first, last)) and first < last:
+            middle = (first + last) // 2
+            waiting += [(middle + 1, last), (first, middle)]
+
+
+def _insert(bench: Bench, one: TableMapping) -> dict[int, str]:
+    """Insert the rows that the legacy table lacks; return those that it refuses, and why."""
+    connection = bench.connection
+    (wanted,) = connection.execute("SELECT count(*) FROM temp.merged WHERE is_new").fetchone()
+    if not wanted:
+        return {}
+    # A rowid that names a row is no column, and would be given anew.
+    named = {"rowid": "legacy_key"} if one.key == "rowid" else {}
+    columns = [quoted(name) for name in one.legacy_columns]
+    into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
+    insert = f"INSERT OR {{}} INTO {source_of(one)} ({into}) SELECT {taken} FROM temp.merged WHERE is_new"
+    refused: dict[int, str] = {}
+    if bench.tried(insert.format("ABORT"), ()):
+        _admit(bench, f"{insert.format('IGNORE')} AND rowid", "temp.merged")
+        missing = connection.execute(
+            f"SELECT rowid FROM temp.merged WHERE is_new AND legacy_key COLLATE BINARY NOT IN"
+            f" (SELECT {quoted(one.key)} FROM {source_of(one)} WHERE {quoted(one.key)} IS NOT NULL) ORDER BY 1"
+        ).fetchall()
+        each = f"{insert.format('ABORT')} AND rowid = ?"
+        refused = {row: why for (row,) in missing if (why := bench.tried(each, (row,)))}
+    bench.done.did(one.source, "inserted", wanted - len(refused))
+    return refused
+
+
+def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
+    """Note that the consolidated rows of which the rows *refused* of temp.merged are made are left over."""
+    key = mapping.target_key(ddl.target(one.target), one.table)
+    for row, refusal in refused.items():
+        for (handle,) in _rows_behind(bench.connection, one, key, row):
+            bench.done.leave(f"{one.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")
+
+
+def _rows_behind(connection: sqlite3.Connection, one: TableMapping, key: str, row: int) -> Iterator[tuple[int]]:
+    yield from connection.execute(
+        f"SELECT t.rowid FROM temp.merged AS r JOIN {one.target}.lineage AS l ON l.legacy_key IS r.legacy_key"
+        f" JOIN {one.target}.{quoted(one.table)} AS t ON t.{key} = l.target_id"
+        " WHERE r.rowid = ? AND l.source = ? AND l.target = ?",
+        (row, one.source, one.table),
+    ).fetchall()

@@ -1,0 +1,226 @@
+"""Put back: legacy cells that were changed and do not say what was written become what they were.
+
+Another migration of the legacy copies shows how each row comes out.  Where a cell is lost, as :mod:`migrator.faithful`
+compares it, the legacy columns that it is computed from are put back: the row is left over as it is in use, and the legacy
+row says what it said.  Of a legacy row that became several rows, the whole row is put back.
+
+A row that was not touched may come out different too, because a lookup now answers otherwise.  Where its legacy table has a
+column for what the lookup gave, and left it empty, the column is filled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from migrator import carryback, catalogue, faithful, functions, mapping, merging, rebuild, sqlite, untriggered
+from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
+from migrator.mapping import TableMapping
+from migrator.newcomers import informs
+from migrator.records import PlannedTable
+from migrator.sqlite import quoted
+
+
+def settle(
+    done: CarriedBack,
+    tables: Sequence[PlannedTable],
+    legacy: Mapping[str, Path],
+    current: Mapping[str, Path],
+    baseline: Mapping[str, Path],
+    constants: Mapping[str, str],
+    again: Callable[[], Mapping[str, Path]],
+) -> Mapping[str, Path]:
+    """Put back what the legacy copies cannot say; return the databases of the migration that shows that none is left.
+
+    Args:
+        done: What :func:`migrator.carryback.carry_back` did; its numbers of updated rows are corrected.
+        tables: As for ``carry_back``, and so the following.
+        legacy: Legacy database -> its copy, which is written.
+        current: ``core`` -> the copy of the consolidated database, with the lineage of new rows.
+        baseline: ``core`` -> the consolidated database as it was installed.
+        constants: What the mappings were given.
+        again: Migrates the legacy copies once more: ``core`` -> database.
+    """
+    built = again()
+    fill = True
+    while _put_back(done, tables, legacy, current, baseline, constants, built, fill=fill):
+        built = again()
+        # A cell that was filled and did not help is put back, and not filled again.
+        fill = False
+    return built
+
+
+def _put_back(
+    done: CarriedBack,
+    tables: Sequence[PlannedTable],
+    legacy: Mapping[str, Path],
+    current: Mapping[str, Path],
+    baseline: Mapping[str, Path],
+    constants: Mapping[str, str],
+    again: Mapping[str, Path],
+    *,
+    fill: bool,
+) -> bool:
+    """Put back what came out wrong in *again*; return whether any legacy cell was written."""
+    wrote = False
+    for target in catalogue.TARGETS:
+        with _opened(target, current, baseline, again) as connection:
+            bench = Bench(connection, target, legacy, constants, done)
+            for table in tables:
+                for one in mapping.sources_of(table):
+                    if one.target == target and one.back and _note_wrong(bench, one):
+                        with _without_triggers(bench, one):
+                            wrote |= _write(bench, one, fill=fill)
+    return wrote
+
+
+@contextlib.contextmanager
+def _opened(
+    target: str, current: Mapping[str, Path], baseline: Mapping[str, Path], again: Mapping[str, Path]
+) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
+        functions.register(connection)
+        connection.execute("PRAGMA foreign_keys = OFF")
+        sqlite.attach(connection, current[target], target)
+        sqlite.attach(connection, baseline[target], BASELINE)
+        sqlite.attach(connection, again[target], "again")
+        sqlite.attach(connection, carryback.before(current[target], target), BEFORE, mode="rw")
+        merging.make_views(connection, target)
+        yield connection
+
+
+@contextlib.contextmanager
+def _without_triggers(bench: Bench, one: TableMapping) -> Iterator[None]:
+    """Keep the triggers of the legacy table's file from running; make its full-text indexes anew at the end."""
+    own = {one.database: bench.legacy[one.database]}
+    taken = untriggered.take_triggers(own)
+    yield
+    written = CarriedBack(written={one.source: Counter()})
+    untriggered.give_back_triggers(own, taken, written)
+    bench.done.told += written.told
+
+
+def _note_wrong(bench: Bench, one: TableMapping) -> bool:
+    """Make ``temp.wrong``: legacy key and lost columns of each row that came out wrong; return whether there is any."""
+    connection = bench.connection
+    comparison = faithful.Comparison(one.target, one.table)
+    for statement in faithful.pair_up(comparison):
+        connection.execute(statement)
+    connection.execute("DROP TABLE IF EXISTS temp.wrong")
+    select = _wrong_parts_sql(one, comparison) if one.parts else _wrong_sql(one, comparison)
+    connection.execute(f"CREATE TEMP TABLE wrong AS {select}")
+    return connection.execute("SELECT 1 FROM temp.wrong").fetchone() is not None
+
+
+def _wrong_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
+    # JSON is judged member by member, and a legacy row holds some of them whatever becomes of the others.
+    judged = [column for column in comparison.judged if not comparison.is_json(column)]
+    lost = " || ".join(
+        f"CASE WHEN {comparison.lost(column, new='p.new', touched='p.touched')} THEN '{column} ' ELSE '' END"
+        for column in judged
+    )
+    missing = f"f.{comparison.key} IS NULL"
+    return (
+        f"SELECT * FROM (SELECT l.legacy_key AS legacy_key,"
+        f" CASE WHEN {missing} THEN '{' '.join(comparison.columns)}' ELSE {lost} END AS lost"
+        f" {faithful.rows_sql(comparison)} JOIN {one.target}.lineage AS l ON l.target = '{one.table}'"
+        f" AND l.target_id = +w.{comparison.key} LEFT JOIN again.lineage AS m ON m.source = l.source"
+        f" AND m.legacy_key IS l.legacy_key AND m.target = l.target"
+        f" LEFT JOIN again.{quoted(one.table)} AS f ON f.{comparison.key} = m.target_id"
+        f" WHERE l.source = '{one.source}') WHERE lost <> ''"
+    )
+
+
+def _wrong_parts_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
+    """Return a SELECT of the legacy rows of which a part came out wrong, or of which one more part came out."""
+    key, table = comparison.key, quoted(one.table)
+    kept = comparison.kept(new="p.new", touched="p.touched")
+    count = (
+        "(SELECT count(m.target_id) FROM {}.lineage AS m WHERE m.source = o.source AND m.legacy_key IS o.legacy_key)"
+    )
+    there = f"AND l.target_id IN (SELECT {key} FROM {one.target}.{table})"
+    return (
+        f"SELECT DISTINCT o.legacy_key AS legacy_key, '{' '.join(comparison.columns)}' AS lost"
+        f" FROM {one.target}.lineage AS o WHERE o.source = '{one.source}' AND o.legacy_key IN"
+        f" (SELECT legacy_key FROM before.{quoted(one.source)})"
+        f" AND ((SELECT count(*) FROM {one.target}.lineage AS l WHERE l.source = o.source AND l.legacy_key IS o.legacy_key"
+        f" {there}) <> {count.format('again')} OR o.target_id IN (SELECT w.{key} {faithful.rows_sql(comparison)}"
+        f" WHERE NOT EXISTS (SELECT 1 {faithful.again_sql(comparison)} AND {kept})))"
+    )
+
+
+def _write(bench: Bench, one: TableMapping, *, fill: bool) -> bool:
+    """Put back, or fill, the legacy cells behind the rows of ``temp.wrong``; return whether any was written."""
+    connection = bench.connection
+    wrote = False
+    kinds = connection.execute("SELECT DISTINCT lost FROM temp.wrong").fetchall()
+    with bench.beside(one.database):
+        for (lost,) in kinds:
+            columns = [
+                name
+                for name in one.legacy_columns
+                if name != one.key and (one.parts or not set(lost.split()).isdisjoint(one.uses.get(name, ())))
+            ]
+            if columns:
+                if fill and not one.parts:
+                    wrote |= _fill(bench, one, columns, lost)
+                changed = rebuild.differ_sql("s", "o", columns)
+                wrote |= bool(_set(bench, one, columns, f"before.{quoted(one.source)} AS o", changed, lost))
+        if wrote:
+            _count_anew(bench, one)
+    return wrote
+
+
+def _fill(bench: Bench, one: TableMapping, columns: Sequence[str], lost: str) -> bool:
+    """Write what a row says to those legacy *columns* that left it to a lookup; the row is judged again after that."""
+    bench.connection.execute("DROP TABLE IF EXISTS temp.back_now")
+    merging.rebuild_now(bench, one, "temp.wrong")
+    wrote = False
+    for column in columns:
+        name = quoted(column)
+        empty = f"NOT {informs(f's.{name}')} AND {informs(f'o.{name}')}"
+        bench.connection.execute(
+            f"INSERT INTO before.{quoted(one.source)} SELECT s.{quoted(one.key)},"
+            f" {', '.join(f's.{quoted(own)}' for own in one.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"
+            f" ON o.legacy_key = x.legacy_key JOIN {merging.source_of(one)} AS s ON s.{quoted(one.key)} = x.legacy_key"
+            f" COLLATE BINARY WHERE x.lost = ? AND {empty} AND x.legacy_key NOT IN"
+            f" (SELECT legacy_key FROM before.{quoted(one.source)})",
+            (lost,),
+        )
+        filled = _set(bench, one, [column], "temp.back_now AS o", empty, lost)
+        wrote |= bool(filled)
+        bench.connection.executemany("DELETE FROM temp.wrong WHERE rowid = ?", filled)
+    return wrote
+
+
+def _set(bench: Bench, one: TableMapping, columns: Sequence[str], rows: str, where: str, lost: str) -> list[tuple[int]]:
+    """Set *columns* of the legacy rows ``s`` behind ``temp.wrong`` to those of ``o`` of *rows*; return the rows that were."""
+    settings = ", ".join(f"{quoted(name)} = o.{quoted(name)}" for name in columns)
+    of = (
+        f"FROM {rows} JOIN temp.wrong AS x ON x.legacy_key = o.legacy_key"
+        f" WHERE x.lost = ? AND s.{quoted(one.key)} = o.legacy_key COLLATE BINARY AND {where}"
+    )
+    found = bench.connection.execute(
+        f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {merging.source_of(one)} AS s JOIN', 1)}", (lost,)
+    ).fetchall()
+    update = f"UPDATE OR ABORT {merging.source_of(one)} AS s SET {settings} {of}"
+    if not found or not bench.tried(update, (lost,)):
+        return found
+    # Another row has taken what was unique: row by row, as far as it goes.
+    return [(row,) for (row,) in found if not bench.tried(f"{update} AND x.rowid = ?", (lost, row))]
+
+
+def _count_anew(bench: Bench, one: TableMapping) -> None:
+    """Count the updated legacy rows: those that are not as they were."""
+    (updated,) = bench.connection.execute(
+        f"SELECT count(*) FROM before.{quoted(one.source)} AS o JOIN {merging.source_of(one)} AS s"
+        f" ON s.{quoted(one.key)} = o.legacy_key COLLATE BINARY WHERE {rebuild.differ_sql('s', 'o', one.legacy_columns)}"
+    ).fetchone()
+    counts = bench.done.written.setdefault(one.source, Counter())
+    counts["updated"] = updated
+    bench.done.written[one.source] = +counts
+    if not bench.done.written[one.source]:
+        del bench.done.written[one.source]
