@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import traceback
+from dataclasses import replace
 from unittest import mock
 
 import generated
@@ -130,3 +131,9 @@ def copied(home, into):
 
 def last_switch(home):
     return switch.read(home / "data")
+
+
+def moved(made, data):
+    """Return the switch *made* as it would be had it been made in the data directory *data*, where its folder was copied."""
+    names = tuple(replace(name, path=data / name.path.relative_to(made.data_dir)) for name in made.names)
+    return replace(made, data_dir=data, env_file=data.parent / made.env_file.name, names=names)

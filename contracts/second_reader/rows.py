@@ -36,7 +36,8 @@ _ENOUGH = 1_000
 #: What the way back says of a row that it cannot read, whatever is in it.
 UNREADABLE = "(unreadable)"
 
-_UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, IndexError)
+#: What reading raises of such a row.
+UNREADABLE_ROWS = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, IndexError)
 
 
 class Pair(Sets, Protocol):
@@ -287,7 +288,7 @@ class OneTable:
         for name, say in self.back:
             try:
                 said = say(seen)
-            except _UNREADABLE:
+            except UNREADABLE_ROWS:
                 said = UNREADABLE
             rebuilt = said
             if name in rest:

@@ -1,0 +1,239 @@
+"""The judge of a rollback: silent on a right one, and it names what each wrong one did, planted in the databases alone.
+
+Each case is what was written to the consolidated set in use, and what a rollback made of it in a legacy file and in the residue.
+"""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+import small_set
+
+from contracts import carried_back, specimens
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(name="life", scope="module")
+def _life(tmp_path_factory):
+    """A dirty set that was cut over and rolled back, and nothing was written in between."""
+    home = tmp_path_factory.mktemp("life")
+    specimens.make(home / "data", seed=7, rows=120, dirty=True)
+    run(home / "data" / "jarvis_memory.db", "UPDATE reflections SET what_happened = 'a story'")
+    small_set.build(home)
+    small_set.cut_over(home)
+    small_set.roll_back(home)
+    return home
+
+
+@pytest.fixture(name="home")
+def _home(life, tmp_path):
+    return shutil.copytree(life, tmp_path / "home", symlinks=True)
+
+
+def run(path, *statements):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            before = connection.total_changes
+            connection.execute(statement)
+            assert connection.total_changes > before or not statement.startswith(("INSERT", "UPDATE", "DELETE")), (
+                statement
+            )
+
+
+def judged(home, tmp_path):
+    made = small_set.last_switch(home)
+    # The switch keeps absolute paths of where it was made.
+    made = small_set.moved(made, home / "data")
+    scratch = tmp_path / "judging"
+    scratch.mkdir(exist_ok=True)
+    return list(carried_back.faults(made, scratch))
+
+
+@dataclass
+class Case:
+    """What was written to a consolidated database, and what of it is where after a rollback.
+
+    Attributes:
+        used: The consolidated database, and what was written to it.
+        legacy: The legacy file, and what a rollback wrote to it.
+        residue: Rows in use that lie in the residue: consolidated table and condition.
+        says: What the judge says of a wrong rollback; None of a right one.
+    """
+
+    used: tuple[str, ...] = ("jarvis_core.db",)
+    legacy: tuple[str, ...] = ("jarvis.db",)
+    residue: tuple[str, str] = ("", "")
+    says: str | None = None
+
+
+PRICE = "price = 7.25 WHERE tx_signature = (SELECT max(tx_signature) FROM trades)"
+TRADE = (
+    "jarvis_core.db",
+    "UPDATE trades SET price = 7.25 WHERE signature = (SELECT max(signature) FROM trades)",
+)
+NEW_TRADE = (
+    "jarvis_core.db",
+    (
+        "INSERT INTO trades (id, direction, symbol, token_address, amount, amount_sol, price, status, signature, timestamp)"
+        " VALUES (5000, 'buy', 'ZZ', 'mint', 1.0, 2.0, 3.0, 'confirmed', 'new', '2026-02-01 10:00:00.000000')"
+    ),
+)
+LEGACY_TRADE = (
+    "INSERT INTO trades (id, symbol, token_mint, side, amount_sol, amount_tokens, price, timestamp, tx_signature, position_id,"
+    " user_id) VALUES ('{}', 'ZZ', 'mint', 'buy', 2.0, 1.0, 3.0, '2026-02-01T10:00:00+00:00', 'new', '', 0)"
+)
+SEVERAL = "(SELECT min(legacy_key) FROM lineage WHERE source = 'metrics.metrics_1h')"
+METRIC = (
+    "jarvis_analytics.db",
+    (
+        "UPDATE metrics SET timestamp = '2026-02-01 10:00:00' WHERE metric_name = 'total_requests' AND id IN"
+        f" (SELECT target_id FROM lineage WHERE source = 'metrics.metrics_1h' AND legacy_key = {SEVERAL})"
+    ),
+)
+LOT = ("jarvis_core.db", "UPDATE tax_lots SET quantity = quantity + 1 WHERE id = 1")
+REFLECTION = (
+    "jarvis_analytics.db",
+    "DELETE FROM ai_reflections WHERE rowid = (SELECT max(rowid) FROM ai_reflections)",
+    (
+        "INSERT INTO ai_reflections (rowid, content, timestamp) SELECT coalesce(max(rowid), 0) + 1,"
+        " 'okapi' || char(10, 10) || 'quagga' || char(10, 10) || 'zanzibar', '2026-02-01 10:00:00' FROM ai_reflections"
+    ),
+)
+ALERT_SAYS = "(id, title, message, severity, source, status, created_at) VALUES ('new', 't', 'm', 'low', 's', 'open', '2026-02-01')"
+ALERT = (
+    "jarvis_core.db",
+    f"INSERT INTO legacy_alerts_alerts {ALERT_SAYS}",
+)
+LEGACY_ALERT = f"INSERT INTO alerts {ALERT_SAYS}"
+
+CASES = {
+    "row changed": Case(TRADE, ("jarvis.db", f"UPDATE trades SET {PRICE}")),
+    "row changed, not carried back": Case(TRADE, ("jarvis.db",), says="is in no legacy table and not in the residue"),
+    "row changed, in the residue": Case(TRADE, ("jarvis.db",), ("core.trades", "price = 7.25")),
+    "row changed, in the residue and in the legacy table": Case(
+        TRADE, ("jarvis.db", f"UPDATE trades SET {PRICE}"), ("core.trades", "price = 7.25"),
+        says="is in the residue and in a legacy table",
+    ),
+    "another cell changed too": Case(
+        TRADE, ("jarvis.db", f"UPDATE trades SET user_id = 77, {PRICE}"), says="user_id changed, which the edit does not touch"
+    ),
+    "row that was not in use in the residue": Case(
+        residue=("core.trades", "id = (SELECT min(id) FROM trades)"), says="is in the residue and in a legacy table"
+    ),
+    "row lost": Case(
+        legacy=("tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"),
+        says="is not there, and no row that it became was deleted",
+    ),
+    "quarantined row lost": Case(legacy=("jarvis.db", "DELETE FROM positions"), says="jarvis.positions"),
+    "row altered": Case(
+        legacy=("telegram_memory.db", "UPDATE messages SET content = content || ' ' WHERE id = (SELECT min(id) FROM messages)"),
+        says="content changed, and no row that it became did",
+    ),
+    "cell that rest alone keeps altered": Case(
+        legacy=("whales.db", "UPDATE whale_movements SET value_usd = 1.5 WHERE id = (SELECT min(id) FROM whale_movements)"),
+        says="value_usd changed, and no row that it became did",
+    ),
+    "row deleted": Case(
+        ("jarvis_analytics.db", "DELETE FROM llm_costs WHERE id = (SELECT max(id) FROM llm_costs)"),
+        ("llm_costs.db", "DELETE FROM llm_usage WHERE id = (SELECT max(id) FROM llm_usage)"),
+    ),
+    "deleted row comes back": Case(
+        ("jarvis_analytics.db", "DELETE FROM llm_costs WHERE id = (SELECT max(id) FROM llm_costs)"), ("llm_costs.db",),
+        says="each row that it became was deleted, and it is there",
+    ),
+    "new row": Case(NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"))),
+    "new row doubled": Case(
+        NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"), LEGACY_TRADE.format("abcdef02").replace("'new'", "''")),
+        says="1 new rows are not what was in use",
+    ),
+    "new row lost": Case(NEW_TRADE, says="is in no legacy table and not in the residue"),
+    "new row with the time of another spelling": Case(
+        (NEW_TRADE[0], NEW_TRADE[1].replace("10:00:00.000000", "10:00:00+00:00").replace("2026-02-01 ", "2026-02-01T")),
+        ("jarvis.db", LEGACY_TRADE.format("abcdef01")),
+    ),
+    "time zone doubled": Case(
+        (NEW_TRADE[0], NEW_TRADE[1].replace("10:00:00.000000", "10:00:00+00:00").replace("2026-02-01 ", "2026-02-01T")),
+        ("jarvis.db", LEGACY_TRADE.format("abcdef01").replace("+00:00", "+00:00+00:00")),
+        says="is in no legacy table and not in the residue",
+    ),
+    "one part changed, the legacy row as it was": Case(METRIC, ("metrics.db",), ("analytics.metrics", "timestamp = '2026-02-01 10:00:00'")),
+    "one part changed, the others with it": Case(
+        METRIC,
+        ("metrics.db", "UPDATE metrics_1h SET timestamp = '2026-02-01T10:00:00+00:00' WHERE id = (SELECT min(id) FROM metrics_1h)"),
+        says="says something else of the others",
+    ),
+    "lot corrected": Case(
+        LOT, ("tax.db", "UPDATE tax_lots SET quantity = quantity + 1 WHERE id = 1"), ("core.tax_lots", "id = 1")
+    ),
+    "lot corrected and unsold by it": Case(
+        LOT, ("tax.db", "UPDATE tax_lots SET quantity = quantity + 1, remaining_quantity = quantity + 1 WHERE id = 1"),
+        ("core.tax_lots", "id = 1"),
+        says="remaining_quantity changed, which the edit does not touch",
+    ),
+    "number of a deleted reflection given to another": Case(
+        REFLECTION,
+        ("jarvis_memory.db", "DELETE FROM reflections WHERE id = (SELECT max(id) FROM reflections)",
+         "INSERT INTO reflections (trigger, lesson, new_approach, created_at) VALUES ('okapi', 'quagga', 'zanzibar', '2026-02-01T10:00:00+00:00')"),
+    ),
+    "story of a deleted reflection told of another": Case(
+        REFLECTION,
+        ("jarvis_memory.db", ("UPDATE reflections SET trigger = 'okapi', lesson = 'quagga', new_approach = 'zanzibar',"
+         " created_at = '2026-02-01T10:00:00+00:00' WHERE id = (SELECT max(id) FROM reflections)")),
+        says="has the number of a deleted row, and its what_happened",
+    ),
+    "carried row": Case(ALERT, ("alerts.db", LEGACY_ALERT)),
+    "carried row in the residue": Case(ALERT, ("alerts.db",), ("core.legacy_alerts_alerts", "id = 'new'")),
+    "carried row lost": Case(ALERT, ("alerts.db",), says="alerts.alerts: 1 of "),
+    "carried rows deleted": Case(legacy=("tax.db", "DELETE FROM sales"), says="tax.sales: "),
+    "carried row doubled": Case(
+        legacy=("alerts.db", LEGACY_ALERT), says="alerts.alerts: 1 rows are there that are not what was in use"
+    ),
+    "storage class of a carried cell changed": Case(
+        legacy=("jarvis.db", "UPDATE pick_performance SET symbol = CAST(symbol AS BLOB) WHERE typeof(symbol) = 'text'"),
+        says="jarvis.pick_performance",
+    ),
+    "mark lowered": Case(
+        legacy=("jarvis.db", "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'pick_performance'"),
+        says="jarvis.pick_performance: ids up to",
+    ),
+    "mark of the table in use forgotten": Case(
+        ("jarvis_core.db", "UPDATE sqlite_sequence SET seq = 9000 WHERE name = 'legacy_tax_sales'"),
+        says="tax.sales: ids up to 9000 were given",
+    ),
+    "index dropped": Case(legacy=("jarvis.db", "DROP INDEX idx_positions_status"), says="index idx_positions_status is not declared"),
+    "user_version lost": Case(legacy=("jarvis.db", "PRAGMA user_version = 77"), says="user_version was"),
+}  # fmt: skip
+
+
+def keep(home, table, where):
+    """Put rows in use into the residue, as a rollback does."""
+    target, _, name = table.partition(".")
+    folder = home / "data" / "backup" / "0001" / "rolled-back"
+    with closing(sqlite3.connect(folder / "residue.db")) as connection:
+        connection.execute("ATTACH ? AS used", (str(folder / f"jarvis_{target}.db"),))
+        made = f"CREATE TABLE {target}_{name} AS SELECT 'why' AS why, * FROM used.{name} WHERE {where}"
+        connection.execute(made)
+        assert connection.execute(f"SELECT count(*) FROM {target}_{name}").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rollback_is_judged_by_what_was_in_use(home, tmp_path, name):
+    case = CASES[name]
+    run(home / "data" / "backup" / "0001" / "rolled-back" / case.used[0], *case.used[1:])
+    run(home / "data" / case.legacy[0], *case.legacy[1:])
+    if case.residue[0]:
+        keep(home, *case.residue)
+
+    found = judged(home, tmp_path)
+
+    if case.says is None:
+        assert [] == found
+    else:
+        assert any(case.says in one for one in found), found
+
+
+def test_a_rollback_without_a_write_is_right(home, tmp_path):
+    assert [] == judged(home, tmp_path)
