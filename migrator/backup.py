@@ -284,7 +284,7 @@ def _crashed(path: Path) -> bool:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    connection = sqlite.read(path)
+    connection = sqlite.lenient(sqlite.read(path))
     connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
     return connection
 
@@ -296,7 +296,7 @@ def _release(one: _Held) -> None:
 
 def _copy(one: _Held, target: Path) -> None:
     files.make_private_folder(target.parent)
-    with _naming(one.database), contextlib.closing(sqlite.create(target)) as copy:
+    with _naming(one.database), contextlib.closing(sqlite.lenient(sqlite.create(target))) as copy:
         one.reader.backup(copy)
         # A copy in WAL mode could not be read without a -shm beside it; the original's mode is in the manifest.
         copy.execute("PRAGMA journal_mode = DELETE")

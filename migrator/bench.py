@@ -22,6 +22,8 @@ from migrator.sqlite import quoted
 BASELINE, LEGACY = "baseline", "legacy"
 #: The work file of legacy rows as they were before they were changed.
 BEFORE = "before"
+#: What SQLite says of a statement that it cannot run here, for a collation or function that only the application has.
+CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
 #: The names of the rowid; a column may take one of them for itself.
 _ROWID = ("rowid", "_rowid_", "oid")
 

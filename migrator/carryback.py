@@ -19,11 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator import catalogue, functions, mapping, merging, sqlite, strangers, untriggered, verbatim
-from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
+from migrator.bench import BASELINE, BEFORE, CANNOT, Bench, CarriedBack
 from migrator.records import Fate, PlannedTable
-
-#: What SQLite says of a statement that it cannot run here, for a collation or function that only the application has.
-_CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
 
 
 def carry_back(
@@ -33,7 +30,8 @@ def carry_back(
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
     constants: Mapping[str, str],
-) -> CarriedBack:
+    done: CarriedBack,
+) -> None:
     """Write into the copies *legacy* what distinguishes *current* from *baseline*.
 
     Args:
@@ -43,11 +41,11 @@ def carry_back(
         current: ``core`` -> a private copy of the consolidated database as it is now; its lineage is written.
         baseline: ``core`` -> the consolidated database as it was installed.
         constants: What the mappings were given when it was built.
+        done: Where it is noted what was written, and what was not.
 
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
     """
-    done = CarriedBack()
     triggers = untriggered.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
@@ -62,7 +60,6 @@ def carry_back(
             of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
             strangers.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
     untriggered.give_back_triggers(legacy, triggers, done)
-    return done
 
 
 def before(current: Path, target: str) -> Path:
@@ -96,6 +93,6 @@ def _apply_carried(bench: Bench, source: str, table: str) -> None:
         if f"{bench.target}.{table}" not in bench.done.left:
             verbatim.compare(bench, source, table)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorname not in _CANNOT:
+        if error.sqlite_errorname not in CANNOT:
             raise
         bench.done.strangers[f"{bench.target}.{table}"] = f"{source} cannot be written here: {error}"

@@ -131,7 +131,7 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
 @options.QUIET
 def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
-    place, configuration = options.place(data_dir, include, config, alone=True)
+    place, configuration = options.place(data_dir, include, config, alone=True, go_on=True)
     snapshot = maintenance.backup(place, configuration)
     options.show("backup", snapshot, report.backup_text(snapshot), as_json=as_json, quiet=quiet)
 

@@ -35,6 +35,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
             path=database.path.parent.resolve() / database.path.name,
             target=_target(plan, database),
             journal_mode=database.journal_mode,
+            digest=database.digest,
         )
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
         if _target(plan, database)

@@ -23,6 +23,7 @@ from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.plain import escaped
 from migrator.private import private_folder
+from migrator.switch import Switch
 from migrator.waivers import CAN_FAIL
 
 #: What stands in the folder of the contracts, and is no part of them.
@@ -160,6 +161,15 @@ def _other_than_judged(evidence: Evidence, present: Present) -> Iterator[str]:
             yield f"{what} changed since"
 
 
+def late_originals(last: Switch) -> tuple[str, ...]:
+    """Return the originals that no longer hold what they held at the cutover *last*: a process has written to them since."""
+    now = digests_of({str(name.place): last.originals / name.place for name in last.names})
+    # A cutover of an older version did not note what they held; its snapshot did.
+    noted = {str(name.place): last.snapshot / name.place for name in last.names if not name.digest}
+    then = {str(name.place): name.digest for name in last.names} | digests_of(noted)
+    return tuple(str(last.originals / place) for place, found in now.items() if found != then[place])
+
+
 def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
     """Return the content digest of each database, read through a private copy; '' where it cannot be read."""
     with private_folder() as folder:
@@ -168,7 +178,7 @@ def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
 
 def _digest(path: Path, copy: Path) -> str:
     try:
-        with closing(sqlite.scratch(copying.private_copy(path, copy))) as connection:
+        with closing(sqlite.lenient(sqlite.scratch(copying.private_copy(path, copy)))) as connection:
             return digest.digest(connection)
     except (sqlite3.Error, MigratorError, UnicodeError):
         return ""

@@ -12,11 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from migrator import backup as backups
-from migrator import envfile, files, hooks, pipeline, rehearsal, switch
+from migrator import envfile, files, freshness, hooks, inuse, pipeline, rehearsal, switch
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
@@ -43,13 +42,15 @@ def backup(place: Place, config: Config) -> Snapshot:
     last = switch.read(place.data_dir)
     if last is None or not last.consolidated:
         return pipeline.backup(pipeline.plan(place, config), place)
-    read_back = partial(pipeline.inventory, consolidated=True)
-    three = {one.path: one for one in read_back(place.data_dir).databases}
-    missing = [path for path in map(last.installed, last.targets) if path not in three or not three[path].digest]
-    if missing:
-        raise Refused("cannot be read as the database in use", where=escaped(missing[0]), hint="restore it from a copy")
-    databases = [three[path] for path in map(last.installed, last.targets)]
-    return backups.backup(databases, place.backups / "consolidated", read_back=read_back)
+    databases = inuse.inventory(last.data_dir).databases
+    for database in databases:
+        if not database.digest:
+            raise Refused(
+                f"cannot be read as the database in use: {escaped(database.reason) or 'no such file'}",
+                where=escaped(database.path),
+                hint="restore it from a copy",
+            )
+    return backups.backup(databases, place.backups / "consolidated", read_back=inuse.inventory)
 
 
 def cutover(
@@ -82,9 +83,12 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         Refused: There is no cutover to roll back, a hook stood against it, or a process has a database open.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    return _with_hooks(
-        lambda *, execute: pipeline.rollback(place, config, execute=execute, tell=tell), place, config, execute=execute
-    )
+    attempt = not execute
+
+    def deed(*, execute: bool) -> Switched:
+        return pipeline.rollback(place, config, execute=execute, attempt=attempt, tell=tell)
+
+    return _with_hooks(deed, place, config, execute=execute)
 
 
 def _with_hooks(
@@ -148,7 +152,7 @@ def monitor(
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
-    changed = pipeline.changed_originals(place, last)
+    changed = freshness.late_originals(last)
     watched = monitors.monitor(
         limits,
         feed or Tail(last.data_dir / PLACE, whole=True),
@@ -176,7 +180,7 @@ def _insist(place: Place, config: Config, patience_s: float) -> Switched:
     def deed(*, execute: bool) -> Switched:
         while True:
             try:
-                done = pipeline.rollback(place, config, execute=execute)
+                done = pipeline.rollback(place, config, execute=execute, attempt=False)
             except Refused as error:
                 refusal = _unless_gone_back(place, error)
                 done = Switched(kind=switch.ROLLBACK, run="", executed=False, names={}, refusals=(refusal,))

@@ -176,7 +176,7 @@ def monitor(
 
     Ends when the time is over, stdin ends, or it is interrupted; with 1 if somebody wrote to an original.
     """
-    place, configuration = options.place(data_dir, (), config)
+    place, configuration = options.place(data_dir, (), config, go_on=True)
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
     with _watching(limits, prometheus, quiet=quiet) as tell:
         watched = maintenance.monitor(
@@ -206,7 +206,7 @@ def monitor(
 @options.QUIET
 def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, quiet: bool) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
-    place, configuration = options.place(data_dir, (), config)
+    place, configuration = options.place(data_dir, (), config, go_on=True)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)

@@ -15,8 +15,9 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands, lock, paths, pipeline, plain
+from migrator import commands, lock, paths, pipeline, plain, switch
 from migrator import config as configs
+from migrator.errors import UsageError
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
@@ -82,20 +83,29 @@ QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Pri
 
 
 def place(
-    data_dir: Path, include: tuple[Path, ...], config: Path | None, *, alone: bool = False
+    data_dir: Path, include: tuple[Path, ...], config: Path | None, *, alone: bool = False, go_on: bool = False
 ) -> tuple[pipeline.Place, configs.Config]:
     """Return where to work, and the configuration for it; a switch that was cut short is brought to its end first.
 
-    With *alone* no other migrator may be at work there until the verb ends.
+    With *alone* no other migrator may be at work there until the verb ends.  With *go_on* a configuration that cannot be
+    read stops nothing after a cutover: what it decided then is written down.
 
     Raises:
         Refused: Another one is.
+        UsageError: The configuration cannot be read.
     """
     found = pipeline.Place(paths.resolved(data_dir), include)
     settle(found)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(lock.locked(found.data_dir))
-    return found, configs.load(config_path(found.data_dir, config))
+    try:
+        return found, configs.load(config_path(found.data_dir, config))
+    except UsageError as error:
+        last = switch.read(found.data_dir) if go_on else None
+        if last is None or not last.consolidated:
+            raise
+        click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)
+        return found, configs.Config()
 
 
 def settle(place: pipeline.Place) -> None:

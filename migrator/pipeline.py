@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -35,7 +36,6 @@ __all__ = [
     "Progress",
     "backup",
     "build",
-    "changed_originals",
     "check",
     "cutover",
     "inventory",
@@ -100,7 +100,15 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
     planned = plans.plan(snapshot.inventory, config, disk=place.data_dir)
     plans.refuse(planned)
-    return builds.build(planned, snapshot, place.stage, progress=progress)
+    built = builds.build(planned, snapshot, place.stage, progress=progress)
+    wanted = replace(cutovers.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
+    try:
+        rollbacks.way_back(wanted, snapshot)
+    except (MigratorError, sqlite3.Error):
+        # Without it there is no finished build, and nothing can be judged or switched.
+        files.remove(place.stage / builds.FINISHED)
+        raise
+    return built
 
 
 def verify_stage(place: Place, config: Path | None) -> Verified:
@@ -346,22 +354,18 @@ def _unaccepted(place: Place, config: Config, snapshot: Snapshot) -> str:
     )
 
 
-def changed_originals(place: Place, last: Switch) -> tuple[str, ...]:
-    """Return the originals that no longer hold what the snapshot holds: somebody wrote to them after the cutover *last*.
-
-    Raises:
-        Refused: The snapshot is not what it was.
-    """
-    snapshot = backups.latest(place.backups, read_back=inventory)
-    kept = {} if snapshot is None else {str(one.place): one.digest for one in snapshot.inventory.databases}
-    now = freshness.digests_of({str(name.place): last.originals / name.place for name in last.names})
-    return tuple(str(last.originals / one) for one, found in now.items() if kept.get(one) != found)
-
-
-def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str], None] = lambda _: None) -> Switched:
+def rollback(
+    place: Place,
+    config: Config,
+    *,
+    execute: bool,
+    attempt: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Switched:
     """Switch back to the legacy set with the rows written since the cutover, or say what that would do.
 
-    *tell* is told each part that is done, once it is durable.
+    What it would do is found out on copies; without *attempt*, only what speaks against it is looked for.  *tell* is told
+    each part that is done, once it is durable.
 
     Raises:
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
@@ -371,13 +375,15 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
         last = switch.read(place.data_dir)
         if last is None or not last.consolidated:
             raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
-        found = rollbacks.foreseen(last)
-        if found.refusals or found.holders or not execute:
-            return found
-        # What the set was built with counts; a constant that nobody needed then may have been given since.
+        # What the set was built with counts; a constant that no row needed then may have been given since.
         last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
+        found = rollbacks.foreseen(last)
+        if found.refusals or (found.holders and execute) or not (execute or attempt):
+            return found
         try:
-            return rollbacks.rollback(last, lambda folder: _built_again(config, last, folder), tell=tell)
+            if not execute:
+                return rollbacks.tried(last, partial(_built_again, last))
+            return rollbacks.rollback(last, partial(_built_again, last), tell=tell)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
@@ -386,13 +392,9 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
             ) from error
 
 
-def _built_again(config: Config, last: Switch, folder: Path) -> Mapping[str, Path]:
-    """Build the consolidated set of the legacy copies in *folder* as that of *last* was built: target -> path."""
-    found = inventory(folder)
-    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
-    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
-    planned = plans.plan(found, config.with_constants(stand_ins | dict(last.constants)), disk=folder)
-    plans.refuse(planned)
-    copies = Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
-    stage = builds.build(planned, copies, folder.parent / "rollback" / "again").stage
+def _built_again(last: Switch, folder: Path, stage: Path) -> Mapping[str, Path]:
+    """Build in *stage* what the mapped tables of the legacy copies in *folder* become, as the cutover had it: target -> path."""
+    # The copies may have been written since they were built from.
+    files.remove_folder(stage)
+    builds.build(*rollbacks.as_planned(last, folder), stage)
     return {target: stage / name for target, name in catalogue.TARGETS.items()}

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import catalogue, ddl, faithful, functions, mapping, sqlite
-from migrator.bench import CarriedBack, handle_sql, stored_columns
+from migrator import catalogue, ddl, faithful, functions, inuse, kept, mapping, sqlite
+from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
@@ -31,20 +31,19 @@ def keep(
     again: Mapping[str, Path],
     into: Path,
 ) -> dict[str, int]:
-    """Write to the new database *into* what was not carried back; return consolidated table -> rows.  Without any, no file.
+    """Write to the new database *into* what was not carried back; return consolidated table -> rows.
 
     Args:
         done: What was carried back, and what was not.
         current: ``core`` -> a private copy of the consolidated database as it is now, with the lineage of new rows.
         baseline: ``core`` -> the consolidated database as it was installed.
         again: ``core`` -> what a migration makes of the legacy copies.
-        into: The residue; each table is called ``<database>_<table>`` and says why in its first column.
+        into: The residue, made if it is not there; each table is called ``<database>_<table>`` and says why in its first column.
 
     Raises:
         MigratorError: A deleted row is in the legacy copies.
     """
     counts: dict[str, int] = {}
-    sqlite.create(into).close()
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target], again[target], into) as connection:
             left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
@@ -58,11 +57,8 @@ def keep(
                 counts[f"{target}.{table}"] = _kept(connection, target, table, rows)
             for name, why in done.strangers.items():
                 if name.startswith(f"{target}."):
-                    counts[name] = _kept_whole(connection, target, name.partition(".")[2], why)
-    found = {name: rows for name, rows in counts.items() if rows}
-    if not found:
-        into.unlink()
-    return found
+                    counts[name] = _kept_whole(connection, target, name.partition(".")[2], why, done)
+    return {name: rows for name, rows in counts.items() if rows}
 
 
 @contextlib.contextmanager
@@ -70,9 +66,10 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
     with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
         functions.register(connection)
         sqlite.attach(connection, current, target)
-        sqlite.attach(connection, baseline, "baseline")
+        sqlite.attach(connection, baseline, BASELINE)
         sqlite.attach(connection, again, "again")
-        sqlite.attach(connection, into, "residue", mode="rw")
+        kept.open_beside(connection, into)
+        inuse.stand_in_collations(connection, target)
         yield connection
 
 
@@ -164,33 +161,27 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
     """Copy the rows *left* (handle -> why) to the residue."""
     connection.execute("CREATE TEMP TABLE left_over (handle PRIMARY KEY, why)")
     connection.executemany("INSERT INTO temp.left_over VALUES (?, ?)", list(left.items()))
-    columns = _columns(connection, target, table)
-    kept = f"residue.{quoted(f'{target}_{table}')}"
-    connection.execute(
-        f"CREATE TABLE {kept} AS SELECT o.why AS why, {columns} FROM {target}.{quoted(table)} AS t"
+    source = (
+        f"{target}.{quoted(table)} AS t"
         # The plus: an affinity would keep SQLite from the index.  CROSS: statistics of another day must not choose the order.
         f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
+    columns = kept.columns_of(connection, target, table)
+    rows = kept.keep(connection, f"{target}_{table}", columns, source, "o.why")
     connection.execute("DROP TABLE temp.left_over")
-    return _count(connection, kept)
-
-
-def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str) -> int:
-    kept = f"residue.{quoted(f'{target}_{table}')}"
-    connection.execute(
-        f"CREATE TABLE {kept} AS SELECT ? AS why, {_columns(connection, target, table)} FROM {target}.{quoted(table)} AS t",
-        (why,),
-    )
-    return _count(connection, kept)
-
-
-def _columns(connection: sqlite3.Connection, target: str, table: str) -> str:
-    found: Sequence[tuple[str]] = connection.execute(
-        "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid", (table, target)
-    ).fetchall()
-    return ", ".join(f"t.{quoted(name)} AS {quoted(name)}" for (name,) in found)
-
-
-def _count(connection: sqlite3.Connection, table: str) -> int:
-    rows: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     return rows
+
+
+def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: CarriedBack) -> int:
+    """Copy all rows of a table to the residue; where SQLite cannot read it here, it stays in the kept database alone."""
+    columns = kept.columns_of(connection, target, table)
+    literal = why.replace("'", "''").replace("\0", "")
+    try:
+        return kept.keep(connection, f"{target}_{table}", columns, f"{target}.{quoted(table)} AS t", f"'{literal}'")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname not in CANNOT:
+            raise
+        done.tell(
+            f"{target}.{escaped(table)}: cannot be read here ({escaped(error)}); it stays in {catalogue.TARGETS[target]}"
+        )
+        return 0

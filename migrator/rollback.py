@@ -1,31 +1,28 @@
 """Rollback: the legacy set takes its place again, with what was written since the cutover.
 
-Everything is prepared on copies while nobody may write: :mod:`migrator.carryback` writes the legacy copies,
-:mod:`migrator.residue` proves them and keeps what they cannot hold.  Then the flag is turned first, so that nobody
+Everything is prepared on copies while no process may write: :mod:`migrator.trial` writes the legacy copies, proves them
+and keeps what they cannot hold.  Then the flag is turned first, so that nobody
 reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import carryback, copying, envfile, files, held, holders, putback, recovery, residue, sqlite, switch
-from migrator import encoding as encodings_of
-from migrator.errors import MigratorError
+from migrator import envfile, files, held, holders, recovery, sqlite, switch, trial
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
+from migrator.trial import Again, as_planned, way_back
 
-#: Builds the consolidated set of the legacy copies in a folder, for the proof: target -> path.
-Again = Callable[[Path], Mapping[str, Path]]
+__all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 
 
 def foreseen(last: Switch) -> Switched:
-    """Return what a rollback of the finished cutover *last* would do, what speaks against it, and who is in its way."""
+    """Return what speaks against a rollback of the finished cutover *last*, and which processes are in its way."""
     needed = (
         *(last.baseline / last.installed(target).name for target in last.targets),
         *(last.originals / name.place for name in last.names),
@@ -47,6 +44,25 @@ def foreseen(last: Switch) -> Switched:
             if not path.is_file()
         ),
         holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
+    )
+
+
+def tried(last: Switch, again: Again) -> Switched:
+    """Return what a rollback of the finished cutover *last* would do: it is done on copies, and nothing else is touched.
+
+    Raises:
+        MigratorError: The legacy copies would not hold what they have to.
+    """
+    found = foreseen(last)
+    if found.refusals:
+        return found
+    written = trial.rehearse(last, again)
+    return replace(
+        found,
+        written=written.counts,
+        residue=written.residue,
+        findings=tuple(written.done.told),
+        aside=tuple(map(str, _made_since(last))),
     )
 
 
@@ -72,27 +88,26 @@ def rollback(
         hold = _hold(stack, wanted, last, stopped=stopped)
         tell("nobody else can write to the three databases")
         try:
-            encodings = _prepare(wanted, scratch)
+            tree = wanted.tree(switch.ROLLED_BACK)
+            for folder in (scratch, tree):
+                files.remove_folder(folder)
+                files.make_private_folder(folder)
+            changed = trial.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
-            legacy = {one.database: wanted.tree(switch.ROLLED_BACK) / one.place for one in wanted.names}
-            homes = {one.database: one.target for one in wanted.names}
-            done = carryback.carry_back(wanted.tables, homes, legacy, copies, baseline, wanted.constants)
-            tree = wanted.tree(switch.ROLLED_BACK)
-            proof = putback.settle(done, wanted.tables, legacy, copies, baseline, wanted.constants, lambda: again(tree))
-            _sync(wanted)
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            left = residue.keep(done, copies, baseline, proof, kept)
-            told = [*done.told, *_in_their_encodings(encodings, scratch)]
-            if left:
+            written = trial.write(wanted, tree, copies, baseline, changed, lambda: again(tree, scratch / "again"), kept)
+            _sync(wanted)
+            if written.residue:
                 files.sync_file(kept)
                 files.sync_folder(kept.parent)
+            legacy = [tree / name.place for name in wanted.names]
             files.remove_folder(scratch)
             tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
-            copied = stack.enter_context(held.held(dict.fromkeys(legacy.values(), ""), stopped=stopped))
+            copied = stack.enter_context(held.held(dict.fromkeys(legacy, ""), stopped=stopped))
             envfile.set_flag(wanted.env_file, on=False)
             aside = switch.put_aside(wanted)
             switch.indirect(wanted)
@@ -120,9 +135,9 @@ def rollback(
         executed=True,
         names=switch.shown(wanted),
         blocked_s=blocked_s,
-        written={source: dict(counts) for source, counts in sorted(done.written.items())},
-        residue=left,
-        findings=tuple(told),
+        written=written.counts,
+        residue=written.residue,
+        findings=tuple(written.done.told),
         aside=tuple(map(str, aside)),
         late=(*hold.late, *copied.late),
     )
@@ -146,55 +161,18 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
 
 def _in_use(last: Switch) -> tuple[Path, ...]:
     """Return what nobody may have open: the three databases, and files that others have made under a legacy name."""
-    made = (name.path for name in last.names if name.path.is_file() and not name.path.is_symlink())
-    return (*map(last.installed, last.targets), *made)
+    return (*map(last.installed, last.targets), *_made_since(last))
+
+
+def _made_since(last: Switch) -> list[Path]:
+    """Return the files that were made under a legacy name since the cutover."""
+    return [name.path for name in last.names if name.path.is_file() and not name.path.is_symlink()]
 
 
 def _originals(last: Switch) -> tuple[Path, ...]:
     """Return the originals that are there, which no process should have open any more."""
     paths = (last.originals / name.place for name in last.names)
     return tuple(path for path in paths if path.is_file())
-
-
-def _prepare(wanted: Switch, scratch: Path) -> dict[Path, str]:
-    """Copy the legacy files, in UTF-8, to where the pointer will point; return the encoding of those that had another."""
-    encodings = {}
-    for folder in (scratch, wanted.tree(switch.ROLLED_BACK)):
-        files.remove_folder(folder)
-        files.make_private_folder(folder)
-    for name in wanted.names:
-        original, copy = wanted.originals / name.place, wanted.tree(switch.ROLLED_BACK) / name.place
-        files.make_private_folder(copy.parent)
-        # Whoever still writes to an original, against all advice, may do so in a WAL: what is in it counts.
-        copying.private_copy(original, copy)
-        with sqlite.closing_scratch(copy) as connection:
-            sqlite.set_journal_mode(connection, "delete")
-        shutil.copymode(original, copy)
-        files.give_to_owner_of(original, copy)
-        if (encoding := encodings_of.of(copy)) != encodings_of.UTF8:
-            encodings[copy] = encoding
-            _write_anew(copy, scratch, encodings_of.UTF8)
-    return encodings
-
-
-def _in_their_encodings(encodings: Mapping[Path, str], scratch: Path) -> Iterator[str]:
-    """Put the text of each legacy copy back into its own encoding; yield a sentence for one that cannot hold it any more."""
-    for copy, encoding in encodings.items():
-        try:
-            _write_anew(copy, scratch, encoding)
-        except MigratorError as error:
-            yield f"{escaped(copy.name)}: stays in UTF-8, since it {error.what}"
-
-
-def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
-    """Replace the legacy *copy* by what it holds in another *encoding*."""
-    anew = scratch / f"{copy.name}.{encoding}"
-    anew.unlink(missing_ok=True)
-    encodings_of.write_anew(copy, anew, encoding)
-    shutil.copymode(copy, anew)
-    files.give_to_owner_of(copy, anew)
-    files.sync_file(anew)
-    files.replace(anew, copy)
 
 
 def _copied(path: Path, copy: Path) -> Path:

@@ -131,7 +131,7 @@ def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
 
     Only cutover, rollback and recovery may call this.  A hot journal is rolled back and a WAL is recovered.
     """
-    return _in_its_place(path, "rw", patience_s)
+    return _in_its_place(path, "rw", patience_s, leniently=True)
 
 
 def exclude(connection: sqlite3.Connection) -> None:
@@ -223,12 +223,16 @@ def _wary(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def _in_its_place(path: Path, mode: str, patience_s: float) -> sqlite3.Connection:
+def _in_its_place(path: Path, mode: str, patience_s: float, *, leniently: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=patience_s)
+    _distrusting(connection)
+    if leniently:
+        # What a pragma or the digest does evaluates nothing of the schema.
+        lenient(connection)
     if sys.version_info >= (3, 12):
         # No SQL may write to the schema itself or to the tables behind a full-text index; older Pythons cannot say so.
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
-    return _distrusting(connection)
+    return connection
 
 
 def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -21,7 +21,7 @@ def take_in(bench: Bench, sources: Sequence[str]) -> None:
             continue
         takers = [source for source in sources if source.partition(".")[2].lower() == table.lower()]
         if len(takers) != 1 or not _take_in(bench, table, takers[0]):
-            bench.done.strangers[f"{bench.target}.{table}"] = "no legacy table takes it"
+            bench.done.strangers.setdefault(f"{bench.target}.{table}", "no legacy table takes it")
 
 
 def _take_in(bench: Bench, table: str, source: str) -> bool:

@@ -45,6 +45,7 @@ class Name:
         path: The name itself, absolute, its folders without links.
         target: The consolidated database it becomes a link to: ``core``.
         journal_mode: The journal mode that the legacy database had.
+        digest: The digest of its content at the cutover; '' where an older version made the cutover.
     """
 
     database: str
@@ -52,6 +53,7 @@ class Name:
     path: Path
     target: str
     journal_mode: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,11 @@ class Switch:
     def scratch(self) -> Path:
         """Where a rollback works on copies."""
         return self.root / "rollback"
+
+    @property
+    def snapshot(self) -> Path:
+        """The legacy files as the consolidated set was built from them."""
+        return self.data_dir / "backup" / self.run
 
     @property
     def originals(self) -> Path:
@@ -223,6 +230,7 @@ def read(data_dir: Path) -> Switch | None:
                     path=_from_written(home, name["path"]),
                     target=name["target"],
                     journal_mode=name["journal_mode"],
+                    digest=name.get("digest", ""),
                 )
                 for name in written["names"]
             ),
@@ -249,6 +257,7 @@ def write(switch: Switch) -> None:
                 "path": _to_written(switch.data_dir, name.path),
                 "target": name.target,
                 "journal_mode": name.journal_mode,
+                "digest": name.digest,
             }
             for name in switch.names
         ],

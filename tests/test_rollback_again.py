@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 
@@ -206,23 +204,6 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
         with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection:
             assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
             assert 1 == len(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lineage'").fetchall())
-
-
-def test_what_somebody_wrote_to_an_original_after_the_cutover_is_back_too(home):
-    """A process that died with rows in a WAL: the monitor tells of it, and the legacy set has them again."""
-    original = small_set.last_switch(home).originals / "alerts.db"
-    script = (
-        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('PRAGMA journal_mode = WAL');"
-        " c.execute(\"INSERT INTO alerts (id, name, alert_type, symbol) VALUES ('late', 'n', 't', 's')\"); os._exit(0)"
-    )
-    subprocess.run([sys.executable, "-c", script, original], check=True)
-    assert original.with_name("alerts.db-wal").stat().st_size
-
-    small_set.roll_back(home)
-
-    with closing(sqlite3.connect(home / "data" / "alerts.db")) as legacy:
-        assert ("delete",) == legacy.execute("PRAGMA journal_mode").fetchone()
-        assert [("late",)] == legacy.execute("SELECT id FROM alerts WHERE id = 'late'").fetchall()
 
 
 @pytest.mark.parametrize("verb", [verb for verb in cli.verbs() if verb != "specimen"])

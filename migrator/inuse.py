@@ -1,0 +1,95 @@
+"""The consolidated databases in use, read whatever the application has added to them.
+
+An index, a CHECK or a table's key may ask for a function or a collation that only the application has.  The rows can be
+read all the same; what cannot be checked without it is left unchecked.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from migrator import catalogue, copying, digest, sqlite
+from migrator.private import private_folder
+from migrator.records import Database, Inventory, Verdict
+
+#: The collations that SQLite brings along.
+_BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
+#: Byte 18 of the header says how a file is written, 2 being a write-ahead log (sqlite.org/fileformat.html, section 1.3.3).
+_WRITTEN_BY, _WAL = 18, 2
+
+
+def inventory(folder: Path) -> Inventory:
+    """Return what the consolidated databases in *folder* hold; one that is not there, or cannot be read, has no digest.
+
+    Raises:
+        OSError: There is no room for a private copy.
+    """
+    with private_folder() as scratch:
+        found = tuple(_described(folder, name, scratch / name) for name in sorted(catalogue.TARGETS.values()))
+    return Inventory(data_dir=folder, databases=found, passed_over=0, findings=())
+
+
+def stand_in_collations(connection: sqlite3.Connection, schema: str = "main") -> None:
+    """Let *connection* read tables whose key has a collation that is not here: rows come in the order in which they lie.
+
+    Only for reading: by another order than its own a key is not found, and a row would be put in a wrong place.
+    """
+    for (table,) in connection.execute("SELECT name FROM pragma_table_list WHERE schema = ?", (schema,)).fetchall():
+        indexes = connection.execute("SELECT name FROM pragma_index_list(?, ?)", (table, schema)).fetchall()
+        for (index,) in indexes:
+            asked = "SELECT DISTINCT coll FROM pragma_index_xinfo(?, ?) WHERE coll IS NOT NULL"
+            for (name,) in connection.execute(asked, (index, schema)).fetchall():
+                if name.upper() not in _BUILT_IN:
+                    connection.create_collation(name, _in_place)
+
+
+def _in_place(one: str, other: str) -> int:
+    return (one > other) - (one < other)
+
+
+def _described(folder: Path, name: str, copy: Path) -> Database:
+    path = folder / name
+    found = Database(path=path, place=PurePosixPath(name), verdict=Verdict.OURS)
+    if path.is_symlink() or not path.is_file():
+        return found
+    copying.private_copy(path, copy)
+    with copy.open("rb") as file:
+        wal = file.read(_WRITTEN_BY + 1)[_WRITTEN_BY:] == bytes([_WAL])
+    log = sqlite.beside(copy, "-wal")
+    wal_bytes = log.stat().st_size if log.exists() else None
+    try:
+        with closing(sqlite.lenient(sqlite.scratch(copy))) as connection:
+            stand_in_collations(connection)
+            integrity = _integrity(connection)
+            held = digest.content(connection)
+    except sqlite3.DatabaseError as error:
+        return Database(path=path, place=found.place, verdict=Verdict.UNREADABLE, reason=str(error))
+    return Database(
+        path=path,
+        place=found.place,
+        verdict=Verdict.OURS,
+        reason="a consolidated database",
+        size_bytes=path.stat().st_size,
+        wal_bytes=wal_bytes,
+        journal_mode="wal" if wal else "delete",
+        mode=path.stat().st_mode & 0o7777,
+        digest=held.digest,
+        integrity=integrity,
+        rows=sum(table.rows for table in held.tables),
+    )
+
+
+def _integrity(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return what SQLite's check says; where a schema asks for what is not here, of pages and records alone."""
+    # A key in a collation that is not here is in another order than the one that stands in for it.
+    stands_in = bool({name for _, name in connection.execute("PRAGMA collation_list")} - _BUILT_IN)
+    try:
+        found = [] if stands_in else connection.execute("PRAGMA integrity_check(10)").fetchall()
+    except sqlite3.OperationalError:
+        found = []
+    if not found:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        found = connection.execute("PRAGMA quick_check(10)").fetchall()
+    return tuple(message for (message,) in found)

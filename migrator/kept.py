@@ -1,0 +1,64 @@
+"""The residue: a database that holds rows of any table, each with the reason for which it was kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from migrator import sqlite
+from migrator.sqlite import quoted
+
+#: Under which name the residue is attached.
+RESIDUE = "residue"
+
+
+def open_beside(connection: sqlite3.Connection, into: Path) -> None:
+    """Attach the residue at *into* to *connection*; make it if it is not there."""
+    if not into.exists():
+        sqlite.create(into).close()
+    sqlite.attach(connection, into, RESIDUE, mode="rw")
+
+
+def columns_of(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
+    """Return the columns of *table* whose cells are stored; the others follow from them."""
+    asked = "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3) ORDER BY cid"
+    return [name for (name,) in connection.execute(asked, (table, schema))]
+
+
+def keep(
+    connection: sqlite3.Connection,
+    name: str,
+    columns: Sequence[str],
+    source: str,
+    why: str,
+) -> int:
+    """Copy rows to the table *name* of the residue, which is made if it is not there; return how many.
+
+    Args:
+        connection: Where the residue is attached.
+        name: The table in the residue.
+        columns: The columns of the rows.
+        source: SQL of what follows FROM; its rows are called ``t``.
+        why: SQL of the reason, which is the first column, called ``why`` unless a column of the table is; a table that has
+            as many columns as SQLite allows is kept without it.
+    """
+    listed = [f"t.{quoted(column)} AS {quoted(column)}" for column in columns]
+    if len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
+        listed.insert(0, f"{why} AS {quoted(_reason(columns))}")
+    kept = f"{RESIDUE}.{quoted(name)}"
+    selected = f"SELECT {', '.join(listed)} FROM {source}"
+    there = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    made = connection.execute(there, (RESIDUE, name)).fetchone()
+    statement = f"INSERT INTO {kept} {selected}" if made else f"CREATE TABLE {kept} AS {selected}"
+    counted = f"SELECT count(*) FROM {kept}"
+    before = connection.execute(counted).fetchone()[0] if made else 0
+    connection.execute(statement)
+    return int(connection.execute(counted).fetchone()[0] - before)
+
+
+def _reason(columns: Sequence[str]) -> str:
+    """Return a name for the reason that no column has."""
+    taken = {column.lower() for column in columns}
+    return next(name for number in count() if (name := f"why_{number}" if number else "why") not in taken)

@@ -1,0 +1,109 @@
+"""Private copies of the consolidated databases in use, made so that a rollback can read them, whatever was done to them.
+
+An application may add what SQLite here cannot open, and it may drop or alter what a rollback needs.  None of that may
+keep a rollback from its end:
+
+1. Views, triggers and indexes that were not installed are taken out of the copy.  They hold no rows.
+2. So is a virtual table whose module is not here; the tables behind it hold its rows, and go on as ordinary ones.
+3. A table that was installed and is gone, or lacks a column, is put back as it was installed: the legacy table keeps what
+   it holds.  The table as it stands is kept whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from migrator import catalogue, digest, sqlite
+from migrator.bench import BASELINE, CarriedBack, is_without_rowid, rowid_name, stored_columns
+from migrator.plain import escaped
+from migrator.sqlite import quoted
+
+#: How many names a sentence lists.
+_LISTED = 5
+
+
+def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: CarriedBack) -> None:
+    """Make the private copies *current* readable beside what was installed, *baseline*; note what was left out or put back."""
+    for target, path in current.items():
+        with sqlite.closing_scratch(path) as connection:
+            sqlite.attach(sqlite.lenient(connection), baseline[target], BASELINE)
+            left_out = list(_take_out(connection))
+        with sqlite.closing_scratch(path) as connection:
+            sqlite.attach(sqlite.lenient(connection), baseline[target], BASELINE)
+            connection.execute("PRAGMA foreign_keys = OFF")
+            # A table gets another name, and whatever refers to it keeps the name it knows.
+            connection.execute("PRAGMA legacy_alter_table = ON")
+            connection.execute("BEGIN")
+            for table, sql in _installed(connection):
+                if what := _lacking(connection, table):
+                    _put_back(connection, target, table, sql, what, done)
+            connection.execute("COMMIT")
+        if left_out:
+            more = f" and {len(left_out) - _LISTED} more" if len(left_out) > _LISTED else ""
+            done.tell(
+                f"{catalogue.TARGETS[target]}: made after the cutover, without a legacy home: {', '.join(left_out[:_LISTED])}{more}"
+            )
+
+
+def _take_out(connection: sqlite3.Connection) -> Iterator[str]:
+    """Take out of the schema what was not installed and holds no rows; yield each kind and name."""
+    with digest.decoding(connection, digest.any_text):
+        added = connection.execute(
+            "SELECT rowid, type, name FROM main.sqlite_schema AS s WHERE type IN ('view', 'trigger', 'index')"
+            f" AND sql IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {BASELINE}.sqlite_schema AS b"
+            " WHERE b.type = s.type AND b.name = s.name AND b.tbl_name = s.tbl_name AND b.sql = s.sql)"
+        ).fetchall()
+        virtual = connection.execute(
+            "SELECT rowid, name FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 ORDER BY name"
+        ).fetchall()
+    for rowid, name in virtual:
+        try:
+            connection.execute("SELECT 1 FROM pragma_table_xinfo(?, 'main')", (name,)).fetchone()
+            connection.execute(f"SELECT 1 FROM main.{quoted(name)} LIMIT 1").fetchone()
+        except sqlite3.Error:
+            added.append((rowid, "virtual table", name))
+    connection.executemany("DELETE FROM main.sqlite_schema WHERE rowid = ?", [(rowid,) for rowid, *_ in added])
+    yield from (f"{kind} {escaped(name)}" for _, kind, name in added)
+
+
+def _installed(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Return name and DDL of each table that was installed, without SQLite's own and those behind a full-text index."""
+    return connection.execute(
+        f"SELECT s.name, s.sql FROM {BASELINE}.sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = '{BASELINE}'"
+        " AND l.name = s.name WHERE s.type = 'table' AND l.type IN ('table', 'virtual') AND s.name NOT GLOB 'sqlite_*'"
+        " ORDER BY s.rowid"
+    ).fetchall()
+
+
+def _lacking(connection: sqlite3.Connection, table: str) -> str:
+    """Return what *table* lacks of what was installed, '' if nothing."""
+    asked = "SELECT type FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    now, was = (connection.execute(asked, (schema, table)).fetchone() for schema in ("main", BASELINE))
+    if now is None:
+        return "is not there any more"
+    if now != was or is_without_rowid(connection, "main", table) != is_without_rowid(connection, BASELINE, table):
+        return "is a table of another kind now"
+    there = {column.lower() for column in stored_columns(connection, "main", table)}
+    lacks = [column for column in stored_columns(connection, BASELINE, table) if column.lower() not in there]
+    return f"has no column {escaped(lacks[0])} any more" if lacks else ""
+
+
+def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str, what: str, done: CarriedBack) -> None:
+    """Put *table* back as it was installed; what stands under its name now gets another one, and is kept whole."""
+    sentence = f"{target}.{escaped(table)} {what}: its legacy rows stay as they were at the cutover"
+    done.tell(sentence)
+    asked = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE"
+    if connection.execute(asked, (table,)).fetchone():
+        aside = f"{table} as it stands"
+        connection.execute(f"ALTER TABLE main.{quoted(table)} RENAME TO {quoted(aside)}")
+        done.strangers[f"{target}.{aside}"] = sentence
+    connection.execute(sql)
+    columns = stored_columns(connection, BASELINE, table)
+    named = [quoted(column) for column in columns]
+    rowid = "" if is_without_rowid(connection, BASELINE, table) else rowid_name(columns)
+    if rowid and len(named) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
+        named.insert(0, rowid)
+    listed = ", ".join(named)
+    connection.execute(f"INSERT INTO main.{quoted(table)} ({listed}) SELECT {listed} FROM {BASELINE}.{quoted(table)}")

@@ -1,0 +1,245 @@
+"""The part of a rollback that is done on copies: by the rollback itself, by its dry run, and by the proof after a build.
+
+The legacy copies are written from the consolidated set in use, and what they cannot hold is kept in the residue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from migrator import carryback, copying, digest, files, late, mapping, putback, readable, residue, sqlite
+from migrator import encoding as encodings_of
+from migrator.bench import CarriedBack
+from migrator.errors import BuildError, MigratorError
+from migrator.plain import escaped
+from migrator.private import private_folder
+from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
+from migrator.switch import Name, Switch
+
+#: Builds the consolidated set of the legacy copies in a folder, in another folder: target -> path.
+Again = Callable[[Path, Path], Mapping[str, Path]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written to the legacy copies, and what they cannot hold.
+
+    Attributes:
+        done: What was carried back.
+        residue: Rows in the residue, by consolidated table, or by legacy table where an original was written to.
+    """
+
+    done: CarriedBack
+    residue: Mapping[str, int]
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Legacy table -> what was done to its rows, in the order of the names."""
+        return {source: dict(counts) for source, counts in sorted(self.done.written.items())}
+
+
+def as_planned(last: Switch, folder: Path) -> tuple[Plan, Snapshot]:
+    """Return what the cutover had planned for the mapped tables, and the legacy copies in *folder* as a snapshot.
+
+    Nothing but what the cutover wrote down decides, whatever the configuration says by now.
+    """
+    databases = tuple(
+        Database(path=folder / name.place, place=name.place, verdict=Verdict.SOURCE, name=name.database)
+        for name in last.names
+    )
+    found = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
+    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
+    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
+    planned = Plan(
+        inventory=found,
+        order=mapping.all_tables(),
+        # Carried tables were compared; what mappings look up in them is where it was.
+        tables=tuple(
+            replace(table, fate=Fate.STANDALONE, into="") if table.fate is Fate.CARRIED else table
+            for table in last.tables
+        ),
+        constants=MappingProxyType(stand_ins | dict(last.constants)),
+        needed_bytes=0,
+        free_bytes=0,
+        refusals=(),
+        findings=(),
+    )
+    return planned, Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+
+
+def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path, Path]]:
+    """Copy the legacy files as they were at the cutover to *tree*.
+
+    An original that was written to since does not count: its copy in the snapshot takes its place, and the original is
+    copied to *aside*, for the residue.
+
+    Returns:
+        Legacy database -> its late original, and what the cutover had.
+    """
+    changed = {}
+    for name in last.names:
+        original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
+        _copy(original, copy)
+        if name.digest and _digest(copy) != name.digest and snapshot.is_file() and _digest(snapshot) == name.digest:
+            files.make_private_folder((aside / name.place).parent)
+            copy.rename(aside / name.place)
+            _copy(snapshot, copy)
+            changed[name.database] = (aside / name.place, snapshot)
+        shutil.copymode(original, copy)
+        files.give_to_owner_of(original, copy)
+    return changed
+
+
+def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:
+    """Write each legacy copy whose text is in another encoding anew in UTF-8; return the encoding that it had."""
+    encodings = {}
+    for name in last.names:
+        copy = tree / name.place
+        if (encoding := encodings_of.of(copy)) != encodings_of.UTF8:
+            encodings[copy] = encoding
+            _write_anew(copy, scratch, encodings_of.UTF8)
+    return encodings
+
+
+def _in_their_encodings(encodings: Mapping[Path, str], scratch: Path) -> Iterator[str]:
+    """Put the text of each legacy copy back into its own encoding; yield a sentence for one that cannot hold it any more."""
+    for copy, encoding in encodings.items():
+        try:
+            _write_anew(copy, scratch, encoding)
+        except MigratorError as error:
+            yield f"{escaped(copy.name)}: stays in UTF-8, since it {error.what}"
+
+
+def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
+    """Replace the legacy *copy* by what it holds in another *encoding*."""
+    anew = scratch / f"{copy.name}.{encoding}"
+    anew.unlink(missing_ok=True)
+    encodings_of.write_anew(copy, anew, encoding)
+    shutil.copymode(copy, anew)
+    files.give_to_owner_of(copy, anew)
+    files.sync_file(anew)
+    files.replace(anew, copy)
+
+
+def _copy(original: Path, copy: Path) -> None:
+    files.make_private_folder(copy.parent)
+    # What a process still writes to an original, against all advice, may be in a WAL: what is in it counts.
+    copying.private_copy(original, copy)
+    with sqlite.closing_scratch(copy) as connection:
+        sqlite.set_journal_mode(sqlite.lenient(connection), "delete")
+
+
+def _digest(path: Path) -> str:
+    with contextlib.closing(sqlite.lenient(sqlite.read(path))) as connection:
+        return digest.digest(connection)
+
+
+def write(
+    last: Switch,
+    tree: Path,
+    current: Mapping[str, Path],
+    baseline: Mapping[str, Path],
+    changed: Mapping[str, tuple[Path, Path]],
+    again: Callable[[], Mapping[str, Path]],
+    kept: Path,
+) -> Written:
+    """Write the legacy copies in *tree* from the private copies *current*, and keep in *kept* what they cannot hold.
+
+    Args:
+        last: The cutover.
+        tree: Where the legacy copies lie.
+        current: Target -> a private copy of the consolidated database as it is now, which is written.
+        baseline: Target -> the database as it was installed.
+        changed: What :func:`copy_originals` returned.
+        again: Builds the consolidated set of the legacy copies once they are written.
+        kept: The residue; there is no file where nothing is left.
+
+    Raises:
+        MigratorError: The legacy copies do not hold what they have to.
+    """
+    done = CarriedBack()
+    scratch = next(iter(current.values())).parent
+    encodings = _in_utf8(last, tree, scratch)
+    readable.make_readable(current, baseline, done)
+    legacy = {name.database: tree / name.place for name in last.names}
+    homes = {name.database: name.target for name in last.names}
+    carryback.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
+    proof = putback.settle(done, last.tables, legacy, current, baseline, last.constants, again)
+    found = residue.keep(done, current, baseline, proof, kept)
+    found |= late.keep(changed, kept)
+    if not found:
+        kept.unlink(missing_ok=True)
+    for sentence in _in_their_encodings(encodings, scratch):
+        done.tell(sentence)
+    for database in changed:
+        done.tell(f"{escaped(database)}: its original was written to after the cutover; see the residue")
+    return Written(done=done, residue=found)
+
+
+def rehearse(last: Switch, again: Again) -> Written:
+    """Do on copies in a private folder what a rollback would do now; nothing else is touched.
+
+    Raises:
+        MigratorError: The legacy copies do not hold what they have to.
+    """
+    with private_folder() as folder:
+        tree, scratch = folder / "legacy", folder / "rollback"
+        files.make_private_folder(scratch)
+        changed = copy_originals(last, tree, scratch / "late")
+        current = {}
+        for target in last.targets:
+            path = last.installed(target)
+            current[target] = copying.private_copy(path, scratch / path.name)
+        baseline = {target: last.baseline / path.name for target, path in current.items()}
+        return write(
+            last, tree, current, baseline, changed, lambda: again(tree, scratch / "again"), folder / "residue.db"
+        )
+
+
+def way_back(wanted: Switch, snapshot: Snapshot) -> None:
+    """Prove on copies that the set in the stage leads back to *snapshot*.
+
+    Nothing was written since: the legacy copies have to stay what they are, and nothing may be left over.
+
+    Raises:
+        BuildError: It does not.
+    """
+    with private_folder() as folder:
+        tree, scratch = folder / "legacy", folder / "rollback"
+        files.make_private_folder(scratch)
+        for name in wanted.names:
+            _copy(snapshot.folder / name.place, tree / name.place)
+        baseline: dict[str, Path] = {}
+        current: dict[str, Path] = {}
+        for target in wanted.targets:
+            for copies, below in ((baseline, "installed"), (current, "now")):
+                copies[target] = scratch / below / wanted.staged(target).name
+                _copy(wanted.staged(target), copies[target])
+        written = write(wanted, tree, current, baseline, {}, lambda: baseline, folder / "residue.db")
+        reasons = [
+            *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
+            *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),
+            *(
+                f"{escaped(name.place)}: comes back as another"
+                for name in wanted.names
+                if not _same(name, snapshot, tree)
+            ),
+            *written.done.told,
+        ]
+    if reasons:
+        raise BuildError(
+            f"a rollback would not give back what the snapshot holds: {reasons[0]}",
+            where=wanted.stage,
+            hint="nothing was put in its final place; please report this as a bug",
+        )
+
+
+def _same(name: Name, snapshot: Snapshot, tree: Path) -> bool:
+    """Tell whether a legacy copy to which nothing had to be written holds what the snapshot holds."""
+    (was,) = [one.digest for one in snapshot.inventory.databases if one.place == name.place]
+    return _digest(tree / name.place) == was

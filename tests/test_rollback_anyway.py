@@ -1,0 +1,264 @@
+"""After a cutover nothing that SQLite can open, and nothing that was written or configured since, keeps anybody from going back."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import carried_set
+import generated
+import pytest
+import small_set
+from click.testing import CliRunner
+
+from migrator import cli, maintenance, pipeline, trial
+from migrator.errors import BuildError
+
+#: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
+NOTES = """
+CREATE TABLE notes (id INTEGER PRIMARY KEY, body); INSERT INTO notes VALUES (1, 'one'), (2, '{"x": 2}');
+CREATE TABLE tags (tag); INSERT INTO tags VALUES ('a'), ('b');
+"""
+
+
+@pytest.fixture(name="built", scope="module")
+def _built():
+    with generated.scratch() as folder:
+        yield carried_set.make(folder / "built", {"notes.db": NOTES, "baseline.db": NOTES, "residue.db": NOTES})
+
+
+@pytest.fixture(name="home")
+def _home(built, tmp_path):
+    """A set that was cut over."""
+    home = small_set.copied(built, built.parent / tmp_path.name)
+    small_set.cut_over(home)
+    return home
+
+
+def core(home, script):
+    carried_set.write(home / "data" / "jarvis_core.db", script)
+
+
+def legacy(home, select, name="notes.db"):
+    with closing(sqlite3.connect(home / "data" / name)) as connection:
+        return connection.execute(select).fetchall()
+
+
+def run(home, *arguments):
+    """Return what the command line says, and the exit code that it ends with."""
+    with small_set.in_this_process():
+        said = CliRunner().invoke(cli.cli, [arguments[0], "--data-dir", str(home / "data"), *arguments[1:]])
+    return said, getattr(said.exception, "exit_code", said.exit_code)
+
+
+ADDED = {
+    "an index over JSON": "CREATE INDEX added ON legacy_notes_notes (json_extract(body, '$.x')) WHERE json_valid(body)",
+    "an index over a specified table's JSON": "CREATE INDEX added ON trades (json_extract(metadata, '$.x'))",
+    "a CHECK over JSON": "CREATE TABLE added (a CHECK (json_valid(a))); INSERT INTO added VALUES ('[]')",
+    "a computed column over JSON": "ALTER TABLE legacy_notes_notes ADD COLUMN added AS (json_extract(body, '$.x')) VIRTUAL",
+    "a function of the application's own": "CREATE INDEX added ON legacy_notes_notes (app_only(body))",
+    "a computed column of its own": "ALTER TABLE legacy_notes_notes ADD COLUMN added AS (app_only(body)) VIRTUAL",
+    "a CHECK of its own": "CREATE TABLE added (a CHECK (app_only(a))); INSERT INTO added VALUES (1)",
+    "a collation of its own": "CREATE INDEX added ON legacy_notes_notes (body COLLATE app_only)",
+    "a key in a collation of its own": "CREATE TABLE added (a COLLATE app_only PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO added VALUES ('k', 1)",
+    "an index on lineage": "CREATE INDEX added ON lineage (app_only(legacy_key))",
+    "a module of its own": "CREATE TABLE added_chunks (a); INSERT INTO added_chunks VALUES (1); PRAGMA writable_schema = ON;"
+    " INSERT INTO sqlite_schema VALUES ('table', 'added', 'added', 0, 'CREATE VIRTUAL TABLE added USING vec0(a)')",
+    "a tokenizer of its own": "CREATE VIRTUAL TABLE added USING fts5(a); INSERT INTO added VALUES ('word'); PRAGMA writable_schema = ON;"
+    " UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE added USING fts5(a, tokenize=''app_only'')' WHERE name = 'added'",
+    "a view in a syntax to come": "CREATE VIEW added AS SELECT 1 AS a; PRAGMA writable_schema = ON;"
+    " UPDATE sqlite_schema SET sql = 'CREATE VIEW added AS SELECT 1 QUALIFY SOMETHING (' WHERE name = 'added'",
+    "a trigger in a syntax to come": "CREATE TRIGGER added AFTER INSERT ON legacy_notes_tags BEGIN SELECT 1; END; PRAGMA writable_schema = ON;"
+    " UPDATE sqlite_schema SET sql = 'CREATE TRIGGER added AFTER INSERT ON legacy_notes_tags BEGIN UPSERT (' WHERE name = 'added'",
+}
+
+
+@pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
+def test_an_object_that_cannot_be_opened_here_stops_nothing(home, added):
+    core(home, f"UPDATE legacy_notes_notes SET body = 'two' WHERE id = 1; {added}")
+
+    backed_up, backup_code = run(home, "backup")
+    tried, tried_code = run(home, "rollback", "--json")
+    done = small_set.roll_back(home)
+
+    assert 0 == backup_code, backed_up.output
+    assert tried_code == (1 if done.residue else 0), tried.output
+    assert [(1, "two"), (2, '{"x": 2}')] == legacy(home, "SELECT * FROM notes")
+    assert {"notes.notes": {"updated": 1}} == {name: dict(counts) for name, counts in done.written.items()}
+    assert json.loads(tried.stdout)["residue"] == dict(done.residue)
+    with closing(sqlite3.connect(home / "data" / "backup" / "0001" / "rolled-back" / "jarvis_core.db")) as left:
+        left.execute("PRAGMA writable_schema = ON")
+        assert left.execute("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%added%'").fetchone()[0]
+
+
+def test_what_was_made_after_the_cutover_is_named_and_its_rows_are_kept(home):
+    core(
+        home, "CREATE TABLE fresh (why, a); INSERT INTO fresh VALUES ('b', 1); CREATE INDEX new_one ON trades (symbol);"
+    )
+
+    done = small_set.roll_back(home)
+
+    assert {"core.fresh": 1} == dict(done.residue)
+    assert [("no legacy table takes it", "b", 1)] == carried_set.residue(home, "SELECT why_1, why, a FROM core_fresh")
+    assert ["jarvis_core.db: made after the cutover, without a legacy home: index new_one"] == list(done.findings)
+
+
+def test_a_table_of_any_width_is_kept(home):
+    names = ", ".join(f'"c {number}"' for number in range(2_000))
+    core(home, f"""CREATE TABLE "odd ""name" ({names}); INSERT INTO "odd ""name" ("c 7") VALUES (x'FF')""")
+
+    done = small_set.roll_back(home)
+
+    assert {'core.odd "name': 1} == dict(done.residue)
+    assert [(b"\xff",)] == carried_set.residue(home, 'SELECT "c 7" FROM "core_odd ""name"')
+
+
+ALTERED = {
+    "DROP TABLE legacy_notes_notes": ({}, "core.legacy_notes_notes is not there any more"),
+    "ALTER TABLE legacy_notes_notes RENAME TO moved": (
+        {"core.moved": 2},
+        "core.legacy_notes_notes is not there any more",
+    ),
+    "ALTER TABLE legacy_notes_notes RENAME COLUMN body TO said": (
+        {"core.legacy_notes_notes as it stands": 2},
+        "core.legacy_notes_notes has no column body any more",
+    ),
+    "ALTER TABLE legacy_notes_notes DROP COLUMN body": (
+        {"core.legacy_notes_notes as it stands": 2},
+        "core.legacy_notes_notes has no column body any more",
+    ),
+    "DROP TABLE trades": ({}, "core.trades is not there any more"),
+    "ALTER TABLE trades RENAME COLUMN symbol TO pair": ({}, "core.trades has no column symbol any more"),
+    "DROP TABLE lineage": ({}, "core.lineage is not there any more"),
+    "DROP TABLE quarantine; CREATE VIEW quarantine AS SELECT 1": ({}, "core.quarantine is not there any more"),
+}
+
+
+@pytest.mark.parametrize("altered", ALTERED)
+def test_a_table_that_was_dropped_or_altered_leaves_the_others_alone(home, altered):
+    core(home, f"INSERT INTO legacy_notes_tags VALUES ('c'); {altered}")
+
+    done = small_set.roll_back(home)
+
+    residue, sentence = ALTERED[altered]
+    assert residue == dict(done.residue)
+    assert f"{sentence}: its legacy rows stay as they were at the cutover" in done.findings
+    assert [(1, "one"), (2, '{"x": 2}')] == legacy(home, "SELECT * FROM notes")
+    assert [("a",), ("b",), ("c",)] == legacy(home, "SELECT * FROM tags")
+
+
+def test_a_file_may_be_called_as_we_call_ours(home):
+    core(
+        home,
+        "UPDATE legacy_baseline_notes SET body = 'new'; DELETE FROM legacy_residue_notes; INSERT INTO legacy_residue_tags VALUES ('c')",
+    )
+
+    done = small_set.roll_back(home)
+
+    assert {} == dict(done.residue)
+    assert [("new",), ("new",)] == legacy(home, "SELECT body FROM notes", "baseline.db")
+    assert [] == legacy(home, "SELECT body FROM notes", "residue.db")
+    assert [("a",), ("b",), ("c",)] == legacy(home, "SELECT * FROM tags", "residue.db")
+
+
+def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_set_in_use(home):
+    """Of a process that died with rows in a WAL, too; the legacy set holds what the consolidated one says."""
+    original = small_set.last_switch(home).originals / "notes.db"
+    script = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('PRAGMA journal_mode = WAL');"
+        " c.executescript(\"INSERT INTO notes VALUES (3, 'late'); UPDATE notes SET body = 'late too' WHERE id = 1;"
+        " DELETE FROM tags WHERE tag = 'b'; CREATE TABLE more (a); INSERT INTO more VALUES (1)\"); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", script, original], check=True)
+    assert original.with_name("notes.db-wal").stat().st_size
+    core(home, "UPDATE legacy_notes_notes SET body = 'in use' WHERE id = 1")
+
+    done = small_set.roll_back(home)
+
+    assert {"notes.notes": 3, "notes.tags": 1, "notes.more": 1} == dict(done.residue)
+    assert [(1, "in use"), (2, '{"x": 2}')] == legacy(home, "SELECT * FROM notes")
+    assert [
+        ("written to the original after the cutover", 1, "late too"),
+        ("written to the original after the cutover", 3, "late"),
+    ] == (carried_set.residue(home, "SELECT * FROM late_notes_notes ORDER BY id"))
+    assert [("deleted from the original after the cutover", "b")] == carried_set.residue(
+        home, "SELECT * FROM late_notes_tags_before"
+    )
+    assert ["notes: its original was written to after the cutover; see the residue"] == list(done.findings)
+    with closing(sqlite3.connect(original)) as kept:
+        assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
+
+
+@pytest.mark.parametrize("configured", ["", "[files\nbroken", '[files]\n"other.db" = "ignore"\n'])
+def test_the_configuration_of_today_has_no_say(home, configured):
+    """The [files] entries are gone, or the file cannot be read at all."""
+    (home / "data" / "migrator.toml").write_text(configured)
+    core(home, "INSERT INTO legacy_notes_tags VALUES ('c')")
+
+    codes = [run(home, *arguments)[1] for arguments in (["rollback"], ["backup"], ["rollback", "--execute"])]
+
+    assert [0, 0, 0] == codes
+    assert [("a",), ("b",), ("c",)] == legacy(home, "SELECT * FROM tags")
+
+
+def test_the_monitor_goes_back_whatever_the_configuration_says(home):
+    (home / "data" / "migrator.toml").write_text("[files\nbroken")
+    events = home / "events"
+    events.write_text("")
+    watched = maintenance.monitor
+
+    def fails(*arguments, **options):
+        with events.open("a") as lines:
+            lines.write('{"ok": 0, "failed": 1000}\n')
+        return watched(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(maintenance, "monitor", fails)
+        said, code = run(home, "monitor", "--events", str(events), "--for", "5", "--min-events", "10")
+
+    assert 4 == code, said.output
+
+
+def test_a_dry_run_finds_on_copies_what_an_execution_would_come_to(home):
+    core(home, "INSERT INTO legacy_notes_tags VALUES ('c'); CREATE TABLE fresh (a); INSERT INTO fresh VALUES (1)")
+    before = {path: path.stat().st_mtime_ns for path in sorted((home / "data").rglob("*"))}
+
+    said, code = run(home, "rollback", "--json")
+
+    found = json.loads(said.stdout)
+    assert ({"notes.tags": {"inserted": 1}}, {"core.fresh": 1}, False) == (
+        found["written"],
+        found["residue"],
+        found["executed"],
+    )
+    assert 1 == code
+    assert before == {path: path.stat().st_mtime_ns for path in sorted((home / "data").rglob("*"))}
+    assert 1 == run(home, "rollback", "--execute")[1]
+
+
+def test_a_dry_run_fails_where_an_execution_would(home, monkeypatch):
+    def fails(*_):
+        raise sqlite3.OperationalError("planted")
+
+    monkeypatch.setattr(trial, "write", fails)
+
+    assert (5, 5) == (run(home, "rollback")[1], run(home, "rollback", "--execute")[1])
+    assert small_set.last_switch(home).consolidated
+
+
+def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
+    """Planted: the carried copy that was built lacks a row."""
+    home = tmp_path / "home"
+    built = pipeline.builds.build
+
+    def loses(planned, snapshot, stage, **options):
+        done = built(planned, snapshot, stage, **options)
+        carried_set.write(stage / "jarvis_core.db", "DELETE FROM legacy_notes_tags WHERE tag = 'b'")
+        return done
+
+    monkeypatch.setattr(pipeline.builds, "build", loses)
+
+    with pytest.raises(BuildError, match=r"would not give back .*: notes\.tags"):
+        carried_set.make(home, {"notes.db": NOTES})
+    assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
