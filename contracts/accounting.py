@@ -6,14 +6,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, groupby, islice, zip_longest
-from pathlib import PurePosixPath
 
 from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
 from migrator import catalogue
-from migrator import config as configs
 from migrator.sqlite import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
@@ -48,10 +46,7 @@ def fate(pair: Pair, table: LegacyTable) -> str:
 
 def decided_fate(pair: Pair, name: str) -> str:
     """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
-    place = pair.legacy.originals[name].relative_to(pair.legacy.where)
-    decided = configs.fate_at(pair.fates, PurePosixPath(place.as_posix()))
-    alone = any(one.standalone for one in catalogue.legacy_databases() if one.name == name)
-    return STANDALONE if alone and decided != "ignore" else decided
+    return pair.decided_fate(name)
 
 
 def home(pair: Pair, name: str) -> str:

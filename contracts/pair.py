@@ -19,6 +19,7 @@ from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
 from migrator import catalogue, copying, ddl, encoding, inputs, own, sqlite
+from migrator import config as configs
 from migrator.errors import MigratorError
 from migrator.relational import Schema
 from migrator.sqlite import quoted
@@ -253,6 +254,13 @@ class Pair:
 
         return Matching(self)
 
+    def decided_fate(self, name: str) -> str:
+        """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
+        place = self.legacy.originals[name].relative_to(self.legacy.where)
+        decided = configs.fate_at(self.fates, PurePosixPath(place.as_posix()))
+        alone = any(one.standalone for one in catalogue.legacy_databases() if one.name == name)
+        return "standalone" if alone and decided != "ignore" else decided
+
     def without_lineage(self) -> list[str]:
         """Return the databases of the consolidated set that do not say which legacy row became which row."""
         return [
@@ -263,9 +271,10 @@ class Pair:
         ]
 
     def variant(self, source: str) -> str:
-        """Return the variant of a legacy table, '' where it is not there or has no known shape."""
+        """Return the variant of a legacy table, '' where it is not there, has no known shape, or stays where it is."""
         name, _, _ = source.partition(".")
-        tables = self.legacy.tables(name) if name in self.legacy.originals else ()
+        moved = name in self.legacy.originals and self.decided_fate(name) not in {"standalone", "ignore"}
+        tables = self.legacy.tables(name) if moved else ()
         return next((table.variant for table in tables if table.source == source), "")
 
     def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:

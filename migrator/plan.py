@@ -145,6 +145,11 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
         place, fate = escaped(database.place), config.fate(database.place)
         if fate == "ignore" or (database.verdict is Verdict.UNKNOWN and not fate):
             continue
+        if database.verdict is Verdict.STANDALONE and fate.startswith("carry:"):
+            yield (
+                f'{place}: "{fate}" in [files], and the specification leaves this file as it is; take the line out, or '
+                'say "ignore"'
+            )
         if database.integrity not in ((), ("ok",)):
             yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
     for database in inventory.databases:

@@ -158,3 +158,36 @@ def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, p
     assert place not in {str(one.place) for one in backup.wanted(planned)}
     name = place.removesuffix(".db")
     assert {Fate.IGNORED} >= {one.fate for one in planned.tables if one.source.startswith(f"{name}.")}
+
+
+@pytest.mark.slow
+def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_path):
+    data = tmp_path / "data"
+    specimens.make(data, rows=100, seed=7, dirty=True)
+    fates = {
+        "custom.db": "ignore",
+        "raid_bot.db": "ignore",
+        "tax.db": "ignore",
+        "distributions.db": "standalone",
+        "jarvis.db": "standalone",
+        "research.db": "carry:core",
+        "alerts.db": "carry:cache",
+    }
+    with (data / "migrator.toml").open("a", encoding="utf-8") as written:
+        written.write("\n[files]\n" + "".join(f'"{place}" = "{fate}"\n' for place, fate in fates.items()))
+    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+
+    migrated = pipeline.migrate(place, configuration, data / "migrator.toml")
+
+    assert migrated.holds, migrated.verified.broken
+    assert () == pipeline.status(place, configuration).reasons
+    into = {one.into.partition(".")[0] for one in migrated.plan.tables if one.source.startswith("alerts.")}
+    assert {"cache"} == into
+
+
+def test_a_file_that_is_specified_to_stay_is_not_carried(data):
+    database(data / "raid_bot.db")
+
+    refused = pipeline.plan(pipeline.Place(data), Config(files={"raid_bot.db": "carry:core"})).refusals
+
+    assert any(sentence.startswith('raid_bot.db: "carry:core" in [files]') for sentence in refused)
