@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain, groupby, islice, zip_longest
 
 from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator import catalogue
+from migrator import catalogue, declaration, digest
+from migrator.errors import DdlError
 from migrator.sqlite import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
@@ -177,7 +178,10 @@ def carried_unlike(pair: Pair, target: str) -> Iterator[str]:
 
 
 def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> Iterator[str]:
-    """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells."""
+    """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells.
+
+    Where SQL can read a rowid beside the columns it counts as a cell: another table may keep it.
+    """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
     shape = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)'
@@ -186,23 +190,55 @@ def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> 
     if was != now:
         yield f"{target}.{carried}: columns are not those of {table.source}"
         return
-    names = ", ".join(map(quoted, table.columns))
-    both = [
-        rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
-        for where, what in ((database, name), (target, carried))
-    ]
-    # Mostly both lie in one order; only where they do not, they are compared as multisets.
-    if all(_same_row(one, other) for one, other in zip_longest(*both)):
+    number = declaration.rowid(connection, database, name)
+    if number != declaration.rowid(connection, target, carried):
+        yield f"{target}.{carried}: its rows have no rowids, those of {table.source} do, or the other way round"
         return
-    there, here = (
-        Counter(
-            tuple(map(typed, cells))
-            for cells in rows(connection, f"SELECT {names} FROM {quoted(where)}.{quoted(what)}")
-        )
-        for where, what in ((database, name), (target, carried))
-    )
+    columns = [quoted(column) for column in table.columns]
+    several = [[number, *columns] if number else columns]
+    if number and len(columns) == declaration.MOST_COLUMNS:
+        # SQLite reads no more: each column is beside the rowid in one of two questions.
+        several = [[number, *columns[1:]], [number, *columns[:-1]]]
+    for names in several:
+        yield from _other_rows(connection, ", ".join(names), f"{quoted(database)}.{quoted(name)}", target, carried)
+
+
+def _other_rows(connection: sqlite3.Connection, names: str, legacy: str, target: str, carried: str) -> Iterator[str]:
+    """Yield the rows of a carried table that the legacy one does not have, and the other way round."""
+    asked = [f"SELECT {names} FROM {where} NOT INDEXED" for where in (legacy, f"{quoted(target)}.{quoted(carried)}")]
+    # Mostly both lie in one order; only where they do not, they are compared as multisets.
+    if all(_same_row(one, other) for one, other in zip_longest(*(rows(connection, question) for question in asked))):
+        return
+    there, here = (Counter(tuple(map(typed, cells)) for cells in rows(connection, question)) for question in asked)
     for kept, count in ((there - here).items(), "is missing or differs"), ((here - there).items(), "nobody recorded"):
         yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
+
+
+def declared_unlike(pair: Pair, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
+    """Yield how SQLite takes the declaration of a carried table in *target* otherwise than that of the legacy *table*.
+
+    Indexes that the owners *ordered* are set aside.
+    """
+    database, _, name = table.source.partition(".")
+    carried = carried_name(table)
+    with pair.judged.read(target) as connection:
+        now = declaration.of_tables(digest.layout(connection).entries)[declaration.folded(carried)]
+        references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
+    was = pair.legacy.statements(database)[declaration.folded(name)]
+    if references:
+        yield f"{target}.{carried}: has a foreign key, and its parent is another table here"
+    for what, before, after in (
+        ("constraints, collations or generated columns", was._replace(indexes=()), now._replace(indexes=())),
+        ("indexes", was, now._replace(indexes=tuple(one for one in now.indexes if one[0] not in ordered))),
+    ):
+        try:
+            same = declaration.meaning(before) == declaration.meaning(after)
+        except DdlError as error:
+            yield f"{target}.{carried}: {error.what}"
+            return
+        if not same:
+            yield f"{target}.{carried}: {what} are not those of {table.source}"
+            return
 
 
 def shown_key(cells: tuple[Typed, ...]) -> str:

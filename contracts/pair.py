@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, encoding, inputs, own, sqlite
+from migrator import catalogue, copying, ddl, declaration, digest, encoding, inputs, own, sqlite, virtual
 from migrator import config as configs
+from migrator.declaration import Statements
 from migrator.errors import MigratorError
-from migrator.relational import Schema
 from migrator.sqlite import quoted
 
 if TYPE_CHECKING:
@@ -49,12 +49,14 @@ class LegacyTable:
         kind: ``table`` or ``virtual``; shadow tables are left out.
         variant: The known shape that it has, or ''.
         columns: Its stored columns.
+        problem: What a virtual table keeps that nothing else has; '' if nothing.
     """
 
     source: str
     kind: str
     variant: str
     columns: tuple[str, ...]
+    problem: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class LegacySet:
     _copies: dict[str, Path] = field(default_factory=dict)
     _found: dict[str, Path] = field(default_factory=dict)
     _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
-    _schemas: dict[str, Schema] = field(default_factory=dict)
+    _statements: dict[str, Mapping[str, Statements]] = field(default_factory=dict)
     _sequences: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def copy(self, name: str) -> Path:
@@ -106,19 +108,19 @@ class LegacySet:
         """Return the tables of the database *name*; SQLite's own and shadow tables are left out."""
         if name not in self._tables:
             with self.read(name) as connection:
-                listed = connection.execute(
-                    "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
-                    " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-                ).fetchall()
-                self._tables[name] = tuple(_table(connection, name, table, kind) for table, kind in listed)
+                parts = digest.layout(connection)
+                behind = {*parts.shadows, "sqlite_sequence"}
+                problems = {table: kept.problem for table, kept in virtual.kept(connection, parts).items()}
+                listed = sorted([*(table for table in parts.tables if table not in behind), *problems])
+                self._tables[name] = tuple(_table(connection, name, table, problems.get(table)) for table in listed)
         return self._tables[name]
 
-    def schema(self, name: str) -> Schema:
-        """Return what the database *name* declares, read once."""
-        if name not in self._schemas:
+    def statements(self, name: str) -> Mapping[str, Statements]:
+        """Return what makes each table of the database *name*, by its folded name; read once."""
+        if name not in self._statements:
             with self.read(name) as connection:
-                self._schemas[name] = ddl.stored(connection)
-        return self._schemas[name]
+                self._statements[name] = declaration.of_tables(digest.layout(connection).entries)
+        return self._statements[name]
 
     def counted(self) -> Mapping[str, int]:
         """Return the rows of each ordinary table, by its source; each database is opened once."""
@@ -153,13 +155,14 @@ class LegacySet:
         return {table: mark for table, mark in marks if isinstance(mark, int)}
 
 
-def _table(connection: sqlite3.Connection, database: str, table: str, kind: str) -> LegacyTable:
+def _table(connection: sqlite3.Connection, database: str, table: str, problem: str | None) -> LegacyTable:
+    """Return the table as found; *problem* is None of an ordinary one."""
     try:
         columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
     except sqlite3.OperationalError as error:
-        if kind != "virtual" or not str(error).startswith("no such module"):
+        if problem is None or error.sqlite_errorname != "SQLITE_ERROR":
             raise
-        # Nobody can ask it for a row; what it keeps lies in ordinary tables beside it.
+        # Its module or its tokenizer is not here: no row of it can be read.
         columns = []
     shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
     # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
@@ -167,7 +170,8 @@ def _table(connection: sqlite3.Connection, database: str, table: str, kind: str)
     known = [one for one in shapes if one.columns == shape]
     return LegacyTable(
         source=f"{database}.{known[0].table if known else table}",
-        kind=kind,
+        kind="table" if problem is None else "virtual",
+        problem=problem or "",
         variant=known[0].variant if known else "",
         columns=tuple(name for name, _, hidden in columns if not hidden),
     )
@@ -227,6 +231,7 @@ class Pair:
         constants: The constants and decisions of the owners' configuration, as text.
         fates: What the configuration says of files that nobody knows: place -> fate.
         show_values: Whether reports may show what cells hold.
+        left_behind: Virtual tables that the owners leave in the backup.
         settled: Legacy tables of which it is known whether each row is in exactly one place.
     """
 
@@ -235,6 +240,7 @@ class Pair:
     constants: Mapping[str, str]
     fates: Mapping[str, str]
     show_values: bool = False
+    left_behind: Collection[str] = ()
     settled: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -313,7 +319,6 @@ class Pair:
     def beside(self, *names: str) -> Iterator[sqlite3.Connection]:
         """Open a connection with these databases attached under their names, for reading."""
         with closing(sqlite.memory()) as connection:
-            connection.execute("PRAGMA trusted_schema = OFF")
             for name in names:
                 path = self.judged.copy(name) if name in catalogue.TARGETS else self.legacy.copy(name)
                 sqlite.attach(connection, path, name)
@@ -327,13 +332,15 @@ def _listed(columns: tuple[str, ...]) -> str:
 def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, show_values: bool = False) -> Pair:
     """Return the pair of the legacy databases below *legacy* and *judged*."""
     written = tomllib.loads(inputs.text(config)) if config else {}
-    order_amount = written.get("decisions", {}).get("order_amount_sol", "")
+    decisions = written.get("decisions", {})
+    order_amount = decisions.get("order_amount_sol", "")
     return Pair(
         legacy=legacy_set(legacy, scratch),
         judged=judged,
         constants=MappingProxyType({"order_amount_sol": order_amount, **written.get("constants", {})}),
         fates=MappingProxyType(written.get("files", {})),
         show_values=show_values,
+        left_behind=decisions.get("left_behind", ()),
     )
 
 

@@ -255,6 +255,20 @@ FAULTS: tuple[Fault, ...] = (
         statements=("CREATE VIEW legacy_jarvis_items AS SELECT 1 AS id",),
     ),
     Fault(
+        name="unique index under a carried table's name",
+        target="core",
+        caught_by=("test_nothing_is_there_that_nobody_ordered",),
+        mentions=("core", "index legacy_jarvis_by_time"),
+        statements=("CREATE UNIQUE INDEX legacy_jarvis_by_time ON trades (timestamp)",),
+    ),
+    Fault(
+        name="order of answers changed",
+        target="analytics",
+        caught_by=("test_virtual_table_is_there",),
+        mentions=("analytics.ai_reflections", "rank", "bm25(10.0)"),
+        statements=("INSERT INTO ai_reflections (ai_reflections, rank) VALUES ('rank', 'bm25(10.0)')",),
+    ),
+    Fault(
         name="table added",
         target="cache",
         caught_by=("test_nothing_is_there_that_nobody_ordered",),

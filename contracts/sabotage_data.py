@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sqlite3
 
-from contracts import sabotage_by_value, sabotage_taken
+from contracts import sabotage_by_value, sabotage_carried, sabotage_taken
 from contracts.data_fault import FRACTION as _FRACTION
 from contracts.data_fault import ONE_TRADE as _ONE_TRADE
 from contracts.data_fault import DataFault, plant
@@ -289,4 +289,5 @@ FAULTS: tuple[DataFault, ...] = (
     ),
     *sabotage_by_value.FAULTS,
     *sabotage_taken.FAULTS,
+    *sabotage_carried.FAULTS,
 )

@@ -157,7 +157,10 @@ FAULTS: tuple[DataFault, ...] = (
     DataFault(
         name="constraint of a carried table lost",
         caught_by=("test_carried_tables_are_declared_as_they_were",),
-        mentions=("core.legacy_jarvis_pick_performance", "uniques are not those of jarvis.pick_performance"),
+        mentions=(
+            "core.legacy_jarvis_pick_performance",
+            "constraints, collations or generated columns are not those of jarvis",
+        ),
         deed=_without_its_unique,
     ),
 )

@@ -35,6 +35,7 @@ from migrator import (
     proving,
     sqlite,
 )
+from migrator.declaration import Statements
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
 from migrator.plain import plain
@@ -107,7 +108,7 @@ class Bench:
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
         connection: Its connection; the target is attached under its name, the work tables as ``ids``.
-        statements: Legacy database -> folded name of a table -> the statement that made it, once it was read.
+        statements: Legacy database -> folded name of a table -> what makes it, once it was read.
     """
 
     def __init__(self, target: str, path: Path, paths: dict[str, Path]) -> None:
@@ -115,7 +116,7 @@ class Bench:
         self.path = path
         self.paths = paths
         self.attached: list[str] = []
-        self.statements: dict[str, dict[str, str]] = {}
+        self.statements: dict[str, dict[str, Statements]] = {}
         sqlite.create(path).close()
         self.connection = sqlite.memory()
         functions.register(self.connection)
@@ -295,7 +296,7 @@ def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> Non
     if database not in bench.statements:
         # Once for all its tables: each look-up would read the whole schema.
         bench.statements[database] = carry.statements(bench.connection, database)
-    carry.copy(bench.connection, database, name, bench.statements[database][carry.folded(name)], target, carried)
+    carry.copy(bench.connection, database, name, bench.statements[database], target, carried)
     accounts.note_carried(bench.connection, table)
 
 

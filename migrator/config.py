@@ -34,6 +34,7 @@ class Config:
         accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
         order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
         absent: Tables that may be missing from a file that is there.
+        left_behind: Virtual tables that stay in the backup, with the rows that they keep.
         extra_indexes: Indexes beyond the specification, which the owners order.
         code_is_ready: Whether the application's code knows the new tables.
         waivers: Contracts that may be broken for a while.
@@ -46,6 +47,7 @@ class Config:
     accept_quarantine: int = 0
     order_amount_sol: str = ""
     absent: tuple[str, ...] = ()
+    left_behind: tuple[str, ...] = ()
     extra_indexes: tuple[ExtraIndex, ...] = ()
     code_is_ready: bool = False
     waivers: tuple[Waiver, ...] = ()
@@ -62,6 +64,7 @@ class Config:
             "files": dict(self.files),
             "order_amount_sol": self.order_amount_sol,
             "absent": self.absent,
+            "left_behind": self.left_behind,
             "extra_indexes": [one.statement for one in self.extra_indexes],
             "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
         }
@@ -130,6 +133,7 @@ def load(path: Path | None) -> Config:
             "accept_quarantine": int,
             "order_amount_sol": str,
             "absent": list,
+            "left_behind": list,
             "extra_indexes": list,
             "code_is_ready": bool,
         },
@@ -160,6 +164,7 @@ def load(path: Path | None) -> Config:
         accept_quarantine=decisions.get("accept_quarantine", 0),
         order_amount_sol=decisions.get("order_amount_sol", ""),
         absent=_texts(decisions.get("absent", []), "decisions.absent", path),
+        left_behind=_texts(decisions.get("left_behind", []), "decisions.left_behind", path),
         extra_indexes=extra.read(_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path),
         code_is_ready=decisions.get("code_is_ready", False),
         waivers=waivers.taken(sections.get("waivers", []), path),

@@ -5,7 +5,7 @@ it changes with one bit of one cell, with a cell's storage class, and with the s
 
 1. The line ``content 1``.
 2. The schema: ``(type, name, tbl_name, sql)`` of each entry of ``sqlite_schema``, sorted, without statistics
-   (``sqlite_stat*``), without indexes that SQLite makes by itself, and without the shadow tables of a full-text index.
+   (``sqlite_stat*``), without indexes that SQLite makes by itself, and without the shadow tables of virtual tables.
 3. Per table, sorted by name: its name, its column names, its number of rows, and the SHA-256 of its rows.  Statistics
    and the shadow tables of a full-text index are left out but for ``<name>_content``, which holds the indexed rows.
    Nothing is read through a virtual table, so that no module's code runs over the file.
@@ -32,19 +32,13 @@ from marshal import dumps
 from operator import eq
 from typing import Any, NamedTuple
 
+from migrator import virtual
 from migrator.sqlite import quoted
 
 #: The version of ``marshal`` that is hashed; see above.
 _MARSHAL = 2
 #: Rows fetched at once: few while rows are large, so that memory stays bounded, else many.
 _FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 512, 1024 * 1024
-#: Shadow tables that hold an index and nothing else, by the module of the virtual table they serve.
-_INDEX_SHADOWS = {
-    "fts3": ("segments", "segdir", "docsize", "stat"),
-    "fts4": ("segments", "segdir", "docsize", "stat"),
-    "fts5": ("data", "idx", "docsize", "config"),
-}
-_CONTENT_SHADOW = "content"
 _MODULE = re.compile(
     r"""\s*CREATE\s+VIRTUAL\s+TABLE\s+
         (?: "(?:[^"]|"")*" | \[[^\]]*\] | `(?:[^`]|``)*` | '(?:[^']|'')*' | [^\s"\[`']+ )
@@ -69,10 +63,10 @@ class Layout(NamedTuple):
     """What a database is made of.
 
     Attributes:
-        entries: The schema, sorted, without statistics, automatic indexes and the shadow tables of full-text indexes.
+        entries: The schema, sorted, without statistics, automatic indexes and shadow tables.
         tables: Names of the ordinary tables with content of their own, sorted.
         virtual: Name and module (lower case, '' if it cannot be told) of each virtual table.
-        shadows: Names of the shadow tables of full-text indexes, sorted; those in *tables* too hold indexed rows.
+        shadows: Names of the shadow tables of known modules, sorted; those that are in *tables* too hold rows.
     """
 
     entries: tuple[Entry, ...]
@@ -161,13 +155,13 @@ def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
         # SQLite itself does not look at every one of them.
         raise sqlite3.DatabaseError("malformed database schema: an entry is not text")
     tables = [entry for entry in entries if entry.type == "table" and not entry.name.startswith("sqlite_stat")]
-    virtual = {entry.name: module for entry in tables if (module := _module(entry)) is not None}
+    modules = {entry.name: module for entry in tables if (module := _module(entry)) is not None}
     index_shadows: set[str] = set()
     content_shadows: set[str] = set()
-    for name, module in virtual.items():
-        if module in _INDEX_SHADOWS:
-            index_shadows.update(f"{name}_{suffix}".lower() for suffix in _INDEX_SHADOWS[module])
-            content_shadows.add(f"{name}_{_CONTENT_SHADOW}".lower())
+    for name, module in modules.items():
+        holding_rows, holding_an_index = virtual.shadows(name, module)
+        content_shadows.update(holding_rows)
+        index_shadows.update(holding_an_index)
     shadows = index_shadows | content_shadows
     return Layout(
         entries=tuple(
@@ -175,8 +169,8 @@ def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
             for entry in entries
             if not entry.name.startswith(("sqlite_stat", "sqlite_autoindex")) and entry.table.lower() not in shadows
         ),
-        tables=tuple(e.name for e in tables if e.name not in virtual and e.name.lower() not in index_shadows),
-        virtual=tuple(virtual.items()),
+        tables=tuple(e.name for e in tables if e.name not in modules and e.name.lower() not in index_shadows),
+        virtual=tuple(modules.items()),
         shadows=tuple(entry.name for entry in tables if entry.name.lower() in shadows),
     )
 

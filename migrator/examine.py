@@ -23,9 +23,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from migrator import copying, digest, sqlite
-from migrator.errors import SourceError
-from migrator.sqlite import quoted
+from migrator import copying, declaration, digest, sqlite, virtual
+from migrator.errors import DdlError, SourceError
+from migrator.sqlite import NOT_HERE, quoted
 
 #: Address space of the process, in bytes.
 MEMORY_BYTES = 2 * 1024**3
@@ -37,6 +37,13 @@ STEPS = 100_000
 REASON_CHARACTERS = 300
 #: Messages of an integrity check that we keep, and that we look through for a worse one.
 MESSAGES, MESSAGES_SEEN = 10, 100_000
+#: How SQLite names what a schema asks for and this SQLite does not have, or text that a newer one may understand.
+LACKING = re.compile(
+    r"(?:malformed database schema \((?P<object>.*)\) - )?(?P<what>(?:no such (?:collation sequence|function|module|tokenizer)"
+    r"|unknown (?:function|tokenizer)): (?P<name>.+?)(?:\(\))?|error in tokenizer constructor|Expression tree is too large.*"
+    r"|unsafe use of .*|near \".*\": syntax error|unrecognized token: .*|incomplete input|unknown (?:table option|datatype).*)",
+    re.DOTALL,
+)
 #: What integrity_check says of rows that can be read and break a promise of the schema: a finding, no damage.
 BROKEN_PROMISE = re.compile(r"CHECK constraint failed in |(?:non-)?[A-Z]+ value in ")
 
@@ -122,33 +129,49 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         facts["tables"] = _tables(connection, parts, held)
 
 
-def _tables(connection: sqlite3.Connection, parts: digest.Layout, held: digest.Content) -> list[dict[str, Any]]:
+def _tables(
+    connection: sqlite3.Connection, parts: digest.Layout, held: digest.Content
+) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
+    """Return what :class:`migrator.records.Table` says of each table, and its columns."""
     hidden = {*parts.shadows, "sqlite_sequence"}
+    made = declaration.of_tables(parts.entries)
     tables = [
-        {
-            "name": table.name,
-            "module": "",
-            "rows": table.rows,
-            "digest": table.digest,
-            "columns": _columns(connection, table.name),
-        }
+        (
+            {
+                "name": table.name,
+                "rows": table.rows,
+                "digest": table.digest,
+                "indexes": [name for name, _ in made[declaration.folded(table.name)].indexes],
+                "problem": _problem(table.name, made[declaration.folded(table.name)]),
+            },
+            _columns(connection, table.name),
+        )
         for table in held.tables
         if table.name not in hidden
     ]
-    rows = {table.name.lower(): table.rows for table in held.tables}
+    every = virtual.kept(connection, parts)
     for name, module in parts.virtual:
-        # Only a module that SQLite's authors test against hostile files may connect; none is asked for a row.
-        known = module == "fts5"
-        tables.append(
-            {
-                "name": name,
-                "module": module or "unknown",
-                "rows": rows.get(f"{name}_content".lower()),
-                "digest": "",
-                "columns": _columns(connection, name) if known else [],
-            }
-        )
+        kept = every[name]
+        columns: list[tuple[str, str]] = []
+        if module == "fts5":
+            # Only a module that SQLite's authors test against hostile files may connect; none is asked for a row.
+            try:
+                columns = _columns(connection, name)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_ERROR":
+                    raise
+                kept = virtual.Kept(kept.rows, f"{NOT_HERE}: {error}")
+        tables.append(({"name": name, "module": module or "unknown", "digest": "", **kept._asdict()}, columns))
     return tables
+
+
+def _problem(table: str, made: declaration.Statements) -> str:
+    """Return why the table cannot be carried: nothing is said of one that has a home in the specification."""
+    try:
+        declaration.renamed(made, table, f"copy_of_{table}")
+    except DdlError as error:
+        return error.what[:REASON_CHARACTERS]
+    return ""
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
@@ -169,9 +192,10 @@ def _integrity(connection: sqlite3.Connection) -> tuple[list[str], bool]:
     return [message[:REASON_CHARACTERS] for message in (damage or messages)[:MESSAGES]], bool(damage)
 
 
-def _may(action: int, argument: str | None, *_: str | None) -> int:
+def _may(action: int, argument: str | None, function: str | None = None, *_: str | None) -> int:
     allowed = (
         action in _ALLOWED
+        or (action == sqlite3.SQLITE_FUNCTION and function == "count")
         or (action == sqlite3.SQLITE_PRAGMA and argument in _PRAGMAS)
         # SQLite asks for this when a virtual table declares its columns, and then writes nothing.
         or (action == sqlite3.SQLITE_UPDATE and argument == "sqlite_master")
@@ -227,8 +251,11 @@ def _not_a_database(copy: Path) -> str:
 
 def _reason(error: Exception, copy: Path) -> str:
     """Return why SQLite could not read the copy; a message that is not UTF-8 arrives as the error of decoding it."""
+    message = digest.any_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
+    if lacking := LACKING.fullmatch(message):
+        return f"{NOT_HERE}{_because_of(copy, lacking)}: {lacking['what']}"[:REASON_CHARACTERS]
     if isinstance(error, UnicodeDecodeError):
-        return f"damaged: {digest.any_text(error.object)[:REASON_CHARACTERS]}"
+        return f"damaged: {message[:REASON_CHARACTERS]}"
     if isinstance(error, UnicodeError):
         return "the name of a table or column is not UTF-8: SQL cannot name it"
     with copy.open("rb") as file:
@@ -239,6 +266,21 @@ def _reason(error: Exception, copy: Path) -> str:
     if head[24:28] == head[92:96] and size < page * pages and not sqlite.beside(copy, "-wal").exists():
         return f"truncated: {size} bytes, and its header says {pages} pages of {page}"
     return f"damaged: {str(error)[:REASON_CHARACTERS]}"
+
+
+def _because_of(copy: Path, lacking: re.Match[str]) -> str:
+    """Return which object of the copy SQLite cannot read, '' if that cannot be told."""
+    try:
+        with sqlite.closing_scratch(copy) as connection:
+            # With this SQLite passes over what it cannot read in a schema.
+            connection.execute("PRAGMA writable_schema = ON")
+            found = connection.execute(
+                "SELECT type, name FROM sqlite_schema WHERE name = ?1 OR instr(sql, ?2) ORDER BY name = ?1 DESC LIMIT 1",
+                (lacking["object"], lacking["name"]),
+            ).fetchone()
+    except (sqlite3.Error, UnicodeError):
+        return ""
+    return f" because of the {found[0]} {found[1]}" if found else ""
 
 
 def _companion(path: Path, where: object) -> str:

@@ -85,8 +85,6 @@ def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...],
         one for one in catalogue.legacy_databases() if (one.name, one.variant) == (question.legacy, "found")
     )
     with closing(sqlite.memory()) as legacy, closing(sqlite.memory()) as ours:
-        # As the bot's own connection: its triggers write to full-text tables.
-        legacy.execute("PRAGMA trusted_schema = ON")
         legacy.executescript(database.ddl)
         ours.executescript(catalogue.target_ddl(question.target) + catalogue.our_ddl())
         for table, sql in legacy.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():

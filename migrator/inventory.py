@@ -106,10 +106,10 @@ def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
         return None
     return [
         FoundTable(
-            Table(name=table["name"], module=table["module"], rows=table["rows"], digest=table["digest"]),
-            frozenset((name.lower(), declared.upper()) for name, declared in table["columns"]),
+            Table(**described | {"indexes": tuple(described.get("indexes", ()))}),
+            frozenset((name.lower(), declared.upper()) for name, declared in columns),
         )
-        for table in answer["tables"]
+        for described, columns in answer["tables"]
     ]
 
 

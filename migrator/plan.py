@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, catalogue, ddl, encoding, extra, guard, lookups, mapping
+from migrator import access, carriable, catalogue, ddl, encoding, extra, guard, lookups, mapping
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict
+from migrator.sqlite import NOT_HERE
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
 DISK_FACTOR = 3
 #: Files that are named where many have the same fault; of the others their number is given.
 SHOWN = 5
-#: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with
-#: tables would keep every later step busy, and its owners could not look at what they carry.
-MOST_CARRIED = 2_000
 
 
 def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
@@ -53,8 +51,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_refused_tables(inventory, tables, config),
             *_missing_constants(mapped, tables, config),
             *_doubled(tables),
-            *_carried_as_one(tables),
-            *_too_many(tables),
+            *carriable.refusals(inventory, tables, config),
             *_nothing_to_index(tables, config),
             *_nothing_to_move(inventory, tables),
             *_taken_names(inventory),
@@ -69,6 +66,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
         findings=(
             *inventory.findings,
             *_findings(inventory, config),
+            *carriable.findings(inventory, tables),
             *_constants_to_come(mapped, tables, config),
         ),
         left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
@@ -136,7 +134,10 @@ def _read_by_mappings() -> frozenset[str]:
 def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
     yield from _strangers(inventory, config)
     useless = [
-        f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}; mend it or move it away"
+        f"{escaped(one.place)}: {one.reason}; drop what SQLite {sqlite3.sqlite_version} does not know, run the migrator with an "
+        f'SQLite that knows it, or leave the file where it is: [files] "{escaped(place_in_snapshot(one.place))}" = "ignore"'
+        if one.reason.startswith(NOT_HERE)
+        else f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}; mend it or move it away"
         for one in inventory.with_verdict(Verdict.UNREADABLE, Verdict.EMPTY)
         if config.fate(one.place) != "ignore"
     ]
@@ -203,15 +204,6 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
     replaced = {
         f"{one.database}.{one.source_table}" for one in mapping.mappings() if f"{one.target}.{one.table}" in filled
     }
-    for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
-        fate = config.fate(database.place)
-        left = ("standalone", "ignore")
-        for table in database.tables:
-            if table.module and table.rows and table.variant != catalogue.SPECIFIED_VARIANT and fate not in left:
-                yield (
-                    f"{escaped(database.place)}: {escaped(table.name)} ({table.module}) is no index over another table: "
-                    f"it has {table.rows:,} rows of its own; copy them to an ordinary table"
-                )
     for database in inventory.with_verdict(Verdict.SOURCE):
         for table in database.tables:
             if table.differs and f"{database.name}.{table.name}" in read:
@@ -267,27 +259,6 @@ def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:
         if integer and len({table.variant for table in sources}) > 1:
             names = " and ".join(table.source for table in sources)
             yield f"{names} would both become {into}, with the same numbers for different rows; move one of them away"
-
-
-def _carried_as_one(tables: Sequence[PlannedTable]) -> Iterator[str]:
-    """Yield a sentence for each name that two carried tables would have: a.b_c and a_b.c are both legacy_a_b_c."""
-    sources: dict[str, list[str]] = {}
-    for table in tables:
-        if table.fate is Fate.CARRIED:
-            sources.setdefault(table.into.lower(), []).append(escaped(table.source))
-    for into, both in sorted(sources.items()):
-        if len(both) > 1:
-            yield f"{' and '.join(both)} would both be carried as {escaped(into)}; rename one of them"
-
-
-def _too_many(tables: Sequence[PlannedTable]) -> Iterator[str]:
-    carried = Counter(table.source.partition(".")[0] for table in tables if table.fate is Fate.CARRIED)
-    if carried.total() > MOST_CARRIED:
-        ((most, count),) = carried.most_common(1)
-        yield (
-            f"{most}: {count:,} of {carried.total():,} tables that the specification has no home for, and at most "
-            f"{MOST_CARRIED:,} are carried; drop those that are not the bot's"
-        )
 
 
 def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -121,15 +122,7 @@ def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: st
         differs = _difference(columns, nearest.columns)
     # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
     name = next((shape.table for shape in shapes if shape.variant == variant), table.name)
-    return Table(
-        name=name,
-        module=table.module,
-        rows=table.rows,
-        digest=table.digest,
-        variant=variant,
-        differs=differs,
-        unexpected=not shapes,
-    )
+    return replace(table, name=name, variant=variant, differs=differs, unexpected=not shapes)
 
 
 def _difference(found: Columns, known: Columns) -> str:

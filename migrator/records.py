@@ -39,6 +39,9 @@ class Table:
         variant: The known shape that it has; '' if none.
         differs: Which columns keep a table of a known name from the nearest known shape; else ''.
         unexpected: True for a table of a name that is not known in this database.
+        indexes: Names of its indexes that CREATE INDEX made.
+        problem: Why it can neither be carried nor be left behind without a loss; else ''.
+        about: What a virtual table is that can be left behind; else ''.
     """
 
     name: str
@@ -48,6 +51,9 @@ class Table:
     variant: str = ""
     differs: str = ""
     unexpected: bool = False
+    indexes: tuple[str, ...] = ()
+    problem: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +164,7 @@ class PlannedTable:
 
     Attributes:
         source: Legacy database and table: ``jarvis.trades``.
-        fate: Mapped, carried, standalone, derived (an index over another table) or ignored (by the configuration).
+        fate: Mapped, carried, standalone, derived (a virtual table that stays in the backup) or ignored (by the configuration).
         into: Where to: ``core.trades``, ``core.legacy_jarvis_items``; '' where it stays or is left behind.
         variant: The shape it was recognised in; '' where that does not matter.
         rows: Its rows when it was planned; None for an index.

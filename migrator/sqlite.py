@@ -23,6 +23,9 @@ MAGIC = b"SQLite format 3\x00"
 #: Files that hold a part of a database beside it.  ``-shm`` is left out: it is an index over ``-wal`` that SQLite rebuilds.
 COMPANIONS = ("-wal", "-journal")
 
+#: How the reason of a file begins that may be sound, and that SQLite cannot read here.
+NOT_HERE = "cannot be read here"
+
 
 def quoted(name: str) -> str:
     """Return *name* as an SQL identifier, whatever it holds."""
@@ -30,7 +33,7 @@ def quoted(name: str) -> str:
 
 
 def memory() -> sqlite3.Connection:
-    """Open an empty database in memory, trusting nothing in what is attached to it."""
+    """Open an empty database in memory; every page of what is attached to it is checked."""
     return _wary(sqlite3.connect(":memory:", isolation_level=None))
 
 
@@ -43,7 +46,6 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
     syntax.  Without this one such object keeps SQLite from opening the whole database.  The functions that a trusted schema can
     reach here are SQLite's own and those of :mod:`migrator.functions`: neither has a side effect.
     """
-    connection.execute("PRAGMA trusted_schema = ON")
     # What cannot be parsed is left out of the schema in memory, instead of being an error.
     connection.execute("PRAGMA writable_schema = ON")
     return connection
@@ -214,8 +216,9 @@ def _uri(path: Path, mode: str) -> str:
 
 
 def _wary(connection: sqlite3.Connection) -> sqlite3.Connection:
-    # Views, triggers and defaults of a file we did not write may not call functions with side effects.
-    connection.execute("PRAGMA trusted_schema = OFF")
+    # trusted_schema stays on: SQLite counts its own JSON functions among those that it would refuse in a CHECK, an index or a
+    # generated column, and could not even open the file.  What could do harm it refuses in a schema all the same
+    # (load_extension), views are not queried, triggers do not fire, and the functions that we add have no side effects.
     # Look at the cells of every page, so that a broken page is an error and not a wrong answer.
     connection.execute("PRAGMA cell_size_check = ON")
     # A file that shrinks under a memory map kills the process; an ordinary read only fails.
@@ -237,8 +240,6 @@ def _in_its_place(path: Path, mode: str, patience_s: float, *, leniently: bool =
 
 def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:
     _wary(connection)
-    # Deeply nested SQL in a stored schema could exhaust the stack (sqlite.org/security.html).
-    connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 200)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 10)
     return connection
 

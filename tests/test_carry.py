@@ -1,11 +1,13 @@
 """A carried table is the legacy table under another name, without its foreign keys."""
 
+import itertools
 import sqlite3
 from contextlib import closing
 
 import pytest
 
-from migrator import carry, catalogue, ddl, sqlite
+from migrator import carry, catalogue, ddl, declaration, sqlite
+from migrator.declaration import Statements
 from migrator.errors import DdlError
 
 
@@ -14,14 +16,18 @@ def both(sql):
     original = ddl.read(f"{sql};")
     (table,) = original.tables
     with closing(sqlite.memory()) as connection:
-        connection.execute(carry.create_sql(sql, "main", "carried"))
+        connection.execute(renamed(sql).table)
         (copy,) = ddl.stored(connection).tables
     return table, copy
 
 
-def copied(connection, name):
-    """Copy the table t of the attached database old to *name*."""
-    carry.copy(connection, "old", "t", carry.statements(connection, "old")["t"], "main", name)
+def renamed(sql, *indexes, table="t"):
+    return declaration.renamed(Statements(sql, tuple(indexes)), table, f"legacy_old_{table}")
+
+
+def copied(connection, name, table="t"):
+    """Copy a table of the attached database old to *name*."""
+    carry.copy(connection, "old", table, carry.statements(connection, "old"), "main", name)
 
 
 def test_names_are_told_apart_as_sqlite_does():
@@ -62,15 +68,15 @@ def test_all_but_the_foreign_keys_is_as_found(sql):
 
 
 def test_a_column_that_names_its_table_is_the_copys_column():
-    sql = """CREATE TABLE "t" (a INT CHECK(t.a > 0 AND "T" . a <> 9.5), b AS (t.a || '.t.a'), CHECK (not[t].a > 100))"""
+    sql = """CREATE TABLE "t" (a INT CHECK(t.a > 0 AND "T" . a <> 9.5), b AS (a || '.t.a'), CHECK (not[t].a > 100))"""
     with closing(sqlite.memory()) as connection:
-        connection.execute(carry.create_sql(sql, "main", "carried"))
-        connection.execute("INSERT INTO carried (a) VALUES (100)")
+        connection.execute(renamed(sql).table)
+        connection.execute("INSERT INTO legacy_old_t (a) VALUES (100)")
 
-        assert [(100, "100.t.a")] == connection.execute("SELECT a, b FROM carried").fetchall()
+        assert [(100, "100.t.a")] == connection.execute("SELECT a, b FROM legacy_old_t").fetchall()
         for refused in (0, 9.5, 101):
             with pytest.raises(sqlite3.IntegrityError):
-                connection.execute("INSERT INTO carried (a) VALUES (?)", (refused,))
+                connection.execute("INSERT INTO legacy_old_t (a) VALUES (?)", (refused,))
 
 
 def test_every_legacy_table_can_be_carried():
@@ -118,7 +124,7 @@ def test_a_high_water_mark_that_somebody_else_wrote_counts(marks):
 )
 def test_what_is_no_table_with_columns_is_an_error(sql):
     with pytest.raises(DdlError):
-        carry.create_sql(sql, "main", "carried")
+        renamed(sql)
 
 
 def test_a_row_that_breaks_its_own_constraint_is_no_silent_loss():
@@ -131,3 +137,199 @@ def test_a_row_that_breaks_its_own_constraint_is_no_silent_loss():
 
         with pytest.raises(sqlite3.IntegrityError):
             copied(connection, "carried")
+
+
+#: Declarations that a reader of SQL text easily gets wrong, each with what its copy has to be.
+ODD = {
+    "constraints without commas": (
+        "CREATE TABLE t (a, b, UNIQUE (a) CHECK (a > 0) CONSTRAINT link FOREIGN KEY (b) REFERENCES p CHECK (b > 1) CONSTRAINT x)",
+        "(a, b, UNIQUE (a) CHECK (a > 0) CONSTRAINT link CHECK (b > 1) CONSTRAINT x)",
+    ),
+    "foreign keys only, one behind the other": (
+        "CREATE TABLE t (a, FOREIGN KEY (a) REFERENCES p FOREIGN KEY (a) REFERENCES q, FOREIGN KEY (a) REFERENCES r)",
+        "(a)",
+    ),
+    "a foreign key before a constraint": (
+        "CREATE TABLE t (a, FOREIGN KEY (a) REFERENCES p UNIQUE (a))",
+        "(a, UNIQUE (a))",
+    ),
+    "a foreign key between": (
+        "CREATE TABLE t (a, FOREIGN KEY (a) REFERENCES p(x) ON DELETE SET NULL ON UPDATE NO ACTION, CHECK (a > 0))",
+        "(a, CHECK (a > 0))",
+    ),
+    "an action that comes later": (
+        "CREATE TABLE t (a REFERENCES p NOT NULL DEFERRABLE INITIALLY DEFERRED)",
+        "(a NOT NULL DEFERRABLE INITIALLY DEFERRED)",
+    ),
+    "U+00A0 is a letter": ("CREATE TABLE t (a\u00a0REFERENCES b, c\u00a0INT)", "(a\u00a0REFERENCES b, c\u00a0INT)"),
+    "letters without case": ("CREATE TABLE t (\u00c4 TEXT, \u00e4 INT)", "(\u00c4 TEXT, \u00e4 INT)"),
+    "its own name": (
+        "CREATE TABLE t (a CHECK (T.a > 0), b REFERENCES t(a), UNIQUE (b))",
+        '(a CHECK ("legacy_old_t".a > 0), b, UNIQUE (b))',
+    ),
+    "text in double quotes": ('CREATE TABLE t (a DEFAULT "t" CHECK (a <> "t.a"))', '(a DEFAULT "t" CHECK (a <> "t.a"))'),
+    "JSON": ("CREATE TABLE t (a CHECK (json_valid(a)), b AS (a ->> 'x'))", "(a CHECK (json_valid(a)), b AS (a ->> 'x'))"),
+    "conflict clauses": (
+        "CREATE TABLE t (a TEXT PRIMARY KEY ON CONFLICT IGNORE, b INT NOT NULL ON CONFLICT REPLACE DEFAULT 1) WITHOUT ROWID, STRICT",
+        None,
+    ),
+    "conflict clauses of a rowid table": (
+        "CREATE TABLE t (a UNIQUE ON CONFLICT REPLACE, b NOT NULL ON CONFLICT IGNORE)",
+        "(a UNIQUE ON CONFLICT REPLACE, b NOT NULL ON CONFLICT IGNORE)",
+    ),
+    "an unfinished comment": ("CREATE TABLE t (a REFERENCES p /* ) */, b) -- REFERENCES", None),
+    "1,000 columns": (f"CREATE TABLE t ({', '.join(f'c{n} REFERENCES p' for n in range(1_000))})", f"({', '.join(f'c{n}' for n in range(1_000))})"),
+    "2,000 columns": (f"CREATE TABLE t ({', '.join(f'c{n} CHECK (c{n} > 0)' for n in range(2_000))})", f"({', '.join(f'c{n} CHECK (c{n} > 0)' for n in range(2_000))})"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_an_odd_declaration_is_copied_as_sqlite_reads_it(case):
+    sql, expected = ODD[case]
+    with closing(sqlite.memory()) as connection:
+        connection.execute(sql)
+        (stored,) = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchone()
+
+    made = renamed(stored)
+
+    if expected is not None:
+        # Of what lies between the constraints, white space alone may differ.
+        assert f'CREATE TABLE "legacy_old_t" {expected}' == " ".join(made.table.replace(" ,", ",").split(" "))
+    assert "REFERENCES p" not in made.table
+
+
+#: What a declaration says, and the same without it: SQLite would do something else with a row.
+DIFFER = {
+    "collation": ("CREATE TABLE t (a COLLATE NOCASE)", "CREATE TABLE t (a)"),
+    "collation in a check": ("CREATE TABLE t (a CHECK (a = 'x' COLLATE NOCASE))", "CREATE TABLE t (a CHECK (a = 'x'))"),
+    "check": ("CREATE TABLE t (a CHECK (a > 0))", "CREATE TABLE t (a)"),
+    "border of a check": ("CREATE TABLE t (a CHECK (a > 0))", "CREATE TABLE t (a CHECK (a >= 0))"),
+    "generated": ("CREATE TABLE t (a, b AS (a + 1))", "CREATE TABLE t (a, b AS (a + 2))"),
+    "stored": ("CREATE TABLE t (a, b AS (a + 1) STORED)", "CREATE TABLE t (a, b AS (a + 1))"),
+    "stored expression": ("CREATE TABLE t (a, b AS (a + 1) STORED)", "CREATE TABLE t (a, b AS (1 + a) STORED)"),
+    "NOT NULL": ("CREATE TABLE t (a NOT NULL)", "CREATE TABLE t (a)"),
+    "conflict of NOT NULL": ("CREATE TABLE t (a NOT NULL ON CONFLICT IGNORE)", "CREATE TABLE t (a NOT NULL)"),
+    "conflict of UNIQUE": ("CREATE TABLE t (a UNIQUE ON CONFLICT REPLACE)", "CREATE TABLE t (a UNIQUE)"),
+    "conflict of the key": ("CREATE TABLE t (a INTEGER PRIMARY KEY ON CONFLICT IGNORE)", "CREATE TABLE t (a INTEGER PRIMARY KEY)"),
+    "STRICT": ("CREATE TABLE t (a INT) STRICT", "CREATE TABLE t (a INT)"),
+    "WITHOUT ROWID": ("CREATE TABLE t (a TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID", "CREATE TABLE t (a TEXT NOT NULL PRIMARY KEY)"),
+    "AUTOINCREMENT": ("CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT)", "CREATE TABLE t (a INTEGER PRIMARY KEY)"),
+    "a key that is no rowid": ("CREATE TABLE t (a INTEGER PRIMARY KEY DESC)", "CREATE TABLE t (a INTEGER PRIMARY KEY)"),
+    "default": ("CREATE TABLE t (a DEFAULT 1)", "CREATE TABLE t (a DEFAULT '1')"),
+    "type": ("CREATE TABLE t (a TEXT)", "CREATE TABLE t (a)"),
+}  # fmt: skip
+INDEXES = {
+    "unique": ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX i ON t (a)"),
+    "direction": ("CREATE INDEX i ON t (a DESC)", "CREATE INDEX i ON t (a)"),
+    "collation": ("CREATE INDEX i ON t (a COLLATE NOCASE)", "CREATE INDEX i ON t (a)"),
+    "condition": ("CREATE INDEX i ON t (a) WHERE b > 0", "CREATE INDEX i ON t (a) WHERE b > 1"),
+    "expression": ("CREATE INDEX i ON t (a + b)", "CREATE INDEX i ON t (a - b)"),
+    "presence": ("CREATE INDEX i ON t (a)", None),
+}
+
+
+@pytest.mark.parametrize("what", DIFFER)
+def test_what_a_declaration_means_is_told_apart(what):
+    one, other = map(Statements, DIFFER[what])
+
+    assert declaration.meaning(one) == declaration.meaning(one)
+    assert declaration.meaning(one) != declaration.meaning(other)
+
+
+@pytest.mark.parametrize("what", INDEXES)
+def test_what_an_index_means_is_told_apart(what):
+    one, other = (Statements("CREATE TABLE t (a, b)", (("i", sql),) if sql else ()) for sql in INDEXES[what])
+
+    assert declaration.meaning(one) == declaration.meaning(one)
+    assert declaration.meaning(one) != declaration.meaning(other)
+
+
+def test_names_and_spelling_mean_nothing():
+    one = Statements("CREATE TABLE t (a CHECK (t.a>0), b)", (("i", "CREATE INDEX i ON t(a)"),))
+    other = Statements(
+        "CREATE TABLE legacy_x_t (a CHECK( legacy_x_t . a > 0 ),b)",
+        (("legacy_x_i", "CREATE INDEX j ON legacy_x_t( a )"),),
+    )
+
+    assert declaration.meaning(one) == declaration.meaning(other)
+
+
+@pytest.mark.parametrize(
+    ("sql", "obstacle"),
+    [
+        ("CREATE TABLE t (a CHECK (score_of(a)))", "no such function: score_of"),
+        ("CREATE TABLE t (a COLLATE german)", "no such collation sequence: german"),
+        ("CREATE TABLE t (a); DELETE FROM t", "one statement at a time"),
+        ("CREATE TABLE t AS SELECT 1 AS a", "not authorized"),
+        ("ATTACH ':memory:' AS x", "not authorized"),
+    ],
+)
+def test_a_table_that_cannot_be_made_here_says_why(sql, obstacle):
+    with pytest.raises(DdlError, match=obstacle):
+        renamed(sql)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [*(", ".join(taken) for n in range(3) for taken in itertools.permutations(("rowid", "_ROWID_", "oid"), n)), "a"],
+)
+def test_rowids_are_kept_whatever_columns_are_called(columns):
+    """Another table may keep them: rowids 2, 5 and 9 of equal rows, and a negative one."""
+    declared = columns or "a"
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        connection.execute(f"CREATE TABLE old.t ({declared}, own TEXT, UNIQUE (own))")
+        free = declaration.rowid(connection, "old", "t")
+        numbers = [9, -3, 2, 5]
+        connection.executemany(
+            f"INSERT INTO old.t ({free}, own) VALUES (?, ?)", [(number, f"row {number}") for number in numbers]
+        )
+
+        copied(connection, "legacy_old_t")
+
+        found = connection.execute(f"SELECT {free}, own FROM legacy_old_t ORDER BY {free}").fetchall()
+        assert [(number, f"row {number}") for number in sorted(numbers)] == found
+
+
+def test_rows_keep_their_order_where_no_rowid_can_be_read():
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        connection.execute("CREATE TABLE old.t (rowid UNIQUE, _rowid_, oid)")
+        connection.executemany("INSERT INTO old.t VALUES (?, 1, 2)", [("z",), ("a",), ("m",)])
+        connection.execute("CREATE INDEX old.covering ON t (rowid, _rowid_, oid)")
+
+        copied(connection, "legacy_old_t")
+
+        assert [("z",), ("a",), ("m",)] == connection.execute("SELECT rowid FROM legacy_old_t NOT INDEXED").fetchall()
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3], [2, 5, 9], [-7, 1, 2, 3], [-2, 0, 3, 4, 5, 7], [3, 4, 5, 8]])
+def test_rowids_beside_as_many_columns_as_sqlite_allows(numbers):
+    columns = ", ".join(f"c{n}" for n in range(2_000))
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        connection.execute(f"CREATE TABLE old.t ({columns})")
+        connection.executemany("INSERT INTO old.t (rowid, c7) VALUES (?, ?)", [(n, n) for n in numbers])
+
+        copied(connection, "legacy_old_t")
+
+        assert [(n, n) for n in numbers] == connection.execute("SELECT rowid, c7 FROM legacy_old_t").fetchall()
+
+
+def test_indexes_come_along_under_names_of_ours():
+    with closing(sqlite.memory()) as connection:
+        connection.execute("ATTACH ':memory:' AS old")
+        connection.execute("CREATE TABLE old.t (k, v COLLATE NOCASE, n)")
+        for statement in (
+            "CREATE UNIQUE INDEX old.by_key ON t (k DESC)",
+            'CREATE INDEX old."on ""odd""" ON t (v, n + 1) WHERE n > 0 AND v <> \'ON\'',
+        ):
+            connection.execute(statement)
+        connection.execute("INSERT INTO old.t VALUES ('a', 'b', 1)")
+
+        copied(connection, "legacy_old_t")
+
+        listed = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'index' ORDER BY 1").fetchall()
+        assert [("legacy_old_by_key",), ('legacy_old_on "odd"',)] == listed
+        connection.execute("INSERT INTO legacy_old_t VALUES ('a', 'c', 2) ON CONFLICT (k) DO UPDATE SET v = excluded.v")
+        assert [("a", "c", 1)] == connection.execute("SELECT * FROM legacy_old_t").fetchall()

@@ -144,7 +144,9 @@ def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(dat
         core.execute("DELETE FROM legacy_jarvis_told WHERE rowid IN (SELECT min(rowid) FROM legacy_jarvis_told)")
         sizes = {
             table: core.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for (table,) in core.execute("SELECT name FROM sqlite_schema WHERE name GLOB 'legacy_jarvis_*'")
+            for (table,) in core.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'legacy_jarvis_*'"
+            )
         }
         most = max(sizes, key=sizes.__getitem__)
         core.execute(f"DELETE FROM {most} WHERE rowid > (SELECT min(rowid) FROM {most})")

@@ -59,8 +59,8 @@ def damaged_schema(path, change):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (x'", "damaged: malformed database schema (t)"),
-        ("UPDATE sqlite_schema SET sql = CAST(x'4352454154ff' AS TEXT)", r"damaged: malformed database schema (t)"),
+        ("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (x'", "cannot be read here because of the table t: incomplete input"),
+        ("UPDATE sqlite_schema SET sql = CAST(x'4352454154ff' AS TEXT)", "cannot be read here because of the table t: near "),
         (f"UPDATE sqlite_schema SET (name, tbl_name, sql) = ({BYTE}, {BYTE}, CAST('CREATE TABLE ' || {BYTE} || ' (x)' AS TEXT))", "not UTF-8"),
         (f"UPDATE sqlite_schema SET sql = CAST('CREATE TABLE t (' || {BYTE} || ')' AS TEXT)", "not UTF-8"),
         ("UPDATE sqlite_schema SET name = 5, tbl_name = x'00'", "damaged: "),

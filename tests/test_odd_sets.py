@@ -7,6 +7,7 @@ import pytest
 
 from contracts import specimens
 from migrator import config, evidence, pipeline
+from migrator.errors import Refused
 from migrator.evidence import Outcome, Why
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ TEXT_KEYS = {
 
 
 def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
-    """What counts are the columns; of the virtual table nobody can ask a row, what it keeps lies beside it."""
+    """The columns decide; the virtual table is refused until the owners leave it behind, what lies beside it is carried."""
     specimens.make(tmp_path / "data", seed=5, rows=1500, dirty=True)
     for name, tables in TEXT_KEYS.items():
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
@@ -73,6 +74,11 @@ def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
         made = "CREATE VIRTUAL TABLE elsewhere USING nobody_has_it(a)"
         connection.execute("INSERT INTO sqlite_schema VALUES ('table', 'elsewhere', 'elsewhere', 0, ?)", (made,))
     place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    with pytest.raises(
+        Refused, match=r"custom\.db: elsewhere \(nobody_has_it\): is of a module that is not known here"
+    ):
+        pipeline.migrate(place, config.load(toml), toml)
+    toml.write_text(toml.read_text().replace("[decisions]", '[decisions]\nleft_behind = ["custom.elsewhere"]'))
 
     done = pipeline.migrate(place, config.load(toml), toml)
 

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import drawn
 from contracts.drawn import DrawnFile, DrawnSet, DrawnTable
-from migrator import plan
+from migrator import carriable
 from migrator.errors import Refused
 from migrator.records import Fate
 
@@ -69,7 +69,7 @@ def test_two_files_that_differ_in_letter_case_are_refused(run):
 
 
 def test_more_tables_than_anybody_can_look_at_are_refused(run, monkeypatch):
-    monkeypatch.setattr(plan, "MOST_CARRIED", 2)
+    monkeypatch.setattr(carriable, "MOST_CARRIED", 2)
     many = legacy_set(few=(table("t", ("a",)),), many=(table("t", ("a",)), table("u", ("a",))))
 
     with pytest.raises(Refused, match=r"many: 2 of 3 tables that the specification has no home for, and at most 2 are"):
@@ -128,7 +128,10 @@ def test_a_full_text_table_with_rows_of_its_own_is_refused(tmp_path):
     legacy = legacy_set(research=(DrawnTable(name="n", create="CREATE VIRTUAL TABLE n USING fts5(a)", columns=("a",), rows=(("x",),)),))  # fmt: skip
     drawn.write(legacy, tmp_path / "data")
 
-    with pytest.raises(Refused, match="is no index over another table: it has 1 rows of its own"):
+    with pytest.raises(
+        Refused,
+        match=r"research\.db: n \(fts5\): keeps 1 rows of its own; copy its rows to an ordinary table, leave it",
+    ):
         generated.Run(tmp_path, legacy.config)
 
 

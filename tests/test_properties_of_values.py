@@ -13,7 +13,7 @@ from contracts.cells import anything
 from contracts.declarations import create_tables
 from contracts.drawn import OddText
 from contracts.second_reader import times
-from migrator import carry, ddl, functions, rebuild, sqlite
+from migrator import ddl, declaration, functions, rebuild, sqlite
 
 
 def parts(largest, *, digits=2):
@@ -113,7 +113,8 @@ def test_a_declaration_loses_its_foreign_keys_and_nothing_else(sql):
         (before,) = schema.tables
         (stored,) = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchone()
         connection.execute("ATTACH ':memory:' AS other")
-        connection.execute(carry.create_sql(stored, "other", "carried"))
+        made = declaration.renamed(declaration.Statements(stored), before.name, "carried")
+        connection.execute(declaration.in_schema(made.table, "other"))
         (after,) = ddl.stored(connection, "other").tables
 
         assert () == after.foreign_keys

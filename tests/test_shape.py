@@ -13,10 +13,10 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "access", "catalogue", "children", "config", "connector", "copying", "ddl", "declared", "digest", "encoding", "envfile", "errors", "events", "evidence", "extra",
+    "access", "catalogue", "children", "config", "connector", "copying", "ddl", "declaration", "declared", "digest", "encoding", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "grip", "guard", "held", "holders", "hooks", "inputs", "inuse", "lock", "lookups", "mapping",
     "mapping_checks", "moments", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sqlite",
-    "switch", "waivers", "workload",
+    "switch", "virtual", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
@@ -25,6 +25,7 @@ ANNEXES = {
     "readable": "rollback", "residue": "rollback", "trial": "rollback",
     "strangers": "rollback", "untriggered": "rollback", "verbatim": "rollback",
     "faithful": "rollback", "merging": "rollback", "putback": "rollback",
+    "carriable": "plan",
     "examine": "inventory", "examiners": "inventory", "recognise": "inventory", "walk": "inventory",
 }  # fmt: skip
 STAGES = [stage for stage in PIPELINE if stage in MODULES]

@@ -38,14 +38,13 @@ def test_a_database_of_our_own_is_new_and_private(tmp_path):
         sqlite.create(tmp_path / "a.db")
 
 
-def test_reading_cannot_write_and_trusts_no_schema(tmp_path):
+def test_reading_cannot_write_and_loads_no_code(tmp_path):
     made(tmp_path / "a.db", "CREATE TABLE t (x); CREATE VIEW v AS SELECT load_extension('x') AS y")
 
     with closing(sqlite.read(tmp_path / "a.db")) as connection:
-        assert (0,) == connection.execute("PRAGMA trusted_schema").fetchone()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM t")
-        with pytest.raises(sqlite3.OperationalError, match="unsafe use of load_extension"):
+        with pytest.raises(sqlite3.OperationalError, match=r"unsafe use of load_extension|not authorized"):
             connection.execute("SELECT * FROM v")
 
 

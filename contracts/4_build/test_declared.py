@@ -11,6 +11,7 @@ from contracts.subject import Subject
 from migrator import catalogue, ddl
 from migrator.extra import ExtraIndex
 from migrator.relational import Index, Table, VirtualTable
+from migrator.sqlite import quoted
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 #: What each database has beside the specified tables.
@@ -117,9 +118,14 @@ def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...]
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize(("target", "table"), VIRTUAL_TABLES, ids=_ids(VIRTUAL_TABLES))
 def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTable) -> None:
-    """Its module, columns and options; the tokenizer decides what a search finds."""
+    """Its module, columns and options, and none set later; the tokenizer decides what a search finds, ``rank`` its order."""
     found = [have for have in judged.schema(target).virtual_tables if have.name == table.name]
     judgement.same(f"{target}.{table.name}", "virtual table", expected=[table], found=found)
+    with judged.read(target) as connection:
+        settings = connection.execute(
+            f"SELECT k, v FROM {quoted(f'{table.name}_config')} WHERE k <> 'version'"
+        ).fetchall()
+    judgement.same(f"{target}.{table.name}", "options set later, such as rank", expected=[], found=settings)
 
 
 @pytest.mark.clause("S1")
@@ -155,7 +161,9 @@ def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[Ex
     strangers = [
         f"{type(thing).__name__.lower()} {thing.name}"
         for thing in things
-        if thing.name not in names and not thing.name.startswith("legacy_")
+        # An index goes with its table: whether a carried one has those of the legacy table, the pair tells (L9).
+        if thing.name not in names
+        and not (thing.table if isinstance(thing, Index) else thing.name).startswith("legacy_")
     ]
     programs = [f"{program.kind} {program.name} on {program.table}" for program in found.programs]
     judgement.none(target, "unexpected object", sorted({*programs, *strangers}))

@@ -1,0 +1,265 @@
+"""The declaration of one table: under another name without its foreign keys, and what it means to SQLite.
+
+Method: SQLite itself makes the table and its indexes in an empty database, renames the table and is asked for the text
+it then stores.  Only the clauses of foreign keys are cut from that text.  Two declarations mean the same where SQLite's
+pragmas agree on them and SQLite compiles the same program for a row that is inserted or read: it holds the checks, generated
+columns, collations, conflict clauses and indexes, none of which a pragma lists.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+from migrator import sqlite
+from migrator.digest import Entry
+from migrator.errors import DdlError
+from migrator.sqlite import quoted
+
+#: The tokens of SQLite (tokenize.c), as far as the end of each matters here.  Every character beyond ASCII is a letter.
+_TOKEN = re.compile(
+    r"""[ \t\n\f\r]+|--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^]]*\]"""
+    r"""|[0-9A-Za-z_$\x80-\U0010ffff]+|.""",
+    re.DOTALL,
+)
+_BLANK = re.compile(r"[ \t\n\f\r]|--|/\*")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+#: The names of the rowid; a column of that name hides it.
+_ROWID = ("rowid", "_rowid_", "oid")
+#: Columns that a table or a SELECT can have: SQLite's own limit.
+MOST_COLUMNS = 2_000
+#: Instructions of SQLite whose operand names something instead of doing it: a message, the schema's version.
+_NAMING = {"Halt", "HaltIfNull", "Transaction"}
+#: What CREATE TABLE and CREATE INDEX do; a stored text that does more was written by hand.
+_MAKING = {
+    sqlite3.SQLITE_CREATE_INDEX,
+    sqlite3.SQLITE_CREATE_TABLE,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_INSERT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_REINDEX,
+    sqlite3.SQLITE_UPDATE,
+}
+#: The name under which declarations are compared.
+_COMPARED = "the compared table"
+
+
+class Statements(NamedTuple):
+    """The statements that make a table.
+
+    Attributes:
+        table: CREATE TABLE.
+        indexes: Name and CREATE INDEX of each of its indexes that SQLite does not make by itself.
+    """
+
+    table: str
+    indexes: tuple[tuple[str, str], ...] = ()
+
+
+def folded(name: str) -> str:
+    """Return *name* in lower case as SQLite compares names: letters beyond ASCII have no case."""
+    return name.translate(_LOWER)
+
+
+def of_tables(entries: Iterable[Entry]) -> dict[str, Statements]:
+    """Return what makes each ordinary table of the schema *entries*, by its folded name."""
+    tables = {folded(one.name): Statements(one.sql or "") for one in entries if one.type == "table"}
+    for one in entries:
+        if one.type == "index" and one.sql and (table := folded(one.table)) in tables:
+            tables[table] = Statements(tables[table].table, (*tables[table].indexes, (one.name, one.sql)))
+    return tables
+
+
+def index_name(table: str, carried: str, index: str) -> str:
+    """Return the name of *index* where its *table* is called *carried*; names of indexes are unique in a file."""
+    return f"{carried.removesuffix(table)}{index}"
+
+
+def renamed(made: Statements, table: str, name: str) -> Statements:
+    """Return what makes *table* under *name*: without foreign keys, each index under the prefix that *name* adds.
+
+    Raises:
+        DdlError: SQLite here cannot make the table, or it would not mean the same.
+    """
+    with _alone(made, name) as connection:
+        listed = "SELECT name, sql FROM sqlite_schema WHERE type = ? AND sql IS NOT NULL AND name NOT GLOB 'sqlite_*'"
+        ((_, sql),) = connection.execute(listed, ("table",)).fetchall()
+        indexes = connection.execute(f"{listed} ORDER BY rowid", ("index",)).fetchall()
+        before = _meaning(connection, name)
+    copy = Statements(
+        _without_references(sql),
+        tuple(
+            (index_name(table, name, one), _index_renamed(text, index_name(table, name, one))) for one, text in indexes
+        ),
+    )
+    with _alone(copy, name) as connection:
+        if _meaning(connection, name) != before or _references(connection, name):
+            raise DdlError("its copy would be declared otherwise", where=table, hint="please report this as a bug")
+    return copy
+
+
+def meaning(made: Statements) -> tuple[object, ...]:
+    """Return what the declaration means to SQLite, foreign keys and names of table and indexes aside: equal or not.
+
+    Raises:
+        DdlError: SQLite here cannot make the table.
+    """
+    with _alone(made, _COMPARED) as connection:
+        return _meaning(connection, _COMPARED)
+
+
+def in_schema(statement: str, schema: str) -> str:
+    """Return the CREATE *statement*, which names no schema, for the attached database *schema*."""
+    # SQLite stores the name right behind CREATE TABLE, CREATE INDEX or CREATE UNIQUE INDEX, and here it is quoted.
+    return statement.replace(' "', f' {quoted(schema)}."', 1)
+
+
+def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return a name by which SQL reaches the rowid of *table*, '' where no number beside its columns tells a row.
+
+    That is so WITHOUT ROWID, where a column is the rowid, and where columns took all three names.
+    """
+    asked = """
+        SELECT wr OR (EXISTS (SELECT 1 FROM pragma_table_info(:table, :schema) WHERE pk)
+            AND NOT EXISTS (SELECT 1 FROM pragma_index_list(:table, :schema) WHERE origin = 'pk'))
+        FROM pragma_table_list(:table) WHERE schema = :schema
+    """
+    elsewhere: int = connection.execute(asked, {"schema": schema, "table": table}).fetchone()[0]
+    columns = connection.execute("SELECT name FROM pragma_table_xinfo(?, ?)", (table, schema))
+    taken = {folded(name) for (name,) in columns}
+    free = [name for name in _ROWID if name not in taken and not elsewhere]
+    return free[0] if free else ""
+
+
+@contextmanager
+def _alone(made: Statements, name: str) -> Iterator[sqlite3.Connection]:
+    """Make a table and its indexes in an empty database, call the table *name*, and give the connection."""
+    with closing(sqlite.memory()) as connection:
+        connection.set_authorizer(_may)
+        try:
+            for statement in (made.table, *(sql for _, sql in made.indexes)):
+                connection.execute(statement)
+            connection.set_authorizer(None)
+            asked = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'"
+            ((own,),) = connection.execute(asked).fetchall()
+            if own != name:
+                connection.execute(f"ALTER TABLE {quoted(own)} RENAME TO {quoted(name)}")
+            yield connection
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            # ValueError: what Python cannot hand to SQLite, such as bytes that are not UTF-8.
+            raise DdlError(f"cannot be made here ({error})", where=name) from error
+
+
+def _may(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_OK if action in _MAKING else sqlite3.SQLITE_DENY
+
+
+def _meaning(connection: sqlite3.Connection, name: str) -> tuple[object, ...]:
+    """Return the meaning of the only table of *connection*, which is called *name*."""
+    columns = connection.execute(
+        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (name,)
+    ).fetchall()
+    stored = [quoted(column) for column, *_, hidden in columns if not hidden]
+    kind = connection.execute("SELECT wr, strict FROM pragma_table_list(?) WHERE schema = 'main'", (name,)).fetchall()
+    indexes = [
+        (*facts, tuple(connection.execute('SELECT cid, "desc", coll, key FROM pragma_index_xinfo(?)', (index,))))
+        for index, *facts in connection.execute(
+            'SELECT name, "unique", origin, partial FROM pragma_index_list(?)', (name,)
+        ).fetchall()
+    ]
+    programs = [
+        tuple(
+            (opcode, *(() if opcode in _NAMING else operands))
+            for _, opcode, *operands, _ in connection.execute(f"EXPLAIN {statement}", values)
+        )
+        for statement, values in (
+            (f"INSERT INTO {quoted(name)} ({', '.join(stored)}) VALUES ({', '.join('?1' for _ in stored)})", (None,)),
+            (f"SELECT * FROM {quoted(name)}", ()),
+        )
+    ]
+    connection.execute("SAVEPOINT collations")
+    every = ", ".join(quoted(column) for column, *_ in columns)
+    connection.execute(f"CREATE INDEX every_column ON {quoted(name)} ({every})")
+    collations = connection.execute("SELECT coll FROM pragma_index_xinfo('every_column') ORDER BY seqno").fetchall()
+    connection.execute("ROLLBACK TO collations")
+    return columns, kind, sorted(indexes, key=repr), programs, collations
+
+
+def _references(connection: sqlite3.Connection, name: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (name,)).fetchall())
+
+
+def _tokens(sql: str) -> list[str]:
+    """Return the tokens of *sql*, each behind the white space and comments before it."""
+    tokens: list[str] = []
+    blank = ""
+    for token in _TOKEN.findall(sql):
+        if _BLANK.match(token):
+            blank += token
+        else:
+            tokens.append(blank + token)
+            blank = ""
+    return tokens
+
+
+def _word(token: str) -> str:
+    """Return *token* in upper case without what is before it; a quoted name stays as it is and is no keyword."""
+    word: str = next(one for one in _TOKEN.findall(token) if not _BLANK.match(one))
+    return word.upper()
+
+
+def _index_renamed(sql: str, name: str) -> str:
+    """Return the CREATE INDEX statement *sql*, as SQLite stores it, under *name*."""
+    tokens = _tokens(sql)
+    words = [_word(token) for token in tokens]
+    unique = "UNIQUE " if words[1] == "UNIQUE" else ""
+    # ON is a reserved word: the first is the keyword.
+    return f"CREATE {unique}INDEX {quoted(name)}{''.join(tokens[words.index('ON') :])}"
+
+
+def _without_references(sql: str) -> str:
+    """Return the CREATE TABLE statement *sql*, as SQLite stores it, without its foreign keys.
+
+    REFERENCES and FOREIGN are reserved words: where they stand unquoted, they begin a foreign key.  A name before it
+    (CONSTRAINT link) stays: SQLite gives it to the next constraint, and so does the copy.
+    """
+    tokens = _tokens(sql)
+    words = [_word(token) for token in tokens]
+    kept: list[str] = []
+    place = 0
+    while place < len(tokens):
+        if words[place] == "REFERENCES":
+            place = _after_reference(words, place)
+        elif words[place] == "FOREIGN":
+            place = _after_reference(words, words.index("REFERENCES", place))
+            # A list must not end with a comma, nor have one between nothing and nothing.
+            if _word(kept[-1]) == ",":
+                if words[place] == ")":
+                    kept.pop()
+                elif words[place] == ",":
+                    place += 1
+        else:
+            kept.append(tokens[place])
+            place += 1
+    return "".join(kept)
+
+
+def _after_reference(words: Sequence[str], place: int) -> int:
+    """Return the place after the clause REFERENCES at *place* (``refargs`` and ``defer_subclause`` in SQLite's parse.y)."""
+    place += 2
+    if words[place] == "(":
+        place = words.index(")", place) + 1
+    while True:
+        if words[place] == "ON":
+            place += 4 if words[place + 2] in ("SET", "NO") else 3
+        elif words[place] == "MATCH":
+            place += 2
+        elif words[place] == "DEFERRABLE" or words[place : place + 2] == ["NOT", "DEFERRABLE"]:
+            place += 1 if words[place] == "DEFERRABLE" else 2
+            place += 2 if words[place] == "INITIALLY" else 0
+        else:
+            return place

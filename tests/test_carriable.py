@@ -1,0 +1,227 @@
+"""What plan says of what SQLite can hold and no build can carry: by its name, with a way out, and never as damage."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import small_set
+
+from migrator import plan
+from migrator.config import Config
+from migrator.inventory import inventory
+
+FILE = "odd.db"
+CARRIED = {"files": {FILE: "carry:core"}}
+
+
+def made(data, *statements, schema=()):
+    """Make a database of *statements*, then put the texts *schema* (name -> sql) into its schema by hand."""
+    with closing(sqlite3.connect(data / FILE, isolation_level=None)) as connection:
+        connection.create_function("score_of", 1, lambda _: 1, deterministic=True)
+        connection.create_collation("german", lambda one, other: (one > other) - (one < other))
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("PRAGMA writable_schema = ON")
+        for name, sql in dict(schema).items():
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", (sql, name))
+
+
+def planned(data, **decided):
+    with small_set.in_this_process():
+        return plan.plan(inventory(data), Config(**CARRIED | decided), disk=data)
+
+
+def read_by_a_child(data, **decided):
+    return plan.plan(inventory(data), Config(**CARRIED | decided), disk=data)
+
+
+def of_file(sentences):
+    return [one for one in sentences if one.startswith(FILE)]
+
+
+#: Virtual tables that keep what nothing else has -> statements, what plan says.
+KEEPING = {
+    "fts5": (["CREATE VIRTUAL TABLE seen USING fts5(body)", "INSERT INTO seen VALUES ('x')"], "seen (fts5): keeps 1 rows of its own"),
+    "fts4": (["CREATE VIRTUAL TABLE seen USING fts4(body)", "INSERT INTO seen VALUES ('x')"], "seen (fts4): keeps 1 rows of its own"),
+    "fts3": (["CREATE VIRTUAL TABLE seen USING fts3(content)", "INSERT INTO seen VALUES ('x')"], "seen (fts3): keeps 1 rows of its own"),
+    "fts5 without content": (["CREATE VIRTUAL TABLE seen USING fts5(body, content='')", "INSERT INTO seen (rowid, body) VALUES (1, 'x')"], "seen (fts5): is an index over rows that are kept nowhere else"),
+    "fts5 without content or sizes": (['CREATE VIRTUAL TABLE seen USING fts5(body, content = "", columnsize=0)', "INSERT INTO seen (rowid, body) VALUES (1, 'x')"], "seen (fts5): is an index over rows that are kept nowhere else"),
+    "fts4 without content": (["CREATE VIRTUAL TABLE seen USING fts4(body, content='')", "INSERT INTO seen (docid, body) VALUES (1, 'x')"], "seen (fts4): is an index over rows that are kept nowhere else"),
+    "fts5 over a table that is gone": (["CREATE TABLE posts (body)", "CREATE VIRTUAL TABLE seen USING fts5(body, content=posts)", "INSERT INTO seen (rowid, body) VALUES (1, 'x')", "DROP TABLE posts"], "seen (fts5): is an index over rows that are kept nowhere else"),
+    "rtree": (["CREATE VIRTUAL TABLE seen USING rtree(id, low, high)", "INSERT INTO seen VALUES (1, 2, 3)"], "seen (rtree): keeps 1 rows of its own"),
+}  # fmt: skip
+#: Virtual tables that stay in the backup without a loss -> statements, what plan says.
+DERIVED = {
+    "fts5 over a table": (["CREATE TABLE posts (body)", "CREATE VIRTUAL TABLE seen USING fts5(body, content='posts')", "INSERT INTO seen (rowid, body) VALUES (1, 'x')"], "seen (fts5) is an index over posts"),
+    "fts5 over a view": (["CREATE VIEW posts AS SELECT 1 AS body", "CREATE VIRTUAL TABLE seen USING fts5(body, content=[posts])"], "seen (fts5) is an index over posts"),
+    "fts5 without rows": (["CREATE VIRTUAL TABLE seen USING fts5(content)"], "seen (fts5) has no rows"),
+    "fts5 without content or rows": (["CREATE VIRTUAL TABLE seen USING fts5(body, content='')"], "seen (fts5) is an index without rows"),
+    "fts4 over a table": (["CREATE TABLE posts (body)", 'CREATE VIRTUAL TABLE seen USING fts4(content="posts", body)'], "seen (fts4) is an index over posts"),
+    "rtree without rows": (["CREATE VIRTUAL TABLE seen USING rtree(id, low, high)"], "seen (rtree) has no rows"),
+    "fts5vocab": (["CREATE TABLE posts (body)", "CREATE VIRTUAL TABLE i USING fts5(body, content=posts)", "CREATE VIRTUAL TABLE seen USING fts5vocab(i, row)"], "seen (fts5vocab) shows what lies elsewhere"),
+}  # fmt: skip
+#: Modules that are not here: their declaration alone is in the schema.
+ELSEWHERE = {"vec0": "vec0(embedding float[3])", "geopoly": "geopoly(a)", "csv": "csv(filename='x.csv')"}
+
+
+@pytest.mark.parametrize("case", KEEPING)
+def test_a_virtual_table_that_keeps_rows_is_refused_by_name(data, case):
+    statements, sentence = KEEPING[case]
+    made(data, "CREATE TABLE beside (a)", *statements)
+
+    (refusal,) = of_file(planned(data).refusals)
+
+    assert refusal.startswith(f"{FILE}: {sentence}; ")
+    assert '[decisions] left_behind = ["odd.seen"]' in refusal
+    assert '[files] "odd.db" = "standalone"' in refusal
+
+
+@pytest.mark.parametrize("case", KEEPING)
+@pytest.mark.parametrize("decided", [{"left_behind": ("odd.seen",)}, {"files": {FILE: "standalone"}}])
+def test_both_ways_out_of_a_virtual_table_are_open(data, case, decided):
+    made(data, *KEEPING[case][0])
+
+    assert [] == of_file(planned(data, **decided).refusals)
+
+
+@pytest.mark.parametrize("case", DERIVED)
+def test_a_virtual_table_that_keeps_nothing_stays_in_the_backup_and_is_told(data, case):
+    statements, sentence = DERIVED[case]
+    made(data, *statements)
+
+    found = planned(data)
+
+    assert [] == of_file(found.refusals)
+    told = [one for one in of_file(found.findings) if "stays in the backup and is not there after a cutover" in one]
+    assert any(one.startswith(f"{FILE}: {sentence};") for one in told)
+    # What lies behind it goes with it.
+    assert {"odd.posts", "odd.i", "odd.seen"} >= {table.source for table in found.tables}
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_a_module_that_is_not_here(data, module):
+    made(data, "CREATE TABLE t (a)")
+    with closing(sqlite3.connect(data / FILE, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "INSERT INTO sqlite_schema VALUES ('table', 'seen', 'seen', 0, ?)",
+            (f"CREATE VIRTUAL TABLE seen USING {ELSEWHERE[module]}",),
+        )
+        if module == "geopoly":
+            connection.execute("CREATE TABLE seen_rowid (rowid INTEGER PRIMARY KEY, nodeno)")
+
+    found = planned(data)
+
+    if module == "vec0":
+        (refusal,) = of_file(found.refusals)
+        assert refusal.startswith(
+            f"{FILE}: seen (vec0): is of a module that is not known here: what it keeps cannot be told"
+        )
+    else:
+        assert [] == of_file(found.refusals)
+        assert any(f"seen ({module})" in one for one in found.findings)
+
+
+#: What SQLite cannot read here -> statements, what is put into the schema by hand, what plan says, and of what object.
+NOT_HERE = {
+    "a function in a CHECK": (["CREATE TABLE t (a CHECK (score_of(a)))", "INSERT INTO t VALUES (1)"], {}, "the table t: unknown function: score_of()"),
+    "a function in an index": (["CREATE TABLE t (a)", "CREATE INDEX by_score ON t (score_of(a))", "INSERT INTO t VALUES (1)"], {}, "the index by_score: unknown function: score_of()"),
+    "a collation in an index": (["CREATE TABLE t (a)", "CREATE INDEX by_name ON t (a COLLATE german)"], {}, "the index by_name: no such collation sequence: german"),
+    "a newer number": (["CREATE TABLE t (a)", "CREATE VIEW v AS SELECT 1 AS a"], {"v": "CREATE VIEW v AS SELECT 1_000 AS a"}, 'the view v: unrecognized token: "1_000"'),
+    "a newer clause": (["CREATE TABLE t (a)", "CREATE VIEW v AS SELECT 1 AS a"], {"v": "CREATE VIEW v AS SELECT string_agg(a, ',' ORDER BY a) FROM t"}, 'the view v: near "ORDER": syntax error'),
+    "a newer option": (["CREATE TABLE t (a)"], {"t": "CREATE TABLE t (a) VERSIONED"}, "the table t: unknown table option: VERSIONED"),
+}  # fmt: skip
+#: Tables that SQLite reads and cannot make here -> statements, what plan says.
+NOT_MADE = {
+    "a collation of a column": ("CREATE TABLE t (a COLLATE german)", "no such collation sequence: german"),
+    "a function of a generated column": ("CREATE TABLE t (a, b AS (score_of(a)))", "no such function: score_of"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_HERE)
+def test_what_sqlite_cannot_read_here_is_not_called_damaged(data, case):
+    statements, schema, because = NOT_HERE[case]
+    made(data, *statements, schema=schema)
+
+    (refusal,) = of_file(read_by_a_child(data).refusals)
+
+    assert refusal.startswith(f"{FILE}: cannot be read here because of {because}; ")
+    for help_ in (f"what SQLite {sqlite3.sqlite_version} does not know", '[files] "odd.db" = "ignore"'):
+        assert help_ in refusal
+    assert [] == of_file(read_by_a_child(data, files={FILE: "ignore"}).refusals)
+
+
+@pytest.mark.parametrize("case", NOT_MADE)
+def test_a_table_that_sqlite_cannot_make_here_is_refused_by_name(data, case):
+    statement, because = NOT_MADE[case]
+    made(data, statement)
+
+    (refusal,) = of_file(planned(data).refusals)
+
+    assert refusal.startswith(f"{FILE}: t: cannot be made here ({because}); ")
+    assert [] == of_file(planned(data, files={FILE: "standalone"}).refusals)
+
+
+def test_a_tokenizer_that_is_not_here(data):
+    made(
+        data,
+        "CREATE VIRTUAL TABLE seen USING fts5(a)",
+        schema={"seen": "CREATE VIRTUAL TABLE seen USING fts5(a, tokenize = 'mine')"},
+    )
+
+    (refusal,) = of_file(planned(data).refusals)
+
+    assert refusal.startswith(f"{FILE}: seen (fts5): cannot be read here: no such tokenizer: mine; ")
+
+
+def test_a_deep_view_and_json_in_the_schema_are_nothing_special(data):
+    made(
+        data,
+        "CREATE TABLE t (a CHECK (json_valid(a)), b AS (a ->> 'x'))",
+        "CREATE INDEX by_y ON t (json_extract(a, '$.y'))",
+        "INSERT INTO t VALUES ('{}')",
+        f"CREATE VIEW deep AS SELECT {' + '.join(['1'] * 250)} AS sum",
+    )
+
+    found = planned(data)
+
+    assert [] == of_file(found.refusals)
+    assert any("views stay in the backup and are not executed: deep" in one for one in found.findings)
+
+
+@pytest.mark.parametrize("names", [("a_b", "c"), ("A", "b_C")])
+def test_names_that_two_carried_objects_would_have(data, names):
+    """A table and an index of different files, letter case aside; letters beyond ASCII have no case."""
+    stem, table = names
+    with closing(sqlite3.connect(data / f"{stem}.db")) as connection:
+        connection.execute(f"CREATE TABLE {table} (x)")
+    other = "a" if stem == "a_b" else "a_b"
+    with closing(sqlite3.connect(data / f"{other}.db")) as connection:
+        connection.execute("CREATE TABLE t (\u00c4, \u00e4)")
+        connection.execute(f"CREATE INDEX {'b_c' if other == 'a' else 'C'} ON t (\u00c4)")
+        connection.execute("CREATE TABLE \u00c4 (x)")
+        connection.execute("CREATE TABLE \u00e4 (x)")
+
+    refusals = planned(data, files={f"{stem}.db": "carry:core", f"{other}.db": "carry:core"}).refusals
+
+    (refusal,) = [one for one in refusals if "would both be carried as" in one]
+    assert "the index " in refusal
+    assert "core.legacy_a_b_c" in refusal
+
+
+def test_numbers_of_the_application_are_listed(data):
+    made(data, "CREATE TABLE t (a)", "PRAGMA user_version = 7", "PRAGMA application_id = 12")
+
+    told = of_file(planned(data).findings)
+
+    assert any(one.startswith(f"{FILE}: its user_version is 7; ") for one in told)
+    assert any(one.startswith(f"{FILE}: its application_id is 12; ") for one in told)
+
+
+def test_a_decision_about_what_is_not_there_is_refused(data):
+    made(data, "CREATE TABLE t (a)")
+
+    assert any(
+        one.startswith("decisions.left_behind: odd.t is not a virtual table")
+        for one in planned(data, left_behind=("odd.t",)).refusals
+    )
