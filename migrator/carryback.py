@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator import catalogue, functions, mapping, merging, sqlite, strangers, untriggered, verbatim
-from migrator.bench import BASELINE, BEFORE, CANNOT, Bench, CarriedBack
+from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.records import Fate, PlannedTable
 
 
@@ -54,6 +54,11 @@ def carry_back(
                 one for table in tables for one in mapping.sources_of(table) if one.target == target and one.back
             ]
             merging.carry(bench, sources)
+            for one in sources:
+                # An id that is assigned by a build is none that a legacy table ever gives.
+                if not one.number:
+                    with bench.beside(one.database, under=LEGACY):
+                        verbatim.raise_mark(bench, one.source_table, one.table)
             for table in tables:
                 if table.fate is Fate.CARRIED and table.into.partition(".")[0] == target:
                     _apply_carried(bench, table.source, table.into.partition(".")[2])

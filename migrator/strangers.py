@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrator.bench import Bench, handle_sql, stored_columns
+from migrator.bench import LEGACY, Bench, found_sql, handle_sql, stored_columns
 from migrator.sqlite import quoted
 
 
@@ -28,20 +28,21 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
     """Insert the rows of *table* into the legacy table *source*; tell whether its columns allow it."""
     connection = bench.connection
     database, _, name = source.partition(".")
-    with bench.beside(database):
-        there = {column.lower() for column in stored_columns(connection, database, name)}
+    with bench.beside(database, under=LEGACY):
+        there = {column.lower() for column in stored_columns(connection, LEGACY, name)}
         columns = stored_columns(connection, bench.target, table)
         if not {column.lower() for column in columns} <= there:
             return False
-        legacy, stranger = f"{quoted(database)}.{quoted(name)}", f"{bench.target}.{quoted(table)}"
+        legacy, stranger = f"{LEGACY}.{quoted(name)}", f"{bench.target}.{quoted(table)}"
         handle = handle_sql(connection, bench.target, table)
-        key, declared = _key(bench, database, name)
+        is_it = found_sql(connection, bench.target, table)
+        key, declared = _key(bench, LEGACY, name)
         lists = [", ".join(quoted(column) for column in columns)]
         if declared == "integer" and key in (column.lower() for column in columns) and len(columns) > 1:
             # Numbers began again in the new table; the legacy one gives its next.
             lists.append(", ".join(quoted(column) for column in columns if column.lower() != key))
         inserts = [
-            f"INSERT INTO {legacy} ({some}) SELECT {some} FROM {stranger} AS t WHERE {handle} = ?" for some in lists
+            f"INSERT OR ABORT INTO {legacy} ({some}) SELECT {some} FROM {stranger} AS t WHERE {is_it}" for some in lists
         ]
         # What was deleted must not seem to come back under its key.
         deleted = set()
@@ -66,9 +67,9 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
     return True
 
 
-def _key(bench: Bench, database: str, table: str) -> tuple[str, str]:
+def _key(bench: Bench, schema: str, table: str) -> tuple[str, str]:
     """Return name and declared type, in lower case, of a legacy table's primary key; '' if none or several are."""
     found = bench.connection.execute(
-        "SELECT lower(name), lower(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, database)
+        "SELECT lower(name), lower(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, schema)
     ).fetchall()
     return found[0] if len(found) == 1 else ("", "")

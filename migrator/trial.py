@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import carryback, copying, digest, files, late, mapping, putback, readable, residue, sqlite
+from migrator import carryback, copying, digest, files, late, mapping, marks, putback, readable, residue, sqlite
 from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError
@@ -169,9 +169,11 @@ def write(
     legacy = {name.database: tree / name.place for name in last.names}
     homes = {name.database: name.target for name in last.names}
     carryback.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
-    proof = putback.settle(done, last.tables, legacy, current, baseline, last.constants, again)
+    # Where nothing was written, nothing has to be put back.
+    settled = not (done.written or done.left)
+    proof = again() if settled else putback.settle(done, last.tables, legacy, current, baseline, last.constants, again)
     found = residue.keep(done, current, baseline, proof, kept)
-    found |= late.keep(changed, kept)
+    found |= late.keep(changed, kept) | marks.carry_back(last, tree, current, baseline, kept)
     if not found:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):

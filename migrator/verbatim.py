@@ -92,15 +92,21 @@ def compare(bench: Bench, source: str, table: str) -> None:
 
 
 def raise_mark(bench: Bench, name: str, table: str) -> None:
-    """Let the legacy table *name* give no number that *table* has given: the larger AUTOINCREMENT mark counts."""
+    """Let the legacy table *name* give no number that *table* has given since the cutover, as AUTOINCREMENT remembers it."""
     connection = bench.connection
     marked = "SELECT count(*) FROM pragma_table_info('sqlite_sequence', ?)"
-    if not all(connection.execute(marked, (schema,)).fetchone()[0] for schema in (LEGACY, bench.target)):
+    schemas = {LEGACY: name, bench.target: table, BASELINE: table}
+    if not all(connection.execute(marked, (schema,)).fetchone()[0] for schema in schemas):
         return
-    marks = "SELECT max(CAST(seq AS INTEGER)) FROM {}.sqlite_sequence WHERE name = ? COLLATE NOCASE"
-    (before,) = connection.execute(marks.format(LEGACY), (name,)).fetchone()
-    (now,) = connection.execute(marks.format(bench.target), (table,)).fetchone()
-    if now is None or (before or 0) >= now:
+    before, now, installed = (
+        connection.execute(
+            # Anybody may write there, a number as text too.
+            f"SELECT coalesce(max(CAST(seq AS INTEGER)), 0) FROM {schema}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
+            (own,),
+        ).fetchone()[0]
+        for schema, own in schemas.items()
+    )
+    if now <= max(before, installed):
         return
     sequence = f"{LEGACY}.sqlite_sequence"
     moved = connection.execute(f"UPDATE {sequence} SET seq = ? WHERE name = ? COLLATE NOCASE", (now, name)).rowcount

@@ -370,3 +370,16 @@ def test_a_row_without_a_rowid_is_found_by_its_key():
         ]
         ((*_, step),) = connection.execute(f"EXPLAIN QUERY PLAN {question}", (rows[0],))
         assert "SEARCH t USING PRIMARY KEY (b=? AND a=?)" == step
+
+
+def test_a_number_that_was_given_and_deleted_while_consolidated_is_not_given_again(data):
+    """A legacy table that counts goes on where the consolidated one stopped."""
+    with closing(migrator.connect("jarvis_memory.db", data_dir=data, isolation_level=None)) as memory:
+        (entity,) = memory.execute("SELECT min(id) FROM ai_entities").fetchone()
+        given = memory.execute("INSERT INTO ai_facts (entity_id, fact) VALUES (?, 'short')", (entity,)).lastrowid
+        memory.execute("DELETE FROM ai_facts WHERE id = ?", (given,))
+
+    assert {} == dict(went_back(data).written)
+
+    with closing(sqlite3.connect(data / "jarvis_memory.db")) as legacy:
+        assert [(given,)] == legacy.execute("SELECT seq FROM sqlite_sequence WHERE name = 'facts'").fetchall()

@@ -262,3 +262,26 @@ def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
     with pytest.raises(BuildError, match=r"would not give back .*: notes\.tags"):
         carried_set.make(home, {"notes.db": NOTES})
     assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
+
+
+def test_a_number_in_the_header_goes_back_where_one_file_alone_leads_there():
+    with generated.scratch() as folder:
+        home = carried_set.make(
+            folder / "one", {"notes.db": f"{NOTES} PRAGMA user_version = 5; PRAGMA application_id = 7"}
+        )
+        done = carried_set.round_trip(home, "PRAGMA user_version = 6")
+
+        assert {} == dict(done.residue)
+        assert ([(6,)], [(7,)]) == (legacy(home, "PRAGMA user_version"), legacy(home, "PRAGMA application_id"))
+
+
+def test_a_number_in_the_header_that_may_be_of_several_files_is_kept(home):
+    core(home, "PRAGMA user_version = 6")
+
+    done = small_set.roll_back(home)
+
+    assert {"core.user_version": 1} == dict(done.residue)
+    assert [("set after the cutover, through one of 3 legacy names", 6)] == carried_set.residue(
+        home, "SELECT * FROM core_user_version"
+    )
+    assert [(0,)] == legacy(home, "PRAGMA user_version")

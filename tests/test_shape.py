@@ -21,7 +21,7 @@ FOUNDATION = {
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {
     "account": "build", "carry": "build", "load": "build", "prover": "build", "proving": "build",
-    "bench": "rollback", "carryback": "rollback", "kept": "rollback", "late": "rollback", "newcomers": "rollback",
+    "bench": "rollback", "carryback": "rollback", "kept": "rollback", "late": "rollback", "marks": "rollback", "newcomers": "rollback",
     "readable": "rollback", "residue": "rollback", "trial": "rollback",
     "strangers": "rollback", "untriggered": "rollback", "verbatim": "rollback",
     "faithful": "rollback", "merging": "rollback", "putback": "rollback",

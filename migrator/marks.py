@@ -1,0 +1,50 @@
+"""The application's own numbers in a file's header, user_version and application_id, on the way back.
+
+Several legacy names lead to one consolidated database and share its header.  A number that was set since the cutover is
+that of a legacy file only where no other file leads there; else it is kept in the residue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from migrator import kept, sqlite
+from migrator.switch import Switch
+
+#: The pragmas that read and set them.
+_MARKS = ("user_version", "application_id")
+
+
+def carry_back(
+    last: Switch, tree: Path, current: Mapping[str, Path], baseline: Mapping[str, Path], into: Path
+) -> dict[str, int]:
+    """Write to the legacy copies in *tree* the numbers that were set since the cutover; keep in *into* those of several files.
+
+    Returns:
+        Consolidated database and pragma -> 1 for each number that is kept.
+    """
+    counts = {}
+    for target, path in current.items():
+        names = [name for name in last.names if name.target == target]
+        for mark in _MARKS:
+            now, was = _read(path, mark), _read(baseline[target], mark)
+            if now != was and len(names) == 1:
+                with sqlite.closing_scratch(tree / names[0].place) as connection:
+                    connection.execute(f"PRAGMA {mark} = {now}")
+            elif now != was:
+                counts[f"{target}.{mark}"] = _keep(into, f"{target}_{mark}", now, len(names))
+    return counts
+
+
+def _read(path: Path, mark: str) -> int:
+    with closing(sqlite.lenient(sqlite.read(path))) as connection:
+        return int(connection.execute(f"PRAGMA {mark}").fetchone()[0])
+
+
+def _keep(into: Path, name: str, value: int, files: int) -> int:
+    with closing(sqlite.memory()) as connection:
+        kept.open_beside(connection, into)
+        why = f"'set after the cutover, through one of {files} legacy names'"
+        return kept.keep(connection, name, ["value"], f"(SELECT {value} AS value) AS t", why)
