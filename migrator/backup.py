@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, copying, files, own, sqlite
+from migrator import access, copying, files, hints, own, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
@@ -147,6 +147,9 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
     changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
+    unread = [one for one in snapshot.inventory.databases if one.reason and str(one.place) in changed]
+    if unread:
+        raise Refused(f"cannot be read back: {unread[0].reason}", where=folder / escaped(unread[0].place))
     if changed:
         raise Refused("is not what it was when the snapshot was taken", where=folder / escaped(changed[0]), hint=_ANEW)
     return snapshot
@@ -324,8 +327,11 @@ def _naming(database: Database) -> Iterator[None]:
             raise SourceBusy(
                 f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(database.place), hint="stop its writer"
             ) from error
-        if error.sqlite_errorname in DISK_FULL:
-            raise SourceError("the disk is full", where=escaped(database.place), hint="make room") from error
-        raise SourceError(f"cannot be copied: {error}", where=escaped(database.place)) from error
+        raise _uncopied(error, database) from error
     except sqlite3.DatabaseError as error:
-        raise SourceError(f"cannot be copied: {error}", where=escaped(database.place)) from error
+        raise _uncopied(error, database) from error
+
+
+def _uncopied(error: sqlite3.DatabaseError, database: Database) -> SourceError:
+    what = "the disk is full" if error.sqlite_errorname in DISK_FULL else f"cannot be copied: {error}"
+    return SourceError(what, where=escaped(database.place), hint=hints.told(error, [database.path.parent]).hint)

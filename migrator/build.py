@@ -29,6 +29,7 @@ from migrator import (
     extra,
     files,
     functions,
+    hints,
     load,
     lookups,
     mapping,
@@ -78,9 +79,9 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
                 _fill(bench, plan, accounts, progress)
                 digests[target] = bench.finish()
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorname", "")
-            hint = "make room, then run this again" if code == "SQLITE_FULL" else "nothing was put in its final place"
-            raise BuildError(str(error), where=catalogue.TARGETS[target], hint=hint) from error
+            raise BuildError(
+                str(error), where=catalogue.TARGETS[target], hint=hints.told(error, [stage]).hint
+            ) from error
     files.remove_folder(stage / "utf8")
     built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun

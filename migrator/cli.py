@@ -18,6 +18,7 @@ from migrator import (
     PIPELINE,
     commands,
     files,
+    hints,
     maintenance,
     maintenance_cli,
     options,
@@ -29,9 +30,7 @@ from migrator import (
 )
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
-
-#: What to do where the system refuses a file or a folder.
-_ABOUT_THE_DISK = "see to it, or make room there and in TMPDIR, then run this again"
+from migrator.shell import quoted
 
 #: Signals that end a run, by name, and those that have ended this one.
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -196,7 +195,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
         migrated = pipeline.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
-    stage = commands.quoted(place.stage)
+    stage = quoted(place.stage)
     step = f"look at the table quarantine of each of the three in {stage}; then: migrator cutover"
     options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
@@ -297,15 +296,13 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except OSError as error:
-        # Something in the way, a full or read-only disk: the system's own words, and the name that they are about.
-        where = "" if error.filename is None else os.fsdecode(error.filename)
-        told = MigratorError((error.strerror or str(error)).lower(), where=where, hint=_ABOUT_THE_DISK)
-        click.echo(f"migrator: {report.escaped(str(told))}", err=True)
-        sys.exit(told.exit_code)
-    except sqlite3.Error as error:
-        # The same, where SQLite was the one to meet it.
-        click.echo(f"migrator: {report.escaped(str(MigratorError(str(error), hint=_ABOUT_THE_DISK)))}", err=True)
+    except BrokenPipeError:
+        # The reader has seen enough; what is left for stdout goes nowhere, so that Python does not complain at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(MigratorError.exit_code)
+    except (OSError, sqlite3.Error) as error:
+        # Before a verb began, or after it ended: stdout is closed, or its disk is full.
+        click.echo(f"migrator: {report.escaped(str(hints.told(error)))}", err=True)
         sys.exit(MigratorError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end_interrupted()

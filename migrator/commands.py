@@ -7,7 +7,7 @@ that it can be run as it stands.
 from __future__ import annotations
 
 import re
-import shlex
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from click.core import ParameterSource
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from migrator import paths
+from migrator import hints, paths
 from migrator.errors import MigratorError
+from migrator.shell import quoted
 
 #: Options that say what a verb is about; the next verb has to be about the same.
 _CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated")
@@ -33,12 +34,23 @@ class Verb(click.Command):
     """A verb whose errors name complete commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb."""
+        """Run the verb; what the system or SQLite refuses becomes a sentence with a hint.
+
+        Raises:
+            MigratorError: It failed.
+        """
         try:
             return super().invoke(ctx)
         except MigratorError as error:
             error.what, error.hint = completed(error.what), completed(error.hint)
             raise
+        except BrokenPipeError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            folder = ctx.params.get("data_dir")
+            told = hints.told(error, [folder] if isinstance(folder, Path) else [])
+            told.hint = completed(told.hint)
+            raise told from error
 
 
 def completed(sentence: str) -> str:
@@ -65,17 +77,6 @@ def completed_text(shown: RenderableType) -> RenderableType:
         return shown
     # A command that is folded cannot be copied.
     return Text(completed(shown.plain), style=shown.style, no_wrap=True, overflow="ignore")
-
-
-def quoted(word: object) -> str:
-    """Return *word* as a shell reads it; bytes that are no text stand as escapes, as bash, zsh and ksh read them."""
-    text = str(word)
-    if text.isprintable() and text.isascii():
-        return shlex.quote(text)
-    if text.isprintable():
-        return "'" + text.replace("'", "'\"'\"'") + "'"
-    special = text.encode("utf-8", "surrogateescape")
-    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in b"\\'" else f"\\x{b:02x}" for b in special) + "'"
 
 
 def _command(verb: str) -> str:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import catalogue, files, freshness, mapping, page, recovery, switch
+from migrator import catalogue, files, freshness, hints, mapping, page, recovery, switch
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
@@ -387,9 +387,9 @@ def rollback(
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
-            raise RollbackFailed(
-                str(error), where=place.data_dir, hint="the consolidated set is still in use"
-            ) from error
+            told = error if isinstance(error, MigratorError) else hints.told(error, [place.data_dir])
+            why = f"{told}; the consolidated set is still in use"
+            raise RollbackFailed(why, where=place.data_dir) from error
 
 
 def _built_again(last: Switch, folder: Path, stage: Path) -> Mapping[str, Path]:

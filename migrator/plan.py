@@ -18,6 +18,7 @@ from migrator.errors import Refused
 from migrator.mapping import TableMapping
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict
+from migrator.shell import quoted
 from migrator.sqlite import NOT_HERE
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
@@ -58,7 +59,9 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_in_the_way(disk),
             *_users(inventory, disk),
             *(
-                [f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room"]
+                [
+                    f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room: df -h {quoted(disk)}"
+                ]
                 if free_bytes < DISK_FACTOR * size_bytes
                 else []
             ),
@@ -137,7 +140,7 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
         f"{escaped(one.place)}: {one.reason}; drop what SQLite {sqlite3.sqlite_version} does not know, run the migrator with an "
         f'SQLite that knows it, or leave the file where it is: [files] "{escaped(place_in_snapshot(one.place))}" = "ignore"'
         if one.reason.startswith(NOT_HERE)
-        else f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}; mend it or move it away"
+        else f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}{_way_out(one)}"
         for one in inventory.with_verdict(Verdict.UNREADABLE, Verdict.EMPTY)
         if config.fate(one.place) != "ignore"
     ]
@@ -159,6 +162,15 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
                 f"{escaped(database.place)}: two files would be carried under the name {escaped(database.place.stem)}; "
                 'rename this file, or say "standalone" or "ignore" in [files]'
             )
+
+
+def _way_out(useless: Database) -> str:
+    """Return what to do about a file that is empty or cannot be read, where its reason does not hold that already."""
+    if "TMPDIR" in useless.reason:
+        return ""
+    if "permission denied" in useless.reason:
+        return f"; run this as a user that may read it; to see who may run: namei -l {quoted(useless.path)}"
+    return f'; restore it, move it away, or leave it behind: [files] "{escaped(place_in_snapshot(useless.place))}" = "ignore"'
 
 
 def _strangers(inventory: Inventory, config: Config) -> Iterator[str]:

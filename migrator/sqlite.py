@@ -177,7 +177,7 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
         raise MigratorError(
             f"stays in journal mode {found} and has to be in {mode}",
             where=path,
-            hint="see to the disk, then run this again",
+            hint="to read what the disk reports run: dmesg --level=err",
         )
 
 

@@ -165,7 +165,9 @@ def _cases(results: Path) -> list[ET.Element]:
         return list(ET.parse(results).iter("testcase"))  # noqa: S314 - pytest wrote it just now
     except (OSError, ET.ParseError) as error:
         raise MigratorError(
-            f"what the contracts said was cut short ({error})", where="migrator verify", hint="make room in TMPDIR"
+            f"what the contracts said was cut short ({error})",
+            where="migrator verify",
+            hint="make room in TMPDIR; to see where there is none run: df -h",
         ) from error
 
 

@@ -111,7 +111,7 @@ def test_an_error_of_sqlite_is_a_sentence(monkeypatch, capsys):
         cli.main()
 
     assert 1 == ended.value.code
-    assert capsys.readouterr().err.startswith("migrator: disk I/O error; see to it")
+    assert capsys.readouterr().err.startswith("migrator: disk I/O error; to see what the system allows run: ls -la")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

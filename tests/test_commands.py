@@ -8,7 +8,7 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, commands
+from migrator import cli, commands, shell
 
 
 def run(*arguments):
@@ -66,7 +66,7 @@ def test_of_a_pair_the_next_command_names_both(tmp_path):
     "name", ["plain", "a b", "it's", "$HOME `x`", "\\ü'", os.fsdecode(b"\xff\\'"), "line\nbreak", "~"]
 )
 def test_a_name_reaches_the_shell_as_it_is(name):
-    said = subprocess.run(["bash", "-c", f"printf %s {commands.quoted(name)}"], capture_output=True, check=True)
+    said = subprocess.run(["bash", "-c", f"printf %s {shell.quoted(name)}"], capture_output=True, check=True)
 
     assert os.fsencode(name) == said.stdout
 
