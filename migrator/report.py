@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +36,8 @@ __all__ = [
 
 #: How many broken contracts are shown in full.
 SHOWN = 5
+#: How many files of a verdict that is none of a legacy database's are listed, and how many sentences; of the others their number is given.
+LISTED = 40
 
 #: Longest place that is never folded where notes stand beside, and the room that notes need.
 _PLACE_CHARACTERS, _NOTE_CHARACTERS = 32, 20
@@ -59,20 +64,41 @@ class _InventoryTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inventory = self._inventory
-        beneath = [f"{escaped(d.place)}: {_note(d)}" for d in inventory.databases if _note(d)]
-        table = _databases(inventory, notes=False)
+        listed = tuple(_listed(inventory.databases))
+        beneath = [f"{escaped(d.place)}: {_note(d)}" for d in listed if _note(d)]
+        table = _databases(listed, notes=False)
         if options.max_width - console.measure(table, options=options).maximum >= _NOTE_CHARACTERS:
-            table, beneath = _databases(inventory, notes=True), []
+            table, beneath = _databases(listed, notes=True), []
+        if len(listed) < len(inventory.databases):
+            beneath.append(
+                f"{len(inventory.databases) - len(listed):,} more files are not listed here; --json lists them"
+            )
         yield table
         yield Text()
         yield Text(_summary(inventory))
-        for sentence in (*beneath, *inventory.findings):
+        for sentence in _first((*beneath, *inventory.findings)):
             yield Text(f"- {sentence}")
 
 
-def _databases(inventory: Inventory, *, notes: bool) -> Table:
+def _first(sentences: Sequence[str]) -> Iterator[str]:
+    """Yield the first of *sentences*, and how many more there are."""
+    yield from sentences[:LISTED]
+    if len(sentences) > LISTED:
+        yield f"{len(sentences) - LISTED:,} more; --json lists them"
+
+
+def _listed(databases: Sequence[Database]) -> Iterator[Database]:
+    """Yield the databases, of those of each verdict that no legacy database has only the first."""
+    seen = Counter[Verdict]()
+    for database in databases:
+        seen[database.verdict] += 1
+        if seen[database.verdict] <= LISTED or database.verdict in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS):
+            yield database
+
+
+def _databases(databases: Sequence[Database], *, notes: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    widest = max((len(escaped(database.place)) for database in inventory.databases), default=0)
+    widest = max((len(escaped(database.place)) for database in databases), default=0)
     # With notes, these are what has to give way; without them, the places.
     table.add_column("database", overflow="fold", min_width=min(widest, _PLACE_CHARACTERS) if notes else None)
     for name in ("verdict", "shape"):
@@ -82,7 +108,7 @@ def _databases(inventory: Inventory, *, notes: bool) -> Table:
     table.add_column("journal", no_wrap=True)
     if notes:
         table.add_column("note", overflow="fold")
-    for database in inventory.databases:
+    for database in databases:
         cells = [
             Text(escaped(database.place)),
             Text(database.verdict, style=_STYLES[database.verdict]),
@@ -153,8 +179,8 @@ def plan_table(plan: Plan) -> RenderableType:
         refused = ", ".join(f"{into} {count:,}" for into, count in sorted(plan.quarantine.items()))
         lines.append(Text(f"of the mapped rows {total:,} will be quarantined{': ' + refused if refused else ''}"))
     lines.append(Text(f"disk: {_size(plan.needed_bytes)} needed at most, {_size(plan.free_bytes)} free"))
-    lines += [Text(f"- {finding}") for finding in plan.findings]
-    lines += [Text(f"refused: {refusal}", style="red") for refusal in plan.refusals]
+    lines += [Text(f"- {finding}") for finding in _first(plan.findings)]
+    lines += [Text(f"refused: {refusal}", style="red") for refusal in _first(plan.refusals)]
     return Group(*lines)
 
 

@@ -84,8 +84,7 @@ class _Walk:
         except FileNotFoundError:
             return
         except OSError as error:
-            # Whatever databases lie there would be left behind.
-            self._add(folder, folder.lstat(), Verdict.UNREADABLE, f"{_said(error)}; what is below was not looked at")
+            self._unread(folder, error)
             return
         # Companions come after their database.
         for name in sorted(names, key=lambda name: name.endswith(_COMPANIONS)):
@@ -107,6 +106,16 @@ class _Walk:
                 yield path
             else:
                 self._entry(path, status)
+
+    def _unread(self, folder: Path, error: OSError) -> None:
+        """Note that what lies in *folder* cannot be seen: whatever databases lie there would be left behind."""
+        if folder == self.root / "lost+found":
+            # Made with the file system for root alone: no application keeps a database there.
+            self.findings.append(
+                f"lost+found: {_said(error)}; what a check of the file system puts there is not looked at"
+            )
+        else:
+            self._add(folder, folder.lstat(), Verdict.UNREADABLE, f"{_said(error)}; what is below was not looked at")
 
     def _entry(self, path: Path, status: os.stat_result) -> None:
         base, _, suffix = path.name.rpartition("-")

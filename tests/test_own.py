@@ -1,13 +1,17 @@
 """What is the tool's own: by what migrator wrote in it, so that an owner may have a folder ``backup`` too."""
 
+import dataclasses
+import os
 import shutil
 from contextlib import closing
+from pathlib import PurePosixPath
 
 import pytest
+from rich.console import Console
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import backup, config, own, pipeline, sqlite
+from migrator import backup, config, own, pipeline, plan, report, sqlite
 from migrator.config import Config
 from migrator.inventory import inventory
 from migrator.records import Fate, Verdict
@@ -191,3 +195,46 @@ def test_a_file_that_is_specified_to_stay_is_not_carried(data):
     refused = pipeline.plan(pipeline.Place(data), Config(files={"raid_bot.db": "carry:core"})).refusals
 
     assert any(sentence.startswith('raid_bot.db: "carry:core" in [files]') for sentence in refused)
+
+
+def test_ten_thousand_strangers_fill_no_screen(data, capsys):
+    place = pipeline.Place(data)
+    found = inventory(data)
+    stranger = found.databases[0]
+    many = tuple(
+        dataclasses.replace(
+            stranger,
+            place=PurePosixPath(f"x{number}.db"),
+            verdict=Verdict.UNKNOWN,
+            name="",
+            reason="no known name",
+            tables=(),
+        )
+        for number in range(10_000)
+    )
+    found = dataclasses.replace(found, databases=(*found.databases, *many), findings=("a finding",) * 10_000)
+
+    Console(width=160).print(report.inventory_table(found))
+    Console(width=160).print(report.plan_table(plan.plan(found, Config(), disk=place.data_dir)))
+
+    said = capsys.readouterr().out
+    assert len(said) < 40_000
+    for part in ("9,960 more", "x0.db", "9,995 more databases are not known", "jarvis.db"):
+        assert part in said
+
+
+def test_what_the_file_system_keeps_for_itself_is_passed_over(data, monkeypatch):
+    (data / "lost+found").mkdir()
+    (data / "private").mkdir()
+    scandir = os.scandir
+
+    def for_root_alone(path):
+        if isinstance(path, os.PathLike) and os.fspath(path).endswith(("lost+found", "private")):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", for_root_alone)
+    found = inventory(data)
+
+    assert ["private"] == [str(one.place) for one in found.databases if one.verdict is Verdict.UNREADABLE]
+    assert any(finding.startswith("lost+found: permission denied") for finding in found.findings)
