@@ -18,6 +18,13 @@ from migrator import hints
 CHANGES = {"sysctl", "ulimit", "migrator"}
 
 
+@pytest.fixture(autouse=True)
+def _copies(tmp_path, monkeypatch):
+    """Private copies go to a folder where nobody else is at work."""
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
+
+
 def of_system(number, path):
     return hints.told(OSError(number, os.strerror(number), str(path)), [path.parent])
 
@@ -90,10 +97,7 @@ def test_kinds_are_told_apart(tmp_path):
     assert of_sqlite("SQLITE_IOERR_SHMSIZE", tmp_path).hint == of_sqlite("SQLITE_FULL", tmp_path).hint
 
 
-def test_who_may_is_the_owner_and_where_room_is_missing_are_both_folders(tmp_path, monkeypatch):
-    (tmp_path / "copies").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
-
+def test_who_may_is_the_owner_and_where_room_is_missing_are_both_folders(tmp_path):
     assert f"df -h {tmp_path} {tmp_path}/copies" in of_sqlite("SQLITE_FULL", tmp_path).hint
     assert "run this as root, " in of_system(errno.EACCES, Path("/proc/1/nowhere")).hint
 
