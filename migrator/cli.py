@@ -19,6 +19,7 @@ from migrator import (
     commands,
     files,
     hints,
+    hooks,
     maintenance,
     maintenance_cli,
     options,
@@ -102,7 +103,7 @@ def specimen(
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Find every SQLite file below DIR and give each one verdict; changes nothing."""
     data_dir = paths.resolved(data_dir)
-    options.settle(pipeline.Place(data_dir))
+    options.look(pipeline.Place(data_dir))
     found = pipeline.inventory(data_dir, include=include)
     options.show("inventory", found, report.inventory_table(found), as_json=as_json, quiet=quiet)
 
@@ -225,7 +226,7 @@ def status(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say where the run stands and what the next safe step is; a switch that was cut short is ended first.
+    """Say where the run stands and what the next safe step is; nothing is changed.
 
     With --evidence: whether FILE vouches for the sources in DIR and its stage, or for the pair that is named.  Exits
     with 1 if it does not, one sentence for each reason.
@@ -280,6 +281,7 @@ for _command in maintenance_cli.COMMANDS:
 
 def main() -> None:
     """Run the command line and exit with the code that the error tree documents."""
+    hooks.close_to_others()
     for name in _ENDING:
         # SIGHUP is not on every system, and stays ignored where nohup says so.
         by_default = (signal.SIG_DFL, signal.default_int_handler)

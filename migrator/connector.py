@@ -16,6 +16,7 @@ from typing import Any, cast
 from migrator import catalogue, envfile, paths, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
+from migrator.place import Place
 
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
@@ -52,9 +53,10 @@ def connect(
     """
     if synchronous not in (None, "FULL", "NORMAL"):
         raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=name)
-    home = paths.resolved(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
+    named = paths.beside_itself(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
+    home = paths.resolved(named)
     while True:
-        recovery.settle(home, timeout)
+        recovery.settle(home, _place(home, named), timeout)
         settled = _stamp(home)
         try:
             connection = _opened(home, home / name, synchronous, timeout, options)
@@ -66,6 +68,13 @@ def connect(
             if settled == _stamp(home):
                 return connection
             connection.close()
+
+
+def _place(home: Path, named: Path) -> Place:
+    """Return what the environment names, as the command line reads it; the .env lies beside the folder as it is *named*."""
+    env_file, include = os.environ.get("MIGRATOR_ENV_FILE"), os.environ.get("MIGRATOR_INCLUDE", "")
+    included = tuple(Path(path) for path in include.split(os.pathsep) if path)
+    return Place(home, included, Path(env_file) if env_file else envfile.beside(named))
 
 
 def _stamp(home: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, envfile, files, held, holders, recovery, sqlite, switch
+from migrator import catalogue, envfile, files, held, holders, mounts, recovery, sqlite, switch
 from migrator.errors import Refused
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
@@ -83,12 +83,16 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
             continue
         status = name.path.stat()
-        if status.st_nlink > 1:
+        if status.st_nlink > 1 and not _is_trial(wanted, name):
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
         owners.setdefault(status.st_uid, name.path)
         if status.st_dev != wanted.data_dir.stat().st_dev:
-            found.append(f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}")
+            found.append(
+                f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}, or in the lower layer "
+                "of an overlay of two; copy it to where its folder is"
+            )
     found += _foreign(owners)
+    found += mounts.apart(wanted.data_dir, (wanted.stage, wanted.originals, *(name.path for name in wanted.names)))
     for target in wanted.targets:
         staged = wanted.staged(target)
         if os.path.lexists(wanted.installed(target)):
@@ -100,6 +104,33 @@ def refusals(wanted: Switch) -> list[str]:
     if what := envfile.complaint(wanted.env_file):
         found.append(f"{escaped(wanted.env_file)}: {escaped(what)}; see to it, or name another with --env-file")
     return found
+
+
+def _is_trial(wanted: Switch, name: Name) -> bool:
+    """Tell whether the second name of a legacy file is one that :func:`_try_links` was killed over."""
+    kept = wanted.tree(switch.LEGACY) / name.place
+    return kept.exists() and kept.samefile(name.path) and kept.stat().st_nlink == 2
+
+
+def _try_links(wanted: Switch) -> None:
+    """Give each legacy file a second name and take it away again, as the switch will do while writers are held up.
+
+    Raises:
+        Refused: The file system does not let us.
+    """
+    for name in wanted.names:
+        kept = wanted.tree(switch.LEGACY) / name.place
+        files.make_private_folder(kept.parent)
+        try:
+            files.try_link(name.path, kept)
+        except OSError as error:
+            files.remove_folder(wanted.tree(switch.LEGACY))
+            raise Refused(
+                f"cannot be given a second name in {escaped(wanted.root)} ({(error.strerror or str(error)).lower()})",
+                where=escaped(name.path),
+                hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
+            ) from error
+    files.remove_folder(wanted.tree(switch.LEGACY))
 
 
 def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
@@ -138,6 +169,7 @@ def cutover(
     """
     digests = {database.place: database.digest for database in snapshot.inventory.databases}
     expected = {name.path: digests[name.place] for name in wanted.names}
+    _try_links(wanted)
     _keep_baseline(wanted)
     tell("the three databases are copied, for a rollback to compare with")
     _wait(wanted.root / "hold", waiting)

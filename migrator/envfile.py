@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrator import files, inputs
+from migrator import files, inputs, mounts
 from migrator.errors import MigratorError, Refused
 
 FLAG = "USE_CONSOLIDATED_DBS"
@@ -24,6 +24,11 @@ _LINE = re.compile(
     rb"(?P<after>[ \t]*(?:[;&|][^\r\n]*)?|[ \t]+#[^\r\n]*)(?=\r?$)",
     re.MULTILINE,
 )
+
+
+def beside(data_dir: Path) -> Path:
+    """Return the .env of the application whose databases lie in *data_dir*, where none is named."""
+    return data_dir.parent / ".env"
 
 
 def flag(path: Path) -> bool:
@@ -91,6 +96,7 @@ def _complaints(path: Path) -> Iterator[str]:
         yield "is a link that leads to itself"
         return
     folder = real.parent
+    yield from filter(None, [astray(path)])
     if not folder.is_dir():
         yield f"its folder {folder} is not there"
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -107,7 +113,7 @@ def _complaints(path: Path) -> Iterator[str]:
         yield f"belongs to user {status.st_uid}; only that user or root can change it and leave it theirs"
     if os.geteuid() != 0 and status.st_gid not in (os.getegid(), *os.getgroups()):
         yield f"belongs to group {status.st_gid}; only a member or root can change it and leave it theirs"
-    if _is_mounted(real):
+    if mounts.is_mounted(real):
         yield "is mounted by itself, so that no other file can take its place; mount its folder"
 
 
@@ -121,14 +127,18 @@ def _unlike_text(path: Path) -> Iterator[str]:
         yield f"holds NUL bytes, as UTF-16 without its mark does; {_SAVE}"
 
 
-def _is_mounted(path: Path) -> bool:
-    """Tell whether *path* is a mount of its own, as containers make of a single file: a rename over it is refused."""
-    mounts = Path("/proc/self/mountinfo")
-    if not mounts.exists():
-        return False
-    # Blanks are written in octal; see proc(5).
-    named = os.fsencode(path).replace(b"\\", rb"\134").replace(b" ", rb"\040").replace(b"\t", rb"\011")
-    return any(line.split(b" ")[4] == named for line in mounts.read_bytes().splitlines())
+def astray(path: Path) -> str:
+    """Return a sentence if *path* is a link by which another user than that of its target would have us write to it."""
+    real = Path(os.path.realpath(path))
+    if path.is_symlink() and (user := path.lstat().st_uid) not in (0, os.geteuid(), _owner(real)):
+        return f"is a link of user {user} to {real}, which belongs to user {_owner(real)}"
+    return ""
+
+
+def _owner(path: Path) -> int:
+    """Return to whom the file *path* belongs; where it is not there, the folder that is."""
+    there = next(one for one in (path, *path.parents) if one.exists())
+    return there.stat().st_uid
 
 
 def set_flag(path: Path, *, on: bool) -> None:

@@ -24,6 +24,8 @@ def make_private_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             folder.mkdir(mode=0o700)
+            # Whatever the umask takes away: the application has to get in.
+            folder.chmod(0o700)
             give_to_owner_of(folder.parent, folder)
             sync_folder(folder.parent)
     if path.is_symlink():
@@ -59,6 +61,7 @@ def write(path: Path, text: str) -> None:
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
         file.write(text)
         file.flush()
         give_to_owner_of(path.parent, draft)
@@ -87,6 +90,8 @@ def append(path: Path, line: str) -> None:
     there = path.exists()
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if not there:
+            os.fchmod(descriptor, 0o600)
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
@@ -103,6 +108,20 @@ def link(source: Path, target: Path) -> None:
     if not (target.exists() and target.samefile(source)):
         target.hardlink_to(source)
     sync_folder(target.parent)
+
+
+def try_link(source: Path, target: Path) -> None:
+    """Give the file *source* the second name *target*, which nothing has, and take it away again.
+
+    Raises:
+        OSError: The file system does not let us, or makes a copy of it.
+    """
+    target.unlink(missing_ok=True)
+    target.hardlink_to(source)
+    same = target.samefile(source)
+    target.unlink()
+    if not same:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(target))
 
 
 def point(name: Path, to: str) -> None:

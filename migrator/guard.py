@@ -3,7 +3,8 @@
 Whoever may write to the data directory could put a link, a FIFO or a file of another user where ours lie: what we write
 would land elsewhere, what we read would be theirs, or we would wait for ever.  So nothing of ours may be a link (but the
 pointer of a switch), every entry is a file or a folder, belongs to those whom the data directory belongs to, and may be
-changed by nobody else.
+changed by nobody else.  A group that may change the data directory itself may change ``.migrator`` too: it could replace
+the databases as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from migrator import own
@@ -36,28 +38,31 @@ def guard(data_dir: Path) -> None:
 def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
     """Yield each entry of ours that cannot be ours, and why."""
     try:
-        owner = data_dir.stat().st_uid
+        home = data_dir.stat()
     except OSError:
         # Whoever uses the folder says what is wrong with it.
         return
-    owners = {owner, os.geteuid(), 0}
-    yield from _below(data_dir / ".migrator", owners, depth=2)
+    owners = {home.st_uid, os.geteuid(), 0}
+    group = home.st_gid if home.st_mode & stat.S_IWGRP else None
+    for path, status, what in _below(data_dir / ".migrator", owners, depth=2):
+        if what or (status.st_mode & stat.S_IWGRP and status.st_gid != group):
+            yield path, what or "may be changed by its group, which may not change the data directory"
     # What else lies in a folder for backups is the owner's.
-    yield from _below(data_dir / "backup", owners, depth=0)
-    for run in own.runs(data_dir / "backup"):
-        yield from _below(run, owners, depth=1)
+    backups = [_below(data_dir / "backup", owners, depth=0)]
+    backups += [_below(run, owners, depth=1) for run in own.runs(data_dir / "backup")]
+    yield from ((path, what) for path, _, what in chain.from_iterable(backups) if what)
 
 
-def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, str]]:
+def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.stat_result, str]]:
+    """Yield *path* and what is below it, and why it cannot be ours, '' where it can."""
     try:
         status = path.lstat()
     except FileNotFoundError:
         return
-    if what := _unlike_ours(status, owners):
-        # Where a file was put in the place of a folder, the plan says so.
-        yield path, what
-        return
-    if not depth or not stat.S_ISDIR(status.st_mode):
+    what = _unlike_ours(status, owners)
+    yield path, status, what
+    # Where a file was put in the place of a folder, the plan says so.
+    if what or not depth or not stat.S_ISDIR(status.st_mode):
         return
     try:
         names = sorted((one.name for one in path.iterdir()), key=os.fsencode)

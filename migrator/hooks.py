@@ -12,7 +12,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from migrator.errors import Refused
@@ -23,6 +23,13 @@ BEFORE = ("before-cutover", "before-rollback")
 NAMES = (*BEFORE, "after-cutover", "after-rollback", "on-failure")
 #: Seconds after which a hook is killed.
 TIMEOUT_S = 300
+#: What hooks are started with; -1 leaves it as it is.
+_GIVEN = {"umask": -1}
+
+
+def close_to_others() -> None:
+    """Let every file that this process makes be its user's alone, whatever the umask was; hooks get that umask."""
+    _GIVEN["umask"] = os.umask(0o077)
 
 
 def find(folder: Path | None, name: str) -> Path | None:
@@ -41,14 +48,40 @@ def find(folder: Path | None, name: str) -> Path | None:
     if not path.exists():
         raise Refused("is a link to nothing", where=escaped(path), hint="mend it, or take it away")
     for checked in (folder, path):
-        status = checked.stat()
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or status.st_uid not in (0, os.geteuid()):
+        if _is_open_to_others(checked.stat(), stat.S_IWGRP | stat.S_IWOTH):
             raise Refused(
                 "may be changed by others", where=escaped(checked), hint="take their permission to write away"
             )
+    for part in _on_the_way(path):
+        raise Refused(
+            f"can be replaced by a user who may change {escaped(part)}",
+            where=escaped(path),
+            hint="keep hooks in a folder that only this user and root may change, and so each folder above it",
+        )
     if not path.is_file() or not os.access(path, os.X_OK):
         raise Refused("is no program that can be run", where=escaped(path), hint="chmod +x, or take it away")
     return path
+
+
+def _is_open_to_others(status: os.stat_result, writers: int) -> bool:
+    """Tell whether another user than root and this one owns the entry with this *status*, or one of *writers* changes it."""
+    return bool(status.st_mode & writers) or status.st_uid not in (0, os.geteuid())
+
+
+def _on_the_way(path: Path) -> Iterator[Path]:
+    """Yield each link and each folder on the way to *path*, as it is named and as links lead, that another user may change.
+
+    In a folder with the sticky bit, such as /tmp, only the owner of an entry may replace it.
+    """
+    named = path.absolute()
+    writers = stat.S_IWOTH | (stat.S_IWGRP if os.geteuid() == 0 else 0)
+    for part in (named, *named.parents):
+        if part.is_symlink() and part.lstat().st_uid not in (0, os.geteuid()):
+            yield part
+    for above in sorted({one for part in named.parents for one in (part.resolve(), *part.resolve().parents)}):
+        status = above.stat()
+        if not status.st_mode & stat.S_ISVTX and _is_open_to_others(status, writers):
+            yield above
 
 
 def look(folder: Path | None, kind: str) -> None:
@@ -88,7 +121,7 @@ def _ended(path: Path, told: bytes, timeout_s: float) -> tuple[int, str]:
     """Run the program *path*; return its exit code, and a sentence about it."""
     try:
         # Its output belongs to the operator: it goes where ours goes, but stdout is for our result alone.
-        hook = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=2, start_new_session=True)  # noqa: S603 - the owners' own
+        hook = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=2, start_new_session=True, umask=_GIVEN["umask"])  # noqa: S603 - the owners' own
     except OSError as error:
         return -1, f"the hook {path.name} could not be run ({error.strerror})"
     with hook:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import backup as backups
-from migrator import envfile, files, freshness, hooks, inuse, pipeline, rehearsal, switch
+from migrator import envfile, files, freshness, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
@@ -146,9 +146,12 @@ def monitor(
         Refused: There is no cutover to watch, or its watch has fired before.
         RollbackFailed: The rollback failed; the consolidated set is still in use.
     """
+    recovery.settle(place.data_dir, place)
     last = switch.read(place.data_dir)
     if last is None or not last.consolidated:
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
+    # What a rollback would refuse has to be known before it is needed.
+    trust.refuse(last, place.include, place.env_file)
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")

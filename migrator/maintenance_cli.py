@@ -71,7 +71,7 @@ def rehearse(
     """
     configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
-        options.settle(pipeline.Place(data_dir))
+        options.look(pipeline.Place(data_dir))
     with options.progress(quiet=quiet) as progress:
         rehearsed = maintenance.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
     options.show("rehearse", rehearsed, report.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
@@ -85,6 +85,7 @@ def rehearse(
 @options.CONFIG
 @options.ENV_FILE
 @options.EXECUTE
+@options.STOPPED
 @click.option("--catch-up", is_flag=True, help="Repeat snapshot, build and verify first: the sources may have changed.")
 @options.JSON
 @options.QUIET
@@ -94,18 +95,18 @@ def cutover(
     config: Path | None,
     env_file: Path | None,
     execute: bool,
+    stopped: bool,
     catch_up: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Switch to the consolidated set in one instant, or show what that would do."""
-    place, configuration = options.place(data_dir, include, config)
+    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped)
     configured = options.config_path(place.data_dir, config)
     switched = maintenance.cutover(
         place,
         configuration,
-        # Beside the folder as it was named: a link may lead far away from the application.
-        env_file or data_dir.parent / ".env",
+        place.env_file,
         execute=execute,
         waiting=_loudly,
         tell=_silently if quiet else _loudly,
@@ -117,7 +118,10 @@ def cutover(
 
 @click.command(cls=commands.Verb)
 @options.DATA_DIR
+@options.INCLUDE
 @options.CONFIG
+@options.ENV_FILE
+@options.STOPPED
 @click.option(
     "--window",
     metavar="S",
@@ -161,7 +165,10 @@ def cutover(
 @options.QUIET
 def monitor(
     data_dir: Path,
+    include: tuple[Path, ...],
     config: Path | None,
+    env_file: Path | None,
+    stopped: bool,
     window: float,
     min_events: int,
     threshold: Fraction,
@@ -176,7 +183,7 @@ def monitor(
 
     Ends when the time is over, stdin ends, or it is interrupted; with 1 if somebody wrote to an original.
     """
-    place, configuration = options.place(data_dir, (), config, go_on=True)
+    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
     with _watching(limits, prometheus, quiet=quiet) as tell:
         watched = maintenance.monitor(
@@ -200,13 +207,25 @@ def monitor(
 
 @click.command(cls=commands.Verb)
 @options.DATA_DIR
+@options.INCLUDE
 @options.CONFIG
+@options.ENV_FILE
 @options.EXECUTE
+@options.STOPPED
 @options.JSON
 @options.QUIET
-def rollback(data_dir: Path, config: Path | None, execute: bool, as_json: bool, quiet: bool) -> None:
+def rollback(
+    data_dir: Path,
+    include: tuple[Path, ...],
+    config: Path | None,
+    env_file: Path | None,
+    execute: bool,
+    stopped: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
-    place, configuration = options.place(data_dir, (), config, go_on=True)
+    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
     options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)

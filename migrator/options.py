@@ -15,9 +15,10 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands, lock, paths, pipeline, plain, switch
+from migrator import commands, envfile, lock, paths, pipeline, plain, recovery, switch
 from migrator import config as configs
-from migrator.errors import UsageError
+from migrator.errors import Refused, UsageError
+from migrator.guard import guard
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
@@ -77,25 +78,40 @@ ENV_FILE = click.option(
     show_envvar=True,
     help="The application's .env, which holds USE_CONSOLIDATED_DBS.  Default: DIR/../.env.",
 )
+STOPPED = click.option(
+    "--bot-is-stopped",
+    "stopped",
+    is_flag=True,
+    envvar="MIGRATOR_BOT_IS_STOPPED",
+    help="No process that cannot be seen from here uses the databases.",
+)
 EXECUTE = click.option("--execute", is_flag=True, help="Do it; without this nothing is touched.")
 JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", help="Print one JSON object.")
 QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
 
 
 def place(
-    data_dir: Path, include: tuple[Path, ...], config: Path | None, *, alone: bool = False, go_on: bool = False
+    data_dir: Path,
+    include: tuple[Path, ...],
+    config: Path | None,
+    *,
+    env_file: Path | None = None,
+    stopped: bool = False,
+    alone: bool = False,
+    go_on: bool = False,
 ) -> tuple[pipeline.Place, configs.Config]:
-    """Return where to work, and the configuration for it; a switch that was cut short is brought to its end first.
+    """Return where to work, and the configuration for it.
 
-    With *alone* no other migrator may be at work there until the verb ends.  With *go_on* a configuration that cannot be
-    read stops nothing after a cutover: what it decided then is written down.
+    With *alone* no other migrator may be at work there until the verb ends, and no switch may have been cut short.  With
+    *go_on* a configuration that cannot be read stops nothing after a cutover: what it decided then is written down.
 
     Raises:
-        Refused: Another one is.
+        Refused: Another one is, one was, or what lies under our names is not ours.
         UsageError: The configuration cannot be read.
     """
-    found = pipeline.Place(paths.resolved(data_dir), include)
-    settle(found)
+    # The .env lies beside the folder as it was named: a link may lead far away from the application.
+    found = pipeline.Place(paths.resolved(data_dir), include, env_file or envfile.beside(data_dir), stopped=stopped)
+    look(found, alone=alone)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(lock.locked(found.data_dir))
     try:
@@ -108,10 +124,17 @@ def place(
         return found, configs.Config()
 
 
-def settle(place: pipeline.Place) -> None:
-    """Bring a switch that was cut short to its end, and say so."""
-    if sentence := pipeline.recover(place):
-        click.echo(f"migrator: {sentence}", err=True)
+def look(place: pipeline.Place, *, alone: bool = False) -> None:
+    """See that what lies under our names is ours, and say if a switch was cut short; nothing is changed.
+
+    Raises:
+        Refused: It is not, or with *alone* a switch was.
+    """
+    guard(place.data_dir)
+    if sentence := recovery.cut_short(place.data_dir):
+        if alone:
+            raise Refused(sentence, where=place.data_dir)
+        click.echo(f"migrator: {commands.completed(sentence)}", err=True)
 
 
 def config_path(data_dir: Path, config: Path | None) -> Path | None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import catalogue, files, freshness, hints, mapping, page, recovery, switch
+from migrator import catalogue, files, freshness, hints, mapping, page, recovery, switch, trust
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
@@ -21,7 +21,6 @@ from migrator import rollback as rollbacks
 from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
-from migrator.guard import guard
 from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
@@ -44,7 +43,6 @@ __all__ = [
     "of_pair",
     "plan",
     "present",
-    "recover",
     "report",
     "rollback",
     "scratch_copy",
@@ -187,8 +185,12 @@ def status(place: Place, config: Config) -> Status:
         UsageError: There is no data directory.
     """
     last = switch.read(place.data_dir)
-    if last is not None and last.consolidated:
-        return Status(standing=Standing.CONSOLIDATED, run=last.run, next="if you have to go back: migrator rollback")
+    if last is not None and not (last.finished and last.kind == switch.ROLLBACK):
+        back = "if you have to go back: migrator rollback"
+        standing, step = (
+            (Standing.CONSOLIDATED, back) if last.finished else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
+        )
+        return Status(standing=standing, run=last.run, next=step)
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
     if last is not None and last.kind == switch.ROLLBACK and last.run == run:
@@ -252,17 +254,6 @@ def check(evidence: Path, now: Present) -> Status:
     return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 
 
-def recover(place: Place) -> str:
-    """Bring a switch that was cut short in *place* to its end; return a sentence that says what was done, '' if nothing.
-
-    Raises:
-        Refused: A process has one of the databases open, another migrator is at work, or what lies under our names is
-            not ours.
-    """
-    guard(place.data_dir)
-    return recovery.settle(place.data_dir)
-
-
 def scratch_copy(data_dir: Path, include: Sequence[Path], config: Config, into: Path) -> None:
     """Copy the legacy set in *data_dir* to the new folder *into*, for a rehearsal; nothing else is touched.
 
@@ -299,7 +290,9 @@ def cutover(
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    with _alone(place, execute=execute):
+    with _alone(place, switch.CUTOVER, execute=execute, tell=tell) as ended:
+        if ended:
+            return ended
         if execute and again is not None:
             again()
             tell("snapshot, build and verify are done again")
@@ -317,19 +310,17 @@ def cutover(
             found = replace(found, findings=cutovers.unanswered(planned))
         if reasons or found.holders or not execute:
             return found
-        return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell)
+        return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell, stopped=place.stopped)
 
 
 @contextlib.contextmanager
-def _alone(place: Place, *, execute: bool) -> Iterator[None]:
-    """Let no other migrator work in *place* meanwhile, where something is done; what one has left behind is ended first.
+def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Iterator[Switched | None]:
+    """Let no other migrator work in *place* meanwhile, where something is done; yield what :func:`recovery.ended` returns.
 
     Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
     """
     with locked(place.data_dir) if execute else contextlib.nullcontext():
-        if execute:
-            recovery.recover(place.data_dir)
-        yield
+        yield recovery.ended(place, kind, execute=execute, tell=tell)
 
 
 def _unready(planned: Plan, config: Config) -> str:
@@ -371,10 +362,13 @@ def rollback(
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    with _alone(place, execute=execute):
+    with _alone(place, switch.ROLLBACK, execute=execute, tell=tell) as ended:
+        if ended:
+            return ended
         last = switch.read(place.data_dir)
         if last is None or not last.consolidated:
             raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
+        trust.refuse(last, place.include, place.env_file)
         # What the set was built with counts; a constant that no row needed then may have been given since.
         last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
         found = rollbacks.foreseen(last)
@@ -383,7 +377,7 @@ def rollback(
         try:
             if not execute:
                 return rollbacks.tried(last, partial(_built_again, last))
-            return rollbacks.rollback(last, partial(_built_again, last), tell=tell)
+            return rollbacks.rollback(last, partial(_built_again, last), tell=tell, stopped=place.stopped)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrator import switch
+from migrator import envfile, switch
 from migrator.errors import Refused
 
 
@@ -15,11 +15,17 @@ class Place:
     Attributes:
         data_dir: The data directory.
         include: Databases outside of it.
+        env_file: The application's .env.
+        stopped: The owner says that no process has a database open which cannot be seen from here.
     """
 
-    def __init__(self, data_dir: Path, include: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, data_dir: Path, include: Sequence[Path] = (), env_file: Path | None = None, *, stopped: bool = False
+    ) -> None:
         self.data_dir = data_dir
         self.include = tuple(include)
+        self.env_file = env_file or envfile.beside(data_dir)
+        self.stopped = stopped
 
     @property
     def backups(self) -> Path:

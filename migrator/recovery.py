@@ -7,43 +7,95 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from migrator import envfile, events, files, held, sqlite, switch
+from migrator import envfile, events, files, held, sqlite, switch, trust
 from migrator.lock import locked
-from migrator.switch import Switch
+from migrator.place import Place
+from migrator.switch import Switch, Switched
 
 
-def settle(data_dir: Path, patience_s: float = 0.0, *, stopped: bool = False) -> str:
+def cut_short(data_dir: Path) -> str:
+    """Return a sentence about a switch in *data_dir* that was cut short, and the command that ends it; '' without one.
+
+    Raises:
+        MigratorError: What was written about it is not what we write.
+    """
+    found = switch.read(data_dir)
+    if found is None or found.finished:
+        return ""
+    committed = (switch.pointed(found) == switch.NEW) == (found.kind == switch.CUTOVER)
+    set_in_use, verb = ("consolidated", switch.CUTOVER) if _consolidated(found) else ("legacy", switch.ROLLBACK)
+    return (
+        f"a {found.kind} of run {found.run} was cut short {'after' if committed else 'before'} its commit, and the "
+        f"{set_in_use} set is in use; to {'finish' if committed else 'undo'} it run: migrator {verb} --execute"
+    )
+
+
+def _consolidated(found: Switch) -> bool:
+    """Tell whether the names lead to the consolidated set, while the switch *found* is under way."""
+    return switch.pointed(found) == switch.NEW
+
+
+def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
+    """End a switch that was cut short in *place*, for the verb *kind*; without *execute* return what that would do.
+
+    Returns:
+        What the verb has to say, None where it has work of its own to do.
+
+    Raises:
+        Refused: As :func:`recover`.
+    """
+    found = switch.read(place.data_dir)
+    if found is None or found.finished:
+        return None
+    steps = (cut_short(place.data_dir),)
+    foreseen = Switched(kind=kind, run=found.run, executed=False, names=switch.shown(found), steps=steps)
+    if not execute:
+        return foreseen
+    said = recover(place.data_dir, place)
+    tell(said)
+    last = switch.read(place.data_dir)
+    if (last is not None and last.consolidated) != (kind == switch.CUTOVER):
+        return None
+    return replace(foreseen, executed=True, steps=(), findings=(said,))
+
+
+def settle(data_dir: Path, place: Place | None = None, patience_s: float = 0.0) -> str:
     """See that no switch is under way in *data_dir*: wait for one that is at work, end one that was cut short.
 
     Returns:
         A sentence that says what was done, '' if nothing.
 
     Raises:
-        Refused: A process has one of the databases open, or another migrator is at work for longer than *patience_s* s.
+        Refused: As :func:`recover`, or another migrator is at work for longer than *patience_s* s.
         MigratorError: The names are not as we left them.
     """
     found = switch.read(data_dir)
     if found is None or found.finished:
         return ""
     with locked(data_dir, patience_s):
-        return recover(data_dir, stopped=stopped)
+        return recover(data_dir, place)
 
 
-def recover(data_dir: Path, *, stopped: bool = False) -> str:
+def recover(data_dir: Path, place: Place | None = None) -> str:
     """Bring an interrupted switch in *data_dir* to its end; return a sentence that says what was done, '' if nothing.
 
+    *place* names what else the switch may lead to.  Default: nothing but the .env beside the data directory.
+
     Raises:
-        Refused: A process has one of the databases open.
+        Refused: A process has one of the databases open, or the switch leads to a file that is not named.
         MigratorError: The names are not as we left them.
     """
     found = switch.read(data_dir)
     if found is None or found.finished:
         return ""
+    place = place or Place(data_dir)
+    trust.refuse(found, place.include, place.env_file)
+    stopped = place.stopped
     _sync_what_was_done(found)
     pointed = switch.pointed(found)
     late: tuple[str, ...] = ()

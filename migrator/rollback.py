@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import envfile, files, held, holders, recovery, sqlite, switch, trial
+from migrator import envfile, files, held, holders, mounts, recovery, sqlite, switch, trial
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
 from migrator.trial import Again, as_planned, way_back
@@ -38,10 +38,13 @@ def foreseen(last: Switch) -> Switched:
             f"{envfile.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
             f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
         ),
-        refusals=tuple(
-            f"{escaped(path)}: is not there; without it nothing can be compared"
-            for path in needed
-            if not path.is_file()
+        refusals=(
+            *(
+                f"{escaped(path)}: is not there; without it nothing can be compared"
+                for path in needed
+                if not path.is_file()
+            ),
+            *mounts.apart(last.data_dir, (last.root, *needed, *(name.path for name in last.names))),
         ),
         holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
     )

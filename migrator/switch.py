@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue, files, sqlite
+from migrator import catalogue, files, sqlite, trust
 from migrator.errors import MigratorError
 from migrator.plain import escaped, plain
 from migrator.records import Fate, PlannedTable
@@ -218,7 +218,7 @@ def read(data_dir: Path) -> Switch | None:
             written = json.load(file)
         if written["schema"] != _SCHEMA:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
-        return Switch(
+        found = Switch(
             data_dir=home,
             kind=written["kind"],
             run=written["run"],
@@ -240,6 +240,9 @@ def read(data_dir: Path) -> Switch | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
+    if what := trust.malformed(found):
+        raise MigratorError(f"was not written by migrator: {what}", where=path, hint="restore it from a copy")
+    return found
 
 
 def write(switch: Switch) -> None:

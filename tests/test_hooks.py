@@ -1,11 +1,12 @@
 """Hooks: who may stop what, and what they are told."""
 
 import json
+import os
 import time
 
 import pytest
 
-from migrator import hooks
+from migrator import files, hooks
 from migrator.errors import Refused
 
 
@@ -64,6 +65,50 @@ def test_what_others_may_change_is_refused(folder, which):
 
     with pytest.raises(Refused, match="may be changed by others"):
         hooks.run(folder, "before-cutover", {})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("way", ["folder", "group", "link"])
+def test_what_another_user_could_put_in_its_place_is_refused(tmp_path, way):
+    """The folder of hooks is root's own, and lies in one where another user may give its name to another."""
+    theirs = tmp_path / "home"
+    folder = theirs / "hooks"
+    folder.mkdir(parents=True, mode=0o700)
+    hook(folder, "before-cutover", f"touch {tmp_path}/run")
+    hooks.run(folder, "before-cutover", {})
+    (tmp_path / "run").unlink()
+    if way == "folder":
+        os.chown(theirs, 4321, 4321)
+    elif way == "group":
+        theirs.chmod(0o770)
+    else:
+        folder = tmp_path / "link"
+        folder.symlink_to(theirs / "hooks")
+        os.chown(folder, 4321, 4321, follow_symlinks=False)
+
+    with pytest.raises(Refused, match="can be replaced by a user who may change"):
+        hooks.run(folder, "before-cutover", {})
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_are_ours_alone_whatever_the_umask_and_hooks_keep_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(hooks, "_GIVEN", {"umask": -1})
+    hook(folder, "after-cutover", f"umask > {tmp_path}/hooks-umask")
+    before = os.umask(0o123)
+    try:
+        hooks.close_to_others()
+        hooks.run(folder, "after-cutover", {})
+        assert 0o077 == os.umask(0o777)
+        files.make_private_folder(tmp_path / "a" / "b")
+        files.write(tmp_path / "a" / "written", "x")
+        files.append(tmp_path / "a" / "appended", "x")
+    finally:
+        os.umask(before)
+
+    assert "0123" == (tmp_path / "hooks-umask").read_text().strip()
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "a", *(tmp_path / "a").iterdir())}
+    assert {"a": "0o700", "b": "0o700", "written": "0o600", "appended": "0o600"} == modes
 
 
 def test_one_that_hangs_is_killed_with_what_it_started(folder, tmp_path):

@@ -35,7 +35,10 @@ cli.main()
 """
 #: What each line says, as a question to the disk; a line stays true until the next.
 TRUE = (
-    (r"three databases are copied", lambda home: 3 == len(list((home / "data" / ".migrator" / "baseline").iterdir()))),
+    (
+        r"three databases are copied",
+        lambda home: 3 == len(list((home / "data" / ".migrator" / "baseline").glob("*.db"))),
+    ),
     (r"nobody else can write to the \d+ legacy files", lambda home: small_set.last_switch(home).kind == "cutover"),
     (r"lie under their names", lambda home: len(list((home / "data").glob("jarvis_c*.db"))) >= 2),
     (r"one pointer, still to the legacy files", lambda home: {"legacy"} == sets(home) and through_pointer(home)),
@@ -128,6 +131,12 @@ def test_the_lines_are_true_and_so_is_status_and_what_it_advises_works(starts, v
         status = run(home, "status")
 
         assert 0 == status.returncode, status.stderr
+        standing, advice = told(status.stdout)
+        if standing == "a switch was cut short":
+            ending = run(home, advice, "--execute")
+            assert 0 == ending.returncode, ending.stderr
+            assert "had been cut short" in ending.stderr
+            status = run(home, "status")
         ended = sets(home)
         assert 1 == len(ended)
         assert flag(home) == (ended == {"consolidated"}), lines
@@ -178,8 +187,9 @@ def test_killed_from_outside_while_it_works_a_second_status_has_nothing_left_to_
                 os.kill(child.pid, signal.SIGKILL)
                 break
 
-    first, second = run(home, "status"), run(home, "status")
+    first, ending, second = run(home, "status"), run(home, "rollback", "--execute"), run(home, "status")
 
-    assert (0, 0) == (first.returncode, second.returncode)
-    assert "had been cut short" in first.stderr
-    assert ("", first.stdout) == (second.stderr, second.stdout)
+    assert (0, 0, 0) == (first.returncode, ending.returncode, second.returncode), ending.stderr
+    assert "was cut short before its commit, and the legacy set is in use" in first.stderr
+    assert "had been cut short before its commit" in ending.stderr
+    assert ("", "verified") == (second.stderr, told(second.stdout)[0])

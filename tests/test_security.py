@@ -21,7 +21,7 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, envfile, examine, files, guard, pipeline, sqlite, switch
+from migrator import config, cutover, envfile, examine, files, guard, options, pipeline, sqlite, switch
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
 from migrator.lock import locked
@@ -147,7 +147,7 @@ def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, ou
     with pytest.raises(Refused, match="look at it, and move it away"), locked(data):
         pass
     with pytest.raises(Refused, match="look at it, and move it away"):
-        pipeline.recover(pipeline.Place(data))
+        options.look(pipeline.Place(data))
     assert before == image(outside)
 
 
@@ -439,26 +439,29 @@ def decided(data, quarantined):
 
 
 @pytest.mark.slow
-def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path):
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path, umask):
     data = shutil.copytree(made, tmp_path / "home" / "data")
     for path in data.rglob("*.db"):
         path.chmod(0o640)
     given = set(data.parent.rglob("*"))
-    migrated = run("migrate", data, "--json", umask=0)
+    migrated = run("migrate", data, "--json", umask=umask)
     assert 0 == migrated.returncode, migrated.stderr
     decided(data, sum(sum(one["quarantined"].values()) for one in json.loads(migrated.stdout)["built"]["targets"]))
-    assert 0 == run("report", data, "--output", data.parent / "page.html", umask=0).returncode
+    assert 0 == run("report", data, "--output", data.parent / "page.html", umask=umask).returncode
     pair = ["--legacy", data / "backup" / "0001", "--consolidated", data / ".migrator" / "stage"]
-    assert 0 == run("verify", data, *pair, "--evidence", data.parent / "pair.json", umask=0).returncode
-    there = run("cutover", data, "--execute", "--catch-up", umask=0)
+    assert 0 == run("verify", data, *pair, "--evidence", data.parent / "pair.json", umask=umask).returncode
+    there = run("cutover", data, "--execute", "--catch-up", umask=umask)
     assert 0 == there.returncode, there.stdout + there.stderr
     writes = "import migrator, sys; c = migrator.connect('jarvis.db', data_dir=sys.argv[1]); c.execute('PRAGMA user_version')"
-    subprocess.run([sys.executable, "-c", writes, data], check=True, umask=0)
+    subprocess.run([sys.executable, "-c", writes, data], check=True, umask=umask)
     open_to_others = others_may(data.parent, given)
-    back = run("monitor", data, "--events", "-", umask=0, given='{"ok": 900, "failed": 100}\n')
+    back = run("monitor", data, "--events", "-", umask=umask, given='{"ok": 900, "failed": 100}\n')
     assert 4 == back.returncode, back.stderr
 
     assert {} == open_to_others
+    shut = [path for path in data.parent.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o600 != 0o600]
+    assert [] == shut
     assert {} == others_may(data.parent, given)
     # What went back has the mode that it had.
     assert 0o640 == stat.S_IMODE((data / "jarvis.db").stat().st_mode)

@@ -15,8 +15,8 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 FOUNDATION = {
     "access", "catalogue", "children", "config", "connector", "copying", "ddl", "declaration", "declared", "digest", "encoding", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "grip", "guard", "held", "hints", "holders", "hooks", "inputs", "inuse", "lock", "lookups", "mapping",
-    "mapping_checks", "moments", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "shell", "sqlite",
-    "switch", "virtual", "waivers", "workload",
+    "mapping_checks", "moments", "mounts", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "shell", "sqlite",
+    "switch", "trust", "virtual", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.
 ANNEXES = {

@@ -1,0 +1,96 @@
+"""Whether what is written down about a switch may be acted on.
+
+Another user may have written ``switch.json``, or planted a link where a switch moves a file, and root would follow.  So
+every name in it is derived again: a place below the data directory, a database named by --include, the .env that is
+configured.  Nothing else is ever written.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migrator import catalogue, envfile, paths
+from migrator.errors import Refused
+from migrator.guard import guard
+from migrator.plain import escaped
+
+if TYPE_CHECKING:
+    from migrator.switch import Name, Switch
+
+_RUN = re.compile(r"[0-9]{4,9}")
+#: Folders in which migrator keeps its own, and no legacy database lies.
+_STATE, _BACKUPS = ".migrator", "backup"
+
+
+def malformed(found: Switch) -> str:
+    """Return what in *found* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
+    if found.kind not in ("cutover", "rollback"):
+        return f"{found.kind!r} is no kind of switch"
+    if not _RUN.fullmatch(found.run):
+        return f"run {found.run!r} is no number of a snapshot"
+    taken: set[Path] = set()
+    for name in found.names:
+        kept = found.tree("") / name.place
+        if name.target not in catalogue.TARGETS or not _is_below(name) or {name.path, kept} & taken:
+            return f"{escaped(name.place)} is no legacy database that could be switched"
+        inside = name.path == found.data_dir / name.place
+        if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
+            return f"{escaped(name.path)} is not the path of {escaped(name.place)}"
+        taken |= {name.path, kept}
+    return ""
+
+
+def _is_below(name: Name) -> bool:
+    """Tell whether the place of *name* lies below the data directory, and is none of migrator's own."""
+    parts = name.place.parts
+    return (
+        not name.place.is_absolute()
+        and bool(parts)
+        and ".." not in parts
+        and parts[0] != _STATE
+        and not (parts[0] == _BACKUPS and len(parts) > 1 and parts[1][:1].isdecimal())
+        and str(name.place) not in catalogue.TARGETS.values()
+    )
+
+
+def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
+    """See that *found* leads nowhere but to the data directory, the files *include* and the .env *env_file*.
+
+    Raises:
+        Refused: It does, or what lies under our names in the data directory can be another user's.
+    """
+    guard(found.data_dir)
+    verb = f"migrator {found.kind} --execute"
+    if paths.beside_itself(found.env_file) != paths.beside_itself(env_file):
+        raise Refused(
+            f"the switch sets the flag in {escaped(found.env_file)}, and the configured .env is {escaped(env_file)}",
+            where=found.data_dir,
+            hint=f"if that is your application's run: {verb} --env-file {shlex.quote(str(found.env_file))}",
+        )
+    if what := envfile.astray(env_file):
+        raise Refused(escaped(what), where=escaped(env_file), hint=f"name the file itself: {verb} --env-file FILE")
+    named = {paths.beside_itself(path) for path in include}
+    outside = [name.path for name in found.names if not name.path.is_relative_to(found.data_dir)]
+    if missing := [path for path in outside if path not in named]:
+        options = " ".join(f"--include {shlex.quote(str(path))}" for path in outside)
+        raise Refused(
+            f"the switch is about {escaped(missing[0])} too, which is not named",
+            where=found.data_dir,
+            hint=f"if that is a database of yours run: {verb} {options}",
+        )
+    for folder in _folders(found):
+        if paths.resolved(folder) != folder:
+            raise Refused("is a link, or lies behind one", where=escaped(folder), hint="take the link away")
+
+
+def _folders(found: Switch) -> Iterator[Path]:
+    """Yield every folder in which a switch makes, moves or replaces a file."""
+    yield from (found.root, found.stage, found.originals, found.baseline, found.left_behind)
+    for name in found.names:
+        yield name.path.parent
+        for tree in (found.tree("legacy"), found.tree("new"), found.tree("rolled-back"), found.originals):
+            yield (tree / name.place).parent

@@ -1,0 +1,115 @@
+"""What is mounted between the data directory and a file: refused before anything is touched, with what to do."""
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+
+import generated
+import pytest
+import small_set
+
+from migrator import backup as backups
+from migrator import cutover, files, mounts, pipeline
+from migrator.errors import Refused
+from migrator.inventory import inventory
+
+pytestmark = pytest.mark.slow
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+
+
+@pytest.fixture(name="built", scope="module")
+def _built():
+    with generated.scratch() as folder:
+        yield small_set.make(folder / "built")
+
+
+@pytest.fixture(name="home")
+def _home(built):
+    return small_set.copied(built, built.parent / "home")
+
+
+def prepared(home):
+    place, configuration = small_set.place_of(home)
+    with small_set.in_this_process():
+        snapshot = backups.latest(place.backups, read_back=inventory)
+        return cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+
+
+@contextlib.contextmanager
+def bound(path):
+    """Mount the file or folder *path* over itself, as a container's volume of it would be."""
+    subprocess.run(["mount", "--bind", path, path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["jarvis.db", "cache", "backup", ".migrator/stage", ".env"])
+def test_a_mount_between_is_refused_in_the_dry_run(home, name):
+    path = home / "data" / name if name != ".env" else home / name
+    (home / ".env").touch()
+    assert [] == cutover.refusals(prepared(home))
+
+    with bound(path):
+        (told, *_) = cutover.refusals(prepared(home))
+
+    assert "mounted by itself" in told or f"lies in the mount {path}" in told, told
+    assert "; mount " in told
+
+
+@AS_ROOT
+def test_a_mount_that_comes_after_the_cutover_is_refused_by_the_rollback(home):
+    small_set.cut_over(home)
+
+    with bound(home / "data" / "backup"), pytest.raises(Refused, match=r"lies in the mount .*/backup, and nothing"):
+        small_set.roll_back(home)
+
+    assert small_set.roll_back(home).executed
+
+
+def test_the_deepest_mount_counts_and_blanks_are_read_as_they_are(tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    points = (rb"/", rb"/data", rb"/data/my\040files", rb"/data/my\040files/a.db")
+    table.write_bytes(b"".join(b"1 2 0:3 / %s rw - ext4 x rw\n" % point for point in points))
+    monkeypatch.setattr(mounts, "_TABLE", table)
+
+    asked = ["/data/my files/a.db", "/data/my files/b.db", "/data/my", "/databases/a.db"]
+    found = [str(mounts.mount_of(Path(path))) for path in asked]
+
+    assert ["/data/my files/a.db", "/data/my files", "/data", "/"] == found
+    assert [True, False] == [mounts.is_mounted(Path(path)) for path in asked[:2]]
+
+
+@pytest.mark.parametrize("why", ["no links", "a copy"])
+def test_a_file_system_without_links_is_refused_before_anybody_is_held_up(home, monkeypatch, why):
+    before = {path: path.lstat().st_mtime_ns for path in (home / "data").rglob("*.db")}
+
+    def hardlink_to(self, target):
+        if why == "no links":
+            raise PermissionError(1, "Operation not permitted")
+        self.write_bytes(Path(target).read_bytes())
+
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    with pytest.raises(Refused, match=r"cannot be given a second name in .*file system with hard links"):
+        small_set.cut_over(home)
+
+    assert before == {path: path.lstat().st_mtime_ns for path in (home / "data").rglob("*.db")}
+    assert not (home / "data" / ".migrator" / "legacy").exists()
+
+
+def test_a_trial_that_was_killed_does_not_stand_in_the_way(home, monkeypatch):
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(Path, "samefile", lambda *_: os._exit(9))
+        try:
+            files.make_private_folder(home / "data" / ".migrator" / "legacy")
+            files.try_link(home / "data" / "jarvis.db", home / "data" / ".migrator" / "legacy" / "jarvis.db")
+        finally:
+            os._exit(0)
+    assert 9 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert 2 == (home / "data" / "jarvis.db").stat().st_nlink
+
+    assert small_set.cut_over(home).executed
