@@ -113,3 +113,19 @@ def test_a_trial_that_was_killed_does_not_stand_in_the_way(home, monkeypatch):
     assert 2 == (home / "data" / "jarvis.db").stat().st_nlink
 
     assert small_set.cut_over(home).executed
+
+
+@AS_ROOT
+@pytest.mark.parametrize("execute", [False, True])
+def test_a_full_folder_for_private_copies_is_named_and_not_the_snapshot(home, tmp_path, execute, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in (home / "data").rglob("*.db")}
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=True)
+    try:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        place, configuration = small_set.place_of(home)
+        with pytest.raises(Refused, match=r"no space for its private copy; set TMPDIR to a folder with room$"):
+            pipeline.cutover(place, configuration, place.env_file, execute=execute, waiting=pytest.fail)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+    assert before == {path: path.stat().st_mtime_ns for path in (home / "data").rglob("*.db")}
