@@ -24,7 +24,7 @@ from migrator import access, copying, files, hints, own, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.plain import escaped
-from migrator.private import NO_ROOM, private_folder
+from migrator.private import private_folder
 from migrator.records import Database, Inventory, Plan, Snapshot, Verdict
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
@@ -145,8 +145,6 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
-    if unread := [one.path for one in snapshot.inventory.databases if NO_ROOM in one.reason]:
-        raise Refused(NO_ROOM, where=escaped(unread[0]))
     now = _digests(snapshot.inventory)
     changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
     unread = [one for one in snapshot.inventory.databases if one.reason and str(one.place) in changed]

@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from migrator import copying, declaration, digest, private, sqlite, virtual
+from migrator import copying, declaration, digest, sqlite, virtual
 from migrator.errors import DdlError, SourceError
 from migrator.sqlite import NOT_HERE, quoted
 
@@ -291,7 +291,7 @@ def _companion(path: Path, where: object) -> str:
 
 def _os_reason(error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return private.NO_ROOM
+        return "no space for its private copy; set TMPDIR to a folder with room"
     if error.errno == errno.ELOOP:
         return "a symbolic link, which is not followed"
     return (error.strerror or str(error)).lower()

@@ -14,8 +14,6 @@ from migrator.errors import MigratorError
 
 #: Seconds between two tries to remove a folder into which a process that is just being killed still writes, and tries.
 _PAUSE_S, _TRIES = 0.05, 20
-#: Why a database is not read, where TMPDIR is full.
-NO_ROOM = "no space for its private copy; set TMPDIR to a folder with room"
 #: Those that are there.
 _THERE: set[Path] = set()
 

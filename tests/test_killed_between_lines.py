@@ -192,4 +192,5 @@ def test_killed_from_outside_while_it_works_a_second_status_has_nothing_left_to_
     assert (0, 0, 0) == (first.returncode, ending.returncode, second.returncode), ending.stderr
     assert "was cut short before its commit, and the legacy set is in use" in first.stderr
     assert "had been cut short before its commit" in ending.stderr
-    assert ("", "verified") == (second.stderr, told(second.stdout)[0])
+    assert "" == second.stderr
+    assert told(second.stdout)[0].startswith("verified")
