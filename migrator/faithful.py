@@ -96,8 +96,11 @@ class Comparison:
         *new* and *touched* are SQL: whether ``b`` is missing, and whether ``w`` differs from it.
         """
         same = _same("w", "f", column)
+        no_more = f"({new} OR {self._nothing('f', column)})"
         if column in self.references:
             same = _same_parent(self.target, column, self.references[column])
+            # A row that named no parent may find one that came out of quarantine.
+            no_more = f"({no_more} OR b.{quoted(column)} IS NULL)"
         elif self.is_json(column):
             return f"(NOT {same} AND {_lost_json(column, touched)})"
         elif column in self.times():
@@ -106,7 +109,7 @@ class Comparison:
             same = f"({same} OR rtrim(w.{quoted(column)}, char(10)) IS rtrim(f.{quoted(column)}, char(10)))"
         elif column in self._rounded:
             same = f"({same} OR abs(w.{quoted(column)} - f.{quoted(column)}) <= {ROUNDED})"
-        return f"(NOT {same} AND NOT ({self._nothing('w', column)} AND ({new} OR {self._nothing('f', column)})))"
+        return f"(NOT {same} AND NOT ({self._nothing('w', column)} AND {no_more}))"
 
     def kept(self, *, new: str, touched: str) -> str:
         """Return SQL that is true where ``f`` holds all that ``w`` does."""
@@ -124,7 +127,8 @@ class Comparison:
         said = [f"{name} IS NULL"]
         if default and LITERAL.fullmatch(default):
             said.append(f"{name} IS {default}")
-        if column in self.times():
+        if column in self.times() or row == "f":
+            # A legacy column that has to hold a text holds an empty one where nothing was said.
             said.append(f"{name} = ''")
         if default == _CLOCK and row == "w":
             said += [

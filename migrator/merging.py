@@ -151,12 +151,29 @@ def _merged_sql(bench: Bench, one: TableMapping) -> str:
         f" WHEN {changed[name]} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
         for name in one.legacy_columns
     }
-    listed = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in cells.items())
+    empty = _required(bench, one)
+    listed = ", ".join(
+        f"{f'coalesce({sql}, {empty[name]})' if name in empty else sql} AS {quoted(name)}"
+        for name, sql in cells.items()
+    )
     return (
         f"SELECT n.legacy_key AS legacy_key, s.{key} IS NULL AS is_new, {listed} FROM temp.back_now AS n"
         f" LEFT JOIN {source_of(one)} AS s ON s.{key} = n.legacy_key COLLATE BINARY"
         f" LEFT JOIN temp.back_then AS t ON t.legacy_key = n.legacy_key"
     )
+
+
+def _required(bench: Bench, one: TableMapping) -> dict[str, str]:
+    """Return legacy column -> SQL of the empty value, for texts that NOT NULL requires, unless forward reads them as times.
+
+    An empty text where a time is expected would stop the reader; there the row is refused.
+    """
+    times = set(faithful.Comparison(one.target, one.table).times())
+    required = bench.connection.execute(
+        "SELECT name FROM pragma_table_info(?, ?) WHERE \"notnull\" AND dflt_value IS NULL AND upper(type) = 'TEXT'",
+        (one.source_table, one.database),
+    ).fetchall()
+    return {name: "''" for (name,) in required if times.isdisjoint(one.uses.get(name, ()))}
 
 
 def _mended(one: TableMapping, name: str) -> str:

@@ -180,7 +180,7 @@ class After:
 
     def __init__(self, home, done, variant="found"):
         self.home, self.done, self.variant = home, done, variant
-        self.run = home / "data" / "backup" / "0001"
+        self.run = small_set.last_switch(home).left_behind.parent
         small_set.build(home)
 
     def lineage(self, target, table, key):

@@ -20,7 +20,8 @@ SELECT
     l.legacy_key AS key,
     t.value AS value,
     epoch_of_utc(CAST(t.created_at AS BLOB)) AS created_at,
-    epoch_of_utc(CAST(t.expires_at AS BLOB)) AS expires_at,
+    -- An entry that never expires does so after every finite time.
+    iif(t.expires_at IS NULL, 9e999, epoch_of_utc(CAST(t.expires_at AS BLOB))) AS expires_at,
     'default' AS namespace,
     '' AS tags
 FROM cache.lineage AS l

@@ -1,0 +1,428 @@
+"""Rows of mapped tables on their way back: defaults, parts, kept cells, numbers given anew, times, lookups, quarantine, uniqueness."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import small_set
+import written_since
+from written_since import After, opened
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(name="built", scope="module")
+def _built(tmp_path_factory):
+    return written_since.planted(tmp_path_factory.mktemp("found") / "home", "found")
+
+
+@pytest.fixture(name="fresh")
+def _fresh(built, tmp_path):
+    """A legacy set as found that a test may write to, before it is built anew."""
+    return small_set.copied(built, tmp_path / "home")
+
+
+@pytest.fixture(name="home")
+def _home(fresh):
+    """A set as found, that was cut over."""
+    small_set.cut_over(fresh)
+    return fresh
+
+
+def write(home, target, *statements):
+    with opened(home, target) as connection:
+        for statement in statements:
+            assert connection.execute(statement).rowcount != 0, statement
+
+
+def roll_back(home):
+    return After(home, small_set.roll_back(home))
+
+
+def in_legacy(home, place, asked):
+    with closing(sqlite3.connect(home / "data" / place)) as legacy:
+        return legacy.execute(asked).fetchall()
+
+
+def before(home, place, *statements):
+    """Write to the legacy set, and build anew."""
+    with closing(sqlite3.connect(home / "data" / place, isolation_level=None)) as legacy:
+        for statement in statements:
+            legacy.execute(statement)
+    small_set.build(home)
+
+
+def test_a_closed_position_is_closed_and_nothing_is_lost(home):
+    write(
+        home,
+        "core",
+        "UPDATE positions SET status = 'closed', exit_time = '2026-02-03 04:05:06', pnl_percent = 12.5,"
+        " metadata = json_set(metadata, '$.exit_price', 2.25) WHERE id = 1",
+        "UPDATE treasury_orders SET status = 'filled', filled_at = '2026-02-03 04:05:06', filled_price = 3.0,"
+        " updated_at = '2026-02-03 04:05:06' WHERE id = 1",
+    )
+
+    after = roll_back(home)
+
+    assert {} == dict(after.done.residue)
+    assert [("closed_manual", "2026-02-03T04:05:06+00:00", 12.5, 2.25)] == in_legacy(
+        home, "jarvis.db", "SELECT status, closed_at, pnl_pct, exit_price FROM positions WHERE id = 'p1'"
+    )
+
+
+def test_new_rows_with_the_defaults_of_the_specification_lose_nothing(home):
+    wallet = small_set.place_of(home)[1].constants["wallet_address"]
+    write(
+        home,
+        "core",
+        "INSERT INTO positions (symbol, token_address, entry_price, amount, amount_sol, status, wallet_address)"
+        f" VALUES ('S', 'M', 1, 1, 1, 'open', '{wallet}')",
+        "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, status)"
+        " VALUES ('buy', 'S', 'M', 1, 1, 1, 'confirmed')",
+    )
+    write(
+        home,
+        "analytics",
+        "INSERT INTO telegram_messages (user_id, message) VALUES (1, 'hello')",
+        "INSERT INTO telegram_users (user_id) VALUES (999)",
+        "INSERT INTO tweets (content) VALUES ('hello')",
+        "INSERT INTO ai_entities (entity_type, name) VALUES ('token', 'hello')",
+        "INSERT INTO ai_facts (entity_id, fact) SELECT id, 'hello' FROM ai_entities WHERE name = 'hello'",
+        "INSERT INTO ai_reflections (content, timestamp) VALUES ('hello', '2026-02-03 04:05:06')",
+        "INSERT INTO sentiment_readings (symbol, token_address, score) VALUES ('SYM1', 'Mint1', 55.5)",
+        "INSERT INTO calls (symbol, token_address, call_type) VALUES ('S', 'M', 'buy')",
+        "INSERT INTO call_outcomes (call_id, outcome, pnl_percent, closed_at, notes)"
+        " SELECT max(id), 'win', 5.0, '2026-02-03 04:05:06', '1h' FROM calls",
+        "INSERT INTO whale_wallets (address) VALUES ('hello')",
+        "INSERT INTO whale_movements (wallet_address, token_address, amount_sol, direction)"
+        " VALUES ('hello', 'So11111111111111111111111111111111111111112', 5, 'in')",
+        "INSERT INTO llm_costs (provider, model, cost_usd) VALUES ('xai', 'm', 0.5)",
+    )
+    write(
+        home,
+        "cache",
+        "INSERT INTO cache_entries (key, value) VALUES ('hello', 'there')",
+        "INSERT INTO rate_limiter_logs (user_id, endpoint) VALUES (1, '/quote')",
+    )
+
+    after = roll_back(home)
+
+    assert {} == dict(after.done.residue), [after.kept(*one.split(".")) for one in after.done.residue]
+    assert {"inserted": 1} == dict(after.done.written["jarvis.trades"])
+
+
+def test_a_part_that_its_legacy_row_cannot_say_leaves_the_others_as_they_are(home):
+    """Of two measures one gets another time; a third row gets another value, which its legacy row can say."""
+    with opened(home, "analytics") as analytics:
+        parts = analytics.execute(
+            "SELECT target_id FROM lineage WHERE target = 'metrics' ORDER BY target_id"
+        ).fetchall()
+    (one,), (other,), (third,) = parts[:3]
+    write(
+        home,
+        "analytics",
+        f"UPDATE metrics SET timestamp = '2026-02-03 04:05:06' WHERE id = {one}",
+        f"UPDATE metrics SET metric_value = 9 WHERE id = {third}",
+    )
+
+    after = roll_back(home)
+
+    assert [one] == [row["id"] for row in after.kept("analytics", "metrics")]
+    now, was = after.legacy("analytics", "metrics", one)
+    assert now == was
+    assert {"updated": 1} == dict(after.done.written["metrics.metrics_1m"])
+    assert after.installed("analytics", "metrics", other)["timestamp"] in {
+        row["timestamp"] for row in after.again("analytics", "metrics", other)
+    }
+
+
+SALE = (
+    "INSERT INTO sales (symbol, quantity, sale_price, sale_date, proceeds, cost_basis, gain_loss, is_long_term,"
+    " holding_period_days, lots_used_json, tx_id) VALUES ('S', 20, 1, '2026-01-04T10:00:00+00:00', 30, 40, -10, 0, 2,"
+    " '[[1, 10.0], [2, 10.0]]', 'the sale')"
+)
+WASH = (
+    "INSERT INTO wash_sales (id, symbol, sale_date, sale_tx_id, replacement_date, disallowed_loss, replacement_lot_id)"
+    " VALUES (70, 'S', '2026-01-04T10:00:00+00:00', 'the sale', '2026-01-05T10:00:00+00:00', 8.0, 3)"
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("UPDATE wash_sales SET wash_sale_date = '2026-02-03 04:05:06' WHERE id = {0}", 1),
+        ("UPDATE wash_sales SET replacement_lot_id = 9 WHERE id = {0}", 1),
+        ("UPDATE wash_sales SET disallowed_loss_usd = 1.5 WHERE id = {0}", 1),
+        ("DELETE FROM wash_sales WHERE id = {0}", 1),
+        ("UPDATE wash_sales SET replacement_lot_id = 9 WHERE id IN ({0}, {1})", 0),
+        ("DELETE FROM wash_sales WHERE id IN ({0}, {1})", 0),
+    ],
+)
+def test_a_wash_sale_over_two_lots_stays_whole(fresh, written, kept):
+    before(fresh, "tax.db", "DELETE FROM sales", "DELETE FROM wash_sales", SALE, WASH)
+    small_set.cut_over(fresh)
+    with opened(fresh, "core") as core:
+        ids = [
+            one for (one,) in core.execute("SELECT target_id FROM lineage WHERE source = 'tax.wash_sales' ORDER BY 1")
+        ]
+    assert 2 == len(ids)
+    was = in_legacy(fresh, "backup/0002/tax.db", "SELECT * FROM wash_sales")
+    write(fresh, "core", written.format(*ids))
+
+    after = roll_back(fresh)
+
+    now = in_legacy(fresh, "tax.db", "SELECT * FROM wash_sales")
+    assert kept == len(after.kept("core", "wash_sales"))
+    if kept:
+        assert was == now
+    else:
+        assert [] == now if "DELETE" in written else [(*was[0][:-1], 9)] == now
+
+
+def test_what_a_legacy_row_keeps_beside_its_columns_stays(fresh):
+    """A lot that was sold in several sales, and one that carries a fee; a fact, a trade and a wallet with what has no column."""
+    before(
+        fresh,
+        "tax.db",
+        "DELETE FROM sales",
+        "UPDATE tax_lots SET remaining_quantity = 0.0, fee = 0.5, adjusted_cost_basis = 2.5 WHERE id = 5",
+        "UPDATE tax_lots SET remaining_quantity = 4.0, wash_sale_adjustment = 1.0 WHERE id = 6",
+    )
+    before(fresh, "jarvis.db", "UPDATE trades SET position_id = 'a lost one' WHERE id = 't7'")
+    small_set.cut_over(fresh)
+    write(
+        fresh,
+        "core",
+        "UPDATE tax_lots SET quantity = quantity + 1 WHERE id IN (5, 6)",
+        "UPDATE trades SET price = 9.5 WHERE signature = 'sig7'",
+    )
+    write(fresh, "analytics", "UPDATE whale_wallets SET label = 'another' WHERE address = 'address 3'")
+
+    after = roll_back(fresh)
+
+    assert {} == dict(after.done.residue)
+    assert [(11.0, 0.0, 0.5, 2.5, 0.0), (11.0, 4.0, 0.0, 20.0 / 11, 1.0)] == in_legacy(
+        fresh,
+        "tax.db",
+        "SELECT quantity, remaining_quantity, fee, adjusted_cost_basis, wash_sale_adjustment FROM tax_lots WHERE id IN (5, 6)",
+    )
+    assert [(9.5, "a lost one")] == in_legacy(
+        fresh, "jarvis.db", "SELECT price, position_id FROM trades WHERE id = 't7'"
+    )
+    assert [("another", 0.5)] == in_legacy(
+        fresh, "whales.db", "SELECT label, win_rate FROM whale_wallets WHERE address = 'address 3'"
+    )
+
+
+def test_a_number_that_was_given_anew_has_nothing_of_the_dead_row(home):
+    """A full-text table gives the number of the last row to the next."""
+    with opened(home, "analytics") as analytics:
+        (last,) = analytics.execute("SELECT max(rowid) FROM ai_reflections").fetchone()
+        analytics.execute("DELETE FROM ai_reflections WHERE rowid = ?", (last,))
+        analytics.execute("INSERT INTO ai_reflections (content, timestamp) VALUES ('a new one', '2026-02-03 04:05:06')")
+        assert (last,) == analytics.execute("SELECT max(rowid) FROM ai_reflections").fetchone()
+        analytics.execute(
+            "UPDATE ai_reflections SET content = 'edited' || char(10, 10) || 'lesson' WHERE rowid = ?", (last - 1,)
+        )
+
+    after = roll_back(home)
+
+    assert {} == dict(after.done.residue)
+    assert [(last - 1, "edited", "it happened 47"), (last, "a new one", None)] == in_legacy(
+        home, "jarvis_memory.db", f'SELECT id, "trigger", what_happened FROM reflections WHERE id >= {last - 1}'
+    )
+
+
+SPELLINGS = {
+    "2026-02-01T10:00:00+00:00": "2026-02-01T10:00:00+00:00",
+    "2026-02-01T10:00:00Z": "2026-02-01T10:00:00+00:00",
+    "2026-02-01T12:00:00.250000+02:00": "2026-02-01T10:00:00.250000+00:00",
+    "2026-02-01 10:00:00+00:00": "2026-02-01T10:00:00+00:00",
+    "2026-02-01T10:00": "2026-02-01T10:00:00+00:00",
+    "2026-02-01": "2026-02-01T00:00:00+00:00",
+    "": "",
+    1769940000: None,
+    1769940000.5: None,
+    "1769940000123": None,
+    "2026-02-30T10:00:00": None,
+    "soon": None,
+}
+
+
+def test_times_are_taken_in_every_spelling_that_forward_takes(home):
+    with opened(home, "core") as core:
+        for number, spelling in enumerate(SPELLINGS, start=1):
+            core.execute("UPDATE positions SET exit_time = ?, status = 'closed' WHERE id = ?", (spelling, number))
+            core.execute(
+                "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, status, timestamp)"
+                " VALUES ('buy', 'new', 'M', 1, 1, ?, 'confirmed', ?)",
+                (number, spelling),
+            )
+
+    after = roll_back(home)
+
+    for number, expected in enumerate(SPELLINGS.values(), start=1):
+        wanted = ("closed_manual", expected or "")
+        assert [wanted] == in_legacy(
+            home, "jarvis.db", f"SELECT status, closed_at FROM positions WHERE id = 'p{number}'"
+        )
+        assert (expected is None) == bool(after.kept("core", "positions", number)), number
+        taken = in_legacy(home, "jarvis.db", f"SELECT timestamp FROM trades WHERE symbol = 'new' AND price = {number}")
+        assert ([(expected,)] if expected else []) == taken
+        lost = [row["timestamp"] for row in after.kept("core", "trades") if row["price"] == number]
+        assert ([] if expected else [row for row in SPELLINGS if row == lost[0]]) == lost or lost == [
+            int("1769940000123")
+        ]
+
+
+def test_a_witness_that_changes_does_not_silently_change_what_it_bore_out(fresh):
+    """A reading has the mint that its symbol names in other tables; a call without a contract has it too, and can be told it."""
+    before(fresh, "call_tracking.db", "UPDATE calls SET contract = '' WHERE id = 'c3'")
+    small_set.cut_over(fresh)
+    write(fresh, "core", "UPDATE positions SET token_address = 'Elsewhere ' || id WHERE symbol IN ('SYM2', 'SYM3')")
+
+    after = roll_back(fresh)
+
+    assert [("SYM2", "Mint2"), ("SYM3", "Mint3")] == [
+        (row["symbol"], row["token_address"]) for row in after.kept("analytics", "sentiment_readings")
+    ]
+    assert [("Mint3",)] == in_legacy(fresh, "call_tracking.db", "SELECT contract FROM calls WHERE id = 'c3'")
+    assert [] == after.kept("analytics", "calls")
+
+
+def test_a_row_that_was_mended_and_taken_out_of_quarantine_is_not_doubled(fresh):
+    """Of a number of its own, of a kept one, and one that no key names."""
+    before(
+        fresh,
+        "jarvis.db",
+        "UPDATE positions SET status = 'odd' WHERE id = 'p4'",
+        "UPDATE trades SET side = 'swap', user_id = 8 WHERE id = 't5'",
+        "UPDATE trades SET id = NULL WHERE id = 't6'",
+    )
+    small_set.cut_over(fresh)
+    wallet = small_set.place_of(fresh)[1].constants["wallet_address"]
+    write(
+        fresh,
+        "core",
+        "INSERT INTO positions (symbol, token_address, entry_price, amount, amount_sol, status, entry_time, wallet_address, user_id)"
+        f" VALUES ('SYM4', 'Mint4', 2.0, 10.0, 1.0, 'open', '2026-01-01 10:04:00', '{wallet}', 5)",
+        "DELETE FROM quarantine WHERE legacy_key = 'p4'",
+        *(
+            "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, signature, status, timestamp)"
+            f" VALUES ('sell', 'SYM{number}', 'Mint{number}', 10.0, 1.0, 0.5, 'sig{number}', 'confirmed', '2026-01-02 10:0{number}:00')"
+            for number in (5, 6)
+        ),
+        # Another trade of that token is no mended one.
+        "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, status, timestamp)"
+        " VALUES ('sell', 'SYM5', 'Mint5', 10.0, 1.0, 0.5, 'confirmed', '2026-02-02 10:05:00')",
+    )
+
+    after = roll_back(fresh)
+
+    assert {} == dict(after.done.residue)
+    assert [("p4", "open", "o4")] == in_legacy(
+        fresh, "jarvis.db", "SELECT id, status, tp_order_id FROM positions WHERE symbol = 'SYM4'"
+    )
+    assert [("t5", "sell", 8)] == in_legacy(
+        fresh, "jarvis.db", "SELECT id, side, user_id FROM trades WHERE symbol = 'SYM5' AND timestamp < '2026-02'"
+    )
+    assert [("sell",)] == in_legacy(fresh, "jarvis.db", "SELECT side FROM trades WHERE symbol = 'SYM6'")
+    assert 2 == len(in_legacy(fresh, "jarvis.db", "SELECT 1 FROM trades WHERE symbol = 'SYM5'"))
+
+
+def test_a_clause_of_a_legacy_constraint_deletes_no_other_row(fresh):
+    """``ON CONFLICT REPLACE`` and ``IGNORE`` are the owners' for their own statements, not for what comes back."""
+    for clause, table in (("REPLACE", "trades"), ("IGNORE", "positions")):
+        (sql,) = in_legacy(fresh, "jarvis.db", f"SELECT sql FROM sqlite_schema WHERE name = '{table}'")[0]
+        columns = {"trades": "tx_signature", "positions": "symbol"}[table]
+        made = f"{sql.rstrip()[:-1]}, UNIQUE ({columns}) ON CONFLICT {clause})"
+        before(
+            fresh,
+            "jarvis.db",
+            f"ALTER TABLE {table} RENAME TO former",
+            made,
+            f"INSERT INTO {table} SELECT * FROM former",
+            "DROP TABLE former",
+        )
+    small_set.cut_over(fresh)
+    write(
+        fresh,
+        "core",
+        "UPDATE positions SET symbol = 'SYM2', amount = 77 WHERE id = 3",
+        "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, status)"
+        " VALUES ('buy', 'S', 'M', 1, 1, 1, 'confirmed'), ('buy', 'S', 'M', 2, 2, 2, 'confirmed')",
+    )
+
+    after = roll_back(fresh)
+
+    assert [3] == [row["id"] for row in after.kept("core", "positions")]
+    now, was = after.legacy("core", "positions", 3)
+    assert now == was
+    assert written_since.ROWS == len(in_legacy(fresh, "jarvis.db", "SELECT 1 FROM positions"))
+    # Both have no signature, '' in the legacy table: one of them is refused.
+    assert 1 == len(after.kept("core", "trades"))
+    assert written_since.ROWS + 1 == len(in_legacy(fresh, "jarvis.db", "SELECT 1 FROM trades"))
+
+
+def test_a_reference_that_is_lost_is_residue(fresh):
+    """A trade that was moved to a position which its legacy table refuses: the trade's own cells come back, the link does not."""
+    before(fresh, "jarvis.db", "CREATE UNIQUE INDEX one_symbol ON positions(symbol)")
+    small_set.cut_over(fresh)
+    wallet = small_set.place_of(fresh)[1].constants["wallet_address"]
+    write(
+        fresh,
+        "core",
+        "INSERT INTO positions (id, symbol, token_address, entry_price, amount, amount_sol, status, wallet_address)"
+        f" VALUES (900, 'SYM1', 'M', 1, 1, 1, 'open', '{wallet}')",
+        "UPDATE trades SET position_id = 900 WHERE id = 4",
+        "UPDATE trades SET position_id = 9 WHERE id = 5",
+    )
+
+    after = roll_back(fresh)
+
+    assert ([900], [4]) == tuple([row["id"] for row in after.kept("core", table)] for table in ("positions", "trades"))
+    assert [("p4",), ("p9",)] == in_legacy(
+        fresh, "jarvis.db", "SELECT position_id FROM trades WHERE id IN ('t4', 't5') ORDER BY id"
+    )
+
+
+def test_parents_whose_names_differ_in_case_only_are_two(fresh):
+    before(
+        fresh,
+        "jarvis_memory.db",
+        "INSERT INTO facts (entity, fact) VALUES ('Sol', 'one'), ('SOL', 'two')",
+    )
+    small_set.cut_over(fresh)
+    with opened(fresh, "analytics") as analytics:
+        names = analytics.execute("SELECT name FROM ai_entities WHERE lower(name) = 'sol' ORDER BY 1").fetchall()
+        analytics.execute("UPDATE ai_entities SET entity_type = 'token' WHERE name = 'Sol'")
+        analytics.execute("UPDATE ai_facts SET confidence = 0.25 WHERE fact IN ('one', 'two')")
+
+    after = roll_back(fresh)
+
+    assert [("SOL",), ("Sol",)] == names
+    assert {} == dict(after.done.residue)
+    assert [("Sol", "token")] == in_legacy(
+        fresh, "jarvis_memory.db", "SELECT name, entity_type FROM entities WHERE lower(name) = 'sol'"
+    )
+    assert [("Sol", "one", 0.25), ("SOL", "two", 0.25)] == in_legacy(
+        fresh, "jarvis_memory.db", "SELECT entity, fact, confidence FROM facts WHERE lower(entity) = 'sol' ORDER BY id"
+    )
+
+
+def test_unique_values_that_each_move_on_to_the_next_row(home):
+    """In one go, whatever the order; one that cannot go keeps back only those that would take what it holds."""
+    with opened(home, "analytics") as analytics:
+        rows = analytics.execute("SELECT id, tweet_id FROM tweets ORDER BY id").fetchall()
+        ids, values = [one for one, _ in rows], [value for _, value in rows]
+        for one in ids:
+            analytics.execute("UPDATE tweets SET tweet_id = 'moving ' || id WHERE id = ?", (one,))
+        for one, value in zip(ids, [*values[1:], values[0]], strict=True):
+            analytics.execute("UPDATE tweets SET tweet_id = ? WHERE id = ?", (value, one))
+
+    after = roll_back(home)
+
+    assert ({}, {"updated": len(ids)}) == (dict(after.done.residue), dict(after.done.written["jarvis_x_memory.tweets"]))
+    assert [(value,) for value in (*values[1:], values[0])] == in_legacy(
+        home, "jarvis_x_memory.db", "SELECT tweet_id FROM tweets ORDER BY id"
+    )
