@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts import pair
 from migrator import config as configs
 from migrator import paths
 from migrator import waivers as waivings
@@ -118,6 +119,9 @@ def read(config: pytest.Config) -> Options:
     report, waiver_file = _path(config, "contracts_report"), _path(config, "contracts_waivers")
     if legacy is not None and not legacy.is_dir():
         raise pytest.UsageError(f"--legacy-dir: {legacy}: no such folder")
+    if legacy is not None and not pair.legacy_set(legacy, legacy).originals:
+        what = "no database is in this folder; name a data directory, or a snapshot of one"
+        raise pytest.UsageError(f"--legacy-dir: {legacy}: {what}")
     if report is not None and report.exists() and not report.is_dir():
         raise pytest.UsageError(f"--contracts-report: {report}: is no folder")
     named = _path(config, "contracts_config")

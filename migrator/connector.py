@@ -17,6 +17,7 @@ from migrator import catalogue, envfile, paths, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
 from migrator.place import Place
+from migrator.shell import quoted
 
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
@@ -97,10 +98,14 @@ def _opened(
         raise Refused(
             f"{envfile.FLAG} is {says} and the names lead to the {names} set",
             where=last.env_file,
-            hint="to go back run migrator rollback --execute; else set the flag as it was",
+            hint=f"to go back run migrator rollback --data-dir {quoted(home)} --execute; else set the flag as it was",
         )
     if not path.is_file():
-        raise Refused("there is no such database", where=path, hint="migrator status says which set is in use")
+        raise Refused(
+            "there is no such database",
+            where=path,
+            hint=f"to see which set is in use run migrator status --data-dir {quoted(home)}",
+        )
     target = _target(path.resolve(), home.resolve()) if consolidated else None
     if target is None:
         return sqlite.as_it_was(path, timeout=timeout, **options)

@@ -102,7 +102,7 @@ def refusals(wanted: Switch) -> list[str]:
         elif staged.stat().st_nlink > 1:
             found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
     if what := envfile.complaint(wanted.env_file):
-        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}; see to it, or name another with --env-file")
+        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}")
     return found
 
 

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrator import files, inputs, mounts
+from migrator import files, hints, inputs, mounts
 from migrator.errors import MigratorError, Refused
+from migrator.shell import quoted
 
 FLAG = "USE_CONSOLIDATED_DBS"
 
@@ -93,20 +94,20 @@ def _complaints(path: Path) -> Iterator[str]:
     """Yield what is wrong; only the first is asked for, and what follows relies on it."""
     real = Path(os.path.realpath(path))
     if real.is_symlink():
-        yield "is a link that leads to itself"
+        yield f"is a link that leads to itself; remove it: rm {quoted(path)}"
         return
     folder = real.parent
     yield from filter(None, [astray(path)])
     if not folder.is_dir():
-        yield f"its folder {folder} is not there"
+        yield f"its folder {folder} is not there; make it: mkdir {quoted(folder)}"
     if not os.access(folder, os.W_OK | os.X_OK):
-        yield f"its folder {folder} may not be written to"
+        yield f"its folder {folder} may not be written to; run this as {hints.owner(folder)}"
     if not os.path.lexists(real):
         return
     if not real.is_file():
-        yield "is no regular file"
+        yield "is no regular file; name the application's .env with --env-file"
     if not os.access(real, os.R_OK):
-        yield "may not be read"
+        yield f"may not be read; run this as {hints.owner(real)}"
     yield from _unlike_text(real)
     status = real.stat()
     if os.geteuid() not in (0, status.st_uid):

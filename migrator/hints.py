@@ -89,12 +89,12 @@ def _filled(hint: str, named: Path | None, folders: Sequence[Path]) -> str:
     path = named or folders[0]
     return hint.format(
         path=quoted(path),
-        owner=_owner(path),
+        owner=owner(path),
         folders=" ".join(dict.fromkeys(map(quoted, filter(Path.exists, folders)))),
     )
 
 
-def _owner(path: Path) -> str:
+def owner(path: Path) -> str:
     """Return who owns *path*, or the nearest folder above it that this user can see."""
     for one in (path, *path.absolute().parents):
         try:

@@ -155,7 +155,10 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
                 'say "ignore"'
             )
         if database.integrity not in ((), ("ok",)):
-            yield f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; mend it before it is moved"
+            yield (
+                f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; correct these rows, or make the "
+                f"index anew with REINDEX, in the file itself: sqlite3 {quoted(database.path)}"
+            )
     for database in inventory.databases:
         if database.alias and config.fate(database.place).startswith("carry:"):
             yield (

@@ -78,3 +78,18 @@ def test_the_mark_of_utf8_before_a_configuration_is_no_part_of_it(tmp_path):
     (tmp_path / "c.toml").write_bytes(b'\xef\xbb\xbf[files]\n"x.db" = "ignore"\n')
 
     assert {"x.db": "ignore"} == config.load(tmp_path / "c.toml").files
+
+
+def test_a_folder_without_a_database_is_no_legacy_set(tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "contracts", "-p", "no:cacheprovider", "--legacy-dir", "empty"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert pytest.ExitCode.USAGE_ERROR == done.returncode
+    assert f"--legacy-dir: {tmp_path}/empty: no database is in this folder; name a data directory" in done.stderr
