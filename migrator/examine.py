@@ -37,13 +37,14 @@ STEPS = 100_000
 REASON_CHARACTERS = 300
 #: Messages of an integrity check that we keep, and that we look through for a worse one.
 MESSAGES, MESSAGES_SEEN = 10, 100_000
-#: How SQLite names what a schema asks for and this SQLite does not have, or text that a newer one may understand.
+#: How SQLite says that it cannot parse an object of a schema: a newer one may, or one that has what this one lacks.
 LACKING = re.compile(
-    r"(?:malformed database schema \((?P<object>.*)\) - )?(?P<what>(?:no such (?:collation sequence|function|module|tokenizer)"
-    r"|unknown (?:function|tokenizer)): (?P<name>.+?)(?:\(\))?|error in tokenizer constructor|Expression tree is too large.*"
-    r"|unsafe use of .*|near \".*\": syntax error|unrecognized token: .*|incomplete input|unknown (?:table option|datatype).*)",
+    r"malformed database schema \((?P<object>.*)\) - (?P<what>no such .*|unknown .*|unsafe use of .*|near \".*"
+    r"|unrecognized token: .*|incomplete input|Expression tree is too large.*)",
     re.DOTALL,
 )
+#: What the end of such a message names: ``no such collation sequence: german``, ``unknown function: score_of()``.
+_NAMED = re.compile(r': ([^:]+?)(?:\(\))?$|"([^"]+)"$')
 #: What integrity_check says of rows that can be read and break a promise of the schema: a finding, no damage.
 BROKEN_PROMISE = re.compile(r"CHECK constraint failed in |(?:non-)?[A-Z]+ value in ")
 
@@ -158,7 +159,7 @@ def _tables(
             try:
                 columns = _columns(connection, name)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorname != "SQLITE_ERROR":
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
                     raise
                 kept = virtual.Kept(kept.rows, f"{NOT_HERE}: {error}")
         tables.append(({"name": name, "module": module or "unknown", "digest": "", **kept._asdict()}, columns))
@@ -252,8 +253,13 @@ def _not_a_database(copy: Path) -> str:
 def _reason(error: Exception, copy: Path) -> str:
     """Return why SQLite could not read the copy; a message that is not UTF-8 arrives as the error of decoding it."""
     message = digest.any_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
-    if lacking := LACKING.fullmatch(message):
-        return f"{NOT_HERE}{_because_of(copy, lacking)}: {lacking['what']}"[:REASON_CHARACTERS]
+    lacking = LACKING.fullmatch(message)
+    # A file that is damaged has an error of its own: SQLITE_CORRUPT, SQLITE_NOTADB and the like.
+    if lacking or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR:
+        what = lacking["what"] if lacking else message
+        named = _NAMED.search(what)
+        about = _because_of(copy, lacking["object"] if lacking else "", (named[1] or named[2]) if named else None)
+        return f"{NOT_HERE}{about}: {what}"[:REASON_CHARACTERS]
     if isinstance(error, UnicodeDecodeError):
         return f"damaged: {message[:REASON_CHARACTERS]}"
     if isinstance(error, UnicodeError):
@@ -268,15 +274,15 @@ def _reason(error: Exception, copy: Path) -> str:
     return f"damaged: {str(error)[:REASON_CHARACTERS]}"
 
 
-def _because_of(copy: Path, lacking: re.Match[str]) -> str:
-    """Return which object of the copy SQLite cannot read, '' if that cannot be told."""
+def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
+    """Return which object of the copy SQLite cannot read: of this *name*, or what it asks for is *mentioned* there."""
     try:
         with sqlite.closing_scratch(copy) as connection:
             # With this SQLite passes over what it cannot read in a schema.
             connection.execute("PRAGMA writable_schema = ON")
             found = connection.execute(
                 "SELECT type, name FROM sqlite_schema WHERE name = ?1 OR instr(sql, ?2) ORDER BY name = ?1 DESC LIMIT 1",
-                (lacking["object"], lacking["name"]),
+                (name, mentioned),
             ).fetchone()
     except (sqlite3.Error, UnicodeError):
         return ""

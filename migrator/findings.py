@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import catalogue, ddl, extra, sqlite, workload
+from migrator import catalogue, ddl, declaration, digest, extra, sqlite, workload
 from migrator.relational import Index, Schema, Table, VirtualTable
 from migrator.workload import Question
 
@@ -87,9 +87,11 @@ def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...],
     with closing(sqlite.memory()) as legacy, closing(sqlite.memory()) as ours:
         legacy.executescript(database.ddl)
         ours.executescript(catalogue.target_ddl(question.target) + catalogue.our_ddl())
-        for table, sql in legacy.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():
+        for table, made in declaration.of_tables(digest.layout(legacy).entries).items():
             if (carried := f"{extra.CARRIED}{question.legacy}_{table}") in question.target_tables:
-                ours.execute(sql.replace(table, carried, 1))
+                copy = declaration.renamed(made, table, carried)
+                for statement in (copy.table, *(sql for _, sql in copy.indexes)):
+                    ours.execute(statement)
         if mended:
             (index,) = extra.read([question.mends])
             ours.execute(index.stored)

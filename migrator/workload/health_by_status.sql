@@ -3,8 +3,6 @@
 -- target: analytics.legacy_bot_health_bot_health_history
 -- asked:  cold: how long a bot was up
 -- takes:  SELECT 'jarvis' AS bot, '2026-01-01' AS since
--- costs:  a carried table comes without its indexes, so the whole history is read
--- mends:  CREATE INDEX analytics.idx_carried_health_bot ON legacy_bot_health_bot_health_history(bot_name)
 SELECT status, count(*)
 FROM bot_health_history
 WHERE bot_name = :bot AND recorded_at >= :since

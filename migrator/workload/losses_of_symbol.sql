@@ -3,8 +3,6 @@
 -- target: core.legacy_tax_sales
 -- asked:  warm: every purchase, to find wash sales
 -- takes:  SELECT DISTINCT symbol FROM tax.sales ORDER BY symbol LIMIT 20
--- costs:  a carried table comes without its indexes, so the sales of a symbol are found by reading all of them
--- mends:  CREATE INDEX core.idx_carried_sales_symbol ON legacy_tax_sales(symbol)
 SELECT id, symbol, quantity, gain_loss, sale_date
 FROM sales
 WHERE symbol = :symbol AND gain_loss < 0;

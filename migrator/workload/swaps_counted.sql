@@ -3,8 +3,6 @@
 -- target: core.legacy_treasury_trades_treasury_trades
 -- asked:  hot: twice for each trade that is checked against the limits
 -- takes:  SELECT datetime(max(timestamp), '-24 hours') AS since FROM treasury_trades.treasury_trades
--- costs:  a carried table comes without its indexes, so the swaps of a day are found by reading all of them
--- mends:  CREATE INDEX core.idx_carried_swaps_timestamp ON legacy_treasury_trades_treasury_trades(timestamp)
 SELECT count(*)
 FROM treasury_trades
 WHERE timestamp > :since;

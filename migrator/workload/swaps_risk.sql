@@ -3,8 +3,6 @@
 -- target: core.legacy_treasury_trades_treasury_trades
 -- asked:  warm: the state of the risk, by day and week
 -- takes:  SELECT datetime(max(timestamp), '-24 hours') AS since FROM treasury_trades.treasury_trades
--- costs:  a carried table comes without its indexes, so the swaps of a week are found by reading all of them
--- mends:  CREATE INDEX core.idx_carried_swaps_timestamp ON legacy_treasury_trades_treasury_trades(timestamp)
 SELECT sum(pnl), count(*), sum(CASE WHEN pnl > 0 THEN 1 ELSE 0 END)
 FROM treasury_trades
 WHERE timestamp > :since AND success = 1;

@@ -3,8 +3,6 @@
 -- target: analytics.legacy_jarvis_admin_engagement
 -- asked:  warm: how far a member is trusted
 -- takes:  SELECT DISTINCT user_id, '2026-01-01' AS since FROM jarvis_admin.engagement ORDER BY user_id LIMIT 20
--- costs:  a carried table comes without its indexes, so the rows of a member are found by reading all of them
--- mends:  CREATE INDEX analytics.idx_carried_engagement_user ON legacy_jarvis_admin_engagement(user_id, timestamp)
 SELECT count(*)
 FROM engagement
 WHERE user_id = :user_id AND timestamp > :since;

@@ -1,0 +1,79 @@
+"""Whatever odd schema SQLite accepts: plan refuses it by name, or what is built is whole and the contracts hold."""
+
+from unittest import mock
+
+import generated
+import odd_schemas
+import pytest
+from hypothesis import given, settings
+
+from contracts import accounting, subject
+from contracts import pair as pairs
+from migrator import catalogue, examine, examiners, plan
+from migrator.config import Config
+from migrator.errors import Refused
+from migrator.inventory import inventory
+
+FILE = "custom.db"
+
+
+def examined(paths, **_):
+    """What the child answers, in this process."""
+    answers = {}
+    for number, path in enumerate(paths):
+        with generated.scratch() as folder:
+            answers[path] = examine.examine(path, copy=folder / f"{number}.db", seconds=60)
+    return answers
+
+
+def wrong_after_a_build(folder):
+    """Build the set below *folder*; return what the contracts on carried tables have against it."""
+    run = generated.Run(folder, Config())
+    run.check()
+    run.check_by_hand()
+    (folder / "judged").mkdir()
+    judged = pairs.pair(run.snapshot.folder, subject.subject(run.stage, folder / "judged"), folder / "judged", None)
+    wrong = [fault for target in catalogue.TARGETS for fault in accounting.carried_unlike(judged, target)]
+    for table in judged.legacy.every_table():
+        carried = accounting.carried_in(judged, table)
+        assert carried == (["core"] if table.kind == "table" else []), table
+        wrong += [fault for target in carried for fault in accounting.declared_unlike(judged, table, target, ())]
+    return [*wrong, *accounting.stray_carried(judged)]
+
+
+def plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn):
+    with generated.scratch() as folder, mock.patch.object(generated, "_examined", examined):
+        (folder / "data").mkdir()
+        virtual = odd_schemas.write(drawn, folder / "data" / FILE)
+        refused = ""
+        try:
+            wrong = wrong_after_a_build(folder)
+        except Refused as refusal:
+            refused, wrong = str(refusal), []
+        assert [] == wrong
+        # A virtual table that keeps rows, or a table that SQLite made and cannot read itself.
+        ways_out = ("; copy its rows to an ordinary table", "; drop it, leave it") if virtual else ()
+        assert not refused or any(way in refused for way in (*ways_out, 'generated column loop on "'))
+
+
+@settings(max_examples=25)
+@given(odd_schemas.files())
+def test_plan_says_yes_and_it_holds(drawn):
+    plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(odd_schemas.files())
+def test_plan_says_yes_and_it_holds_of_many(drawn):
+    plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn)
+
+
+def test_the_drawn_files_are_read_as_a_child_reads_them(tmp_path):
+    (tmp_path / "data").mkdir()
+    odd_schemas.write((("CREATE TABLE t (a)",), (), (), False), tmp_path / "data" / FILE)
+
+    with mock.patch.object(examiners, "examine", examined):
+        found = plan.plan(inventory(tmp_path / "data"), Config(), disk=tmp_path)
+
+    assert ["custom.t"] == [table.source for table in found.tables]
