@@ -12,11 +12,14 @@ import os
 import pwd
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import and_, or_
 from pathlib import Path
 
-from migrator import sqlite
+from migrator import files, sqlite
 from migrator.errors import Refused
+from migrator.files import Access
 from migrator.plain import escaped
 
 #: To read and to write, of the three digits of a mode.
@@ -24,8 +27,13 @@ _USE = 0o6
 
 
 def run_as(status: os.stat_result) -> str:
-    """Return what to put before the command to run it as the owner and the group of the file with this *status*."""
-    return f"run this again with: sudo -u {shlex.quote(user(status.st_uid))} -g {shlex.quote(_group(status.st_gid))}"
+    """Return how to run the same command as the owner and the group of the file with this *status*."""
+    return f"run this again with: {sudo(status)}"
+
+
+def sudo(status: os.stat_result) -> str:
+    """Return what to put before a command to run it as the owner and the group of the file with this *status*."""
+    return f"sudo -u {shlex.quote(user(status.st_uid))} -g {shlex.quote(group(status.st_gid))}"
 
 
 def user(uid: int) -> str:
@@ -36,7 +44,8 @@ def user(uid: int) -> str:
         return f"#{uid}"
 
 
-def _group(gid: int) -> str:
+def group(gid: int) -> str:
+    """Return the name of a group, ``#1001`` for one without an entry."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -45,7 +54,12 @@ def _group(gid: int) -> str:
 
 def may_write(path: Path) -> bool:
     """Tell whether this process may write to the file *path*."""
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return may(os.W_OK, path)
+
+
+def may(do: int, path: Path) -> bool:
+    """Tell whether this process may *do* (``os.R_OK``, ``os.W_OK``) with the file *path*."""
+    return os.access(path, do, effective_ids=os.access in os.supports_effective_ids)
 
 
 def obstacle(path: Path, journal_mode: str) -> str:
@@ -67,16 +81,16 @@ def obstacle(path: Path, journal_mode: str) -> str:
         return ""
     return (
         f"to lock it SQLite would make {escaped(missing[0].name)} for user {user(os.geteuid())} and group"
-        f" {_group(_group_of_new(path.parent.stat()))}, and others who use the database could not use that file"
+        f" {group(_group_of_new(path.parent.stat()))}, and others who use the database could not use that file"
     )
 
 
 def _serves_the_same(database: os.stat_result, folder: os.stat_result) -> bool:
     """Tell whether a file that this process makes in *folder*, in the mode of *database*, lets the same users in."""
-    group = _group_of_new(folder)
+    made = _group_of_new(folder)
     everyone = database.st_mode & _USE
     members = database.st_mode >> 3 & _USE
-    return (os.geteuid() == database.st_uid or everyone == _USE) and (group == database.st_gid or everyone == members)
+    return (os.geteuid() == database.st_uid or everyone == _USE) and (made == database.st_gid or everyone == members)
 
 
 def _group_of_new(folder: os.stat_result) -> int:
@@ -90,8 +104,7 @@ def refuse_strangers(data_dir: Path) -> None:
     Raises:
         Refused: This user is neither of them, nor root.
     """
-    status = data_dir.stat()
-    if os.geteuid() in (0, status.st_uid):
+    if os.geteuid() in (0, data_dir.stat().st_uid):
         return
     foreign = next((one for one in sorted(data_dir.glob("*.db")) if one.stat().st_uid != os.geteuid()), None)
     if foreign is not None:
@@ -120,3 +133,61 @@ def _foreign(status: os.stat_result) -> str:
     return (
         f"belongs to user {user(status.st_uid)}, and this is {user(os.geteuid())}: a cutover needs its owner, or root"
     )
+
+
+def shared(paths: Sequence[Path], data_dir: Path, most: int = 0o666) -> tuple[Access, bool]:
+    """Return the widest access that gives no user more than each file of *paths*, and whether it serves every user of each.
+
+    Args:
+        paths: The files; without any, their owner alone.
+        data_dir: Where a file of this access will lie: folders between it and a file count as permissions of the file.
+        most: The most that is given, as a mode.
+    """
+    found = [reached(path, data_dir) for path in paths]
+    if not found:
+        return Access(data_dir.stat().st_gid, 0o600), True
+    if any(one.acl for one in found):
+        # What a list gives can be given only as the same list.
+        same = len(set(found)) == 1 and found[0].mode & most == found[0].mode
+        return (found[0], True) if same else (Access(found[0].group, 0o600), False)
+    wide, serves = max(
+        (_of_group(gid, found, data_dir.stat()) for gid in sorted({one.group for one in found})), key=_width
+    )
+    return wide._replace(mode=wide.mode & (most | 0o600)), serves
+
+
+def _width(one: tuple[Access, bool]) -> tuple[bool, int]:
+    return one[1], one[0].mode.bit_count()
+
+
+def reached(path: Path, data_dir: Path) -> Access:
+    """Return who may use the file *path*, its owner too, as far as they may pass the folders around it."""
+    owned, mode, acl = files.access_of(path)
+    mode = 0o600 | mode & 0o066
+    for folder in path.parents:
+        if folder != data_dir and folder not in data_dir.parents:
+            status = folder.stat()
+            members, others = status.st_mode & stat.S_IXGRP, status.st_mode & stat.S_IXOTH
+            if status.st_gid != owned:
+                members = others = members and others
+            mode &= 0o600 | (0o060 if members else 0) | (0o006 if others else 0)
+    return Access(owned, mode, acl)
+
+
+def _of_group(gid: int, found: Sequence[Access], folder: os.stat_result) -> tuple[Access, bool]:
+    """Return the widest access for a group that gives no user more than each of *found*, and whether it serves each user.
+
+    A user may be in any of the groups: of a file of another group a member and a non-member are counted alike.  Users who
+    may not pass the *folder* use none of the files.
+    """
+    each = [(one.mode >> 3 & _USE, one.mode & _USE) for one in found if one.group == gid]
+    foreign = [(one.mode >> 3 & _USE, one.mode & _USE) for one in found if one.group != gid]
+    least = reduce(and_, (members & others for members, others in foreign), _USE)
+    most = reduce(or_, (members | others for members, others in foreign), 0)
+    low = [least & reduce(and_, digits) for digits in zip(*each, strict=True)]
+    high = [most | reduce(or_, digits) for digits in zip(*each, strict=True)]
+    passing = [folder.st_mode & stat.S_IXGRP, folder.st_mode & stat.S_IXOTH]
+    if folder.st_gid != gid:
+        passing = [max(passing)] * 2
+    unserved = any(wanted & ~given and may for wanted, given, may in zip(high, low, passing, strict=True))
+    return Access(gid, 0o600 | low[0] << 3 | low[1]), not unserved

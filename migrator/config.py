@@ -37,6 +37,7 @@ class Config:
         left_behind: Virtual tables that stay in the backup, with the rows that they keep.
         extra_indexes: Indexes beyond the specification, which the owners order.
         code_is_ready: Whether the application's code knows the new tables.
+        file_mode: The most that the permissions of the three may be, such as 0o640; None where they follow the sources.
         waivers: Contracts that may be broken for a while.
         hooks: The folder of the programs that are run around a switch; None for none.
         hooks_timeout_s: Seconds after which one of them is killed.
@@ -50,6 +51,7 @@ class Config:
     left_behind: tuple[str, ...] = ()
     extra_indexes: tuple[ExtraIndex, ...] = ()
     code_is_ready: bool = False
+    file_mode: int | None = None
     waivers: tuple[Waiver, ...] = ()
     hooks: Path | None = None
     hooks_timeout_s: int = TIMEOUT_S
@@ -136,6 +138,7 @@ def load(path: Path | None) -> Config:
             "left_behind": list,
             "extra_indexes": list,
             "code_is_ready": bool,
+            "file_mode": str,
         },
         "decisions.",
         path,
@@ -167,6 +170,7 @@ def load(path: Path | None) -> Config:
         left_behind=_texts(decisions.get("left_behind", []), "decisions.left_behind", path),
         extra_indexes=extra.read(_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path),
         code_is_ready=decisions.get("code_is_ready", False),
+        file_mode=_mode(decisions["file_mode"], path) if "file_mode" in decisions else None,
         waivers=waivers.taken(sections.get("waivers", []), path),
         hooks=paths.resolved(path.parent) / hooks["folder"] if "folder" in hooks else None,
         hooks_timeout_s=hooks.get("timeout", TIMEOUT_S),
@@ -181,6 +185,12 @@ def _taken(written: Mapping[str, Any], known: Mapping[str, type], prefix: str, p
         if type(value) is not known[name]:
             raise UsageError(f"{prefix}{name} has to be of type {known[name].__name__}", where=path)
     return dict(written)
+
+
+def _mode(written: str, path: Path) -> int:
+    if not re.fullmatch("0?6[0246][0246]", written):
+        raise UsageError(f'decisions.file_mode is {written!r}; write a mode such as "0660"', where=path)
+    return int(written, 8)
 
 
 def _texts(values: list[Any], name: str, path: Path) -> tuple[str, ...]:

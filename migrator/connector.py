@@ -9,58 +9,109 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from migrator import catalogue, envfile, paths, recovery, sqlite, switch
+from migrator import access, catalogue, counted, envfile, paths, recovery, sqlite, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
 from migrator.place import Place
 from migrator.shell import quoted
+from migrator.switch import Switch
 
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
-#: What no row is.
-_NO_ROW = object()
+#: Seconds between two looks whether another user's switch has come to its end.
+_POLL_S = 0.05
 
 
 def connect(
-    name: str | os.PathLike[str],
+    name: str | bytes | os.PathLike[str],
+    timeout: float = PATIENCE_S,
+    detect_types: int = 0,
+    isolation_level: str | None = "",
+    check_same_thread: bool = True,
+    factory: Any = sqlite3.Connection,
+    cached_statements: int = 128,
+    uri: bool = False,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     synchronous: str | None = None,
-    timeout: float = PATIENCE_S,
     **options: Any,
 ) -> sqlite3.Connection:
-    """Open a database of the set that is in use, by its legacy name or by its new one.
+    """Open a database of the set that is in use, by its legacy name or by its new one; called as sqlite3.connect is.
 
     In the consolidated set ``foreign_keys`` is ON, and what each statement came to is counted for the monitor; a legacy
     database is opened as its code has always had it.
 
     Args:
         name: ``jarvis.db``, ``cache/file_cache.db`` or ``jarvis_core.db``, below the data directory; or an absolute path.
+            With *uri* it may be ``file:jarvis.db?mode=ro``.  ``:memory:`` and '' are what they are to SQLite.
+        timeout: Seconds for which somebody else's transaction, or a switch under way, is waited for.
+        detect_types: As for :func:`sqlite3.connect`.
+        isolation_level: Likewise.
+        check_same_thread: Likewise.
+        factory: The class of the connection; statements are counted below it.  A function makes connections that are
+            not counted.
+        cached_statements: As for :func:`sqlite3.connect`.
+        uri: Whether *name* may be a URI.
         data_dir: The data directory.  Default: ``MIGRATOR_DATA_DIR``, else ``~/.lifeos/data``.
         synchronous: ``FULL`` or ``NORMAL``.  Default: FULL for core, since in WAL mode NORMAL loses the last commits when
             power fails, else NORMAL.
-        timeout: Seconds for which somebody else's transaction, or a switch under way, is waited for.
-        options: What :func:`sqlite3.connect` takes besides: ``isolation_level``, ``detect_types``, ...
+        options: What :func:`sqlite3.connect` takes besides: ``autocommit``, from Python 3.12 on.
 
     Raises:
         UsageError: *synchronous* is neither.
-        Refused: The database is not there, the flag and the names disagree, or a switch does not come to its end.
+        Refused: The database is not there or this user may not use its folder, the flag and the names disagree, or a
+            switch does not come to its end.
         sqlite3.Error: It cannot be opened.
     """
     if synchronous not in (None, "FULL", "NORMAL"):
-        raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=name)
+        raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=os.fsdecode(name))
+    options |= {
+        "timeout": timeout,
+        "detect_types": detect_types,
+        "isolation_level": isolation_level,
+        "check_same_thread": check_same_thread,
+        "factory": factory,
+        "cached_statements": cached_statements,
+    }
+    path, query = _asked(os.fsdecode(name), uri=uri)
+    if not path or path == ":memory:" or "mode=memory" in query:
+        return sqlite.without_file(os.fsdecode(name), uri=uri, **options)
     named = paths.beside_itself(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
-    home = paths.resolved(named)
+    try:
+        return _settled(_place(paths.resolved(named), named), path, query, synchronous, options)
+    except PermissionError as error:
+        what = f"user {access.user(os.geteuid())} may not use it"
+        raise Refused(what, where=error.filename, hint="let that user pass the folder") from error
+
+
+def _asked(name: str, *, uri: bool) -> tuple[str, str]:
+    """Return the path and the query of what the caller calls the database; a query never has it created."""
+    if not (uri and name.startswith("file:")):
+        return name, "mode=rw"
+    parts = urlsplit(name)
+    named = {unquote(one.partition("=")[0]): one for one in parts.query.split("&") if one}
+    mode = named.pop("mode", "")
+    kept = mode if mode in ("mode=ro", "mode=memory") else "mode=rw"
+    return os.fsdecode(unquote_to_bytes(parts.path)), "&".join((*named.values(), kept))
+
+
+def _settled(
+    place: Place, name: str, query: str, synchronous: str | None, options: Mapping[str, Any]
+) -> sqlite3.Connection:
+    """Open *name* in *place* once no switch is under way, and again where one has begun meanwhile."""
+    home = place.data_dir
     while True:
-        recovery.settle(home, _place(home, named), timeout)
+        _wait_for_switch(place, options["timeout"])
         settled = _stamp(home)
         try:
-            connection = _opened(home, home / name, synchronous, timeout, options)
+            connection = _opened(home, home / name, query, synchronous, options)
         except Refused:
             if settled == _stamp(home):
                 raise
@@ -78,22 +129,55 @@ def _place(home: Path, named: Path) -> Place:
     return Place(home, included, Path(env_file) if env_file else envfile.beside(named))
 
 
+def _wait_for_switch(place: Place, patience_s: float) -> None:
+    """See that no switch is under way: wait for one that is at work, end one that was cut short where this user may.
+
+    Raises:
+        Refused: It does not come to its end.
+    """
+    home, root = place.data_dir, place.data_dir / ".migrator"
+    if not root.exists() or os.geteuid() in (0, root.stat().st_uid):
+        recovery.settle(home, place, patience_s)
+        return
+    give_up = time.monotonic() + patience_s
+    while (last := _last(home)[0]) is not None and not last.finished:
+        if time.monotonic() > give_up:
+            raise Refused(
+                f"another user's switch is at work; else {recovery.cut_short(home)}",
+                where=home,
+                hint=f"as its owner, by {access.sudo(root.stat())}",
+            )
+        time.sleep(_POLL_S)
+
+
+def _last(home: Path) -> tuple[Switch | None, bool]:
+    """Return the switch that is under way or was the last one, None without one, and whether this user may read of it."""
+    try:
+        (home / ".migrator" / "switch.json").lstat()
+        return switch.read(home), True
+    except FileNotFoundError:
+        return None, True
+    except PermissionError:
+        return None, False
+
+
 def _stamp(home: Path) -> tuple[int, int] | None:
     """Return what changes when a switch begins or ends."""
     try:
         status = (home / ".migrator" / "switch.json").stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     return status.st_ino, status.st_mtime_ns
 
 
 def _opened(
-    home: Path, path: Path, synchronous: str | None, timeout: float, options: Mapping[str, Any]
+    home: Path, path: Path, query: str, synchronous: str | None, options: Mapping[str, Any]
 ) -> sqlite3.Connection:
     """Open *path* as the set that is in use wants it."""
-    last = switch.read(home)
-    consolidated = last is not None and last.consolidated
-    if last is not None and envfile.flag(last.env_file) != consolidated:
+    last, readable = _last(home)
+    # To a user who may not read of switches the names alone are the truth.
+    consolidated = not readable or (last is not None and last.consolidated)
+    if last is not None and _flag(last.env_file, otherwise=consolidated) != consolidated:
         says, names = ("true", "legacy") if not consolidated else ("false", "consolidated")
         raise Refused(
             f"{envfile.FLAG} is {says} and the names lead to the {names} set",
@@ -108,13 +192,21 @@ def _opened(
         )
     target = _target(path.resolve(), home.resolve()) if consolidated else None
     if target is None:
-        return sqlite.as_it_was(path, timeout=timeout, **options)
+        return sqlite.as_it_was(path, query, **options)
     durable = synchronous or ("FULL" if target == "core" else "NORMAL")
-    # Transactions begin as the standard library begins them, unless the caller has asked for another way.
-    options = {"isolation_level": ""} | dict(options)
-    connection = sqlite.application(path, synchronous=durable, timeout=timeout, factory=_Connection, **options)
-    cast("_Connection", connection).counter = _counter(home.resolve() / PLACE)
-    return connection
+    counting = counted.factory(options["factory"], _counter(home.resolve() / PLACE))
+    return sqlite.application(path, query, synchronous=durable, **{**options, "factory": counting})
+
+
+def _flag(env_file: Path, *, otherwise: bool) -> bool:
+    """Return the flag in *env_file*, or *otherwise* where this user may not read it: then its code does not either."""
+    try:
+        env_file.stat()
+    except PermissionError:
+        return otherwise
+    except FileNotFoundError:
+        return False
+    return envfile.flag(env_file) if access.may(os.R_OK, env_file) else otherwise
 
 
 def _target(path: Path, home: Path) -> str | None:
@@ -125,70 +217,3 @@ def _target(path: Path, home: Path) -> str | None:
 @functools.cache
 def _counter(path: Path) -> Counter:
     return Counter(path)
-
-
-def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
-    """Return *method* of a cursor or a connection so that its failure is counted, and with *event* its success too."""
-
-    @functools.wraps(method)
-    def counted(self: Any, *arguments: Any, **named: Any) -> Any:
-        try:
-            result = method(self, *arguments, **named)
-        except sqlite3.Error:
-            self.counter.failed()
-            raise
-        if event:
-            self.counter.held()
-        return result
-
-    return counted
-
-
-class _Cursor(sqlite3.Cursor):
-    """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
-
-    counter: Counter
-
-    execute = _counted(sqlite3.Cursor.execute, event=True)
-    executemany = _counted(sqlite3.Cursor.executemany, event=True)
-    executescript = _counted(sqlite3.Cursor.executescript, event=True)
-    fetchone = _counted(sqlite3.Cursor.fetchone, event=False)
-    fetchmany = _counted(sqlite3.Cursor.fetchmany, event=False)
-    fetchall = _counted(sqlite3.Cursor.fetchall, event=False)
-    __next__ = _counted(sqlite3.Cursor.__next__, event=False)
-
-    def __iter__(self) -> Any:
-        """Yield the rows that are left, without a call of Python's for each of them."""
-        try:
-            yield from iter(functools.partial(sqlite3.Cursor.__next__, self), _NO_ROW)
-        except sqlite3.Error:
-            self.counter.failed()
-            raise
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose statements are counted; its shortcuts would go by plain cursors."""
-
-    counter: Counter
-
-    def cursor(self, factory: Any = _Cursor) -> Any:
-        """Return a cursor that counts, unless another kind is asked for."""
-        made = super().cursor(factory)
-        if isinstance(made, _Cursor):
-            made.counter = self.counter
-        return made
-
-    def execute(self, *arguments: Any) -> Any:
-        """Run a statement on a cursor of its own."""
-        return self.cursor().execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> Any:
-        """Run a statement for each of many parameters, on a cursor of its own."""
-        return self.cursor().executemany(*arguments)
-
-    def executescript(self, *arguments: Any) -> Any:
-        """Run a script on a cursor of its own."""
-        return self.cursor().executescript(*arguments)
-
-    commit = _counted(sqlite3.Connection.commit, event=False)
-    __exit__ = _counted(sqlite3.Connection.__exit__, event=False)

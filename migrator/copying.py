@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from migrator import files
 from migrator.errors import SourceBusy, SourceError
 from migrator.sqlite import COMPANIONS, MAGIC, beside, open_source
 
@@ -174,8 +175,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _copy_open(reading: BinaryIO, target: Path) -> None:
     """Copy to the new file *target*, holes as holes: a file of gigabytes of nothing must not fill the disk."""
-    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as writing:
+    with os.fdopen(files.create(target), "wb") as writing:
         size = os.fstat(reading.fileno()).st_size
         for begin, end in _parts_with_data(reading.fileno(), size):
             reading.seek(begin)

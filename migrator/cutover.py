@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, envfile, files, held, holders, mounts, recovery, sqlite, switch
+from migrator import access, catalogue, envfile, files, held, holders, mounts, recovery, sharing, sqlite, switch
 from migrator.errors import Refused
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
@@ -49,6 +49,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
         constants=plan.constants,
+        file_mode=plan.file_mode,
     )
 
 
@@ -93,14 +94,9 @@ def refusals(wanted: Switch) -> list[str]:
             )
     found += _foreign(owners)
     found += mounts.apart(wanted.data_dir, (wanted.stage, wanted.originals, *(name.path for name in wanted.names)))
-    for target in wanted.targets:
-        staged = wanted.staged(target)
-        if os.path.lexists(wanted.installed(target)):
-            found.append(f"{escaped(wanted.installed(target))}: is there already")
-        if staged.is_symlink() or not staged.is_file():
-            found.append(f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate")
-        elif staged.stat().st_nlink > 1:
-            found.append(f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate")
+    if not found:
+        found += sharing.disagreements(_sources(wanted), wanted.data_dir, wanted.file_mode)
+    found += _unready(wanted)
     if what := envfile.complaint(wanted.env_file):
         found.append(f"{escaped(wanted.env_file)}: {escaped(what)}")
     return found
@@ -131,6 +127,18 @@ def _try_links(wanted: Switch) -> None:
                 hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
             ) from error
     files.remove_folder(wanted.tree(switch.LEGACY))
+
+
+def _unready(wanted: Switch) -> Iterator[str]:
+    """Yield a sentence for each of the three that cannot be installed as it lies in the stage."""
+    for target in wanted.targets:
+        staged = wanted.staged(target)
+        if os.path.lexists(wanted.installed(target)):
+            yield f"{escaped(wanted.installed(target))}: is there already"
+        if staged.is_symlink() or not staged.is_file():
+            yield f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate"
+        elif staged.stat().st_nlink > 1:
+            yield f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate"
 
 
 def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
@@ -282,11 +290,18 @@ def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
         time.sleep(_POLL_S)
 
 
+def _sources(wanted: Switch) -> dict[str, list[Path]]:
+    return sharing.sources([(name.database, name.path) for name in wanted.names], wanted.tables)
+
+
 def _install(wanted: Switch) -> None:
+    sources = _sources(wanted)
+    most = 0o666 if wanted.file_mode is None else wanted.file_mode
     for target in wanted.targets:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
         files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.staged(target))
+        files.grant(wanted.staged(target), access.shared(sources[target], wanted.data_dir, most)[0])
         _leave_wal(wanted.staged(target))
         files.replace(wanted.staged(target), wanted.installed(target))
 

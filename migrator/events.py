@@ -58,7 +58,7 @@ def boot() -> str:
     """Return what tells this boot from others: the monotonic clock begins anew with each; '' where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return ""
 
 

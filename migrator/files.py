@@ -9,8 +9,27 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+#: Where Linux keeps the access list of a file; an error that means there is none, or none can be.
+_ACL, _NO_ACL = "system.posix_acl_access", {errno.ENODATA, errno.EOPNOTSUPP}
+
+
+class Access(NamedTuple):
+    """Who may use a file.
+
+    Attributes:
+        group: Its group.
+        mode: Its permissions.
+        acl: Its access list (acl(5)) as the system keeps it; empty without one.
+    """
+
+    group: int
+    mode: int
+    acl: bytes = b""
 
 
 def make_private_folder(path: Path) -> None:
@@ -55,16 +74,30 @@ def draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.draft")
 
 
-def write(path: Path, text: str) -> None:
-    """Write *text* to *path* so that it is there whole or not at all, for its owner alone."""
+def create(path: Path) -> int:
+    """Make the new file *path* for its owner alone; return its descriptor, open for writing.
+
+    What root makes belongs to the owner and the group of the folder.
+
+    Raises:
+        FileExistsError: There is a file or a link already.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    # By the descriptor: the owner of the folder may put something else under the name meanwhile.
+    os.fchmod(descriptor, 0o600)  # whatever the umask takes away
+    _give(path.parent.stat(), descriptor)
+    return descriptor
+
+
+def write(path: Path, text: str, access: Access | None = None) -> None:
+    """Write *text* to *path* so that it is there whole or not at all, for its owner alone or with *access*."""
     draft = draft_of(path)
     draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, 0o600)
+    with os.fdopen(create(draft), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        give_to_owner_of(path.parent, draft)
+        if access is not None:
+            _grant(file.fileno(), access)
         os.fsync(file.fileno())
     replace(draft, path)
 
@@ -74,10 +107,11 @@ def rewrite(path: Path, content: bytes) -> None:
     draft = draft_of(path)
     draft.unlink(missing_ok=True)
     status = path.stat()
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    descriptor = create(draft)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
+        _set_acl(descriptor, access_of(path).acl)
         os.fchmod(descriptor, status.st_mode & 0o7777)
         if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
             os.fchown(descriptor, status.st_uid, status.st_gid)
@@ -155,10 +189,70 @@ def give_to_owner_of(original: Path, *paths: Path) -> None:
     """Give what root wrote, links not followed, to whom *original* belongs to; anybody else gives it to its group."""
     status = original.stat()
     for path in paths:
-        if os.geteuid() == 0:
-            os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
-        elif status.st_gid in os.getgroups():
-            os.chown(path, -1, status.st_gid, follow_symlinks=False)
+        _give(status, path, follow_symlinks=False)
+
+
+def access_of(path: Path) -> Access:
+    """Return who may use the file or folder *path*."""
+    status = path.stat()
+    try:
+        acl = os.getxattr(path, _ACL)
+    except OSError as error:
+        if error.errno not in _NO_ACL:
+            raise
+        acl = b""
+    return Access(status.st_gid, stat.S_IMODE(status.st_mode), acl)
+
+
+def take_after(original: Path, path: Path) -> None:
+    """Give the file *path* of ours owner, group, permissions and access list of *original*, as far as this user may."""
+    give_to_owner_of(original, path)
+    grant(path, access_of(original))
+
+
+def grant(path: Path, access: Access) -> None:
+    """Give the file or folder *path* of ours *access*, as far as this user may; no link is followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _grant(descriptor, access)
+    finally:
+        os.close(descriptor)
+
+
+def _grant(descriptor: int, access: Access) -> None:
+    group, mode, acl = access
+    if os.geteuid() == 0 or group in _groups():
+        os.fchown(descriptor, -1, group)
+    elif os.fstat(descriptor).st_gid != group:
+        # Members of a group that it cannot be given to get no more than all others do.
+        mode, acl = mode & (mode << 3 | 0o7707), b""
+    _set_acl(descriptor, acl)
+    os.fchmod(descriptor, mode)
+
+
+def let_pass(folder: Path, like: Path) -> None:
+    """Let those pass the folder *folder* of ours who may pass the folder *like*, durably; they may not list or change it."""
+    now, theirs = access_of(folder), access_of(like)
+    wanted = Access(theirs.group, now.mode & 0o7700 | theirs.mode & 0o011, theirs.acl)
+    if now[:2] != wanted[:2]:
+        grant(folder, wanted)
+        sync_folder(folder)
+
+
+def _groups() -> set[int]:
+    return {os.getegid(), *os.getgroups()}
+
+
+def _set_acl(descriptor: int, acl: bytes) -> None:
+    """Set the access list of a file, which may have got another one from its folder."""
+    try:
+        if acl:
+            os.setxattr(descriptor, _ACL, acl)
+        else:
+            os.removexattr(descriptor, _ACL)
+    except OSError as error:
+        if acl or error.errno not in _NO_ACL:
+            raise
 
 
 def remove_folder(path: Path) -> None:
@@ -166,6 +260,14 @@ def remove_folder(path: Path) -> None:
     if path.exists():
         shutil.rmtree(path)
         sync_folder(path.parent)
+
+
+def _give(status: os.stat_result, file: Path | int, *, follow_symlinks: bool = True) -> None:
+    """As root, give *file* the owner and the group of *status*; as another user only the group, as far as allowed."""
+    if os.geteuid() == 0:
+        os.chown(file, status.st_uid, status.st_gid, follow_symlinks=follow_symlinks)
+    elif status.st_gid in _groups():
+        os.chown(file, -1, status.st_gid, follow_symlinks=follow_symlinks)
 
 
 def _sync(path: Path, flags: int) -> None:

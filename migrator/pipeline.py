@@ -66,7 +66,7 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
 
     With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
     """
-    planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
+    planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir, in_place=True)
     if not count or planned.refusals:
         return planned
     with private_folder() as folder:
@@ -299,12 +299,12 @@ def cutover(
         snapshot = backups.latest(place.backups, read_back=inventory)
         if snapshot is None or not (place.stage / builds.FINISHED).exists():
             raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
-        planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir)
+        planned = plan(place, config)
         wanted = cutovers.prepare(planned, snapshot, env_file)
         reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
         if execute or again is None:
             reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
-        reasons = [reason for reason in reasons if reason]
+        reasons = [reason for reason in dict.fromkeys(reasons) if reason]
         found = cutovers.foreseen(wanted, reasons)
         if not config.code_is_ready:
             found = replace(found, findings=cutovers.unanswered(planned))

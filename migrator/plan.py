@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, carriable, catalogue, ddl, encoding, extra, guard, lookups, mapping
+from migrator import access, carriable, catalogue, ddl, encoding, extra, guard, lookups, mapping, sharing
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
@@ -27,9 +27,10 @@ DISK_FACTOR = 3
 SHOWN = 5
 
 
-def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
+def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = False) -> Plan:
     """Return what would happen to *inventory* under *config*, writing below *disk*; nothing is touched.
 
+    With *in_place* its files are the ones in use: this process has to be able to lock them, and their users to use the three.
     Reasons against it are collected in the plan, so that all of them can be mended at once; :func:`refuse` raises them.
 
     Raises:
@@ -57,7 +58,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
             *_nothing_to_move(inventory, tables),
             *_taken_names(inventory),
             *_in_the_way(disk),
-            *_users(inventory, disk),
+            *(_users(inventory, tables, config) if in_place else ()),
             *(
                 [
                     f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room: df -h {quoted(disk)}"
@@ -74,6 +75,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path) -> Plan:
         ),
         left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
+        file_mode=config.file_mode,
     )
 
 
@@ -319,11 +321,17 @@ def _in_the_way(disk: Path) -> Iterator[str]:
         yield f"{escaped(place)}: {what}; look at it, and move it away"
 
 
-def _users(inventory: Inventory, disk: Path) -> Iterator[str]:
-    """Yield a sentence if this process may not work on *inventory* in its place; a copy elsewhere only has to be read."""
-    if disk.resolve() == inventory.data_dir:
-        sources = inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-        yield from access.refusals([(one.path, one.journal_mode) for one in sources if one.path.exists()])
+def _users(inventory: Inventory, tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
+    """Yield why this process may not work on *inventory* in its place, or why its users could not use the three."""
+    there = [
+        one
+        for one in inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+        if one.path.is_file() and not one.path.is_symlink() and config.fate(one.place) != "ignore"
+    ]
+    yield from access.refusals([(one.path, one.journal_mode) for one in there])
+    moved = {table.source.partition(".")[0] for table in tables if table.fate in (Fate.MAPPED, Fate.CARRIED)}
+    named = [(one.known_as, one.path) for one in there if one.known_as in moved]
+    yield from sharing.disagreements(sharing.sources(named, tables), inventory.data_dir, config.file_mode)
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:

@@ -193,6 +193,7 @@ class Plan:
         quarantine: Rows that constraints refuse, as counted: target table -> rows; None before anybody counted.
         left_out: Files that the configuration ignores: no snapshot has them.
         extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
+        file_mode: The most that the permissions of the three may be, as decided; None where they follow the sources.
     """
 
     inventory: Inventory
@@ -206,6 +207,7 @@ class Plan:
     quarantine: Mapping[str, int] | None = None
     left_out: frozenset[PurePosixPath] = frozenset()
     extra_indexes: tuple[str, ...] = ()
+    file_mode: int | None = None
 
     def with_fate(self, fate: Fate) -> tuple[PlannedTable, ...]:
         """Return the tables of one fate."""

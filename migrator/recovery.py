@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from migrator import envfile, events, files, held, sqlite, switch, trust
+from migrator.files import Access
 from migrator.lock import locked
 from migrator.place import Place
 from migrator.switch import Switch, Switched
@@ -176,8 +177,8 @@ def finish_cutover(wanted: Switch) -> None:
     if wanted.left_behind.exists():
         files.replace(wanted.left_behind, _free(wanted.left_behind))
     files.remove(wanted.latch)
-    files.remove(wanted.data_dir / events.PLACE)
     switch.flatten(wanted)
+    files.write(wanted.data_dir / events.PLACE, "", _counting(wanted))
     for name in wanted.names:
         kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
         if kept.exists():
@@ -188,6 +189,13 @@ def finish_cutover(wanted: Switch) -> None:
         files.remove_folder(wanted.baseline)
         files.replace(wanted.baseline_to_be, wanted.baseline)
     _remove_drafts(wanted)
+
+
+def _counting(wanted: Switch) -> Access:
+    """Return who may append to the events of the application: the writers of its databases, as far as the guard allows."""
+    found, folder = switch.shared(wanted, 0o664), wanted.data_dir.stat()
+    allowed = folder.st_mode & 0o020 and folder.st_gid == found.group
+    return found if allowed else found._replace(mode=found.mode & ~0o020)
 
 
 def undo_rollback(wanted: Switch) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from migrator import files
 from migrator.errors import MigratorError, SourceError
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
@@ -60,12 +61,12 @@ def temporary() -> sqlite3.Connection:
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Open a new database of our own at *path*, readable by its owner alone.
+    """Open a new database of our own at *path*, readable by its owner alone: as root, the owner of the folder.
 
     Raises:
         FileExistsError: There is a file already.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    os.close(files.create(path))
     return _open(path, "rw")
 
 
@@ -181,24 +182,39 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
         )
 
 
-def application(path: Path, *, synchronous: str = "NORMAL", **options: Any) -> sqlite3.Connection:
+def application(
+    path: Path, query: str = "mode=rw", *, synchronous: str = "NORMAL", **options: Any
+) -> sqlite3.Connection:
     """Open a consolidated database as the application has to: constraints alive, commits durable enough.
 
     ``foreign_keys`` and ``synchronous`` belong to a connection, not to the file; a plain connect has foreign keys off.
     """
     options = {"isolation_level": None} | options
-    connection: sqlite3.Connection = sqlite3.connect(_uri(path, "rw"), uri=True, **options)
+    # Within a transaction SQLite takes neither; autocommit=False (Python 3.12) begins one at once.
+    later = {"autocommit": options.pop("autocommit")} if "autocommit" in options else {}
+    connection = as_it_was(path, query, **options)
     # Not by the connection's own execute: what we ask is not among the statements that it may count.
     cursor = sqlite3.Cursor(connection)
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA synchronous = {synchronous}")
     cursor.close()
+    for name, value in later.items():
+        setattr(connection, name, value)
     return connection
 
 
-def as_it_was(path: Path, **options: Any) -> sqlite3.Connection:
-    """Open a legacy database for the application as its code always has, but for creating it."""
-    connection: sqlite3.Connection = sqlite3.connect(_uri(path, "rw"), uri=True, **options)
+def as_it_was(path: Path, query: str = "mode=rw", **options: Any) -> sqlite3.Connection:
+    """Open a legacy database for the application with its own settings; never create it.
+
+    *query* is what stands behind the name in a URI (sqlite.org/uri.html).
+    """
+    connection: sqlite3.Connection = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, **options)
+    return connection
+
+
+def without_file(name: str, **options: Any) -> sqlite3.Connection:
+    """Open a database in memory or in a temporary file for the application: ``:memory:``, '' or a URI of such."""
+    connection: sqlite3.Connection = sqlite3.connect(name, **options)
     return connection
 
 

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue, files, sqlite, trust
+from migrator import access, catalogue, files, sqlite, trust
 from migrator.errors import MigratorError
+from migrator.files import Access
 from migrator.plain import escaped, plain
 from migrator.records import Fate, PlannedTable
 
@@ -69,6 +70,7 @@ class Switch:
         tables: The fate of every legacy table in them.
         constants: What the mappings were given; what comes back is spelled by the same.
         finished: Whether it has come to its end.
+        file_mode: The most that the permissions of the three may be, as decided; not kept beyond the cutover.
     """
 
     data_dir: Path
@@ -79,6 +81,7 @@ class Switch:
     tables: tuple[PlannedTable, ...]
     constants: Mapping[str, str]
     finished: bool = False
+    file_mode: int | None = None
 
     @property
     def consolidated(self) -> bool:
@@ -267,7 +270,15 @@ def write(switch: Switch) -> None:
         "tables": plain(switch.tables),
         "constants": dict(switch.constants),
     }
-    files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n")
+    # The application reads it at each connection, and it may be another user's.
+    files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n", shared(switch, 0o644))
+    files.let_pass(switch.root, switch.data_dir)
+
+
+def shared(switch: Switch, most: int) -> Access:
+    """Return who may use each database that a name of *switch* leads to, at most as the mode *most*."""
+    there = [name.path for name in switch.names if name.path.exists()]
+    return access.shared(there, switch.data_dir, most)[0]
 
 
 def _to_written(data_dir: Path, path: Path) -> str:
@@ -313,7 +324,10 @@ def make_new_tree(switch: Switch) -> None:
 
 
 def commit(switch: Switch, to: str) -> None:
-    """Turn the pointer: all names that go through it change in one instant."""
+    """Turn the pointer: all names that go through it change in one instant, for all who may pass the folders of the names."""
+    for name in switch.names:
+        files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
+    files.let_pass(switch.tree(to), switch.data_dir)
     files.point(switch.pointer, to)
 
 

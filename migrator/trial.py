@@ -6,7 +6,6 @@ The legacy copies are written from the consolidated set in use, and what they ca
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,8 +89,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
             copy.rename(aside / name.place)
             _copy(snapshot, copy)
             changed[name.database] = (aside / name.place, snapshot)
-        shutil.copymode(original, copy)
-        files.give_to_owner_of(original, copy)
+        files.take_after(original, copy)
     return changed
 
 
@@ -120,8 +118,7 @@ def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
     anew = scratch / f"{copy.name}.{encoding}"
     anew.unlink(missing_ok=True)
     encodings_of.write_anew(copy, anew, encoding)
-    shutil.copymode(copy, anew)
-    files.give_to_owner_of(copy, anew)
+    files.take_after(copy, anew)
     files.sync_file(anew)
     files.replace(anew, copy)
 

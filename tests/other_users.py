@@ -1,5 +1,6 @@
 """Deeds of other users, done in a child that becomes one after everything is imported: they need no account, nor our packages."""
 
+import codecs
 import contextlib
 import graphlib  # noqa: F401 - the standard library may be out of another user's reach, too
 import importlib.readers  # noqa: F401 - likewise
@@ -10,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from migrator import catalogue, ddl, examine, examiners, lookups, mapping
+from migrator import catalogue, connector, ddl, examine, examiners, lookups, mapping  # noqa: F401 - the connector too
 from migrator.private import private_folder
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -55,6 +56,8 @@ def as_user(user, deed, *arguments, group=None, groups=()):
 
 def _read_our_files():
     """Read what the package keeps in files, which it remembers: they may lie out of another user's reach."""
+    for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+        codecs.lookup(encoding)
     for target in catalogue.TARGETS:
         ddl.target(target)
     catalogue.our_ddl()

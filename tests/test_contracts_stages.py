@@ -171,6 +171,26 @@ def test_a_consolidated_database_that_more_people_may_read_is_caught(pytester, d
 
 
 @at("built")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to any group")
+def test_after_a_cutover_the_permissions_of_the_originals_count_and_their_groups(pytester, data):
+    snapshot, core = data / "backup" / "0001", data / ".migrator" / "stage" / "jarvis_core.db"
+    for path in sorted(snapshot.rglob("*.db")):
+        original = snapshot / "originals" / path.relative_to(snapshot)
+        original.parent.mkdir(parents=True, exist_ok=True)
+        original.touch()
+        original.chmod(0o660)
+        os.chown(original, -1, 71100)
+    core.chmod(0o660)
+    os.chown(core, -1, 71100)
+    assert ({}, set()) == judge(pytester, "4_build/test_permissions.py", *snapshot_of(data))
+
+    os.chown(core, -1, 71101)
+    failed, _ = judge(pytester, "4_build/test_permissions.py", *snapshot_of(data))
+
+    assert "alerts.db is 0660, group 71100" in failed["test_nobody_gains_access"]
+
+
+@at("built")
 def test_without_a_switch_there_is_nothing_to_ask(pytester, data):
     failed, skipped = judge(pytester, "", *both(data), "-k", "6_cutover or 8_rollback or encoding_is_utf8")
 

@@ -13,9 +13,9 @@ MODULES = {path.stem: path for path in sorted((HERE / "migrator").glob("*.py"))}
 
 #: What a stage may be built from: records, the error tree, and the rooms where files and databases are handled.
 FOUNDATION = {
-    "access", "catalogue", "children", "config", "connector", "copying", "ddl", "declaration", "declared", "digest", "encoding", "envfile", "errors", "events", "evidence", "extra",
+    "access", "catalogue", "children", "config", "connector", "copying", "counted", "ddl", "declaration", "declared", "digest", "encoding", "envfile", "errors", "events", "evidence", "extra",
     "files", "findings", "freshness", "functions", "grip", "guard", "held", "hints", "holders", "hooks", "inputs", "inuse", "lock", "lookups", "mapping",
-    "mapping_checks", "moments", "mounts", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "shell", "sqlite",
+    "mapping_checks", "moments", "mounts", "own", "paths", "place", "plain", "private", "rate", "rebuild", "records", "recovery", "rehearsal", "relational", "sharing", "shell", "sqlite",
     "switch", "trust", "virtual", "waivers", "workload",
 }  # fmt: skip
 #: The rooms that belong to one stage, which no other may use.

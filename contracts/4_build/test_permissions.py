@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -13,27 +14,44 @@ from contracts.results import WHY
 from migrator import catalogue
 from migrator.evidence import Why
 
-#: What a group and everybody else may do.
-_OTHERS = 0o077
+#: To read and to write, of one digit of a mode.
+_USE = 0o6
 
 
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nobody_gains_access(pair: Pair, target: str, request: pytest.FixtureRequest) -> None:
-    """Its permissions are the strictest of theirs, or stricter."""
+    """Members of its group, and all others, may do no more than with each legacy file, whichever groups they are in."""
     if target not in pair.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")
     sources = [path for name, path in pair.legacy.originals.items() if target in _homes(pair, name)]
     if not sources:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"no legacy file has rows for {catalogue.TARGETS[target]}")
-    found = _mode(pair.judged.originals[target])
+    found = pair.judged.originals[target].stat()
     wrong = [
-        f"{path.relative_to(pair.legacy.where)} is {_mode(path):04o}"
+        f"{path.relative_to(pair.legacy.where)} is {stat.S_IMODE(legacy.st_mode):04o}"
+        + (f", group {legacy.st_gid}" if legacy.st_gid != found.st_gid else "")
         for path in sorted(sources)
-        if found & _OTHERS & ~_mode(path)
+        if _wider(found, legacy := _permissions(pair, path))
     ]
-    judgement.none(f"{catalogue.TARGETS[target]} is {found:04o}", "wider than a file whose rows are in it", wrong)
+    told = f"{catalogue.TARGETS[target]} is {stat.S_IMODE(found.st_mode):04o}"
+    judgement.none(told, "wider than a file whose rows are in it", wrong)
+
+
+def _permissions(pair: Pair, path: Path) -> os.stat_result:
+    """Return the status of a legacy file: after a cutover that of the original, which its copy in a snapshot has not."""
+    original = pair.legacy.where / "originals" / path.relative_to(pair.legacy.where)
+    return (original if original.is_file() else path).stat()
+
+
+def _wider(found: os.stat_result, legacy: os.stat_result) -> bool:
+    """Tell whether some user may do more with the one file than with the other."""
+    members, others = legacy.st_mode >> 3 & _USE, legacy.st_mode & _USE
+    if found.st_gid != legacy.st_gid:
+        # A user may be in either group, in both or in none.
+        members = others = members & others
+    return bool(found.st_mode >> 3 & _USE & ~members or found.st_mode & _USE & ~others)
 
 
 def _homes(pair: Pair, name: str) -> set[str]:
@@ -41,7 +59,3 @@ def _homes(pair: Pair, name: str) -> set[str]:
     mapped = {one.target.partition(".")[0] for one in pair.reader.all_readings if one.source.partition(".")[0] == name}
     alone = accounting.decided_fate(pair, name) in {accounting.STANDALONE, "ignore"}
     return set() if alone else {*mapped, accounting.home(pair, name)} - {""}
-
-
-def _mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)

@@ -1,0 +1,99 @@
+"""Connections whose statements are counted for the monitor, below whatever classes an application has of its own.
+
+The counting class stands between the application's class and the standard library's: what the application overrides still
+runs, and each statement that reaches SQLite is counted once.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from migrator.events import Counter
+
+#: Sentinel for the end of the rows; equal to no row.
+_NO_ROW = object()
+
+
+def factory(asked: Any, counter: Counter) -> Any:
+    """Return the factory *asked* for, so that statements of its connections are counted by *counter*.
+
+    A factory that is a function makes what it makes: statements of its connections are not counted.
+    """
+    is_class = isinstance(asked, type) and issubclass(asked, sqlite3.Connection)
+    return _subclass(asked, _Connection, counter) if is_class else asked
+
+
+@functools.cache
+def _subclass(asked: Any, counting: type, counter: Counter) -> type:
+    """Return the class *asked* with *counting* below it."""
+    bases = (counting,) if asked in counting.__bases__ else (asked, counting)
+    return type(asked.__name__, bases, {"counter": counter})
+
+
+def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
+    """Return *method* of a cursor or a connection so that its failure is counted, and with *event* its success too."""
+
+    @functools.wraps(method)
+    def counted(self: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            result = method(self, *arguments, **named)
+        except sqlite3.Error:
+            self.counter.failed()
+            raise
+        if event:
+            self.counter.held()
+        return result
+
+    return counted
+
+
+class _Cursor(sqlite3.Cursor):
+    """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
+
+    counter: Counter
+
+    execute = _counted(sqlite3.Cursor.execute, event=True)
+    executemany = _counted(sqlite3.Cursor.executemany, event=True)
+    executescript = _counted(sqlite3.Cursor.executescript, event=True)
+    fetchone = _counted(sqlite3.Cursor.fetchone, event=False)
+    fetchmany = _counted(sqlite3.Cursor.fetchmany, event=False)
+    fetchall = _counted(sqlite3.Cursor.fetchall, event=False)
+    __next__ = _counted(sqlite3.Cursor.__next__, event=False)
+
+    def __iter__(self) -> Any:
+        """Yield the rows that are left, without a call of Python's for each of them."""
+        try:
+            yield from iter(functools.partial(sqlite3.Cursor.__next__, self), _NO_ROW)
+        except sqlite3.Error:
+            self.counter.failed()
+            raise
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose statements are counted; its shortcuts go by its cursors."""
+
+    counter: Counter
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        """Return a cursor that counts, of the class that is asked for."""
+        if isinstance(factory, type) and issubclass(factory, sqlite3.Cursor):
+            factory = _subclass(factory, _Cursor, self.counter)
+        return super().cursor(factory)
+
+    def execute(self, *arguments: Any) -> Any:
+        """Run a statement on a cursor of its own."""
+        return _Connection.cursor(self).execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> Any:
+        """Run a statement for each of many parameters, on a cursor of its own."""
+        return _Connection.cursor(self).executemany(*arguments)
+
+    def executescript(self, *arguments: Any) -> Any:
+        """Run a script on a cursor of its own."""
+        return _Connection.cursor(self).executescript(*arguments)
+
+    commit = _counted(sqlite3.Connection.commit, event=False)
+    __exit__ = _counted(sqlite3.Connection.__exit__, event=False)

@@ -1,0 +1,55 @@
+"""Who may use the three consolidated databases: every user of the files whose rows they take, and no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from migrator import access, catalogue, mapping
+from migrator.files import Access
+from migrator.plain import escaped
+from migrator.records import Fate, PlannedTable
+
+
+def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable]) -> dict[str, list[Path]]:
+    """Return the files whose rows may be in each consolidated database: target -> paths of *databases* (name, path).
+
+    One that takes no rows is for the users of all files.
+    """
+    homes = {(one.database, one.target) for one in mapping.mappings()}
+    for table in tables:
+        if table.fate in (Fate.MAPPED, Fate.CARRIED):
+            homes.add((table.source.partition(".")[0], table.into.partition(".")[0]))
+    named = list(databases)
+    return {
+        target: [path for name, path in named if (name, target) in homes] or [path for _, path in named]
+        for target in catalogue.TARGETS
+    }
+
+
+def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int | None) -> Iterator[str]:
+    """Yield a sentence for each consolidated database that no permissions open to every user of its sources.
+
+    With a *decided* mode only for what this process cannot give: a group that it is not in.
+    """
+    for target, paths in targets.items():
+        given, serves = access.shared(paths, data_dir, 0o666 if decided is None else decided)
+        name = catalogue.TARGETS[target]
+        if decided is None and not serves:
+            kinds = {access.reached(path, data_dir): path for path in reversed(paths)}
+            shown = ", ".join(f"{escaped(path.name)} ({_told(one)})" for one, path in list(kinds.items())[:3])
+            yield (
+                f"{name} takes rows of files with different permissions: {shown}; give them the same, or say [decisions] "
+                f'file_mode = "{given.mode:04o}" to leave out users who may not use each of them'
+            )
+        elif given.mode & 0o070 and os.geteuid() != 0 and given.group not in {os.getegid(), *os.getgroups()}:
+            yield (
+                f"{name}: has to belong to group {access.group(given.group)}, and user {access.user(os.geteuid())} is not in it; "
+                "add the user to the group, or run this again with: sudo"
+            )
+
+
+def _told(given: Access) -> str:
+    listed = ", with an access list" if given.acl else ""
+    return f"{given.mode:04o}, group {access.group(given.group)}{listed}"
