@@ -21,6 +21,9 @@ def refusals(inventory: Inventory, tables: Sequence[PlannedTable], config: Confi
         source = f"{database.known_as}.{table.name}"
         if table.problem and fate in (Fate.CARRIED, Fate.DERIVED) and source not in config.left_behind:
             yield _cannot_be_carried(database, table, source)
+        # A full-text table with a home in the specification keeps its rows there.
+        elif table.problem and fate is Fate.MAPPED and not table.module:
+            yield f"{escaped(database.place)}: {escaped(table.name)}: {escaped(table.problem)}; write it anew without that"
     yield from _left_behind(tables, config)
     yield from _called_the_same(inventory, tables, config)
     yield from _too_many(tables)

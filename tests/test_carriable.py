@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import small_set
 
-from migrator import plan
+from migrator import catalogue, plan
 from migrator.config import Config
 from migrator.inventory import inventory
 
@@ -225,3 +225,15 @@ def test_a_decision_about_what_is_not_there_is_refused(data):
         one.startswith("decisions.left_behind: odd.t is not a virtual table")
         for one in planned(data, left_behind=("odd.t",)).refusals
     )
+
+
+def test_a_table_with_a_home_that_sqlite_cannot_make_here_is_refused_by_name(data):
+    """A mapping compares its columns, for which SQLite needs their collation."""
+    tables = [one for one in catalogue.legacy_databases() if one.name == "whales"]
+    with closing(sqlite3.connect(data / "whales.db", isolation_level=None)) as connection:
+        connection.create_collation("german", lambda one, other: (one > other) - (one < other))
+        connection.executescript(tables[0].ddl.replace("direction      TEXT", "direction TEXT COLLATE german"))
+
+    refusals = planned(data, files={}).refusals
+
+    assert any(one.startswith("whales.db: whale_movements: cannot be made here (no such collation") for one in refusals)
