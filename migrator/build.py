@@ -57,8 +57,17 @@ WORK_CACHE_KIB = 8_000
 _KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
 
 
-def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | None = None) -> Built:
+def build(
+    plan: Plan,
+    snapshot: Snapshot,
+    stage: Path,
+    *,
+    progress: Progress | None = None,
+    prove: Callable[[], None] = lambda: None,
+) -> Built:
     """Build the three databases of *plan* in *stage* from *snapshot*; a finished build of the same is left as it is.
+
+    *prove* is called once the databases are built, and raises if the build may not be finished.
 
     Raises:
         BuildError: A check on the finished databases fails, or SQLite cannot go on (such as a full disk).
@@ -86,6 +95,7 @@ def build(plan: Plan, snapshot: Snapshot, stage: Path, *, progress: Progress | N
     built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
     )
+    prove()
     # The names of the three are durable with this file's, which is written last.
     files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
     return built

@@ -98,15 +98,9 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
     planned = plans.plan(snapshot.inventory, config, disk=place.data_dir)
     plans.refuse(planned)
-    built = builds.build(planned, snapshot, place.stage, progress=progress)
     wanted = replace(cutovers.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
-    try:
-        rollbacks.way_back(wanted, snapshot)
-    except (MigratorError, sqlite3.Error):
-        # Without it there is no finished build, and nothing can be judged or switched.
-        files.remove(place.stage / builds.FINISHED)
-        raise
-    return built
+    prove = partial(rollbacks.way_back, wanted, snapshot)
+    return builds.build(planned, snapshot, place.stage, progress=progress, prove=prove)
 
 
 def verify_stage(place: Place, config: Path | None) -> Verified:

@@ -21,8 +21,9 @@ from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Tabl
 from migrator.shell import quoted
 from migrator.sqlite import NOT_HERE
 
-#: Free disk asked for, in sizes of all sources: the snapshot, the stage, and SQLite's own work files.
-DISK_FACTOR = 3
+#: Free disk asked for, in sizes of all sources: the snapshot, the stage, the copies of both on which the way back is proved, and
+#: SQLite's own work files.
+DISK_FACTOR = 6
 #: Files that are named where many have the same fault; of the others their number is given.
 SHOWN = 5
 

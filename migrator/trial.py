@@ -208,28 +208,24 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
     Raises:
         BuildError: It does not.
     """
-    with private_folder() as folder:
-        tree, scratch = folder / "legacy", folder / "rollback"
-        files.make_private_folder(scratch)
-        for name in wanted.names:
-            _copy(snapshot.folder / name.place, tree / name.place)
-        baseline: dict[str, Path] = {}
-        current: dict[str, Path] = {}
-        for target in wanted.targets:
-            for copies, below in ((baseline, "installed"), (current, "now")):
-                copies[target] = scratch / below / wanted.staged(target).name
-                _copy(wanted.staged(target), copies[target])
-        written = write(wanted, tree, current, baseline, {}, lambda: baseline, folder / "residue.db")
-        reasons = [
-            *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
-            *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),
-            *(
-                f"{escaped(name.place)}: comes back as another"
-                for name in wanted.names
-                if not _same(name, snapshot, tree)
-            ),
-            *written.done.told,
-        ]
+    folder = wanted.stage / "way-back"
+    tree, scratch = folder / "legacy", folder / "rollback"
+    files.make_private_folder(scratch)
+    for name in wanted.names:
+        _copy(snapshot.folder / name.place, tree / name.place)
+    baseline: dict[str, Path] = {}
+    current: dict[str, Path] = {}
+    for target in wanted.targets:
+        for copies, below in ((baseline, "installed"), (current, "now")):
+            copies[target] = scratch / below / wanted.staged(target).name
+            _copy(wanted.staged(target), copies[target])
+    written = write(wanted, tree, current, baseline, {}, lambda: baseline, folder / "residue.db")
+    reasons = [
+        *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
+        *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),
+        *(f"{escaped(name.place)}: comes back as another" for name in wanted.names if not _same(name, snapshot, tree)),
+    ]
+    files.remove_folder(folder)
     if reasons:
         raise BuildError(
             f"a rollback would not give back what the snapshot holds: {reasons[0]}",

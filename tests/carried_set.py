@@ -1,5 +1,6 @@
 """A legacy set of files that the specification does not name, so that each of their tables is carried: made, and gone through."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -12,7 +13,7 @@ def make(home, files):
     data.mkdir(parents=True)
     for name, script in files.items():
         write(data / name, script)
-    fates = "".join(f'"{name}" = "carry:core"\n' for name in files)
+    fates = "".join(f'{json.dumps(name, ensure_ascii=False)} = "carry:core"\n' for name in files)
     (data / "migrator.toml").write_text(f"[files]\n{fates}")
     small_set.build(home)
     return home

@@ -12,8 +12,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, maintenance, pipeline, trial
+from migrator import build, cli, maintenance, trial
 from migrator.errors import BuildError
+from migrator.sqlite import quoted
 
 #: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
 NOTES = """
@@ -162,6 +163,44 @@ def test_a_file_may_be_called_as_we_call_ours(home):
     assert [("a",), ("b",), ("c",)] == legacy(home, "SELECT * FROM tags", "residue.db")
 
 
+#: Names that connections of ours are using, SQLite's own, and words of SQL.
+NAMES = (
+    "main",
+    "temp",
+    "core",
+    "analytics",
+    "ids",
+    "lineage",
+    "quarantine",
+    "legacy",
+    "before",
+    "again",
+    "now",
+    "was",
+)
+ODD_NAMES = ("trades", "select", "a b", "sqlite_x", "rowid", "x'y", 'x"y', "Ünï")
+
+
+def test_a_file_may_have_any_name():
+    """The names of all the databases that a connection attaches beside it are among them."""
+    table = "CREATE TABLE differing (a, b UNIQUE); INSERT INTO differing VALUES (1, 1), (2, 2);"
+    with generated.scratch() as folder:
+        home = carried_set.make(folder / "odd", {f"{name}.db": table for name in (*NAMES, *ODD_NAMES)})
+        small_set.cut_over(home)
+        carried = [one for one in small_set.last_switch(home).tables if one.into]
+        core(home, "CREATE TABLE differing (a, b)")
+        for one in carried:
+            table = quoted(one.into.partition(".")[2])
+            core(home, f"UPDATE {table} SET b = -b; UPDATE {table} SET b = 1 - b")
+
+        done = small_set.roll_back(home)
+
+        assert len(NAMES) + len(ODD_NAMES) == len(carried) == len(done.written)
+        assert {} == dict(done.residue)
+        for name in (*NAMES, *ODD_NAMES):
+            assert [(1, 2), (2, 3)] == legacy(home, "SELECT * FROM differing", f"{name}.db")
+
+
 def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_set_in_use(home):
     """Of a process that died with rows in a WAL, too; the legacy set holds what the consolidated one says."""
     original = small_set.last_switch(home).originals / "notes.db"
@@ -250,16 +289,15 @@ def test_a_dry_run_fails_where_an_execution_would(home, monkeypatch):
 def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
     """Planted: the carried copy that was built lacks a row."""
     home = tmp_path / "home"
-    built = pipeline.builds.build
+    copy = build.carry.copy
 
-    def loses(planned, snapshot, stage, **options):
-        done = built(planned, snapshot, stage, **options)
-        carried_set.write(stage / "jarvis_core.db", "DELETE FROM legacy_notes_tags WHERE tag = 'b'")
-        return done
+    def loses(connection, source, table, made, schema, name):
+        copy(connection, source, table, made, schema, name)
+        connection.execute(f"DELETE FROM {schema}.{name} WHERE rowid = 2")
 
-    monkeypatch.setattr(pipeline.builds, "build", loses)
+    monkeypatch.setattr(build.carry, "copy", loses)
 
-    with pytest.raises(BuildError, match=r"would not give back .*: notes\.tags"):
+    with pytest.raises(BuildError, match=r"would not give back .*: notes\.notes"):
         carried_set.make(home, {"notes.db": NOTES})
     assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
 
