@@ -30,6 +30,7 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
         _note_touched(bench, faithful.Comparison(bench.target, table))
     for table in tables:
         newcomers.part_from_former_rows(bench, table, [one for one in sources if one.table == table])
+        newcomers.follow_changed_keys(bench, table, [one for one in sources if one.table == table])
     for one in sources:
         cells = ", ".join(("legacy_key", *map(quoted, one.legacy_columns)))
         bench.connection.execute(f"CREATE TABLE before.{quoted(one.source)} ({cells})")
@@ -119,6 +120,11 @@ def _apply(bench: Bench, one: TableMapping) -> None:
     # A row that parted from its former number, and its namesake, have nothing in common.
     connection.execute(
         f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {newcomers.NAMED} WHERE source = ?)",
+        (one.source,),
+    )
+    connection.execute(
+        f"UPDATE temp.back_then SET legacy_key = r.legacy_key FROM {newcomers.REKEYED} AS r"
+        " WHERE r.source = ? AND r.former = back_then.legacy_key",
         (one.source,),
     )
     connection.execute("CREATE INDEX temp.then_key ON back_then(legacy_key)")

@@ -24,6 +24,8 @@ _ALIKE = 3
 _FEW = 8
 #: The work table of source and legacy key of each row that was named here.
 NAMED = "temp.named"
+#: The work table of source, former and present legacy key of each row whose key was changed.
+REKEYED = "temp.rekeyed"
 
 
 def touched(table: str) -> str:
@@ -45,14 +47,64 @@ def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMappi
     key = comparison.key
     if not sources:
         return
-    is_stub = "lineage.source LIKE 'stub:%'"
     differ = rebuild.differ_sql("w", "b", comparison.columns)
     bench.connection.execute(
-        f"DELETE FROM {bench.target}.lineage WHERE target = ? AND target_id IN (SELECT w.{key} FROM {touched(table)} AS k"
-        f" CROSS JOIN {bench.target}.{quoted(table)} AS w ON w.{key} = k.id JOIN baseline.{quoted(table)} AS b"
-        f" ON b.{key} = w.{key} WHERE CASE WHEN {is_stub} THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END)",
+        f"DELETE FROM {bench.target}.lineage WHERE rowid IN (SELECT l.rowid FROM {touched(table)} AS k"
+        f" CROSS JOIN {bench.target}.{quoted(table)} AS w ON w.{key} = k.id CROSS JOIN baseline.{quoted(table)} AS b"
+        f" ON b.{key} = w.{key} CROSS JOIN {bench.target}.lineage AS l ON l.target = ? AND l.target_id = +k.id"
+        f" WHERE CASE WHEN l.source LIKE 'stub:%' THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END)",
         (table,),
     )
+
+
+def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
+    """Let a row of *table* keep its lineage under another key: it agrees in every other cell with one that is gone.
+
+    Where the key is the legacy row's own, that row gets it.
+    """
+    comparison = Comparison(bench.target, table)
+    columns = [name for name in comparison.columns if name != comparison.key]
+    connection, key = bench.connection, comparison.key
+    now, was = f"{bench.target}.{quoted(table)}", f"baseline.{quoted(table)}"
+    row = rebuild.row_sql("t", columns)
+    for name, side, other in (("appeared", now, was), ("vanished", was, now)):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        # Of rows that are alike, none is told from the others.
+        connection.execute(
+            f"CREATE TEMP TABLE {name} AS SELECT min(t.{key}) AS id, {row} AS row FROM {touched(table)} AS k CROSS JOIN {side}"
+            f" AS t ON t.{key} = k.id WHERE t.{key} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
+            f" GROUP BY row HAVING count(*) = 1"
+        )
+    connection.execute("CREATE INDEX temp.vanished_row ON vanished(row)")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {REKEYED} (source, former, legacy_key)")
+    if connection.execute("SELECT 1 FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row").fetchone():
+        for one in sources:
+            with bench.beside(one.database):
+                _follow(bench, one)
+
+
+def _follow(bench: Bench, one: TableMapping) -> None:
+    connection = bench.connection
+    source, name = f"{quoted(one.database)}.{quoted(one.source_table)}", quoted(one.key)
+    legacy_key = "l.legacy_key" if one.number else "a.id"
+    # A key that another legacy row has is that row's.
+    free = f"NOT EXISTS (SELECT 1 FROM {source} AS s WHERE s.{name} = a.id)"
+    moved = (
+        f"FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row JOIN {bench.target}.lineage AS l"
+        f" ON l.source = '{one.source}' AND l.target = '{one.table}' AND l.target_id = +v.id"
+        f" WHERE {1 if one.number else free}"
+    )
+    connection.execute(f"INSERT INTO {REKEYED} SELECT l.source, l.legacy_key, {legacy_key} {moved}")
+    connection.execute(
+        f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
+        f" FROM (SELECT l.rowid AS place, a.id AS id, {legacy_key} AS legacy_key {moved}) AS y WHERE x.rowid = y.place"
+    )
+    if not one.number:
+        connection.execute(
+            f"UPDATE OR ABORT {source} AS s SET {name} = r.legacy_key FROM {REKEYED} AS r"
+            f" WHERE r.source = ? AND s.{name} = r.former COLLATE BINARY",
+            (one.source,),
+        )
 
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:

@@ -8,6 +8,8 @@ import small_set
 import written_since
 from written_since import After, opened
 
+from migrator import sqlite
+
 pytestmark = pytest.mark.slow
 
 
@@ -425,4 +427,127 @@ def test_unique_values_that_each_move_on_to_the_next_row(home):
     assert ({}, {"updated": len(ids)}) == (dict(after.done.residue), dict(after.done.written["jarvis_x_memory.tweets"]))
     assert [(value,) for value in (*values[1:], values[0])] == in_legacy(
         home, "jarvis_x_memory.db", "SELECT tweet_id FROM tweets ORDER BY id"
+    )
+
+
+def test_a_row_whose_key_was_changed_keeps_what_its_legacy_row_has_beside(fresh):
+    """The key alone, of a row with a kept number, of one with an assigned number, and of one that is known by an address."""
+    before(fresh, "tax.db", "DELETE FROM sales", "UPDATE tax_lots SET remaining_quantity = 0.0, fee = 0.5 WHERE id = 5")
+    small_set.cut_over(fresh)
+    write(
+        fresh,
+        "core",
+        "UPDATE tax_lots SET id = 905 WHERE id = 5",
+        "UPDATE positions SET id = 907 WHERE id = 7",
+        "UPDATE trades SET position_id = 907 WHERE position_id = 7",
+        "UPDATE treasury_orders SET position_id = 907 WHERE position_id = 7",
+    )
+    write(
+        fresh,
+        "analytics",
+        "UPDATE whale_movements SET wallet_address = 'moved' WHERE wallet_address = 'address 3'",
+        "UPDATE whale_wallets SET address = 'moved' WHERE address = 'address 3'",
+    )
+
+    after = roll_back(fresh)
+
+    assert {} == dict(after.done.residue)
+    assert [(10.0, 0.0, 0.5)] == in_legacy(
+        fresh, "tax.db", "SELECT quantity, remaining_quantity, fee FROM tax_lots WHERE id = 905"
+    )
+    assert [] == in_legacy(fresh, "tax.db", "SELECT 1 FROM tax_lots WHERE id = 5")
+    assert [("p7",)] == in_legacy(fresh, "jarvis.db", "SELECT position_id FROM trades WHERE id = 't7'")
+    assert [("p7", "o7")] == in_legacy(
+        fresh, "jarvis.db", "SELECT id, tp_order_id FROM positions WHERE symbol = 'SYM7'"
+    )
+    assert [("moved", "label 3", 0.5)] == in_legacy(
+        fresh, "whales.db", "SELECT address, label, win_rate FROM whale_wallets WHERE label = 'label 3'"
+    )
+
+
+def test_of_twin_keys_the_first_counts_and_another_that_differs_is_kept(home):
+    write(
+        home,
+        "core",
+        """UPDATE positions SET metadata = '{"tp_order_id": "o3", "exit_price": 2.5, "exit_price": 9.5}' WHERE id = 3""",
+        """UPDATE treasury_orders SET metadata = replace(metadata, '"status": "ACTIVE"', '"status": "ACTIVE", "status": "EXPIRED"')
+        WHERE id = 4""",
+        "UPDATE treasury_orders SET status = 'cancelled' WHERE id = 4",
+    )
+
+    after = roll_back(home)
+
+    assert [(2.5,)] == in_legacy(home, "jarvis.db", "SELECT exit_price FROM positions WHERE id = 'p3'")
+    assert [3] == [row["id"] for row in after.kept("core", "positions")]
+    # The legacy JSON holds both, as it is spelled.
+    assert [] == after.kept("core", "treasury_orders")
+    assert ["cancelled"] == [row["status"] for row in after.again("core", "treasury_orders", 4)]
+
+
+def test_twice_as_many_values_that_move_on_take_about_twice_the_steps(fresh, tmp_path):
+    """As SQLite's machine counts them: whole sets of rows are exchanged, and none is looked for row by row."""
+    most = 2_000
+    with closing(sqlite3.connect(fresh / "data" / "jarvis_x_memory.db")) as legacy, legacy:
+        legacy.executemany(
+            "INSERT INTO tweets (tweet_id, content, posted_at) VALUES (?, ?, '2026-01-05T10:00:00+00:00')",
+            [(f"many {number}", str(number)) for number in range(most)],
+        )
+    small_set.build(fresh)
+    small_set.cut_over(fresh)
+    steps, took = [], []
+    opens = sqlite.memory
+
+    def counted():
+        connection = opens()
+        connection.set_progress_handler(lambda: steps.append(1), 1_000)
+        return connection
+
+    for last in (most // 4, most // 2, most):
+        home = small_set.copied(fresh, tmp_path / f"home{last}")
+        with opened(home, "analytics") as analytics:
+            analytics.execute("BEGIN")
+            for moved in ("'moving ' || content", "'many ' || (content + 1)"):
+                analytics.execute(
+                    f"UPDATE tweets SET tweet_id = {moved} WHERE content GLOB '[0-9]*' AND CAST(content AS INTEGER) >= {most - last}"
+                )
+            analytics.execute("COMMIT")
+        steps.clear()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sqlite, "memory", counted)
+            done = small_set.roll_back(home)
+        assert ({}, {"updated": last}) == (dict(done.residue), dict(done.written["jarvis_x_memory.tweets"]))
+        took.append(len(steps))
+
+    assert took[2] - took[1] < 3 * (took[1] - took[0]), took
+
+
+def test_a_row_that_is_refused_keeps_back_only_those_that_would_take_what_it_holds(fresh):
+    before(fresh, "jarvis_x_memory.db", "CREATE UNIQUE INDEX no_bad ON tweets((CASE WHEN content = 'bad' THEN 1 END))")
+    before(
+        fresh,
+        "jarvis_x_memory.db",
+        "INSERT INTO tweets (tweet_id, content, posted_at) VALUES ('b', 'bad', '2026-01-05T10:00:00+00:00')",
+    )
+    small_set.cut_over(fresh)
+    with opened(fresh, "analytics") as analytics:
+        analytics.execute("BEGIN")
+        analytics.execute("UPDATE tweets SET tweet_id = 'moving ' || id WHERE id BETWEEN 1 AND 40")
+        # 1 to 20 move on to the next, and 20, which is refused for its content, to a new one; 31 to 40 go round.
+        analytics.execute("UPDATE tweets SET tweet_id = 'tweet' || (id + 1) WHERE id BETWEEN 1 AND 19")
+        analytics.execute("UPDATE tweets SET tweet_id = 'beyond', content = 'bad' WHERE id = 20")
+        analytics.execute("UPDATE tweets SET tweet_id = 'tweet' || id, likes = 99 WHERE id BETWEEN 21 AND 30")
+        analytics.execute("UPDATE tweets SET tweet_id = 'tweet' || iif(id = 40, 31, id + 1) WHERE id BETWEEN 31 AND 40")
+        analytics.execute("COMMIT")
+
+    after = roll_back(fresh)
+
+    assert list(range(1, 21)) == [row["id"] for row in after.kept("analytics", "tweets")]
+    assert {"updated": 20} == dict(after.done.written["jarvis_x_memory.tweets"])
+    now, was = (
+        in_legacy(fresh, place, "SELECT id, tweet_id, content FROM tweets WHERE id <= 20")
+        for place in ("jarvis_x_memory.db", "backup/0003/jarvis_x_memory.db")
+    )
+    assert was == now
+    assert [("tweet32",), ("tweet31",)] == in_legacy(
+        fresh, "jarvis_x_memory.db", "SELECT tweet_id FROM tweets WHERE id IN (31, 40) ORDER BY id"
     )
