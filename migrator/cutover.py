@@ -220,8 +220,9 @@ def cutover(
     )
 
 
-def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
-    """Return what a cutover would do, and who is in its way."""
+def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -> Switched:
+    """Return what a cutover would do, and who is in its way; *stopped* as :func:`cutover` has it."""
+    paths = tuple(name.path for name in wanted.names)
     return Switched(
         kind=switch.CUTOVER,
         run=wanted.run,
@@ -232,8 +233,8 @@ def foreseen(wanted: Switch, reasons: Sequence[str]) -> Switched:
             f"{envfile.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
             f"the originals go to backup/{wanted.run}/originals",
         ),
-        refusals=tuple(reasons),
-        holders=tuple(map(str, holders.holders(name.path for name in wanted.names))),
+        refusals=(*reasons, *held.blind(paths, stopped=stopped)),
+        holders=tuple(map(str, holders.holders(paths))),
     )
 
 

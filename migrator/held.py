@@ -23,8 +23,6 @@ from migrator.plain import escaped
 
 #: Seconds for which we wait for another process's transaction to end.
 PATIENCE_S = 5.0
-#: What the owner can do where processes cannot be seen.
-BLIND = "stop the bot, then run the command again with --bot-is-stopped"
 
 
 class Hold:
@@ -161,11 +159,16 @@ def refuse_holders(paths: Iterable[Path], *, stopped: bool = True) -> None:
     """
     paths = tuple(paths)
     _refuse(holders(paths))
+    for sentence in blind(paths, stopped=stopped):
+        raise Refused(sentence)
+
+
+def blind(paths: Iterable[Path], *, stopped: bool) -> Iterator[str]:
+    """Yield a sentence if a process may have one of *paths* open unseen, and the owner does not say that it is *stopped*."""
     if not stopped and (unseen := unknown(paths)):
-        raise Refused(
-            "this user cannot see every process that may have it open, and its file system does not tell",
-            where=escaped(unseen[0]),
-            hint=BLIND,
+        yield (
+            f"{escaped(unseen[0])}: this user cannot see every process that may have it open, and its file system does not "
+            "tell; stop the bot, then run the command again with --bot-is-stopped"
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import backup as backups
-from migrator import envfile, files, freshness, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
+from migrator import envfile, files, freshness, held, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
@@ -152,6 +152,8 @@ def monitor(
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
     # What a rollback would refuse has to be known before it is needed.
     trust.refuse(last, place.include, place.env_file)
+    for sentence in held.blind(map(last.installed, last.targets), stopped=place.stopped):
+        raise Refused(sentence)
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")

@@ -299,10 +299,10 @@ def cutover(
         if execute or again is None:
             reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
         reasons = [reason for reason in dict.fromkeys(reasons) if reason]
-        found = cutovers.foreseen(wanted, reasons)
+        found = cutovers.foreseen(wanted, reasons, stopped=place.stopped)
         if not config.code_is_ready:
             found = replace(found, findings=cutovers.unanswered(planned))
-        if reasons or found.holders or not execute:
+        if found.refusals or found.holders or not execute:
             return found
         return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell, stopped=place.stopped)
 
@@ -314,7 +314,9 @@ def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None
     Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
     """
     with locked(place.data_dir) if execute else contextlib.nullcontext():
-        yield recovery.ended(place, kind, execute=execute, tell=tell)
+        ended = recovery.ended(place, kind, execute=execute, tell=tell)
+        with recovery.true_after_commit(place.data_dir):
+            yield ended
 
 
 def _unready(planned: Plan, config: Config) -> str:
@@ -365,12 +367,12 @@ def rollback(
         trust.refuse(last, place.include, place.env_file)
         # What the set was built with counts; a constant that no row needed then may have been given since.
         last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
-        found = rollbacks.foreseen(last)
+        found = rollbacks.foreseen(last, stopped=place.stopped)
         if found.refusals or (found.holders and execute) or not (execute or attempt):
             return found
         try:
             if not execute:
-                return rollbacks.tried(last, partial(_built_again, last))
+                return rollbacks.tried(last, partial(_built_again, last), stopped=place.stopped)
             return rollbacks.rollback(last, partial(_built_again, last), tell=tell, stopped=place.stopped)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from migrator import envfile, events, files, held, sqlite, switch, trust
+from migrator.errors import MigratorError
 from migrator.files import Access
 from migrator.lock import locked
 from migrator.place import Place
@@ -28,12 +30,34 @@ def cut_short(data_dir: Path) -> str:
     found = switch.read(data_dir)
     if found is None or found.finished:
         return ""
-    committed = (switch.pointed(found) == switch.NEW) == (found.kind == switch.CUTOVER)
     set_in_use, verb = ("consolidated", switch.CUTOVER) if _consolidated(found) else ("legacy", switch.ROLLBACK)
+    when, end = ("after", "finish") if _committed(found) else ("before", "undo")
     return (
-        f"a {found.kind} of run {found.run} was cut short {'after' if committed else 'before'} its commit, and the "
-        f"{set_in_use} set is in use; to {'finish' if committed else 'undo'} it run: migrator {verb} --execute"
+        f"a {found.kind} of run {found.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
+        f"to {end} it run: migrator {verb} --execute"
     )
+
+
+@contextlib.contextmanager
+def true_after_commit(data_dir: Path) -> Iterator[None]:
+    """Let no error say that nothing was touched, or that the other set is in use, once a switch in *data_dir* has committed.
+
+    Raises:
+        MigratorError: What ended it, and the command that finishes the switch.
+    """
+    try:
+        yield
+    except (MigratorError, OSError, sqlite3.Error) as error:
+        found = switch.read(data_dir)
+        if found is None or found.finished or not _committed(found):
+            raise
+        what = error.what if isinstance(error, MigratorError) else str(error)
+        raise MigratorError(f"committed, but {what}", where=data_dir, hint=cut_short(data_dir)) from error
+
+
+def _committed(found: Switch) -> bool:
+    """Tell whether the switch *found*, which is under way, has committed."""
+    return _consolidated(found) == (found.kind == switch.CUTOVER)
 
 
 def _consolidated(found: Switch) -> bool:

@@ -21,8 +21,11 @@ from migrator.trial import Again, as_planned, way_back
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 
 
-def foreseen(last: Switch) -> Switched:
-    """Return what speaks against a rollback of the finished cutover *last*, and which processes are in its way."""
+def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
+    """Return what speaks against a rollback of the finished cutover *last*, and which processes are in its way.
+
+    *stopped* is as :func:`rollback` has it.
+    """
     needed = (
         *(last.baseline / last.installed(target).name for target in last.targets),
         *(last.originals / name.place for name in last.names),
@@ -45,18 +48,19 @@ def foreseen(last: Switch) -> Switched:
                 if not path.is_file()
             ),
             *mounts.apart(last.data_dir, (last.root, *needed, *(name.path for name in last.names))),
+            *held.blind(_in_use(last), stopped=stopped),
         ),
         holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
     )
 
 
-def tried(last: Switch, again: Again) -> Switched:
+def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     """Return what a rollback of the finished cutover *last* would do: it is done on copies, and nothing else is touched.
 
     Raises:
         MigratorError: The legacy copies would not hold what they have to.
     """
-    found = foreseen(last)
+    found = foreseen(last, stopped=stopped)
     if found.refusals:
         return found
     written = trial.rehearse(last, again)

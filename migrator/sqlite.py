@@ -275,6 +275,14 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def is_spent(path: Path) -> bool:
+    """Tell whether *path* is a rollback journal that SQLite takes no notice of, as journal_mode PERSIST and TRUNCATE leave it."""
+    if not path.name.endswith("-journal"):
+        return False
+    with open_source(path) as file:
+        return file.read(1) in (b"", b"\0")
+
+
 def open_source(path: Path) -> BinaryIO:
     """Open a file of somebody else's for reading; it changes nothing, follows no link and waits for nobody.
 

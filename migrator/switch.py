@@ -364,7 +364,7 @@ def put_aside(switch: Switch) -> list[Path]:
     """
     moved = []
     for found, kept in _aside(switch):
-        if found.is_file() and not found.is_symlink():
+        if found.is_file() and not found.is_symlink() and not sqlite.is_spent(found):
             files.make_private_folder(kept.parent)
             files.replace(found, kept)
             moved.append(kept)

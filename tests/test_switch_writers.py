@@ -10,7 +10,7 @@ import small_set
 from intruder import JOURNAL_MODES, Intruder
 
 from migrator import grip, held, recovery, switch
-from migrator.errors import Refused
+from migrator.errors import MigratorError, Refused
 
 pytestmark = pytest.mark.slow
 
@@ -232,3 +232,56 @@ def test_a_recovery_after_the_commit_holds_what_it_moves(starts, writer, tmp_pat
 
     writer("close")
     assert "it is finished" in recovery.recover(home / "data")
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_an_error_after_the_commit_does_not_say_that_nothing_was_switched(starts, tmp_path, monkeypatch, deed):
+    home = small_set.copied(starts[deed], starts[deed].parent / tmp_path.name)
+    ending = "finish_cutover" if deed is small_set.cut_over else "finish_rollback"
+
+    def fails(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recovery, ending, fails)
+    with pytest.raises(MigratorError, match=r"committed, but .*was cut short after its commit, and the") as found:
+        executed(deed, home)
+    monkeypatch.undo()
+
+    assert 1 == found.value.exit_code
+    assert "it is finished" in recovery.recover(home / "data")
+
+
+def executed(deed, home):
+    """Do *deed* as the verb does; the contracts are not asked."""
+    if deed is small_set.roll_back:
+        return deed(home)
+    with recovery.true_after_commit(home / "data"):
+        return deed(home)
+
+
+def test_a_spent_journal_beside_a_name_is_nothing_that_others_have_made(starts, tmp_path):
+    """SQLite in journal_mode=PERSIST leaves a journal whose header is zero; in TRUNCATE an empty one."""
+    home = small_set.copied(starts[small_set.roll_back], starts[small_set.roll_back].parent / tmp_path.name)
+    (home / "data" / "alerts.db-journal").write_bytes(bytes(512))
+    (home / "data" / "jarvis.db-journal").touch()
+
+    assert () == small_set.roll_back(home).aside
+
+    assert [] == rows_of(home)
+
+
+@pytest.mark.parametrize("mode", ["persist", "truncate"])
+def test_a_journal_that_a_writer_left_beside_a_legacy_file_goes_with_the_cutover(starts, writer, tmp_path, mode):
+    home = small_set.copied(starts[small_set.cut_over], starts[small_set.cut_over].parent / tmp_path.name)
+    with closing(sqlite3.connect(home / "data" / "alerts.db")) as file:
+        file.execute("PRAGMA journal_mode = DELETE")
+    assert "" == writer("open", home / "data" / "alerts.db", mode)
+    assert "" == writer("write", "CREATE TABLE t (x)")
+    assert "" == writer("write", "DROP TABLE t")
+    writer("close")
+    assert (home / "data" / "alerts.db-journal").exists()
+
+    small_set.cut_over(home)
+
+    assert not (home / "data" / "alerts.db-journal").exists()
+    assert () == small_set.roll_back(home).aside
