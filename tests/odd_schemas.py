@@ -208,7 +208,10 @@ def write(drawn, path):
             if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 # SQLite lets some rows in that its own check finds: a generated column of a STRICT table has no type yet.
                 return "integrity check says"
-        except sqlite3.OperationalError:
-            # So it does with tables that it cannot read: a generated column may be made of itself.
-            return "cannot be read here because of the table "
+            for (table,) in connection.execute("SELECT name FROM pragma_table_list WHERE type = 'table'").fetchall():
+                if not table.startswith("sqlite_"):
+                    connection.execute(f"EXPLAIN INSERT INTO {quoted(table)} DEFAULT VALUES")
+        except sqlite3.OperationalError as error:
+            # It makes tables that it cannot read or fill: a generated column may be made of itself.
+            return str(error)
         return "left_behind" if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'f'").fetchall() else ""

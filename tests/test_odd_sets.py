@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import test_sqlite_features
 
 from contracts import specimens
 from migrator import config, evidence, pipeline
@@ -131,6 +132,23 @@ def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
     place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
     done = pipeline.migrate(place, config.load(toml), toml)
+
+    assert [] == [(one.name, one.says) for one in done.verified.broken]
+    assert done.built.holds
+
+
+def test_every_feature_of_sqlite_that_is_carried_ends_in_go(tmp_path):
+    """Each in a file of its own, beside a specimen: what plan lets through is what all contracts let through."""
+    specimens.make(tmp_path / "data", seed=5, rows=1500)
+    toml = tmp_path / "data" / "migrator.toml"
+    carried = [feature for feature, fate in test_sqlite_features.ROWS.items() if fate != "refused"]
+    with toml.open("a", encoding="utf-8") as configuration:
+        configuration.write("[files]\n")
+        for number, feature in enumerate(carried):
+            test_sqlite_features.make(feature, tmp_path / "data" / f"feature {number}.db")
+            configuration.write(f'"feature {number}.db" = "carry:analytics"\n')
+
+    done = pipeline.migrate(pipeline.Place(tmp_path / "data"), config.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds

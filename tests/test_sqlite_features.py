@@ -79,6 +79,14 @@ LISTED = {
 }  # fmt: skip
 
 
+def make(feature, path):
+    """Make the file of a feature at *path*."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.create_function("score_of", 1, lambda _: 1, deterministic=True)
+        for statement in MADE[feature]:
+            connection.execute(statement)
+
+
 def examined(paths, **_):
     """What the child answers, in this process."""
     answers = {}
@@ -94,12 +102,9 @@ def _made(tmp_path, monkeypatch):
     monkeypatch.setattr(examiners, "examine", examined)
     monkeypatch.setattr(generated, "_examined", examined)
 
-    def make(feature):
+    def in_a_set(feature):
         (tmp_path / "data").mkdir()
-        with closing(sqlite3.connect(tmp_path / "data" / FILE, isolation_level=None)) as connection:
-            connection.create_function("score_of", 1, lambda _: 1, deterministic=True)
-            for statement in MADE[feature]:
-                connection.execute(statement)
+        make(feature, tmp_path / "data" / FILE)
         if feature == "two objects of one carried name":
             with closing(sqlite3.connect(tmp_path / "data" / "custom_t.db")) as connection:
                 connection.executescript("CREATE TABLE u (a); CREATE INDEX x ON u (a)")
@@ -107,7 +112,7 @@ def _made(tmp_path, monkeypatch):
                 connection.execute("CREATE TABLE t_x (a)")
         return tmp_path
 
-    return make
+    return in_a_set
 
 
 def test_every_row_has_a_test_and_every_test_a_row():
