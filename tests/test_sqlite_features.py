@@ -130,7 +130,7 @@ def test_is_refused_by_name_with_a_way_out(made, feature):
         one for one in found.refusals if one.startswith(("custom.db: ", "custom.t_x and the index custom_t.x "))
     ]
     assert "damaged" not in refusal
-    assert re.search(r"\[files\]|rename one of them|mend it", refusal)
+    assert re.search(r"\[files\]|rename one of them|correct these rows", refusal)
 
 
 @pytest.mark.parametrize("feature", [one for one, fate in ROWS.items() if fate != "refused"])
