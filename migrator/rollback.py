@@ -28,7 +28,12 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
     """
     needed = (
         *(last.baseline / last.installed(target).name for target in last.targets),
-        *(last.originals / name.place for name in last.names),
+        *(
+            last.originals / name.place
+            for name in last.names
+            # What the cutover had is in the snapshot too.
+            if not (name.digest and (last.snapshot / name.place).is_file())
+        ),
         *(last.installed(target) for target in last.targets),
     )
     return Switched(
@@ -177,9 +182,9 @@ def _made_since(last: Switch) -> list[Path]:
 
 
 def _originals(last: Switch) -> tuple[Path, ...]:
-    """Return the originals that are there, which no process should have open any more."""
+    """Return the originals that are there and are databases, which no process should have open any more."""
     paths = (last.originals / name.place for name in last.names)
-    return tuple(path for path in paths if path.is_file())
+    return tuple(path for path in paths if path.is_file() and sqlite.is_one(path))
 
 
 def _copied(path: Path, copy: Path) -> Path:

@@ -283,6 +283,12 @@ def is_spent(path: Path) -> bool:
         return file.read(1) in (b"", b"\0")
 
 
+def is_one(path: Path) -> bool:
+    """Tell whether the file *path* begins as SQLite's do."""
+    with open_source(path) as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def open_source(path: Path) -> BinaryIO:
     """Open a file of somebody else's for reading; it changes nothing, follows no link and waits for nobody.
 

@@ -6,6 +6,8 @@ The legacy copies are written from the consolidated set in use, and what they ca
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,26 +73,56 @@ def as_planned(last: Switch, folder: Path) -> tuple[Plan, Snapshot]:
     return planned, Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
 
 
-def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path, Path]]:
+def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path | None, Path]]:
     """Copy the legacy files as they were at the cutover to *tree*.
 
-    An original that was written to since does not count: its copy in the snapshot takes its place, and the original is
-    copied to *aside*, for the residue.
+    An original that was written to since does not count, nor one that is gone or cannot be read: its copy in the snapshot
+    takes its place.  An original that was written to is copied to *aside*, for the residue.
 
     Returns:
-        Legacy database -> its late original, and what the cutover had.
+        Legacy database -> its late original, None where it cannot be read, and what the cutover had.
     """
-    changed = {}
+    changed: dict[str, tuple[Path | None, Path]] = {}
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
-        _copy(original, copy)
-        if name.digest and _digest(copy) != name.digest and snapshot.is_file() and _digest(snapshot) == name.digest:
-            files.make_private_folder((aside / name.place).parent)
-            copy.rename(aside / name.place)
+        found = _copied(original, copy)
+        if found != name.digest and name.digest and _digest_or_none(snapshot) == name.digest:
+            changed[name.database] = (None, snapshot)
+            if found:
+                files.make_private_folder((aside / name.place).parent)
+                copy.rename(aside / name.place)
+                changed[name.database] = (aside / name.place, snapshot)
+            copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
-            changed[name.database] = (aside / name.place, snapshot)
-        files.take_after(original, copy)
+        elif not found:
+            raise MigratorError("cannot be read, nor the snapshot's copy", where=original, hint="restore one of them")
+        like = original if original.is_file() else snapshot
+        shutil.copymode(like, copy)
+        files.give_to_owner_of(like, copy)
     return changed
+
+
+def _copied(original: Path, copy: Path) -> str:
+    """Copy *original*; return the digest of its content, '' where it is gone or cannot be read."""
+    if not original.is_file():
+        return ""
+    try:
+        _copy(original, copy)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+            raise
+        return ""
+    return _digest_or_none(copy)
+
+
+def _digest_or_none(path: Path) -> str:
+    """Return the digest of the database at *path*, '' where it is none that can be read."""
+    try:
+        return _digest(path) if path.is_file() else ""
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
+            raise
+        return ""
 
 
 def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:
@@ -141,7 +173,7 @@ def write(
     tree: Path,
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
-    changed: Mapping[str, tuple[Path, Path]],
+    changed: Mapping[str, tuple[Path | None, Path]],
     again: Callable[[], Mapping[str, Path]],
     kept: Path,
 ) -> Written:
@@ -170,13 +202,16 @@ def write(
     settled = not (done.written or done.left)
     proof = again() if settled else putback.settle(done, last.tables, legacy, current, baseline, last.constants, again)
     found = residue.keep(done, current, baseline, proof, kept)
-    found |= late.keep(changed, kept) | marks.carry_back(last, tree, current, baseline, kept)
+    found |= late.keep({name: (now, was) for name, (now, was) in changed.items() if now}, kept) | marks.carry_back(
+        last, tree, current, baseline, kept
+    )
     if not found:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
         done.tell(sentence)
-    for database in changed:
-        done.tell(f"{escaped(database)}: its original was written to after the cutover; see the residue")
+    for database, (now, _) in changed.items():
+        what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
+        done.tell(f"{escaped(database)}: its original {what}; its copy in the snapshot took its place")
     return Written(done=done, residue=found)
 
 

@@ -224,9 +224,27 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
     assert [("deleted from the original after the cutover", "b")] == carried_set.residue(
         home, "SELECT * FROM late_notes_tags_before"
     )
-    assert ["notes: its original was written to after the cutover; see the residue"] == list(done.findings)
+    assert [
+        "notes: its original was written to after the cutover, see the residue; its copy in the snapshot took its place"
+    ] == list(done.findings)
     with closing(sqlite3.connect(original)) as kept:
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
+
+
+@pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged"])
+def test_an_original_that_is_gone_or_damaged_is_replaced_by_its_copy_in_the_snapshot(home, spoilt):
+    original = small_set.last_switch(home).originals / "notes.db"
+    if spoilt == "gone":
+        original.unlink()
+    else:
+        content = original.read_bytes()
+        original.write_bytes(b"x" * 8192 if spoilt == "no database" else content[:4096] + b"x" * (len(content) - 4096))
+    core(home, "INSERT INTO legacy_notes_tags VALUES ('c')")
+
+    assert (0, 0) == (run(home, "rollback")[1], run(home, "rollback", "--execute")[1])
+
+    assert [(1, "one"), (2, '{"x": 2}')] == legacy(home, "SELECT * FROM notes")
+    assert [("a",), ("b",), ("c",)] == legacy(home, "SELECT * FROM tags")
 
 
 @pytest.mark.parametrize("configured", ["", "[files\nbroken", '[files]\n"other.db" = "ignore"\n'])
