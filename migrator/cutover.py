@@ -9,6 +9,7 @@ undone; what fails after it is finished by :mod:`migrator.recovery`.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import time
@@ -251,13 +252,20 @@ def _keep_baseline(wanted: Switch) -> None:
         copy.chmod(0o600)
         files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
-    # The next run has evidence of its own: this run's goes where the next does not write.
-    for judged in (wanted.root / name for name in ("evidence.json", "contracts.xml", "report.html")):
-        if judged.is_file():
-            files.write(draft / judged.name, judged.read_text(encoding="utf-8"))
+    _keep_evidence(wanted, draft)
     # SQLite removes its journals and does not wait: one that came back would be hot, and its database not to be read.
     files.sync_folder(draft)
     files.replace(draft, wanted.baseline_to_be)
+
+
+def _keep_evidence(wanted: Switch, draft: Path) -> None:
+    """Copy what was judged to where no later run writes; what an earlier cutover of this run kept gets a number."""
+    judged = [wanted.root / name for name in ("evidence.json", "contracts.xml", "report.html")]
+    for path in (*judged, *sorted(wanted.baseline.glob("evidence*.json"))):
+        if path.is_file():
+            numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))
+            free = itertools.chain([draft / path.name], numbered)
+            files.write(next(one for one in free if not one.exists()), path.read_text(encoding="utf-8"))
 
 
 def _refuse(reasons: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -161,6 +162,16 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
             yield (
                 f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; correct these rows, or make the "
                 f"index anew with REINDEX, in the file itself: sqlite3 {quoted(database.path)}"
+            )
+    copied = [
+        one for one in inventory.databases if one.verdict is not Verdict.OURS and config.fate(one.place) != "ignore"
+    ]
+    places = Counter(place_in_snapshot(one.place) for one in copied)
+    for place_of_both, count in sorted(places.items()):
+        if count > 1:
+            yield (
+                f"{escaped(place_of_both)}: {count} files would have this place in a snapshot; rename those that are "
+                "named with --include"
             )
     for database in inventory.databases:
         if database.alias and config.fate(database.place).startswith("carry:"):

@@ -238,3 +238,13 @@ def test_what_the_file_system_keeps_for_itself_is_passed_over(data, monkeypatch)
 
     assert ["private"] == [str(one.place) for one in found.databases if one.verdict is Verdict.UNREADABLE]
     assert any(finding.startswith("lost+found: permission denied") for finding in found.findings)
+
+
+def test_two_files_from_outside_that_have_one_name_are_refused(data, tmp_path):
+    include = [tmp_path / "a" / "x.db", tmp_path / "b" / "x.db"]
+    for path in include:
+        database(path)
+
+    refused = pipeline.plan(pipeline.Place(data, include), Config(files={"included": "standalone"})).refusals
+
+    assert any(one.startswith("included/x.db: 2 files would have this place in a snapshot") for one in refused)

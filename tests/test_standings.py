@@ -45,7 +45,20 @@ def test_the_evidence_of_a_run_outlives_the_next_run(home):
     small_set.roll_back(home)
     (home / "data" / ".migrator" / "evidence.json").write_text("the next run", encoding="utf-8")
 
-    kept = home / "data" / "backup" / "0001" / "consolidated" / "evidence.json"
+    kept = home / "data" / "backup" / "0001" / "consolidated"
 
-    assert "what was judged" == kept.read_text(encoding="utf-8")
-    assert 0o600 == kept.stat().st_mode & 0o777
+    assert "what was judged" == (kept / "evidence.json").read_text(encoding="utf-8")
+    assert 0o600 == (kept / "evidence.json").stat().st_mode & 0o777
+
+
+def test_the_evidence_of_a_run_that_is_cut_over_again_is_kept_too(home):
+    for judged in ("first", "second", "third"):
+        (home / "data" / ".migrator" / "evidence.json").write_text(judged, encoding="utf-8")
+        small_set.cut_over(home)
+        small_set.roll_back(home)
+        pipeline.build(*small_set.place_of(home))
+
+    kept = home / "data" / "backup" / "0001" / "consolidated"
+
+    told = {path.name: path.read_text(encoding="utf-8") for path in kept.glob("evidence*.json")}
+    assert {"evidence.json": "third", "evidence-1.json": "first", "evidence-2.json": "second"} == told
