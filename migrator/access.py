@@ -52,6 +52,14 @@ def group(gid: int) -> str:
         return f"#{gid}"
 
 
+def is_primary(gid: int, uid: int) -> bool:
+    """Tell whether a group is the primary group of a user; of a user without an account that is not known."""
+    try:
+        return pwd.getpwuid(uid).pw_gid == gid
+    except KeyError:
+        return False
+
+
 def may_write(path: Path) -> bool:
     """Tell whether this process may write to the file *path*."""
     return may(os.W_OK, path)
@@ -99,12 +107,19 @@ def _group_of_new(folder: os.stat_result) -> int:
 
 
 def refuse_strangers(data_dir: Path) -> None:
-    """Check that what this process makes in *data_dir* will belong to the owner of the folder, or of its databases.
+    """Check that this process may use what migrator keeps in *data_dir*, and that what it makes will belong to the owner.
 
     Raises:
-        Refused: This user is neither of them, nor root.
+        Refused: This user is neither the owner of the folder or of its databases, nor root.
     """
-    if os.geteuid() in (0, data_dir.stat().st_uid):
+    root = data_dir / ".migrator"
+    if root.exists():
+        if not may(os.R_OK | os.W_OK | os.X_OK, root):
+            what = f"user {user(os.geteuid())} may not use it"
+            raise Refused(what, where=escaped(root), hint=run_as(root.stat()))
+        return
+    if not data_dir.is_dir() or os.geteuid() in (0, data_dir.stat().st_uid):
+        # What is wrong with a folder that is not there is said where it is read.
         return
     foreign = next((one for one in sorted(data_dir.glob("*.db")) if one.stat().st_uid != os.geteuid()), None)
     if foreign is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from migrator import files, hints, inputs, mounts
 from migrator.errors import MigratorError, Refused
+from migrator.files import Access
 from migrator.shell import quoted
 
 FLAG = "USE_CONSOLIDATED_DBS"
@@ -142,11 +143,11 @@ def _owner(path: Path) -> int:
     return there.stat().st_uid
 
 
-def set_flag(path: Path, *, on: bool) -> None:
+def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:
     """Set the flag in the .env at *path*, in one instant and durably; its mode and owner stay.
 
     A file that says so already is left as it is; without a file, or without a line, the flag is false.  A link is
-    followed: the file it names changes.
+    followed: the file it names changes.  A new file gets *access*: the application reads it, and may be another user's.
 
     Raises:
         Refused: *path* is no regular file.
@@ -154,7 +155,7 @@ def set_flag(path: Path, *, on: bool) -> None:
     real = path.resolve()
     if not real.exists():
         if on:
-            files.write(real, f"{FLAG}=true\n")
+            files.write(real, f"{FLAG}=true\n", access)
         return
     if not real.is_file():
         raise Refused("is no regular file", where=path, hint="name the application's .env with --env-file")

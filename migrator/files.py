@@ -204,6 +204,11 @@ def access_of(path: Path) -> Access:
     return Access(status.st_gid, stat.S_IMODE(status.st_mode), acl)
 
 
+def may_give(group: int) -> bool:
+    """Tell whether this process may give a file of its own to *group*."""
+    return os.geteuid() == 0 or group in {os.getegid(), *os.getgroups()}
+
+
 def take_after(original: Path, path: Path) -> None:
     """Give the file *path* of ours owner, group, permissions and access list of *original*, as far as this user may."""
     give_to_owner_of(original, path)
@@ -221,7 +226,7 @@ def grant(path: Path, access: Access) -> None:
 
 def _grant(descriptor: int, access: Access) -> None:
     group, mode, acl = access
-    if os.geteuid() == 0 or group in _groups():
+    if may_give(group):
         os.fchown(descriptor, -1, group)
     elif os.fstat(descriptor).st_gid != group:
         # Members of a group that it cannot be given to get no more than all others do.
@@ -237,10 +242,6 @@ def let_pass(folder: Path, like: Path) -> None:
     if now[:2] != wanted[:2]:
         grant(folder, wanted)
         sync_folder(folder)
-
-
-def _groups() -> set[int]:
-    return {os.getegid(), *os.getgroups()}
 
 
 def _set_acl(descriptor: int, acl: bytes) -> None:
@@ -266,7 +267,7 @@ def _give(status: os.stat_result, file: Path | int, *, follow_symlinks: bool = T
     """As root, give *file* the owner and the group of *status*; as another user only the group, as far as allowed."""
     if os.geteuid() == 0:
         os.chown(file, status.st_uid, status.st_gid, follow_symlinks=follow_symlinks)
-    elif status.st_gid in _groups():
+    elif may_give(status.st_gid):
         os.chown(file, -1, status.st_gid, follow_symlinks=follow_symlinks)
 
 

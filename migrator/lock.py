@@ -24,8 +24,7 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """
     guard(data_dir)
     path = data_dir / ".migrator" / "lock"
-    if not path.parent.exists():
-        access.refuse_strangers(data_dir)
+    access.refuse_strangers(data_dir)
     files.make_private_folder(path.parent)
     held = FileLock(path, timeout=patience_s, mode=0o600)
     try:

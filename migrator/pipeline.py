@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from migrator import access, catalogue, files, freshness, hints, mapping, page, recovery, switch, trust
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import catalogue, files, freshness, hints, mapping, page, recovery, switch, trust
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
@@ -313,6 +313,8 @@ def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None
 
     Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
     """
+    if not execute:
+        access.refuse_strangers(place.data_dir)
     with locked(place.data_dir) if execute else contextlib.nullcontext():
         ended = recovery.ended(place, kind, execute=execute, tell=tell)
         with recovery.true_after_commit(place.data_dir):

@@ -43,6 +43,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
     size_bytes = sum((database.size_bytes or 0) + (database.wal_bytes or 0) for database in inventory.databases)
     free_bytes = shutil.disk_usage(disk).free
     mapped = [source for table in tables if table.fate is Fate.MAPPED for source in mapping.sources_of(table)]
+    sources = _sources(inventory, tables) if in_place else {}
     return Plan(
         inventory=inventory,
         order=mapping.all_tables(),
@@ -60,7 +61,8 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_nothing_to_move(inventory, tables),
             *_taken_names(inventory),
             *_in_the_way(disk),
-            *(_users(inventory, tables, config) if in_place else ()),
+            *(_users(inventory, config) if in_place else ()),
+            *sharing.disagreements(sources, inventory.data_dir, config.file_mode),
             *(
                 [
                     f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room: df -h {quoted(disk)}"
@@ -74,6 +76,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_findings(inventory, config),
             *carriable.findings(inventory, tables),
             *_constants_to_come(mapped, tables, config),
+            *sharing.findings(sources, inventory.data_dir, config.file_mode),
         ),
         left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
@@ -333,17 +336,23 @@ def _in_the_way(disk: Path) -> Iterator[str]:
         yield f"{escaped(place)}: {what}; look at it, and move it away"
 
 
-def _users(inventory: Inventory, tables: Sequence[PlannedTable], config: Config) -> Iterator[str]:
-    """Yield why this process may not work on *inventory* in its place, or why its users could not use the three."""
-    there = [
-        one
-        for one in inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
-        if one.path.is_file() and not one.path.is_symlink() and config.fate(one.place) != "ignore"
-    ]
-    yield from access.refusals([(one.path, one.journal_mode) for one in there])
+def _users(inventory: Inventory, config: Config) -> Iterator[str]:
+    """Yield why this process may not work on *inventory* in its place."""
+    yield from access.refusals([
+        (one.path, one.journal_mode) for one in _regular(inventory) if config.fate(one.place) != "ignore"
+    ])  # fmt: skip
+
+
+def _sources(inventory: Inventory, tables: Sequence[PlannedTable]) -> dict[str, list[Path]]:
+    """Return the files whose rows may be in each consolidated database."""
     moved = {table.source.partition(".")[0] for table in tables if table.fate in (Fate.MAPPED, Fate.CARRIED)}
-    named = [(one.known_as, one.path) for one in there if one.known_as in moved]
-    yield from sharing.disagreements(sharing.sources(named, tables), inventory.data_dir, config.file_mode)
+    named = [(one.known_as, one.path) for one in _regular(inventory) if one.known_as in moved]
+    return sharing.sources(named, tables)
+
+
+def _regular(inventory: Inventory) -> list[Database]:
+    found = inventory.with_verdict(Verdict.SOURCE, Verdict.STANDALONE, Verdict.UNKNOWN)
+    return [one for one in found if one.path.is_file() and not one.path.is_symlink()]
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:

@@ -197,7 +197,7 @@ def finish_cutover(wanted: Switch) -> None:
 
     What an earlier cutover of the same run left is put out of the way: its residue is kept, its errors do not count.
     """
-    envfile.set_flag(wanted.env_file, on=True)
+    envfile.set_flag(wanted.env_file, on=True, access=switch.shared(wanted, 0o644))
     if wanted.left_behind.exists():
         files.replace(wanted.left_behind, _free(wanted.left_behind))
     files.remove(wanted.latch)

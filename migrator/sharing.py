@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from migrator import access, catalogue, mapping
+from migrator import access, catalogue, files, mapping
 from migrator.files import Access
 from migrator.plain import escaped
 from migrator.records import Fate, PlannedTable
@@ -43,11 +44,41 @@ def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int |
                 f"{name} takes rows of files with different permissions: {shown}; give them the same, or say [decisions] "
                 f'file_mode = "{given.mode:04o}" to leave out users who may not use each of them'
             )
-        elif given.mode & 0o070 and os.geteuid() != 0 and given.group not in {os.getegid(), *os.getgroups()}:
+        elif given.mode >> 3 & ~given.mode & 0o6 and not files.may_give(given.group):
             yield (
                 f"{name}: has to belong to group {access.group(given.group)}, and user {access.user(os.geteuid())} is not in it; "
                 "add the user to the group, or run this again with: sudo"
             )
+        elif decided is None and (closed := _writable_elsewhere(paths, data_dir, given)):
+            yield (
+                f"{name}: users who may write to {escaped(closed)} may not write to {escaped(data_dir)}, where SQLite keeps files "
+                f'beside it; let them (chmod g+w), or say [decisions] file_mode = "{given.mode & ~0o022:04o}" to leave them out'
+            )
+
+
+def _writable_elsewhere(paths: Sequence[Path], data_dir: Path, given: Access) -> Path | None:
+    """Return the first of *paths* in a folder that more users may write to than to *data_dir*, as SQLite has to."""
+    home = data_dir.stat().st_mode
+    return next((path for path in paths if path.parent.stat().st_mode & ~home & given.mode & 0o022), None)
+
+
+def findings(targets: dict[str, list[Path]], data_dir: Path, decided: int | None) -> Iterator[str]:
+    """Yield a sentence if what SQLite makes beside the three, in WAL mode, would not belong to their group.
+
+    The primary group of their owner is taken to have no other member.
+    """
+    home = data_dir.stat()
+    for target, paths in targets.items():
+        given, _ = access.shared(paths, data_dir, 0o666 if decided is None else decided)
+        passed_on = home.st_mode & stat.S_ISGID and home.st_gid == given.group
+        shared = given.mode >> 3 & ~given.mode & 0o2 and not access.is_primary(given.group, home.st_uid)
+        if shared and not passed_on:
+            group = access.group(given.group)
+            yield (
+                f"{catalogue.TARGETS[target]} will be in WAL mode, and group {group} may write to it: two users of that group can do so at "
+                f"once only if new files in {escaped(data_dir)} belong to it (chgrp {group} and chmod g+s on that folder)"
+            )
+            return
 
 
 def _told(given: Access) -> str:

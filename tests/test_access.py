@@ -196,5 +196,7 @@ def test_a_user_who_owns_nothing_makes_no_folder_of_ours(passable):
         as_user(THIRD, lock, groups=[SHARED])
     assert {"a.db", "b.db"} == owners(data).keys()
     assert as_user(DEPLOY, lock, groups=[SHARED])
-    with pytest.raises(Refused, match="/lock: user #71003 may not use it; run this again with: sudo -u '#71001'"):
+    with pytest.raises(
+        Refused, match=r"/\.migrator: user #71003 may not use it; run this again with: sudo -u '#71001'"
+    ):
         as_user(THIRD, lock, groups=[SHARED])

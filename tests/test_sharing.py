@@ -109,6 +109,44 @@ def test_a_group_that_this_user_cannot_give_is_refused(passable):
     assert [] == refusals()
 
 
+@AS_ROOT
+def test_a_group_that_may_do_no_more_than_all_others_need_not_be_given(passable):
+    (path,) = made(given(passable, DEPLOY, DEPLOY), jarvis=0o644)
+    os.chown(path, DEPLOY, SHARED)
+
+    assert [] == as_user(DEPLOY, lambda: list(sharing.disagreements({"core": [path]}, passable, None)))
+
+
+def test_writers_who_may_not_write_to_the_data_directory_are_not_left_out_silently(data):
+    folder = data / "cache"
+    folder.mkdir()
+    folder.chmod(0o775)
+    paths = made(folder, file_cache=0o664)
+
+    (sentence,) = sharing.disagreements({"cache": paths}, data, None)
+    assert f"users who may write to {paths[0]} may not write to {data}, where SQLite keeps files beside it" in sentence
+    assert '[decisions] file_mode = "0644"' in sentence
+    assert [] == list(sharing.disagreements({"cache": paths}, data, 0o644))
+    data.chmod(0o775)
+    assert [] == list(sharing.disagreements({"cache": paths}, data, None))
+
+
+@AS_ROOT
+def test_a_folder_that_does_not_pass_its_group_on_is_a_finding(passable):
+    paths = made(given(passable, DEPLOY, SHARED, folder_mode=0o775), jarvis=0o664)
+    os.chown(paths[0], DEPLOY, SHARED)
+
+    (sentence,) = sharing.findings({"core": paths, "cache": paths}, passable, None)
+    assert f"(chgrp #{SHARED} and chmod g+s on that folder)" in sentence
+    assert [] == list(sharing.findings({"core": paths}, passable, 0o644))
+    passable.chmod(0o2775)
+    assert [] == list(sharing.findings({"core": paths}, passable, None))
+    os.chown(passable, 0, 0)
+    os.chown(paths[0], 0, 0)
+    passable.chmod(0o775)
+    assert [] == list(sharing.findings({"core": paths}, passable, None))
+
+
 @pytest.mark.parametrize("mode", ["0770", "777", "rw", "0640x", "060", ""])
 def test_a_mode_that_is_none_is_a_usage_error(tmp_path, mode):
     (tmp_path / "migrator.toml").write_text(f'[decisions]\nfile_mode = "{mode}"\n', encoding="utf-8")

@@ -170,3 +170,25 @@ def test_during_a_switch_every_name_leads_the_bot_to_a_database(home, pointed, v
     assert as_user(DEPLOY, recovery.settle, home / "data", groups=[SHARED])
     bot(home)
     assert {} == strangers(home)
+
+
+def test_an_env_that_the_cutover_makes_can_be_read_by_the_bot(home):
+    (home / ".env").unlink()
+    as_user(DEPLOY, build, home, groups=[SHARED])
+    assert as_user(DEPLOY, cut_over, home, groups=[SHARED])
+
+    assert "USE_CONSOLIDATED_DBS=true\n" == as_user(BOT, (home / ".env").read_text)
+
+
+def test_another_user_is_told_so_by_a_dry_run_too(home):
+    as_user(DEPLOY, build, home, groups=[SHARED])
+
+    def rehearsed(stage):
+        place, configuration = small_set.place_of(home)
+        asked = (place, configuration, home / ".env") if stage is pipeline.cutover else (place, configuration)
+        named = {"waiting": print} if stage is pipeline.cutover else {}
+        stage(*asked, execute=False, **named)
+
+    for stage in (pipeline.cutover, pipeline.rollback):
+        with pytest.raises(Refused, match=f"user #{THIRD} may not use it; run this again with: sudo -u '#{DEPLOY}'"):
+            as_user(THIRD, rehearsed, stage, groups=[SHARED])
