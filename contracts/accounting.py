@@ -11,7 +11,7 @@ from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator import catalogue, declaration, digest
+from migrator import catalogue, declaration
 from migrator.errors import DdlError
 from migrator.sqlite import quoted
 
@@ -221,8 +221,8 @@ def declared_unlike(pair: Pair, table: LegacyTable, target: str, ordered: Collec
     """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
+    now = pair.judged.statements(target)[declaration.folded(carried)]
     with pair.judged.read(target) as connection:
-        now = declaration.of_tables(digest.layout(connection).entries)[declaration.folded(carried)]
         references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
     was = pair.legacy.statements(database)[declaration.folded(name)]
     if references:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from contracts import judgement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, copying, ddl, sqlite
+from migrator import catalogue, copying, ddl, declaration, digest, sqlite
+from migrator.declaration import Statements
 from migrator.errors import UsageError
 from migrator.relational import Schema
 
@@ -35,6 +36,7 @@ class Subject:
     _copies: dict[str, Path] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _tables: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    _statements: dict[str, Mapping[str, Statements]] = field(default_factory=dict)
 
     def original(self, target: str) -> Path:
         """Return where *target* lies; a contract that asks for a database that is not there is broken.
@@ -98,6 +100,13 @@ class Subject:
             with self.read(target) as connection:
                 self._schemas[target] = ddl.stored(connection)
         return self._schemas[target]
+
+    def statements(self, target: str) -> Mapping[str, Statements]:
+        """Return what makes each table of *target*, by its folded name; read once."""
+        if target not in self._statements:
+            with self.read(target) as connection:
+                self._statements[target] = declaration.of_tables(digest.layout(connection).entries)
+        return self._statements[target]
 
     def table_names(self, target: str) -> AbstractSet[str]:
         """Return the names of the tables of *target*, shadow tables included, read once."""

@@ -69,10 +69,13 @@ def unanswered(plan: Plan) -> tuple[str, ...]:
         for one in plan.tables
         if one.into
     ]
-    return tuple(
-        f"{escaped(one.source)} is {escaped(one.into)} now{'' if other else ', with other columns'}"
-        for one, other in renamed
-        if other or (one.fate is Fate.MAPPED and one.variant != catalogue.SPECIFIED_VARIANT)
+    return (
+        *(
+            f"{escaped(one.source)} is {escaped(one.into)} now{'' if other else ', with other columns'}"
+            for one, other in renamed
+            if other or (one.fate is Fate.MAPPED and one.variant != catalogue.SPECIFIED_VARIANT)
+        ),
+        *(f"{escaped(one.source)} stays in the backup" for one in plan.with_fate(Fate.DERIVED)),
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import small_set
 
-from migrator import catalogue, plan
+from migrator import catalogue, cutover, plan
 from migrator.config import Config
 from migrator.inventory import inventory
 
@@ -94,6 +94,7 @@ def test_a_virtual_table_that_keeps_nothing_stays_in_the_backup_and_is_told(data
     assert [] == of_file(found.refusals)
     told = [one for one in of_file(found.findings) if "stays in the backup and is not there after a cutover" in one]
     assert any(one.startswith(f"{FILE}: {sentence};") for one in told)
+    assert "odd.seen stays in the backup" in cutover.unanswered(found)
     # What lies behind it goes with it.
     assert {"odd.posts", "odd.i", "odd.seen"} >= {table.source for table in found.tables}
 
