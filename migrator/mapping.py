@@ -41,6 +41,8 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
         "reads": "",  # what else the forward SELECT reads: ids.positions, core.trades
         "rest": "",  # source columns that no target column holds: kept in lineage.rest
         "rounds": "",  # target columns that forward and back recompute in doubles, to within rounding
+        "takes": "",  # SQL over target columns: which new rows it takes, where several make one legacy row
+        "together": "",  # target columns that agree in the new rows that make one legacy row
         "stub": "",  # why rows without a legacy row are made; such a mapping has no back
     }
 )
@@ -66,6 +68,8 @@ class TableMapping:
         reads: What else the forward SELECT reads.
         rest: Legacy columns that no target column holds.
         rounds: Target columns that forward and back recompute in doubles.
+        takes: SQL that is true for the new rows that it takes, where several make one legacy row; '' for none.
+        together: Target columns that agree in the new rows that make one legacy row.
         stub: Why rows are made that no legacy row stands behind; '' for a mapping of rows.
         columns: The target's columns in the order of the forward SELECT.
         legacy_columns: The source's columns in the order of the back SELECT.
@@ -87,6 +91,8 @@ class TableMapping:
     reads: tuple[str, ...]
     rest: tuple[str, ...]
     rounds: tuple[str, ...]
+    takes: str
+    together: tuple[str, ...]
     stub: str
     columns: tuple[str, ...]
     legacy_columns: tuple[str, ...]
@@ -174,6 +180,8 @@ def read(text: str, file: str) -> TableMapping:
         reads=_words(header["reads"]),
         rest=rest,
         rounds=_words(header["rounds"]),
+        takes=header["takes"],
+        together=_words(header["together"]),
         stub=header["stub"],
         columns=columns,
         legacy_columns=legacy_columns,
@@ -295,6 +303,8 @@ def identity(target: str, table: str, database: str) -> TableMapping:
         reads=(),
         rest=(),
         rounds=(),
+        takes="",
+        together=(),
         stub="",
         columns=columns,
         legacy_columns=legacy,

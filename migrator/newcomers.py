@@ -121,14 +121,45 @@ def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) ->
     takers = [one for one in sources if not one.parts]
     why = "one legacy row holds several of these" if sources else "no legacy table holds such rows"
     for rowid, nameless in new:
-        if nameless or not takers:
-            bench.done.leave(name, rowid, "its key is NULL" if nameless else why)
-    if named := [rowid for rowid, nameless in new if not nameless and takers]:
+        if nameless:
+            bench.done.leave(name, rowid, "its key is NULL")
+    unnamed = [rowid for rowid, nameless in new if not nameless]
+    if unnamed and takers:
         with bench.beside(takers[0].database):
-            _name(bench, takers[0], name, key, named)
+            _name(bench, takers[0], name, key, unnamed)
         for one in takers:
             with bench.beside(one.database):
                 _recognise_mended(bench, one, takers[0])
+        return
+    for one in [one for one in sources if unnamed and one.takes]:
+        with bench.beside(one.database):
+            _name_together(bench, one, name, key)
+    for rowid in unnamed:
+        named = f"SELECT 1 FROM {bench.target}.lineage WHERE target = ? AND target_id = (SELECT +{key} FROM {name} WHERE rowid = ?)"
+        if not bench.connection.execute(named, (table, rowid)).fetchone():
+            bench.done.leave(name, rowid, why)
+
+
+def _name_together(bench: Bench, taker: TableMapping, name: str, key: str) -> None:
+    """Give the new rows that *taker* takes one number for each legacy row that they make together."""
+    largest = _largest(bench, taker)
+    bench.connection.execute(
+        f"INSERT INTO {bench.target}.lineage (source, legacy_key, target, target_id)"
+        f" SELECT ?, ? + dense_rank() OVER (ORDER BY {', '.join(map(quoted, taker.together))}), ?, t.{key} FROM {name} AS t"
+        f" WHERE t.{key} IN (SELECT id FROM {touched(taker.table)}) AND ({taker.takes}) AND NOT EXISTS"
+        f" (SELECT 1 FROM {bench.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}",
+        (taker.source, largest, taker.table, taker.table),
+    )
+
+
+def _largest(bench: Bench, taker: TableMapping) -> int:
+    """Return the largest number that a legacy table has given as a key."""
+    largest: int
+    (largest,) = bench.connection.execute(
+        f"SELECT coalesce(max({quoted(taker.key)}), 0) FROM {quoted(taker.database)}.{quoted(taker.source_table)}"
+        f" WHERE typeof({quoted(taker.key)}) = 'integer'"
+    ).fetchone()
+    return max(largest, _high_water(bench, taker.database, taker.source_table))
 
 
 def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[int]) -> None:
@@ -145,10 +176,7 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
                 (taker.source, taker.table),
             )
         }
-    largest = connection.execute(
-        f"SELECT coalesce(max({legacy_key}), 0) FROM {source} WHERE typeof({legacy_key}) = 'integer'"
-    ).fetchone()[0]
-    largest = max(largest, _high_water(bench, taker.database, taker.source_table))
+    largest = _largest(bench, taker)
     declared = connection.execute(
         "SELECT upper(type) FROM pragma_table_xinfo(?, ?) WHERE name = ? COLLATE NOCASE",
         (taker.source_table, taker.database, taker.key),

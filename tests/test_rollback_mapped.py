@@ -551,3 +551,25 @@ def test_a_row_that_is_refused_keeps_back_only_those_that_would_take_what_it_hol
     assert [("tweet32",), ("tweet31",)] == in_legacy(
         fresh, "jarvis_x_memory.db", "SELECT tweet_id FROM tweets WHERE id IN (31, 40) ORDER BY id"
     )
+
+
+def test_new_measures_make_legacy_rows_together(home):
+    """Those of one time and component; one that no legacy row has a column for is residue, and so is a second of one name."""
+    tags = '{"component": "grok", "resolution": "1m"}'
+    with opened(home, "analytics") as analytics:
+        analytics.executemany(
+            "INSERT INTO metrics (metric_name, metric_value, timestamp, tags) VALUES (?, ?, '2026-02-03 04:05:06', ?)",
+            [
+                ("total_requests", 8, tags), ("latency_p50", 0.5, tags), ("another", 1, tags), ("latency_p50", 0.25, tags),
+                ("error_rate", 0.5, tags.replace("1m", "1h")), ("error_rate", 0.75, '{"component": "grok"}'),
+            ],
+        )  # fmt: skip
+
+    after = roll_back(home)
+
+    assert [("another", 1.0), ("latency_p50", 0.25), ("error_rate", 0.75)] == [
+        (row["metric_name"], row["metric_value"]) for row in after.kept("analytics", "metrics")
+    ]
+    asked = "SELECT component, total_requests, latency_p50, error_rate FROM metrics_{} WHERE timestamp = '2026-02-03T04:05:06+00:00'"
+    assert [("grok", 8, 0.5, None)] == in_legacy(home, "metrics.db", asked.format("1m"))
+    assert [("grok", None, None, 0.5)] == in_legacy(home, "metrics.db", asked.format("1h"))

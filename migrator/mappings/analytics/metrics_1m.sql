@@ -2,6 +2,10 @@
 -- source: metrics.metrics_1m
 -- key:    id
 -- number: timestamp
+-- takes:  metadata IS NULL AND metric_name IN ('total_requests', 'failed_requests', 'error_rate', 'latency_p50',
+--         'latency_p95', 'latency_p99', 'latency_min', 'latency_max', 'latency_mean')
+--         AND iif(json_valid(tags), json_extract(tags, '$.resolution'), NULL) = '1m'
+-- together: timestamp tags
 -- why:    A row per component and minute with nine measures becomes a row for each measure that is there; one without
 --         any becomes none.  Ids are numbered by time over minutes and hours together; the tags say which it was.
 WITH measures AS (
