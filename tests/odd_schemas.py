@@ -8,6 +8,8 @@ import sqlite3
 
 from hypothesis import strategies as st
 
+from migrator.declaration import folded
+
 #: Names that have to be quoted, that are keywords, or that differ in case alone where SQLite knows no case.
 NAMES = (
     "a", "b", "c d", "rowid", "_ROWID_", "oid", "references", "FOREIGN KEY (x", "select", 'e"f', "g.h", "i'j", "[k]", "`l`", "%s", "{m}",
@@ -76,13 +78,15 @@ def expression(draw, column, table):
 @st.composite
 def tables(draw, name):
     """A CREATE TABLE statement with a foreign key, a generated column or a conflict clause here and there."""
-    columns = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique_by=str.lower))
+    columns = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique_by=folded))
     strict = draw(st.integers(0, 4)) == 0
     space = draw(st.sampled_from(SPACES))
     parts = []
     for column in columns:
         written = name_of(draw, column)
         words = [written, draw(st.sampled_from(STRICT_TYPES if strict else TYPES))]
+        if not parts and draw(st.integers(0, 4)) == 0:
+            words = [written, "INTEGER PRIMARY KEY AUTOINCREMENT"]
         other = name_of(draw, draw(st.sampled_from(columns)))
         for _ in range(draw(st.integers(0, 2))):
             conflict = draw(st.sampled_from(CONFLICT))
@@ -108,7 +112,6 @@ def tables(draw, name):
                             f"GENERATED ALWAYS AS (typeof({other})) STORED",
                             f"PRIMARY KEY{conflict}",
                             f"PRIMARY KEY DESC{conflict}",
-                            "PRIMARY KEY AUTOINCREMENT",
                         ]
                     )
                 )
@@ -141,7 +144,7 @@ def tables(draw, name):
 @st.composite
 def files(draw):
     """Statements, and the rows (table, cells) that are tried to be put in, each with a rowid or None."""
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique_by=str.lower))
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique_by=folded))
     statements = [draw(tables(name)) for name in names]
     for number in range(draw(st.integers(0, 3))):
         table = draw(st.sampled_from(names))

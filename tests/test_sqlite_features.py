@@ -38,7 +38,7 @@ MADE = {
     "rowids": ["CREATE TABLE t (a)", "INSERT INTO t (rowid, a) VALUES (2, 'x'), (5, 'x'), (9, 'x')"],
     "columns called rowid, _rowid_ and oid": ["CREATE TABLE t (rowid, _rowid_, oid)", "INSERT INTO t VALUES (3, 1, 1), (1, 1, 1), (1, 1, 1)"],
     "2,000 columns": [f"CREATE TABLE t ({', '.join(f'c{n}' for n in range(2_000))})", "INSERT INTO t (rowid, c7) VALUES (2, 1), (5, 1)"],
-    "names that have to be quoted": ['CREATE TABLE "select ""t"" .x" ("a b", [c,d], `e``f`, \u00c4, \u00e4)', "CREATE TABLE \u00c4 (x)", "CREATE TABLE \u00e4 (x)"],
+    "names that have to be quoted": ['CREATE TABLE "select ""t"" .x" ("a b", [c,d], `e``f`, \u00c4, \u00e4)', "CREATE TABLE \u00c4 (x INTEGER PRIMARY KEY AUTOINCREMENT)", "CREATE TABLE \u00e4 (x)", "INSERT INTO \u00c4 VALUES (7)", "DELETE FROM \u00c4"],
     "foreign keys": ["CREATE TABLE p (id INTEGER PRIMARY KEY)", "CREATE TABLE t (a REFERENCES p(id), FOREIGN KEY (a) REFERENCES p)", "INSERT INTO t VALUES (1)"],
     "two objects of one carried name": ["CREATE TABLE t (a)"],
     "a collation or function of the application's own": ["CREATE TABLE t (a, b AS (score_of(a)))"],

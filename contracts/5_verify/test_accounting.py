@@ -8,6 +8,7 @@ from contracts import accounting, judgement, losses, matching
 from contracts.pair import LINEAGE, QUARANTINE, Pair
 from contracts.second_reader.rows import target_key
 from migrator import catalogue, ddl
+from migrator.declaration import folded
 from migrator.extra import ExtraIndex
 from migrator.sqlite import quoted
 
@@ -124,7 +125,7 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
     wrong = []
     for table in pair.legacy.every_table():
         name, _, own = table.source.partition(".")
-        mark = pair.legacy.sequences(name).get(own.lower()) or 0
+        mark = pair.legacy.sequences(name).get(folded(own)) or 0
         carried = accounting.carried_name(table)
         if target in accounting.carried_in(pair, table) and (found := marks.get(carried, 0)) != mark:
             # An UPDATE of an id moves no mark: SQLite counts on from the highest id that is there, and so may the copy.
@@ -137,7 +138,7 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
             continue
         readings = pair.reader.readings(f"{target}.{shape.name}")
         given = max(
-            (pair.legacy.sequences(name).get(own.lower()) or 0 for name, own in map(_parted, readings)), default=0
+            (pair.legacy.sequences(name).get(folded(own)) or 0 for name, own in map(_parted, readings)), default=0
         )
         key = target_key(f"{target}.{shape.name}")
         if problem := pair.judged.unreadable(f"{target}.{shape.name}", [key]):
