@@ -27,12 +27,17 @@ STEPS = ("replace", "link", "point", "remove", "rewrite", "write", "remove_folde
 
 def make(home):
     """Make the set below the new folder *home*, and build it."""
+    write(home)
+    build(home)
+    return home
+
+
+def write(home):
+    """Make the files of the set below *home*."""
     specimens.make(home / "data", seed=7, rows=60, wal=True)
     for path in sorted((home / "data").rglob("*")):
         if path.is_file() and path.name.partition(".")[0] not in KEPT:
             path.unlink()
-    build(home)
-    return home
 
 
 def place_of(home):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import generated
 import pytest
+import small_set
 
 from contracts import accounting, subject
 from contracts import pair as pairs
-from migrator import catalogue, examine, examiners, plan
+from migrator import catalogue, digest, examine, examiners, plan
 from migrator.config import Config
 from migrator.inventory import inventory
 
@@ -149,3 +150,34 @@ def test_is_carried_whole_or_listed(made, feature):
         assert (["core"] if table.kind == "table" else []) == accounting.carried_in(judged, table)
         if table.kind == "table":
             assert [] == list(accounting.declared_unlike(judged, table, "core", ()))
+
+
+@pytest.mark.slow
+def test_a_rollback_brings_each_back_as_it_was():
+    """Each in a file of its own, beside a small set: what is not carried comes back from the backup."""
+    with generated.scratch() as home:
+        small_set.write(home)
+        with (home / "data" / "migrator.toml").open("a", encoding="utf-8") as configuration:
+            configuration.write("[files]\n")
+            for number, feature in enumerate(one for one, fate in ROWS.items() if fate != "refused"):
+                make(feature, home / "data" / f"feature {number}.db")
+                configuration.write(f'"feature {number}.db" = "carry:analytics"\n')
+        before = held(home / "data")
+        small_set.build(home)
+        small_set.cut_over(home)
+
+        done = small_set.roll_back(home)
+
+        assert {} == done.residue
+        assert before == held(home / "data")
+
+
+def held(data):
+    """What each file of a feature holds, the numbers and the layout of its header included."""
+    found = {}
+    for path in sorted(data.glob("feature *.db")):
+        with closing(sqlite3.connect(path)) as connection:
+            asked = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum", "journal_mode")
+            header = [connection.execute(f"PRAGMA {name}").fetchone() for name in asked]
+            found[path.name] = (digest.digest(connection), header)
+    return found
