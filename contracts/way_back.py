@@ -19,14 +19,14 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
 from contracts.accounting import Typed, typed
-from contracts.leveled import level
+from contracts.leveled import level, leveled_reading
 from contracts.pair import LegacySet, Pair, specified_tables
 from contracts.second_reader.cells import Row, rows
 from contracts.second_reader.rows import target_key
@@ -94,19 +94,14 @@ class Judge:
                 for table in ("lineage", "quarantine"):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
         pair = self._pair(self.sets.back, copies)
-        # The rowid of a full-text table is given anew, and to the next row after its own is deleted.
-        pair.reader.all_readings = [
-            replace(one, forward={name: say for name, say in one.forward.items() if name != "rowid"}, assigned="rowid")
-            if target_key(one.target) == "rowid"
-            else one
-            for one in pair.reader.all_readings
-        ]
+        pair.reader.all_readings = [leveled_reading(one) for one in pair.reader.all_readings]
         return pair
 
     def residue(self, table: str) -> list[Row]:
         """Return the rows of a consolidated table that are in the residue, without the reason."""
         if table not in self._residue:
-            self._residue[table] = self._read_residue(table.replace(".", "_", 1))
+            rows_ = self._read_residue(table.replace(".", "_", 1))
+            self._residue[table] = [_without_what_was_added(table, row) for row in rows_]
         return self._residue[table]
 
     def _read_residue(self, name: str) -> list[Row]:
@@ -161,8 +156,12 @@ class Judge:
     def _of_target(self, target: str) -> Iterator[str]:
         """Yield each row that was in use and is neither in a legacy table nor in the residue, or in both."""
         if not self.now.reader.readings(target):
-            was, now = (Counter(map(cells_of, chain(*rows_.values()))) for rows_ in self._both(target))
-            yield from self._against_residue(target, now - was)
+            without = self.nameless(target)
+            was, now = (
+                Counter(cells_of(row, without) for row in chain(*rows_.values())) for rows_ in self._both(target)
+            )
+            # No legacy row says what is left of such a table where a row of it was deleted: it may be there whole.
+            yield from self._against_residue(target, now - was, maybe=now)
             return
         table = self.now.by_value.table(target)
         if table.problem:
@@ -175,7 +174,9 @@ class Judge:
             target, Counter(cells_of(row, without) for id_, count in extra.items() for row in there[id_][:count])
         )
 
-    def _against_residue(self, target: str, unexplained: Counter[Cells]) -> Iterator[str]:
+    def _against_residue(
+        self, target: str, unexplained: Counter[Cells], maybe: Counter[Cells] | None = None
+    ) -> Iterator[str]:
         without, key = self.nameless(target), target_key(target)
         used = self.by_id(self.sets.used, target)
         named = {cells_of(row, without): row[key] for row in chain(*used.values())}
@@ -185,7 +186,8 @@ class Judge:
             yield f"{target} {named[row]!r}: is in no legacy table and not in the residue"
         for row in (kept - whole).elements():
             yield f"{target}: a row of the residue was not in use: {len(row)} cells"
-        for row in (kept - unexplained - self._may_be_both(target, used, without)).elements():
+        maybe = self._may_be_both(target, used, without) if maybe is None else maybe
+        for row in (kept - unexplained - maybe).elements():
             yield f"{target} {named.get(row)!r}: is in the residue and in a legacy table"
 
     def _may_be_both(self, target: str, used: Mapping[Typed, list[Row]], without: str) -> Counter[Cells]:
@@ -202,6 +204,7 @@ class Judge:
             key.columns[0]: set(map(typed, self.now.by_value.table(f"{database}.{key.parent}").extra.values()))
             for key in (shape.foreign_keys if shape else ())
         }
+        parts = self._of_touched_groups(target)
         return Counter(
             cells_of(row, without)
             for id_, found in used.items()
@@ -209,7 +212,21 @@ class Judge:
             if any(cell is not None and name not in specified for name, cell in row.items() if shape)
             or row != leveled[id_][place]
             or any(typed(row[column]) in ids for column, ids in refused.items())
+            or id_ in parts
         )
+
+    def _of_touched_groups(self, target: str) -> set[Typed]:
+        """Return the ids of rows that one legacy row became, of which one was changed or deleted."""
+        was, now = self._both(target)
+        touched = set()
+        for reading in self.before.reader.readings(target):
+            groups: dict[Typed, list[Typed]] = defaultdict(list)
+            for key, id_ in self.before.lineage(source=reading.source) if reading.parts is not None else ():
+                groups[typed(key)].append(typed(id_))
+            touched |= {
+                id_ for ids in groups.values() if any(was.get(one) != now.get(one) for one in ids) for id_ in ids
+            }
+        return touched
 
     def made_anew(self, source: str) -> int:
         """Return how many rows tables have that were made since the cutover under the name of a legacy table."""
@@ -236,7 +253,7 @@ class Judge:
         with closing(sqlite.read(self._private(folder, database))) as connection:
             key = target_key(target)
             for row in of(connection, table, key):
-                found[typed(row[key])].append(row)
+                found[typed(row[key])].append(_without_what_was_added(target, row))
         return found
 
     def _private(self, folder: Path, target: str) -> Path:
@@ -251,6 +268,14 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
     names = [name for name, *_ in cursor.description]
     for cells in cursor:
         yield dict(zip(names, cells, strict=True))
+
+
+def _without_what_was_added(target: str, row: Row) -> Row:
+    """Return a row of a consolidated table without columns that were added since and in which it says nothing."""
+    database, _, table = target.partition(".")
+    shape = next((one for one in ddl.target(database).tables if one.name == table), None)
+    specified = {column.name for column in shape.columns} if shape else row.keys()
+    return {name: cell for name, cell in row.items() if cell is not None or name in specified}
 
 
 def cells_of(row: Row, without: str = "") -> Cells:

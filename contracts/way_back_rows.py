@@ -37,7 +37,9 @@ class _OneTable:
         self.was = judge.by_id(judge.sets.baseline, reading.target)
         self.now = judge.by_id(judge.sets.used, reading.target)
         table_now = judge.now.by_value.table(reading.target)
-        self.missing = Counter(typed(one.key) for one in table_now.missing if one.source == reading.source)
+        missing = [one for one in table_now.missing if one.source == reading.source]
+        self.missing = Counter(typed(one.key) for one in missing)
+        self.nearest = {typed(one.key): f": {one.nearest}" for one in missing if one.nearest}
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong with the legacy table."""
@@ -83,10 +85,16 @@ class _OneTable:
             # What a row refers to may have changed, and what it says by that.
             before, later = self._says(self.before, self.was, key, ids), self._says(self.later, self.now, key, ids)
             differing = [column for column in _unlike(was, now[0]) if not ids or same(before[column], later[column])]
-            if differing:
+            if differing and not self._is_looked_up(key, was, now[0], differing):
                 yield f"{name}: {', '.join(differing)} changed, and no row that it became did"
         else:
             yield from self._touched(name, key, was, now[0], left)
+
+    def _is_looked_up(self, key: Typed, was: Row, now: Row, differing: list[str]) -> bool:
+        """Tell whether a cell was empty and looked up elsewhere, means something else there now, and was filled in."""
+        forward = next(one for one in self.judge.now.reader.all_readings if one.source == self.reading.source).forward
+        empty = all(was[column] in (None, "") for column in differing)
+        return empty and not self.missing[key] and any(not same(say(was), say(now)) for say in forward.values())
 
     def _is_another(self, id_: Typed) -> bool:
         """Tell whether the number of a deleted row was given to another one: nothing of what it says is the same."""
@@ -115,7 +123,7 @@ class _OneTable:
                 yield f"{name}: one of the rows that it became changed, and it says something else of the others"
             return
         if self.missing[key] and not self._in_residue(left):
-            yield f"{name}: does not become the row that was in use, which is not in the residue either"
+            yield f"{name}: does not become the row that was in use, which is not in the residue either{self.nearest.get(key, '')}"
         before, later = self._says(self.before, self.was, key, left), self._says(self.later, self.now, key, left)
         for column in self.reading.columns:
             if same(was[column], now[column]):
@@ -140,13 +148,14 @@ class _OneTable:
         database, _, table = self.reading.source.partition(".")
         mark = self.judge.sets.originals.sequences(database).get(table.lower(), 0)
         kept = len(self.judge.residue(self.reading.target))
-        unexplained = 0
+        unexplained = sorted(
+            (key for key in back.keys() - originals.keys() for _ in range(self.missing[key])), key=repr
+        )
         for key in back.keys() - originals.keys():
-            unexplained += self.missing[key]
             if isinstance(key[1], int) and key[1] <= mark and self.reading.assigned:
                 yield f"{self.reading.source} {key[1]!r}: is new, and ids up to {mark} were given before"
-        if unexplained > kept + self.judge.made_anew(self.reading.source):
-            yield f"{self.reading.source}: {unexplained} new rows are not what was in use, the residue has {kept} of {self.reading.target}"
+        for key in unexplained[kept + self.judge.made_anew(self.reading.source) :]:
+            yield f"{self.reading.source} {key[1]!r}: is new, and is not what was in use{self.nearest.get(key, '')}"
 
 
 def _unlike(one: Row, other: Row) -> list[str]:

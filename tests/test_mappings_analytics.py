@@ -253,6 +253,18 @@ def test_a_fact_of_an_unknown_entity_gets_one_above_every_id_ever_given(bench):
     assert 0 == analytics.cell("SELECT count(rest) FROM analytics.lineage WHERE source = 'jarvis_memory.facts'")
 
 
+def test_unknown_entities_whose_names_differ_in_case_are_as_many_entities(bench):
+    for key, name in enumerate(("Zoe", "zoe", "ZOE", "zoe"), start=1):
+        bench.add("jarvis_memory.facts", id=key, entity=name, fact=f"fact {key}")
+
+    analytics = bench.load("analytics")
+
+    assert ["ZOE", "Zoe", "zoe"] == [name for (name,) in analytics.rows("SELECT name FROM analytics.ai_entities")]
+    assert [(1, "Zoe"), (2, "zoe"), (3, "ZOE"), (4, "zoe")] == analytics.rows(
+        "SELECT f.id, e.name FROM analytics.ai_facts AS f JOIN analytics.ai_entities AS e ON e.id = f.entity_id ORDER BY 1"
+    )
+
+
 def test_a_reflection_is_what_could_be_searched(bench):
     reflections = [
         ("wait", "smaller", "loss\n\nwait\n\nsmaller"),
@@ -505,6 +517,18 @@ def test_the_outcome_of_a_call_that_is_quarantined_or_not_there_is_quarantined(b
 
 
 # Whales
+
+
+def test_unknown_wallets_whose_addresses_differ_in_case_are_as_many_wallets(bench):
+    for key, wallet in enumerate(("Wa", "wA"), start=1):
+        bench.add(
+            "whales.whale_movements", id=key, wallet_address=wallet, token_mint=SOL, amount=1.5, tx_signature=f"s{key}"
+        )
+
+    analytics = bench.load("analytics")
+
+    assert [("Wa",), ("wA",)] == analytics.rows("SELECT address FROM analytics.whale_wallets ORDER BY 1")
+    assert [("Wa",), ("wA",)] == analytics.rows("SELECT wallet_address FROM analytics.whale_movements ORDER BY id")
 
 
 def test_a_wallet_that_only_movements_name_gets_a_row_that_claims_nothing(bench):

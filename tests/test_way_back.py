@@ -147,7 +147,7 @@ CASES = {
     "new row": Case(NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"))),
     "new row doubled": Case(
         NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"), LEGACY_TRADE.format("abcdef02").replace("'new'", "''")),
-        says="1 new rows are not what was in use",
+        says="is new, and is not what was in use",
     ),
     "new row lost": Case(NEW_TRADE, says="is in no legacy table and not in the residue"),
     "new row with the time of another spelling": Case(

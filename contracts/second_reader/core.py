@@ -89,6 +89,7 @@ def _positions(world: World) -> Reading:
         target="core.positions",
         key="id",
         assigned="entry_time",
+        rounds=frozenset({"take_profit_percent", "stop_loss_percent"}),
         best=_best_position,
         forward={
             "symbol": cell("symbol"),

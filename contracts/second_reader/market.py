@@ -58,6 +58,7 @@ def _sentiment(world: World) -> Reading:
         source="sentiment.sentiment_readings",
         target="analytics.sentiment_readings",
         key="id",
+        rounds=frozenset({"score"}),
         forward={
             "id": cell("id"),
             **{name: cell(name) for name in copied},

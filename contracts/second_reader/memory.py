@@ -52,7 +52,8 @@ def _facts(world: World) -> Reading:
         key="id",
         forward={
             "id": cell("id"),
-            "entity_id": lambda row: None if row["entity"] == "" else world.entities.get(row["entity"]),
+            # '' names no entity, but for one that is called that.
+            "entity_id": lambda row: world.entities.get(row["entity"]),
             **{name: cell(name) for name in copied},
             "created_at": time("learned_at"),
             "updated_at": time("learned_at"),

@@ -47,6 +47,7 @@ class Reading:
         match: Target column that tells the parts of one legacy row apart.
         assigned: Target column by which ids were numbered; '' where they are kept.
         order: Rank among the readings of one target table, for the numbering.
+        rounds: Target columns that are worked out in doubles: worked out again, the last digits may be others.
         best: Of rows that a UNIQUE lets in once, the one with the least of this, asked of what ``forward`` says.
     """
 
@@ -63,6 +64,7 @@ class Reading:
     match: str = ""
     assigned: str = ""
     order: int = 0
+    rounds: frozenset[str] = frozenset()
     best: Callable[[Row], Any] | None = None
 
     @property

@@ -1,0 +1,194 @@
+"""Random sets, written to after a cutover and taken back, again and again: nothing is lost, and nothing is there twice.
+
+A drawn legacy set (tables in each known shape, carried tables of odd columns, odd cells) is migrated and switched.  Then random
+statements run on the consolidated set: new, changed, deleted and doubled rows of each table, with NULL keys and cells of any storage
+class, columns that are added, tables that are dropped and made.  After the rollback the judge of :mod:`contracts.way_back` compares what was in
+use with the legacy set and the residue, and the same legacy set goes on to the next cycle.
+
+``HYPOTHESIS_PROFILE=nightly`` runs 2,000 examples.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+import generated
+import small_set
+from hypothesis import assume, given, note, settings
+from hypothesis import strategies as st
+
+from contracts import carried_back, drawn
+from contracts.cells import anything, meanings
+from contracts.drawn import OddText
+from contracts.strategies import legacy_sets
+from migrator import catalogue, cutover, ddl, pipeline, sqlite, switch
+from migrator.errors import Refused
+from migrator.relational import Column
+
+#: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
+EXAMPLES = (
+    settings.default.max_examples if settings.default.max_examples > 1_000 else settings.default.max_examples // 8
+)
+#: Cycles of a set, and statements in each.
+CYCLES, STATEMENTS = 5, 4
+#: Tables of ours that no application writes to.
+OURS = {"lineage", "quarantine"}
+KINDS = ("insert", "insert", "update", "update", "delete", "twin", "add column", "make", "drop")
+
+
+@dataclass(frozen=True)
+class Write:
+    """A statement to be: what it does, and to which of what there is, counted round and round."""
+
+    kind: str
+    database: int
+    table: int
+    row: int
+    column: int
+    keyed: bool
+
+
+WRITES = st.builds(
+    Write,
+    kind=st.sampled_from(KINDS),
+    database=st.integers(0, 2),
+    table=st.integers(0, 30),
+    row=st.integers(0, 5),
+    column=st.integers(0, 20),
+    keyed=st.booleans(),
+)
+LIVES = st.lists(st.lists(WRITES, min_size=1, max_size=STATEMENTS), min_size=1, max_size=CYCLES)
+
+
+@settings(max_examples=max(EXAMPLES, 3))
+@given(legacy_sets(max_files=2), LIVES, st.data())
+def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, data):
+    assume(any(file.tables for file in legacy.files))  # FOUND back 1
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        live(home, legacy.config, life, data)
+
+
+def live(home, config, life, data):
+    """Take the set to the consolidated one and back, as often as *life* has writes for."""
+    for writes in life:
+        if not cut_over(home, config):
+            # A set that is refused is left alone: nothing can be lost.
+            return
+        for write in writes:
+            perform(home, write, data)
+        done = pipeline.rollback(pipeline.Place(home / "data"), config, execute=True)
+
+        assert done.executed, done.refusals
+        found = judged(home)
+        assert not found, found
+
+
+def cut_over(home, config):
+    """Migrate and switch, as the commands do; the contracts judge the build elsewhere.  Return whether it was let in."""
+    place = pipeline.Place(home / "data")
+    try:
+        planned = pipeline.plan(place, config)
+        snapshot = pipeline.backup(planned, place)
+        built = pipeline.build(place, config, snapshot)
+    except Refused:
+        return False
+    assert built.holds
+    wanted = cutover.prepare(planned, snapshot, home / ".env")
+    assert [] == cutover.refusals(wanted)
+    cutover.cutover(wanted, snapshot, waiting=print)
+    return True
+
+
+def judged(home):
+    made = switch.read(home / "data")
+    scratch = home / "judging"
+    scratch.mkdir(exist_ok=True)
+    return list(carried_back.faults(made, scratch))
+
+
+def perform(home, write, data):
+    """Run a statement on a consolidated database; one that a constraint refuses has no effect."""
+    target = tuple(catalogue.TARGETS)[write.database]
+    with closing(sqlite3.connect(home / "data" / catalogue.TARGETS[target], isolation_level=None)) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
+                " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            )
+            if name not in OURS
+        ]
+        table = tables[write.table % len(tables)]
+        carried = [name for name in tables if name.startswith("legacy_")]
+        with suppress(sqlite3.IntegrityError):
+            for statement, cells in statements(connection, target, table, carried, write, data):
+                note(f"{target}: {statement} {cells}")
+                connection.execute(statement, cells)
+
+
+def statements(connection, target, table, carried, write, data):
+    """Yield what *write* means where these tables are, with its cells."""
+    quoted = sqlite.quoted
+    stored = [
+        Column(name=name, type=kind, primary_key=key, not_null=bool(full))
+        for _, name, kind, full, _, key, hidden in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")
+        if hidden == 0
+    ]
+    column = stored[write.column % len(stored)]
+    if write.kind in ("update", "delete", "twin"):
+        row = chosen(connection, table, stored, write.row)
+        if row is None:
+            return
+    if write.kind == "insert":
+        some = [one for one in stored if write.keyed or not one.primary_key]
+        marks, cells = zip(*(bound(draw(data, one, table)) for one in some), strict=True) if some else ((), ())
+        names = ", ".join(quoted(one.name) for one in some)
+        yield f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join(marks)})", cells
+    elif write.kind == "update":
+        mark, cell = bound(draw(data, column, table))
+        yield f"UPDATE {quoted(table)} SET {quoted(column.name)} = {mark} WHERE {row[0]}", (cell, *row[1])
+    elif write.kind == "delete":
+        yield f"DELETE FROM {quoted(table)} WHERE {row[0]}", row[1]
+    elif write.kind == "twin":
+        some = ", ".join(quoted(one.name) for one in stored if not one.primary_key)
+        if some:
+            yield f"INSERT INTO {quoted(table)} ({some}) SELECT {some} FROM {quoted(table)} WHERE {row[0]}", row[1]
+    elif write.kind == "add column" and table not in {one.name for one in ddl.target(target).virtual_tables}:
+        if "added" not in {one.name for one in stored}:
+            yield f"ALTER TABLE {quoted(table)} ADD COLUMN added", ()
+            yield f"UPDATE {quoted(table)} SET added = ?", (write.row or None,)
+    elif write.kind == "make":
+        names = [name.split("_", 2)[2] for name in carried if name.count("_") > 1]
+        name = names[write.row % len(names)] if names and write.keyed else f"made {write.row}"
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE", (name,)).fetchone():
+            yield f"CREATE TABLE {quoted(name)} (a, b)", ()
+            yield f"INSERT INTO {quoted(name)} VALUES (1, 'x'), (1, 'x'), (NULL, 2.5)", ()
+    elif write.kind == "drop" and carried:
+        yield f"DROP TABLE {quoted(carried[write.row % len(carried)])}", ()
+
+
+def draw(data, column, table):
+    return data.draw(meanings(column, table) | anything() if not table.startswith("legacy_") else anything())
+
+
+def bound(cell):
+    return ("CAST(? AS TEXT)", cell.octets) if isinstance(cell, OddText) else ("?", cell)
+
+
+def chosen(connection, table, stored, place):
+    """Return the condition that only one row meets, and its values: the row at that place, counted round and round."""
+    quoted = sqlite.quoted
+    free = [name for name in ("rowid", "_rowid_", "oid") if name not in {one.name.lower() for one in stored}]
+    (without,) = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ?", (table,)).fetchone()
+    keys = [one.name for one in stored if one.primary_key] if without else free[:1]
+    if not keys:
+        return None
+    names = ", ".join(map(quoted, keys))
+    connection.text_factory = OddText
+    found = connection.execute(f"SELECT {names} FROM {quoted(table)} ORDER BY {names}").fetchall()
+    connection.text_factory = str
+    if not found:
+        return None
+    marks, cells = zip(*map(bound, found[place % len(found)]), strict=True)
+    return " AND ".join(f"{quoted(key)} IS {mark}" for key, mark in zip(keys, marks, strict=True)), cells
