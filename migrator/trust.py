@@ -8,7 +8,6 @@ configured.  Nothing else is ever written.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from migrator import catalogue, envfile, paths
 from migrator.errors import Refused
 from migrator.guard import guard
 from migrator.plain import escaped
+from migrator.shell import quoted
 
 if TYPE_CHECKING:
     from migrator.switch import Name, Switch
@@ -64,23 +64,22 @@ def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
         Refused: It does, or what lies under our names in the data directory can be another user's.
     """
     guard(found.data_dir)
-    verb = f"migrator {found.kind} --execute"
     if paths.beside_itself(found.env_file) != paths.beside_itself(env_file):
         raise Refused(
             f"the switch sets the flag in {escaped(found.env_file)}, and the configured .env is {escaped(env_file)}",
             where=found.data_dir,
-            hint=f"if that is your application's run: {verb} --env-file {shlex.quote(str(found.env_file))}",
+            hint=f"if that is your application's, run the same command with --env-file {quoted(found.env_file)}",
         )
     if what := envfile.astray(env_file):
-        raise Refused(escaped(what), where=escaped(env_file), hint=f"name the file itself: {verb} --env-file FILE")
+        raise Refused(escaped(what), where=escaped(env_file), hint="name the file itself with --env-file")
     named = {paths.beside_itself(path) for path in include}
     outside = [name.path for name in found.names if not name.path.is_relative_to(found.data_dir)]
     if missing := [path for path in outside if path not in named]:
-        options = " ".join(f"--include {shlex.quote(str(path))}" for path in outside)
+        options = " ".join(f"--include {quoted(path)}" for path in outside)
         raise Refused(
             f"the switch is about {escaped(missing[0])} too, which is not named",
             where=found.data_dir,
-            hint=f"if that is a database of yours run: {verb} {options}",
+            hint=f"if that is a database of yours, run the same command with {options}",
         )
     for folder in _folders(found):
         if paths.resolved(folder) != folder:

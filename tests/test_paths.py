@@ -62,11 +62,11 @@ def _odd(tmp_path):
     (home / "tmp link").symlink_to("tmp real")
     environment = os.environ | {"TMPDIR": str(home / "tmp link")}
 
-    def run(*arguments, code=0, cwd=home, module="migrator"):
+    def run(*arguments, code=0, cwd=home, module="migrator", told=False):
         command = [sys.executable, "-m", module, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, cwd=cwd, env=environment, check=False)
         assert code == done.returncode, (arguments, done.stdout[-2000:], done.stderr[-2000:])
-        return done.stdout
+        return done.stderr if told else done.stdout
 
     return home, run
 
@@ -100,9 +100,12 @@ def test_every_verb_and_option_takes_a_path_through_links_and_dots(odd):
     )
     run("cutover", *where, *include, *configured, "--env-file", "link/../out/.env", "--execute", quiet)
     inside = home / "link" / "data"
-    run("monitor", "--data-dir", ".", "--config", "../../c", "--for", 0, cwd=inside)
+    outside = ("--include", "../../out/custom.db", "--env-file", "../../out/.env")
+    run("monitor", "--data-dir", ".", *outside, "--config", "../../c", "--for", 0, cwd=inside)
     run("backup", "--data-dir", ".", "--config", "../../c", quiet, cwd=inside)
-    run("rollback", "--data-dir", "../data/../../link/data", "--config", "../../c", "--execute", quiet, cwd=inside)
+    back = ("rollback", "--data-dir", "../data/../../link/data", "--config", "../../c", "--execute", quiet)
+    assert b"run the same command with --env-file $'/" in run(*back, code=3, cwd=inside, told=True)
+    run(*back, *outside, cwd=inside)
 
     assert (home / "out side" / ".env").read_text(encoding="utf-8") == "USE_CONSOLIDATED_DBS=false\n"
     assert not (home / "out side" / "custom.db").is_symlink()
