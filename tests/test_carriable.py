@@ -2,10 +2,14 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
+import generated
 import pytest
 import small_set
 
+import contracts
+import migrator
 from migrator import catalogue, cutover, plan
 from migrator.config import Config
 from migrator.inventory import inventory
@@ -238,3 +242,63 @@ def test_a_table_with_a_home_that_sqlite_cannot_make_here_is_refused_by_name(dat
     refusals = planned(data, files={}).refusals
 
     assert any(one.startswith("whales.db: whale_movements: cannot be made here (no such collation") for one in refusals)
+
+
+def test_the_contracts_miss_rows_of_a_virtual_table_that_nobody_left_behind(pytester, tmp_path):
+    (tmp_path / "data").mkdir()
+    statements, sentence = KEEPING["fts5 without content"]
+    with closing(sqlite3.connect(tmp_path / "data" / "custom.db", isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    run = generated.Run(tmp_path, Config(left_behind=("custom.seen",)))
+    toml = tmp_path / "migrator.toml"
+    verify = Path(contracts.__file__).parent / "5_verify"
+    sides = ["--legacy-dir", str(run.snapshot.folder), "--consolidated-dir", str(run.stage)]
+    for decided, fails in (("[decisions]\n", 1), ('[decisions]\nleft_behind = ["custom.seen"]\n', 0)):
+        toml.write_text(decided)
+
+        asked = [str(verify), *sides, "--contracts-config", str(toml), "-k", "has_one_fate"]
+        passed, _, failed = pytester.inline_run(
+            *asked, "--import-mode=importlib", "-p", "no:cacheprovider"
+        ).listoutcomes()
+
+        assert (1 - fails, fails) == (len(passed), len(failed))
+        assert all(f"custom.seen: {sentence.partition(': ')[2]}" in report.longreprtext for report in failed)
+
+
+@pytest.mark.slow
+def test_what_is_left_behind_comes_back_and_what_was_written_beside_it_too():
+    """Virtual tables of every kind, a view that cannot be read, a trigger and a unique index, over a whole rollback."""
+    with generated.scratch() as home:
+        small_set.write(home)
+        jarvis, toml = home / "data" / "jarvis.db", home / "data" / "migrator.toml"
+        with closing(sqlite3.connect(jarvis, isolation_level=None)) as connection:
+            connection.executescript(
+                "CREATE TABLE docs (a, b); CREATE UNIQUE INDEX docs_a ON docs (a);"
+                "INSERT INTO docs (rowid, a, b) VALUES (5, 'x', 'y'), (9, 'z', 'w');"
+                "CREATE VIRTUAL TABLE own USING fts5(t); INSERT INTO own VALUES ('hello');"
+                "CREATE VIRTUAL TABLE boxes USING rtree(a, b, c); INSERT INTO boxes VALUES (1, 2, 3);"
+                "CREATE VIRTUAL TABLE over USING fts5(a, b, content = docs); INSERT INTO over (over) VALUES ('rebuild');"
+                "CREATE TRIGGER t AFTER INSERT ON docs BEGIN"
+                " INSERT INTO over (rowid, a, b) VALUES (new.rowid, new.a, new.b); END;"
+                "CREATE VIEW broken AS SELECT score_of(a) FROM gone; PRAGMA writable_schema = ON;"
+                "INSERT INTO sqlite_schema VALUES ('table', 'vec', 'vec', 0, 'CREATE VIRTUAL TABLE vec USING vec0(e)')"
+            )
+        left = '[decisions]\nleft_behind = ["jarvis.own", "jarvis.boxes", "jarvis.vec"]'
+        toml.write_text(toml.read_text().replace("[decisions]", left))
+        small_set.build(home)
+        small_set.cut_over(home)
+        with closing(migrator.connect("jarvis.db", data_dir=home / "data", isolation_level=None)) as connection:
+            for row in ("('x', 'refused')", "('new', 'row')"):
+                connection.execute(f"INSERT INTO legacy_jarvis_docs VALUES {row} ON CONFLICT (a) DO NOTHING")
+
+        done = small_set.roll_back(home)
+
+        assert ({}, {"jarvis.docs": {"inserted": 1}}) == (done.residue, done.written)
+        with closing(sqlite3.connect(jarvis)) as connection:
+            assert [(5, "x"), (9, "z"), (10, "new")] == connection.execute(
+                "SELECT rowid, a FROM docs ORDER BY 1"
+            ).fetchall()
+            assert [("hello",)] == connection.execute("SELECT * FROM own").fetchall()
+            assert [(1, 2.0, 3.0)] == connection.execute("SELECT * FROM boxes").fetchall()
+            assert [(10,)] == connection.execute("SELECT rowid FROM over('row')").fetchall()
