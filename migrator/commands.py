@@ -22,7 +22,7 @@ from migrator.errors import MigratorError
 from migrator.shell import quoted
 
 #: Options that say what a verb is about; the next verb has to be about the same.
-_CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated")
+_CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated", "stopped", "catch_up")
 #: The pair that is named in place of a data directory.
 _PAIR = ("legacy", "consolidated")
 #: Fields of records that hold sentences.
@@ -96,6 +96,8 @@ def _command(verb: str) -> str:
     return " ".join(words)
 
 
-def _option(option: str, value: Path | tuple[Path, ...] | None) -> list[str]:
+def _option(option: str, value: Path | tuple[Path, ...] | bool | None) -> list[str]:
+    if isinstance(value, bool):
+        return [option] if value else []
     values = value if isinstance(value, tuple) else () if value is None else (value,)
     return [f"{option} {quoted(paths.beside_itself(one))}" for one in values]
