@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import stat
-import time
 from unittest import mock
 
 from migrator import build, cutover, envfile, files, held, recovery, rollback, sqlite, switch
@@ -77,10 +76,11 @@ def _attach_carelessly(attach):
 
 
 @contextlib.contextmanager
-def _held_by_nobody(expected, begin=_nothing, _undone=_nothing):
+def _held_by_nobody(expected, begin=_nothing, _undone=_nothing, **_):
     assert expected
     begin()
-    yield time.monotonic()
+    # One that holds nothing.
+    yield held.Hold()
 
 
 def _sync_folder_but(name):
