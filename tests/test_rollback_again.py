@@ -227,5 +227,5 @@ def test_a_verb_that_switches_brings_a_switch_to_its_end_when_it_is_executed(bui
 
 
 def test_after_a_cutover_there_is_nothing_in_the_stage_to_judge(home):
-    with pytest.raises(Refused, match="there is no finished build"):
+    with pytest.raises(Refused, match="a stage is built and judged before a cutover only"):
         pipeline.verify_stage(pipeline.Place(home / "data"), None)
