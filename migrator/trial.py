@@ -6,8 +6,10 @@ The legacy copies are written from the consolidated set in use, and what they ca
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +18,14 @@ from types import MappingProxyType
 from migrator import carryback, copying, digest, files, late, mapping, marks, putback, readable, residue, sqlite
 from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
-from migrator.errors import BuildError, MigratorError
+from migrator.errors import BuildError, MigratorError, Refused
 from migrator.plain import escaped
 from migrator.private import private_folder
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 from migrator.switch import Name, Switch
 
+#: How the system and SQLite name a full disk.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 #: Builds the consolidated set of the legacy copies in a folder, in another folder: target -> path.
 Again = Callable[[Path, Path], Mapping[str, Path]]
 
@@ -219,8 +223,22 @@ def rehearse(last: Switch, again: Again) -> Written:
     """Do on copies in a private folder what a rollback would do now; nothing else is touched.
 
     Raises:
+        Refused: There is no room for the copies.
         MigratorError: The legacy copies do not hold what they have to.
     """
+    try:
+        return _rehearsed(last, again)
+    except (OSError, sqlite3.OperationalError) as error:
+        if getattr(error, "errno", 0) not in _NO_ROOM and getattr(error, "sqlite_errorname", "") not in _NO_ROOM:
+            raise
+        raise Refused(
+            f"a dry run works on copies, and there is no room for them: {error}",
+            where=tempfile.gettempdir(),
+            hint="set TMPDIR to a folder with room, then run this again",
+        ) from error
+
+
+def _rehearsed(last: Switch, again: Again) -> Written:
     with private_folder() as folder:
         tree, scratch = folder / "legacy", folder / "rollback"
         files.make_private_folder(scratch)

@@ -1,5 +1,6 @@
 """After a cutover nothing that SQLite can open, and nothing that was written or configured since, keeps anybody from going back."""
 
+import errno
 import json
 import sqlite3
 import subprocess
@@ -341,3 +342,14 @@ def test_a_number_in_the_header_that_may_be_of_several_files_is_kept(home):
         home, "SELECT * FROM core_user_version"
     )
     assert [(0,)] == legacy(home, "PRAGMA user_version")
+
+
+def test_a_dry_run_without_room_for_its_copies_is_refused(home, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trial, "copy_originals", full)
+
+    said, code = run(home, "rollback")
+
+    assert (3, True) == (code, "set TMPDIR to a folder with room" in str(said.exception))
