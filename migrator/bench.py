@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrator import rebuild, sqlite
+from migrator.declaration import rowid_name
 from migrator.sqlite import quoted
 
 #: Under which names databases are attached here, beside the consolidated ones under theirs: what the cutover installed,
@@ -24,8 +25,6 @@ BASELINE, LEGACY = "baseline", "legacy"
 BEFORE = "before"
 #: What SQLite says of a statement that it cannot run here, for a collation or function that only the application has.
 CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
-#: The names of the rowid; a column may take one of them for itself.
-_ROWID = ("rowid", "_rowid_", "oid")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,12 +111,6 @@ def stored_columns(connection: sqlite3.Connection, schema: str, table: str) -> l
     ]
 
 
-def rowid_name(columns: Sequence[str]) -> str:
-    """Return a name of the rowid that none of *columns* has taken, '' if there is none."""
-    taken = {column.lower() for column in columns}
-    return next((name for name in _ROWID if name not in taken), "")
-
-
 def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) -> bool:
     """Tell whether *table* has no rowids."""
     (without,) = connection.execute(
@@ -128,8 +121,7 @@ def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) ->
 
 def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
     """Return a name by which the rowid of *table* can be read and written; '' where it has none, or columns took each."""
-    columns = stored_columns(connection, schema, table)
-    return "" if is_without_rowid(connection, schema, table) else rowid_name(columns)
+    return "" if is_without_rowid(connection, schema, table) else rowid_name(connection, schema, table)
 
 
 def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
@@ -137,7 +129,7 @@ def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     if key := _primary_key(connection, schema, table):
         return rebuild.row_sql("t", list(key.values()), list(key))
     columns = stored_columns(connection, schema, table)
-    free = rowid_name(columns)
+    free = rowid_name(connection, schema, table)
     return f"t.{free}" if free else rebuild.row_sql("t", columns, [f"c{number}" for number in range(len(columns))])
 
 

@@ -129,9 +129,14 @@ def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
         FROM pragma_table_list(:table) WHERE schema = :schema
     """
     elsewhere: int = connection.execute(asked, {"schema": schema, "table": table}).fetchone()[0]
+    return "" if elsewhere else rowid_name(connection, schema, table)
+
+
+def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return a name of the rowid that no column of *table* has, a generated one included; '' where columns took each."""
     columns = connection.execute("SELECT name FROM pragma_table_xinfo(?, ?)", (table, schema))
     taken = {folded(name) for (name,) in columns}
-    free = [name for name in _ROWID if name not in taken and not elsewhere]
+    free = [name for name in _ROWID if name not in taken]
     return free[0] if free else ""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator import sqlite
+from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
@@ -28,7 +29,6 @@ UTF8 = "UTF-8"
 _TOGETHER = 1_000
 #: Settings of a file that a new one has to be given before it holds anything, and those that may come later.
 _LAYOUT, _MARKS = ("page_size", "auto_vacuum"), ("user_version", "application_id")
-_ROWIDS = ("rowid", "_rowid_", "oid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ def _rowid(connection: sqlite3.Connection, table: str) -> list[str]:
     listed = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?"
     if connection.execute(listed, (table,)).fetchone() == (1,):
         return []
-    taken = {name.lower() for _, name, *_ in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")}
-    return [name for name in _ROWIDS if name not in taken][:1]
+    free = rowid_name(connection, "main", table)
+    return [free] if free else []
 
 
 def _text(content: bytes) -> str | _Odd:

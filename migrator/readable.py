@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from migrator import catalogue, digest, sqlite
-from migrator.bench import BASELINE, CarriedBack, is_without_rowid, rowid_name, stored_columns
+from migrator.bench import BASELINE, CarriedBack, is_without_rowid, stored_columns
+from migrator.declaration import rowid_name
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
@@ -102,7 +103,7 @@ def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str,
     connection.execute(sql)
     columns = stored_columns(connection, BASELINE, table)
     named = [quoted(column) for column in columns]
-    rowid = "" if is_without_rowid(connection, BASELINE, table) else rowid_name(columns)
+    rowid = "" if is_without_rowid(connection, BASELINE, table) else rowid_name(connection, BASELINE, table)
     if rowid and len(named) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         named.insert(0, rowid)
     listed = ", ".join(named)

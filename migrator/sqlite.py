@@ -42,10 +42,8 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Let *connection* read every table that SQLite can read, whatever else stands in the schemas of its databases.
 
     Only for private copies whose triggers and views are gone, and for statements that evaluate nothing of a schema, such
-    as a change of the journal mode.  An index, CHECK or generated column may call a function that SQLite runs only for a
-    trusted schema (the JSON functions before 3.42), or one that only the application has; an object may be in a newer
-    syntax.  Without this one such object keeps SQLite from opening the whole database.  The functions that a trusted schema can
-    reach here are SQLite's own and those of :mod:`migrator.functions`: neither has a side effect.
+    as a change of the journal mode.  An object may be in a newer syntax: without this one such object keeps SQLite from
+    opening the whole database.
     """
     # What cannot be parsed is left out of the schema in memory, instead of being an error.
     connection.execute("PRAGMA writable_schema = ON")

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrator import digest, rebuild
-from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, rowid_name, stored_columns
+from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
+from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
@@ -121,7 +122,7 @@ def raise_mark(bench: Bench, name: str, table: str) -> None:
 def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
     connection = bench.connection
     columns = stored_columns(connection, LEGACY, name)
-    rowid = rowid_name(columns)
+    rowid = rowid_name(connection, LEGACY, name)
     if is_without_rowid(connection, LEGACY, name):
         asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
         key = [quoted(column) for (column,) in connection.execute(asked, (name, LEGACY))]
