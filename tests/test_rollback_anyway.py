@@ -76,6 +76,7 @@ ADDED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("added", ADDED.values(), ids=ADDED)
 def test_an_object_that_cannot_be_opened_here_stops_nothing(home, added):
     core(home, f"UPDATE legacy_notes_notes SET body = 'two' WHERE id = 1; {added}")
@@ -137,6 +138,7 @@ ALTERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("altered", ALTERED)
 def test_a_table_that_was_dropped_or_altered_leaves_the_others_alone(home, altered):
     core(home, f"INSERT INTO legacy_notes_tags VALUES ('c'); {altered}")
@@ -182,6 +184,7 @@ NAMES = (
 ODD_NAMES = ("trades", "select", "a b", "sqlite_x", "rowid", "x'y", 'x"y', "Ünï")
 
 
+@pytest.mark.slow
 def test_a_file_may_have_any_name():
     """The names of all the databases that a connection attaches beside it are among them."""
     table = "CREATE TABLE differing (a, b UNIQUE); INSERT INTO differing VALUES (1, 1), (2, 2);"
