@@ -283,7 +283,7 @@ def _join(bench: Bench, one: TableMapping, new: int, old: int) -> None:
     rows = {"new": new, "old": old}
     # A legacy row that no key names gets the key that was drawn for the new row.
     connection.execute(
-        f"UPDATE {quoted(one.database)}.{quoted(one.source_table)} SET {quoted(one.key)} = {ours}"
+        f"UPDATE OR ABORT {quoted(one.database)}.{quoted(one.source_table)} SET {quoted(one.key)} = {ours}"
         f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",
         rows,
     )
