@@ -440,7 +440,8 @@ def decided(data, quarantined):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("umask", [0, 0o777])
-def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path, umask):
+def test_whatever_the_umask_only_users_of_the_databases_read_what_is_written(made, tmp_path, umask):
+    """The application may be another user of the group: the three, its .env, and what its connections read and append to."""
     data = shutil.copytree(made, tmp_path / "home" / "data")
     for path in data.rglob("*.db"):
         path.chmod(0o640)
@@ -459,25 +460,33 @@ def test_whatever_the_umask_only_the_owner_reads_what_is_written(made, tmp_path,
     back = run("monitor", data, "--events", "-", umask=umask, given='{"ok": 900, "failed": 100}\n')
     assert 4 == back.returncode, back.stderr
 
-    assert {} == open_to_others
+    # Through these folders the application reaches its databases while a switch is under way.
+    passed = {name for name, mode in open_to_others.items() if mode == "0o711"}
+    assert "data/.migrator" in passed
+    assert all(f"{name}/".startswith(("data/.migrator/new/", "data/.migrator/")) for name in passed)
+    state = {".env": "0o640", "data/.migrator/switch.json": "0o640", "data/.migrator/events.jsonl": "0o640"}
+    three = {f"data/jarvis_{target}.db": "0o640" for target in ("core", "analytics", "cache")}
+    assert {**state, **three} == {name: mode for name, mode in open_to_others.items() if name not in passed}
     shut = [path for path in data.parent.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o600 != 0o600]
     assert [] == shut
-    assert {} == others_may(data.parent, given)
+    assert {**state, "data/.migrator": "0o711"} == others_may(data.parent, given)
     # What went back has the mode that it had.
     assert 0o640 == stat.S_IMODE((data / "jarvis.db").stat().st_mode)
 
 
 def others_may(folder, given):
-    """Return the modes of what is below *folder*, was not *given* and is open to others than its owner; links have none."""
-    return {
-        str(path.relative_to(folder)): oct(stat.S_IMODE(path.lstat().st_mode))
-        for path in folder.rglob("*")
-        if path not in given
-        and not path.is_symlink()
-        and stat.S_IMODE(path.lstat().st_mode) & 0o077
-        # The originals, and copies of them that went back, keep the modes they had.
-        and not {"originals", "rolled-back"} & set(path.parts)
-    }
+    """Return the modes of what is below *folder*, was not *given*, can be reached by others than its owner and is open to them."""
+    found = {}
+    for here, folders, names in os.walk(folder):
+        entries = [Path(here, name) for name in (*folders, *names)]
+        modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in entries if not path.is_symlink()}
+        folders[:] = [name for name in folders if modes.get(Path(here, name), 0) & 0o011]
+        found |= {
+            str(path.relative_to(folder)): oct(mode & 0o777)
+            for path, mode in modes.items()
+            if path not in given and mode & 0o077
+        }
+    return found
 
 
 #: Columns that are shown on purpose: keys, names and kinds; a report is of no use without them.
