@@ -22,7 +22,7 @@ from contracts.second_reader.cells import TWINS, Cell, Row, bytes_of, members, t
 from contracts.second_reader.reading import Always, Raw, Reading, Say, taken_from
 from contracts.second_reader.rows import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.second_reader.times import instant
-from migrator import ddl, sqlite
+from migrator import catalogue, ddl, sqlite
 from migrator.sqlite import quoted
 
 #: Places behind the point of a number that is worked out: an application means no more of a percent or a score.
@@ -39,6 +39,9 @@ def leveled_reading(reading: Reading) -> Reading:
     if target_key(reading.target) == "rowid":
         del forward["rowid"]
         reading = replace(reading, assigned="rowid")
+    if reading.variant == catalogue.SPECIFIED_VARIANT:
+        # There every cell is the same.
+        return replace(reading, forward=forward)
     for name in _nullable(reading):
         forward[name] = _then(reading.forward[name], lambda cell: None if cell == "" else cell)
     for name, say in reading.forward.items():
