@@ -11,6 +11,7 @@ use with the legacy set and the residue, and the same legacy set goes on to the 
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import generated
 import small_set
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
-from contracts.strategies import legacy_sets
+from contracts.strategies import create_sql, legacy_sets
 from migrator import catalogue, cutover, ddl, pipeline, sqlite, switch
 from migrator.errors import Refused
 from migrator.relational import Column
@@ -68,6 +69,20 @@ def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, d
     with generated.scratch() as home, small_set.in_this_process():
         drawn.write(legacy, home / "data")
         live(home, legacy.config, life, data)
+
+
+def test_an_empty_text_in_a_table_that_had_the_targets_shape_is_what_it_was():
+    table = next(one for one in ddl.target("analytics").tables if one.name == "llm_costs")
+    made = drawn.DrawnTable(
+        name=table.name,
+        create=create_sql(table, table.columns, constrained=True, collation=""),
+        columns=("id", "provider", "model", "cost_usd", "purpose", "timestamp"),
+        rows=((3, "other", "", 0.5, "", "2026-02-30T10:00:00+00:00"),),
+    )
+    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("llm_costs.db"), tables=(made,)),))
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        live(home, legacy.config, [[]], None)
 
 
 def live(home, config, life, data):
