@@ -167,6 +167,8 @@ def _write(bench: Bench, one: TableMapping, *, fill: bool) -> bool:
             if columns:
                 if fill and not one.parts:
                     wrote |= _fill(bench, one, columns, lost)
+                # What no target column holds was computed from the cells that are put back.
+                columns += [name for name in one.rest if name not in columns]
                 changed = rebuild.differ_sql("s", "o", columns)
                 wrote |= bool(_set(bench, one, columns, f"before.{quoted(one.source)} AS o", changed, lost))
         if wrote:

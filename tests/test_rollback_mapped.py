@@ -216,6 +216,25 @@ def test_what_a_legacy_row_keeps_beside_its_columns_stays(fresh):
     )
 
 
+def test_a_lot_whose_correction_would_undo_its_sale_stays_as_it_was(fresh):
+    """One sale disposed of all of it: with another quantity the next migration would take it for unsold."""
+    before(
+        fresh,
+        "tax.db",
+        "DELETE FROM sales",
+        SALE.replace("20, 1,", "10, 1,").replace("[1, 10.0], [2, 10.0]", "[1, 10.0]"),
+        "UPDATE tax_lots SET remaining_quantity = 0.0 WHERE id = 1",
+    )
+    small_set.cut_over(fresh)
+    was = in_legacy(fresh, "backup/0002/originals/tax.db", "SELECT * FROM tax_lots")
+    write(fresh, "core", "UPDATE tax_lots SET quantity = quantity + 1 WHERE id = 1 AND disposal_date IS NOT NULL")
+
+    after = roll_back(fresh)
+
+    assert 1 == len(after.kept("core", "tax_lots"))
+    assert was == in_legacy(fresh, "tax.db", "SELECT * FROM tax_lots")
+
+
 def test_a_number_that_was_given_anew_has_nothing_of_the_dead_row(home):
     """A full-text table gives the number of the last row to the next."""
     with opened(home, "analytics") as analytics:
