@@ -111,6 +111,13 @@ class Comparison:
             same = f"({same} OR abs(w.{quoted(column)} - f.{quoted(column)}) <= {ROUNDED})"
         return f"(NOT {same} AND NOT ({self._nothing('w', column)} AND {no_more}))"
 
+    def lost_names(self, columns: Sequence[str], *, new: str, touched: str) -> str:
+        """Return SQL for the names of those of *columns* that are lost, each with a blank behind it."""
+        return " || ".join(
+            f"CASE WHEN {self.lost(column, new=new, touched=touched)} THEN '{column} ' ELSE '' END"
+            for column in columns
+        )
+
     def kept(self, *, new: str, touched: str) -> str:
         """Return SQL that is true where ``f`` holds all that ``w`` does."""
         return " AND ".join(f"NOT {self.lost(column, new=new, touched=touched)}" for column in self.judged)

@@ -118,10 +118,7 @@ def _note_wrong(bench: Bench, one: TableMapping) -> bool:
 def _wrong_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
     # JSON is judged member by member, and a legacy row holds some of them whatever becomes of the others.
     judged = [column for column in comparison.judged if not comparison.is_json(column)]
-    lost = " || ".join(
-        f"CASE WHEN {comparison.lost(column, new='p.new', touched='p.touched')} THEN '{column} ' ELSE '' END"
-        for column in judged
-    )
+    lost = comparison.lost_names(judged, new="p.new", touched="p.touched")
     missing = f"f.{comparison.key} IS NULL"
     return (
         f"SELECT * FROM (SELECT l.legacy_key AS legacy_key,"

@@ -18,7 +18,7 @@ from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
-_CHANGED = "the legacy table holds only a part of it"
+_CHANGED = "the legacy table cannot hold what it has in: "
 _REFUSED = "the legacy table has it, and another migration would refuse it"
 _MEANS = "it was not touched, and another migration would make something else of its legacy row"
 _TORN = "a row that was made of the same legacy row was deleted, and another migration would make it again"
@@ -84,8 +84,10 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
         f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
         " AND l.source LIKE 'stub:%'"
     )
+    lost = comparison.lost_names(comparison.judged, new="p.new", touched="p.touched")
     yield from connection.execute(
-        f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {again}) THEN ? WHEN p.touched THEN ? ELSE ? END"
+        f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {again}) THEN ? WHEN p.touched"
+        f" THEN ? || replace(rtrim((SELECT min({lost}) {again})), ' ', ', ') ELSE ? END"
         f" {faithful.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {again}"
         f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))",
         (_REFUSED, _CHANGED, _MEANS),
