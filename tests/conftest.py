@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import os
 import sys
 import tempfile
 from contextlib import closing
@@ -38,3 +39,12 @@ def passable():
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def _umask_stays():
+    """Give the next test the umask that this one was given: the command line sets its own."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
