@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import os
 import sys
 import tempfile
 from contextlib import closing
