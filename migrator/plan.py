@@ -305,15 +305,18 @@ def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterato
 
 
 def _nothing_to_move(inventory: Inventory, tables: Sequence[PlannedTable]) -> Iterator[str]:
-    """Yield a sentence where no legacy database is there, and none of the owners' that is carried."""
-    carried = any(table.fate is Fate.CARRIED for table in tables)
-    if not (carried or inventory.with_verdict(Verdict.SOURCE) or _consolidated(inventory)):
-        known = [str(one.place) for one in catalogue.legacy_databases() if not one.standalone]
-        looked_for = ", ".join(dict.fromkeys(known))
-        yield (
-            f"{escaped(inventory.data_dir)}: no legacy database is in this folder; name the folder of the databases with "
-            f"--data-dir; looked for: {looked_for}"
-        )
+    """Yield a sentence where no table is there that would be moved."""
+    if any(table.fate in (Fate.MAPPED, Fate.CARRIED) for table in tables) or _consolidated(inventory):
+        return
+    if sources := inventory.with_verdict(Verdict.SOURCE):
+        what = f"none of the {len(sources)} legacy databases in this folder has a table that is moved"
+    else:
+        what = "no legacy database is in this folder"
+    known = [str(one.place) for one in catalogue.legacy_databases() if not one.standalone]
+    yield (
+        f"{escaped(inventory.data_dir)}: {what}; name the folder of the databases with --data-dir; looked for: "
+        f"{', '.join(dict.fromkeys(known))}"
+    )
 
 
 def _taken_names(inventory: Inventory) -> Iterator[str]:

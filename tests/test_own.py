@@ -147,6 +147,15 @@ def test_a_folder_without_a_legacy_database_is_refused_and_what_was_looked_for_i
     assert any("no legacy database is in this folder" in one and "jarvis.db, " in one for one in refused)
 
 
+def test_a_set_in_which_no_file_has_a_table_is_refused(tmp_path):
+    with closing(sqlite.create(tmp_path / "alerts.db")) as legacy:
+        legacy.execute("PRAGMA user_version = 1")
+
+    refused = pipeline.plan(pipeline.Place(tmp_path), Config()).refusals
+
+    assert any("none of the 1 legacy databases in this folder has a table" in one for one in refused)
+
+
 @pytest.mark.parametrize("place", ["custom.db", "raid_bot.db", "empty.db"])
 def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, place):
     if place == "empty.db":

@@ -64,7 +64,7 @@ LIVES = st.lists(st.lists(WRITES, min_size=1, max_size=STATEMENTS), min_size=1, 
 @settings(max_examples=max(EXAMPLES, 3))
 @given(legacy_sets(max_files=2), LIVES, st.data())
 def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, data):
-    # Left out: a set in which no file has a table.  Nothing of it is switched, and a cutover fails instead of saying so.
+    # plan refuses a set in which no file has a table: nothing of it would be switched.
     assume(any(file.tables for file in legacy.files))
     with generated.scratch() as home, small_set.in_this_process():
         drawn.write(legacy, home / "data")
