@@ -197,7 +197,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
     stage = quoted(place.stage)
-    step = f"look at the table quarantine of each of the three in {stage}; then: migrator cutover"
+    step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"
     options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)

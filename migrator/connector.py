@@ -88,7 +88,7 @@ def connect(
         return _settled(_place(paths.resolved(named), named), path, query, synchronous, options)
     except PermissionError as error:
         what = f"user {access.user(os.geteuid())} may not use it"
-        raise Refused(what, where=error.filename, hint="let that user pass the folder") from error
+        raise Refused(what, where=error.filename, hint="give that user the x permission on the folder") from error
 
 
 def _asked(name: str, *, uri: bool) -> tuple[str, str]:

@@ -93,8 +93,8 @@ def refusals(wanted: Switch) -> list[str]:
         owners.setdefault(status.st_uid, name.path)
         if status.st_dev != wanted.data_dir.stat().st_dev:
             found.append(
-                f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}, or in the lower layer "
-                "of an overlay of two; copy it to where its folder is"
+                f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}, or in a lower "
+                "layer of an overlay file system; replace it by a copy of itself"
             )
     found += _foreign(owners)
     found += mounts.apart(wanted.data_dir, (wanted.stage, wanted.originals, *(name.path for name in wanted.names)))
@@ -140,7 +140,7 @@ def _unready(wanted: Switch) -> Iterator[str]:
         if os.path.lexists(wanted.installed(target)):
             yield f"{escaped(wanted.installed(target))}: is there already"
         if staged.is_symlink() or not staged.is_file():
-            yield f"{escaped(staged)}: is not there as a file of its own; run: migrator migrate"
+            yield f"{escaped(staged)}: is missing, or is no regular file; run: migrator migrate"
         elif staged.stat().st_nlink > 1:
             yield f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate"
 

@@ -67,7 +67,9 @@ def _in_utf8(content: bytes) -> tuple[bytes, bytes]:
     try:
         return mark, content[2:].decode(_UTF16[mark], "surrogatepass").encode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise Refused(f"begins as UTF-16 does and is not UTF-16 ({error.reason})", hint=_SAVE) from error
+        raise Refused(
+            f"begins with the byte order mark of UTF-16, but is not UTF-16 ({error.reason})", hint=_SAVE
+        ) from error
 
 
 def _with_flag(content: bytes, *, on: bool) -> bytes:
@@ -126,7 +128,7 @@ def _unlike_text(path: Path) -> Iterator[str]:
         yield f"{error.what}; {error.hint}"
         return
     if b"\0" in content:
-        yield f"holds NUL bytes, as UTF-16 without its mark does; {_SAVE}"
+        yield f"holds NUL bytes, perhaps of UTF-16 without a byte order mark; {_SAVE}"
 
 
 def astray(path: Path) -> str:

@@ -32,7 +32,7 @@ def guard(data_dir: Path) -> None:
         Refused: An entry is a link, a device or the like, belongs to somebody else, or others may change it.
     """
     for path, what in complaints(data_dir):
-        raise Refused(what, where=escaped(path), hint="look at it, and move it away")
+        raise Refused(what, where=escaped(path), hint="check who made it, then move it away")
 
 
 def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:

@@ -167,8 +167,8 @@ def blind(paths: Iterable[Path], *, stopped: bool) -> Iterator[str]:
     """Yield a sentence if a process may have one of *paths* open unseen, and the owner does not say that it is *stopped*."""
     if not stopped and (unseen := unknown(paths)):
         yield (
-            f"{escaped(unseen[0])}: this user cannot see every process that may have it open, and its file system does not "
-            "tell; stop the bot, then run the command again with --bot-is-stopped"
+            f"{escaped(unseen[0])}: this user cannot see every process that may have it open, and its file system "
+            "grants no leases; see that the bot is stopped during the switch, and run the command again with --bot-is-stopped"
         )
 
 

@@ -13,10 +13,10 @@ from migrator.errors import MigratorError
 from migrator.plain import escaped
 from migrator.shell import quoted
 
-_NO_ROOM = "make room; to see where there is none run: df -h {folders}"
-_NOT_ALLOWED = "run this as {owner}, or let this user in; to see who may run: namei -l {path}"
-_READ_ONLY = "have it mounted for writing; to see how it is run: findmnt --target {path}"
-_IN_THE_WAY = "move away what has this name; to see what it is run: ls -ld {path}"
+_NO_ROOM = "make room; to see how full each disk is run: df -h {folders}"
+_NOT_ALLOWED = "run this as {owner}, or give this user access; to see the permissions run: namei -l {path}"
+_READ_ONLY = "mount it for writing; to see the mount options run: findmnt --target {path}"
+_IN_THE_WAY = "move away the file of this name; to see it run: ls -ld {path}"
 _OTHER_DEVICE = "keep both on one file system; to compare them run: df {folders}"
 _IN_USE = "stop the process that uses it; to find it run: ls -l /proc/[0-9]*/fd | grep {path}"
 _DISK_FAILS = "do not go on with this disk; to read what it reports run: dmesg --level=err"
@@ -30,7 +30,7 @@ _OF_SYSTEM = {
     errno.EDQUOT: "free some of this user's quota; to see what is used run: du -sh {folders}",
     errno.EFBIG: "allow larger files in this shell: ulimit -f unlimited",
     errno.EROFS: _READ_ONLY,
-    errno.ENOENT: "name what is there; to see where the path ends run: namei -l {path}",
+    errno.ENOENT: "name a path that exists; to see where this one ends run: namei -l {path}",
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EISDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
@@ -47,7 +47,7 @@ _OF_SYSTEM = {
     errno.EIO: _DISK_FAILS,
     errno.ENODEV: _DISK_FAILS,
     errno.ENOMEM: _MEMORY,
-    errno.ENOLCK: "use a file system that knows locks, no network share; to see it run: findmnt --target {path}",
+    errno.ENOLCK: "use a file system that supports locks, not a network share; to see this one run: findmnt --target {path}",
     errno.EOPNOTSUPP: "use another file system, such as ext4 or XFS; to see this one run: findmnt --target {path}",
     errno.ESTALE: "mount the network share anew; to see it run: findmnt --target {path}",
 }
@@ -57,17 +57,17 @@ _OF_SQLITE = {
     "SQLITE_IOERR_SHMSIZE": _NO_ROOM,
     "SQLITE_IOERR_NOMEM": _MEMORY,
     "SQLITE_IOERR": _DISK_FAILS,
-    "SQLITE_CANTOPEN": "see that the folder and the file may be read and written: ls -la {folders}",
+    "SQLITE_CANTOPEN": "let this user read and write the folder and the file; to see the permissions run: ls -la {folders}",
     "SQLITE_PERM": _NOT_ALLOWED,
     "SQLITE_AUTH": _NOT_ALLOWED,
     "SQLITE_READONLY": _NOT_ALLOWED,
     "SQLITE_BUSY": _IN_USE,
     "SQLITE_LOCKED": _IN_USE,
     "SQLITE_NOMEM": _MEMORY,
-    "SQLITE_CORRUPT": "restore the file from a snapshot; to see those that there are run: migrator status",
-    "SQLITE_NOTADB": "restore the file from a snapshot; to see those that there are run: migrator status",
+    "SQLITE_CORRUPT": "restore the file from a snapshot; to see the newest snapshot run: migrator status",
+    "SQLITE_NOTADB": "restore the file from a snapshot; to see the newest snapshot run: migrator status",
     "SQLITE_TOOBIG": "no value or statement may have more than 1,000,000,000 bytes",
-    "SQLITE_NOLFS": "use a file system that knows files of this size; to see this one run: findmnt --target {path}",
+    "SQLITE_NOLFS": "use a file system that supports files of this size; to see this one run: findmnt --target {path}",
 }
 _UNKNOWN = "to see what the system allows run: ls -la {folders}"
 

@@ -51,7 +51,7 @@ def content(path: Path) -> bytes:
         raise UsageError(
             f"cannot be read (is larger than {LARGEST_BYTES // 1024**2} MiB)",
             where=escaped(path),
-            hint="name the file that is meant",
+            hint="check that this is the file you mean",
         )
     return found
 

@@ -49,7 +49,7 @@ def watch_text(watched: Watched) -> RenderableType:
     """Return what the monitor saw, and what the rollback did if there was one."""
     lines = [watch_line(watched)]
     if watched.unread:
-        lines.append(f"- {watched.unread:,} lines speak of no event, or of a time that no clock shows")
+        lines.append(f"- {watched.unread:,} lines hold no event, or an impossible time")
     if watched.old:
         lines.append(f"- {watched.old:,} events were older than the window when they were read")
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]

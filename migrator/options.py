@@ -83,7 +83,7 @@ STOPPED = click.option(
     "stopped",
     is_flag=True,
     envvar="MIGRATOR_BOT_IS_STOPPED",
-    help="No process that cannot be seen from here uses the databases.",
+    help="No process hidden from migrator uses the databases during the switch.",
 )
 EXECUTE = click.option("--execute", is_flag=True, help="Do it; without this nothing is touched.")
 JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", help="Print one JSON object.")

@@ -36,4 +36,4 @@ def _at_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise UsageError("nobody of this name has a home here", where=path) from error
+        raise UsageError("this host has no user of that name", where=path) from error

@@ -243,7 +243,7 @@ def check(evidence: Path, now: Present) -> Status:
         return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
     reasons = freshness.refusals(said, now)
     waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
-    step = again if reasons else "look at what is quarantined; to see what a switch would do: migrator cutover"
+    step = again if reasons else "check the quarantined rows; to see what a switch would do: migrator cutover"
     standing = Standing.STALE if reasons else Standing.VERIFIED
     return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
 

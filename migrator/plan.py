@@ -189,7 +189,7 @@ def _way_out(useless: Database) -> str:
     if "TMPDIR" in useless.reason:
         return ""
     if "permission denied" in useless.reason:
-        return f"; run this as a user that may read it; to see who may run: namei -l {quoted(useless.path)}"
+        return f"; run this as a user that may read it; to see the permissions run: namei -l {quoted(useless.path)}"
     return f'; restore it, move it away, or leave it behind: [files] "{escaped(place_in_snapshot(useless.place))}" = "ignore"'
 
 

@@ -289,7 +289,7 @@ def _sampled(verified: Verified) -> str:
         return ""
     tables = ", ".join(f"{judged:,} of {rows:,} {table}" for table, (judged, rows) in verified.sampled.items())
     return (
-        f"; by a sample: values that are worked out ({tables});"
+        f"; checked in a sample: computed values ({tables});"
         " in every row: copied values, times, JSON, links, what lineage keeps, carried and quarantined rows"
     )
 

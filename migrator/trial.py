@@ -99,7 +99,9 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
             copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
         elif not found:
-            raise MigratorError("cannot be read, nor the snapshot's copy", where=original, hint="restore one of them")
+            raise MigratorError(
+                "cannot be read, and neither can the snapshot's copy", where=original, hint="restore one of them"
+            )
         like = original if original.is_file() else snapshot
         shutil.copymode(like, copy)
         files.give_to_owner_of(like, copy)

@@ -77,13 +77,15 @@ def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
     if missing := [path for path in outside if path not in named]:
         options = " ".join(f"--include {quoted(path)}" for path in outside)
         raise Refused(
-            f"the switch is about {escaped(missing[0])} too, which is not named",
+            f"the switch moves {escaped(missing[0])} too, which no --include names",
             where=found.data_dir,
             hint=f"if that is a database of yours, run the same command with {options}",
         )
     for folder in _folders(found):
         if paths.resolved(folder) != folder:
-            raise Refused("is a link, or lies behind one", where=escaped(folder), hint="take the link away")
+            raise Refused(
+                "is a link, or lies behind one", where=escaped(folder), hint="replace the link with the folder"
+            )
 
 
 def _folders(found: Switch) -> Iterator[Path]:

@@ -145,7 +145,10 @@ def test_behind_the_mark_of_utf8_a_line_is_added_that_every_reader_takes(tmp_pat
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("A=1\n".encode("utf-16-le"), "holds NUL bytes"), (b"\xff\xfeA", "begins as UTF-16 does and is not UTF-16")],
+    [
+        ("A=1\n".encode("utf-16-le"), "holds NUL bytes"),
+        (b"\xff\xfeA", "begins with the byte order mark of UTF-16, but is not UTF-16"),
+    ],
 )
 def test_an_env_that_is_no_text_is_told_before_a_switch(tmp_path, content, sentence):
     env = tmp_path / ".env"

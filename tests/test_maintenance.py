@@ -192,7 +192,7 @@ def test_the_monitor_goes_back_once_and_says_so(home):
     assert 0 == run("cutover", home, "--execute").returncode
     quiet = run("monitor", home, "--events", "-", given='{"ok": 950, "failed": 50}\nnonsense\n')
     assert 0 == quiet.returncode, quiet.stderr
-    assert "1 lines speak of no event" in quiet.stdout
+    assert "1 lines hold no event" in quiet.stdout
     with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as core:
         core.execute("PRAGMA user_version")
 

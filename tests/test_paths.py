@@ -37,7 +37,7 @@ def test_a_path_is_absolute_and_free_of_links_and_dots(home, monkeypatch):
     # The parent of a link's folder is that of what the link leads to.
     assert home == paths.resolved(home / "elsewhere" / "link" / "..")
     assert home / "real" / "nowhere" / "x" == paths.resolved(type(home)("nowhere/x"))
-    with pytest.raises(UsageError, match="nobody of this name"):
+    with pytest.raises(UsageError, match="no user of that name"):
         paths.resolved(type(home)("~nobody-of-this-name/x"))
 
 

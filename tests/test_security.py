@@ -144,9 +144,9 @@ def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, ou
     deed(data, outside)
     before = image(outside)
 
-    with pytest.raises(Refused, match="look at it, and move it away"), locked(data):
+    with pytest.raises(Refused, match="check who made it, then move it away"), locked(data):
         pass
-    with pytest.raises(Refused, match="look at it, and move it away"):
+    with pytest.raises(Refused, match="check who made it, then move it away"):
         options.look(pipeline.Place(data))
     assert before == image(outside)
 

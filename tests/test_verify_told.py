@@ -31,7 +31,7 @@ def test_the_verdict_names_the_tables_of_which_a_sample_was_worked_out():
     told = printed(worked_out("core.trades", 100_000, 250_000), worked_out("core.positions", 7, 7))
 
     assert told.startswith("GO: 2 contracts hold")
-    assert "by a sample: values that are worked out (100,000 of 250,000 core.trades)" in told
+    assert "checked in a sample: computed values (100,000 of 250,000 core.trades)" in told
     assert "core.positions" not in told
 
 
