@@ -89,11 +89,19 @@ class Bench:
             self.connection.execute(f"DETACH {quoted(name)}")
 
     def tried(self, statement: str, values: Sequence[object]) -> str:
-        """Run *statement*; return what a constraint has against it, '' if nothing."""
+        """Run *statement*; return why the table refuses the row, '' if it does not.
+
+        A constraint refuses it, or an expression of an index or CHECK that fails on it, such as JSON that is malformed.
+
+        Raises:
+            sqlite3.Error: The disk fails or is full.
+        """
         self.connection.execute("SAVEPOINT one")
         try:
             self.connection.execute(statement, tuple(values))
-        except sqlite3.IntegrityError as error:
+        except (sqlite3.IntegrityError, sqlite3.OperationalError, sqlite3.DataError) as error:
+            if not isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname not in CANNOT:
+                raise
             self.connection.execute("ROLLBACK TO one")
             return str(error)
         finally:

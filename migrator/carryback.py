@@ -20,6 +20,7 @@ from pathlib import Path
 
 from migrator import catalogue, functions, mapping, merging, sqlite, strangers, untriggered, verbatim
 from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
+from migrator.errors import MigratorError
 from migrator.records import Fate, PlannedTable
 
 
@@ -95,9 +96,11 @@ def _apply_carried(bench: Bench, source: str, table: str) -> None:
     """
     try:
         verbatim.write_back(bench, source, table)
-        if f"{bench.target}.{table}" not in bench.done.left:
-            verbatim.compare(bench, source, table)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname not in CANNOT:
+    except (sqlite3.OperationalError, sqlite3.DataError, MigratorError) as error:
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorname not in CANNOT:
             raise
-        bench.done.strangers[f"{bench.target}.{table}"] = f"{source} cannot be written here: {error}"
+        # Its transaction was rolled back, and with it what was noted of it.
+        bench.done.written.pop(source, None)
+        bench.done.left.pop(f"{bench.target}.{table}", None)
+        what = error.what if isinstance(error, MigratorError) else f"cannot be written here: {error}"
+        bench.done.strangers[f"{bench.target}.{table}"] = f"{source} {what}"

@@ -44,13 +44,18 @@ def keep(
         why: SQL of the reason, which is the first column, called ``why`` unless a column of the table is; a table that has
             as many columns as SQLite allows is kept without it.
     """
-    listed = [f"t.{quoted(column)} AS {quoted(column)}" for column in columns]
+    # A collation of the application's own is not here; what is kept is compared by nobody.
+    listed = [f"t.{quoted(column)} COLLATE BINARY AS {quoted(column)}" for column in columns]
     if len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         listed.insert(0, f"{why} AS {quoted(_reason(columns))}")
-    kept = f"{RESIDUE}.{quoted(name)}"
     selected = f"SELECT {', '.join(listed)} FROM {source}"
     there = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
-    made = connection.execute(there, (RESIDUE, name)).fetchone()
+    while made := connection.execute(there, (RESIDUE, name)).fetchone():
+        if columns_of(connection, RESIDUE, name)[-len(columns) :] == list(columns):
+            break
+        # The names of two tables may come to the same: a_b of the file c, and b of the file c_a.
+        name += "_"
+    kept = f"{RESIDUE}.{quoted(name)}"
     statement = f"INSERT INTO {kept} {selected}" if made else f"CREATE TABLE {kept} AS {selected}"
     counted = f"SELECT count(*) FROM {kept}"
     before = connection.execute(counted).fetchone()[0] if made else 0

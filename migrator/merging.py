@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 from migrator import ddl, faithful, mapping, newcomers, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
+
+#: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
+_ROUNDS = 16
 
 
 def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
@@ -34,6 +38,9 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
     for one in sources:
         cells = ", ".join(("legacy_key", *map(quoted, one.legacy_columns)))
         bench.connection.execute(f"CREATE TABLE before.{quoted(one.source)} ({cells})")
+        bench.connection.execute(
+            f"CREATE INDEX before.{quoted(f'{one.source} by key')} ON {quoted(one.source)}(legacy_key)"
+        )
         _delete_gone(bench, one)
     for table in tables:
         newcomers.name_newcomers(bench, table, [one for one in sources if one.table == table])
@@ -244,7 +251,7 @@ def _remember(bench: Bench, one: TableMapping) -> None:
 def _exchange(bench: Bench, one: TableMapping) -> list[int]:
     """Take the changed rows out and put them in as they are now: they may have traded what is unique.
 
-    Return those that are refused, which are in the legacy table as they were.  A row that another of them kept out gives
+    Return those that are refused, or that have to be tried one by one, which are in the legacy table as they were.  A row that another of them kept out gives
     way in turn, so that each is moved at most twice.
     """
     connection = bench.connection
@@ -273,7 +280,12 @@ def _exchange(bench: Bench, one: TableMapping) -> list[int]:
         "UPDATE temp.taken_out SET refused = refused + 1 WHERE legacy_key COLLATE BINARY NOT IN"
         f" (SELECT {key} FROM {source} WHERE {key} IS NOT NULL)"
     )
-    while connection.execute(missing).rowcount:
+    for rounds in count(1):
+        if not connection.execute(missing).rowcount:
+            break
+        if rounds > _ROUNDS:
+            # A long chain: all are put back as they were, and the caller tries each by itself.
+            connection.execute("UPDATE temp.taken_out SET refused = 1")
         # The old rows fit beside each other and beside all others: what they replace is one that came in.
         connection.execute(
             f"INSERT OR REPLACE INTO {source} ({into}) SELECT {was} FROM temp.taken_out AS o WHERE o.refused = 1"

@@ -146,7 +146,7 @@ def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tup
             if column.lower() not in before:
                 handle = handle_sql(connection, target, table)
                 said = connection.execute(
-                    f"SELECT {handle} FROM {target}.{quoted(table)} AS t WHERE t.{quoted(column)} IS NOT {_default(connection, target, table, column)}"
+                    f"SELECT {handle} FROM {target}.{quoted(table)} AS t WHERE +t.{quoted(column)} COLLATE BINARY IS NOT {_default(connection, target, table, column)}"
                 ).fetchall()
                 yield from ((table, one, f"the legacy table has no column {column}") for (one,) in said)
 

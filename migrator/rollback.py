@@ -8,12 +8,13 @@ reads ``true`` where the names answer from the legacy set, and one rename of the
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import envfile, files, held, holders, mounts, recovery, sqlite, switch, trial
+from migrator import access, envfile, files, held, holders, mounts, recovery, sqlite, switch, trial
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
 from migrator.trial import Again, as_planned, way_back
@@ -163,7 +164,7 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
     Raises:
         Refused: As :func:`held.held`; the finished cutover *last* is what is written down.
     """
-    paths = (*map(wanted.installed, wanted.targets), *_originals(wanted))
+    paths = (*map(wanted.installed, wanted.targets), *filter(_can_be_held, _originals(wanted)))
     try:
         return stack.enter_context(held.held(dict.fromkeys(paths, ""), lambda: switch.write(wanted), stopped=stopped))
     except BaseException:
@@ -185,6 +186,18 @@ def _originals(last: Switch) -> tuple[Path, ...]:
     """Return the originals that are there and are databases, which no process should have open any more."""
     paths = (last.originals / name.place for name in last.names)
     return tuple(path for path in paths if path.is_file() and sqlite.is_one(path))
+
+
+def _can_be_held(original: Path) -> bool:
+    """Tell whether this user may write to *original* and SQLite reads it; else its digest alone tells of a late write."""
+    if not access.may_write(original):
+        return False
+    try:
+        with contextlib.closing(sqlite.take_over(original, held.PATIENCE_S)) as connection:
+            connection.execute("PRAGMA data_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        return error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+    return True
 
 
 def _copied(path: Path, copy: Path) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shutil
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -98,12 +98,14 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
                 changed[name.database] = (aside / name.place, snapshot)
             copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
-        elif not found:
+        elif not found or found != (name.digest or found):
+            what = "was written to after the cutover" if found else "cannot be read"
             raise MigratorError(
-                "cannot be read, and neither can the snapshot's copy", where=original, hint="restore one of them"
+                f"{what}, and the snapshot's copy cannot be read", where=original, hint=f"restore the copy: {snapshot}"
             )
         like = original if original.is_file() else snapshot
-        shutil.copymode(like, copy)
+        # Write-protected originals must not keep their owner from writing to the copy; root may write to any.
+        copy.chmod(like.stat().st_mode & 0o777 | (0o600 if os.geteuid() else 0))
         files.give_to_owner_of(like, copy)
     return changed
 

@@ -235,14 +235,19 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
 
 
-@pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged"])
+@pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged", "damaged header"])
 def test_an_original_that_is_gone_or_damaged_is_replaced_by_its_copy_in_the_snapshot(home, spoilt):
     original = small_set.last_switch(home).originals / "notes.db"
     if spoilt == "gone":
         original.unlink()
     else:
         content = original.read_bytes()
-        original.write_bytes(b"x" * 8192 if spoilt == "no database" else content[:4096] + b"x" * (len(content) - 4096))
+        spoilings = {
+            "no database": b"x" * 8192,
+            "damaged": content[:4096] + b"x" * (len(content) - 4096),
+            "damaged header": content[:16] + b"\xff" * 184 + content[200:],
+        }
+        original.write_bytes(spoilings[spoilt])
     core(home, "INSERT INTO legacy_notes_tags VALUES ('c')")
 
     assert (0, 0) == (run(home, "rollback")[1], run(home, "rollback", "--execute")[1])
