@@ -147,7 +147,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
     changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
-    unread = [one for one in snapshot.inventory.databases if one.reason and str(one.place) in changed]
+    unread = [one for one in snapshot.inventory.with_verdict(Verdict.UNREADABLE) if str(one.place) in changed]
     if unread:
         raise Refused(f"cannot be read back: {unread[0].reason}", where=folder / escaped(unread[0].place))
     if changed:
@@ -305,7 +305,6 @@ def _copy(one: _Held, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
     if one.database.mode is not None:
         target.chmod(0o600 & one.database.mode)
-    files.give_to_owner_of(one.database.path, target)
 
 
 def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> None:

@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import access, catalogue, envfile, files, held, holders, mounts, recovery, sharing, sqlite, switch
+from migrator import access, catalogue, envfile, files, held, holders, mounts, recovery, sharing, sqlite, switch, trust
 from migrator.errors import Refused
 from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
+from migrator.shell import quoted
 from migrator.switch import Name, Switch, Switched
 
 #: Seconds between two looks for the file that holds the commit back.
@@ -83,6 +84,9 @@ def refusals(wanted: Switch) -> list[str]:
     """Return why the names cannot be switched, one sentence each; nothing is touched."""
     found = []
     owners: dict[int, Path] = {}
+    # A file of ours, not the folder: an overlay over two file systems gives folders a device of their own.
+    ours = wanted.staged(wanted.targets[0])
+    device = (ours if ours.is_file() else wanted.data_dir).stat().st_dev
     for name in wanted.names:
         if name.path.is_symlink() or not name.path.is_file():
             found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
@@ -91,7 +95,12 @@ def refusals(wanted: Switch) -> list[str]:
         if status.st_nlink > 1 and not _is_trial(wanted, name):
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
         owners.setdefault(status.st_uid, name.path)
-        if status.st_dev != wanted.data_dir.stat().st_dev:
+        if not access.may_write(name.path):
+            found.append(
+                f"{escaped(name.path)}: this user may not write to it, and so cannot hold it; to allow it run: "
+                f"chmod u+w {quoted(name.path)}"
+            )
+        if status.st_dev != device:
             found.append(
                 f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}, or in a lower "
                 "layer of an overlay file system; replace it by a copy of itself"
@@ -101,6 +110,8 @@ def refusals(wanted: Switch) -> list[str]:
     if not found:
         found += sharing.disagreements(_sources(wanted), wanted.data_dir, wanted.file_mode)
     found += _unready(wanted)
+    # What would not be read back must not be written: there would be no way on, nor back.
+    found += filter(None, [trust.malformed(wanted)])
     if what := envfile.complaint(wanted.env_file):
         found.append(f"{escaped(wanted.env_file)}: {escaped(what)}")
     return found
@@ -312,10 +323,12 @@ def _install(wanted: Switch) -> None:
     for target in wanted.targets:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
-        files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.staged(target))
-        files.grant(wanted.staged(target), access.shared(sources[target], wanted.data_dir, most)[0])
         _leave_wal(wanted.staged(target))
         files.replace(wanted.staged(target), wanted.installed(target))
+        # Not before: what lies in the stage is for its owner alone, and a recovery would refuse anything else.
+        files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.installed(target))
+        files.grant(wanted.installed(target), access.shared(sources[target], wanted.data_dir, most)[0])
+        files.sync_file(wanted.installed(target))
 
 
 def _leave_wal(path: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import signal
 import struct
 import time
@@ -24,6 +25,9 @@ from migrator import sqlite
 _PENDING, _RESERVED, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000001, 0x40000002, 510
 #: What fcntl reports where the file system, or our rights, give no lease.
 _NO_LEASES = {errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+#: Before Linux 5.3 a second name of the file counted as an open of it (commit 387e3746d01c, "eliminate false positive
+#: conflicts for write lease").
+_COUNTS_NAMES = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (5, 3)
 #: Seconds for which a lease is tried for: a program that reads the file once, such as a backup, soon closes it.
 _LEASE_PATIENCE_S, _POLL_S = 1.0, 0.02
 
@@ -36,13 +40,13 @@ class Opened(Enum):
     UNKNOWN = "unknown"
 
 
-def opened_elsewhere(path: Path) -> Opened:
+def opened_elsewhere(path: Path, patience_s: float = _LEASE_PATIENCE_S) -> Opened:
     """Ask the kernel whether the file *path* is open elsewhere; nothing is written.
 
     A process that holds a connection to *path* must not call this: closing any descriptor drops the connection's locks.
     """
     with sqlite.open_source(path) as file:
-        opened = _lease(file.fileno())
+        opened = _lease(file.fileno(), patience_s)
         if opened is Opened.NO:
             fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return opened
@@ -92,9 +96,9 @@ class Grip:
         return True
 
 
-def _lease(descriptor: int) -> Opened:
+def _lease(descriptor: int, patience_s: float = _LEASE_PATIENCE_S) -> Opened:
     """Take a write lease on *descriptor*; the kernel gives it only while nothing else has the file open."""
-    give_up = time.monotonic() + _LEASE_PATIENCE_S
+    give_up = time.monotonic() + patience_s
     # The signal that would report an open is one that does nothing unless it is caught; the default would end the process.
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
     while True:
@@ -106,7 +110,7 @@ def _lease(descriptor: int) -> Opened:
             if error.errno != errno.EAGAIN:
                 raise
             if time.monotonic() > give_up:
-                return Opened.YES
+                return Opened.UNKNOWN if _COUNTS_NAMES else Opened.YES
             time.sleep(_POLL_S)
         else:
             return Opened.NO

@@ -70,14 +70,22 @@ def having(wanted: Mapping[tuple[int, int], Path]) -> list[Holder]:
 
 def unknown(paths: Iterable[Path]) -> list[Path]:
     """Return the *paths* of which neither /proc nor the kernel says whether a process has them open."""
-    if os.geteuid() == 0 and Path("/proc/self/ns/pid").stat().st_ino == _FIRST_NAMESPACE:
+    if os.geteuid() == 0 and _in_the_first_namespace():
         return []
-    return [path for path in paths if _opened(path) is Opened.UNKNOWN]
+    # That a file is open is an answer too, and needs no second try.
+    return [path for path in paths if _opened(path, 0.0) is Opened.UNKNOWN]
 
 
-def _opened(path: Path) -> Opened:
+def _in_the_first_namespace() -> bool:
+    # A kernel without PID namespaces has no such file.
+    with suppress(FileNotFoundError):
+        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_NAMESPACE
+    return False
+
+
+def _opened(path: Path, *patience_s: float) -> Opened:
     try:
-        return opened_elsewhere(path.resolve())
+        return opened_elsewhere(path.resolve(), *patience_s)
     except FileNotFoundError:
         return Opened.NO
 
@@ -89,7 +97,8 @@ def _open_files(wanted: Mapping[tuple[int, int], Path]) -> Iterator[tuple[int, P
         # A process may end, or be somebody else's, while we look.
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             for entry in os.scandir(folder / "fd"):
-                with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                # A file on a dead network or FUSE mount cannot be looked at, and is none of ours.
+                with suppress(OSError):
                     status = entry.stat()
                     if (path := wanted.get((status.st_dev, status.st_ino))) is not None:
                         yield int(folder.name), path

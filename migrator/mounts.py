@@ -37,4 +37,7 @@ def _points() -> set[Path]:
     if not _TABLE.exists():
         return {Path("/")}
     fields = (line.split(b" ")[4] for line in _TABLE.read_bytes().splitlines())
-    return {Path(os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), field))) for field in fields}
+    # In a chroot the root need not be a mount.
+    return {Path("/")} | {
+        Path(os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), field))) for field in fields
+    }

@@ -186,6 +186,8 @@ def undo_cutover(wanted: Switch) -> None:
     files.remove_folder(wanted.baseline_to_be)
     for target in wanted.targets:
         if wanted.installed(target).exists() and not wanted.staged(target).exists():
+            wanted.installed(target).chmod(0o600)
+            files.give_to_owner_of(wanted.data_dir, wanted.installed(target))
             files.replace(wanted.installed(target), wanted.staged(target))
         if wanted.staged(target).exists():
             _set_journal_mode(wanted.staged(target), "wal")

@@ -214,8 +214,6 @@ def read(data_dir: Path) -> Switch | None:
     """
     home = data_dir.resolve()
     path = home / ".migrator" / "switch.json"
-    if not os.path.lexists(path):
-        return None
     try:
         with sqlite.open_source(path) as file:
             written = json.load(file)
@@ -241,6 +239,8 @@ def read(data_dir: Path) -> Switch | None:
             constants=MappingProxyType(dict(written["constants"])),
             finished=written["finished"],
         )
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (ValueError, KeyError, TypeError) as error:
         raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
     if what := trust.malformed(found):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator import catalogue, envfile, paths
+from migrator import catalogue, envfile, own, paths
 from migrator.errors import Refused
 from migrator.guard import guard
 from migrator.plain import escaped
@@ -35,7 +35,7 @@ def malformed(found: Switch) -> str:
     taken: set[Path] = set()
     for name in found.names:
         kept = found.tree("") / name.place
-        if name.target not in catalogue.TARGETS or not _is_below(name) or {name.path, kept} & taken:
+        if name.target not in catalogue.TARGETS or not _is_below(found.data_dir, name) or {name.path, kept} & taken:
             return f"{escaped(name.place)} is no legacy database that could be switched"
         inside = name.path == found.data_dir / name.place
         if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
@@ -44,7 +44,7 @@ def malformed(found: Switch) -> str:
     return ""
 
 
-def _is_below(name: Name) -> bool:
+def _is_below(data_dir: Path, name: Name) -> bool:
     """Tell whether the place of *name* lies below the data directory, and is none of migrator's own."""
     parts = name.place.parts
     return (
@@ -52,7 +52,7 @@ def _is_below(name: Name) -> bool:
         and bool(parts)
         and ".." not in parts
         and parts[0] != _STATE
-        and not (parts[0] == _BACKUPS and len(parts) > 1 and parts[1][:1].isdecimal())
+        and not (parts[0] == _BACKUPS and len(parts) > 1 and own.is_run(data_dir / _BACKUPS / parts[1]))
         and str(name.place) not in catalogue.TARGETS.values()
     )
 

@@ -127,7 +127,7 @@ BACKUP_IS = "test_backup_is_what_its_manifest_says"
         ("stranger in the backup", lambda b: shutil.copy(b / "tax.db", b / "tax2.db"), BACKUP_IS, "tax2.db: is not in the manifest"),
         ("pages of the backup spoilt", lambda b: spoil(b / "telegram_memory.db"), BACKUP_IS, "telegram_memory.db: "),
         ("backup that all may read", lambda b: (b / "jarvis.db").chmod(0o644), "test_backup_is_for_its_owner_alone", "jarvis.db: 0644"),
-        ("folder that all may list", lambda b: b.parent.chmod(0o755), "test_backup_is_for_its_owner_alone", "backup: 0755"),
+        ("folder that all may list", lambda b: b.chmod(0o755), "test_backup_is_for_its_owner_alone", "0001: 0755"),
     ],
 )  # fmt: skip
 def test_a_fault_in_the_backup_is_caught(pytester, data, deed, contract, mentions):

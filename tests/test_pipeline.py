@@ -236,7 +236,7 @@ def be_there_already(data):
         (bring_a_stranger, "notes.db: this database is not known"),
         (forget_the_wallet, "jarvis.positions has rows that need the constant wallet_address"),
         (empty_a_file, "tax.db: empty"),
-        (be_there_already, "jarvis_core.db: is there already"),
+        (be_there_already, "jarvis_core.db: there already"),
     ],
 )
 def test_what_must_not_be_migrated_is_refused_in_one_sentence(data, deed, sentence):

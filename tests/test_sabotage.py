@@ -85,9 +85,9 @@ def test_judging_leaves_the_judged_folder_as_it_was(pytester, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--consolidated-dir", "nowhere"], "--consolidated-dir: nowhere: no such file or folder"),
-        (["--consolidated-dir", "."], "--consolidated-dir: .: holds none of jarvis_core.db"),
-        (["--legacy-dir", "nowhere"], "--legacy-dir: nowhere: no such folder"),
+        (["--consolidated-dir", "nowhere"], "nowhere: no such file or folder"),
+        (["--consolidated-dir", "."], ": holds none of jarvis_core.db"),
+        (["--legacy-dir", "nowhere"], "nowhere: no such folder"),
     ],
 )
 def test_a_folder_that_cannot_be_judged_is_a_usage_error(pytester, arguments, message):

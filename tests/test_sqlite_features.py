@@ -53,7 +53,7 @@ MADE = {
     "FTS3, FTS4, FTS5 with rows of their own": [f"{FTS}fts4(a)", "INSERT INTO t VALUES ('x')"],
     "FTS5 without content (`content=''`)": [f"{FTS}fts5(a, content='')", "INSERT INTO t (rowid, a) VALUES (1, 'x')"],
     "FTS4, FTS5 over a table or view": ["CREATE TABLE p (a)", f"{FTS}fts5(a, content='p')", "INSERT INTO p VALUES ('x')"],
-    "FTS without rows": [f"{FTS}fts5(a)"],
+    "FTS without rows": ["CREATE TABLE p (a)", f"{FTS}fts5(a)"],
     "a tokenizer that is not here": [f"{FTS}fts5(a)", "PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = replace(sql, '(a)', '(a, tokenize = mine)')"],
     "R-Tree and Geopoly with rows": [f"{FTS}rtree(a, b, c)", "INSERT INTO t VALUES (1, 2, 3)"],
     "modules that show what lies elsewhere: fts5vocab, fts4aux, fts3tokenize, dbstat, csv, unionvtab, swarmvtab": ["CREATE TABLE p (a)", f"{FTS}fts3tokenize(porter)"],

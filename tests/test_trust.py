@@ -4,12 +4,14 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from pathlib import PurePosixPath
 
 import pytest
+import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, recovery, switch, trust
+from migrator import cli, guard, recovery, switch, trust
 from migrator.errors import MigratorError, Refused
 from migrator.place import Place
 
@@ -103,6 +105,8 @@ NAMED = {
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_what_migrator_never_writes_is_an_error(home, outside, kind):
     plant(home, **MALFORMED[kind])
+    (home / "backup" / "0001").mkdir(parents=True)
+    (home / "backup" / "0001" / "snapshot.json").touch()
     before = state_of(outside), state_of(home)
 
     with pytest.raises(MigratorError, match="was not written by migrator"):
@@ -230,3 +234,47 @@ def test_an_env_that_is_a_link_of_one_user_to_a_file_of_another_is_refused(home,
         recovery.recover(home, Place(home))
 
     assert before == state_of(outside)
+
+
+def test_a_folder_of_the_owner_in_backup_may_hold_a_database_that_is_switched(home):
+    """What cutover writes down can be read again; a run of ours is known by its manifest, not by its name."""
+    place = PurePosixPath("backup/2024/custom.db")
+    name = switch.Name(
+        database="custom", place=place, path=home / place, target="core", journal_mode="delete", digest="x"
+    )
+    wanted = switch.Switch(
+        data_dir=home,
+        kind=switch.CUTOVER,
+        run="0001",
+        env_file=home.parent / ".env",
+        names=(name,),
+        tables=(),
+        constants={},
+    )
+    (home / place).parent.mkdir(parents=True)
+
+    assert "" == trust.malformed(wanted)
+
+    (home / place).with_name("snapshot.json").write_text("{}")
+
+    assert "custom.db is no legacy database" in trust.malformed(wanted)
+
+
+def test_an_undone_cutover_leaves_a_stage_that_is_still_ours(tmp_path):
+    """The three had been open to the group of the legacy files, which may not write to the data directory."""
+    small_set.make(tmp_path)
+    data = tmp_path / "data"
+    for path in data.rglob("*.db"):
+        if path.parent in (data, data / "cache"):
+            path.chmod(0o664)
+    data.chmod(0o755)
+
+    def stop(told):
+        if "one pointer" in told:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small_set.cut_over(tmp_path, tell=stop)
+
+    guard.guard(data)
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in (data / ".migrator" / "stage").glob("*.db")}

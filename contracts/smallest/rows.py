@@ -164,9 +164,9 @@ class LegacyRows:
         return {table.variant for source, table in self.tables.items() if source.partition(".")[0] == name}
 
     def write(self, places: Iterable[Place], folder: Path) -> None:
-        """Write a legacy set of these rows alone below *folder*: of the databases that have one."""
+        """Write a legacy set of these rows alone below *folder*: the databases that have one, or an empty database."""
         every = by_table(places)
-        for name in dict.fromkeys(source.partition(".")[0] for source in every):
+        for name in dict.fromkeys(source.partition(".")[0] for source in every or [min(self.tables)]):
             tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
             with closing(make(name, self.variants(name), folder)) as connection:
                 sqlite.attach(connection, self.legacy.copy(name), "whole")
@@ -247,8 +247,11 @@ def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
 
 
 def write_rows(found: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
-    """Write the legacy set of the rows *found* below *folder*; *variants* has that of each database that is not as found."""
-    for name in dict.fromkeys(source.partition(".")[0] for source in found):
+    """Write the legacy set of the rows *found* below *folder*; *variants* has that of each database that is not as found.
+
+    Without any row it is an empty jarvis.db: a folder without a database is no legacy set.
+    """
+    for name in dict.fromkeys(source.partition(".")[0] for source in found or ["jarvis.positions"]):
         with closing(make(name, {variants.get(name, "found")}, folder)) as connection:
             connection.execute("BEGIN")
             for source, cells in found.items():
