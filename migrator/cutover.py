@@ -92,7 +92,7 @@ def refusals(wanted: Switch) -> list[str]:
             found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
             continue
         status = name.path.stat()
-        if status.st_nlink > 1 and not _is_trial(wanted, name):
+        if status.st_nlink > 1:
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
         owners.setdefault(status.st_uid, name.path)
         if not access.may_write(name.path):
@@ -117,31 +117,38 @@ def refusals(wanted: Switch) -> list[str]:
     return found
 
 
-def _is_trial(wanted: Switch, name: Name) -> bool:
-    """Tell whether the second name of a legacy file is one that :func:`_try_links` was killed over."""
-    kept = wanted.tree(switch.LEGACY) / name.place
-    return kept.exists() and kept.samefile(name.path) and kept.stat().st_nlink == 2
-
-
 def _try_links(wanted: Switch) -> None:
     """Give each legacy file a second name and take it away again, as the switch will do while writers are held up.
 
     Raises:
         Refused: The file system does not let us.
     """
+    before = switch.read(wanted.data_dir)
+    # Written down first: where this is cut short, a recovery takes the second names away.
+    switch.write(wanted)
     for name in wanted.names:
         kept = wanted.tree(switch.LEGACY) / name.place
-        files.make_private_folder(kept.parent)
         try:
+            files.make_private_folder(kept.parent)
             files.try_link(name.path, kept)
         except OSError as error:
             files.remove_folder(wanted.tree(switch.LEGACY))
+            _write_what_was(wanted, before)
             raise Refused(
                 f"cannot be given a second name in {escaped(wanted.root)} ({(error.strerror or str(error)).lower()})",
                 where=escaped(name.path),
                 hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
             ) from error
     files.remove_folder(wanted.tree(switch.LEGACY))
+    _write_what_was(wanted, before)
+
+
+def _write_what_was(wanted: Switch, before: Switch | None) -> None:
+    """Write down that the switch *before* was the last one, or that there was none."""
+    if before is None:
+        switch.forget(wanted)
+    else:
+        switch.write(before)
 
 
 def _unready(wanted: Switch) -> Iterator[str]:
@@ -296,14 +303,9 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, s
             recovers, as from a switch that was killed here.
     """
     before = switch.read(wanted.data_dir)
-
-    def undone() -> None:
-        if before is None:
-            switch.forget(wanted)
-        else:
-            switch.write(before)
-
-    return stack.enter_context(held.held(expected, lambda: switch.write(wanted), undone, stopped=stopped))
+    return stack.enter_context(
+        held.held(expected, lambda: switch.write(wanted), lambda: _write_what_was(wanted, before), stopped=stopped)
+    )
 
 
 def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
