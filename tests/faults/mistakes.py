@@ -35,7 +35,7 @@ def _without_fsync_of_files(function):
     return without
 
 
-def _set_flag_in_place(path, *, on, access=None):
+def _set_flag_in_place(path, *, on, **_):
     path.resolve().write_bytes(envfile.with_flag(path.read_bytes(), on=on))
 
 
