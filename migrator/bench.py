@@ -88,7 +88,7 @@ class Bench:
                 self.connection.execute("ROLLBACK")
             self.connection.execute(f"DETACH {quoted(name)}")
 
-    def tried(self, statement: str, values: Sequence[object]) -> str:
+    def tried(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> str:
         """Run *statement*; return why the table refuses the row, '' if it does not.
 
         A constraint refuses it, or an expression of an index or CHECK that fails on it, such as JSON that is malformed.
@@ -98,7 +98,7 @@ class Bench:
         """
         self.connection.execute("SAVEPOINT one")
         try:
-            self.connection.execute(statement, tuple(values))
+            self.connection.execute(statement, values)
         except (sqlite3.IntegrityError, sqlite3.OperationalError, sqlite3.DataError) as error:
             if not isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname not in CANNOT:
                 raise
@@ -142,13 +142,13 @@ def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 
 def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``?1``, which the primary key finds.
+    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``:handle``, which the primary key finds.
 
     A handle that is made of cells would by itself be looked for from the first row to the last.
     """
     key = _primary_key(connection, schema, table)
-    same = [f"t.{quoted(column)} IS {rebuild.from_row_sql('?1', name)}" for name, column in key.items()]
-    return " AND ".join([*same, f"{handle_sql(connection, schema, table)} = ?1"])
+    same = [f"t.{quoted(column)} IS {rebuild.from_row_sql(':handle', name)}" for name, column in key.items()]
+    return " AND ".join([*same, f"{handle_sql(connection, schema, table)} = :handle"])
 
 
 def _primary_key(connection: sqlite3.Connection, schema: str, table: str) -> dict[str, str]:

@@ -69,8 +69,8 @@ def _renumber(connection: sqlite3.Connection, legacy: str, carried: str, number:
     # What moves up goes first from the end, then what moves down from the beginning: the new number is always free.
     for moved in ("was > now ORDER BY now DESC", "was < now ORDER BY now"):
         connection.executemany(
-            f"UPDATE {carried} SET {number} = ?2 WHERE {number} = ?1",
-            connection.execute(f"SELECT now, was FROM ({numbered}) WHERE {moved}").fetchall(),
+            f"UPDATE {carried} SET {number} = ? WHERE {number} = ?",
+            connection.execute(f"SELECT was, now FROM ({numbered}) WHERE {moved}").fetchall(),
         )
 
 

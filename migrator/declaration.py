@@ -182,7 +182,10 @@ def _meaning(connection: sqlite3.Connection, name: str) -> tuple[object, ...]:
             for _, opcode, *operands, _ in connection.execute(f"EXPLAIN {statement}", values)
         )
         for statement, values in (
-            (f"INSERT INTO {quoted(name)} ({', '.join(stored)}) VALUES ({', '.join('?1' for _ in stored)})", (None,)),
+            (
+                f"INSERT INTO {quoted(name)} ({', '.join(stored)}) VALUES ({', '.join(':cell' for _ in stored)})",
+                {"cell": None},
+            ),
             (f"SELECT * FROM {quoted(name)}", ()),
         )
     ]

@@ -281,8 +281,8 @@ def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
             # With this SQLite passes over what it cannot read in a schema.
             connection.execute("PRAGMA writable_schema = ON")
             found = connection.execute(
-                "SELECT type, name FROM sqlite_schema WHERE name = ?1 OR instr(sql, ?2) ORDER BY name = ?1 DESC LIMIT 1",
-                (name, mentioned),
+                "SELECT type, name FROM sqlite_schema WHERE name = :name OR instr(sql, :mentioned) ORDER BY name = :name DESC LIMIT 1",
+                {"name": name, "mentioned": mentioned},
             ).fetchone()
     except (sqlite3.Error, UnicodeError):
         return ""

@@ -23,7 +23,7 @@ from migrator.mapping import TableMapping
 from migrator.sqlite import quoted
 
 #: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
-_ROUNDS = 16
+_ROUNDS = 100
 
 
 def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:

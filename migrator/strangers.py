@@ -59,7 +59,7 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
             refusal = "another row had its key"
             for number, insert in enumerate(inserts):
                 if refusal and not (number == 0 and one in deleted):
-                    refusal = bench.tried(insert, (one,))
+                    refusal = bench.tried(insert, {"handle": one})
             if refusal:
                 bench.done.leave(f"{bench.target}.{table}", one, f"{source} refuses it: {refusal}")
             else:

@@ -248,7 +248,7 @@ def test_the_contracts_miss_rows_of_a_virtual_table_that_nobody_left_behind(pyte
     (tmp_path / "data").mkdir()
     statements, sentence = KEEPING["fts5 without content"]
     with closing(sqlite3.connect(tmp_path / "data" / "custom.db", isolation_level=None)) as connection:
-        for statement in statements:
+        for statement in ("CREATE TABLE plain (a)", *statements):
             connection.execute(statement)
     run = generated.Run(tmp_path, Config(left_behind=("custom.seen",)))
     toml = tmp_path / "migrator.toml"

@@ -191,7 +191,7 @@ def test_a_process_outside_of_our_pid_namespace_is_found(tmp_path, intruder, mod
 def test_where_no_process_can_be_seen_the_owner_has_to_say_that_the_bot_is_stopped(tmp_path, monkeypatch):
     """No lease and not all of /proc: on a network file system, say."""
     path = make(tmp_path / "one.db", "wal")
-    monkeypatch.setattr(holders, "opened_elsewhere", lambda _: grip.Opened.UNKNOWN)
+    monkeypatch.setattr(holders, "opened_elsewhere", lambda *_: grip.Opened.UNKNOWN)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     with pytest.raises(Refused, match=r"cannot see every process .*--bot-is-stopped"), held.held({path: ""}):

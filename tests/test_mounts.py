@@ -10,7 +10,7 @@ import pytest
 import small_set
 
 from migrator import backup as backups
-from migrator import cutover, files, mounts, pipeline
+from migrator import cutover, mounts, pipeline, recovery
 from migrator.errors import Refused
 from migrator.inventory import inventory
 
@@ -100,17 +100,21 @@ def test_a_file_system_without_links_is_refused_before_anybody_is_held_up(home, 
     assert not (home / "data" / ".migrator" / "legacy").exists()
 
 
-def test_a_trial_that_was_killed_does_not_stand_in_the_way(home, monkeypatch):
+def test_a_recovery_takes_away_what_a_trial_left_that_was_killed(home, monkeypatch):
     child = os.fork()
     if child == 0:
         monkeypatch.setattr(Path, "samefile", lambda *_: os._exit(9))
         try:
-            files.make_private_folder(home / "data" / ".migrator" / "legacy")
-            files.try_link(home / "data" / "jarvis.db", home / "data" / ".migrator" / "legacy" / "jarvis.db")
+            small_set.cut_over(home)
         finally:
             os._exit(0)
     assert 9 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert 2 == (home / "data" / "jarvis.db").stat().st_nlink
+    named_twice = [path for path in (home / "data").glob("*.db") if path.stat().st_nlink == 2]
+    assert 1 == len(named_twice)
+
+    assert "cut short before its commit" in recovery.settle(home / "data")
+
+    assert 1 == named_twice[0].stat().st_nlink
 
     assert small_set.cut_over(home).executed
 

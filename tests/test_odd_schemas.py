@@ -57,7 +57,9 @@ def plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn):
         except Refused as refusal:
             refused, wrong = str(refusal), []
         assert [] == wrong
-        assert not refused or any(one in refused for one in against), refused
+        # SQLite refuses some of what is drawn, so that the file may have no table.
+        nothing = "none of the 1 legacy databases in this folder has a table that is moved"
+        assert not refused or any(one in refused for one in (*against, nothing)), refused
 
 
 @settings(max_examples=25)
