@@ -61,12 +61,8 @@ def now(home, table):
 
 
 def test_without_a_write_every_table_is_what_it_was(home):
-    tables = [
-        name
-        for (name,) in sqlite3.connect(home / "data" / "odd.db").execute(
-            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name NOT GLOB 'sqlite_*'"
-        )
-    ]
+    asked = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name NOT GLOB 'sqlite_*'"
+    tables = [name.decode() for ((_, name),) in carried_set.rows(home / "data" / "odd.db", asked)]
     before = {table: now(home, table) for table in tables}
 
     done = carried_set.round_trip(home, "SELECT 1")
@@ -138,9 +134,9 @@ def test_a_changed_row_that_the_legacy_table_refuses_stays_as_it_was(home):
     done = small_set.roll_back(home)
 
     assert {"core.legacy_odd_unique_later": 3} == dict(done.residue)
-    assert [(1, "a", 1), (2, "b", 2), (3, "c", 3), (4, "d", 4)] == sqlite3.connect(home / "data" / "odd.db").execute(
-        "SELECT _rowid_, * FROM unique_later"
-    ).fetchall()
+    with closing(sqlite3.connect(home / "data" / "odd.db")) as legacy:
+        found = legacy.execute("SELECT _rowid_, * FROM unique_later").fetchall()
+    assert [(1, "a", 1), (2, "b", 2), (3, "c", 3), (4, "d", 4)] == found
     assert {("a", 2), ("c", 1), ("e", 4)} == set(
         carried_set.residue(home, "SELECT a, b FROM core_legacy_odd_unique_later")
     )
