@@ -17,6 +17,7 @@ from contracts.admission import Admission
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, Row, rows, shown
 from contracts.second_reader.faces import LOST, Faces, Follow, is_near, unlike
+from contracts.second_reader.judge import every_reading
 from contracts.second_reader.reading import Near, Reading
 from contracts.second_reader.rows import parts_of, target_key
 from migrator.sqlite import quoted
@@ -186,11 +187,18 @@ class TableByValue:
     def _leave_out_stubs(self, readings: list[Reading]) -> None:
         table = self.target.partition(".")[2]
         made = next(((claims, name) for home, claims, name in links.STUBS.values() if home == table), None)
-        if made is None or not readings or not self.extra:
+        if made is None:
             return
         claims, name = made
+        # The legacy table may not be there while others name its rows.
+        shapes = readings or [one for one in every_reading(self.pair.reader.world) if one.target == self.target]
+        faces = Faces(shapes[0], self.pair.reader.affinity, {})
+        if not readings:
+            self._pool(faces)
+        if not self.extra:
+            return
         hanging = links.hanging_on(self.pair, table)
-        for place, id_, face in self._found(Faces(readings[0], self.pair.reader.affinity, {}), self.extra.copy()):
+        for place, id_, face in self._found(faces, self.extra.copy()):
             said = {column: value for column, value in face.items() if value is not None and column != "id"}
             if name in said and said[name] in hanging and said == {name: said[name], **claims}:
                 del self.extra[place]

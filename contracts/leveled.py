@@ -70,8 +70,10 @@ def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: P
     connection.create_function("unended", 1, lambda octets: octets.rstrip(b"\n"), deterministic=True)
     sqlite.attach(connection, baseline, "baseline")
     for table in specified_tables(target):
-        readings = [one for one in in_use.reader.readings(f"{target}.{table}") if one.variant == "found"]
-        times = {column for one in readings for column in _times(one)}
+        every = in_use.reader.readings(f"{target}.{table}")
+        readings = [one for one in every if one.variant == "found"]
+        # A table that had the target's shape keeps every spelling; one that no legacy row fills is compared like the found ones.
+        times = set() if every and not readings else _times(f"{target}.{table}")
         _level_cells(connection, table, readings, times)
         for reading in readings:
             if reading.documents and reading.parts is None:
@@ -115,9 +117,9 @@ def _level_defaults(
             connection.execute(f"UPDATE {name} SET {quoted(column)} = ? WHERE {takes}", (value,))
 
 
-def _times(reading: Reading) -> set[str]:
-    """Return the columns of times of the target table."""
-    database, _, table = reading.target.partition(".")
+def _times(target: str) -> set[str]:
+    """Return the columns of times of the table *target*, ``core.trades``."""
+    database, _, table = target.partition(".")
     shape = next((one for one in ddl.target(database).tables if one.name == table), None)
     return {one.name for one in shape.columns if one.type == "TIMESTAMP"} if shape else {"timestamp"}
 

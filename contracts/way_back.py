@@ -157,11 +157,9 @@ class Judge:
         """Yield each row that was in use and is neither in a legacy table nor in the residue, or in both."""
         if not self.now.reader.readings(target):
             without = self.nameless(target)
-            was, now = (
-                Counter(cells_of(row, without) for row in chain(*rows_.values())) for rows_ in self._both(target)
-            )
             # No legacy row says what is left of such a table where a row of it was deleted: it may be there whole.
-            yield from self._against_residue(target, now - was, maybe=now)
+            maybe = Counter(cells_of(row, without) for row in chain(*self._both(target)[1].values()))
+            yield from self._against_residue(target, self._written(target, without), maybe=maybe)
             return
         table = self.now.by_value.table(target)
         if table.problem:
@@ -173,6 +171,21 @@ class Judge:
         yield from self._against_residue(
             target, Counter(cells_of(row, without) for id_, count in extra.items() for row in there[id_][:count])
         )
+
+    def _written(self, target: str, without: str) -> Counter[Cells]:
+        """Return the rows of a table that no legacy row fills which say something else than what was installed, in either form."""
+        was, used = self._both(target)
+        left = Counter(cells_of(row, without) for row in chain(*was.values()))
+        leveled = self.by_id(self.now.judged.where, target)
+        written: Counter[Cells] = Counter()
+        for id_, found in used.items():
+            for row, form in zip(found, leveled[id_], strict=True):
+                same = next((one for one in (cells_of(row, without), cells_of(form, without)) if left[one]), None)
+                if same is None:
+                    written[cells_of(row, without)] += 1
+                else:
+                    left[same] -= 1
+        return written
 
     def _against_residue(
         self, target: str, unexplained: Counter[Cells], maybe: Counter[Cells] | None = None
@@ -194,14 +207,14 @@ class Judge:
         """Return the rows that may be in both, whole in the residue.
 
         The legacy table may hold a part of a row: columns were added, or it has a default.  Or another migration would refuse the
-        row, since it refers to one that no legacy row becomes.
+        row, since it refers to one that no legacy row becomes, or to none.
         """
         database, _, table = target.partition(".")
         shape = next((one for one in ddl.target(database).tables if one.name == table), None)
         specified = {column.name for column in shape.columns} if shape else set()
         leveled = self.by_id(self.now.judged.where, target)
-        refused = {
-            key.columns[0]: set(map(typed, self.now.by_value.table(f"{database}.{key.parent}").extra.values()))
+        become = {
+            key.columns[0]: self._become_again(f"{database}.{key.parent}")
             for key in (shape.foreign_keys if shape else ())
         }
         parts = self._of_touched_groups(target)
@@ -211,9 +224,14 @@ class Judge:
             for place, row in enumerate(found)
             if any(cell is not None and name not in specified for name, cell in row.items() if shape)
             or row != leveled[id_][place]
-            or any(typed(row[column]) in ids for column, ids in refused.items())
+            or any(row[column] is not None and typed(row[column]) not in ids for column, ids in become.items())
             or id_ in parts
         )
+
+    def _become_again(self, target: str) -> set[Typed]:
+        """Return the ids of the rows of a table that another migration makes of the legacy rows."""
+        extra = set(map(typed, self.now.by_value.table(target).extra.values()))
+        return {id_ for id_ in self.by_id(self.sets.used, target) if id_ not in extra}
 
     def _of_touched_groups(self, target: str) -> set[Typed]:
         """Return the ids of rows that one legacy row became, of which one was changed or deleted."""

@@ -85,6 +85,31 @@ def test_an_empty_text_in_a_table_that_had_the_targets_shape_is_what_it_was():
         live(home, legacy.config, [[]], None)
 
 
+def test_an_entity_that_only_facts_name_is_theirs():
+    columns = ("id", "entity", "entity_id", "fact", "confidence", "source", "learned_at")
+    row = (1, "somebody", 1, "Some Words", 0.0, "Some Words", "2026-01-17T10:00:00+00:00")
+    made = drawn.DrawnTable(
+        name="facts", create=f"CREATE TABLE facts ({', '.join(columns)})", columns=columns, rows=(row,)
+    )
+    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("jarvis_memory.db"), tables=(made,)),))
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        live(home, legacy.config, [[]], None)
+
+
+def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
+    made = drawn.DrawnTable(name="notes", create="CREATE TABLE notes (text)", columns=("text",), rows=())
+    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("notes.db"), tables=(made,)),))
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        assert cut_over(home, legacy.config)
+        with closing(sqlite3.connect(home / "data" / catalogue.TARGETS["core"])) as connection, connection:
+            connection.execute("UPDATE config SET updated_at = '' WHERE key = 'max_positions'")
+        pipeline.rollback(pipeline.Place(home / "data"), legacy.config, execute=True)
+
+        assert not judged(home)
+
+
 def live(home, config, life, data):
     """Take the set to the consolidated one and back, as often as *life* has writes for."""
     for writes in life:
