@@ -171,6 +171,7 @@ def test_a_copy_taken_beside_a_writer_is_of_one_instant(data, into, mode):
                 assert [("ok",)] == copied.execute("PRAGMA integrity_check").fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", ["DELETE", "TRUNCATE", "PERSIST"])
 def test_a_writer_that_never_rests_is_held_up_rather_than_the_copy_refused(data, into, journal):
     with writing(data / "a.db", journal, 0):

@@ -112,7 +112,7 @@ def test_files_are_ours_alone_whatever_the_umask_and_hooks_keep_it(folder, tmp_p
 
 
 def test_one_that_hangs_is_killed_with_what_it_started(folder, tmp_path):
-    hook(folder, "before-rollback", f"(sleep 2; touch {tmp_path}/lives) & cat > /dev/null; sleep 60")
+    hook(folder, "before-rollback", f"(sleep 1; touch {tmp_path}/lives) & cat > /dev/null; sleep 60")
     hook(folder, "after-rollback", "sleep 60")
     begun = time.monotonic()
 
@@ -121,7 +121,7 @@ def test_one_that_hangs_is_killed_with_what_it_started(folder, tmp_path):
     assert "did not end" in hooks.run(folder, "after-rollback", {}, 0.2)
 
     assert time.monotonic() - begun < 30
-    time.sleep(2.2)
+    time.sleep(1.1)
     assert not (tmp_path / "lives").exists()
 
 

@@ -166,6 +166,7 @@ def test_the_child_looks_at_the_clock_itself(data, tmp_path):
 SLOW = "CREATE TABLE t (x CHECK (length(replace(hex(zeroblob(50000000 + x)), '0', 'ab')) > 0));"
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_too_long_is_given_up_and_the_others_are_not(data, monkeypatch):
     """A CHECK of the file's own that costs a second a row runs in the integrity check."""
     monkeypatch.setattr(examiners, "GRACE_S", 0.3)

@@ -210,6 +210,7 @@ def test_nothing_is_fetched_from_elsewhere():
     assert "default-src 'none'" in html
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; .ci/run installs one where it can")
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_browser_shows_it_in_the_width_at_hand(tmp_path, width):

@@ -75,6 +75,7 @@ def waived(tmp_path, *, scope="core", expires="2999-12-31", **changed):
     return path
 
 
+@pytest.mark.slow
 def test_the_header_says_which_contracts_judge_what(judged, tmp_path):
     done = pytest_run("--consolidated-dir", judged, "-k", "config_holds", cwd=tmp_path)
 
@@ -127,6 +128,7 @@ def test_every_option_has_a_twin_in_the_environment_and_in_the_configuration_fil
     assert [0o600] * 4 == [path.stat().st_mode & 0o777 for path in (home / "report").iterdir()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment", "sentence"),
     [
@@ -173,6 +175,7 @@ def test_nothing_judged_is_a_failure(judged, tmp_path, more):
     assert not (report / "evidence.json").exists()
 
 
+@pytest.mark.slow
 def test_a_project_that_only_has_the_plugin_installed_is_left_in_peace(tmp_path):
     (tmp_path / "test_own.py").write_text("def test_own():\n    pass\n", encoding="utf-8")
 
@@ -184,6 +187,7 @@ def test_a_project_that_only_has_the_plugin_installed_is_left_in_peace(tmp_path)
     assert "GO" not in own.stdout
 
 
+@pytest.mark.slow
 def test_a_run_of_some_contracts_is_no_verdict_and_says_what_it_left_out(judged, tmp_path):
     done = pytest_run("--consolidated-dir", judged, "-k", "config_holds", "--contracts-report", "r", cwd=tmp_path)
 

@@ -58,6 +58,7 @@ def digests(stage):
     return (Path(stage) / "built.json").read_text(encoding="utf-8").partition('"digests"')[2].partition("}")[0]
 
 
+@pytest.mark.slow
 def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
     bench.clear()
     two = digests(bench.build())

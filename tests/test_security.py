@@ -21,7 +21,7 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, envfile, examine, files, guard, options, pipeline, sqlite, switch
+from migrator import catalogue, config, cutover, envfile, examine, files, guard, options, pipeline, sqlite, switch
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
 from migrator.lock import locked
@@ -356,21 +356,29 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("sql", HOSTILE.values(), ids=HOSTILE)
-def test_nothing_of_a_hostile_schema_runs(data, sql):
-    with closing(sqlite3.connect(data / "custom.db", isolation_level=None)) as connection:
-        connection.executescript(sql)
+def test_nothing_of_a_hostile_schema_runs(data):
+    fates = ["[files]"]
+    for number, sql in enumerate(HOSTILE.values()):
+        fates.append(f'"hostile{number}.db" = "carry:core"')
+        with closing(sqlite3.connect(data / f"hostile{number}.db", isolation_level=None)) as connection:
+            connection.executescript(sql)
+    with (data / "migrator.toml").open("a", encoding="utf-8") as added:
+        added.write("\n" + "\n".join(fates) + "\n")
 
     place, configuration = place_of(data)
     planned = pipeline.plan(place, configuration)
     built = pipeline.build(place, configuration, pipeline.backup(planned, place))
 
     assert built.holds
-    with closing(sqlite3.connect(place.stage / "jarvis_core.db")) as core:
-        names = {name for (name,) in core.execute("SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger')")}
-        assert set() == names
-        if "legacy_custom_hit" in {name for (name,) in core.execute("SELECT name FROM sqlite_schema")}:
-            assert [] == core.execute("SELECT * FROM legacy_custom_hit").fetchall()
+    schemas = {}
+    for file in catalogue.TARGETS.values():
+        with closing(sqlite3.connect(place.stage / file)) as built_database:
+            for kind, name in built_database.execute("SELECT type, name FROM sqlite_schema"):
+                schemas[name] = kind
+                if name.endswith("_hit"):
+                    assert [] == built_database.execute(f"SELECT * FROM {name}").fetchall()
+    assert {"table", "index"} == set(schemas.values())
+    assert {"legacy_hostile1_hit", "legacy_hostile1_t", "legacy_hostile6_t"} <= set(schemas)
 
 
 def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):

@@ -51,6 +51,7 @@ def test_the_evidence_of_a_run_outlives_the_next_run(home):
     assert 0o600 == (kept / "evidence.json").stat().st_mode & 0o777
 
 
+@pytest.mark.slow
 def test_the_evidence_of_a_run_that_is_cut_over_again_is_kept_too(home):
     for judged in ("first", "second", "third"):
         (home / "data" / ".migrator" / "evidence.json").write_text(judged, encoding="utf-8")

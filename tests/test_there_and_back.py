@@ -182,10 +182,7 @@ def statements(connection, target, table, carried, write, data):
         if row is None:
             return
     if write.kind == "insert":
-        some = [one for one in stored if write.keyed or not one.primary_key]
-        marks, cells = zip(*(bound(draw(data, one, table)) for one in some), strict=True) if some else ((), ())
-        names = ", ".join(quoted(one.name) for one in some)
-        yield f"INSERT INTO {quoted(table)} ({names}) VALUES ({', '.join(marks)})", cells
+        yield inserted(table, [one for one in stored if write.keyed or not one.primary_key], data)
     elif write.kind == "update":
         mark, cell = bound(draw(data, column, table))
         yield f"UPDATE {quoted(table)} SET {quoted(column.name)} = {mark} WHERE {row[0]}", (cell, *row[1])
@@ -207,6 +204,15 @@ def statements(connection, target, table, carried, write, data):
             yield f"INSERT INTO {quoted(name)} VALUES (1, 'x'), (1, 'x'), (NULL, 2.5)", ()
     elif write.kind == "drop" and carried:
         yield f"DROP TABLE {quoted(carried[write.row % len(carried)])}", ()
+
+
+def inserted(table, columns, data):
+    """Return the statement that makes a row with a drawn cell in each of these columns, and the cells."""
+    if not columns:
+        return f"INSERT INTO {sqlite.quoted(table)} DEFAULT VALUES", ()
+    marks, cells = zip(*(bound(draw(data, one, table)) for one in columns), strict=True)
+    names = ", ".join(sqlite.quoted(one.name) for one in columns)
+    return f"INSERT INTO {sqlite.quoted(table)} ({names}) VALUES ({', '.join(marks)})", cells
 
 
 def draw(data, column, table):
