@@ -119,20 +119,6 @@ def rewrite(path: Path, content: bytes) -> None:
     replace(draft, path)
 
 
-def append(path: Path, line: str) -> None:
-    """Append *line* to *path*, for its owner alone, durably; no link is followed."""
-    there = path.exists()
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        if not there:
-            os.fchmod(descriptor, 0o600)
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-    if not there:
-        sync_folder(path.parent)
-
-
 def link(source: Path, target: Path) -> None:
     """Give the file *source* the second name *target*, durably; *target* may be that already.
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migrator import charts, sabotaged
+from migrator import charts
 from migrator.evidence import Evidence, Outcome
 from migrator.plain import escaped
 from migrator.records import BrokenContract, Built
@@ -87,7 +87,6 @@ def _facts(report: Report) -> dict[str, object]:
         "broken": [(shown(one.name), _lines(one.says)) for one in report.broken[:_BROKEN]],
         "more": max(len(report.broken) - _BROKEN, 0),
         "built": report.built,
-        "sabotage": sabotaged.recorded(),
         "flow": None,
         "bars": None,
     }

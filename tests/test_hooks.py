@@ -102,13 +102,12 @@ def test_files_are_ours_alone_whatever_the_umask_and_hooks_keep_it(folder, tmp_p
         assert 0o077 == os.umask(0o777)
         files.make_private_folder(tmp_path / "a" / "b")
         files.write(tmp_path / "a" / "written", "x")
-        files.append(tmp_path / "a" / "appended", "x")
     finally:
         os.umask(before)
 
     assert "0123" == (tmp_path / "hooks-umask").read_text().strip()
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "a", *(tmp_path / "a").iterdir())}
-    assert {"a": "0o700", "b": "0o700", "written": "0o600", "appended": "0o600"} == modes
+    assert {"a": "0o700", "b": "0o700", "written": "0o600"} == modes
 
 
 def test_one_that_hangs_is_killed_with_what_it_started(folder, tmp_path):

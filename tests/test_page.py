@@ -14,7 +14,6 @@ from migrator import charts, page
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.page import Report
 from migrator.records import BrokenContract, Built, Fate, SourceAccount, TargetAccount
-from migrator.sabotaged import Kind, Sabotaged
 
 HOSTILE = "<script>alert('x')</script>\n\"quoted\" `tick` |pipe| \x00\x1b[31m \u202e" + "w" * 1_000_000
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -68,18 +67,6 @@ def built(name="jarvis"):
         mismatches={},
         seconds=1.0,
     )
-
-
-def sabotage(*, suite="e", mappings="d"):
-    """A record of a run in which two faults of three were caught."""
-    kind = Kind(
-        family="rows", kind="row lost", planted=4, caught=1, stopped=1, same=1, equivalent=0, survived=1,
-        by=MappingProxyType({"verify/a": 1, "the plan": 1, "verify/<b>": 1}),
-    )  # fmt: skip
-    return Sabotaged(
-        made="2026-01-30T12:00:00Z", command="c", versions={}, suite=suite, mappings=mappings, seconds=1,
-        kinds=(kind,), needs=(), equivalents={}, same=("row lost: y",), survivors=("row lost: x",),
-    )  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -241,28 +228,3 @@ def test_a_browser_shows_it_in_the_width_at_hand(tmp_path, width):
     )  # fmt: skip
 
     assert f"<title>overflow 0 of {width}</title>" in done.stdout
-
-
-def test_the_recorded_sabotage_is_shown_and_that_it_is_of_another_run(monkeypatch):
-    monkeypatch.setattr(page.sabotaged, "recorded", sabotage)
-
-    found = text_of(page.html(report()))
-
-    assert "2 of 3 planted faults: 66.66 %. Not of this run: recorded 2026-01-30T12:00:00Z on copies" in found
-    assert "have changed since" not in found
-    assert "row lost 4 1 verify/a, the plan, 1 more" in found
-    assert "2 of 3 planted faults, 66.66 %, recorded 2026-01-30T12:00:00Z." in page.markdown(report())
-
-
-@pytest.mark.parametrize("changed", [{"suite": "another"}, {"mappings": "another"}])
-def test_a_record_of_other_contracts_or_mappings_is_said_to_be_one(monkeypatch, changed):
-    monkeypatch.setattr(page.sabotaged, "recorded", lambda: sabotage(**changed))
-
-    assert "contracts or mappings that have changed since" in text_of(page.html(report()))
-    assert "contracts or mappings that have changed since" in page.markdown(report())
-
-
-def test_without_a_record_nothing_is_said_of_it(monkeypatch):
-    monkeypatch.setattr(page.sabotaged, "recorded", lambda: None)
-
-    assert "planted faults" not in page.html(report()) + page.markdown(report())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.mutants.record import OTHERS
-from migrator.sabotaged import Kind, Need, Sabotaged
+from contracts.mutants.sabotaged import Kind, Need, Sabotaged
 
 #: The page of the documentation.
 PAGE = Path(__file__).parent.parent.parent / "docs" / "sabotage.md"

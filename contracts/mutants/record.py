@@ -1,4 +1,4 @@
-"""Sums the results of a run up: by kind, by contract, and what is left over; and keeps that for the report."""
+"""Sums the results of a run up: by kind, by contract, and what is left over; and keeps that for the page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from contracts.mutants import sabotaged
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
-from migrator import freshness, sabotaged
+from contracts.mutants.sabotaged import Kind, Need, Sabotaged
+from migrator import freshness
 from migrator.plain import plain
-from migrator.sabotaged import Kind, Need, Sabotaged
 
 #: Mutants that are no faults, each with its reason, and contracts that stay though others catch what they do.
 EQUIVALENT, STAYS = Path(__file__).parent / "equivalent.toml", Path(__file__).parent / "stays.toml"
@@ -124,7 +125,14 @@ def _need(contract: str, results: Sequence[Result]) -> Need:
 
 
 def write(found: Sabotaged) -> Sabotaged:
-    """Keep *found* where the report reads it; return it as it is read there."""
-    text = json.dumps(plain(found), indent=1, sort_keys=True) + "\n"
+    """Keep *found*, a line for each kind of fault and each contract; return it as it is read again."""
+    fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(found).items())]
+    text = "{\n" + ",\n".join(fields) + "\n}\n"
     sabotaged.RECORDED.write_text(text, encoding="utf-8")
     return sabotaged.read(text)
+
+
+def _in_lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, sort_keys=True)
+    return "[\n" + ",\n".join(json.dumps(one, sort_keys=True) for one in value) + "\n]"

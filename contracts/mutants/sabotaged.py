@@ -1,7 +1,7 @@
 """What the last recorded run of the sabotage found: faults planted in copies, and which contract caught each.
 
-The suite makes the record (``python -m contracts.mutants --record``); here it is read, for the report.  It speaks of the
-contracts and mappings whose digests it names, not of the run that a report is about.
+``python -m contracts.mutants --record`` makes the record; docs/sabotage.md shows it.  It speaks of the contracts and mappings
+whose digests it names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
@@ -116,10 +115,9 @@ class Sabotaged:
 
 
 @cache
-def recorded() -> Sabotaged | None:
-    """Return the record of the package, or None if there is none."""
-    text = files("migrator") / RECORDED.name
-    return read(text.read_text(encoding="utf-8")) if text.is_file() else None
+def recorded() -> Sabotaged:
+    """Return the record of the package."""
+    return read(RECORDED.read_text(encoding="utf-8"))
 
 
 def read(text: str) -> Sabotaged:
