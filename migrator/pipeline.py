@@ -25,6 +25,7 @@ from migrator.inventory import inventory
 from migrator.lock import locked
 from migrator.page import Report
 from migrator.place import Place
+from migrator.plain import escaped
 from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
@@ -290,14 +291,14 @@ def cutover(
         if execute and again is not None:
             again()
             tell("snapshot, build and verify are done again")
-        snapshot = backups.latest(place.backups, read_back=inventory)
-        if snapshot is None or not (place.stage / builds.FINISHED).exists():
+        snapshot, built = backups.latest(place.backups, read_back=inventory), builds.told(place.stage)
+        if snapshot is None or built is None:
             raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
         planned = plan(place, config)
         wanted = cutovers.prepare(planned, snapshot, env_file)
-        reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
+        reasons = [*planned.refusals, *cutovers.refusals(wanted), _older(built, snapshot), _unready(planned, config)]
         if execute or again is None:
-            reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(place, config, snapshot)]
+            reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(built, config)]
         reasons = [reason for reason in dict.fromkeys(reasons) if reason]
         found = cutovers.foreseen(wanted, reasons, stopped=place.stopped)
         if not config.code_is_ready:
@@ -332,9 +333,19 @@ def _unready(planned: Plan, config: Config) -> str:
     )
 
 
-def _unaccepted(place: Place, config: Config, snapshot: Snapshot) -> str:
+def _older(built: Built, snapshot: Snapshot) -> str:
+    """Return a sentence if the stage is not built from the newest snapshot."""
+    if built.run == snapshot.run:
+        return ""
+    return (
+        f"{escaped(built.stage)}: is built from the snapshot {built.run}, and the newest is {snapshot.run}; "
+        "run: migrator migrate"
+    )
+
+
+def _unaccepted(built: Built, config: Config) -> str:
     """Return a sentence if another number of rows is in quarantine than the owners accept."""
-    quarantined = build(place, config, snapshot).quarantined
+    quarantined = built.quarantined
     if quarantined == config.accept_quarantine:
         return ""
     return (

@@ -1,0 +1,138 @@
+"""A verb without ``--execute`` that shows something writes nothing, in whatever standing the data directory is."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+import small_set
+from click.testing import CliRunner
+
+from migrator import backup, cli, pipeline
+
+#: The verbs that show.
+VERBS = (
+    ("inventory",),
+    ("plan",),
+    ("report",),
+    ("status",),
+    ("cutover",),
+    ("cutover", "--catch-up"),
+    ("rollback",),
+)
+
+
+def is_new(_):
+    """Leave the set as it was made."""
+
+
+def has_a_snapshot(home):
+    shutil.rmtree(home / "data" / ".migrator")
+
+
+def lost_its_manifest(home):
+    (home / "data" / ".migrator" / "stage" / "built.json").unlink()
+
+
+def has_another_configuration(home):
+    with (home / "data" / "migrator.toml").open("a", encoding="utf-8") as configuration:
+        configuration.write('\n[files]\n"alerts.db" = "standalone"\n')
+
+
+def has_a_later_snapshot(home):
+    place, configuration = small_set.place_of(home)
+    with small_set.in_this_process():
+        pipeline.backup(pipeline.plan(place, configuration), place)
+
+
+def has_a_later_row(home):
+    with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE trades SET symbol = 'SOL' WHERE rowid = (SELECT min(rowid) FROM trades)")
+
+
+def has_a_spoilt_stage(home):
+    (home / "data" / ".migrator" / "stage" / "jarvis_core.db").write_bytes(b"no database")
+
+
+def has_a_spoilt_snapshot(home):
+    next((home / "data" / "backup" / "0001").rglob("alerts.db")).write_bytes(b"no database")
+
+
+def is_cut_over(home):
+    small_set.cut_over(home)
+
+
+def is_cut_over_and_written_to(home):
+    small_set.cut_over(home)
+    with closing(sqlite3.connect(home / "data" / "jarvis_core.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE trades SET symbol = 'SOL'")
+        connection.execute("CREATE TABLE own (a)")
+
+
+def is_rolled_back(home):
+    small_set.cut_over(home)
+    small_set.roll_back(home)
+
+
+def is_cut_short(home):
+    assert small_set.die_after(small_set.cut_over, home, 12)
+
+
+STANDINGS = (
+    is_new,
+    has_a_snapshot,
+    lost_its_manifest,
+    has_another_configuration,
+    has_a_later_snapshot,
+    has_a_later_row,
+    has_a_spoilt_stage,
+    has_a_spoilt_snapshot,
+    is_cut_over,
+    is_cut_over_and_written_to,
+    is_rolled_back,
+    is_cut_short,
+)
+
+
+@pytest.fixture(name="made", scope="module")
+def _made(tmp_path_factory):
+    return small_set.make(tmp_path_factory.mktemp("dry") / "home")
+
+
+def image(home):
+    """Return name -> mode, time of the last write and bytes of everything below *home*."""
+    return {
+        path.relative_to(home): (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.lstat().st_ino,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in (home, *home.rglob("*"))
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_a_verb_that_shows_changes_no_byte(made, tmp_path, standing):
+    home = small_set.copied(made, tmp_path / "home")
+    standing(home)
+    before = image(home)
+
+    for verb, *options in VERBS:
+        done = CliRunner().invoke(cli.cli, [verb, *options, "--data-dir", str(home / "data")])
+
+        assert done.exception is None or done.exit_code in (1, 2, 3, 5), (verb, done.exception)
+        after = image(home)
+        assert [] == [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)], verb
+
+
+def test_an_older_stage_is_not_switched_to(made, tmp_path):
+    home = small_set.copied(made, tmp_path / "home")
+    has_a_later_snapshot(home)
+
+    with small_set.in_this_process():
+        done = CliRunner().invoke(cli.cli, ["cutover", "--data-dir", str(home / "data")])
+
+    assert "is built from the snapshot 0001, and the newest is 0002; run: migrator migrate" in done.output
+    assert "0002" == backup.newest(home / "data" / "backup").name
