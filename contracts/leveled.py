@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,21 +33,26 @@ ORDERS = "jarvis.treasury_orders"
 Both = Callable[[str], tuple[Mapping[Typed, list[Row]], Mapping[Typed, list[Row]]]]
 
 
-def leveled_reading(reading: Reading) -> Reading:
-    """Return *reading* so that what it says is in the one form, and the rowid of a full-text table is given anew."""
+def leveled_reading(reading: Reading, siblings: Iterable[Reading]) -> Reading:
+    """Return *reading* so that what it says is in the one form, and the rowid of a full-text table is given anew.
+
+    *siblings* are the readings of the same target table, this one among them: what is leveled for one is leveled in each row.
+    """
     forward = dict(reading.forward)
     if target_key(reading.target) == "rowid":
         del forward["rowid"]
         reading = replace(reading, assigned="rowid")
-    if reading.variant == catalogue.SPECIFIED_VARIANT:
-        # There every cell is the same.
-        return replace(reading, forward=forward)
-    for name in _nullable(reading):
-        forward[name] = _then(reading.forward[name], lambda cell: None if cell == "" else cell)
-    for name, say in reading.forward.items():
-        if name in reading.rounds or (reading.assigned == "rowid" and name == "content"):
+    found = [one for one in siblings if one.variant == "found"]
+    if reading.variant == catalogue.SPECIFIED_VARIANT and found:
+        for name in _times(reading.target) & forward.keys():
+            forward[name] = _then(forward[name], _leveled_cell)
+    for name in {column for one in found for column in _nullable(one)} & forward.keys():
+        forward[name] = _then(forward[name], lambda cell: None if cell == "" else cell)
+    rounds = {column for one in found for column in one.rounds}
+    for name, say in forward.items():
+        if name in rounds or (found and reading.assigned == "rowid" and name == "content"):
             forward[name] = _then(say, _plain)
-    if reading.source == ORDERS:
+    if reading.source == ORDERS and found:
         # The JSON of an order repeats what its columns say, and is rewritten with them.
         reading = replace(reading, documents={"metadata": {"order": lambda _: None}})
     return replace(reading, forward=forward)
@@ -199,6 +204,13 @@ def says(reading: Reading, there: list[Row], key: Cell) -> Row:
         except UNREADABLE_ROWS:
             found[column] = UNREADABLE
     return found
+
+
+def _leveled_cell(cell: Cell) -> Cell:
+    if not isinstance(cell, str):
+        return cell
+    octets = _leveled(bytes_of(cell))
+    return None if octets is None else text_of(octets)
 
 
 def _leveled(octets: bytes) -> bytes | None:

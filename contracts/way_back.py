@@ -94,7 +94,9 @@ class Judge:
                 for table in ("lineage", "quarantine"):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
         pair = self._pair(self.sets.back, copies)
-        pair.reader.all_readings = [leveled_reading(one) for one in pair.reader.all_readings]
+        pair.reader.all_readings = [
+            leveled_reading(one, pair.reader.readings(one.target)) for one in pair.reader.all_readings
+        ]
         return pair
 
     def residue(self, table: str) -> list[Row]:

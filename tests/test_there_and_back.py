@@ -97,6 +97,29 @@ def test_an_entity_that_only_facts_name_is_theirs():
         live(home, legacy.config, [[]], None)
 
 
+def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
+    ready = next(one for one in ddl.target("cache").tables if one.name == "cache_entries")
+    source = next(one for one in catalogue.legacy_databases() if one.name == "cache_db")
+    other = next(one for one in ddl.read(source.ddl).tables if one.name == "cache")
+    cells = {
+        ready: ("a", "said", "2026-01-17T10:00:00Z", "2026-01-17"),
+        other: ("b", b"said", *["2026-01-17T10:00:00+00:00"] * 3, 1, 4, None),
+    }
+    made = tuple(
+        drawn.DrawnTable(
+            name=one.name,
+            create=create_sql(one, one.columns, constrained=True, collation=""),
+            columns=tuple(column.name for column in one.columns),
+            rows=(row,),
+        )
+        for one, row in cells.items()
+    )
+    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("cache.db"), tables=made),))
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        live(home, legacy.config, [[]], None)
+
+
 def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
     made = drawn.DrawnTable(name="notes", create="CREATE TABLE notes (text)", columns=("text",), rows=())
     legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("notes.db"), tables=(made,)),))
