@@ -10,13 +10,25 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from migrator import kept, sqlite
+from migrator import digest, kept, marks, sqlite, virtual
 from migrator.sqlite import quoted
 from migrator.verbatim import content_sql
 
 #: Under which names an original is attached, as it is now and as it was at the cutover.
 _NOW, _WAS = "now", "was"
 _NEW, _GONE = "written to the original after the cutover", "deleted from the original after the cutover"
+
+
+def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
+    """Return what the digest of the ``main`` database leaves out and nothing else holds.
+
+    The application's own numbers in the header, and the digests of full-text indexes whose rows are kept nowhere.
+
+    Raises:
+        sqlite3.DatabaseError: The database cannot be read.
+    """
+    numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in marks.MARKS]
+    return (*numbers, *(digest.table_digest(connection, "main", name) for name in _index_alone(connection, "main")))
 
 
 def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]:
@@ -38,14 +50,39 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
                 rows = _keep(connection, f"late_{database}_{table}", table, here)
                 if rows:
                     counts[f"{database}.{table}"] = rows
+            for mark in marks.MARKS:
+                if rows := _keep_mark(connection, database, mark):
+                    counts[f"{database}.{mark}"] = counts.get(f"{database}.{mark}", 0) + rows
     return counts
 
 
 def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
-    asked = (
-        "SELECT name FROM pragma_table_list WHERE schema = ? AND type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY 1"
-    )
-    return {name: None for (name,) in connection.execute(asked, (schema,))}
+    """Return the tables of *schema* that hold rows of their own: what an index over them holds follows from them."""
+    found = digest.layout(connection, schema).tables
+    return dict.fromkeys([
+        *(name for name in found if not name.startswith("sqlite_")), *_index_alone(connection, schema)
+    ])  # fmt: skip
+
+
+def _index_alone(connection: sqlite3.Connection, schema: str) -> list[str]:
+    """Return the tables behind the full-text tables of *schema* whose rows are kept nowhere but in the index."""
+    parts = digest.layout(connection, schema)
+    sql = {entry.name: entry.sql or "" for entry in parts.entries if entry.type == "table"}
+    behind = {
+        shadow
+        for name, module in parts.virtual
+        if module in virtual.FULL_TEXT and virtual.content_of(sql[name]) == ""
+        for shadow in virtual.shadows(name, module)[1]
+    }
+    return [name for name in parts.shadows if name.lower() in behind]
+
+
+def _keep_mark(connection: sqlite3.Connection, database: str, mark: str) -> int:
+    """Keep the number *mark* of a header if it was set since; return 1 then."""
+    now, was = (connection.execute(f"PRAGMA {side}.{mark}").fetchone()[0] for side in (_NOW, _WAS))
+    if now == was:
+        return 0
+    return kept.keep(connection, f"late_{database}_{mark}", ["value"], f"(SELECT {now} AS value) AS t", f"'{_NEW}'")
 
 
 def _keep(connection: sqlite3.Connection, name: str, table: str, here: Sequence[str]) -> int:

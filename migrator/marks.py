@@ -14,7 +14,7 @@ from migrator import kept, sqlite
 from migrator.switch import Switch
 
 #: The pragmas that read and set them.
-_MARKS = ("user_version", "application_id")
+MARKS = ("user_version", "application_id")
 
 
 def carry_back(
@@ -28,7 +28,7 @@ def carry_back(
     counts = {}
     for target, path in current.items():
         names = [name for name in last.names if name.target == target]
-        for mark in _MARKS:
+        for mark in MARKS:
             now, was = _read(path, mark), _read(baseline[target], mark)
             if now != was and len(names) == 1:
                 with sqlite.closing_scratch(tree / names[0].place) as connection:

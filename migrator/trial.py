@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from migrator import carryback, copying, digest, files, late, mapping, marks, putback, readable, residue, sqlite
 from migrator import encoding as encodings_of
@@ -23,6 +24,8 @@ from migrator.plain import escaped
 from migrator.private import private_folder
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 from migrator.switch import Name, Switch
+
+T = TypeVar("T")
 
 #: How the system and SQLite name a full disk.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
@@ -90,7 +93,8 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
         found = _copied(original, copy)
-        if found != name.digest and name.digest and _digest_or_none(snapshot) == name.digest:
+        late_write = found != name.digest or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
+        if late_write and name.digest and _digest_or_none(snapshot) == name.digest:
             changed[name.database] = (None, snapshot)
             if found:
                 files.make_private_folder((aside / name.place).parent)
@@ -125,12 +129,25 @@ def _copied(original: Path, copy: Path) -> str:
 
 def _digest_or_none(path: Path) -> str:
     """Return the digest of the database at *path*, '' where it is none that can be read."""
+    return _read_or(digest.digest, path, "")
+
+
+def _beyond_the_digest(path: Path) -> tuple[object, ...]:
+    """Return what the digest of the database at *path* leaves out, () where it is none that can be read."""
+    return _read_or(late.beyond_the_digest, path, ())
+
+
+def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) -> T:
+    """Return what *read* finds in the database at *path*; *default* where it is none that can be read."""
+    if not path.is_file():
+        return default
     try:
-        return _digest(path) if path.is_file() else ""
+        with contextlib.closing(sqlite.lenient(sqlite.read(path))) as connection:
+            return read(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
             raise
-        return ""
+        return default
 
 
 def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:

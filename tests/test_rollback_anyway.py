@@ -235,6 +235,35 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
 
 
+@pytest.mark.parametrize(
+    ("late", "residue"),
+    [
+        ("PRAGMA user_version = 7", {"indexed.user_version": 1}),
+        ("PRAGMA application_id = 7", {"indexed.application_id": 1}),
+        ("INSERT INTO own VALUES ('late')", {"indexed.own_content": 1}),
+        ("INSERT INTO alone(rowid, a) VALUES (1, 'late')", {"indexed.alone_docsize": 1, "indexed.alone_idx": 1}),
+        ("INSERT INTO over(over) VALUES ('optimize')", {}),
+    ],
+)
+def test_what_a_table_of_rows_does_not_show_of_a_late_write_is_kept_too(tmp_path, late, residue):
+    indexes = "CREATE VIRTUAL TABLE own USING fts5(a); CREATE VIRTUAL TABLE alone USING fts5(a, content='');"
+    indexes += "CREATE VIRTUAL TABLE over USING fts5(body, content=notes)"
+    home = carried_set.make(tmp_path / "home", {"indexed.db": f"{NOTES} {indexes}", "notes.db": NOTES})
+    small_set.cut_over(home)
+    carried_set.write(small_set.last_switch(home).originals / "indexed.db", late)
+
+    done = small_set.roll_back(home)
+
+    assert residue.items() <= dict(done.residue).items()
+    assert bool(residue) == bool(done.residue)
+    if "PRAGMA" in late:
+        (mark,) = (name.partition(".")[2] for name in residue)
+        assert [("written to the original after the cutover", 7)] == carried_set.residue(
+            home, f"SELECT * FROM late_indexed_{mark}"
+        )
+        assert [(0,)] == legacy(home, f"PRAGMA {mark}", "indexed.db")
+
+
 @pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged", "damaged header"])
 def test_an_original_that_is_gone_or_damaged_is_replaced_by_its_copy_in_the_snapshot(home, spoilt):
     original = small_set.last_switch(home).originals / "notes.db"
