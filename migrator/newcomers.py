@@ -94,17 +94,34 @@ def _follow(bench: Bench, one: TableMapping) -> None:
         f" ON l.source = '{one.source}' AND l.target = '{one.table}' AND l.target_id = +v.id"
         f" WHERE {1 if one.number else free}"
     )
-    connection.execute(f"INSERT INTO {REKEYED} SELECT l.source, l.legacy_key, {legacy_key} {moved}")
+    connection.execute("DROP TABLE IF EXISTS temp.moving")
     connection.execute(
-        f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
-        f" FROM (SELECT l.rowid AS place, a.id AS id, {legacy_key} AS legacy_key {moved}) AS y WHERE x.rowid = y.place"
+        f"CREATE TEMP TABLE moving AS SELECT l.rowid AS place, +a.id AS id, +l.legacy_key AS former,"
+        f" {legacy_key} AS legacy_key {moved}"
     )
     if not one.number:
-        connection.execute(
-            f"UPDATE OR ABORT {source} AS s SET {name} = r.legacy_key FROM {REKEYED} AS r"
-            f" WHERE r.source = ? AND s.{name} = r.former COLLATE BINARY",
-            (one.source,),
-        )
+        _rename(bench, one, source)
+    connection.execute(f"INSERT INTO {REKEYED} SELECT '{one.source}', former, legacy_key FROM temp.moving")
+    connection.execute(
+        f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
+        " FROM temp.moving AS y WHERE x.rowid = y.place"
+    )
+
+
+def _rename(bench: Bench, one: TableMapping, source: str) -> None:
+    """Give the legacy rows of ``temp.moving`` their new keys; take from it those whose new key the legacy table refuses.
+
+    Such a row counts as a new one, which the legacy table refuses too: it is kept in the residue.
+    """
+    connection, name = bench.connection, quoted(one.key)
+    update = (
+        f"UPDATE OR ABORT {source} AS s SET {name} = m.legacy_key FROM temp.moving AS m"
+        f" WHERE s.{name} = m.former COLLATE BINARY"
+    )
+    if bench.tried(update, ()):
+        rows = connection.execute("SELECT rowid FROM temp.moving").fetchall()
+        refused = [row for row in rows if bench.tried(f"{update} AND m.rowid = ?", row)]
+        connection.executemany("DELETE FROM temp.moving WHERE rowid = ?", refused)
 
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import carried_set
 import pytest
 import small_set
 import written_since
@@ -482,6 +483,25 @@ def test_a_row_whose_key_was_changed_keeps_what_its_legacy_row_has_beside(fresh)
     assert [("moved", "label 3", 0.5)] == in_legacy(
         fresh, "whales.db", "SELECT address, label, win_rate FROM whale_wallets WHERE label = 'label 3'"
     )
+
+
+@pytest.mark.parametrize(
+    "refuses",
+    [
+        "CREATE INDEX refusing ON tax_lots (json_extract(iif(id = 905, 'no JSON', '[]'), '$'))",
+        "CREATE UNIQUE INDEX refusing ON tax_lots (iif(id = 905, abs(-9223372036854775807 - 1), id))",
+    ],
+)
+def test_a_changed_key_that_the_legacy_table_refuses_is_residue_and_another_goes_back(fresh, refuses):
+    before(fresh, "tax.db", "DELETE FROM sales", "UPDATE tax_lots SET fee = 0.5 WHERE id = 6", refuses)
+    small_set.cut_over(fresh)
+    write(fresh, "core", "UPDATE tax_lots SET id = 905 WHERE id = 5", "UPDATE tax_lots SET id = 906 WHERE id = 6")
+
+    after = roll_back(fresh)
+
+    assert {"core.tax_lots": 1} == dict(after.done.residue)
+    assert [(905,)] == carried_set.residue(fresh, "SELECT id FROM core_tax_lots")
+    assert [(906, 0.5)] == in_legacy(fresh, "tax.db", "SELECT id, fee FROM tax_lots WHERE id IN (5, 6, 905, 906)")
 
 
 def test_of_twin_keys_the_first_counts_and_another_that_differs_is_kept(home):
