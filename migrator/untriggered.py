@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from migrator import digest, sqlite
-from migrator.bench import CarriedBack
+from migrator.bench import CANNOT, CarriedBack
 from migrator.plain import escaped
 from migrator.sqlite import quoted
 
@@ -54,7 +54,10 @@ def give_back_triggers(
             for index in _indexes_over(connection, tables):
                 try:
                     connection.execute(f"INSERT INTO {quoted(index)}({quoted(index)}) VALUES ('rebuild')")
-                except sqlite3.OperationalError as error:
+                except sqlite3.DatabaseError as error:
+                    # A disk that is full or fails is no matter of this index.
+                    if error.sqlite_errorname not in (*CANNOT, "SQLITE_CORRUPT", "SQLITE_CORRUPT_VTAB"):
+                        raise
                     done.tell(
                         f"{database}.{escaped(index)}: the full-text index is as it was, since here: {escaped(error)}"
                     )

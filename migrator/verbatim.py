@@ -149,6 +149,9 @@ def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
 def _by_key(bench: Bench, pair: _Pair) -> None:
     connection = bench.connection
     gone, new = _find(connection, pair)
+    # After a table was made, each rollback to a savepoint has SQLite read every schema anew, until the transaction ends.
+    connection.execute("COMMIT")
+    connection.execute("BEGIN")
     changed = connection.execute("SELECT count(*) FROM temp.differing").fetchone()[0] - new
     refused = _exchange(bench, pair) if gone or new or changed else {}
     kept = {row: old for row, old in connection.execute("SELECT rowid, old FROM temp.differing") if row in refused}
@@ -161,7 +164,6 @@ def _by_key(bench: Bench, pair: _Pair) -> None:
         for row, why in refused.items():
             (left,) = connection.execute(f"{found} WHERE d.rowid = ?", (row,)).fetchone()
             bench.done.leave(f"{pair.target}.{pair.table}", left, f"{pair.source} refuses it: {why}")
-        _forget(connection)
         _find(connection, pair)
         (still,) = connection.execute("SELECT count(*) FROM temp.differing").fetchone()
         (more,) = connection.execute("SELECT count(*) FROM temp.gone").fetchone()
@@ -173,6 +175,7 @@ def _by_key(bench: Bench, pair: _Pair) -> None:
 
 def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
     """Write the keys that differ to temp.differing and those that are gone to temp.gone; return how many are gone, and new."""
+    _forget(connection)
     keys = [f"+{{}}.{one} AS k{number}" for number, one in enumerate(pair.key)]
     of = {row: ", ".join(one.format(row) for one in keys) for row in ("c", "l")}
     connection.execute(
@@ -190,8 +193,8 @@ def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
 
 
 def _forget(connection: sqlite3.Connection) -> None:
-    connection.execute("DROP TABLE temp.differing")
-    connection.execute("DROP TABLE temp.gone")
+    connection.execute("DROP TABLE IF EXISTS temp.differing")
+    connection.execute("DROP TABLE IF EXISTS temp.gone")
 
 
 def _is(pair: _Pair, row: str, found: str) -> str:

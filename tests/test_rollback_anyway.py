@@ -264,6 +264,23 @@ def test_what_a_table_of_rows_does_not_show_of_a_late_write_is_kept_too(tmp_path
         assert [(0,)] == legacy(home, f"PRAGMA {mark}", "indexed.db")
 
 
+def test_a_damaged_full_text_index_of_a_legacy_file_stays_as_it_is_and_stops_nothing(tmp_path):
+    index = "CREATE VIRTUAL TABLE over USING fts5(body, content=notes)"
+    home = carried_set.make(tmp_path / "home", {"indexed.db": f"{NOTES} {index}", "notes.db": NOTES})
+    small_set.cut_over(home)
+    carried_set.write(small_set.last_switch(home).originals / "indexed.db", "DELETE FROM over_data")
+    core(
+        home, "INSERT INTO legacy_indexed_notes VALUES (3, 'three'); INSERT INTO legacy_notes_notes VALUES (3, 'three')"
+    )
+
+    done = small_set.roll_back(home)
+
+    assert {} == dict(done.residue)
+    assert [f for f in done.findings if f.startswith("indexed.over: the full-text index is as it was")]
+    for name in ("indexed.db", "notes.db"):
+        assert [("three",)] == legacy(home, "SELECT body FROM notes WHERE id = 3", name)
+
+
 @pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged", "damaged header"])
 def test_an_original_that_is_gone_or_damaged_is_replaced_by_its_copy_in_the_snapshot(home, spoilt):
     original = small_set.last_switch(home).originals / "notes.db"

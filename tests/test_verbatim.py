@@ -1,6 +1,7 @@
 """Carried tables on the way back: what each holds in the end is what its carried copy held, whatever tells its rows apart."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 
 import carried_set
@@ -8,7 +9,7 @@ import generated
 import pytest
 import small_set
 
-from migrator import verbatim
+from migrator import sqlite, verbatim
 
 #: More columns than SQLite nests expressions deep, and as many as a table can have.
 WIDE, WIDEST = 1_001, 2_000
@@ -236,8 +237,20 @@ def test_a_table_that_was_rebuilt_with_another_type_leaves_the_others_alone(home
     assert [(("int", 1),), (("int", 2),)] == carried_set.rows(home / "data" / "odd.db", "SELECT a FROM gone")
 
 
-def test_a_long_chain_of_which_one_is_refused_is_not_tried_round_by_round(home):
-    """Each of a thousand rows takes the value of the next, and the last one that is there: none can go back."""
+def test_a_long_chain_of_which_one_is_refused_is_not_tried_round_by_round(home, monkeypatch):
+    """Each of a thousand rows takes the value of the next, and the last one that is there: none can go back.
+
+    SQLite reads every schema anew, of two thousand columns here, after a ROLLBACK TO in a transaction that made a table.
+    """
+    said = []
+    opens = sqlite.memory
+
+    def traced():
+        connection = opens()
+        connection.set_trace_callback(said.append)
+        return connection
+
+    monkeypatch.setattr(sqlite, "memory", traced)
     done = carried_set.round_trip(
         home,
         "CREATE TABLE anew (id INTEGER PRIMARY KEY, k); INSERT INTO anew SELECT id, iif(id = 1000, 5, k + 1) FROM legacy_odd_chained;"
@@ -246,3 +259,11 @@ def test_a_long_chain_of_which_one_is_refused_is_not_tried_round_by_round(home):
 
     assert {"core.legacy_odd_chained": 1000} == dict(done.residue)
     assert [(("int", 1000),)] == carried_set.rows(home / "data" / "odd.db", "SELECT count(*) FROM chained WHERE id = k")
+    made, taken_back = False, Counter()
+    for statement in said:
+        if statement in ("BEGIN", "COMMIT", "ROLLBACK"):
+            made = False
+        made |= statement.startswith(("CREATE ", "DROP "))
+        taken_back[made] += statement.startswith("ROLLBACK TO ")
+    assert taken_back[False] > 1_000
+    assert taken_back[True] < 100
