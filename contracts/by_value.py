@@ -7,6 +7,7 @@ matched as a multiset: three legacy rows want three rows.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -216,12 +217,16 @@ class TableByValue:
         some = set(islice(self.extra, _CANDIDATES))
         unexplained = [(id_, face) for _, id_, face in self._found(faces, some)] if some else []
         became = self._became[reading.source]
+        # Rows that share their key cannot be named, and none of them is let in.
+        counts = Counter(legacy[reading.key] for legacy in self._legacy(reading))
+        twins = {key for key, count in counts.items() if count > 1}
         for place, legacy in enumerate(self._legacy(reading)):
             if place not in one.missing:
                 continue
             key, nearest = legacy[reading.key], ""
             expected = [faces.expected(laid) for laid in parts_of(reading, legacy)]
             refused = f"NOT NULL {reading.key}" if key is None else ""
+            refused = refused or (f"UNIQUE {reading.key}" if key in twins else "")
             refused = refused or next(filter(None, map(admission.refuses, expected)), "")
             if not refused:
                 # Of two rivals that are both nowhere only one could have come in.

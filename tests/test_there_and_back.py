@@ -120,6 +120,39 @@ def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
         live(home, legacy.config, [[]], None)
 
 
+def test_a_row_that_names_twins_names_nobody():
+    """Both positions are in quarantine, so the trade's position is NULL."""
+    source = next(one for one in catalogue.legacy_databases() if one.name == "jarvis")
+    shapes = {one.name: one for one in ddl.read(source.ddl).tables}
+    position = {
+        "id": "p",
+        "symbol": "SOL",
+        "token_mint": "So11111111111111111111111111111111111111112",
+        "status": "open",
+    }
+    position |= {
+        "entry_price": 1.0,
+        "entry_amount_sol": 1.0,
+        "entry_amount_tokens": 1.0,
+        "opened_at": "2026-01-17 10:00:00",
+    }
+    trade = {"id": "t", "symbol": "SOL", "token_mint": position["token_mint"], "side": "buy", "amount_sol": 1.0}
+    trade |= {"amount_tokens": 1.0, "price": 1.0, "timestamp": "2026-01-17 10:00:00", "position_id": "p", "user_id": 1}
+    made = tuple(
+        drawn.DrawnTable(
+            name=name,
+            create=create_sql(shapes[name], shapes[name].columns, constrained=False, collation=""),
+            columns=tuple(column.name for column in shapes[name].columns),
+            rows=tuple(tuple(row.get(column.name) for column in shapes[name].columns) for row in rows),
+        )
+        for name, rows in (("positions", (position, position)), ("trades", (trade,)))
+    )
+    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("jarvis.db"), tables=made),))
+    with generated.scratch() as home, small_set.in_this_process():
+        drawn.write(legacy, home / "data")
+        live(home, legacy.config, [[]], None)
+
+
 def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
     made = drawn.DrawnTable(name="notes", create="CREATE TABLE notes (text)", columns=("text",), rows=())
     legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("notes.db"), tables=(made,)),))
