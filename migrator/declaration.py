@@ -242,6 +242,10 @@ def _without_references(sql: str) -> str:
     while place < len(tokens):
         if words[place] == "REFERENCES":
             place = _after_reference(words, place)
+            if words[place] == "GENERATED":
+                # Right behind a type these two words are read as its part, and SQLite cuts them off again where no comment is.
+                kept += [f" {word}" for word in words[place : place + 2]]
+                place += 2
         elif words[place] == "FOREIGN":
             place = _after_reference(words, words.index("REFERENCES", place))
             # A list must not end with a comma, nor have one between nothing and nothing.
