@@ -53,6 +53,7 @@ class Standing(StrEnum):
     BUILT = "built"
     VERIFIED = "verified"
     STALE = "not verified as it stands"
+    AT_WORK = "a switch is at work"
     CUT_SHORT = "a switch was cut short"
     CONSOLIDATED = "the consolidated set is in use"
     ROLLED_BACK = "rolled back: the legacy set is in use"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,23 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def is_held(data_dir: Path) -> bool:
+    """Tell whether another migrator holds the lock of *data_dir*, as far as this user may see; nothing is written.
+
+    Of the process that holds it itself this must not be asked.
+    """
+    try:
+        descriptor = os.open(
+            data_dir / ".migrator" / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

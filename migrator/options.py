@@ -125,13 +125,13 @@ def place(
 
 
 def look(place: pipeline.Place, *, alone: bool = False) -> None:
-    """See that what lies under our names is ours, and say if a switch was cut short; nothing is changed.
+    """See that what lies under our names is ours, and say if a switch is at work or was cut short; nothing is changed.
 
     Raises:
-        Refused: It is not, or with *alone* a switch was.
+        Refused: It is not, or with *alone* there is such a switch.
     """
     guard(place.data_dir)
-    if sentence := recovery.cut_short(place.data_dir):
+    if sentence := recovery.at_work(place.data_dir) or recovery.cut_short(place.data_dir):
         if alone:
             raise Refused(sentence, where=place.data_dir)
         click.echo(f"migrator: {commands.completed(sentence)}", err=True)

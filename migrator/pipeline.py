@@ -181,11 +181,7 @@ def status(place: Place, config: Config) -> Status:
     """
     last = switch.read(place.data_dir)
     if last is not None and not (last.finished and last.kind == switch.ROLLBACK):
-        back = "if you have to go back: migrator rollback"
-        standing, step = (
-            (Standing.CONSOLIDATED, back) if last.finished else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
-        )
-        return Status(standing=standing, run=last.run, next=step)
+        return _of_switch(place, last)
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
     if last is not None and last.kind == switch.ROLLBACK and last.run == run:
@@ -198,6 +194,15 @@ def status(place: Place, config: Config) -> Status:
     if not place.evidence.exists():
         return Status(standing=Standing.BUILT, run=run, next="migrator verify")
     return replace(check(place.evidence, present(place, config)), run=run)
+
+
+def _of_switch(place: Place, last: Switch) -> Status:
+    """Return where the run in *place* stands after the cutover *last*, or while the switch *last* has not ended."""
+    standing, step = Standing.CONSOLIDATED, "if you have to go back: migrator rollback"
+    if not last.finished:
+        busy = recovery.at_work(place.data_dir)
+        standing, step = (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
+    return Status(standing=standing, run=last.run, next=step)
 
 
 def present(place: Place, config: Config) -> Present:
@@ -296,9 +301,14 @@ def cutover(
             raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
         planned = plan(place, config)
         wanted = cutovers.prepare(planned, snapshot, env_file)
-        reasons = [*planned.refusals, *cutovers.refusals(wanted), _older(built, snapshot), _unready(planned, config)]
+        reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
         if execute or again is None:
-            reasons += [*check(place.evidence, present(place, config)).reasons, _unaccepted(built, config)]
+            # What is done again first cannot be foreseen.
+            reasons += [
+                _older(built, snapshot),
+                *check(place.evidence, present(place, config)).reasons,
+                _unaccepted(built, config),
+            ]
         reasons = [reason for reason in dict.fromkeys(reasons) if reason]
         found = cutovers.foreseen(wanted, reasons, stopped=place.stopped)
         if not config.code_is_ready:

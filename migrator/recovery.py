@@ -16,7 +16,7 @@ from pathlib import Path
 from migrator import envfile, events, files, held, sqlite, switch, trust
 from migrator.errors import MigratorError
 from migrator.files import Access
-from migrator.lock import locked
+from migrator.lock import is_held, locked
 from migrator.place import Place
 from migrator.switch import Switch, Switched
 
@@ -36,6 +36,18 @@ def cut_short(data_dir: Path) -> str:
         f"a {found.kind} of run {found.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
         f"to {end} it run: migrator {verb} --execute"
     )
+
+
+def at_work(data_dir: Path) -> str:
+    """Return a sentence about a switch in *data_dir* that another migrator is making or ending now; '' without one.
+
+    Raises:
+        MigratorError: What was written about it is not what we write.
+    """
+    found = switch.read(data_dir)
+    if found is None or found.finished or not is_held(data_dir):
+        return ""
+    return f"another migrator is at work on the {found.kind} of run {found.run}; wait until it has ended, then run: migrator status"
 
 
 @contextlib.contextmanager
@@ -77,8 +89,15 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
     found = switch.read(place.data_dir)
     if found is None or found.finished:
         return None
-    steps = (cut_short(place.data_dir),)
-    foreseen = Switched(kind=kind, run=found.run, executed=False, names=switch.shown(found), steps=steps)
+    busy = "" if execute else at_work(place.data_dir)
+    foreseen = Switched(
+        kind=kind,
+        run=found.run,
+        executed=False,
+        names=switch.shown(found),
+        steps=() if busy else (cut_short(place.data_dir),),
+        refusals=(busy,) if busy else (),
+    )
     if not execute:
         return foreseen
     said = recover(place.data_dir, place)

@@ -3,12 +3,15 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from types import NoneType
 
 import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import backup, cli, pipeline
+from migrator import backup, cli, pipeline, switch
+from migrator.errors import MigratorError
+from migrator.lock import locked
 
 #: The verbs that show.
 VERBS = (
@@ -75,7 +78,8 @@ def is_rolled_back(home):
 
 
 def is_cut_short(home):
-    assert small_set.die_after(small_set.cut_over, home, 12)
+    assert small_set.die_after(small_set.cut_over, home, 48)
+    assert not switch.read(home / "data").finished
 
 
 STANDINGS = (
@@ -122,9 +126,24 @@ def test_a_verb_that_shows_changes_no_byte(made, tmp_path, standing):
     for verb, *options in VERBS:
         done = CliRunner().invoke(cli.cli, [verb, *options, "--data-dir", str(home / "data")])
 
-        assert done.exception is None or done.exit_code in (1, 2, 3, 5), (verb, done.exception)
+        assert isinstance(done.exception, NoneType | SystemExit | MigratorError), (verb, done.exception)
         after = image(home)
         assert [] == [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)], verb
+
+
+@pytest.mark.parametrize("verb", ["status", "inventory", "plan", "report", "cutover", "rollback", "migrate", "monitor"])
+def test_a_switch_that_is_at_work_is_not_called_cut_short(made, tmp_path, verb):
+    home = small_set.copied(made, tmp_path / "home")
+    is_cut_short(home)
+
+    with locked(home / "data"):
+        before = image(home)
+        done = CliRunner().invoke(cli.cli, [verb, "--data-dir", str(home / "data")])
+        assert before == image(home)
+
+    said = f"{done.output} {done.exception}"
+    assert "another migrator is at work" in said
+    assert "was cut short" not in said
 
 
 def test_an_older_stage_is_not_switched_to(made, tmp_path):
@@ -136,3 +155,8 @@ def test_an_older_stage_is_not_switched_to(made, tmp_path):
 
     assert "is built from the snapshot 0001, and the newest is 0002; run: migrator migrate" in done.output
     assert "0002" == backup.newest(home / "data" / "backup").name
+
+    with small_set.in_this_process():
+        done = CliRunner().invoke(cli.cli, ["cutover", "--catch-up", "--data-dir", str(home / "data")])
+
+    assert "is built from the snapshot" not in done.output
