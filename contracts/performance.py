@@ -1,7 +1,7 @@
-"""``python -m contracts.performance``: measures the tool beside its limits and its peers, and writes docs/performance.md.
+"""``python -m contracts.performance``: measures the tool beside its limits and its peers, and writes docs/reference/performance.md.
 
 For each number of rows a legacy set is made and everything is measured by turns (measures.py), then the questions of the
-bot are asked of both sets (mix.py).  What was found goes to docs/performance.json, from which the figures on the page and
+bot are asked of both sets (mix.py).  What was found goes to docs/reference/performance.json, from which the figures on the page and
 its picture are made; what is not measured again is kept, under its own date.
 """
 
@@ -36,7 +36,7 @@ ASKED_ROWS = 250_000
 READERS = (1, 4, 16)
 #: How often each question is asked of each side by itself, for each of its parameters.
 ASKINGS = 5
-HOME = Path("docs")
+HOME = Path("docs/reference")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +52,7 @@ HOME = Path("docs")
 )
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, help="For each mix of questions.  Default: 3.")
 @click.option("--again", is_flag=True, help="Measure nothing: write the page from the figures that are there.")
-@click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs.")  # fmt: skip
+@click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs/reference.")  # fmt: skip
 @click.option("--scratch", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Folder with room for some ten times a set.")  # fmt: skip
 def main(
     rows: tuple[int, ...],

@@ -1,4 +1,4 @@
-"""The figures on docs/performance.md, from what ``python -m contracts.performance`` found; what people wrote stays."""
+"""The figures on docs/reference/performance.md, from what ``python -m contracts.performance`` found; what people wrote stays."""
 
 from __future__ import annotations
 

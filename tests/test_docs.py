@@ -1,6 +1,6 @@
 """The docs say what is so; tox's package environment runs the README's first command: readme_first_command.py.
 
-``UPDATE_DOCS=1 pytest tests/test_docs.py`` writes docs/cli.md anew.
+``UPDATE_DOCS=1 pytest tests/test_docs.py`` writes docs/reference/cli.md anew.
 """
 
 import os
@@ -28,7 +28,7 @@ def cli_reference():
 
 
 def test_the_cli_reference_is_what_help_prints():
-    path = HERE / "docs" / "cli.md"
+    path = HERE / "docs" / "reference" / "cli.md"
     if os.environ.get("UPDATE_DOCS"):
         path.write_text(cli_reference(), encoding="utf-8")
 
@@ -42,7 +42,12 @@ def test_the_stage_table_is_the_pipeline():
 
 
 def test_every_link_in_the_docs_leads_somewhere():
-    for page in (HERE / "README.md", HERE / "CHANGELOG.md", HERE / "contracts" / "README.md", *HERE.glob("docs/*.md")):
+    for page in (
+        HERE / "README.md",
+        HERE / "CHANGELOG.md",
+        HERE / "contracts" / "README.md",
+        *HERE.glob("docs/**/*.md"),
+    ):
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (page.parent / link).exists(), f"{page}: {link}"
 

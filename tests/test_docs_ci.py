@@ -1,4 +1,4 @@
-"""docs/ci.md says what works: its YAML is taken apart, and the commands of its steps are run."""
+"""docs/how-to/run-in-ci.md says what works: its YAML is taken apart, and the commands of its steps are run."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from migrator import evidence
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the examples; tox installs it")
 
 HERE = Path(__file__).parent.parent
-PAGE = (HERE / "docs" / "ci.md").read_text(encoding="utf-8")
+PAGE = (HERE / "docs" / "how-to" / "run-in-ci.md").read_text(encoding="utf-8")
 WORKFLOW, HOOKS = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 #: The one step that is not run here: it is the README's, which tox's ``package`` environment runs.
 INSTALL = "python -m pip install --quiet '.[contracts]'"

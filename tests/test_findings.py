@@ -54,4 +54,6 @@ def test_evidence_shows_what_the_finding_says(found):
 
 
 def test_the_page_of_docs_is_current(found):
-    assert findings.as_markdown(tuple(found.values())) == (HERE / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert findings.as_markdown(tuple(found.values())) == (HERE / "docs" / "reference" / "findings.md").read_text(
+        encoding="utf-8"
+    )

@@ -217,7 +217,7 @@ def test_nothing_is_caught_where_nothing_is_wrong(number):
 def test_the_page_is_what_was_recorded():
     found = sabotaged.recorded()
 
-    assert page.markdown(found) == (HERE / "docs" / "sabotage.md").read_text(encoding="utf-8")
+    assert page.markdown(found) == (HERE / "docs" / "reference" / "sabotage.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""docs/performance.md says what was measured, in figures that its command made; the measures measure what they name."""
+"""docs/reference/performance.md says what was measured, in figures that its command made; the measures measure what they name."""
 
 import json
 import sqlite3
@@ -14,7 +14,7 @@ from migrator import catalogue, copying, mapping, prover, proving, sqlite
 from migrator.errors import BuildError
 
 HERE = Path(__file__).parent.parent
-PAGE = HERE / "docs" / "performance.md"
+PAGE = HERE / "docs" / "reference" / "performance.md"
 
 
 def test_the_page_and_the_picture_are_what_the_figures_say(tmp_path):

@@ -87,14 +87,14 @@ def test_the_header_says_which_contracts_judge_what(judged, tmp_path):
 
 
 def test_the_docs_name_every_option_and_its_twins():
-    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
 
     for name, (variable, ini) in options.TWINS.items():
         assert re.search(rf"`--{name.replace('_', '-')}\b.*` \| `{variable}` \| `{ini}`", page), name
 
 
 def test_the_waiver_that_the_docs_show_is_understood(tmp_path):
-    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```toml\n(\[\[waivers\]\].*?)```", page, re.DOTALL)
     (tmp_path / "waivers.toml").write_text(shown, encoding="utf-8")
 

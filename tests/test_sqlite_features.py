@@ -15,7 +15,7 @@ from migrator import catalogue, digest, examine, examiners, plan
 from migrator.config import Config
 from migrator.inventory import inventory
 
-PAGE = (Path(__file__).parent.parent / "docs" / "sqlite-features.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "sqlite-features.md").read_text(encoding="utf-8")
 #: Feature -> what becomes of it.
 ROWS = dict(re.findall(r"^\| (.+?) \| (carried|not carried|refused) \|", PAGE, re.MULTILINE))
 #: Known as a file whose tables nobody specified.

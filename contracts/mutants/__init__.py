@@ -13,5 +13,5 @@ Beside the faults written by hand (:mod:`contracts.sabotage`, :mod:`contracts.sa
     record     what the last recorded run found
     clean      the reverse: sets without a fault, in which nothing may be caught
 
-``python -m contracts.mutants`` runs it; docs/sabotage.md is what it found.
+``python -m contracts.mutants`` runs it; docs/reference/sabotage.md is what it found.
 """

@@ -48,7 +48,9 @@ def every(stand: Stand) -> Iterator[Mutant]:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep specimens and a journal here: a run of the same that was cut short goes on.",
 )
-@click.option("--record", "recording", is_flag=True, help="Record the result for docs/sabotage.md and the report.")
+@click.option(
+    "--record", "recording", is_flag=True, help="Record the result for docs/reference/sabotage.md and the report."
+)
 def main(
     seed: int,
     each: int,

@@ -1,4 +1,4 @@
-"""Shows what a run found: in the terminal, and as docs/sabotage.md."""
+"""Shows what a run found: in the terminal, and as docs/reference/sabotage.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contracts.mutants.record import OTHERS
 from contracts.mutants.sabotaged import Kind, Need, Sabotaged
 
 #: The page of the documentation.
-PAGE = Path(__file__).parent.parent.parent / "docs" / "sabotage.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "sabotage.md"
 #: Contracts that are named for a kind; the others are counted.
 _NAMED = 4
 

@@ -1,6 +1,6 @@
 """What the last recorded run of the sabotage found: faults planted in copies, and which contract caught each.
 
-``python -m contracts.mutants --record`` makes the record; docs/sabotage.md shows it.  It speaks of the contracts and mappings
+``python -m contracts.mutants --record`` makes the record; docs/reference/sabotage.md shows it.  It speaks of the contracts and mappings
 whose digests it names.
 """
 
