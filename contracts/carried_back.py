@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import MappingProxyType
 
-from contracts import way_back_carried, way_back_rows
+from contracts import standing, way_back_carried, way_back_rows
 from contracts.pair import LegacySet
 from contracts.way_back import Judge, Sets
 from migrator import sqlite
@@ -24,11 +24,21 @@ def written_since(made: Switch, name: Name) -> bool:
 
 def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Iterator[str]:
     """Yield what is wrong with the legacy set after the rollback *made*, but for the legacy databases that are *left_out*."""
+    if unfit := [path for target in made.targets if (path := _unfit(made, target, scratch))]:
+        yield from (f"{path}: is not what the cutover installed, and nothing can be compared with it" for path in unfit)
+        return
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         judge = Judge(sets_of(made, Path(folder)), frozenset(left_out))
         yield from way_back_carried.faults(judge)
         yield from way_back_rows.faults(judge)
         yield from judge.faults()
+
+
+def _unfit(made: Switch, target: str, scratch: Path) -> Path | None:
+    """Return the baseline of *target* if it is gone, damaged, or not what the cutover recorded."""
+    path = made.baseline / made.installed(target).name
+    found = standing.digest_of(path, scratch) if path.is_file() else ""
+    return None if found and found == made.digests.get(target, found) else path
 
 
 def sets_of(made: Switch, folder: Path) -> Sets:

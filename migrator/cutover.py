@@ -51,6 +51,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
         constants=plan.constants,
+        extra_indexes=plan.extra_indexes,
         file_mode=plan.file_mode,
     )
 

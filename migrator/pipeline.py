@@ -304,11 +304,9 @@ def cutover(
         reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
         if execute or again is None:
             # What is done again first cannot be foreseen.
-            reasons += [
-                _older(built, snapshot),
-                *check(place.evidence, present(place, config)).reasons,
-                _unaccepted(built, config),
-            ]
+            now = present(place, config)
+            wanted = replace(wanted, digests=now.consolidated)
+            reasons += [_older(built, snapshot), *check(place.evidence, now).reasons, _unaccepted(built, config)]
         reasons = [reason for reason in dict.fromkeys(reasons) if reason]
         found = cutovers.foreseen(wanted, reasons, stopped=place.stopped)
         if not config.code_is_ready:
@@ -405,9 +403,12 @@ def rollback(
             raise RollbackFailed(why, where=place.data_dir) from error
 
 
-def _built_again(last: Switch, folder: Path, stage: Path) -> Mapping[str, Path]:
-    """Build in *stage* what the mapped tables of the legacy copies in *folder* become, as the cutover had it: target -> path."""
+def _built_again(last: Switch, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:
+    """Build in *stage* what the legacy copies in *folder* become, as the cutover had it; return target -> path.
+
+    Only a *whole* build has the carried tables and the indexes that the owners ordered.
+    """
     # The copies may have been written since they were built from.
     files.remove_folder(stage)
-    builds.build(*rollbacks.as_planned(last, folder), stage)
+    builds.build(*rollbacks.as_planned(last, folder, whole=whole), stage)
     return {target: stage / name for target, name in catalogue.TARGETS.items()}

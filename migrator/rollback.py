@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import access, envfile, files, held, holders, mounts, recovery, sqlite, switch, trial
+from migrator import baseline as baselines
 from migrator.plain import escaped
 from migrator.switch import Switch, Switched
 from migrator.trial import Again, as_planned, way_back
@@ -28,12 +29,11 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
     *stopped* is as :func:`rollback` has it.
     """
     needed = (
-        *(last.baseline / last.installed(target).name for target in last.targets),
         *(
             last.originals / name.place
             for name in last.names
             # What the cutover had is in the snapshot too.
-            if not (name.digest and (last.snapshot / name.place).is_file())
+            if not (last.snapshot / name.place).is_file()
         ),
         *(last.installed(target) for target in last.targets),
     )
@@ -53,7 +53,7 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
                 for path in needed
                 if not path.is_file()
             ),
-            *mounts.apart(last.data_dir, (last.root, *needed, *(name.path for name in last.names))),
+            *mounts.apart(last.data_dir, (last.root, last.baseline, *needed, *(name.path for name in last.names))),
             *held.blind(_in_use(last), stopped=stopped),
         ),
         holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
@@ -86,7 +86,7 @@ def rollback(
 
     Args:
         last: The finished cutover.
-        again: Builds the consolidated set of the legacy copies, for the proof.
+        again: Builds the consolidated set of the legacy copies.
         tell: Is told each part that is done, once it is durable.
         stopped: The owner says that no process has one of the databases open which cannot be seen.
 
@@ -97,6 +97,7 @@ def rollback(
     wanted = replace(last, kind=switch.ROLLBACK, finished=False)
     scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
+    baseline = baselines.sound(wanted)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, last, stopped=stopped)
         tell("nobody else can write to the three databases")
@@ -107,11 +108,11 @@ def rollback(
                 files.make_private_folder(folder)
             changed = trial.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
-            baseline = {target: wanted.baseline / path.name for target, path in installed.items()}
             kept = wanted.left_behind / "residue.db"
             files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            written = trial.write(wanted, tree, copies, baseline, changed, lambda: again(tree, scratch / "again"), kept)
+            written = trial.write(wanted, tree, copies, baseline, changed, again, kept)
+            baselines.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:
                 files.sync_file(kept)

@@ -69,6 +69,8 @@ class Switch:
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
         constants: What the mappings were given; what comes back is spelled by the same.
+        digests: Target -> content digest of the database that was installed; empty where an older version made the cutover.
+        extra_indexes: Statements of the indexes beyond the specification, as the set was built with them.
         finished: Whether it has come to its end.
         file_mode: The most that the permissions of the three may be, as decided; not kept beyond the cutover.
     """
@@ -80,6 +82,8 @@ class Switch:
     names: tuple[Name, ...]
     tables: tuple[PlannedTable, ...]
     constants: Mapping[str, str]
+    digests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    extra_indexes: tuple[str, ...] = ()
     finished: bool = False
     file_mode: int | None = None
 
@@ -237,6 +241,8 @@ def read(data_dir: Path) -> Switch | None:
             ),
             tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
             constants=MappingProxyType(dict(written["constants"])),
+            digests=MappingProxyType(dict(written.get("digests", {}))),
+            extra_indexes=tuple(written.get("extra_indexes", ())),
             finished=written["finished"],
         )
     except (FileNotFoundError, NotADirectoryError):
@@ -269,6 +275,8 @@ def write(switch: Switch) -> None:
         ],
         "tables": plain(switch.tables),
         "constants": dict(switch.constants),
+        "digests": dict(switch.digests),
+        "extra_indexes": list(switch.extra_indexes),
     }
     # The application reads it at each connection, and it may be another user's.
     files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n", shared(switch, 0o644))

@@ -12,10 +12,12 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from migrator import baseline as baselines
 from migrator import carryback, copying, digest, files, late, mapping, marks, putback, readable, residue, sqlite
 from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
@@ -29,8 +31,13 @@ T = TypeVar("T")
 
 #: How the system and SQLite name a full disk.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-#: Builds the consolidated set of the legacy copies in a folder, in another folder: target -> path.
-Again = Callable[[Path, Path], Mapping[str, Path]]
+
+
+class Again(Protocol):
+    """Builds the consolidated set of legacy copies."""
+
+    def __call__(self, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:
+        """Build it in *stage* of the copies in *folder*, the mapped tables alone or the *whole*; return target -> path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +47,12 @@ class Written:
     Attributes:
         done: What was carried back.
         residue: Rows in the residue, by consolidated table, or by legacy table where an original was written to.
+        baseline: Target -> the database as it was installed, with which the one in use was compared.
     """
 
     done: CarriedBack
     residue: Mapping[str, int]
+    baseline: Mapping[str, Path]
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -51,10 +60,11 @@ class Written:
         return {source: dict(counts) for source, counts in sorted(self.done.written.items())}
 
 
-def as_planned(last: Switch, folder: Path) -> tuple[Plan, Snapshot]:
-    """Return what the cutover had planned for the mapped tables, and the legacy copies in *folder* as a snapshot.
+def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapshot]:
+    """Return what the cutover had planned, and the legacy copies in *folder* as a snapshot.
 
-    Nothing but what the cutover wrote down decides, whatever the configuration says by now.
+    Without *whole* the plan is that for the mapped tables alone.  Nothing but what the cutover wrote down decides,
+    whatever the configuration says by now.
     """
     databases = tuple(
         Database(path=folder / name.place, place=name.place, verdict=Verdict.SOURCE, name=name.database)
@@ -68,7 +78,7 @@ def as_planned(last: Switch, folder: Path) -> tuple[Plan, Snapshot]:
         order=mapping.all_tables(),
         # Carried tables were compared; what mappings look up in them is where it was.
         tables=tuple(
-            replace(table, fate=Fate.STANDALONE, into="") if table.fate is Fate.CARRIED else table
+            replace(table, fate=Fate.STANDALONE, into="") if table.fate is Fate.CARRIED and not whole else table
             for table in last.tables
         ),
         constants=MappingProxyType(stand_ins | dict(last.constants)),
@@ -76,6 +86,7 @@ def as_planned(last: Switch, folder: Path) -> tuple[Plan, Snapshot]:
         free_bytes=0,
         refusals=(),
         findings=(),
+        extra_indexes=last.extra_indexes if whole else (),
     )
     return planned, Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
 
@@ -93,8 +104,10 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
         found = _copied(original, copy)
-        late_write = found != name.digest or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
-        if late_write and name.digest and _digest_or_none(snapshot) == name.digest:
+        # A cutover of an older version did not note what they held; its snapshot did.
+        was = name.digest or _digest_or_none(snapshot)
+        late_write = found != was or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
+        if late_write and was and _digest_or_none(snapshot) == was:
             changed[name.database] = (None, snapshot)
             if found:
                 files.make_private_folder((aside / name.place).parent)
@@ -102,7 +115,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
                 changed[name.database] = (aside / name.place, snapshot)
             copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
-        elif not found or found != (name.digest or found):
+        elif not found or found != (was or found):
             what = "was written to after the cutover" if found else "cannot be read"
             raise MigratorError(
                 f"{what}, and the snapshot's copy cannot be read", where=original, hint=f"restore the copy: {snapshot}"
@@ -199,7 +212,7 @@ def write(
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
     changed: Mapping[str, tuple[Path | None, Path]],
-    again: Callable[[], Mapping[str, Path]],
+    again: Again,
     kept: Path,
 ) -> Written:
     """Write the legacy copies in *tree* from the private copies *current*, and keep in *kept* what they cannot hold.
@@ -208,9 +221,9 @@ def write(
         last: The cutover.
         tree: Where the legacy copies lie.
         current: Target -> a private copy of the consolidated database as it is now, which is written.
-        baseline: Target -> the database as it was installed.
+        baseline: Target -> the database as it was installed; one that is missing is built anew.
         changed: What :func:`copy_originals` returned.
-        again: Builds the consolidated set of the legacy copies once they are written.
+        again: Builds the consolidated set of the legacy copies.
         kept: The residue; there is no file where nothing is left.
 
     Raises:
@@ -219,13 +232,19 @@ def write(
     done = CarriedBack()
     scratch = next(iter(current.values())).parent
     encodings = _in_utf8(last, tree, scratch)
+    if missing := [target for target in current if target not in baseline]:
+        built = again(tree, scratch / "baseline", whole=True)
+        for target in missing:
+            done.tell(baselines.judged(last, target, built[target], current[target]))
+        baseline = {**built, **baseline}
     readable.make_readable(current, baseline, done)
     legacy = {name.database: tree / name.place for name in last.names}
     homes = {name.database: name.target for name in last.names}
     carryback.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
     # Where nothing was written, nothing has to be put back.
     settled = not (done.written or done.left)
-    proof = again() if settled else putback.settle(done, last.tables, legacy, current, baseline, last.constants, again)
+    prove = partial(again, tree, scratch / "again")
+    proof = prove() if settled else putback.settle(done, last.tables, legacy, current, baseline, last.constants, prove)
     found = residue.keep(done, current, baseline, proof, kept)
     found |= late.keep({name: (now, was) for name, (now, was) in changed.items() if now}, kept) | marks.carry_back(
         last, tree, current, baseline, kept
@@ -237,7 +256,7 @@ def write(
     for database, (now, _) in changed.items():
         what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
         done.tell(f"{escaped(database)}: its original {what}; its copy in the snapshot took its place")
-    return Written(done=done, residue=found)
+    return Written(done=done, residue=found, baseline=baseline)
 
 
 def rehearse(last: Switch, again: Again) -> Written:
@@ -268,10 +287,7 @@ def _rehearsed(last: Switch, again: Again) -> Written:
         for target in last.targets:
             path = last.installed(target)
             current[target] = copying.private_copy(path, scratch / path.name)
-        baseline = {target: last.baseline / path.name for target, path in current.items()}
-        return write(
-            last, tree, current, baseline, changed, lambda: again(tree, scratch / "again"), folder / "residue.db"
-        )
+        return write(last, tree, current, baselines.sound(last), changed, again, folder / "residue.db")
 
 
 def way_back(wanted: Switch, snapshot: Snapshot) -> None:
@@ -293,7 +309,7 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
         for copies, below in ((baseline, "installed"), (current, "now")):
             copies[target] = scratch / below / wanted.staged(target).name
             _copy(wanted.staged(target), copies[target])
-    written = write(wanted, tree, current, baseline, {}, lambda: baseline, folder / "residue.db")
+    written = write(wanted, tree, current, baseline, {}, lambda *_, **__: baseline, folder / "residue.db")
     reasons = [
         *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
         *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),

@@ -15,6 +15,7 @@ import generated
 
 from contracts import specimens
 from migrator import backup as backups
+from migrator import build as builds
 from migrator import config, cutover, examiners, files, pipeline, switch
 from migrator.errors import Refused
 from migrator.inventory import inventory
@@ -65,7 +66,7 @@ def cut_over(home, tell=lambda _: None):
     with in_this_process():
         snapshot = backups.latest(place.backups, read_back=inventory)
         planned = pipeline.plan(place, configuration)
-    wanted = cutover.prepare(planned, snapshot, home / ".env")
+    wanted = replace(cutover.prepare(planned, snapshot, home / ".env"), digests=builds.told(place.stage).digests)
     if reasons := [*planned.refusals, *cutover.refusals(wanted)]:
         raise Refused("; ".join(reasons))
     return cutover.cutover(wanted, snapshot, waiting=print, tell=tell)

@@ -22,7 +22,7 @@ FOUNDATION = {
 ANNEXES = {
     "account": "build", "carry": "build", "load": "build", "prover": "build", "proving": "build",
     "bench": "rollback", "carryback": "rollback", "kept": "rollback", "late": "rollback", "marks": "rollback", "newcomers": "rollback",
-    "readable": "rollback", "residue": "rollback", "trial": "rollback",
+    "baseline": "rollback", "readable": "rollback", "residue": "rollback", "trial": "rollback",
     "strangers": "rollback", "untriggered": "rollback", "verbatim": "rollback",
     "faithful": "rollback", "merging": "rollback", "putback": "rollback",
     "carriable": "plan",
