@@ -173,6 +173,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if asked.report and found.judged and not found.unfinished:
         said = vouching.evidence(config.stash[SESSION], found, complaints)
         report = Report(evidence=said, broken=found.broken())
+        files.write(asked.report / evidences.BROKEN, evidences.broken_text(report.broken))
         files.write(asked.report / PAGE, page.html(report))
         files.write(asked.report / SUMMARY, page.markdown(report))
         evidences.write(said, asked.report / EVIDENCE)

@@ -282,7 +282,7 @@ def _keep_baseline(wanted: Switch) -> None:
 
 def _keep_evidence(wanted: Switch, draft: Path) -> None:
     """Copy what was judged to where no later run writes; what an earlier cutover of this run kept gets a number."""
-    judged = [wanted.root / name for name in ("evidence.json", "contracts.xml", "report.html")]
+    judged = [wanted.root / name for name in ("evidence.json", "broken.json", "report.html")]
     for path in (*judged, *sorted(wanted.baseline.glob("evidence*.json"))):
         if path.is_file():
             numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))

@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,10 +23,13 @@ from typing import Any
 from migrator import files, inputs
 from migrator.errors import EvidenceError, UsageError
 from migrator.plain import plain
+from migrator.records import BrokenContract
 from migrator.waivers import Waiver
 
 #: Version of the file; it changes when a field goes or changes its meaning.
 SCHEMA = 1
+#: The file of the messages of broken contracts, beside the evidence: unlike it, they name keys of rows.
+BROKEN = "broken.json"
 #: How the names of the contracts begin that work rows out anew; they count how many.
 _ANEW = "verify/row_says_what_was_decided["
 #: How the last line but one begins.
@@ -295,3 +298,22 @@ def counted(values: Sequence[tuple[str, object]]) -> Mapping[str, int]:
     return MappingProxyType(
         {name: value for name, value in sorted(values, key=lambda one: one[0]) if type(value) is int}
     )
+
+
+def read_broken(path: Path) -> tuple[BrokenContract, ...]:
+    """Return the broken contracts that the plugin of the contracts wrote to *path*, with their messages.
+
+    Raises:
+        EvidenceError: The file is missing, or is not what the plugin writes.
+    """
+    try:
+        return tuple(BrokenContract(**contract) for contract in json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise EvidenceError(
+            f"the messages of the broken contracts cannot be read ({error})", where=path, hint="run: migrator verify"
+        ) from error
+
+
+def broken_text(broken: Iterable[BrokenContract]) -> str:
+    """Return the file that :func:`read_broken` reads."""
+    return json.dumps([{"name": contract.name, "says": contract.says} for contract in broken], indent=1) + "\n"

@@ -21,7 +21,7 @@ UNFINISHED = ".partial"
 _KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
 #: What migrator and the owner's ``hold`` are called in ``.migrator``.
 _STATE = frozenset({
-    "active", "baseline", "baseline.partial", "contracts.xml", "events.jsonl", "evidence.json", "hold", "legacy", "lock",
+    "active", "baseline", "baseline.partial", "broken.json", "contracts.xml", "events.jsonl", "evidence.json", "hold", "legacy", "lock",
     "monitor.json", "new", "report.html", "rollback", "rolled-back", "stage", "switch.json",
 })  # fmt: skip
 _DRAFT = re.compile(r"\..+\.draft")

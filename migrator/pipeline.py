@@ -29,7 +29,7 @@ from migrator.plain import escaped
 from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
-from migrator.verify import broken_in, need_contracts, verify
+from migrator.verify import need_contracts, verify
 
 __all__ = [
     "Place",
@@ -123,7 +123,7 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
 def _judge(snapshot: Path, place: Place, config: Path | None) -> Verified:
     """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
     files.remove(place.report)
-    verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, junit=place.junit)
+    verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, broken=place.broken)
     files.write(place.report, page.html(_report(place, ())))
     return replace(verified, report=place.report)
 
@@ -135,7 +135,7 @@ def report(place: Place, config: Config) -> Report:
         Refused: The contracts have not judged it yet.
         EvidenceError: The evidence is not as it was written.
     """
-    if not place.evidence.exists() or not place.junit.exists():
+    if not place.evidence.exists() or not place.broken.exists():
         raise Refused("there is no evidence", where=place.evidence, hint="run: migrator verify")
     last = switch.read(place.data_dir)
     moved = last is not None and last.finished
@@ -146,7 +146,7 @@ def report(place: Place, config: Config) -> Report:
 def _report(place: Place, reasons: tuple[str, ...]) -> Report:
     return Report(
         evidence=evidences.read(place.evidence),
-        broken=broken_in(place.junit),
+        broken=evidences.read_broken(place.broken),
         built=builds.told(place.stage),
         reasons=reasons,
     )

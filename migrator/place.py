@@ -43,9 +43,9 @@ class Place:
         return self.data_dir / ".migrator" / "evidence.json"
 
     @property
-    def junit(self) -> Path:
-        """What each contract said then, as pytest's JUnit."""
-        return self.evidence.with_name("contracts.xml")
+    def broken(self) -> Path:
+        """The messages of the contracts that were broken then."""
+        return self.evidence.with_name("broken.json")
 
     @property
     def report(self) -> Path:

@@ -11,10 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from migrator import children, files, paths, sqlite
 from migrator import evidence as evidences
@@ -41,7 +39,7 @@ def verify(
     *,
     config: Path | None = None,
     evidence: Path | None = None,
-    junit: Path | None = None,
+    broken: Path | None = None,
 ) -> Verified:
     """Judge the pair of sets, read-only, and write the *evidence*; whatever evidence was there is gone first.
 
@@ -50,7 +48,7 @@ def verify(
         consolidated: The consolidated set.
         config: What the owners decided.
         evidence: Where the evidence goes.
-        junit: Where what each contract says goes, in pytest's JUnit form.
+        broken: Where the messages of the broken contracts go, as :func:`migrator.evidence.read_broken` reads them.
 
     Raises:
         UsageError: The extra ``contracts`` is not installed, pytest refuses the folders, or *evidence* is something else.
@@ -70,15 +68,16 @@ def verify(
         if not (folder / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
         said = evidences.read(folder / "evidence.json")
-        said_by_each = folder / "contracts.xml"
-        broken = broken_in(said_by_each)
-        if junit is not None:
-            files.write(junit, said_by_each.read_text(encoding="utf-8"))
-    if (said.verdict == "GO") != (done.returncode == _PASSED) or len(broken) != len(said.with_verdict(Outcome.BROKEN)):
+        messages = evidences.read_broken(folder / evidences.BROKEN)
+        if broken is not None:
+            files.write(broken, (folder / evidences.BROKEN).read_text(encoding="utf-8"))
+    if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
+        said.with_verdict(Outcome.BROKEN)
+    ):
         raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
     if evidence is not None:
         evidences.write(said, evidence)
-    return _verified(said, broken, evidence, seconds=time.monotonic() - begun)
+    return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
 
 
 def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -149,31 +148,3 @@ def need_contracts(who: str) -> None:
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UsageError(f"needs {', '.join(missing)}", where=who, hint="pip install 'jarvis-consolidation[contracts]'")
-
-
-def broken_in(junit: Path) -> tuple[BrokenContract, ...]:
-    """Return the contracts that are broken in a file that pytest wrote.
-
-    Raises:
-        MigratorError: It was cut short.
-    """
-    return tuple(_broken(_cases(junit)))
-
-
-def _cases(results: Path) -> list[ET.Element]:
-    try:
-        return list(ET.parse(results).iter("testcase"))  # noqa: S314 - pytest wrote it just now
-    except (OSError, ET.ParseError) as error:
-        raise MigratorError(
-            f"what the contracts said was cut short ({error})",
-            where="migrator verify",
-            hint="make room in TMPDIR; to see where there is none run: df -h",
-        ) from error
-
-
-def _broken(cases: list[ET.Element]) -> Iterator[BrokenContract]:
-    for case in cases:
-        for kind in ("failure", "error"):
-            if (found := case.find(kind)) is not None:
-                said = found.text or found.get("message") or ""
-                yield BrokenContract(name=case.get("name", ""), says=said.strip())

@@ -18,6 +18,7 @@ from contracts import specimens
 from migrator import catalogue, config, evidence, freshness, pipeline, verify
 from migrator.errors import EvidenceError, MigratorError, UsageError
 from migrator.evidence import Outcome, Said, Why
+from migrator.records import BrokenContract
 from migrator.waivers import Waiver
 
 TODAY = dt.date(2026, 6, 1)
@@ -131,6 +132,25 @@ def test_evidence_that_was_changed_is_refused_in_one_sentence(tmp_path, spoil, s
     assert sentence in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert 1 == len(str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", '{"name": "x"}', '[{"name": "x"}]', '[{"name": "x", "says": "", "more": 1}]']
+)
+def test_messages_that_the_plugin_did_not_write_are_refused_by_their_path(tmp_path, text):
+    path = tmp_path / evidence.BROKEN
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(EvidenceError, match=rf"{evidence.BROKEN}: .*\. run: migrator verify|{evidence.BROKEN}: "):
+        evidence.read_broken(path)
+
+
+def test_messages_of_broken_contracts_are_read_as_they_were_written(tmp_path):
+    broken = (BrokenContract(name="verify/x[core]", says="core: \x1b[0m expected\nfound \udcff"),)
+    path = tmp_path / evidence.BROKEN
+    path.write_text(evidence.broken_text(broken), encoding="utf-8")
+
+    assert broken == evidence.read_broken(path)
 
 
 def test_evidence_that_is_not_there_is_named(tmp_path):

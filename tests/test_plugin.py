@@ -122,10 +122,10 @@ def test_every_option_has_a_twin_in_the_environment_and_in_the_configuration_fil
     by_option = pytest_run(*chosen, "--consolidated-dir", tmp_path / "no", cwd=tmp_path, CONSOLIDATED_DIR=str(judged))
 
     assert (0, 0, 4) == (by_file.returncode, by_environment.returncode, by_option.returncode), by_file.stdout
-    written = {"evidence.json", "contracts.xml", "report.html", "report.md"}
+    written = {"evidence.json", "broken.json", "contracts.xml", "report.html", "report.md"}
     assert written == {path.name for path in (home / "report").iterdir()}
     assert written == {path.name for path in (tmp_path / "other").iterdir()}
-    assert [0o600] * 4 == [path.stat().st_mode & 0o777 for path in (home / "report").iterdir()]
+    assert [0o600] * 5 == [path.stat().st_mode & 0o777 for path in (home / "report").iterdir()]
 
 
 @pytest.mark.slow

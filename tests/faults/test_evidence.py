@@ -29,7 +29,6 @@ OLD = Evidence(
     complaints=(),
 )
 NEW = replace(OLD, made="2026-02-02T00:00:00Z")
-JUNIT = '<testsuites><testsuite name="contracts"><testcase name="holds" classname="verify"/></testsuite></testsuites>\n'
 
 
 class Verification:
@@ -42,10 +41,10 @@ class Verification:
         shutil.rmtree(folder / "judged", ignore_errors=True)
         (folder / "judged").mkdir()
         evidence.write(NEW, folder / "judged" / "evidence.json")
-        (folder / "judged" / "contracts.xml").write_text(JUNIT, encoding="utf-8")
+        (folder / "judged" / evidence.BROKEN).write_text(evidence.broken_text(()), encoding="utf-8")
         root = folder / "data" / ".migrator"
         evidence.write(OLD, root / "evidence.json")
-        (root / "contracts.xml").write_text(JUNIT, encoding="utf-8")
+        (root / evidence.BROKEN).write_text(evidence.broken_text(()), encoding="utf-8")
         (root / "report.html").write_text("old", encoding="utf-8")
 
     def demand(self, told):
