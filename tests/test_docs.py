@@ -3,6 +3,7 @@
 ``UPDATE_DOCS=1 pytest tests/test_docs.py`` writes docs/reference/cli.md anew.
 """
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, catalogue, cli, sqlite
+from migrator import PIPELINE, catalogue, cli, freshness, rate, records, rehearsal, sqlite, switch
 
 HERE = Path(__file__).parent.parent
 README = (HERE / "README.md").read_text(encoding="utf-8")
@@ -50,6 +51,53 @@ def test_every_link_in_the_docs_leads_somewhere():
     ):
         for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             assert link.startswith("https://") or (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_index_names_every_page():
+    index = (HERE / "docs" / "index.md").read_text(encoding="utf-8")
+    named = {(HERE / "docs" / link).resolve() for link in re.findall(r"\]\(([^)#]+)", index)}
+
+    assert [] == [page for page in HERE.glob("docs/*/*.md") if page.resolve() not in named]
+
+
+def test_a_link_to_a_heading_leads_to_one():
+    for page in (HERE / "README.md", HERE / "contracts" / "README.md", *HERE.glob("docs/**/*.md")):
+        for link, heading in re.findall(r"\]\(([^):#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+            leads_to = (page.parent / link if link else page).read_text(encoding="utf-8")
+            headings = re.findall(r"^#+ (.*)$", leads_to, re.MULTILINE)
+            assert heading in {re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-") for name in headings}, (
+                page,
+                heading,
+            )
+
+
+def test_the_glossary_is_in_order_and_has_each_term_once():
+    page = (HERE / "docs" / "concepts" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^\*\*(.+)\*\*$", page, re.MULTILINE)
+
+    assert sorted(set(terms), key=str.lower) == terms
+
+
+@pytest.mark.parametrize(
+    ("command", "record"),
+    [
+        ("inventory", records.Inventory),
+        ("plan", records.Plan),
+        ("backup", records.Snapshot),
+        ("build", records.Built),
+        ("verify", records.Verified),
+        ("migrate", records.Migrated),
+        ("cutover`, `rollback", switch.Switched),
+        ("monitor", rate.Watched),
+        ("rehearse", rehearsal.Rehearsed),
+        ("status", freshness.Status),
+    ],
+)
+def test_the_json_page_names_the_keys_of_each_command(command, record):
+    page = (HERE / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{command}` \| (.*) \|$", page, re.MULTILINE)
+
+    assert [field.name for field in dataclasses.fields(record)] == re.findall(r"`(\w+)`", row)
 
 
 @pytest.fixture(name="own")
