@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import platform
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,10 +21,10 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from contracts import predictions
 from contracts.specimen import (
     analytics,
     carried,
+    clean_quarantine,
     core,
     counts,
     hazards,
@@ -110,7 +111,7 @@ class Manifest:
         versions: Of Faker, Python and SQLite; another Faker may draw other values.
         files: Rows by file and table, those in a WAL included; shadow tables, and indexes over a table, are left out.
         hazards: What was planted.
-        quarantine: How many legacy rows a correct migration quarantines, by target table; see predictions.py.
+        quarantine: How many legacy rows a correct migration quarantines, by target table.
     """
 
     schema: int = 1
@@ -166,7 +167,11 @@ def make(
         writer.late()
     databases = {name: writer.connection for name, writer in writers.items()}
     plot = Plant(world, databases, kind.sound)
+    # A specified table has the target's own constraints: what is clean there is refused nowhere.
+    refused = clean_quarantine.count(databases) if variant == "found" else Counter()
     planted = [plant(hazard, plot) for hazard in kind.hazards] if dirty else []
+    for hazard in planted:
+        refused.update(hazard.quarantined)
     planted += [
         Planted(id="G7", what="rows that only the WAL has", where=name, count=writer.rows_in_wal(), quarantined={})
         for name, writer in writers.items()
@@ -188,7 +193,7 @@ def make(
             for writer in sorted(writers.values(), key=lambda writer: writer.path)
         },
         hazards=tuple(planted),
-        quarantine=predictions.predict({name: writer.connection for name, writer in writers.items()}),
+        quarantine={target: rows for target, rows in sorted(refused.items()) if rows},
     )
     for writer in writers.values():
         writer.finish()
@@ -215,7 +220,7 @@ def _write(directory: Path, manifest: Manifest, world: World) -> None:
         'local_utc_offset = "-06:00"\n'
         "\n"
         "[decisions]\n"
-        f"accept_quarantine = {predictions.total(manifest.quarantine)}\n"
+        f"accept_quarantine = {sum(manifest.quarantine.values())}\n"
         "code_is_ready = true\n",
         encoding="utf-8",
     )

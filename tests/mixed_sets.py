@@ -5,7 +5,7 @@ import random
 import shutil
 import sqlite3
 
-from contracts import predictions, specimens
+from contracts import specimens
 from migrator import catalogue, mapping
 
 #: Full-text indexes over a table as found: they go with it.
@@ -13,20 +13,14 @@ INDEXES = {"facts": "facts_fts", "reflections": "reflections_fts"}
 
 
 def make(folder, *, seed):
-    """Make a dirty set in *folder*/data; return what a correct migration quarantines, and the tables as specified."""
+    """Make a dirty set in *folder*/data; return the tables as specified."""
     specimens.make(folder / "specified", seed=seed, variant=catalogue.SPECIFIED_VARIANT, dirty=True)
     specimens.make(folder / "data", seed=seed, dirty=True)
     whole = [(name, table) for name, (_, tables) in sorted(catalogue.SPECIFIED.items()) for table in tables]
     chosen = random.Random(seed).sample(whole, len(whole) // 2)  # noqa: S311 - a seed has to choose the same
     for database, table in chosen:
         _replace(folder, database, table)
-    with contextlib.ExitStack() as stack:
-        there = {
-            one.name: stack.enter_context(contextlib.closing(sqlite3.connect(folder / "data" / one.place)))
-            for one in catalogue.legacy_databases()
-            if (folder / "data" / one.place).exists()
-        }
-        return predictions.predict(there), chosen
+    return chosen
 
 
 def _replace(folder, database, table):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("seed", [300, 301, 305])
 def test_a_set_that_mixes_variants_is_moved_and_holds(tmp_path, seed):
     """300 and 305: facts as specified name entities as found, whose table is called otherwise."""
-    predicted, chosen = mixed_sets.make(tmp_path, seed=seed)
+    chosen = mixed_sets.make(tmp_path, seed=seed)
 
     done = CliRunner().invoke(cli, ["migrate", "--data-dir", str(tmp_path / "data"), "--json"])
 
@@ -23,6 +23,3 @@ def test_a_set_that_mixes_variants_is_moved_and_holds(tmp_path, seed):
     mapped = {one["source"]: one["mapped"] for one in built["sources"] if one["fate"] == "mapped"}
     assert len(chosen) == len(mapped.keys() & {f"{database}.{table}" for database, table in chosen})
     assert {} == built["mismatches"]
-    assert predicted == {
-        one["table"]: sum(one["quarantined"].values()) for one in built["targets"] if one["quarantined"]
-    }

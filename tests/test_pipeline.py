@@ -78,11 +78,12 @@ def _data(dirty, tmp_path):
         {"seed": 13, "variant": "specified", "dirty": True},
         {"seed": 14, "variant": "specified"},
         {"seed": 15, "rows": 300, "dirty": True},
+        {"seed": 16, "rows": 4_000},
     ],
     ids=str,
 )
 def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused(tmp_path, asked):
-    """The manifest predicts the quarantine by rules of its own, no more and no less."""
+    """The specimen says what it planted to be refused, and what its clean rows are refused for: that, and no row more."""
     place, configuration = made(tmp_path / "data", **asked)
     before = content(place.data_dir)
 
