@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from contracts.accounting import Typed, typed
 from contracts.leveled import says
@@ -11,7 +12,7 @@ from contracts.pair import LegacySet
 from contracts.second_reader.cells import Row, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from contracts.way_back import Judge, cells_of, of
+from contracts.way_back import Cells, Judge, cells_of, of
 from migrator import ddl
 
 
@@ -74,6 +75,8 @@ class _OneTable:
         ids = [id_ for id_ in ids if id_[1] is not None]
         left = [id_ for id_ in ids if self.now.get(id_) and not self._is_another(id_)]
         if ids and not left:
+            if now and self._is_refused(was, now[0], ids):
+                return
             if now and not self._is_new(now[0], was):
                 yield f"{name}: each row that it became was deleted, and it is there"
             elif now and (told := self._told_of_the_dead(was, now[0], key, ids)):
@@ -103,6 +106,23 @@ class _OneTable:
         before, now = self.was[id_][0], self.now[id_][0]
         key = target_key(self.reading.target)
         return not any(before[name] is not None and same(before[name], now[name]) for name in before if name != key)
+
+    def _is_refused(self, was: Row, now: Row, ids: list[Typed]) -> bool:
+        """Tell whether the one row that it became got another key, for which it is in the residue, and it is what it was."""
+        key = target_key(self.reading.target)
+        became = [cells_of(row, key) for id_ in ids for row in self.was[id_]]
+        kept = [row for row in self.judge.residue(self.reading.target) if cells_of(row, key) in became]
+        return (
+            not _unlike(was, now)
+            and len(became) == len(kept) == self._vanished[became[0]] == 1
+            and typed(kept[0][key]) not in self.was
+        )
+
+    @cached_property
+    def _vanished(self) -> Counter[Cells]:
+        """What the rows say whose key is not in use any more, without the key."""
+        key = target_key(self.reading.target)
+        return Counter(cells_of(row, key) for id_, rows_ in self.was.items() if id_ not in self.now for row in rows_)
 
     def _is_new(self, now: Row, was: Row) -> bool:
         """Tell whether a legacy row under the key of a deleted one is another row."""

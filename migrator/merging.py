@@ -95,6 +95,7 @@ def _delete_gone(bench: Bench, one: TableMapping) -> None:
         f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
         f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(one.table)} AS t ON t.{key} = m.target_id"
         f" WHERE m.source = '{one.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{one.table}')"
+        f" AND o.legacy_key NOT IN (SELECT former FROM {newcomers.REKEYED} WHERE source = '{one.source}')"
     )
     if bench.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
         with bench.beside(one.database):
@@ -153,7 +154,7 @@ def rebuild_now(bench: Bench, one: TableMapping, keys: str) -> None:
 
 
 def _merged_sql(bench: Bench, one: TableMapping) -> str:
-    """Return a SELECT of legacy_key, row (the legacy row's, NULL where there is none), differs, and each merged cell."""
+    """Return a SELECT of legacy_key, former (the key that the legacy row has), is_new (there is none), and each merged cell."""
     key = quoted(one.key)
     changed = {name: _changed(bench, one, name) for name in one.legacy_columns}
     cells = {
@@ -164,14 +165,20 @@ def _merged_sql(bench: Bench, one: TableMapping) -> str:
         f" WHEN {changed[name]} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
         for name in one.legacy_columns
     }
+    if one.key in cells:
+        cells[one.key] = (
+            f"CASE WHEN k.former IS NOT n.legacy_key AND k.former IS NOT NULL THEN n.legacy_key ELSE {cells[one.key]} END"
+        )
     empty = _required(bench, one)
     listed = ", ".join(
         f"{f'coalesce({sql}, {empty[name]})' if name in empty else sql} AS {quoted(name)}"
         for name, sql in cells.items()
     )
     return (
-        f"SELECT n.legacy_key AS legacy_key, s.{key} IS NULL AS is_new, {listed} FROM temp.back_now AS n"
-        f" LEFT JOIN {source_of(one)} AS s ON s.{key} = n.legacy_key COLLATE BINARY"
+        f"SELECT n.legacy_key AS legacy_key, coalesce(k.former, n.legacy_key) AS former, s.{key} IS NULL AS is_new, {listed}"
+        f" FROM temp.back_now AS n LEFT JOIN {newcomers.REKEYED} AS k ON k.source = '{one.source}'"
+        f" AND k.legacy_key = n.legacy_key"
+        f" LEFT JOIN {source_of(one)} AS s ON s.{key} = coalesce(k.former, n.legacy_key) COLLATE BINARY"
         f" LEFT JOIN temp.back_then AS t ON t.legacy_key = n.legacy_key"
     )
 
@@ -217,16 +224,19 @@ def _update(bench: Bench, one: TableMapping) -> dict[int, str]:
     connection.execute("DROP TABLE IF EXISTS temp.changed")
     connection.execute(
         f"CREATE TEMP TABLE changed AS SELECT r.rowid AS row FROM temp.merged AS r JOIN {source_of(one)} AS s"
-        f" ON {key} = r.legacy_key COLLATE BINARY WHERE NOT r.is_new AND {rebuild.differ_sql('s', 'r', one.legacy_columns)}"
+        f" ON {key} = r.former COLLATE BINARY WHERE NOT r.is_new AND {rebuild.differ_sql('s', 'r', one.legacy_columns)}"
     )
     (wanted,) = connection.execute("SELECT count(*) FROM temp.changed").fetchone()
     if not wanted:
         return {}
     _remember(bench, one)
-    settings = ", ".join(f"{quoted(name)} = r.{quoted(name)}" for name in one.legacy_columns if name != one.key)
+    rekeyed = connection.execute("SELECT 1 FROM temp.merged WHERE former IS NOT legacy_key").fetchone()
+    settings = ", ".join(
+        f"{quoted(name)} = r.{quoted(name)}" for name in one.legacy_columns if name != one.key or rekeyed
+    )
     update = (
         f"UPDATE OR ABORT {source_of(one)} AS s SET {settings} FROM temp.merged AS r"
-        f" WHERE {{}} AND {key} = r.legacy_key COLLATE BINARY"
+        f" WHERE {{}} AND {key} = r.former COLLATE BINARY"
     )
     refused: dict[int, str] = {}
     if bench.tried(update.format("r.rowid IN (SELECT row FROM temp.changed)"), ()):
@@ -241,7 +251,7 @@ def _remember(bench: Bench, one: TableMapping) -> None:
     """Keep the legacy rows that are about to be changed as they are, in ``before``."""
     kept = f"before.{quoted(one.source)}"
     rows = (
-        f"FROM {source_of(one)} AS s JOIN temp.merged AS r ON s.{quoted(one.key)} = r.legacy_key COLLATE BINARY"
+        f"FROM {source_of(one)} AS s JOIN temp.merged AS r ON s.{quoted(one.key)} = r.former COLLATE BINARY"
         " WHERE r.rowid IN (SELECT row FROM temp.changed)"
     )
     columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
@@ -263,21 +273,22 @@ def _exchange(bench: Bench, one: TableMapping) -> list[int]:
     connection.execute("DROP TABLE IF EXISTS temp.taken_out")
     connection.execute(
         f"CREATE TEMP TABLE taken_out AS SELECT r.rowid AS row, {', '.join([*(f's.{rowid} AS place' for _ in places), '0 AS refused'])},"
-        f" r.legacy_key AS legacy_key, {', '.join(f's.{name} AS {name}' for name in columns)} FROM {source} AS s JOIN temp.merged AS r"
-        f" ON s.{key} = r.legacy_key COLLATE BINARY WHERE r.rowid IN (SELECT row FROM temp.changed) ORDER BY 1"
+        f" r.legacy_key AS legacy_key, r.former AS former, {', '.join(f's.{name} AS {name}' for name in columns)} FROM {source} AS s"
+        f" JOIN temp.merged AS r ON s.{key} = r.former COLLATE BINARY WHERE r.rowid IN (SELECT row FROM temp.changed) ORDER BY 1"
     )
-    connection.execute(f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.taken_out)")
-    place = ["o.place" for _ in places]
-    now = ", ".join((*place, *(f"r.{name}" for name in columns)))
+    connection.execute(f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT former FROM temp.taken_out)")
+    # A rowid that is the key changes with it.
+    moved = ["iif(o.place IS o.former, r.legacy_key, o.place)" for _ in places]
+    now = ", ".join((*moved, *(f"r.{name}" for name in columns)))
     _admit(
         bench,
         f"INSERT OR IGNORE INTO {source} ({into}) SELECT {now} FROM temp.taken_out AS o"
         " CROSS JOIN temp.merged AS r ON r.rowid = o.row WHERE o.rowid",
         "temp.taken_out",
     )
-    was = ", ".join((*place, *(f"o.{name}" for name in columns)))
+    was = ", ".join((*("o.place" for _ in places), *(f"o.{name}" for name in columns)))
     missing = (
-        "UPDATE temp.taken_out SET refused = refused + 1 WHERE legacy_key COLLATE BINARY NOT IN"
+        "UPDATE temp.taken_out SET refused = 1 WHERE NOT refused AND legacy_key COLLATE BINARY NOT IN"
         f" (SELECT {key} FROM {source} WHERE {key} IS NOT NULL)"
     )
     for rounds in count(1):
@@ -285,6 +296,9 @@ def _exchange(bench: Bench, one: TableMapping) -> list[int]:
             break
         if rounds > _ROUNDS:
             # A long chain: all are put back as they were, and the caller tries each by itself.
+            connection.execute(
+                f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.taken_out WHERE NOT refused)"
+            )
             connection.execute("UPDATE temp.taken_out SET refused = 1")
         # The old rows fit beside each other and beside all others: what they replace is one that came in.
         connection.execute(
@@ -335,6 +349,12 @@ def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
     for row, refusal in refused.items():
         for (handle,) in _rows_behind(bench.connection, one, key, row):
             bench.done.leave(f"{one.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")
+    # A legacy row whose new key is refused stays as it was: it is none that was deleted and comes back.
+    bench.connection.executemany(
+        f"INSERT INTO {one.target}.lineage (source, legacy_key, target) SELECT ?, former, ? FROM temp.merged"
+        " WHERE rowid = ? AND NOT is_new AND former IS NOT legacy_key",
+        [(one.source, one.table, row) for row in refused],
+    )
 
 
 def _rows_behind(connection: sqlite3.Connection, one: TableMapping, key: str, row: int) -> Iterator[tuple[int]]:

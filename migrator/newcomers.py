@@ -60,7 +60,7 @@ def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMappi
 def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
     """Let a row of *table* keep its lineage under another key: it agrees in every other cell with one that is gone.
 
-    Where the key is the legacy row's own, that row gets it.
+    Where the key is the legacy row's own, :data:`REKEYED` says which row is to get it.
     """
     comparison = Comparison(bench.target, table)
     columns = [name for name in comparison.columns if name != comparison.key]
@@ -99,29 +99,11 @@ def _follow(bench: Bench, one: TableMapping) -> None:
         f"CREATE TEMP TABLE moving AS SELECT l.rowid AS place, +a.id AS id, +l.legacy_key AS former,"
         f" {legacy_key} AS legacy_key {moved}"
     )
-    if not one.number:
-        _rename(bench, one, source)
     connection.execute(f"INSERT INTO {REKEYED} SELECT '{one.source}', former, legacy_key FROM temp.moving")
     connection.execute(
         f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
         " FROM temp.moving AS y WHERE x.rowid = y.place"
     )
-
-
-def _rename(bench: Bench, one: TableMapping, source: str) -> None:
-    """Give the legacy rows of ``temp.moving`` their new keys; take from it those whose new key the legacy table refuses.
-
-    Such a row counts as a new one, which the legacy table refuses too: it is kept in the residue.
-    """
-    connection, name = bench.connection, quoted(one.key)
-    update = (
-        f"UPDATE OR ABORT {source} AS s SET {name} = m.legacy_key FROM temp.moving AS m"
-        f" WHERE s.{name} = m.former COLLATE BINARY"
-    )
-    if bench.tried(update, ()):
-        rows = connection.execute("SELECT rowid FROM temp.moving").fetchall()
-        refused = [row for row in rows if bench.tried(f"{update} AND m.rowid = ?", row)]
-        connection.executemany("DELETE FROM temp.moving WHERE rowid = ?", refused)
 
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:

@@ -120,9 +120,10 @@ def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str)
     key = mapping.target_key(ddl.target(target), table)
     (back,) = connection.execute(
         f"SELECT count(*) FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
-        f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n JOIN {target}.{quoted(table)}"
-        f" AS t ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key"
-        f" AND n.target = l.target) AND EXISTS ({_AGAIN})",
+        f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n LEFT JOIN"
+        f" {target}.{quoted(table)} AS t ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key"
+        # Of a legacy row that stays since its new key is refused, no row is in use.
+        f" AND n.target = l.target AND (t.{key} IS NOT NULL OR n.target_id IS NULL)) AND EXISTS ({_AGAIN})",
         (table,),
     ).fetchone()
     if back:

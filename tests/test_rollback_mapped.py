@@ -1,6 +1,7 @@
 """Rows of mapped tables on their way back: defaults, parts, kept cells, numbers given anew, times, lookups, quarantine, uniqueness."""
 
 import sqlite3
+import time
 from contextlib import closing
 
 import carried_set
@@ -9,6 +10,7 @@ import small_set
 import written_since
 from written_since import After, opened
 
+from contracts import carried_back
 from migrator import sqlite
 
 pytestmark = pytest.mark.slow
@@ -492,7 +494,9 @@ def test_a_row_whose_key_was_changed_keeps_what_its_legacy_row_has_beside(fresh)
         "CREATE UNIQUE INDEX refusing ON tax_lots (iif(id = 905, abs(-9223372036854775807 - 1), id))",
     ],
 )
-def test_a_changed_key_that_the_legacy_table_refuses_is_residue_and_another_goes_back(fresh, refuses):
+def test_a_changed_key_that_the_legacy_table_refuses_is_residue_beside_the_old_row_and_another_goes_back(
+    fresh, refuses
+):
     before(fresh, "tax.db", "DELETE FROM sales", "UPDATE tax_lots SET fee = 0.5 WHERE id = 6", refuses)
     small_set.cut_over(fresh)
     write(fresh, "core", "UPDATE tax_lots SET id = 905 WHERE id = 5", "UPDATE tax_lots SET id = 906 WHERE id = 6")
@@ -501,7 +505,97 @@ def test_a_changed_key_that_the_legacy_table_refuses_is_residue_and_another_goes
 
     assert {"core.tax_lots": 1} == dict(after.done.residue)
     assert [(905,)] == carried_set.residue(fresh, "SELECT id FROM core_tax_lots")
-    assert [(906, 0.5)] == in_legacy(fresh, "tax.db", "SELECT id, fee FROM tax_lots WHERE id IN (5, 6, 905, 906)")
+    assert [(5, 0.0), (906, 0.5)] == in_legacy(
+        fresh, "tax.db", "SELECT id, fee FROM tax_lots WHERE id IN (5, 6, 905, 906)"
+    )
+    assert [] == faults(fresh)
+
+
+#: Of addresses that differ in the case of letters only, the legacy table holds one.
+ONE_CASE = "CREATE UNIQUE INDEX one_case ON whale_wallets (lower(address))"
+
+
+def faults(home):
+    """Return what the independent judge says."""
+    return list(carried_back.faults(small_set.last_switch(home), home))
+
+
+def rename(home, renamed):
+    """Give whales other addresses, in the movements that name them too."""
+    with opened(home, "analytics") as connection:
+        for table, column in (("whale_movements", "wallet_address"), ("whale_wallets", "address")):
+            change = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"
+            connection.executemany(change, [(now, was) for was, now in renamed.items()])
+
+
+def test_what_refers_to_a_row_whose_new_key_is_refused_stays_with_the_old_row(fresh):
+    before(fresh, "whales.db", ONE_CASE)
+    small_set.cut_over(fresh)
+    of_three = "SELECT address, label FROM whale_wallets WHERE label = 'label 3'"
+    moves = "SELECT wallet_address FROM whale_movements WHERE tx_signature = 'move3'"
+    rename(fresh, {"address 3": "ADDRESS 4"})
+
+    after = roll_back(fresh)
+
+    assert {"analytics.whale_wallets": 1, "analytics.whale_movements": 1} == dict(after.done.residue)
+    ((why,),) = carried_set.residue(fresh, "SELECT why FROM analytics_whale_wallets WHERE address = 'ADDRESS 4'")
+    assert "whales.whale_wallets refuses it: UNIQUE" in why
+    assert [("address 3", "label 3")] == in_legacy(fresh, "whales.db", of_three)
+    assert [("address 3",)] == in_legacy(fresh, "whales.db", moves)
+    assert [] == faults(fresh)
+    # The judge accepts no more than that: the row whole in the residue, and the legacy row as it was.
+    kept = small_set.last_switch(fresh).left_behind / "residue.db"
+    carried_set.write(
+        kept, "CREATE TABLE aside AS SELECT * FROM analytics_whale_wallets; DELETE FROM analytics_whale_wallets"
+    )
+    assert any("each row that it became was deleted, and it is there" in fault for fault in faults(fresh))
+    carried_set.write(kept, "INSERT INTO analytics_whale_wallets SELECT * FROM aside")
+    carried_set.write(
+        fresh / "data" / "whales.db", "UPDATE whale_wallets SET win_rate = 0.25 WHERE address = 'address 3'"
+    )
+    assert any("'address 3'" in fault for fault in faults(fresh))
+
+
+def test_keys_that_were_swapped_go_back_beside_one_that_is_refused(fresh):
+    before(fresh, "whales.db", ONE_CASE)
+    small_set.cut_over(fresh)
+    rename(fresh, {"address 5": "ADDRESS 6", "address 6": "ADDRESS 5", "address 3": "ADDRESS 4"})
+
+    after = roll_back(fresh)
+
+    assert {"analytics.whale_wallets": 1, "analytics.whale_movements": 1} == dict(after.done.residue)
+    assert [("address 3",), ("address 4",), ("ADDRESS 6",), ("ADDRESS 5",)] == in_legacy(
+        fresh,
+        "whales.db",
+        "SELECT address FROM whale_wallets WHERE label IN ('label 3', 'label 4', 'label 5', 'label 6') ORDER BY label",
+    )
+    assert [] == faults(fresh)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_chain_of_a_thousand_keys_goes_back(fresh, refused):
+    with closing(sqlite3.connect(fresh / "data" / "whales.db", isolation_level=None)) as legacy:
+        legacy.executemany(
+            "INSERT INTO whale_wallets (address, label) VALUES (?, ?)",
+            [(f"chain {n}", f"of {n}") for n in range(1_000)],
+        )
+    before(fresh, "whales.db", ONE_CASE)
+    small_set.cut_over(fresh)
+    moved = {f"chain {n}": f"CHAIN {n + 1}" for n in range(1_000)}
+    rename(fresh, moved | ({"address 3": "ADDRESS 4"} if refused else {}))
+    begun = time.monotonic()
+
+    after = roll_back(fresh)
+
+    assert ({"analytics.whale_wallets": 1, "analytics.whale_movements": 1} if refused else {}) == dict(
+        after.done.residue
+    )
+    assert [(f"CHAIN {n + 1}",) for n in range(1_000)] == in_legacy(
+        fresh,
+        "whales.db",
+        "SELECT address FROM whale_wallets WHERE address LIKE 'chain %' ORDER BY CAST(substr(label, 4) AS INTEGER)",
+    )
+    assert time.monotonic() - begun < 60, "as its rows grow, not as their square"
 
 
 def test_of_twin_keys_the_first_counts_and_another_that_differs_is_kept(home):
