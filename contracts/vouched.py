@@ -3,15 +3,17 @@
 The second reader judges whole rows, and of a large set a sample.  Here SQLite passes over each table once.  It compares each
 member of a JSON column with the legacy cell that it was taken from, and counts the members, so that a second one of the same name
 shows.  It compares each legacy cell with what the row says of it, and where they differ, with what ``rest`` keeps of it.
-A row where all of that agrees is right; each other row is judged by :mod:`contracts.second_reader`, whole.
+A row where all of that agrees is right; each other row is judged by :mod:`contracts.second_reader`, whole.  A legacy row
+that became several is not looked at here: the second reader judges each of those, however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from contracts.pair import Pair
-from contracts.second_reader.cells import Cell, text_of
+from contracts.second_reader.cells import Cell, same, text_of
 from contracts.second_reader.reading import (
     Always,
     JsonOf,
@@ -26,7 +28,7 @@ from contracts.second_reader.reading import (
     Time,
     taken_from,
 )
-from contracts.second_reader.rows import Judged, OneTable
+from contracts.second_reader.rows import UNREADABLE_ROWS, Judged, OneTable
 from contracts.taken import USUAL
 from migrator.sqlite import quoted
 
@@ -36,20 +38,19 @@ _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
 
 def doubted(pair: Pair, reading: Reading) -> Judged:
     """Judge each row of the legacy table of *reading* for which SQLite cannot vouch."""
-    functions: dict[str, Callable[[str, Cell], Cell]] = {}
-    right = [_document(reading, functions, *document) for document in reading.documents.items()]
-    # What several rows say together of one legacy row, and which of them has its rest, SQL does not say in a line.
-    if reading.parts is None:
-        right += _rest(reading)
     judged = Judged()
-    if right:
-        table = OneTable(pair, pair.reader.affinity, reading, judged, at_most=1)
-        table.judge_where(f"l.rowid IS NOT NULL AND ({' AND '.join(right)}) IS NOT TRUE", functions)
+    if reading.parts is not None:
+        return judged
+    table = OneTable(pair, pair.reader.affinity, reading, judged, at_most=1)
+    functions: dict[str, Callable[..., Cell]] = {}
+    right = [_document(reading, functions, *document) for document in reading.documents.items()]
+    right += _rest(table, functions)
+    table.judge_where(f"l.rowid IS NOT NULL AND ({' AND '.join(right)}) IS NOT TRUE", functions)
     return judged
 
 
 def _document(
-    reading: Reading, functions: dict[str, Callable[[str, Cell], Cell]], name: str, document: Mapping[str, Say]
+    reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Say]
 ) -> str:
     """Return SQL that is true where each member of the document is right, and no other is there."""
     column = f"t.{quoted(name)}"
@@ -64,9 +65,7 @@ def _document(
     )
 
 
-def _is_right(
-    reading: Reading, functions: dict[str, Callable[[str, Cell], Cell]], column: str, member: str, say: Say
-) -> str:
+def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, say: Say) -> str:
     """Return SQL that is true where a member is right, and NULL where SQLite cannot tell."""
     found = f"({column} ->> '{_path(member)}')"
     if isinstance(say, Always):
@@ -81,10 +80,7 @@ def _is_right(
         usual = USUAL.format(at=cell)
         return f"CASE WHEN {cell} IS NULL OR {usual} IS NOT NULL THEN {_same(found, usual)} END"
     if isinstance(say, Of):
-        function = f"said_{len(functions)}"
-        functions[function] = _function(say)
-        octets = f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END"
-        return _same(found, f"{function}(typeof({cell}), {octets})")
+        return _same(found, _call(functions, say.say, [cell]))
     written = f"'\"{member}\":' || {cell}"
     return (
         f"CASE WHEN {cell} IS NULL THEN {column} -> '{_path(member)}' IS NULL"
@@ -94,31 +90,58 @@ def _is_right(
     )
 
 
-def _function(say: Of) -> Callable[[str, Cell], Cell]:
-    """Return what *say* says, for SQLite; a BLOB, which no member is, where Python has to look at it."""
+def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
+    """Return SQL that calls *say* with *cells*; a BLOB, which nothing here is, where the second reader has to judge."""
 
-    def said(kind: str, cell: Cell) -> Cell:
-        value = say.say(text_of(cell) if kind == "text" else cell)
-        return value if not isinstance(value, str) or value.isascii() else b""
+    def said(kinds: str, *found: Cell) -> Cell:
+        try:
+            value = say(*(text_of(one) if kind == "t" else one for kind, one in zip(kinds, found, strict=True)))
+        except UNREADABLE_ROWS:
+            return b""
+        # SQLite takes no text that is not UTF-8, and no integer of more than 64 bits.
+        plain = value.isascii() if isinstance(value, str) else not isinstance(value, int) or -(2**63) <= value < 2**63
+        return value if plain else b""
 
-    return said
+    name = f"said_{len(functions)}"
+    functions[name] = said
+    kinds = " || ".join(f"substr(typeof({cell}), 1, 1)" for cell in cells)
+    octets = ", ".join(f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END" for cell in cells)
+    return f"{name}({kinds}, {octets})"
 
 
-def _rest(reading: Reading) -> Iterator[str]:
+class _Target(dict[str, Any]):
+    """A target row of *table*; what its documents hold is read only when it is asked for."""
+
+    def __init__(self, table: OneTable, key: Cell, cells: Sequence[Cell]) -> None:
+        super().__init__(zip(table.targets, cells, strict=True), legacy_key=key)
+        self._table = table
+
+    def __missing__(self, name: str) -> Any:
+        self._table.read_documents(self)
+        if name not in self:
+            raise KeyError(name)
+        return self[name]
+
+
+def _says(table: OneTable, say: Callable[[Any], Cell]) -> Callable[..., Cell]:
+    """Return what tells whether a target row says a legacy cell; it is not asked twice, as SQL would have to."""
+    return lambda cell, key, *cells: same(say(_Target(table, key, cells)), cell)
+
+
+def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterator[str]:
     """Yield SQL that is true where each legacy cell is what the row says of it, or is in ``rest``."""
     yield "(l.rest IS NULL OR json_valid(l.rest))"
+    reading = table.reading
+    target = ["l.legacy_key", *(f"t.{quoted(name)}" for name in table.targets)]
     for name in reading.columns:
         cell, kept = f"s.{quoted(name)}", f"$.{quoted(name)}"
         say = reading.back.get(name) or reading.homeless[name]
-        in_rest = _same(f"(l.rest ->> '{kept}[0]')", cell)
+        was, then = (f"(l.rest ->> '{kept}[{at}]')" for at in (0, 1))
         if said := _said(say):
-            then = f"(l.rest ->> '{kept}[1]')"
-            in_rest += f" AND {_same(then, said)}"
-            yield f"CASE WHEN {_same(said, cell)} THEN l.rest -> '{kept}' IS NULL ELSE {in_rest} END"
-        elif name in reading.homeless:
-            yield in_rest
+            is_said, was_said = _same(said, cell), _same(then, said)
         else:
-            yield f"(l.rest -> '{kept}' IS NULL OR {in_rest})"
+            is_said, was_said = (_call(functions, _says(table, say), [one, *target]) for one in (cell, then))
+        yield (f"CASE WHEN {is_said} THEN l.rest -> '{kept}' IS NULL ELSE {_same(was, cell)} AND {was_said} END")
 
 
 def _said(say: Callable[[Cell], Cell]) -> str:

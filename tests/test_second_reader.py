@@ -1,11 +1,13 @@
 """The second reader: it covers every column, shares no code with what it judges, and reads single values rightly."""
 
 import ast
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from contracts import accounting, second_reader, subject
+from contracts import accounting, second_reader, subject, vouched
 from contracts import pair as pairs
 from contracts.second_reader import cells, known, rows, times
 from contracts.second_reader.judge import every_reading
@@ -217,6 +219,32 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
 
     assert 0 < found.rows < found.of
     assert ([], []) == (found.values, found.rebuilt)
+
+
+def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 1)
+    legacy = pairs.specimen(tmp_path / "data", rows=300)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
+    pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
+    (messages,) = pair.reader.readings("analytics.telegram_messages")
+    with closing(sqlite3.connect(judged.copy("analytics"))) as connection, connection:
+        connection.execute(
+            "UPDATE telegram_messages SET message_type = 'notification' WHERE message_type <> 'notification'"
+        )
+        connection.execute(
+            "UPDATE lineage SET rest = NULL WHERE rowid = (SELECT max(rowid) FROM lineage"
+            " WHERE source = 'metrics.metrics_1m' AND rest IS NOT NULL)"
+        )
+
+    doubted = vouched.doubted(pair, messages)
+    metrics = pair.reader.judge("analytics.metrics")
+
+    assert doubted.rebuilt
+    assert all(": role: " in finding for finding in doubted.rebuilt)
+    assert metrics.of == metrics.rows
+    assert any("metrics.metrics_1m" in finding for finding in metrics.rebuilt)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -43,11 +44,15 @@ class Reader:
         return most_of_each(counts)
 
     def judge(self, target: str) -> Judged:
-        """Judge every row, or a sample by key, of the legacy tables that go to *target*; once."""
+        """Judge every row, or a sample by key, of the legacy tables that go to *target*; once.
+
+        A legacy row that became several is in no sample: no contract in SQL rebuilds it.
+        """
         if target not in self._judged:
             judged = self._judged[target] = Judged()
             for reading in self.readings(target):
-                OneTable(self.pair, self.affinity, reading, judged, at_most=self.at_most).judge()
+                at_most = self.at_most if reading.parts is None else sys.maxsize
+                OneTable(self.pair, self.affinity, reading, judged, at_most=at_most).judge()
             check_numbers(target, judged)
         return self._judged[target]
 

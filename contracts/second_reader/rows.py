@@ -140,18 +140,18 @@ class OneTable:
                 drawn = f"WHERE drawn(s.{quoted(self.reading.key)})"
             self._judge(connection, drawn)
 
-    def judge_where(self, doubt: str, functions: Mapping[str, Callable[[str, Cell], Cell]]) -> None:
+    def judge_where(self, doubt: str, functions: Mapping[str, Callable[..., Cell]]) -> None:
         """Judge each legacy row *s* for which the SQL *doubt* is true of it, a lineage *l* or a target row *t* of it.
 
         Args:
             doubt: The condition.
-            functions: The functions of two arguments that it calls, by name.
+            functions: The functions that it calls, by name.
         """
         database, _, _ = self.reading.source.partition(".")
         target, _, _ = self.reading.target.partition(".")
         with self.pair.beside(database, target) as connection:
             for name, function in functions.items():
-                connection.create_function(name, 2, function, deterministic=True)
+                connection.create_function(name, -1, function, deterministic=True)
             connection.execute(
                 f"CREATE TEMP TABLE doubtful AS SELECT s.rowid AS row {self._from(connection)} WHERE {doubt}", self._of
             )
@@ -209,12 +209,13 @@ class OneTable:
                 self._broken(self.judged.values, key, self.key, "lineage names a row that is not there")
                 return
             there["legacy_key"] = key
-            self._read_documents(there)
+            self.read_documents(there)
             found.append(there)
         self._check_values(key, legacy, [there for there in found if there[self.key] is not None])
         self._check_rebuilt(key, legacy, found, rest)
 
-    def _read_documents(self, there: Row) -> None:
+    def read_documents(self, there: Row) -> None:
+        """Add to the target row *there* what the JSON in it holds."""
         for name, broken, members_of, texts_of, verbatim in self.documents:
             text = there[name]
             texts: dict[str, str] = {}
