@@ -20,11 +20,16 @@ from enum import Enum
 from pathlib import Path
 
 from migrator import sqlite
+from migrator.errors import Refused
+from migrator.plain import escaped
+from migrator.shell import quoted
 
 #: SQLite's lock bytes: pending, reserved, then the range that readers share (sqlite.org/lockingv3.html).
 _PENDING, _RESERVED, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000001, 0x40000002, 510
 #: What fcntl reports where the file system, or our rights, give no lease.
 _NO_LEASES = {errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+#: What fcntl reports where the file system, or the kernel, has no locks of an open file description.
+_NO_LOCKS = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 #: Before Linux 5.3 a second name of the file counted as an open of it (commit 387e3746d01c, "eliminate false positive
 #: conflicts for write lease").
 _COUNTS_NAMES = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (5, 3)
@@ -60,6 +65,7 @@ class Grip:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         status = os.fstat(self._descriptor)
         self.inode = (status.st_dev, status.st_ino)
@@ -84,7 +90,11 @@ class Grip:
         return asked
 
     def _lock(self, kind: int, first: int, length: int) -> bool:
-        """Take a lock of *kind* on *length* bytes from *first*; return False where another process has one."""
+        """Take a lock of *kind* on *length* bytes from *first*; return False where another process has one.
+
+        Raises:
+            Refused: The file system has no such locks.  POSIX locks take their place nowhere: any close would drop them.
+        """
         try:
             # struct flock: type, whence, start, length, pid (always 0 here).
             wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, first, length, 0)
@@ -92,6 +102,13 @@ class Grip:
         except OSError as error:
             if error.errno in {errno.EACCES, errno.EAGAIN}:
                 return False
+            if error.errno in _NO_LOCKS:
+                raise Refused(
+                    f"its file system has no locks that keep other processes out during a switch ({error.strerror})",
+                    where=escaped(self._path),
+                    hint="move the data directory to a local file system such as ext4; "
+                    f"to see this one run: findmnt -T {quoted(self._path)}",
+                ) from error
             raise
         return True
 

@@ -198,11 +198,19 @@ def status(place: Place, config: Config) -> Status:
 
 def _of_switch(place: Place, last: Switch) -> Status:
     """Return where the run in *place* stands after the cutover *last*, or while the switch *last* has not ended."""
-    standing, step = Standing.CONSOLIDATED, "if you have to go back: migrator rollback"
+    standing, step = Standing.CONSOLIDATED, _to_go_back(place, last)
     if not last.finished:
         busy = recovery.at_work(place.data_dir)
         standing, step = (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
     return Status(standing=standing, run=last.run, next=step)
+
+
+def _to_go_back(place: Place, last: Switch) -> str:
+    """Return the command that goes back from the cutover *last*, with each option without which it is refused."""
+    named, options = trust.lacking(last, place.include, place.env_file)
+    # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
+    own = f", and {' and '.join(map(escaped, named))} {'are' if len(named) > 1 else 'is'} your application's" if named else ""
+    return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
 
 
 def present(place: Place, config: Config) -> Present:

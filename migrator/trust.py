@@ -64,28 +64,38 @@ def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
         Refused: It does, or what lies under our names in the data directory can be another user's.
     """
     guard(found.data_dir)
-    if paths.beside_itself(found.env_file) != paths.beside_itself(env_file):
+    outside, options = lacking(found, include, env_file)
+    if found.env_file in outside:
         raise Refused(
             f"the switch sets the flag in {escaped(found.env_file)}, and the configured .env is {escaped(env_file)}",
             where=found.data_dir,
-            hint=f"if that is your application's, run the same command with --env-file {quoted(found.env_file)}",
+            hint=f"if that is your application's, run the same command with {' '.join(options)}",
         )
     if what := envfile.astray(env_file):
         raise Refused(escaped(what), where=escaped(env_file), hint="name the file itself with --env-file")
-    named = {paths.beside_itself(path) for path in include}
-    outside = [name.path for name in found.names if not name.path.is_relative_to(found.data_dir)]
-    if missing := [path for path in outside if path not in named]:
-        options = " ".join(f"--include {quoted(path)}" for path in outside)
+    if outside:
         raise Refused(
-            f"the switch moves {escaped(missing[0])} too, which no --include names",
+            f"the switch moves {escaped(outside[0])} too, which no --include names",
             where=found.data_dir,
-            hint=f"if that is a database of yours, run the same command with {options}",
+            hint=f"if that is a database of yours, run the same command with {' '.join(options)}",
         )
     for folder in _folders(found):
         if paths.resolved(folder) != folder:
             raise Refused(
                 "is a link, or lies behind one", where=escaped(folder), hint="replace the link with the folder"
             )
+
+
+def lacking(found: Switch, include: Sequence[Path], env_file: Path) -> tuple[list[Path], list[str]]:
+    """Return the files outside of the data directory to which *found* leads unnamed, and the options that name them all."""
+    named = {paths.beside_itself(path) for path in include}
+    databases = [name.path for name in found.names if not name.path.is_relative_to(found.data_dir)]
+    outside = [path for path in databases if path not in named]
+    options = [f"--include {quoted(path)}" for path in databases] if outside else []
+    if paths.beside_itself(found.env_file) != paths.beside_itself(env_file):
+        outside.insert(0, found.env_file)
+        options.insert(0, f"--env-file {quoted(found.env_file)}")
+    return outside, options
 
 
 def _folders(found: Switch) -> Iterator[Path]:

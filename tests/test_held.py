@@ -1,10 +1,13 @@
 """Databases that nobody else may write: held together, or left as they were."""
 
+import errno
+import fcntl
 import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from types import SimpleNamespace
 from unittest import mock
 
 import generated
@@ -44,6 +47,35 @@ def test_who_comes_in_between_is_named_and_each_file_is_in_the_mode_that_it_was_
         pytest.fail("it was held")
     came[0].communicate()
 
+    for path in paths:
+        with closing(sqlite3.connect(path)) as connection:
+            assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
+            connection.execute("INSERT INTO t VALUES (1)")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_with_the_path_and_a_command(tmp_path, monkeypatch, number):
+    paths = [tmp_path / "one.db", tmp_path / "two db"]
+    for path in paths:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
+    locked = []
+
+    def without(descriptor, command, *given):
+        if command != fcntl.F_OFD_SETLK:
+            return fcntl.fcntl(descriptor, command, *given)
+        locked.append(command)
+        if os.path.samestat(os.fstat(descriptor), paths[1].stat()):
+            raise OSError(number, os.strerror(number))
+        return fcntl.fcntl(descriptor, command, *given)
+
+    monkeypatch.setattr(grip, "fcntl", SimpleNamespace(**vars(fcntl) | {"fcntl": without}))
+    with pytest.raises(Refused, match=r"two db: its file system has no locks .* findmnt -T '.*two db'"), held.held(
+        dict.fromkeys(paths, "")
+    ):
+        pytest.fail("it was held")
+
+    assert locked
     for path in paths:
         with closing(sqlite3.connect(path)) as connection:
             assert ("wal",) == connection.execute("PRAGMA journal_mode").fetchone()
