@@ -9,20 +9,26 @@ the databases as well.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
+import struct
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from migrator import own
+from migrator import catalogue, files, own
 from migrator.errors import Refused
 from migrator.plain import escaped
+from migrator.shell import quoted
 
 #: The one link among our entries, read as text by :mod:`migrator.switch`; and what a switch that died may leave of it.
 POINTERS = ("active", ".active.draft")
 #: Trees of a switch: names and links that were looked at when they were made.
 _TREES = ("legacy", "new", "rolled-back")
+#: Kinds of entries in an access list, as the system keeps it (linux/posix_acl.h).
+_OWNER, _USER, _GROUP, _NAMED_GROUP, _MASK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 
 def guard(data_dir: Path) -> None:
@@ -32,7 +38,7 @@ def guard(data_dir: Path) -> None:
         Refused: An entry is a link, a device or the like, belongs to somebody else, or others may change it.
     """
     for path, what in complaints(data_dir):
-        raise Refused(what, where=escaped(path), hint="check who made it, then move it away")
+        raise Refused(what, where=escaped(path), hint=_hint(data_dir, path))
 
 
 def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
@@ -42,7 +48,7 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
     except OSError:
         # Whoever uses the folder says what is wrong with it.
         return
-    owners = {home.st_uid, os.geteuid(), 0}
+    owners = {home.st_uid, os.geteuid(), 0} | _user_of(data_dir, home)
     group = home.st_gid if home.st_mode & stat.S_IWGRP else None
     for path, status, what in _below(data_dir / ".migrator", owners, depth=2):
         if what or (status.st_mode & stat.S_IWGRP and status.st_gid != group):
@@ -51,6 +57,67 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
     backups = [_below(data_dir / "backup", owners, depth=0)]
     backups += [_below(run, owners, depth=1) for run in own.runs(data_dir / "backup")]
     yield from ((path, what) for path, _, what in chain.from_iterable(backups) if what)
+
+
+def _user_of(data_dir: Path, home: os.stat_result) -> set[int]:
+    """Return the owner of the databases in a folder of root's, if no other unprivileged user could be behind them.
+
+    Another user U could have root believe a state that U made in two ways.  U makes ``.migrator`` under its own name: then
+    U has to own the databases too, or it is refused.  Or U moves the databases away and puts its own in their place, so
+    that U is their one owner.  Either takes the right to write to the folder.  So their owner is believed only where no
+    third user has that right: it belongs to root alone, or to the owner by an entry of the access list or by its private
+    group.  A process is in that group only if the user database says so, root put it there, or a member made a setgid
+    program; only members can make one.  Of a group with more members none is believed, though all its files have one
+    owner: any member could have made them.  Rights that were taken away before count as never given: whoever gives the
+    folder to root has to know what is in it.
+    """
+    if home.st_uid != 0:
+        return set()
+    known = {one.place.parts[0] for one in catalogue.legacy_databases()} | {*catalogue.TARGETS.values()}
+    owners = {
+        status.st_uid
+        for path in data_dir.iterdir()
+        if path.name in known and stat.S_ISREG((status := path.lstat()).st_mode)
+    }
+    writers = _writers(data_dir)
+    return owners if len(owners) == 1 and writers is not None and writers <= owners else set()
+
+
+def _writers(data_dir: Path) -> set[int] | None:
+    """Return the users beside root who may write to *data_dir*, a folder of root's; None where they cannot be told."""
+    access = files.access_of(data_dir)
+    entries = list(struct.iter_unpack("<HHI", access.acl[4:])) or [(_GROUP, access.mode >> 3 & 7, 0)]
+    mask = next((permissions for tag, permissions, _ in entries if tag == _MASK), 7)
+    writers = set()
+    for tag, permissions, number in entries:
+        if not permissions & mask & 2 or tag in (_OWNER, _MASK):
+            continue
+        group = access.group if tag == _GROUP else number
+        user: int | None = number if tag == _USER else _alone_in(group) if tag in (_GROUP, _NAMED_GROUP) else None
+        if user is None:
+            return None
+        writers.add(user)
+    return None if access.mode & stat.S_IWOTH else writers - {0}
+
+
+def _alone_in(group: int) -> int | None:
+    """Return the user whose private *group* this is, called like the user; None where another user may be in it."""
+    try:
+        known = grp.getgrgid(group)
+        user = pwd.getpwnam(known.gr_name)
+    except KeyError:
+        return None
+    primary = {one.pw_uid for one in pwd.getpwall() if one.pw_gid == group}
+    return user.pw_uid if primary == {user.pw_uid} and {*known.gr_mem} <= {user.pw_name} else None
+
+
+def _hint(data_dir: Path, path: Path) -> str:
+    """Return what to do about *path*, which is in the way; of root's folder also how to give it to the user of the bot."""
+    look = f"to see whose it is run: ls -la {quoted(path.parent)}; unless you made it, move it away"
+    owner = path.lstat().st_uid
+    if data_dir.stat().st_uid == 0 != owner and stat.S_ISDIR(path.lstat().st_mode):
+        return f"{look}; if the bot runs as user {owner}, run: chown {owner} {quoted(data_dir)}"
+    return look
 
 
 def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.stat_result, str]]:

@@ -209,7 +209,11 @@ def _to_go_back(place: Place, last: Switch) -> str:
     """Return the command that goes back from the cutover *last*, with each option without which it is refused."""
     named, options = trust.lacking(last, place.include, place.env_file)
     # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
-    own = f", and {' and '.join(map(escaped, named))} {'are' if len(named) > 1 else 'is'} your application's" if named else ""
+    own = (
+        f", and {' and '.join(map(escaped, named))} {'are' if len(named) > 1 else 'is'} your application's"
+        if named
+        else ""
+    )
     return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
 
 

@@ -70,8 +70,9 @@ def test_a_file_system_without_locks_is_refused_with_the_path_and_a_command(tmp_
         return fcntl.fcntl(descriptor, command, *given)
 
     monkeypatch.setattr(grip, "fcntl", SimpleNamespace(**vars(fcntl) | {"fcntl": without}))
-    with pytest.raises(Refused, match=r"two db: its file system has no locks .* findmnt -T '.*two db'"), held.held(
-        dict.fromkeys(paths, "")
+    with (
+        pytest.raises(Refused, match=r"two db: its file system has no locks .* findmnt -T '.*two db'"),
+        held.held(dict.fromkeys(paths, "")),
     ):
         pytest.fail("it was held")
 

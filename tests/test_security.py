@@ -11,10 +11,12 @@ import shutil
 import socket
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,9 +146,9 @@ def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, ou
     deed(data, outside)
     before = image(outside)
 
-    with pytest.raises(Refused, match="check who made it, then move it away"), locked(data):
+    with pytest.raises(Refused, match="to see whose it is run: ls -la"), locked(data):
         pass
-    with pytest.raises(Refused, match="check who made it, then move it away"):
+    with pytest.raises(Refused, match="to see whose it is run: ls -la"):
         options.look(pipeline.Place(data))
     assert before == image(outside)
 
@@ -170,6 +172,80 @@ def test_our_folder_in_the_hands_of_another_user_is_refused(tmp_path):
 
     with pytest.raises(Refused, match="belongs to another user"):
         guard.guard(data)
+
+
+def access_list(*entries):
+    """Return an access list as the system keeps it: (kind, permissions, user or group)."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def by_list(user, group_may=5, mask=7):
+    """Return an access list of a folder of root's that lets *user* write."""
+    none = 0xFFFFFFFF
+    return access_list((1, 7, none), (2, 7, user), (4, group_may, none), (16, mask, none), (32, 5, none))
+
+
+def a_folder_of_roots(tmp_path, *, database=SOMEBODY, state=SOMEBODY, mode=0o755, group=0, acl=b""):
+    """Make a data directory of root's with a database and a state of users."""
+    data = tmp_path / "data"
+    (data / ".migrator").mkdir(parents=True)
+    (data / "jarvis.db").touch()
+    (data / "alerts.db").touch()
+    for path, user in (("jarvis.db", database), ("alerts.db", SOMEBODY), (".migrator", state)):
+        os.chown(data / path, user, user)
+    os.chown(data, 0, group)
+    data.chmod(mode)
+    if acl:
+        os.setxattr(data, "system.posix_acl_access", acl)
+    return data
+
+
+@AS_ROOT
+def test_in_a_folder_of_roots_the_one_owner_of_the_databases_is_believed_if_no_third_user_may_write_to_it(
+    tmp_path, monkeypatch
+):
+    guard.guard(a_folder_of_roots(tmp_path / "alone"))
+    guard.guard(a_folder_of_roots(tmp_path / "listed", acl=by_list(SOMEBODY)))
+    guard.guard(a_folder_of_roots(tmp_path / "masked", acl=by_list(SOMEBODY + 1, mask=5)))
+    bot = SimpleNamespace(pw_name="bot", pw_uid=SOMEBODY, pw_gid=777)
+    monkeypatch.setattr(guard.pwd, "getpwnam", {"bot": bot}.__getitem__)
+    monkeypatch.setattr(guard.pwd, "getpwall", lambda: [bot])
+    monkeypatch.setattr(guard.grp, "getgrgid", {777: SimpleNamespace(gr_name="bot", gr_mem=[])}.__getitem__)
+    guard.guard(a_folder_of_roots(tmp_path / "private", mode=0o2775, group=777))
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"database": SOMEBODY + 1},
+        {"state": SOMEBODY + 1},
+        {"mode": 0o1777},
+        {"mode": 0o2775, "group": SOMEBODY},
+        {"acl": by_list(SOMEBODY + 1)},
+        {"acl": by_list(SOMEBODY, group_may=7), "group": SOMEBODY},
+    ],
+    ids=["two owners", "another's state", "all may write", "a group may", "another may", "one user and a group may"],
+)
+def test_in_a_folder_of_roots_nothing_that_a_third_user_could_have_planted_is_believed(tmp_path, planted):
+    data = a_folder_of_roots(tmp_path, **planted)
+
+    with pytest.raises(Refused, match=f"belongs to another user.*chown {planted.get('state', SOMEBODY)} .*/data$"):
+        guard.guard(data)
+
+
+@AS_ROOT
+def test_a_group_with_another_member_is_no_private_one(tmp_path, monkeypatch):
+    bot = SimpleNamespace(pw_name="bot", pw_uid=SOMEBODY, pw_gid=777)
+    other = SimpleNamespace(pw_name="other", pw_uid=SOMEBODY + 1, pw_gid=777)
+    monkeypatch.setattr(guard.pwd, "getpwnam", {"bot": bot}.__getitem__)
+    data = a_folder_of_roots(tmp_path, mode=0o2775, group=777)
+    for users, members in (([bot, other], []), ([bot], ["other"])):
+        monkeypatch.setattr(guard.pwd, "getpwall", lambda users=users: users)
+        known = SimpleNamespace(gr_name="bot", gr_mem=members)
+        monkeypatch.setattr(guard.grp, "getgrgid", {777: known}.__getitem__)
+        with pytest.raises(Refused, match="belongs to another user"):
+            guard.guard(data)
 
 
 def test_what_we_and_a_switch_under_way_leave_is_ours(tmp_path):
