@@ -13,7 +13,7 @@ from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
 from migrator import catalogue, declaration
 from migrator.errors import DdlError
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
 

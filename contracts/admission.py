@@ -7,9 +7,10 @@ from contextlib import closing
 
 from contracts.second_reader.cells import Cell, Row, bound
 from contracts.second_reader.faces import LOST
-from migrator import ddl, sqlite
+from migrator import ddl
 from migrator.relational import Check, Table
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 
 class Admission:
@@ -62,5 +63,5 @@ def _asked(check: Check, cells: Row) -> bool:
     placed = {name: bound(value) for name, value in cells.items()}
     given = ", ".join(f"{place} AS {quoted(name)}" for name, (place, _) in placed.items())
     question = f"SELECT ({check.expression}) IS NOT 0 FROM (SELECT {given})"
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         return bool(connection.execute(question, [value for _, value in placed.values()]).fetchone()[0])

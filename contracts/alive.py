@@ -16,9 +16,9 @@ from itertools import count
 import sqlglot
 from sqlglot import exp
 
-from migrator import sqlite
 from migrator.errors import UsageError
 from migrator.relational import Check, Column, ForeignKey, Schema, Table
+from migrator.system import connections
 
 Row = dict[str, object]
 
@@ -76,10 +76,10 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
     Raises:
         sqlite3.IntegrityError: A constraint refuses it.
     """
-    columns = ", ".join(sqlite.quoted(name) for name in row)
+    columns = ", ".join(connections.quoted(name) for name in row)
     places = ", ".join("?" * len(row))
     cursor = connection.execute(
-        f"INSERT INTO {sqlite.quoted(table)} ({columns}) VALUES ({places})", tuple(row.values())
+        f"INSERT INTO {connections.quoted(table)} ({columns}) VALUES ({places})", tuple(row.values())
     )
     return cursor.lastrowid or 0
 
@@ -87,7 +87,7 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
 def no_id(connection: sqlite3.Connection, key: ForeignKey) -> int:
     """Return a number that no parent of *key* has: they may have any, negative ones too."""
     (parent,) = key.parent_columns
-    table, name = sqlite.quoted(key.parent), sqlite.quoted(parent)
+    table, name = connections.quoted(key.parent), connections.quoted(parent)
     question = f"SELECT 1 FROM {table} WHERE {name} = ?"
     return next(-number for number in count(1) if connection.execute(question, (-number,)).fetchone() is None)
 

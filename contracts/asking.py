@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from migrator import sqlite
+from migrator.system import connections
 from migrator.workload import Question
 
 #: A table of fewer rows is read whole sooner than by any index.
@@ -46,9 +46,9 @@ def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str,
     """Return the named parameters of each asking, from what the databases at *legacy* and *target* hold."""
     if not question.takes:
         return [{}]
-    with closing(sqlite.memory()) as connection:
-        sqlite.attach(connection, legacy, question.legacy)
-        sqlite.attach(connection, target, question.target)
+    with closing(connections.memory()) as connection:
+        connections.attach(connection, legacy, question.legacy)
+        connections.attach(connection, target, question.target)
         cursor = connection.execute(question.takes)
         names = [name for name, *_ in cursor.description]
         # A time of an empty table is NULL: there is nothing to ask about.

@@ -21,7 +21,7 @@ from contracts.second_reader.faces import LOST, Faces, Follow, is_near, unlike
 from contracts.second_reader.judge import every_reading
 from contracts.second_reader.reading import Near, Reading
 from contracts.second_reader.rows import parts_of, target_key
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: For so many lost rows of a table the nearest row is looked for, among so many that no legacy row explains.
 _EXAMPLES, _CANDIDATES = 20, 1_000

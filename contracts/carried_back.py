@@ -10,14 +10,14 @@ from types import MappingProxyType
 from contracts import standing, way_back_carried, way_back_rows
 from contracts.pair import LegacySet
 from contracts.way_back import Judge, Sets
-from migrator import sqlite
 from migrator.switch import Name, Switch
+from migrator.system import connections
 
 
 def written_since(made: Switch, name: Name) -> bool:
     """Tell whether a legacy file was written to after the rollback had come to its end: then it is its owners' again."""
     ended = (made.root / "switch.json").stat().st_mtime_ns
-    wal = sqlite.beside(name.path, "-wal")
+    wal = connections.beside(name.path, "-wal")
     there = [path for path in (name.path, wal) if path.is_file() and (path is not wal or path.stat().st_size)]
     return any(path.stat().st_mtime_ns > ended for path in there)
 

@@ -9,7 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator import catalogue, sqlite
+from migrator import catalogue
+from migrator.system import connections
 
 #: The end of a statement on one trade of those that ..., and on one with a fraction of a second.
 ONE_TRADE = "WHERE id = (SELECT min(id) FROM trades WHERE"
@@ -45,7 +46,7 @@ def plant(fault: DataFault, migrated: Path, folder: Path) -> None:
     """
     for name in catalogue.TARGETS.values():
         shutil.copyfile(migrated / name, folder / name)
-    with closing(sqlite.scratch(folder / catalogue.TARGETS[fault.target])) as connection:
+    with closing(connections.scratch(folder / catalogue.TARGETS[fault.target])) as connection:
         before = connection.total_changes
         for statement in fault.statements:
             connection.execute(statement)

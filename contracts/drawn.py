@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue, sqlite
+from migrator import catalogue
 from migrator.config import Config
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: What the configuration of a drawn set gives where a mapping asks.
 CONSTANTS: Mapping[str, str] = MappingProxyType(
@@ -101,7 +102,7 @@ def write(drawn: DrawnSet, folder: Path) -> Path:
     for file in drawn.files:
         path = folder / file.place
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite.create(path)) as connection:
+        with contextlib.closing(connections.create(path)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             # A file of no bytes is not a database yet.
             connection.execute("PRAGMA user_version = 1")

@@ -22,8 +22,9 @@ from contracts.second_reader.cells import TWINS, Cell, Row, bytes_of, members, t
 from contracts.second_reader.reading import Always, Raw, Reading, Say, taken_from
 from contracts.second_reader.rows import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.second_reader.times import instant
-from migrator import catalogue, ddl, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue, ddl
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Places behind the point of a number that is worked out: an application means no more of a percent or a score.
 PLACES = 9
@@ -73,7 +74,7 @@ def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: P
     connection.create_function("leveled", 1, _leveled, deterministic=True)
     connection.create_function("plain", 1, _plain, deterministic=True)
     connection.create_function("unended", 1, lambda octets: octets.rstrip(b"\n"), deterministic=True)
-    sqlite.attach(connection, baseline, "baseline")
+    connections.attach(connection, baseline, "baseline")
     for table in specified_tables(target):
         every = in_use.reader.readings(f"{target}.{table}")
         readings = [one for one in every if one.variant == "found"]

@@ -11,7 +11,7 @@ from contracts import accounting, matching
 from contracts.pair import LegacyTable, Pair
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: So many tables are named.
 _NAMED = 3

@@ -13,7 +13,7 @@ from contracts.pair import QUARANTINE, LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.reading import Reading
 from migrator import catalogue, ddl
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 
 @dataclass(slots=True, kw_only=True)

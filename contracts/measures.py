@@ -22,10 +22,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from contracts import gate, peers
-from migrator import catalogue, proving, rebuild, sqlite
+from migrator import catalogue, proving, rebuild
 from migrator.mapping import TableMapping
 from migrator.prover import Proof
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Where Linux reports sizes in KiB.
 _MIB = 1024
@@ -99,8 +100,8 @@ def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMappi
     largest_first = sorted(legacy, key=lambda database: legacy[database].stat().st_size, reverse=True)
     for target, name in catalogue.TARGETS.items():
         paths = {**legacy, target: stage / name}
-        with closing(sqlite.memory()) as connection:
-            sqlite.attach(connection, paths[target], target)
+        with closing(connections.memory()) as connection:
+            connections.attach(connection, paths[target], target)
             (rows,) = connection.execute(f"SELECT count(*) FROM {target}.lineage").fetchone()
             carried = {one: _carried(connection, target, one, legacy[one]) for one in largest_first}
         waiting: deque[Proof] = deque()
@@ -136,7 +137,7 @@ def _mapped(one: TableMapping) -> Proof:
 
 
 def _carried(connection: sqlite3.Connection, target: str, database: str, path: Path) -> list[Proof]:
-    sqlite.attach(connection, path, database)
+    connections.attach(connection, path, database)
     found = []
     for table in peers.tables(connection, database):
         carried = f"legacy_{database}_{table}"

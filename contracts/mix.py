@@ -19,7 +19,8 @@ from typing import Any
 
 from contracts import asking
 from contracts.workbench import Sets
-from migrator import sqlite, workload
+from migrator import workload
+from migrator.system import connections as system_connections
 from migrator.workload import Question
 
 #: Transactions a second that the writer tries for.
@@ -48,7 +49,11 @@ class Asked:
 
     def open(self) -> sqlite3.Connection:
         """Open the database as the bot does."""
-        return sqlite.application(self.path) if self.ours else sqlite.as_it_was(self.path, isolation_level=None)
+        return (
+            system_connections.application(self.path)
+            if self.ours
+            else system_connections.as_it_was(self.path, isolation_level=None)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,7 @@ def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, sec
     ]
     if writing:
         for path in {one.path for one in asked}:
-            with closing(sqlite.as_it_was(path, isolation_level=None)) as connection:
+            with closing(system_connections.as_it_was(path, isolation_level=None)) as connection:
                 connection.execute(_TABLE)
         threads.append(threading.Thread(target=_write, args=(asked, end, written)))
     for thread in threads:

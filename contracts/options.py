@@ -12,10 +12,10 @@ import pytest
 
 from contracts import pair
 from migrator import config as configs
-from migrator import paths
 from migrator import waivers as waivings
 from migrator.config import Config
 from migrator.errors import MigratorError
+from migrator.system import paths
 from migrator.waivers import Waiver
 
 #: Option -> its twin in the environment, its twin in the configuration file.

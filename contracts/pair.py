@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, declaration, digest, encoding, inputs, own, sqlite, virtual
+from migrator import catalogue, ddl, declaration, encoding
 from migrator import config as configs
 from migrator.declaration import Statements
 from migrator.errors import MigratorError
-from migrator.sqlite import quoted
+from migrator.system import connections, content_digest, own_files, private_copy, user_files, virtual_tables
+from migrator.system.connections import quoted
 
 if TYPE_CHECKING:
     from contracts.matching import Matching
@@ -94,23 +95,23 @@ class LegacySet:
             folder = self.scratch / "legacy"
             path = folder / f"{name.replace('/', '%')}.db"
             folder.mkdir(mode=0o700, exist_ok=True)
-            copying.private_copy(self.originals[name], path)
-            with closing(sqlite.scratch(path)) as connection:
+            private_copy.private_copy(self.originals[name], path)
+            with closing(connections.scratch(path)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             self._found[name] = path
         return self._found[name]
 
     def read(self, name: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *name* for reading."""
-        return closing(sqlite.read(self.copy(name)))
+        return closing(connections.read(self.copy(name)))
 
     def tables(self, name: str) -> tuple[LegacyTable, ...]:
         """Return the tables of the database *name*; SQLite's own and shadow tables are left out."""
         if name not in self._tables:
             with self.read(name) as connection:
-                parts = digest.layout(connection)
+                parts = content_digest.layout(connection)
                 behind = {*parts.shadows, "sqlite_sequence"}
-                problems = {table: kept.problem for table, kept in virtual.kept(connection, parts).items()}
+                problems = {table: kept.problem for table, kept in virtual_tables.kept(connection, parts).items()}
                 listed = sorted([*(table for table in parts.tables if table not in behind), *problems])
                 self._tables[name] = tuple(_table(connection, name, table, problems.get(table)) for table in listed)
         return self._tables[name]
@@ -119,7 +120,7 @@ class LegacySet:
         """Return what makes each table of the database *name*, by its folded name; read once."""
         if name not in self._statements:
             with self.read(name) as connection:
-                self._statements[name] = declaration.of_tables(digest.layout(connection).entries)
+                self._statements[name] = declaration.of_tables(content_digest.layout(connection).entries)
         return self._statements[name]
 
     def counted(self) -> Mapping[str, int]:
@@ -209,7 +210,7 @@ def _called(place: PurePosixPath) -> str:
 
 
 def _regular_files(where: Path) -> Iterator[Path]:
-    ours = own.paths(where)
+    ours = own_files.paths(where)
     for folder, folders, names in os.walk(where):
         folders[:] = [name for name in folders if Path(folder) / name not in ours]
         paths = (Path(folder) / name for name in names)
@@ -217,8 +218,8 @@ def _regular_files(where: Path) -> Iterator[Path]:
 
 
 def _begins_as_sqlite(path: Path) -> bool:
-    with sqlite.open_source(path) as file:
-        return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
+    with connections.open_source(path) as file:
+        return file.read(len(connections.MAGIC)) == connections.MAGIC
 
 
 @dataclass(kw_only=True)
@@ -318,10 +319,10 @@ class Pair:
     @contextmanager
     def beside(self, *names: str) -> Iterator[sqlite3.Connection]:
         """Open a connection with these databases attached under their names, for reading."""
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             for name in names:
                 path = self.judged.copy(name) if name in catalogue.TARGETS else self.legacy.copy(name)
-                sqlite.attach(connection, path, name)
+                connections.attach(connection, path, name)
             yield connection
 
 
@@ -331,7 +332,7 @@ def _listed(columns: tuple[str, ...]) -> str:
 
 def pair(legacy: Path, judged: Subject, scratch: Path, config: Path | None, *, show_values: bool = False) -> Pair:
     """Return the pair of the legacy databases below *legacy* and *judged*."""
-    written = tomllib.loads(inputs.text(config)) if config else {}
+    written = tomllib.loads(user_files.text(config)) if config else {}
     decisions = written.get("decisions", {})
     order_amount = decisions.get("order_amount_sol", "")
     return Pair(
@@ -367,8 +368,8 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
         copied = home / path.relative_to(legacy)
         copied.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _begins_as_sqlite(path):
-            copying.private_copy(path, copied)
-        elif not path.name.endswith(sqlite.COMPANIONS) and not path.name.endswith("-shm"):
+            private_copy.private_copy(path, copied)
+        elif not path.name.endswith(connections.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
     written = config.load(config_path or config.beside(legacy))
     place = pipeline.Place(home)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from migrator import sqlite
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Bytes read at once.
 _CHUNK = 1024 * 1024
@@ -34,8 +34,8 @@ def _opened(
 ) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
     """Yield a source, a new database with the same tables, with their *indexes* or without, and each of their names."""
     for number, path in enumerate(legacy):
-        new = sqlite.memory() if into is None else sqlite.create(into / f"{number}.db")
-        with closing(sqlite.read(path)) as source, closing(new) as made:
+        new = connections.memory() if into is None else connections.create(into / f"{number}.db")
+        with closing(connections.read(path)) as source, closing(new) as made:
             for table in tables(source):
                 for (sql,) in source.execute(
                     "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL AND (type = 'table' OR ?)"
@@ -83,7 +83,7 @@ def sqlite_utils(legacy: Sequence[Path], into: Path) -> None:
     import sqlite_utils as utils  # noqa: PLC0415 - measured where it is installed
 
     for number, path in enumerate(legacy):
-        with closing(sqlite.read(path)) as source, closing(sqlite.create(into / f"{number}.db")) as made:
+        with closing(connections.read(path)) as source, closing(connections.create(into / f"{number}.db")) as made:
             database = utils.Database(made)
             for table in tables(source):
                 cursor = source.execute(f"SELECT * FROM {quoted(table)}")
@@ -94,7 +94,7 @@ def sqlite_utils(legacy: Sequence[Path], into: Path) -> None:
 def vacuum_into(consolidated: Sequence[Path], into: Path) -> None:
     """``VACUUM INTO``: the limit of a build, the same rows and indexes written once."""
     for path in consolidated:
-        with closing(sqlite.scratch(path)) as connection:
+        with closing(connections.scratch(path)) as connection:
             connection.execute("VACUUM INTO ?", (str(into / path.name),))
 
 
@@ -117,7 +117,7 @@ def read_rows(legacy: Sequence[Path], into: Path) -> None:
     """Read every cell once through SQL: the limit of a proof."""
     del into
     for path in legacy:
-        with closing(sqlite.read(path)) as source:
+        with closing(connections.read(path)) as source:
             for table in tables(source):
                 names = [name for (name,) in source.execute("SELECT name FROM pragma_table_info(?)", (table,))]
                 cells = ", ".join(f"total(length({quoted(name)}))" for name in names)
@@ -127,9 +127,9 @@ def read_rows(legacy: Sequence[Path], into: Path) -> None:
 def except_both_ways(legacy: Sequence[Path], into: Path) -> None:
     """``EXCEPT`` both ways between each file and a copy of it in *into*: blind to types and twins, and nothing was mapped."""
     for path in legacy:
-        with closing(sqlite.memory()) as connection:
-            sqlite.attach(connection, path, "one")
-            sqlite.attach(connection, into / path.name, "other")
+        with closing(connections.memory()) as connection:
+            connections.attach(connection, path, "one")
+            connections.attach(connection, into / path.name, "other")
             for table in tables(connection, "one"):
                 for left, right in (("one", "other"), ("other", "one")):
                     connection.execute(

@@ -24,11 +24,12 @@ from contracts.sql_contract import SqlContractFile
 from contracts.standing import Standing
 from contracts.subject import Subject
 from migrator import evidence as evidences
-from migrator import files, page
+from migrator import page
 from migrator.errors import UsageError
 from migrator.evidence import Outcome
 from migrator.extra import ExtraIndex
 from migrator.page import Report
+from migrator.system import durable_files
 
 #: The folder that holds the contracts.
 HERE = results.HERE
@@ -173,9 +174,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if asked.report and found.judged and not found.unfinished:
         said = vouching.evidence(config.stash[SESSION], found, complaints)
         report = Report(evidence=said, broken=found.broken())
-        files.write(asked.report / evidences.BROKEN, evidences.broken_text(report.broken))
-        files.write(asked.report / PAGE, page.html(report))
-        files.write(asked.report / SUMMARY, page.markdown(report))
+        durable_files.write(asked.report / evidences.BROKEN, evidences.broken_text(report.broken))
+        durable_files.write(asked.report / PAGE, page.html(report))
+        durable_files.write(asked.report / SUMMARY, page.markdown(report))
         evidences.write(said, asked.report / EVIDENCE)
 
 

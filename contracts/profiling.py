@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import gate
-from migrator import digest, files, proving
+from migrator import proving
+from migrator.system import content_digest, durable_files
 
 #: What a statement is for, by how it begins; the first that fits.
 _KINDS = (
@@ -96,15 +97,25 @@ def _watched(found: Profile) -> Iterator[None]:
 
         return run
 
-    whole, table, sync, shared_from = digest.digest, digest.table_digest, files.sync_file, proving.SHARED_FROM
+    whole, table, sync, shared_from = (
+        content_digest.digest,
+        content_digest.table_digest,
+        durable_files.sync_file,
+        proving.SHARED_FROM,
+    )
     sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
     # What a process of its own does would not be seen.
     proving.SHARED_FROM = sys.maxsize
-    digest.digest = timed("digest", whole)
-    digest.table_digest = timed("proof of carried rows", table)
-    files.sync_file = timed("on the disk", sync)
+    content_digest.digest = timed("digest", whole)
+    content_digest.table_digest = timed("proof of carried rows", table)
+    durable_files.sync_file = timed("on the disk", sync)
     try:
         yield
     finally:
         sqlite3.connect = connect
-        digest.digest, digest.table_digest, files.sync_file, proving.SHARED_FROM = whole, table, sync, shared_from
+        content_digest.digest, content_digest.table_digest, durable_files.sync_file, proving.SHARED_FROM = (
+            whole,
+            table,
+            sync,
+            shared_from,
+        )

@@ -15,9 +15,10 @@ from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator import ddl, sqlite
+from migrator import ddl
 from migrator.relational import Table
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 
 def altered(pair: Pair, reading: Reading) -> Iterator[str]:
@@ -57,7 +58,7 @@ class Refusals:
 
     def unfounded(self) -> Iterator[str]:
         """Yield each quarantined row that the constraint it names does not refuse."""
-        with closing(sqlite.application(self.path)) as connection:
+        with closing(connections.application(self.path)) as connection:
             # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
             connection.execute("BEGIN IMMEDIATE")
             for reading in self.pair.reader.readings(self.target):

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.subject import make_empty_set
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
 from migrator.errors import UsageError
+from migrator.system import connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def plant(fault: Fault, folder: Path) -> None:
         raise UsageError(f"the DDL of {fault.target} does not hold {old!r} exactly once", where=fault.name)
     make_empty_set(folder, {fault.target: specified.replace(old, new) if old else specified})
     path = folder / catalogue.TARGETS[fault.target]
-    with closing(sqlite.application(path)) as connection:
+    with closing(connections.application(path)) as connection:
         for statement in fault.statements:
             connection.execute(statement)
     if fault.deed:
@@ -60,7 +61,7 @@ def plant(fault: Fault, folder: Path) -> None:
 
 def _in_utf16(path: Path) -> None:
     path.unlink()
-    with closing(sqlite.create(path)) as connection:
+    with closing(connections.create(path)) as connection:
         connection.execute("PRAGMA encoding = 'UTF-16le'")
         connection.executescript(catalogue.target_ddl("cache"))
         connection.execute("ANALYZE")

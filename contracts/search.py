@@ -14,7 +14,7 @@ from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, bound, rows, shown
 from migrator import catalogue, ddl
 from migrator.relational import VirtualTable
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 TARGET, TABLE, COLUMN = "analytics", "ai_reflections", "content"
 #: By variant: the legacy index, and its columns that can be searched in both.

@@ -18,10 +18,11 @@ from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
 from migrator import config as configs
-from migrator import inventory, paths
+from migrator import inventory
 from migrator.config import Config
 from migrator.extra import ExtraIndex
 from migrator.records import Inventory
+from migrator.system import paths
 
 
 class Session:

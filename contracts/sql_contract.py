@@ -32,9 +32,10 @@ from contracts.deadline import FAULT_S, deadline
 from contracts.pair import MOST_ATTACHED
 from contracts.results import WHY
 from contracts.session import NO_PAIR, SESSION, Session
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
 from migrator.errors import DdlError
 from migrator.evidence import Why
+from migrator.system import connections
 
 _BROKEN_BY = "-- broken by:"
 _CLAUSE = re.compile(r"^-- clause: *(\S+)$", re.MULTILINE)
@@ -165,7 +166,7 @@ class SqlItem(pytest.Item):
     def _attached(self, session: Session, copies: Mapping[str, Path] | None = None) -> Iterator[sqlite3.Connection]:
         with session.judged.attached(self.contract.reads, copies) as connection:
             for name in dict.fromkeys(source.partition(".")[0] for source in self.contract.legacy):
-                sqlite.attach(connection, session.pair.legacy.copy(name), name)
+                connections.attach(connection, session.pair.legacy.copy(name), name)
             yield connection
 
     def _see_it_fail(self, session: Session) -> None:

@@ -17,11 +17,12 @@ import pytest
 
 from contracts.results import WHY
 from contracts.session import Session
-from migrator import backup, copying, digest, own, sqlite, switch
-from migrator.digest import Content
+from migrator import backup, switch
 from migrator.errors import MigratorError
 from migrator.evidence import Why
 from migrator.switch import Switch
+from migrator.system import connections, content_digest, own_files, private_copy
+from migrator.system.content_digest import Content
 
 #: What reading a file says that is no database, or a spoilt one.
 UNREADABLE = (sqlite3.Error, UnicodeError, OSError, MigratorError)
@@ -55,7 +56,7 @@ def standing(session: Session) -> Standing:
     """Find out what stands around the sets of *session*."""
     legacy = session.legacy_dir if session.has_pair else None
     named = [folder for folder in (legacy, session.consolidated) if folder is not None and folder.is_dir()]
-    is_snapshot = legacy is not None and own.is_snapshot(legacy)
+    is_snapshot = legacy is not None and own_files.is_snapshot(legacy)
     homes = [legacy] if legacy is not None and not is_snapshot else []
     if session.consolidated is None:
         # We migrated a private copy ourselves: its snapshot lies beside the stage.
@@ -89,7 +90,7 @@ def switched(standing: Standing, kind: str, request: pytest.FixtureRequest) -> S
 
 def manifest_of(snapshot: Path) -> Mapping[str, Any]:
     """Return what the snapshot in a folder says of itself."""
-    found: dict[str, Any] = json.loads((snapshot / own.MANIFEST).read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((snapshot / own_files.MANIFEST).read_text(encoding="utf-8"))
     return found
 
 
@@ -108,8 +109,8 @@ def half_way(made: Switch) -> list[str]:
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
     """Open a private copy in *scratch* of the database at *path*; it is gone afterwards."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        copy = copying.private_copy(path, Path(folder) / "copy.db")
-        with closing(sqlite.scratch(copy)) as connection:
+        copy = private_copy.private_copy(path, Path(folder) / "copy.db")
+        with closing(connections.scratch(copy)) as connection:
             yield connection
 
 
@@ -120,8 +121,8 @@ def content_of_copy(copy: Path) -> Content:
     Raises:
         sqlite3.Error: It cannot be read to its end.
     """
-    with closing(sqlite.read(copy)) as connection:
-        return digest.content(connection)
+    with closing(connections.read(copy)) as connection:
+        return content_digest.content(connection)
 
 
 @cache
@@ -132,7 +133,7 @@ def content(path: Path, scratch: Path) -> Content:
         sqlite3.Error: It cannot be read to its end.
     """
     with opened(path, scratch) as connection:
-        return digest.content(connection)
+        return content_digest.content(connection)
 
 
 def digest_of(path: Path, scratch: Path) -> str:

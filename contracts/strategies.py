@@ -21,7 +21,7 @@ from contracts.drawn import Cell, DrawnFile, DrawnSet, DrawnTable
 from migrator import catalogue, ddl, lookups, mapping
 from migrator.catalogue import SPECIFIED, LegacyDatabase
 from migrator.relational import Column, Table
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: Databases whose rows name each other, or fill one table; a set is drawn from one family.
 FAMILIES = (

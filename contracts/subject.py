@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 from contracts import judgement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, copying, ddl, declaration, digest, sqlite
+from migrator import catalogue, ddl, declaration
 from migrator.declaration import Statements
 from migrator.errors import UsageError
 from migrator.relational import Schema
+from migrator.system import connections, content_digest, private_copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,12 @@ class Subject:
         if target not in self._copies:
             folder = self.scratch / "read"
             folder.mkdir(mode=0o700, exist_ok=True)
-            self._copies[target] = copying.private_copy(self.original(target), folder / f"{target}.db")
+            self._copies[target] = private_copy.private_copy(self.original(target), folder / f"{target}.db")
         return self._copies[target]
 
     def fresh_copy(self, target: str, folder: Path) -> Path:
         """Return another private copy of *target* below *folder*, to do with as one likes."""
-        return copying.private_copy(self.copy(target), folder / f"{target}.db", at_rest=True)
+        return private_copy.private_copy(self.copy(target), folder / f"{target}.db", at_rest=True)
 
     def empty_copy(self, target: str, folder: Path) -> Path:
         """Return a database below *folder* with the tables and indexes that *target* has, without a row.
@@ -78,7 +79,7 @@ class Subject:
             )
             made = [statement for (statement,) in asked]
         path = folder / f"{target}-empty.db"
-        with closing(sqlite.create(path)) as connection:
+        with closing(connections.create(path)) as connection:
             # Gone in a moment: nothing of it has to outlive a power cut.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
@@ -89,7 +90,7 @@ class Subject:
 
     def read(self, target: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *target* for reading."""
-        connection = sqlite.read(self.copy(target))
+        connection = connections.read(self.copy(target))
         # Names and declarations may be of any bytes, too.
         connection.text_factory = text_of
         return closing(connection)
@@ -105,7 +106,7 @@ class Subject:
         """Return what makes each table of *target*, by its folded name; read once."""
         if target not in self._statements:
             with self.read(target) as connection:
-                self._statements[target] = declaration.of_tables(digest.layout(connection).entries)
+                self._statements[target] = declaration.of_tables(content_digest.layout(connection).entries)
         return self._statements[target]
 
     def table_names(self, target: str) -> AbstractSet[str]:
@@ -145,11 +146,11 @@ class Subject:
         self, targets: tuple[str, ...], copies: Mapping[str, Path] | None = None
     ) -> Iterator[sqlite3.Connection]:
         """Open a connection with each of *targets* attached under its name: for reading, or *copies* for writing."""
-        connection = sqlite.memory()
+        connection = connections.memory()
         try:
             for target in targets:
                 path = self.copy(target) if copies is None else copies[target]
-                sqlite.attach(connection, path, target, mode="ro" if copies is None else "rw")
+                connections.attach(connection, path, target, mode="ro" if copies is None else "rw")
                 if copies is not None:
                     connection.execute(f"PRAGMA {target}.synchronous = OFF")
             yield connection
@@ -180,8 +181,8 @@ def _recognise(path: Path, scratch: Path) -> str:
     for target, name in catalogue.TARGETS.items():
         if path.name == name:
             return target
-    copied = copying.private_copy(path, scratch / "recognise.db")
-    with closing(sqlite.read(copied)) as connection:
+    copied = private_copy.private_copy(path, scratch / "recognise.db")
+    with closing(connections.read(copied)) as connection:
         try:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         except sqlite3.Error as error:
@@ -199,6 +200,6 @@ def make_empty_set(folder: Path, changed: Mapping[str, str] = MappingProxyType({
     This is what is judged where no set is named: the DDL itself.  *changed* has another DDL for some of them.
     """
     for target, name in catalogue.TARGETS.items():
-        with closing(sqlite.create(folder / name)) as connection:
+        with closing(connections.create(folder / name)) as connection:
             connection.executescript(changed.get(target) or catalogue.target_ddl(target))
             connection.execute("ANALYZE")

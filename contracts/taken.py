@@ -14,7 +14,7 @@ from contracts.second_reader.cells import Cell, rows, same, shown
 from contracts.second_reader.reading import Filled, Reading, Time, taken_from
 from contracts.second_reader.rows import column_types, target_key
 from contracts.second_reader.times import instant
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: What the usual spellings of a time are in the one form.  What is spelled otherwise is NULL here, and looked at.
 USUAL = """

@@ -30,7 +30,7 @@ from contracts.second_reader.reading import (
 )
 from contracts.second_reader.rows import UNREADABLE_ROWS, Judged, OneTable
 from contracts.taken import USUAL
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 _CLASSES = {int: "integer", float: "real", str: "text"}
 _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}

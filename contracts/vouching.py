@@ -16,9 +16,10 @@ from contracts import standing
 from contracts.results import Results
 from contracts.session import Session
 from contracts.subject import Subject
-from migrator import catalogue, ddl, freshness, sqlite
+from migrator import catalogue, ddl, freshness
 from migrator.errors import MigratorError
 from migrator.evidence import Evidence
+from migrator.system import connections
 
 #: What each side is called in a sentence.
 LEGACY, CONSOLIDATED = "legacy file", "consolidated database"
@@ -93,7 +94,7 @@ def quarantine(judged: Subject) -> dict[str, dict[str, int]]:
     """
     counts: dict[str, dict[str, int]] = {}
     for target in judged.originals:
-        with suppress(sqlite3.Error, UnicodeError), closing(sqlite.read(judged.copy(target))) as connection:
+        with suppress(sqlite3.Error, UnicodeError), closing(connections.read(judged.copy(target))) as connection:
             rows = connection.execute("SELECT target, broken, count(*) FROM quarantine GROUP BY 1, 2").fetchall()
             for table, broken, count in rows:
                 into, constraint = _specified(target, table, broken)

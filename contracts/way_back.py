@@ -31,8 +31,9 @@ from contracts.pair import LegacySet, Pair, specified_tables
 from contracts.second_reader.cells import Row, rows
 from contracts.second_reader.rows import target_key
 from contracts.subject import Subject
-from migrator import catalogue, copying, ddl, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue, ddl
+from migrator.system import connections, private_copy
+from migrator.system.connections import quoted
 
 #: A row as cells with their storage classes, in the order of its columns.
 Cells = tuple[Typed, ...]
@@ -89,7 +90,7 @@ class Judge:
         """The legacy set of now beside what was in use, without lineage: rows are matched by what they say."""
         copies = self._copies("matched", self.sets.used)
         for target in catalogue.TARGETS:
-            with closing(sqlite.scratch(copies.original(target))) as connection:
+            with closing(connections.scratch(copies.original(target))) as connection:
                 level(connection, target, self.sets.baseline / catalogue.TARGETS[target], self.in_use, self._both)
                 for table in ("lineage", "quarantine"):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
@@ -111,8 +112,8 @@ class Judge:
             return []
         copy = self.sets.scratch / "residue.db"
         if not copy.exists():
-            copying.private_copy(self.sets.residue, copy)
-        with closing(sqlite.read(copy)) as connection:
+            private_copy.private_copy(self.sets.residue, copy)
+        with closing(connections.read(copy)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone():
                 return []
             return [{key: cell for key, cell in row.items() if key != "why"} for row in of(connection, name)]
@@ -129,10 +130,10 @@ class Judge:
             inner.mkdir(mode=0o700)
         originals = {}
         for target, file in catalogue.TARGETS.items():
-            originals[target] = copying.private_copy(folder / file, into / file)
+            originals[target] = private_copy.private_copy(folder / file, into / file)
             if lineage:
-                with closing(sqlite.scratch(originals[target])) as connection:
-                    sqlite.attach(connection, self.sets.baseline / file, "baseline")
+                with closing(connections.scratch(originals[target])) as connection:
+                    connections.attach(connection, self.sets.baseline / file, "baseline")
                     connection.execute("DROP TABLE IF EXISTS main.lineage")
                     connection.execute("CREATE TABLE main.lineage AS SELECT * FROM baseline.lineage")
         return Subject(where=into, originals=MappingProxyType(originals), scratch=into)
@@ -270,7 +271,7 @@ class Judge:
         """Return id -> rows of a consolidated table in the three of *folder*."""
         database, _, table = target.partition(".")
         found: dict[Typed, list[Row]] = defaultdict(list)
-        with closing(sqlite.read(self._private(folder, database))) as connection:
+        with closing(connections.read(self._private(folder, database))) as connection:
             key = target_key(target)
             for row in of(connection, table, key):
                 found[typed(row[key])].append(_without_what_was_added(target, row))

@@ -15,8 +15,9 @@ from contracts.accounting import carried_name, typed
 from contracts.pair import LegacyTable, Pair
 from contracts.second_reader.cells import rows
 from contracts.way_back import Cells, Judge
-from migrator import catalogue, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Numbers in the header of a file that belong to the application.
 _PRAGMAS = ("user_version", "application_id")
@@ -121,6 +122,6 @@ def _mark(pair: Pair, target: str, table: str) -> int:
 
 
 def _rows(path: Path, table: str, columns: tuple[str, ...]) -> Counter[Cells]:
-    with closing(sqlite.read(path)) as connection:
+    with closing(connections.read(path)) as connection:
         asked = f"SELECT {', '.join(map(quoted, columns)) or '1'} FROM {quoted(table)}"
         return Counter(tuple(map(typed, cells)) for cells in rows(connection, asked))

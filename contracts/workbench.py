@@ -13,8 +13,9 @@ from typing import Any
 
 from contracts import asking, specimens
 from contracts import pair as pairs
-from migrator import catalogue, copying, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue
+from migrator.system import connections, private_copy
+from migrator.system.connections import quoted
 from migrator.workload import Question
 
 _PLACES = {database.name: database.place for database in catalogue.legacy_databases()}
@@ -41,8 +42,8 @@ class Sets:
         """Open both as the bot does."""
         legacy, ours = self.paths(question)
         with (
-            closing(sqlite.as_it_was(legacy, isolation_level=None)) as before,
-            closing(sqlite.application(ours)) as after,
+            closing(connections.as_it_was(legacy, isolation_level=None)) as before,
+            closing(connections.application(ours)) as after,
         ):
             yield before, after
 
@@ -64,11 +65,11 @@ def of(legacy: Path, folder: Path) -> Sets:
     consolidated, asked = folder / "consolidated", folder / "asked"
     consolidated.mkdir()
     for name in catalogue.TARGETS.values():
-        copying.private_copy(made / name, consolidated / name)
+        private_copy.private_copy(made / name, consolidated / name)
     for place in _PLACES.values():
         if (legacy / place).is_file():
             (asked / place).parent.mkdir(parents=True, exist_ok=True)
-            copying.private_copy(legacy / place, asked / place)
+            private_copy.private_copy(legacy / place, asked / place)
     shutil.rmtree(folder / "migrated")
     found = Sets(legacy=asked, consolidated=consolidated)
     _without_quarantined(found)
@@ -79,12 +80,12 @@ def _without_quarantined(found: Sets) -> None:
     """Take the rows that no target holds out of the legacy set: else the two could not give the same answers."""
     keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
     for name in catalogue.TARGETS.values():
-        with closing(sqlite.read(found.consolidated / name)) as connection:
+        with closing(connections.read(found.consolidated / name)) as connection:
             for source, key in connection.execute("SELECT source, legacy_key FROM quarantine"):
                 database, _, table = source.partition(".")
                 keys[database, table].append((key,))
     for (database, table), refused in keys.items():
-        with closing(sqlite.scratch(found.legacy / _PLACES[database])) as connection:
+        with closing(connections.scratch(found.legacy / _PLACES[database])) as connection:
             columns = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
             ((key,),) = columns or [("rowid",)]
             connection.execute("BEGIN")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import digest
 from migrator.mapping import TableMapping
 from migrator.records import Built, Fate, Plan, PlannedTable, SourceAccount, TargetAccount
-from migrator.sqlite import quoted
+from migrator.system import content_digest
+from migrator.system.connections import quoted
 
 
 class Accounts:
@@ -108,7 +108,9 @@ class Accounts:
         self._sources[table.source] = replace(
             self._sources[table.source], rows=rows, carried=there, columns=MappingProxyType(columns)
         )
-        if digest.table_digest(connection, database, name) != digest.table_digest(connection, target, carried):
+        if content_digest.table_digest(connection, database, name) != content_digest.table_digest(
+            connection, target, carried
+        ):
             self._mismatches[table.source] = ("(its digest)",)
 
     def built(self, *, run: str, stage: Path, digests: Mapping[str, str], seconds: float) -> Built:

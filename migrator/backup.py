@@ -20,12 +20,12 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, copying, files, hints, own, sqlite
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
-from migrator.plain import escaped
-from migrator.private import private_folder
 from migrator.records import Database, Inventory, Plan, Snapshot, Verdict
+from migrator.system import connections, durable_files, error_hints, own_files, permissions, private_copy
+from migrator.system.serialize import escaped
+from migrator.system.temporary_folders import private_folder
 
 #: Seconds for which we wait for the write lock of each source, and for a source to hold still.
 PATIENCE_S = 10.0
@@ -71,13 +71,13 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
         OSError: The disk is full.
     """
     _refuse_obstacles(databases)
-    files.make_private_folder(into)
+    durable_files.make_private_folder(into)
     run = _next_run(into)
-    draft = into / f"{run}{own.UNFINISHED}"
-    files.remove_folder(draft)
-    files.make_private_folder(draft)
+    draft = into / f"{run}{own_files.UNFINISHED}"
+    durable_files.remove_folder(draft)
+    durable_files.make_private_folder(draft)
     # First of all, so that what is cut short is not taken for the owner's.
-    files.write(draft / own.MANIFEST, json.dumps({"run": run}) + "\n")
+    durable_files.write(draft / own_files.MANIFEST, json.dumps({"run": run}) + "\n")
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
         held = _hold_all(databases, stack)
@@ -88,9 +88,9 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
     # Durable once nobody waits for us any more.
     copies = [draft / place_of(database) for database in databases]
     for copy in copies:
-        files.sync_file(copy)
+        durable_files.sync_file(copy)
     for folder in sorted({copy.parent for copy in copies}):
-        files.sync_folder(folder)
+        durable_files.sync_folder(folder)
     inventory = read_back(draft)
     _check_read_back(databases, inventory)
     journal_modes = {str(place_of(database)): database.journal_mode for database in databases}
@@ -101,8 +101,8 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
         "digests": _digests(inventory),
         "blocked_s": blocked_s,
     }
-    files.write(draft / own.MANIFEST, json.dumps(manifest, indent=2) + "\n")
-    files.replace(draft, into / run)
+    durable_files.write(draft / own_files.MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    durable_files.replace(draft, into / run)
     return Snapshot(
         run=run,
         folder=into / run,
@@ -131,9 +131,9 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     folder = newest(into)
     if folder is None:
         return None
-    manifest = folder / own.MANIFEST
+    manifest = folder / own_files.MANIFEST
     try:
-        with sqlite.open_source(manifest) as file:
+        with connections.open_source(manifest) as file:
             written = json.load(file)
         digests = dict(written["digests"])
         snapshot = Snapshot(
@@ -169,8 +169,8 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
     """
     for database in wanted(plan):
         target = folder / place_of(database)
-        files.make_private_folder(target.parent)
-        with contextlib.closing(sqlite.scratch(copying.private_copy(database.path, target))) as copy:
+        durable_files.make_private_folder(target.parent)
+        with contextlib.closing(connections.scratch(private_copy.private_copy(database.path, target))) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")
     return Snapshot(
         run="", folder=folder, inventory=read_back(folder), journal_modes=MappingProxyType({}), blocked_s=0.0
@@ -193,7 +193,7 @@ def _next_run(into: Path) -> str:
 
 
 def _finished(into: Path) -> Iterator[Path]:
-    return (folder for folder in own.runs(into) if folder.name.isdecimal())
+    return (folder for folder in own_files.runs(into) if folder.name.isdecimal())
 
 
 def _number(run: Path) -> int:
@@ -202,8 +202,8 @@ def _number(run: Path) -> int:
 
 def _is_free(run: Path) -> bool:
     """Tell whether a run may have this name: nothing has it, nor the name of its draft but a draft of ours."""
-    draft = run.with_name(f"{run.name}{own.UNFINISHED}")
-    return not os.path.lexists(run) and (own.is_run(draft) or not os.path.lexists(draft))
+    draft = run.with_name(f"{run.name}{own_files.UNFINISHED}")
+    return not os.path.lexists(run) and (own_files.is_run(draft) or not os.path.lexists(draft))
 
 
 def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> list[_Held]:
@@ -213,23 +213,25 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
     for number, database in enumerate(databases):
         path = database.path
         lock: sqlite3.Connection | None
-        there = sqlite.itself(path)
+        there = connections.itself(path)
         with _naming(database):
             if crashed := _crashed(path):
                 # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
-                copy = copying.private_copy(path, scratch / f"{number}.db")
-                reader, lock = stack.enter_context(contextlib.closing(sqlite.scratch(copy))), None
+                copy = private_copy.private_copy(path, scratch / f"{number}.db")
+                reader, lock = stack.enter_context(contextlib.closing(connections.scratch(copy))), None
             elif database.journal_mode == "wal" and not database.wal_bytes:
                 # The last to close tidies up: nothing is in the WAL, so that is all it does.
-                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S)))
+                lock = stack.enter_context(contextlib.closing(connections.lock(path, PATIENCE_S)))
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
             else:
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
                 # One that may not be written to is in a rollback-journal mode: its reader's lock is enough.
-                may_write = access.may_write(path)
-                lock = stack.enter_context(contextlib.closing(sqlite.lock(path, PATIENCE_S))) if may_write else None
-        if sqlite.itself(path) != there:
+                may_write = permissions.may_write(path)
+                lock = (
+                    stack.enter_context(contextlib.closing(connections.lock(path, PATIENCE_S))) if may_write else None
+                )
+        if connections.itself(path) != there:
             raise SourceError("was replaced while it was opened", where=escaped(database.place), hint="stop its writer")
         held.append(_Held(database, reader, lock, crashed))
     for one in held:
@@ -250,8 +252,8 @@ def _refuse_obstacles(databases: Sequence[Database]) -> None:
         Refused: One cannot, or what SQLite makes beside it would shut others out.
     """
     for database in databases:
-        if what := access.obstacle(database.path, database.journal_mode):
-            raise Refused(what, where=escaped(database.place), hint=access.run_as(database.path.stat()))
+        if what := permissions.obstacle(database.path, database.journal_mode):
+            raise Refused(what, where=escaped(database.place), hint=permissions.run_as(database.path.stat()))
 
 
 def _refuse_unlocked(held: Sequence[_Held]) -> None:
@@ -274,7 +276,7 @@ def _crashed(path: Path) -> bool:
 
     Only SQLite can tell, by its locks, and it refuses to read what it may not roll back.
     """
-    if not sqlite.beside(path, "-journal").exists():
+    if not connections.beside(path, "-journal").exists():
         return False
     with contextlib.closing(_reader(path)) as reader:
         try:
@@ -287,7 +289,7 @@ def _crashed(path: Path) -> bool:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    connection = sqlite.lenient(sqlite.read(path))
+    connection = connections.lenient(connections.read(path))
     connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
     return connection
 
@@ -298,8 +300,8 @@ def _release(one: _Held) -> None:
 
 
 def _copy(one: _Held, target: Path) -> None:
-    files.make_private_folder(target.parent)
-    with _naming(one.database), contextlib.closing(sqlite.lenient(sqlite.create(target))) as copy:
+    durable_files.make_private_folder(target.parent)
+    with _naming(one.database), contextlib.closing(connections.lenient(connections.create(target))) as copy:
         one.reader.backup(copy)
         # A copy in WAL mode could not be read without a -shm beside it; the original's mode is in the manifest.
         copy.execute("PRAGMA journal_mode = DELETE")
@@ -333,4 +335,4 @@ def _naming(database: Database) -> Iterator[None]:
 
 def _uncopied(error: sqlite3.DatabaseError, database: Database) -> SourceError:
     what = "the disk is full" if error.sqlite_errorname in DISK_FULL else f"cannot be copied: {error}"
-    return SourceError(what, where=escaped(database.place), hint=hints.told(error, [database.path.parent]).hint)
+    return SourceError(what, where=escaped(database.place), hint=error_hints.told(error, [database.path.parent]).hint)

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from migrator import catalogue, digest, files, sqlite
+from migrator import catalogue
 from migrator.errors import MigratorError
-from migrator.plain import escaped
 from migrator.switch import Switch
+from migrator.system import connections, content_digest, durable_files
+from migrator.system.serialize import escaped
 
 #: What names a row of the set in use and its legacy row.
 _NAMES = "source, legacy_key, target, target_id"
@@ -72,13 +73,13 @@ def put_back(last: Switch, used: Mapping[str, Path]) -> None:
         kept = last.baseline / path.name
         if path == kept or _digest(path) != last.digests.get(target):
             continue
-        with sqlite.closing_scratch(path) as connection:
-            sqlite.set_journal_mode(connection, "delete")
-        files.sync_file(path)
-        files.make_private_folder(last.baseline)
+        with connections.closing_scratch(path) as connection:
+            connections.set_journal_mode(connection, "delete")
+        durable_files.sync_file(path)
+        durable_files.make_private_folder(last.baseline)
         if os.path.lexists(kept):
-            files.replace(kept, kept.with_name(f"{kept.name}.damaged"))
-        files.replace(path, kept)
+            durable_files.replace(kept, kept.with_name(f"{kept.name}.damaged"))
+        durable_files.replace(path, kept)
 
 
 def _digest(path: Path) -> str:
@@ -86,19 +87,19 @@ def _digest(path: Path) -> str:
     if not path.is_file():
         return ""
     try:
-        with closing(sqlite.lenient(sqlite.read(path))) as connection:
+        with closing(connections.lenient(connections.read(path))) as connection:
             # The digest reads tables alone, and a rollback looks rows up by an index.
             whole = connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
-            return digest.digest(connection) if whole else ""
+            return content_digest.digest(connection) if whole else ""
     except (sqlite3.Error, UnicodeError):
         return ""
 
 
 def _same_rows(built: Path, current: Path) -> bool:
     """Tell whether the lineage of two databases names the same rows."""
-    with closing(sqlite.lenient(sqlite.memory())) as connection:
-        sqlite.attach(connection, built, "built")
-        sqlite.attach(connection, current, "now")
+    with closing(connections.lenient(connections.memory())) as connection:
+        connections.attach(connection, built, "built")
+        connections.attach(connection, current, "now")
         sides = [f"SELECT {_NAMES} FROM {side}.lineage" for side in ("built", "now")]
         try:
             return not any(

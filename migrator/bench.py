@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrator import rebuild, sqlite
+from migrator import rebuild
 from migrator.declaration import rowid_name
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Under which names databases are attached here, beside the consolidated ones under theirs: what the cutover installed,
 #: and the legacy copy that is written.  A legacy database goes by its own name only where mappings name it, and none that
@@ -78,7 +79,7 @@ class Bench:
     def beside(self, database: str, under: str = "") -> Iterator[None]:
         """Attach the copy of a legacy *database* by its own name or *under* another; write to it in one transaction."""
         name = under or database
-        sqlite.attach(self.connection, self.legacy[database], name, mode="rw")
+        connections.attach(self.connection, self.legacy[database], name, mode="rw")
         self.connection.execute("BEGIN")
         try:
             yield

@@ -19,28 +19,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import (
-    account,
-    carry,
-    catalogue,
-    ddl,
-    digest,
-    encoding,
-    extra,
-    files,
-    functions,
-    hints,
-    load,
-    lookups,
-    mapping,
-    proving,
-    sqlite,
-)
+from migrator import account, carry, catalogue, ddl, encoding, extra, functions, load, lookups, mapping, proving
 from migrator.declaration import Statements
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
-from migrator.plain import plain
 from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, SourceAccount, TargetAccount
+from migrator.system import connections, content_digest, durable_files, error_hints
+from migrator.system.serialize import plain
 
 #: Called with the table that is done, its rows, and seconds.
 Progress = Callable[[str, int, float], None]
@@ -76,8 +61,8 @@ def build(
     key = _key(plan, snapshot)
     if (finished := _finished(stage / FINISHED, key, stage)) is not None:
         return finished
-    files.remove_folder(stage)
-    files.make_private_folder(stage)
+    durable_files.remove_folder(stage)
+    durable_files.make_private_folder(stage)
     paths = _in_utf8(plan, snapshot, stage / "utf8")
     accounts = account.Accounts(plan)
     digests = {}
@@ -89,15 +74,15 @@ def build(
                 digests[target] = bench.finish()
         except sqlite3.Error as error:
             raise BuildError(
-                str(error), where=catalogue.TARGETS[target], hint=hints.told(error, [stage]).hint
+                str(error), where=catalogue.TARGETS[target], hint=error_hints.told(error, [stage]).hint
             ) from error
-    files.remove_folder(stage / "utf8")
+    durable_files.remove_folder(stage / "utf8")
     built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
     )
     prove()
     # The names of the three are durable with this file's, which is written last.
-    files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
+    durable_files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
     return built
 
 
@@ -107,7 +92,7 @@ def _in_utf8(plan: Plan, snapshot: Snapshot, folder: Path) -> dict[str, Path]:
     paths = {database.known_as: database.path for database in snapshot.inventory.databases}
     for database in snapshot.inventory.databases:
         if database.known_as in attached and database.encoding not in ("", encoding.UTF8):
-            files.make_private_folder(folder)
+            durable_files.make_private_folder(folder)
             paths[database.known_as] = folder / f"{database.known_as}.db"
             encoding.write_anew(database.path, paths[database.known_as], encoding.UTF8)
     return paths
@@ -128,10 +113,10 @@ class Bench:
         self.paths = paths
         self.attached: list[str] = []
         self.statements: dict[str, dict[str, Statements]] = {}
-        sqlite.create(path).close()
-        self.connection = sqlite.memory()
+        connections.create(path).close()
+        self.connection = connections.memory()
         functions.register(self.connection)
-        sqlite.attach(self.connection, path, target, mode="rw")
+        connections.attach(self.connection, path, target, mode="rw")
         # A temporary database of its own: gone with the connection.
         self.connection.execute("ATTACH '' AS ids")
         self.connection.execute(f"PRAGMA {target}.cache_size = -{CACHE_KIB}")
@@ -152,11 +137,11 @@ class Bench:
         if len(self.attached) + len(missing) > SOURCES_AT_ONCE:
             self.connection.execute("COMMIT")
             for name in [name for name in self.attached if name not in names]:
-                self.connection.execute(f"DETACH {sqlite.quoted(name)}")
+                self.connection.execute(f"DETACH {connections.quoted(name)}")
                 self.attached.remove(name)
             self.connection.execute("BEGIN")
         for name in missing:
-            sqlite.attach(self.connection, self.paths[name], name)
+            connections.attach(self.connection, self.paths[name], name)
             self.attached.append(name)
 
     def create(self, text: str, *kinds: str) -> None:
@@ -175,10 +160,10 @@ class Bench:
         # SQLite checks the pages without Python, which meanwhile makes the digest.
         with ThreadPoolExecutor(max_workers=1) as aside:
             whole = aside.submit(_check, self.path)
-            made = digest.digest(self.connection, self.target)
+            made = content_digest.digest(self.connection, self.target)
             whole.result()
         for virtual in ddl.target(self.target).virtual_tables:
-            name = sqlite.quoted(virtual.name)
+            name = connections.quoted(virtual.name)
             self.connection.execute(f"INSERT INTO {self.target}.{name}({name}, rank) VALUES ('integrity-check', 1)")
         # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
         self.connection.execute(f"ANALYZE {self.target}")
@@ -189,12 +174,12 @@ class Bench:
     def close(self) -> None:
         """Close the connection and make the file durable."""
         self.connection.close()
-        files.sync_file(self.path)
+        durable_files.sync_file(self.path)
 
 
 def _check(path: Path) -> None:
     """See that every reference, page and index of the database at *path* is whole."""
-    with contextlib.closing(sqlite.read(path)) as connection:
+    with contextlib.closing(connections.read(path)) as connection:
         connection.execute(f"PRAGMA cache_size = -{WORK_CACHE_KIB}")
         for pragma, expected in (("foreign_key_check", []), ("integrity_check", [("ok",)])):
             found = connection.execute(f"PRAGMA {pragma}").fetchmany(3)
@@ -287,17 +272,17 @@ def _account_for_defaults(connection: sqlite3.Connection, target: str, table: st
     updated them.
     """
     schema = ddl.target(target)
-    key = sqlite.quoted(mapping.target_key(schema, table))
+    key = connections.quoted(mapping.target_key(schema, table))
     connection.execute(
         f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?, {key}"
-        f" FROM {target}.{sqlite.quoted(table)} ORDER BY 3",
+        f" FROM {target}.{connections.quoted(table)} ORDER BY 3",
         (table,),
     )
     for shape in schema.tables:
         for column in shape.columns:
             if shape.name == table and column.default == "CURRENT_TIMESTAMP":
-                name = sqlite.quoted(column.name)
-                connection.execute(f"UPDATE {target}.{sqlite.quoted(table)} SET {name} = NULL")
+                name = connections.quoted(column.name)
+                connection.execute(f"UPDATE {target}.{connections.quoted(table)} SET {name} = NULL")
 
 
 def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> None:
@@ -355,8 +340,8 @@ def _digests(stage: Path) -> dict[str, str]:
     """Return the digest of each of the three databases in *stage*."""
     digests = {}
     for target, name in catalogue.TARGETS.items():
-        with sqlite.closing_scratch(stage / name) as connection:
-            digests[target] = digest.digest(connection)
+        with connections.closing_scratch(stage / name) as connection:
+            digests[target] = content_digest.digest(connection)
     return digests
 
 

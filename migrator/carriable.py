@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from migrator.config import Config, place_in_snapshot
 from migrator.declaration import folded, index_name
-from migrator.plain import escaped
 from migrator.records import Database, Fate, Inventory, PlannedTable, Table, Verdict
+from migrator.system.serialize import escaped
 
 #: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with
 #: tables would keep every later step busy, and its owners could not look at what they carry.

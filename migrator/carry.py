@@ -10,15 +10,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from migrator import declaration, digest
+from migrator import declaration
 from migrator.declaration import Statements
-from migrator.sqlite import quoted
+from migrator.system import content_digest
+from migrator.system.connections import quoted
 
 
 def statements(connection: sqlite3.Connection, source: str) -> dict[str, Statements]:
     """Return what makes each table of the attached *source*, by its folded name."""
-    with digest.decoding(connection, digest.any_text):
-        return declaration.of_tables(digest.layout(connection, source).entries)
+    with content_digest.decoding(connection, content_digest.any_text):
+        return declaration.of_tables(content_digest.layout(connection, source).entries)
 
 
 def copy(

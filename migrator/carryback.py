@@ -18,10 +18,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, functions, mapping, merging, sqlite, strangers, untriggered, verbatim
+from migrator import catalogue, functions, mapping, merging, strangers, untriggered, verbatim
 from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.errors import MigratorError
 from migrator.records import Fate, PlannedTable
+from migrator.system import connections
 
 
 def carry_back(
@@ -75,13 +76,13 @@ def before(current: Path, target: str) -> Path:
 
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
+    with contextlib.closing(connections.lenient(connections.memory())) as connection:
         functions.register(connection)
         connection.execute("PRAGMA foreign_keys = OFF")
-        sqlite.attach(connection, current, target, mode="rw")
-        sqlite.attach(connection, baseline, BASELINE)
-        sqlite.create(before(current, target)).close()
-        sqlite.attach(connection, before(current, target), BEFORE, mode="rw")
+        connections.attach(connection, current, target, mode="rw")
+        connections.attach(connection, baseline, BASELINE)
+        connections.create(before(current, target)).close()
+        connections.attach(connection, before(current, target), BEFORE, mode="rw")
         # Only what we wrote ourselves counts as lineage.
         connection.execute(f"DELETE FROM {target}.lineage")
         connection.execute(f"INSERT INTO {target}.lineage SELECT * FROM baseline.lineage")

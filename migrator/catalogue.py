@@ -15,8 +15,8 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from migrator import sqlite
 from migrator.errors import DdlError
+from migrator.system import connections
 
 #: The consolidated databases: name under which they are attached, and file name.
 TARGETS: Mapping[str, str] = MappingProxyType(
@@ -151,7 +151,7 @@ def _read(file_name: str, ddl: str) -> LegacyDatabase:
 
 def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
     """Apply *ddl* to an empty database and read the tables back: SQLite is the judge of what a declaration says."""
-    connection = sqlite.memory()
+    connection = connections.memory()
     try:
         connection.executescript(ddl)
         tables = connection.execute(

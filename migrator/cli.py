@@ -14,24 +14,11 @@ from typing import NoReturn
 
 import click
 
-from migrator import (
-    PIPELINE,
-    commands,
-    files,
-    hints,
-    hooks,
-    maintenance,
-    maintenance_cli,
-    options,
-    page,
-    paths,
-    pipeline,
-    private,
-    report,
-)
+from migrator import PIPELINE, commands, hooks, maintenance, maintenance_cli, options, page, pipeline, report
 from migrator import config as configs
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.shell import quoted
+from migrator.system import durable_files, error_hints, paths, temporary_folders
+from migrator.system.shell import quoted
 
 #: Signals that end a run, by name, and those that have ended this one.
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -272,7 +259,7 @@ def write_report(
     if output is None:
         click.echo(text, nl=False)
     else:
-        files.write(output, text)
+        durable_files.write(output, text)
 
 
 for _command in maintenance_cli.COMMANDS:
@@ -304,7 +291,7 @@ def main() -> None:
         sys.exit(MigratorError.exit_code)
     except (OSError, sqlite3.Error) as error:
         # Before a verb began, or after it ended: stdout is closed, or its disk is full.
-        click.echo(f"migrator: {report.escaped(str(hints.told(error)))}", err=True)
+        click.echo(f"migrator: {report.escaped(str(error_hints.told(error)))}", err=True)
         sys.exit(MigratorError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end_interrupted()
@@ -320,6 +307,6 @@ def _interrupt(number: int, _: object) -> None:
 
 
 def _end_interrupted() -> NoReturn:
-    private.tidy()
+    temporary_folders.tidy()
     click.echo("migrator: interrupted; run it again", err=True)
     sys.exit(1)

@@ -17,9 +17,9 @@ from click.core import ParameterSource
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from migrator import hints, paths
 from migrator.errors import MigratorError
-from migrator.shell import quoted
+from migrator.system import error_hints, paths
+from migrator.system.shell import quoted
 
 #: Options that say what a verb is about; the next verb has to be about the same.
 _CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated", "stopped", "catch_up")
@@ -48,7 +48,7 @@ class Verb(click.Command):
             raise
         except (OSError, sqlite3.Error) as error:
             folder = ctx.params.get("data_dir")
-            told = hints.told(error, [folder] if isinstance(folder, Path) else [])
+            told = error_hints.told(error, [folder] if isinstance(folder, Path) else [])
             told.hint = completed(told.hint)
             raise told from error
 

@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from migrator import extra, inputs, paths, waivers
+from migrator import extra, waivers
 from migrator.errors import UsageError
 from migrator.extra import ExtraIndex
 from migrator.hooks import TIMEOUT_S
+from migrator.system import paths, user_files
 from migrator.waivers import Waiver
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
@@ -117,7 +118,7 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        written = tomllib.loads(inputs.text(path))
+        written = tomllib.loads(user_files.text(path))
     except (ValueError, RecursionError) as error:
         # Not every number with thousands of digits, nor every nesting, is the parser's own error.
         raise UsageError(

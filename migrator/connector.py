@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from migrator import access, catalogue, counted, envfile, paths, recovery, sqlite, switch
+from migrator import catalogue, counted, envfile, recovery, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
 from migrator.place import Place
-from migrator.shell import quoted
 from migrator.switch import Switch
+from migrator.system import connections, paths, permissions
+from migrator.system.shell import quoted
 
 #: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
 PATIENCE_S = 5.0
@@ -82,12 +83,12 @@ def connect(
     }
     path, query = _asked(os.fsdecode(name), uri=uri)
     if not path or path == ":memory:" or "mode=memory" in query:
-        return sqlite.without_file(os.fsdecode(name), uri=uri, **options)
+        return connections.without_file(os.fsdecode(name), uri=uri, **options)
     named = paths.beside_itself(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
     try:
         return _settled(_place(paths.resolved(named), named), path, query, synchronous, options)
     except PermissionError as error:
-        what = f"user {access.user(os.geteuid())} may not use it"
+        what = f"user {permissions.user(os.geteuid())} may not use it"
         raise Refused(what, where=error.filename, hint="give that user the x permission on the folder") from error
 
 
@@ -145,7 +146,7 @@ def _wait_for_switch(place: Place, patience_s: float) -> None:
             raise Refused(
                 f"another user's switch is at work; else {recovery.cut_short(home)}",
                 where=home,
-                hint=f"as its owner, by {access.sudo(root.stat())}",
+                hint=f"as its owner, by {permissions.sudo(root.stat())}",
             )
         time.sleep(_POLL_S)
 
@@ -192,10 +193,10 @@ def _opened(
         )
     target = _target(path.resolve(), home.resolve()) if consolidated else None
     if target is None:
-        return sqlite.as_it_was(path, query, **options)
+        return connections.as_it_was(path, query, **options)
     durable = synchronous or ("FULL" if target == "core" else "NORMAL")
     counting = counted.factory(options["factory"], _counter(home.resolve() / PLACE))
-    return sqlite.application(path, query, synchronous=durable, **{**options, "factory": counting})
+    return connections.application(path, query, synchronous=durable, **{**options, "factory": counting})
 
 
 def _flag(env_file: Path, *, otherwise: bool) -> bool:
@@ -206,7 +207,7 @@ def _flag(env_file: Path, *, otherwise: bool) -> bool:
         return otherwise
     except FileNotFoundError:
         return False
-    return envfile.flag(env_file) if access.may(os.R_OK, env_file) else otherwise
+    return envfile.flag(env_file) if permissions.may(os.R_OK, env_file) else otherwise
 
 
 def _target(path: Path, home: Path) -> str | None:

@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import access, catalogue, envfile, files, held, holders, mounts, recovery, sharing, sqlite, switch, trust
+from migrator import catalogue, envfile, recovery, sharing, switch, trust
 from migrator.errors import Refused
-from migrator.plain import escaped
 from migrator.records import Database, Fate, Plan, Snapshot, Verdict
-from migrator.shell import quoted
 from migrator.switch import Name, Switch, Switched
+from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 #: Seconds between two looks for the file that holds the commit back.
 _POLL_S = 0.2
@@ -96,7 +97,7 @@ def refusals(wanted: Switch) -> list[str]:
         if status.st_nlink > 1:
             found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
         owners.setdefault(status.st_uid, name.path)
-        if not access.may_write(name.path):
+        if not permissions.may_write(name.path):
             found.append(
                 f"{escaped(name.path)}: this user may not write to it, and so cannot hold it; to allow it run: "
                 f"chmod u+w {quoted(name.path)}"
@@ -130,17 +131,17 @@ def _try_links(wanted: Switch) -> None:
     for name in wanted.names:
         kept = wanted.tree(switch.LEGACY) / name.place
         try:
-            files.make_private_folder(kept.parent)
-            files.try_link(name.path, kept)
+            durable_files.make_private_folder(kept.parent)
+            durable_files.try_link(name.path, kept)
         except OSError as error:
-            files.remove_folder(wanted.tree(switch.LEGACY))
+            durable_files.remove_folder(wanted.tree(switch.LEGACY))
             _write_what_was(wanted, before)
             raise Refused(
                 f"cannot be given a second name in {escaped(wanted.root)} ({(error.strerror or str(error)).lower()})",
                 where=escaped(name.path),
                 hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
             ) from error
-    files.remove_folder(wanted.tree(switch.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch.LEGACY))
     _write_what_was(wanted, before)
 
 
@@ -256,28 +257,28 @@ def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -
             f"{envfile.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
             f"the originals go to backup/{wanted.run}/originals",
         ),
-        refusals=(*reasons, *held.blind(paths, stopped=stopped)),
-        holders=tuple(map(str, holders.holders(paths))),
+        refusals=(*reasons, *exclusive_access.blind(paths, stopped=stopped)),
+        holders=tuple(map(str, open_files.holders(paths))),
     )
 
 
 def _keep_baseline(wanted: Switch) -> None:
     """Copy the three databases as they are installed; a rollback compares with them."""
     draft = wanted.baseline_to_be.with_name("baseline.partial")
-    files.remove_folder(draft)
-    files.remove_folder(wanted.baseline_to_be)
-    files.make_private_folder(draft)
+    durable_files.remove_folder(draft)
+    durable_files.remove_folder(wanted.baseline_to_be)
+    durable_files.make_private_folder(draft)
     for target in wanted.targets:
         copy = draft / wanted.staged(target).name
         # Nothing is in the WAL of a finished build: the file is all there is.
         shutil.copyfile(wanted.staged(target), copy)
         copy.chmod(0o600)
-        files.give_to_owner_of(wanted.data_dir, copy)
+        durable_files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
     _keep_evidence(wanted, draft)
     # SQLite removes its journals and does not wait: one that came back would be hot, and its database not to be read.
-    files.sync_folder(draft)
-    files.replace(draft, wanted.baseline_to_be)
+    durable_files.sync_folder(draft)
+    durable_files.replace(draft, wanted.baseline_to_be)
 
 
 def _keep_evidence(wanted: Switch, draft: Path) -> None:
@@ -287,7 +288,7 @@ def _keep_evidence(wanted: Switch, draft: Path) -> None:
         if path.is_file():
             numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))
             free = itertools.chain([draft / path.name], numbered)
-            files.write(next(one for one in free if not one.exists()), path.read_text(encoding="utf-8"))
+            durable_files.write(next(one for one in free if not one.exists()), path.read_text(encoding="utf-8"))
 
 
 def _refuse(reasons: Sequence[str]) -> None:
@@ -296,16 +297,20 @@ def _refuse(reasons: Sequence[str]) -> None:
         raise Refused(reasons[0], hint="nothing was switched")
 
 
-def _hold(stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str], *, stopped: bool) -> held.Hold:
+def _hold(
+    stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str], *, stopped: bool
+) -> exclusive_access.Hold:
     """Hold the legacy files until *stack* is closed, and write down that a switch is under way.
 
     Raises:
-        Refused: As :func:`held.held`; what was written down is as it was, but on a disk that fails: then the next verb
+        Refused: As :func:`exclusive_access.held`; what was written down is as it was, but on a disk that fails: then the next verb
             recovers, as from a switch that was killed here.
     """
     before = switch.read(wanted.data_dir)
     return stack.enter_context(
-        held.held(expected, lambda: switch.write(wanted), lambda: _write_what_was(wanted, before), stopped=stopped)
+        exclusive_access.held(
+            expected, lambda: switch.write(wanted), lambda: _write_what_was(wanted, before), stopped=stopped
+        )
     )
 
 
@@ -327,15 +332,17 @@ def _install(wanted: Switch) -> None:
         if wanted.installed(target).exists():
             raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
         _leave_wal(wanted.staged(target))
-        files.replace(wanted.staged(target), wanted.installed(target))
+        durable_files.replace(wanted.staged(target), wanted.installed(target))
         # Not before: what lies in the stage is for its owner alone, and a recovery would refuse anything else.
-        files.give_to_owner_of(wanted.names[0].path if wanted.names else wanted.data_dir, wanted.installed(target))
-        files.grant(wanted.installed(target), access.shared(sources[target], wanted.data_dir, most)[0])
-        files.sync_file(wanted.installed(target))
+        durable_files.give_to_owner_of(
+            wanted.names[0].path if wanted.names else wanted.data_dir, wanted.installed(target)
+        )
+        durable_files.grant(wanted.installed(target), permissions.shared(sources[target], wanted.data_dir, most)[0])
+        durable_files.sync_file(wanted.installed(target))
 
 
 def _leave_wal(path: Path) -> None:
     """Make *path* one durable file: the switch happens in rollback-journal mode."""
-    with contextlib.closing(sqlite.scratch(path)) as connection:
-        sqlite.set_journal_mode(connection, "delete")
-    files.sync_file(path)
+    with contextlib.closing(connections.scratch(path)) as connection:
+        connections.set_journal_mode(connection, "delete")
+    durable_files.sync_file(path)

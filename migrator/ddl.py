@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from migrator import catalogue, declared, sqlite
+from migrator import catalogue, declared
 from migrator.errors import DdlError
 from migrator.relational import (
     Column,
@@ -28,6 +28,7 @@ from migrator.relational import (
     Table,
     VirtualTable,
 )
+from migrator.system import connections
 
 _LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _PRAGMA = re.compile(r"PRAGMA\s+(\w+)\s*=\s*([^;]+?)\s*;", re.IGNORECASE)
@@ -66,7 +67,7 @@ def read(text: str) -> Schema:
     Raises:
         DdlError: SQLite refuses a statement, or the two readers contradict each other.
     """
-    connection = sqlite.memory()
+    connection = connections.memory()
     pragmas: list[tuple[str, str]] = []
     inserts: list[str] = []
     try:
@@ -116,7 +117,7 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     sql = {
         (kind, name): (table, text)
         for kind, name, table, text in connection.execute(
-            f"SELECT type, name, tbl_name, sql FROM {sqlite.quoted(schema)}.sqlite_schema ORDER BY type, name"
+            f"SELECT type, name, tbl_name, sql FROM {connections.quoted(schema)}.sqlite_schema ORDER BY type, name"
         )
     }
     tables: list[Table] = []

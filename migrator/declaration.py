@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
-from migrator import sqlite
-from migrator.digest import Entry
 from migrator.errors import DdlError
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
+from migrator.system.database_layout import Entry
 
 #: The tokens of SQLite (tokenize.c), as far as the end of each matters here.  Every character beyond ASCII is a letter.
 _TOKEN = re.compile(
@@ -143,7 +143,7 @@ def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
 @contextmanager
 def _alone(made: Statements, name: str) -> Iterator[sqlite3.Connection]:
     """Make a table and its indexes in an empty database, call the table *name*, and give the connection."""
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.set_authorizer(_may)
         try:
             for statement in (made.table, *(sql for _, sql in made.indexes)):

@@ -17,11 +17,11 @@ from marshal import dumps
 from pathlib import Path
 from typing import Any
 
-from migrator import sqlite
 from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
-from migrator.plain import escaped
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
+from migrator.system.serialize import escaped
 
 #: The encoding that everything is attached in.
 UTF8 = "UTF-8"
@@ -40,7 +40,7 @@ class _Odd:
 
 def of(path: Path) -> str:
     """Return the encoding of text in the database at *path*, a private copy: ``UTF-8``, ``UTF-16le`` or ``UTF-16be``."""
-    with closing(sqlite.read(path)) as connection:
+    with closing(connections.read(path)) as connection:
         return str(connection.execute("PRAGMA encoding").fetchone()[0])
 
 
@@ -50,9 +50,9 @@ def write_anew(source: Path, into: Path, encoding: str) -> None:
     Raises:
         MigratorError: A table cannot be written, or does not read back as it was.
     """
-    with closing(sqlite.scratch(source)) as reading, closing(sqlite.create(into)) as writing:
+    with closing(connections.scratch(source)) as reading, closing(connections.create(into)) as writing:
         for connection in (reading, writing):
-            sqlite.lenient(connection)
+            connections.lenient(connection)
             connection.text_factory = _text
         writing.execute(f"PRAGMA encoding = '{encoding}'")
         for name in _LAYOUT:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from migrator import files, hints, inputs, mounts
 from migrator.errors import MigratorError, Refused
-from migrator.files import Access
-from migrator.shell import quoted
+from migrator.system import durable_files, error_hints, mounts, user_files
+from migrator.system.durable_files import Access
+from migrator.system.shell import quoted
 
 FLAG = "USE_CONSOLIDATED_DBS"
 
@@ -38,7 +38,7 @@ def flag(path: Path) -> bool:
     if not path.is_file():
         # A FIFO in its place must not make anybody wait.
         return False
-    _, content = _in_utf8(inputs.content(path))
+    _, content = _in_utf8(user_files.content(path))
     said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]
     return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")
 
@@ -104,13 +104,13 @@ def _complaints(path: Path) -> Iterator[str]:
     if not folder.is_dir():
         yield f"its folder {folder} is not there; make it: mkdir {quoted(folder)}"
     if not os.access(folder, os.W_OK | os.X_OK):
-        yield f"its folder {folder} may not be written to; run this as {hints.owner(folder)}"
+        yield f"its folder {folder} may not be written to; run this as {error_hints.owner(folder)}"
     if not os.path.lexists(real):
         return
     if not real.is_file():
         yield "is no regular file; name the application's .env with --env-file"
     if not os.access(real, os.R_OK):
-        yield f"may not be read; run this as {hints.owner(real)}"
+        yield f"may not be read; run this as {error_hints.owner(real)}"
     yield from _unlike_text(real)
     status = real.stat()
     if os.geteuid() not in (0, status.st_uid):
@@ -123,7 +123,7 @@ def _complaints(path: Path) -> Iterator[str]:
 
 def _unlike_text(path: Path) -> Iterator[str]:
     try:
-        _, content = _in_utf8(inputs.content(path))
+        _, content = _in_utf8(user_files.content(path))
     except MigratorError as error:
         yield f"{error.what}; {error.hint}"
         return
@@ -157,9 +157,9 @@ def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:
     real = path.resolve()
     if not real.exists():
         if on:
-            files.write(real, f"{FLAG}=true\n", access)
+            durable_files.write(real, f"{FLAG}=true\n", access)
         return
     if not real.is_file():
         raise Refused("is no regular file", where=path, hint="name the application's .env with --env-file")
     if flag(real) != on:
-        files.rewrite(real, with_flag(real.read_bytes(), on=on))
+        durable_files.rewrite(real, with_flag(real.read_bytes(), on=on))

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from migrator import inputs, moments
+from migrator import moments
 from migrator.errors import UsageError
+from migrator.system import user_files
 
 #: Where the events of all connections are counted, below the data directory.
 PLACE = Path(".migrator") / "events.jsonl"
@@ -252,7 +253,7 @@ def _there(path: Path) -> BinaryIO | None:
         UsageError: It is no regular file, or may not be read.
     """
     try:
-        return inputs.opened(path)
+        return user_files.opened(path)
     except UsageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None

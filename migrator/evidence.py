@@ -20,10 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import files, inputs
 from migrator.errors import EvidenceError, UsageError
-from migrator.plain import plain
 from migrator.records import BrokenContract
+from migrator.system import durable_files, user_files
+from migrator.system.serialize import plain
 from migrator.waivers import Waiver
 
 #: Version of the file; it changes when a field goes or changes its meaning.
@@ -146,7 +146,7 @@ def write(evidence: Evidence, path: Path) -> None:
     Raises:
         OSError: The disk is full, or the folder is not there.
     """
-    files.write(path, text(evidence))
+    durable_files.write(path, text(evidence))
 
 
 def withdraw(path: Path) -> None:
@@ -160,12 +160,12 @@ def withdraw(path: Path) -> None:
         raise UsageError("no such folder", where=path.parent, hint="name a file in a folder that is there")
     if path.is_symlink() or path.exists():
         try:
-            ours = path.is_file() and not path.is_symlink() and _OWN in inputs.text(path)
+            ours = path.is_file() and not path.is_symlink() and _OWN in user_files.text(path)
         except UsageError:
             ours = False
         if not ours:
             raise UsageError("is there and is no evidence", where=path, hint="name another file")
-        files.remove(path)
+        durable_files.remove(path)
 
 
 def read(path: Path) -> Evidence:
@@ -202,7 +202,7 @@ def _loaded(path: Path, again: str) -> tuple[str, Any]:
     if not os.path.lexists(path):
         raise EvidenceError("is not there", where=path, hint=again)
     try:
-        found = inputs.text(path)
+        found = user_files.text(path)
         return found, json.loads(found)
     except (UsageError, ValueError, RecursionError) as error:
         why = error.what if isinstance(error, UsageError) else type(error).__name__

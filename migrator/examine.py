@@ -23,9 +23,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from migrator import copying, declaration, digest, sqlite, virtual
+from migrator import declaration
 from migrator.errors import DdlError, SourceError
-from migrator.sqlite import NOT_HERE, quoted
+from migrator.system import connections, content_digest, database_layout, private_copy, virtual_tables
+from migrator.system.connections import NOT_HERE, quoted
 
 #: Address space of the process, in bytes.
 MEMORY_BYTES = 2 * 1024**3
@@ -81,7 +82,7 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {"reason": ""}
     try:
         _need_room(path, copy)
-        copying.private_copy(path, copy)
+        private_copy.private_copy(path, copy)
         facts |= _header(copy)
         facts["reason"] = _not_a_database(copy)
         if not facts["reason"]:
@@ -103,20 +104,22 @@ def _need_room(path: Path, copy: Path) -> None:
     Raises:
         OSError: There is not.
     """
-    needed = sum(sqlite.allocated_bytes(sqlite.beside(path, suffix)) for suffix in ("", *sqlite.COMPANIONS))
+    needed = sum(
+        connections.allocated_bytes(connections.beside(path, suffix)) for suffix in ("", *connections.COMPANIONS)
+    )
     if needed > shutil.disk_usage(copy.parent).free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
-    with sqlite.closing_scratch(copy) as connection:
-        connection.text_factory = digest.any_text
+    with connections.closing_scratch(copy) as connection:
+        connection.text_factory = content_digest.any_text
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
         connection.execute("PRAGMA query_only = ON")
         # From here on only what reads is allowed, whatever the schema says.
         connection.set_authorizer(_may)
         # Recovers a WAL or a hot journal.
-        parts = digest.layout(connection)
+        parts = content_digest.layout(connection)
         for name in ("page_size", "encoding", "user_version", "application_id"):
             facts[name] = connection.execute(f"PRAGMA {name}").fetchone()[0]
         facts["views"] = [entry.name for entry in parts.entries if entry.type == "view"]
@@ -125,13 +128,13 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         if damaged:
             facts["reason"] = f"damaged: {facts['integrity'][0]}"
             return
-        held = digest.content(connection)
+        held = content_digest.content(connection)
         facts["digest"] = held.digest
         facts["tables"] = _tables(connection, parts, held)
 
 
 def _tables(
-    connection: sqlite3.Connection, parts: digest.Layout, held: digest.Content
+    connection: sqlite3.Connection, parts: database_layout.Layout, held: content_digest.Content
 ) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
     """Return what :class:`migrator.records.Table` says of each table, and its columns."""
     hidden = {*parts.shadows, "sqlite_sequence"}
@@ -150,7 +153,7 @@ def _tables(
         for table in held.tables
         if table.name not in hidden
     ]
-    every = virtual.kept(connection, parts)
+    every = virtual_tables.kept(connection, parts)
     for name, module in parts.virtual:
         kept = every[name]
         columns: list[tuple[str, str]] = []
@@ -161,7 +164,7 @@ def _tables(
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
                     raise
-                kept = virtual.Kept(kept.rows, f"{NOT_HERE}: {error}")
+                kept = virtual_tables.Kept(kept.rows, f"{NOT_HERE}: {error}")
         tables.append(({"name": name, "module": module or "unknown", "digest": "", **kept._asdict()}, columns))
     return tables
 
@@ -210,11 +213,11 @@ def _header(copy: Path) -> dict[str, Any]:
         head = file.read(100)
     facts: dict[str, Any] = {
         "size_bytes": copy.stat().st_size,
-        "wal_bytes": _size(sqlite.beside(copy, "-wal")),
-        "journal_bytes": _size(sqlite.beside(copy, "-journal")),
-        "hot_journal": _hot(sqlite.beside(copy, "-journal")),
+        "wal_bytes": _size(connections.beside(copy, "-wal")),
+        "journal_bytes": _size(connections.beside(copy, "-journal")),
+        "hot_journal": _hot(connections.beside(copy, "-journal")),
     }
-    if head.startswith(sqlite.MAGIC) and len(head) == 100:
+    if head.startswith(connections.MAGIC) and len(head) == 100:
         facts["journal_mode"] = _JOURNAL_MODES.get(head[18], "unknown")
     return facts
 
@@ -235,13 +238,13 @@ def _not_a_database(copy: Path) -> str:
     """Return why the file is none, as far as its first page tells; '' if SQLite has to judge."""
     with copy.open("rb") as file:
         head = file.read(4096)
-    if head.startswith(sqlite.MAGIC):
+    if head.startswith(connections.MAGIC):
         return "" if len(head) >= 512 else f"truncated: {len(head)} bytes, and the smallest page has 512"
     if head.startswith(bytes.fromhex("00051607")):
         return "not a database: an AppleDouble file, which macOS leaves beside a copied one"
     if head.startswith(b"version https://git-lfs"):
         return "not a database: a Git LFS pointer to a file that was not fetched"
-    if sqlite.MAGIC.startswith(head):
+    if connections.MAGIC.startswith(head):
         return f"truncated: {len(head)} bytes"
     counts = Counter(head)
     bits = -sum(n / len(head) * math.log2(n / len(head)) for n in counts.values())
@@ -252,7 +255,7 @@ def _not_a_database(copy: Path) -> str:
 
 def _reason(error: Exception, copy: Path) -> str:
     """Return why SQLite could not read the copy; a message that is not UTF-8 arrives as the error of decoding it."""
-    message = digest.any_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
+    message = content_digest.any_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
     lacking = LACKING.fullmatch(message)
     # A file that is damaged has an error of its own: SQLITE_CORRUPT, SQLITE_NOTADB and the like.
     if lacking or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR:
@@ -269,7 +272,7 @@ def _reason(error: Exception, copy: Path) -> str:
     size, page, pages = copy.stat().st_size, int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
     page = 65536 if page == 1 else page
     # The count of pages holds if the two counters of changes agree (sqlite.org/fileformat.html, section 1.3.7).
-    if head[24:28] == head[92:96] and size < page * pages and not sqlite.beside(copy, "-wal").exists():
+    if head[24:28] == head[92:96] and size < page * pages and not connections.beside(copy, "-wal").exists():
         return f"truncated: {size} bytes, and its header says {pages} pages of {page}"
     return f"damaged: {str(error)[:REASON_CHARACTERS]}"
 
@@ -277,7 +280,7 @@ def _reason(error: Exception, copy: Path) -> str:
 def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
     """Return which object of the copy SQLite cannot read: of this *name*, or what it asks for is *mentioned* there."""
     try:
-        with sqlite.closing_scratch(copy) as connection:
+        with connections.closing_scratch(copy) as connection:
             # With this SQLite passes over what it cannot read in a schema.
             connection.execute("PRAGMA writable_schema = ON")
             found = connection.execute(
@@ -291,7 +294,7 @@ def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
 
 def _companion(path: Path, where: object) -> str:
     """Return what names the file *where*, if it is not the database *path* but one that belongs to it; else ''."""
-    named = next((suffix for suffix in sqlite.COMPANIONS if where and str(where) == f"{path}{suffix}"), "")
+    named = next((suffix for suffix in connections.COMPANIONS if where and str(where) == f"{path}{suffix}"), "")
     return f"its {named}: " if named else ""
 
 

@@ -13,8 +13,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from migrator import children
-from migrator.private import private_folder
+from migrator.system import worker_process
+from migrator.system.temporary_folders import private_folder
 
 #: Seconds that every file may take, so that an answer comes within a minute, and seconds more for each MiB of it.
 DEADLINE_S, DEADLINE_S_PER_MIB = 40.0, 0.5
@@ -41,7 +41,7 @@ def examine(
     if not files:
         return {}
     waiting = deque(sorted(files, key=lambda path: (-files[path], os.fsencode(path))))
-    count = min(children.processors(), CHILDREN_MAX, len(files))
+    count = min(worker_process.processors(), CHILDREN_MAX, len(files))
     answers: dict[Path, Answer] = {}
     lock = threading.Lock()
 
@@ -87,7 +87,7 @@ class _Child:
         """Return the answer about *path*, or why there is none."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        process = self._process = self._process or children.start(
+        process = self._process = self._process or worker_process.start(
             # SQLite sorts there.
             "migrator.examine",
             SQLITE_TMPDIR=str(self._folder.parent),
@@ -113,17 +113,17 @@ class _Child:
             return {"reason": f"did not finish within {seconds:.0f} s"}
         if len(line) >= ANSWER_BYTES:
             return {"reason": "its schema is too large to be told"}
-        return {"reason": f"ended the process that examined it: {children.ending(status)}"}
+        return {"reason": f"ended the process that examined it: {worker_process.ending(status)}"}
 
     def end(self) -> int:
         """End the process, if there is one; return its status."""
         process, self._process = self._process, None
-        return children.end(process) if process else 0
+        return worker_process.end(process) if process else 0
 
 
 def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
     """Return the line of the answer; it lacks its end if the process died."""
-    said, told = children.pipes(process)
+    said, told = worker_process.pipes(process)
     try:
         said.write(json.dumps(request).encode("ascii") + b"\n")
         said.flush()

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from migrator import catalogue, sqlite
+from migrator import catalogue
 from migrator.errors import UsageError
+from migrator.system import connections
 
 #: How a carried table's name begins.
 CARRIED = "legacy_"
@@ -63,7 +64,7 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
             )  # fmt: skip
         found.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
     for target in {one.target for one in found}:
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             connection.executescript(catalogue.target_ddl(target) + catalogue.our_ddl())
             for one in found:
                 if one.target == target:
@@ -81,7 +82,9 @@ def _try(connection: sqlite3.Connection, one: ExtraIndex, path: Path | None) -> 
         if known is None:
             # Of a file that nobody knows: build finds out what columns it has.
             return
-        connection.execute(f"CREATE TABLE {sqlite.quoted(one.table)} ({', '.join(map(sqlite.quoted, known))})")
+        connection.execute(
+            f"CREATE TABLE {connections.quoted(one.table)} ({', '.join(map(connections.quoted, known))})"
+        )
     try:
         connection.execute(one.stored)
     except sqlite3.Error as error:

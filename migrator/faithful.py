@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from migrator import ddl, mapping, rebuild
 from migrator.relational import Column, Schema, Table
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: Columns that hold JSON, in tables that are not virtual.
 _JSON = frozenset({"metadata", "context", "preferences", "tags"})

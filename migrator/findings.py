@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import catalogue, ddl, declaration, digest, extra, sqlite, workload
+from migrator import catalogue, ddl, declaration, extra, workload
 from migrator.relational import Index, Schema, Table, VirtualTable
+from migrator.system import connections, content_digest
 from migrator.workload import Question
 
 #: What the trader's own code allows, in US dollars, whatever the configuration table says.
@@ -52,7 +53,7 @@ def design() -> tuple[Finding, ...]:
     found: list[Finding] = []
     for target in catalogue.TARGETS:
         schema = ddl.target(target)
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             connection.executescript(catalogue.target_ddl(target))
             for finder in _FINDERS:
                 found += finder(target, schema, connection)
@@ -84,10 +85,10 @@ def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...],
     database = next(
         one for one in catalogue.legacy_databases() if (one.name, one.variant) == (question.legacy, "found")
     )
-    with closing(sqlite.memory()) as legacy, closing(sqlite.memory()) as ours:
+    with closing(connections.memory()) as legacy, closing(connections.memory()) as ours:
         legacy.executescript(database.ddl)
         ours.executescript(catalogue.target_ddl(question.target) + catalogue.our_ddl())
-        for table, made in declaration.of_tables(digest.layout(legacy).entries).items():
+        for table, made in declaration.of_tables(content_digest.layout(legacy).entries).items():
             if (carried := f"{extra.CARRIED}{question.legacy}_{table}") in question.target_tables:
                 copy = declaration.renamed(made, table, carried)
                 for statement in (copy.table, *(sql for _, sql in copy.indexes)):
@@ -123,7 +124,7 @@ def _redundant_findings(target: str, schema: Schema, connection: sqlite3.Connect
         column = index.columns[0].name
         asked = f"SELECT * FROM {index.table} WHERE {column} = ?"
         connection.execute("SAVEPOINT without")
-        connection.execute(f"DROP INDEX {sqlite.quoted(index.name)}")
+        connection.execute(f"DROP INDEX {connections.quoted(index.name)}")
         evidence = _plan(connection, asked)
         connection.execute("ROLLBACK TO without")
         yield Finding(
@@ -174,7 +175,7 @@ def _misleading_findings(target: str, schema: Schema, connection: sqlite3.Connec
         column, time = few.columns[0].name, newest.columns[0].name
         asked = f"SELECT * FROM {few.table} WHERE {column} = ? ORDER BY {time} DESC LIMIT 50"
         before = _plan(connection, asked)
-        with closing(sqlite.memory()) as analysed:
+        with closing(connections.memory()) as analysed:
             analysed.executescript(catalogue.target_ddl(target))
             analysed.execute("ANALYZE")
             analysed.executemany(

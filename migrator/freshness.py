@@ -18,12 +18,13 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-from migrator import catalogue, copying, digest, sqlite
+from migrator import catalogue
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
-from migrator.plain import escaped
-from migrator.private import private_folder
 from migrator.switch import Switch
+from migrator.system import connections, content_digest, private_copy
+from migrator.system.serialize import escaped
+from migrator.system.temporary_folders import private_folder
 from migrator.waivers import CAN_FAIL
 
 #: What stands in the folder of the contracts, and is no part of them.
@@ -180,13 +181,13 @@ def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
 
 def _digest(path: Path, copy: Path) -> str:
     try:
-        with closing(sqlite.lenient(sqlite.scratch(copying.private_copy(path, copy)))) as connection:
-            return digest.digest(connection)
+        with closing(connections.lenient(connections.scratch(private_copy.private_copy(path, copy)))) as connection:
+            return content_digest.digest(connection)
     except (sqlite3.Error, MigratorError, UnicodeError):
         return ""
     finally:
-        for suffix in ("", "-shm", *sqlite.COMPANIONS):
-            sqlite.beside(copy, suffix).unlink(missing_ok=True)
+        for suffix in ("", "-shm", *connections.COMPANIONS):
+            connections.beside(copy, suffix).unlink(missing_ok=True)
 
 
 def mappings_digest() -> str:

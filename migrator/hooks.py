@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from migrator.errors import Refused
-from migrator.plain import escaped
+from migrator.system.serialize import escaped
 
 #: Those that may stop what they stand before.
 BEFORE = ("before-cutover", "before-rollback")

@@ -10,9 +10,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
-from migrator import catalogue, copying, digest, sqlite
-from migrator.private import private_folder
+from migrator import catalogue
 from migrator.records import Database, Inventory, Verdict
+from migrator.system import connections, content_digest, private_copy
+from migrator.system.temporary_folders import private_folder
 
 #: The collations that SQLite brings along.
 _BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
@@ -54,16 +55,16 @@ def _described(folder: Path, name: str, copy: Path) -> Database:
     found = Database(path=path, place=PurePosixPath(name), verdict=Verdict.OURS)
     if path.is_symlink() or not path.is_file():
         return found
-    copying.private_copy(path, copy)
+    private_copy.private_copy(path, copy)
     with copy.open("rb") as file:
         wal = file.read(_WRITTEN_BY + 1)[_WRITTEN_BY:] == bytes([_WAL])
-    log = sqlite.beside(copy, "-wal")
+    log = connections.beside(copy, "-wal")
     wal_bytes = log.stat().st_size if log.exists() else None
     try:
-        with closing(sqlite.lenient(sqlite.scratch(copy))) as connection:
+        with closing(connections.lenient(connections.scratch(copy))) as connection:
             stand_in_collations(connection)
             integrity = _integrity(connection)
-            held = digest.content(connection)
+            held = content_digest.content(connection)
     except sqlite3.DatabaseError as error:
         return Database(path=path, place=found.place, verdict=Verdict.UNREADABLE, reason=str(error))
     return Database(

@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator import catalogue, examiners, paths, recognise, sqlite, walk
+from migrator import catalogue, examiners, recognise, walk
 from migrator.errors import UsageError
-from migrator.plain import escaped
 from migrator.recognise import FoundTable, Identity
 from migrator.records import Database, Inventory, Table, Verdict
+from migrator.system import connections, paths
+from migrator.system.serialize import escaped
 
 #: Verdicts of files that have, or should have, a legacy database in them.
 _LEGACY = {Verdict.SOURCE, Verdict.STANDALONE, Verdict.EMPTY, Verdict.UNREADABLE}
@@ -53,7 +54,7 @@ def inventory(
     by_path = {database.path: database for database in found.databases}
     answers = examiners.examine(
         {
-            path: sqlite.allocated_bytes(path)
+            path: connections.allocated_bytes(path)
             for path, database in by_path.items()
             if database.verdict is Verdict.UNKNOWN or (consolidated and _is_consolidated(database))
         },

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from migrator import sqlite
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Under which name the residue is attached.
 RESIDUE = "residue"
@@ -17,8 +17,8 @@ RESIDUE = "residue"
 def open_beside(connection: sqlite3.Connection, into: Path) -> None:
     """Attach the residue at *into* to *connection*; make it if it is not there."""
     if not into.exists():
-        sqlite.create(into).close()
-    sqlite.attach(connection, into, RESIDUE, mode="rw")
+        connections.create(into).close()
+    connections.attach(connection, into, RESIDUE, mode="rw")
 
 
 def columns_of(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:

@@ -10,8 +10,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from migrator import digest, kept, marks, sqlite, virtual
-from migrator.sqlite import quoted
+from migrator import kept, marks
+from migrator.system import connections, content_digest, virtual_tables
+from migrator.system.connections import quoted
 from migrator.verbatim import content_sql
 
 #: Under which names an original is attached, as it is now and as it was at the cutover.
@@ -28,7 +29,10 @@ def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
         sqlite3.DatabaseError: The database cannot be read.
     """
     numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in marks.MARKS]
-    return (*numbers, *(digest.table_digest(connection, "main", name) for name in _index_alone(connection, "main")))
+    return (
+        *numbers,
+        *(content_digest.table_digest(connection, "main", name) for name in _index_alone(connection, "main")),
+    )
 
 
 def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]:
@@ -40,10 +44,10 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
     """
     counts: dict[str, int] = {}
     for database, (now, was) in changed.items():
-        with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
+        with contextlib.closing(connections.lenient(connections.memory())) as connection:
             kept.open_beside(connection, into)
-            sqlite.attach(connection, now, _NOW)
-            sqlite.attach(connection, was, _WAS)
+            connections.attach(connection, now, _NOW)
+            connections.attach(connection, was, _WAS)
             tables = {side: _tables(connection, side) for side in (_NOW, _WAS)}
             for table in tables[_NOW] | tables[_WAS]:
                 here = [side for side in (_NOW, _WAS) if table in tables[side]]
@@ -58,7 +62,7 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
 
 def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
     """Return the tables of *schema* that hold rows of their own: what an index over them holds follows from them."""
-    found = digest.layout(connection, schema).tables
+    found = content_digest.layout(connection, schema).tables
     return dict.fromkeys([
         *(name for name in found if not name.startswith("sqlite_")), *_index_alone(connection, schema)
     ])  # fmt: skip
@@ -66,13 +70,13 @@ def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
 
 def _index_alone(connection: sqlite3.Connection, schema: str) -> list[str]:
     """Return the tables behind the full-text tables of *schema* whose rows are kept nowhere but in the index."""
-    parts = digest.layout(connection, schema)
+    parts = content_digest.layout(connection, schema)
     sql = {entry.name: entry.sql or "" for entry in parts.entries if entry.type == "table"}
     behind = {
         shadow
         for name, module in parts.virtual
-        if module in virtual.FULL_TEXT and virtual.content_of(sql[name]) == ""
-        for shadow in virtual.shadows(name, module)[1]
+        if module in virtual_tables.FULL_TEXT and virtual_tables.content_of(sql[name]) == ""
+        for shadow in virtual_tables.shadows(name, module)[1]
     }
     return [name for name in parts.shadows if name.lower() in behind]
 

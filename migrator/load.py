@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from migrator import ddl, mapping, rebuild
 from migrator.mapping import TableMapping
 from migrator.relational import Schema, Table
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

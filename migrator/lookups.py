@@ -16,7 +16,7 @@ from importlib.resources import files
 
 from migrator import ddl
 from migrator.errors import MappingError
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 _NAME = re.compile(r"^-- lookup: *(\w+)\(([\w, ]+)\)$", re.MULTILINE)
 _PART = re.compile(r"^-- (?:from: *(\S+) +(\S+)|(gives):) *$", re.MULTILINE)

@@ -15,18 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import backup as backups
-from migrator import envfile, files, freshness, held, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
+from migrator import envfile, freshness, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
 from migrator import monitor as monitors
 from migrator.config import Config, load
 from migrator.errors import Refused, RollbackFailed
 from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
-from migrator.plain import escaped, plain
-from migrator.private import private_folder
 from migrator.rate import Limits, Watched
 from migrator.records import Snapshot
 from migrator.rehearsal import Rehearsed
 from migrator.switch import Switched
+from migrator.system import durable_files, exclusive_access
+from migrator.system.serialize import escaped, plain
+from migrator.system.temporary_folders import private_folder
 
 #: Seconds for which an automatic rollback waits for those who have a database open.
 PATIENCE_S = 60.0
@@ -152,7 +153,7 @@ def monitor(
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
     # What a rollback would refuse has to be known before it is needed.
     trust.refuse(last, place.include, place.env_file)
-    for sentence in held.blind(map(last.installed, last.targets), stopped=place.stopped):
+    for sentence in exclusive_access.blind(map(last.installed, last.targets), stopped=place.stopped):
         raise Refused(sentence)
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
@@ -169,7 +170,7 @@ def monitor(
     watched = replace(watched, late=tuple(dict.fromkeys((*changed, *watched.late))))
     if not watched.fired:
         return watched
-    files.write(latch, json.dumps({"run": last.run, "ok": watched.ok, "failed": watched.failed}) + "\n")
+    durable_files.write(latch, json.dumps({"run": last.run, "ok": watched.ok, "failed": watched.failed}) + "\n")
     return replace(watched, rolled_back=_insist(place, config, patience_s))
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator import commands, files, inputs, maintenance, options, paths, pipeline
+from migrator import commands, maintenance, options, pipeline
 from migrator import maintenance_report as report
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.events import Feed, Pipe, Tail
-from migrator.plain import escaped
 from migrator.rate import Limits, Watched, false_alarm
 from migrator.switch import Switched
+from migrator.system import durable_files, paths, user_files
+from migrator.system.serialize import escaped
 
 #: The exit code that says that the monitor went back.
 ROLLED_BACK = 4
@@ -272,7 +273,7 @@ def _feed(events: str | None) -> Feed | None:
     if events != "-":
         log = paths.beside_itself(Path(events))
         # A name that is misspelt would be waited for without an end.
-        inputs.opened(log).close()
+        user_files.opened(log).close()
         return Tail(log, whole=False)
     if sys.stdin is None:
         raise UsageError("stdin is closed", where="--events -", hint="name the log, or pipe it in")
@@ -304,7 +305,7 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
             elif not quiet and late(now, "line", _LINE_S):
                 click.echo(report.watch_line(watched), err=True)
             if prometheus is not None and (watched.fired or late(now, "textfile", _PROMETHEUS_S)):
-                files.write(prometheus, report.prometheus_text(watched))
+                durable_files.write(prometheus, report.prometheus_text(watched))
             if watched.fired:
                 _loudly(f"ROLLING BACK: {report.watch_line(watched)}")
 

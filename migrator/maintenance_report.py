@@ -6,11 +6,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from migrator.plain import escaped
 from migrator.rate import Watched
 from migrator.rehearsal import Rehearsed
 from migrator.report import migrate_table
 from migrator.switch import Switched
+from migrator.system.serialize import escaped
 
 
 def switch_table(switched: Switched) -> RenderableType:

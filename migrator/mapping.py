@@ -23,10 +23,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from migrator import catalogue, ddl, mapping_checks, sqlite
+from migrator import catalogue, ddl, mapping_checks
 from migrator.errors import DdlError, MappingError
 from migrator.records import Fate, PlannedTable
 from migrator.relational import Schema
+from migrator.system import connections
 
 #: What each line of a header says; those without a default must be there.
 HEADER: Mapping[str, str | None] = MappingProxyType(
@@ -276,8 +277,8 @@ def identity(target: str, table: str, database: str) -> TableMapping:
     schema = ddl.target(target)
     columns, key = target_columns(schema, table), target_key(schema, table)
     legacy = tuple(name for name in columns if name != "rowid")
-    given = {name: f"s.{sqlite.quoted(name)}" for name in columns}
-    returned = {name: f"t.{sqlite.quoted(name)}" for name in legacy}
+    given = {name: f"s.{connections.quoted(name)}" for name in columns}
+    returned = {name: f"t.{connections.quoted(name)}" for name in legacy}
     parents = links = ""
     references = [reference for one in schema.tables if one.name == table for reference in one.foreign_keys]
     for number, reference in enumerate(references):
@@ -288,8 +289,8 @@ def identity(target: str, table: str, database: str) -> TableMapping:
             f"\nLEFT JOIN {target}.lineage AS l{number}"
             f" ON l{number}.target = '{reference.parent}' AND l{number}.target_id = +t.{child}"
         )
-    selected = ", ".join(f"{sql} AS {sqlite.quoted(name)}" for name, sql in given.items())
-    rebuilt = ", ".join(f"{sql} AS {sqlite.quoted(name)}" for name, sql in returned.items())
+    selected = ", ".join(f"{sql} AS {connections.quoted(name)}" for name, sql in given.items())
+    rebuilt = ", ".join(f"{sql} AS {connections.quoted(name)}" for name, sql in returned.items())
     return TableMapping(
         file="",
         target=target,

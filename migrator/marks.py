@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from migrator import kept, sqlite
+from migrator import kept
 from migrator.switch import Switch
+from migrator.system import connections
 
 #: The pragmas that read and set them.
 MARKS = ("user_version", "application_id")
@@ -31,7 +32,7 @@ def carry_back(
         for mark in MARKS:
             now, was = _read(path, mark), _read(baseline[target], mark)
             if now != was and len(names) == 1:
-                with sqlite.closing_scratch(tree / names[0].place) as connection:
+                with connections.closing_scratch(tree / names[0].place) as connection:
                     connection.execute(f"PRAGMA {mark} = {now}")
             elif now != was:
                 counts[f"{target}.{mark}"] = _keep(into, f"{target}_{mark}", now, len(names))
@@ -39,12 +40,12 @@ def carry_back(
 
 
 def _read(path: Path, mark: str) -> int:
-    with closing(sqlite.lenient(sqlite.read(path))) as connection:
+    with closing(connections.lenient(connections.read(path))) as connection:
         return int(connection.execute(f"PRAGMA {mark}").fetchone()[0])
 
 
 def _keep(into: Path, name: str, value: int, files: int) -> int:
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         kept.open_beside(connection, into)
         why = f"'set after the cutover, through one of {files} legacy names'"
         return kept.keep(connection, name, ["value"], f"(SELECT {value} AS value) AS t", why)

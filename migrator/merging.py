@@ -20,7 +20,7 @@ from itertools import count
 from migrator import ddl, faithful, mapping, newcomers, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.mapping import TableMapping
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
 _ROUNDS = 100

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import events, sqlite
+from migrator import events
 from migrator.events import Feed
 from migrator.rate import Limits, Watched, Window
+from migrator.system import connections
 
 #: Seconds between two looks.
 POLL_S = 0.5
@@ -93,7 +94,7 @@ def _stamp(path: Path) -> tuple[object, ...]:
     if not path.exists():
         return ()
     status = path.stat()
-    companions = [sqlite.beside(path, suffix) for suffix in sqlite.COMPANIONS]
+    companions = [connections.beside(path, suffix) for suffix in connections.COMPANIONS]
     # An empty companion holds nothing.
     sizes = [one.stat().st_size if one.exists() else 0 for one in companions]
     return status.st_ino, status.st_size, status.st_mtime_ns, *sizes

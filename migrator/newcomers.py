@@ -14,7 +14,7 @@ from migrator import ddl, mapping, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.faithful import Comparison
 from migrator.mapping import TableMapping
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LARGEST = 2**63 - 1

@@ -15,17 +15,18 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands, envfile, lock, paths, pipeline, plain, recovery, switch
+from migrator import commands, envfile, pipeline, recovery, switch
 from migrator import config as configs
 from migrator.errors import Refused, UsageError
-from migrator.guard import guard
+from migrator.system import paths, run_lock, serialize
+from migrator.system.ownership import guard
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
 
 
 class NamedPath(click.Path):
-    """A path on the command line or in the environment, resolved by :mod:`migrator.paths` before any verb sees it.
+    """A path on the command line or in the environment, resolved by :mod:`migrator.system.paths` before any verb sees it.
 
     Its folder has no links and no ``..``; with *follow* nor has it a link as its last part.
     """
@@ -113,7 +114,7 @@ def place(
     found = pipeline.Place(paths.resolved(data_dir), include, env_file or envfile.beside(data_dir), stopped=stopped)
     look(found, alone=alone)
     if alone and found.data_dir.is_dir():
-        click.get_current_context().with_resource(lock.locked(found.data_dir))
+        click.get_current_context().with_resource(run_lock.locked(found.data_dir))
     try:
         return found, configs.load(config_path(found.data_dir, config))
     except UsageError as error:
@@ -164,7 +165,7 @@ def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
 
 def json_text(command: str, record: object) -> str:
     """Return *record* as one JSON object with a schema version."""
-    told = commands.completed_values(plain.plain(record))
+    told = commands.completed_values(serialize.plain(record))
     return json.dumps({"schema": JSON_SCHEMA, "command": command, **told}, indent=2) + "\n"
 
 

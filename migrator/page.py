@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from migrator import charts
 from migrator.evidence import Evidence, Outcome
-from migrator.plain import escaped
 from migrator.records import BrokenContract, Built
+from migrator.system.serialize import escaped
 
 #: Longest name that is shown whole, most lines of what a contract says, and most broken contracts that are shown in full.
 _NAME, _LINES, _BROKEN = 80, 14, 50

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import access, catalogue, files, freshness, hints, mapping, page, recovery, switch, trust
 from migrator import backup as backups
 from migrator import build as builds
+from migrator import catalogue, freshness, mapping, page, recovery, switch, trust
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
 from migrator import plan as plans
@@ -22,13 +22,14 @@ from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
-from migrator.lock import locked
 from migrator.page import Report
 from migrator.place import Place
-from migrator.plain import escaped
-from migrator.private import private_folder
 from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
 from migrator.switch import Switch, Switched
+from migrator.system import durable_files, error_hints, permissions
+from migrator.system.run_lock import locked
+from migrator.system.serialize import escaped
+from migrator.system.temporary_folders import private_folder
 from migrator.verify import need_contracts, verify
 
 __all__ = [
@@ -122,9 +123,9 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
 
 def _judge(snapshot: Path, place: Place, config: Path | None) -> Verified:
     """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
-    files.remove(place.report)
+    durable_files.remove(place.report)
     verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, broken=place.broken)
-    files.write(place.report, page.html(_report(place, ())))
+    durable_files.write(place.report, page.html(_report(place, ())))
     return replace(verified, report=place.report)
 
 
@@ -335,7 +336,7 @@ def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None
     Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
     """
     if not execute:
-        access.refuse_strangers(place.data_dir)
+        permissions.refuse_strangers(place.data_dir)
     with locked(place.data_dir) if execute else contextlib.nullcontext():
         ended = recovery.ended(place, kind, execute=execute, tell=tell)
         with recovery.true_after_commit(place.data_dir):
@@ -410,7 +411,7 @@ def rollback(
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
-            told = error if isinstance(error, MigratorError) else hints.told(error, [place.data_dir])
+            told = error if isinstance(error, MigratorError) else error_hints.told(error, [place.data_dir])
             why = f"{told}; the consolidated set is still in use"
             raise RollbackFailed(why, where=place.data_dir) from error
 
@@ -421,6 +422,6 @@ def _built_again(last: Switch, folder: Path, stage: Path, *, whole: bool = False
     Only a *whole* build has the carried tables and the indexes that the owners ordered.
     """
     # The copies may have been written since they were built from.
-    files.remove_folder(stage)
+    durable_files.remove_folder(stage)
     builds.build(*rollbacks.as_planned(last, folder, whole=whole), stage)
     return {target: stage / name for target, name in catalogue.TARGETS.items()}

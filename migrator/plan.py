@@ -13,14 +13,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, carriable, catalogue, ddl, encoding, extra, guard, lookups, mapping, sharing
+from migrator import carriable, catalogue, ddl, encoding, extra, lookups, mapping, sharing
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
-from migrator.plain import escaped
 from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict
-from migrator.shell import quoted
-from migrator.sqlite import NOT_HERE
+from migrator.system import ownership, permissions
+from migrator.system.connections import NOT_HERE
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 #: Free disk asked for, in sizes of all sources: the snapshot, the stage, the copies of both on which the way back is proved, and
 #: SQLite's own work files.
@@ -335,13 +336,13 @@ def _in_the_way(disk: Path) -> Iterator[str]:
     for place in (disk, *ours):
         if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
             yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
-    for place, what in guard.complaints(disk):
+    for place, what in ownership.complaints(disk):
         yield f"{escaped(place)}: {what}; look at it, and move it away"
 
 
 def _users(inventory: Inventory, config: Config) -> Iterator[str]:
     """Yield why this process may not work on *inventory* in its place."""
-    yield from access.refusals([
+    yield from permissions.refusals([
         (one.path, one.journal_mode) for one in _regular(inventory) if config.fate(one.place) != "ignore"
     ])  # fmt: skip
 

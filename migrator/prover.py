@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from migrator import functions, sqlite
-from migrator.sqlite import quoted
+from migrator import functions
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: Pages in memory, for the target and for the work tables, in KiB.
 CACHE_KIB = 8_000
@@ -56,10 +57,10 @@ class Prover:
     """A connection that reads the target and, one at a time, the sources; its work tables hold what differs."""
 
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
-        self._connection = sqlite.memory()
+        self._connection = connections.memory()
         self._paths = paths
         functions.register(self._connection)
-        sqlite.attach(self._connection, paths[target], target)
+        connections.attach(self._connection, paths[target], target)
         for name in (target, "temp"):
             self._connection.execute(f"PRAGMA {name}.cache_size = -{CACHE_KIB}")
         # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
@@ -94,7 +95,7 @@ class Prover:
 
     @contextlib.contextmanager
     def _beside(self, proof: Proof) -> Iterator[None]:
-        sqlite.attach(self._connection, self._paths[proof.database], proof.database)
+        connections.attach(self._connection, self._paths[proof.database], proof.database)
         yield
         self._connection.execute(f"DETACH {quoted(proof.database)}")
 

@@ -15,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from migrator import children, rebuild
+from migrator import rebuild
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
 from migrator.prover import Proof, Prover, differing
+from migrator.system import worker_process
 
 #: From so many mapped rows on, a second process is worth its start.
 SHARED_FROM = 50_000
@@ -92,7 +93,7 @@ def provers_of(target: str, paths: Mapping[str, Path], rows: int) -> Iterator[Se
     """Open the provers of *target*: the one here, and where *rows* are many one in a process of its own."""
     with contextlib.ExitStack() as stack:
         provers: list[AnyProver] = [stack.enter_context(contextlib.closing(Prover(target, paths)))]
-        if rows >= SHARED_FROM and children.processors() > 1:
+        if rows >= SHARED_FROM and worker_process.processors() > 1:
             provers.append(stack.enter_context(contextlib.closing(Aside(target, paths))))
         yield provers
 
@@ -145,7 +146,7 @@ class Aside:
     """A prover in a process of its own."""
 
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
-        self._process = children.start("migrator.prover", stderr=None)
+        self._process = worker_process.start("migrator.prover", stderr=None)
         self._say([target, {name: str(path) for name, path in paths.items()}])
 
     def find(self, proof: Proof) -> int:
@@ -165,7 +166,7 @@ class Aside:
 
     def close(self) -> None:
         """End it."""
-        children.end(self._process)
+        worker_process.end(self._process)
 
     def _ask(self, what: str, proof: Proof, *given: int) -> Any:
         """Return the answer.
@@ -175,12 +176,12 @@ class Aside:
             sqlite3.Error: As the prover raises it there.
         """
         self._say([what, proof, *given])
-        _, told = children.pipes(self._process)
+        _, told = worker_process.pipes(self._process)
         line = told.readline()
         if not line.endswith(b"\n"):
-            status = children.end(self._process)
+            status = worker_process.end(self._process)
             raise BuildError(
-                f"the process that helps to prove it was ended: {children.ending(status)}",
+                f"the process that helps to prove it was ended: {worker_process.ending(status)}",
                 where=proof.source,
                 hint="run this again",
             )
@@ -192,7 +193,7 @@ class Aside:
         return answer["answer"]
 
     def _say(self, line: list[Any]) -> None:
-        said, _ = children.pipes(self._process)
+        said, _ = worker_process.pipes(self._process)
         # What a process that was ended does not read any more is found out when its answer is missing.
         with contextlib.suppress(BrokenPipeError):
             said.write(json.dumps(line).encode("ascii") + b"\n")

@@ -16,12 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import carryback, catalogue, faithful, functions, mapping, merging, rebuild, sqlite, untriggered
+from migrator import carryback, catalogue, faithful, functions, mapping, merging, rebuild, untriggered
 from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
 from migrator.mapping import TableMapping
 from migrator.newcomers import informs
 from migrator.records import PlannedTable
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 
 def settle(
@@ -81,13 +82,13 @@ def _put_back(
 def _opened(
     target: str, current: Mapping[str, Path], baseline: Mapping[str, Path], again: Mapping[str, Path]
 ) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
+    with contextlib.closing(connections.lenient(connections.memory())) as connection:
         functions.register(connection)
         connection.execute("PRAGMA foreign_keys = OFF")
-        sqlite.attach(connection, current[target], target)
-        sqlite.attach(connection, baseline[target], BASELINE)
-        sqlite.attach(connection, again[target], "again")
-        sqlite.attach(connection, carryback.before(current[target], target), BEFORE, mode="rw")
+        connections.attach(connection, current[target], target)
+        connections.attach(connection, baseline[target], BASELINE)
+        connections.attach(connection, again[target], "again")
+        connections.attach(connection, carryback.before(current[target], target), BEFORE, mode="rw")
         merging.make_views(connection, target)
         yield connection
 

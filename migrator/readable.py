@@ -15,11 +15,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import catalogue, digest, sqlite
+from migrator import catalogue
 from migrator.bench import BASELINE, CarriedBack, is_without_rowid, stored_columns
 from migrator.declaration import rowid_name
-from migrator.plain import escaped
-from migrator.sqlite import quoted
+from migrator.system import connections, content_digest
+from migrator.system.connections import quoted
+from migrator.system.serialize import escaped
 
 #: How many names a sentence lists.
 _LISTED = 5
@@ -28,11 +29,11 @@ _LISTED = 5
 def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: CarriedBack) -> None:
     """Make the private copies *current* readable beside what was installed, *baseline*; note what was left out or put back."""
     for target, path in current.items():
-        with sqlite.closing_scratch(path) as connection:
-            sqlite.attach(sqlite.lenient(connection), baseline[target], BASELINE)
+        with connections.closing_scratch(path) as connection:
+            connections.attach(connections.lenient(connection), baseline[target], BASELINE)
             left_out = list(_take_out(connection))
-        with sqlite.closing_scratch(path) as connection:
-            sqlite.attach(sqlite.lenient(connection), baseline[target], BASELINE)
+        with connections.closing_scratch(path) as connection:
+            connections.attach(connections.lenient(connection), baseline[target], BASELINE)
             connection.execute("PRAGMA foreign_keys = OFF")
             # A table gets another name, and whatever refers to it keeps the name it knows.
             connection.execute("PRAGMA legacy_alter_table = ON")
@@ -50,7 +51,7 @@ def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], don
 
 def _take_out(connection: sqlite3.Connection) -> Iterator[str]:
     """Take out of the schema what was not installed and holds no rows; yield each kind and name."""
-    with digest.decoding(connection, digest.any_text):
+    with content_digest.decoding(connection, content_digest.any_text):
         added = connection.execute(
             "SELECT rowid, type, name FROM main.sqlite_schema AS s WHERE type IN ('view', 'trigger', 'index')"
             f" AND sql IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {BASELINE}.sqlite_schema AS b"

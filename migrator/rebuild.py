@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from migrator.mapping import TableMapping
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 
 def cell_sql(expression: str) -> str:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from migrator import catalogue
 from migrator.catalogue import Shape
-from migrator.plain import escaped
 from migrator.records import Table
+from migrator.system.serialize import escaped
 
 Columns = frozenset[tuple[str, str]]
 

@@ -79,7 +79,7 @@ class Database:
         user_version: The application's own number.
         application_id: The application's own mark.
         mode: Permission bits.
-        digest: SHA-256 of the content of a consistent copy, in hex (:mod:`migrator.digest`).
+        digest: SHA-256 of the content of a consistent copy, in hex (:mod:`migrator.system.content_digest`).
         integrity: ``ok``, or the first messages of SQLite's integrity check.
         rows: Rows of all tables; None if they could not be read.
         tables: Its tables, by name; SQLite's own and the shadow tables of full-text indexes are left out.

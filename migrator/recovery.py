@@ -13,12 +13,13 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from migrator import envfile, events, files, held, sqlite, switch, trust
+from migrator import envfile, events, switch, trust
 from migrator.errors import MigratorError
-from migrator.files import Access
-from migrator.lock import is_held, locked
 from migrator.place import Place
 from migrator.switch import Switch, Switched
+from migrator.system import connections, durable_files, exclusive_access
+from migrator.system.durable_files import Access
+from migrator.system.run_lock import is_held, locked
 
 
 def cut_short(data_dir: Path) -> str:
@@ -147,7 +148,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
         if pointed == switch.NEW:
             # Who had opened a legacy file in the very instant of the commit may write to it, until it is moved.
             kept = (found.tree(switch.LEGACY) / name.place for name in found.names)
-            with held.held({path: "" for path in kept if path.exists()}, stopped=stopped) as hold:
+            with exclusive_access.held({path: "" for path in kept if path.exists()}, stopped=stopped) as hold:
                 hold.seal()
                 finish_cutover(found)
             back_to_wal(found)
@@ -155,7 +156,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
             said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
         else:
             # Somebody may have started to work on the legacy files again: nobody may while their names move.
-            with held.held({name.path: "" for name in found.names}, stopped=stopped) as hold:
+            with exclusive_access.held({name.path: "" for name in found.names}, stopped=stopped) as hold:
                 hold.seal()
                 undo_cutover(found)
             restore_journal_modes(found)
@@ -168,7 +169,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
         # A legacy file gets its name back by a rename: a journal or WAL that somebody has beside it would stay behind.
-        with held.held(dict.fromkeys(_in_use_after_rollback(found), ""), stopped=stopped) as hold:
+        with exclusive_access.held(dict.fromkeys(_in_use_after_rollback(found), ""), stopped=stopped) as hold:
             hold.seal()
             finish_rollback(found)
         restore_journal_modes(found)
@@ -190,7 +191,7 @@ def _sync_what_was_done(found: Switch) -> None:
     for folder in sorted(folders | {str(found.data_dir)}):
         # A backup that somebody has moved away must not keep the switch from its end.
         if Path(folder).is_dir():
-            files.sync_folder(Path(folder))
+            durable_files.sync_folder(Path(folder))
 
 
 def undo_cutover(wanted: Switch) -> None:
@@ -199,15 +200,15 @@ def undo_cutover(wanted: Switch) -> None:
     if switch.pointed(wanted):
         switch.put_back(wanted, switch.LEGACY)
         # Only now does no name go through the pointer.
-        files.remove(wanted.pointer)
-    files.remove_folder(wanted.tree(switch.LEGACY))
-    files.remove_folder(wanted.tree(switch.NEW))
-    files.remove_folder(wanted.baseline_to_be)
+        durable_files.remove(wanted.pointer)
+    durable_files.remove_folder(wanted.tree(switch.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch.NEW))
+    durable_files.remove_folder(wanted.baseline_to_be)
     for target in wanted.targets:
         if wanted.installed(target).exists() and not wanted.staged(target).exists():
             wanted.installed(target).chmod(0o600)
-            files.give_to_owner_of(wanted.data_dir, wanted.installed(target))
-            files.replace(wanted.installed(target), wanted.staged(target))
+            durable_files.give_to_owner_of(wanted.data_dir, wanted.installed(target))
+            durable_files.replace(wanted.installed(target), wanted.staged(target))
         if wanted.staged(target).exists():
             _set_journal_mode(wanted.staged(target), "wal")
     _remove_drafts(wanted)
@@ -220,19 +221,19 @@ def finish_cutover(wanted: Switch) -> None:
     """
     envfile.set_flag(wanted.env_file, on=True, access=switch.shared(wanted, 0o644))
     if wanted.left_behind.exists():
-        files.replace(wanted.left_behind, _free(wanted.left_behind))
-    files.remove(wanted.latch)
+        durable_files.replace(wanted.left_behind, _free(wanted.left_behind))
+    durable_files.remove(wanted.latch)
     switch.flatten(wanted)
-    files.write(wanted.data_dir / events.PLACE, "", _counting(wanted))
+    durable_files.write(wanted.data_dir / events.PLACE, "", _counting(wanted))
     for name in wanted.names:
         kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
         if kept.exists():
-            files.make_private_folder(original.parent)
-            files.replace(kept, original)
-    files.remove_folder(wanted.tree(switch.LEGACY))
+            durable_files.make_private_folder(original.parent)
+            durable_files.replace(kept, original)
+    durable_files.remove_folder(wanted.tree(switch.LEGACY))
     if wanted.baseline_to_be.exists():
-        files.remove_folder(wanted.baseline)
-        files.replace(wanted.baseline_to_be, wanted.baseline)
+        durable_files.remove_folder(wanted.baseline)
+        durable_files.replace(wanted.baseline_to_be, wanted.baseline)
     _remove_drafts(wanted)
 
 
@@ -247,8 +248,8 @@ def undo_rollback(wanted: Switch) -> None:
     """Go back to before a rollback that has not committed: the names as specified, the flag as it was."""
     switch.flatten(wanted)
     switch.take_from_aside(wanted)
-    files.remove_folder(wanted.tree(switch.ROLLED_BACK))
-    files.remove_folder(wanted.scratch)
+    durable_files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    durable_files.remove_folder(wanted.scratch)
     envfile.set_flag(wanted.env_file, on=True)
     _remove_drafts(wanted)
 
@@ -257,20 +258,20 @@ def finish_rollback(wanted: Switch) -> None:
     """Go on from the commit of a rollback: the legacy files under their names, the three out of the way."""
     envfile.set_flag(wanted.env_file, on=False)
     switch.put_back(wanted, switch.ROLLED_BACK)
-    files.make_private_folder(wanted.left_behind)
+    durable_files.make_private_folder(wanted.left_behind)
     for target in wanted.targets:
         installed = wanted.installed(target)
         if installed.exists():
-            files.replace(installed, wanted.left_behind / installed.name)
-    files.remove(wanted.pointer)
-    files.remove_folder(wanted.tree(switch.ROLLED_BACK))
-    files.remove_folder(wanted.tree(switch.NEW))
+            durable_files.replace(installed, wanted.left_behind / installed.name)
+    durable_files.remove(wanted.pointer)
+    durable_files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    durable_files.remove_folder(wanted.tree(switch.NEW))
     _remove_drafts(wanted)
 
 
 def _remove_drafts(wanted: Switch) -> None:
     """Remove what a step that was cut short has left: a link that leads nowhere, a copy of the .env with its secrets."""
-    files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
+    durable_files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
 
 
 def _free(folder: Path) -> Path:
@@ -304,7 +305,10 @@ def _set_journal_mode(path: Path, mode: str) -> None:
         Refused: Somebody is in the middle of a transaction.
         MigratorError: The disk fails.
     """
-    with held.naming(path), contextlib.closing(sqlite.take_over(path, held.PATIENCE_S)) as connection:
-        sqlite.set_journal_mode(connection, mode)
+    with (
+        exclusive_access.naming(path),
+        contextlib.closing(connections.take_over(path, exclusive_access.PATIENCE_S)) as connection,
+    ):
+        connections.set_journal_mode(connection, mode)
     # SQLite removes its journal and does not wait: one that came back would undo this.
-    files.sync_folder(path.parent)
+    durable_files.sync_folder(path.parent)

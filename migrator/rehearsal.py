@@ -8,10 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator import connector, sqlite
+from migrator import connector
 from migrator.rate import Watched
 from migrator.records import Database, Fate, Inventory, Migrated
 from migrator.switch import Switched
+from migrator.system import connections
 
 #: One statement in so many fails: 6.25 %, more than the 5 % that an application may have.
 _EVERY = 16
@@ -104,7 +105,7 @@ def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
 
 def _rows(database: Database, table: str) -> Counter[tuple[str, ...]]:
     """Return the rows of a table as a multiset; 1, 1.0 and '1' are spelt so that they differ."""
-    with contextlib.closing(sqlite.read(database.path)) as connection:
+    with contextlib.closing(connections.read(database.path)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-        rows = connection.execute(f"SELECT * FROM {sqlite.quoted(table)}")
+        rows = connection.execute(f"SELECT * FROM {connections.quoted(table)}")
         return Counter(tuple(map(repr, row)) for row in rows)

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from migrator.freshness import Standing, Status
-from migrator.plain import escaped
 from migrator.records import (
     Built,
     Database,
@@ -22,6 +21,7 @@ from migrator.records import (
     Verdict,
     Verified,
 )
+from migrator.system.serialize import escaped
 
 __all__ = [
     "backup_text",

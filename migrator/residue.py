@@ -12,11 +12,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import catalogue, ddl, faithful, functions, inuse, kept, mapping, sqlite
+from migrator import catalogue, ddl, faithful, functions, inuse, kept, mapping
 from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
-from migrator.plain import escaped
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
+from migrator.system.serialize import escaped
 
 _CHANGED = "the legacy table cannot hold what it has in: "
 _REFUSED = "the legacy table has it, and another migration would refuse it"
@@ -63,11 +64,11 @@ def keep(
 
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite.lenient(sqlite.memory())) as connection:
+    with contextlib.closing(connections.lenient(connections.memory())) as connection:
         functions.register(connection)
-        sqlite.attach(connection, current, target)
-        sqlite.attach(connection, baseline, BASELINE)
-        sqlite.attach(connection, again, "again")
+        connections.attach(connection, current, target)
+        connections.attach(connection, baseline, BASELINE)
+        connections.attach(connection, again, "again")
         kept.open_beside(connection, into)
         inuse.stand_in_collations(connection, target)
         yield connection

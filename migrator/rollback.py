@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import access, envfile, files, held, holders, mounts, recovery, sqlite, switch, trial
 from migrator import baseline as baselines
-from migrator.plain import escaped
+from migrator import envfile, recovery, switch, trial
 from migrator.switch import Switch, Switched
+from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
+from migrator.system.serialize import escaped
 from migrator.trial import Again, as_planned, way_back
 
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
@@ -54,9 +55,9 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
                 if not path.is_file()
             ),
             *mounts.apart(last.data_dir, (last.root, last.baseline, *needed, *(name.path for name in last.names))),
-            *held.blind(_in_use(last), stopped=stopped),
+            *exclusive_access.blind(_in_use(last), stopped=stopped),
         ),
-        holders=tuple(map(str, holders.holders((*_in_use(last), *_originals(last))))),
+        holders=tuple(map(str, open_files.holders((*_in_use(last), *_originals(last))))),
     )
 
 
@@ -104,29 +105,29 @@ def rollback(
         try:
             tree = wanted.tree(switch.ROLLED_BACK)
             for folder in (scratch, tree):
-                files.remove_folder(folder)
-                files.make_private_folder(folder)
+                durable_files.remove_folder(folder)
+                durable_files.make_private_folder(folder)
             changed = trial.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             kept = wanted.left_behind / "residue.db"
-            files.make_private_folder(kept.parent)
+            durable_files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
             written = trial.write(wanted, tree, copies, baseline, changed, again, kept)
             baselines.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:
-                files.sync_file(kept)
-                files.sync_folder(kept.parent)
+                durable_files.sync_file(kept)
+                durable_files.sync_folder(kept.parent)
             legacy = [tree / name.place for name in wanted.names]
-            files.remove_folder(scratch)
+            durable_files.remove_folder(scratch)
             tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
-            copied = stack.enter_context(held.held(dict.fromkeys(legacy, ""), stopped=stopped))
+            copied = stack.enter_context(exclusive_access.held(dict.fromkeys(legacy, ""), stopped=stopped))
             envfile.set_flag(wanted.env_file, on=False)
             aside = switch.put_aside(wanted)
             switch.indirect(wanted)
             tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
-            held.refuse_holders(aside)
+            exclusive_access.refuse_holders(aside)
             copied.seal()
             hold.seal()
         except BaseException:
@@ -157,17 +158,19 @@ def rollback(
     )
 
 
-def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped: bool) -> held.Hold:
+def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped: bool) -> exclusive_access.Hold:
     """Hold the three databases until *stack* is closed, and write down that a rollback is under way.
 
     The originals too: what is written to one after it was copied would be in neither set.
 
     Raises:
-        Refused: As :func:`held.held`; the finished cutover *last* is what is written down.
+        Refused: As :func:`exclusive_access.held`; the finished cutover *last* is what is written down.
     """
     paths = (*map(wanted.installed, wanted.targets), *filter(_can_be_held, _originals(wanted)))
     try:
-        return stack.enter_context(held.held(dict.fromkeys(paths, ""), lambda: switch.write(wanted), stopped=stopped))
+        return stack.enter_context(
+            exclusive_access.held(dict.fromkeys(paths, ""), lambda: switch.write(wanted), stopped=stopped)
+        )
     except BaseException:
         switch.write(last)
         raise
@@ -186,15 +189,15 @@ def _made_since(last: Switch) -> list[Path]:
 def _originals(last: Switch) -> tuple[Path, ...]:
     """Return the originals that are there and are databases, which no process should have open any more."""
     paths = (last.originals / name.place for name in last.names)
-    return tuple(path for path in paths if path.is_file() and sqlite.is_one(path))
+    return tuple(path for path in paths if path.is_file() and connections.is_one(path))
 
 
 def _can_be_held(original: Path) -> bool:
     """Tell whether this user may write to *original* and SQLite reads it; else its digest alone tells of a late write."""
-    if not access.may_write(original):
+    if not permissions.may_write(original):
         return False
     try:
-        with contextlib.closing(sqlite.take_over(original, held.PATIENCE_S)) as connection:
+        with contextlib.closing(connections.take_over(original, exclusive_access.PATIENCE_S)) as connection:
             connection.execute("PRAGMA data_version").fetchone()
     except sqlite3.DatabaseError as error:
         return error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -203,7 +206,7 @@ def _can_be_held(original: Path) -> bool:
 
 def _copied(path: Path, copy: Path) -> Path:
     """Copy a database that we hold; only SQLite may open it, since closing a descriptor would drop our lock."""
-    with contextlib.closing(sqlite.read(path)) as reader, contextlib.closing(sqlite.create(copy)) as writer:
+    with contextlib.closing(connections.read(path)) as reader, contextlib.closing(connections.create(copy)) as writer:
         reader.backup(writer)
     return copy
 
@@ -211,5 +214,5 @@ def _copied(path: Path, copy: Path) -> Path:
 def _sync(wanted: Switch) -> None:
     for name in wanted.names:
         copy = wanted.tree(switch.ROLLED_BACK) / name.place
-        files.sync_file(copy)
-        files.sync_folder(copy.parent)
+        durable_files.sync_file(copy)
+        durable_files.sync_folder(copy.parent)

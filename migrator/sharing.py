@@ -7,10 +7,11 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from migrator import access, catalogue, files, mapping
-from migrator.files import Access
-from migrator.plain import escaped
+from migrator import catalogue, mapping
 from migrator.records import Fate, PlannedTable
+from migrator.system import durable_files, permissions
+from migrator.system.durable_files import Access
+from migrator.system.serialize import escaped
 
 
 def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable]) -> dict[str, list[Path]]:
@@ -35,18 +36,18 @@ def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int |
     With a *decided* mode only for what this process cannot give: a group that it is not in.
     """
     for target, paths in targets.items():
-        given, serves = access.shared(paths, data_dir, 0o666 if decided is None else decided)
+        given, serves = permissions.shared(paths, data_dir, 0o666 if decided is None else decided)
         name = catalogue.TARGETS[target]
         if decided is None and not serves:
-            kinds = {access.reached(path, data_dir): path for path in reversed(paths)}
+            kinds = {permissions.reached(path, data_dir): path for path in reversed(paths)}
             shown = ", ".join(f"{escaped(path.name)} ({_told(one)})" for one, path in list(kinds.items())[:3])
             yield (
                 f"{name} takes rows of files with different permissions: {shown}; give them the same, or say [decisions] "
                 f'file_mode = "{given.mode:04o}" to leave out users who may not use each of them'
             )
-        elif given.mode >> 3 & ~given.mode & 0o6 and not files.may_give(given.group):
+        elif given.mode >> 3 & ~given.mode & 0o6 and not durable_files.may_give(given.group):
             yield (
-                f"{name}: has to belong to group {access.group(given.group)}, and user {access.user(os.geteuid())} is not in it; "
+                f"{name}: has to belong to group {permissions.group(given.group)}, and user {permissions.user(os.geteuid())} is not in it; "
                 "add the user to the group, or run this again with: sudo"
             )
         elif decided is None and (closed := _writable_elsewhere(paths, data_dir, given)):
@@ -69,11 +70,11 @@ def findings(targets: dict[str, list[Path]], data_dir: Path, decided: int | None
     """
     home = data_dir.stat()
     for target, paths in targets.items():
-        given, _ = access.shared(paths, data_dir, 0o666 if decided is None else decided)
+        given, _ = permissions.shared(paths, data_dir, 0o666 if decided is None else decided)
         passed_on = home.st_mode & stat.S_ISGID and home.st_gid == given.group
-        shared = given.mode >> 3 & ~given.mode & 0o2 and not access.is_primary(given.group, home.st_uid)
+        shared = given.mode >> 3 & ~given.mode & 0o2 and not permissions.is_primary(given.group, home.st_uid)
         if shared and not passed_on:
-            group = access.group(given.group)
+            group = permissions.group(given.group)
             yield (
                 f"{catalogue.TARGETS[target]} will be in WAL mode, and group {group} may write to it: two users of that group can do so at "
                 f"once only if new files in {escaped(data_dir)} belong to it (chgrp {group} and chmod g+s on that folder)"
@@ -83,4 +84,4 @@ def findings(targets: dict[str, list[Path]], data_dir: Path, decided: int | None
 
 def _told(given: Access) -> str:
     listed = ", with an access list" if given.acl else ""
-    return f"{given.mode:04o}, group {access.group(given.group)}{listed}"
+    return f"{given.mode:04o}, group {permissions.group(given.group)}{listed}"

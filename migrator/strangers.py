@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.bench import LEGACY, Bench, found_sql, handle_sql, stored_columns
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 
 def take_in(bench: Bench, sources: Sequence[str]) -> None:

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import access, catalogue, files, sqlite, trust
+from migrator import catalogue, trust
 from migrator.errors import MigratorError
-from migrator.files import Access
-from migrator.plain import escaped, plain
 from migrator.records import Fate, PlannedTable
+from migrator.system import connections, durable_files, permissions
+from migrator.system.durable_files import Access
+from migrator.system.serialize import escaped, plain
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
@@ -219,7 +220,7 @@ def read(data_dir: Path) -> Switch | None:
     home = data_dir.resolve()
     path = home / ".migrator" / "switch.json"
     try:
-        with sqlite.open_source(path) as file:
+        with connections.open_source(path) as file:
             written = json.load(file)
         if written["schema"] != _SCHEMA:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
@@ -279,14 +280,14 @@ def write(switch: Switch) -> None:
         "extra_indexes": list(switch.extra_indexes),
     }
     # The application reads it at each connection, and it may be another user's.
-    files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n", shared(switch, 0o644))
-    files.let_pass(switch.root, switch.data_dir)
+    durable_files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n", shared(switch, 0o644))
+    durable_files.let_pass(switch.root, switch.data_dir)
 
 
 def shared(switch: Switch, most: int) -> Access:
     """Return who may use each database that a name of *switch* leads to, at most as the mode *most*."""
     there = [name.path for name in switch.names if name.path.exists()]
-    return access.shared(there, switch.data_dir, most)[0]
+    return permissions.shared(there, switch.data_dir, most)[0]
 
 
 def _to_written(data_dir: Path, path: Path) -> str:
@@ -307,7 +308,7 @@ def finish(switch: Switch) -> Switch:
 
 def forget(switch: Switch) -> None:
     """Write down that there was no *switch*: it was undone."""
-    files.remove(switch.root / "switch.json")
+    durable_files.remove(switch.root / "switch.json")
 
 
 def pointed(switch: Switch) -> str:
@@ -319,24 +320,24 @@ def make_legacy_tree(switch: Switch) -> None:
     """Give each legacy file its second name, below ``legacy``."""
     for name in switch.names:
         kept = switch.tree(LEGACY) / name.place
-        files.make_private_folder(kept.parent)
-        files.link(name.path, kept)
+        durable_files.make_private_folder(kept.parent)
+        durable_files.link(name.path, kept)
 
 
 def make_new_tree(switch: Switch) -> None:
     """Make the links to the consolidated databases, below ``new``."""
     for name in switch.names:
         link = switch.tree(NEW) / name.place
-        files.make_private_folder(link.parent)
-        files.point(link, os.path.relpath(switch.installed(name.target), link.parent))
+        durable_files.make_private_folder(link.parent)
+        durable_files.point(link, os.path.relpath(switch.installed(name.target), link.parent))
 
 
 def commit(switch: Switch, to: str) -> None:
     """Turn the pointer: all names that go through it change in one instant, for all who may pass the folders of the names."""
     for name in switch.names:
-        files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
-    files.let_pass(switch.tree(to), switch.data_dir)
-    files.point(switch.pointer, to)
+        durable_files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
+    durable_files.let_pass(switch.tree(to), switch.data_dir)
+    durable_files.point(switch.pointer, to)
 
 
 def indirect(switch: Switch) -> None:
@@ -349,14 +350,14 @@ def indirect(switch: Switch) -> None:
         if not (name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path)):
             raise MigratorError("was replaced while it was switched", where=escaped(name.path), hint="stop its writer")
         through = switch.pointer / name.place
-        files.point(name.path, os.path.relpath(through, name.path.parent))
+        durable_files.point(name.path, os.path.relpath(through, name.path.parent))
 
 
 def flatten(switch: Switch) -> None:
     """Make each name a link to its consolidated database, as specified; a file that somebody has made there stays."""
     for name in switch.names:
         if name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path):
-            files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
+            durable_files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
 
 
 def _is_legacy(switch: Switch, name: Name) -> bool:
@@ -372,9 +373,9 @@ def put_aside(switch: Switch) -> list[Path]:
     """
     moved = []
     for found, kept in _aside(switch):
-        if found.is_file() and not found.is_symlink() and not sqlite.is_spent(found):
-            files.make_private_folder(kept.parent)
-            files.replace(found, kept)
+        if found.is_file() and not found.is_symlink() and not connections.is_spent(found):
+            durable_files.make_private_folder(kept.parent)
+            durable_files.replace(found, kept)
             moved.append(kept)
     return moved
 
@@ -383,15 +384,15 @@ def take_from_aside(switch: Switch) -> None:
     """Move back what :func:`put_aside` moved."""
     for found, kept in _aside(switch):
         if kept.exists():
-            files.replace(kept, found)
-    files.remove_folder(switch.aside)
+            durable_files.replace(kept, found)
+    durable_files.remove_folder(switch.aside)
 
 
 def _aside(switch: Switch) -> Iterator[tuple[Path, Path]]:
     """Yield where a file of others may lie, and where it is moved to."""
     for name in switch.names:
-        for suffix in ("", *sqlite.COMPANIONS, "-shm"):
-            yield sqlite.beside(name.path, suffix), sqlite.beside(switch.aside / name.place, suffix)
+        for suffix in ("", *connections.COMPANIONS, "-shm"):
+            yield connections.beside(name.path, suffix), connections.beside(switch.aside / name.place, suffix)
 
 
 def put_back(switch: Switch, tree: str) -> None:
@@ -401,8 +402,8 @@ def put_back(switch: Switch, tree: str) -> None:
         if not kept.exists():
             continue
         if name.path.is_symlink():
-            files.replace(kept, name.path)
+            durable_files.replace(kept, name.path)
         elif name.path.samefile(kept):
-            files.remove(kept)
+            durable_files.remove(kept)
         else:
             raise MigratorError("is neither a link of ours nor the file we know", where=name.path, hint="look at it")

@@ -18,14 +18,15 @@ from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from migrator import baseline as baselines
-from migrator import carryback, copying, digest, files, late, mapping, marks, putback, readable, residue, sqlite
+from migrator import carryback, late, mapping, marks, putback, readable, residue
 from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError, Refused
-from migrator.plain import escaped
-from migrator.private import private_folder
 from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
 from migrator.switch import Name, Switch
+from migrator.system import connections, content_digest, durable_files, private_copy
+from migrator.system.serialize import escaped
+from migrator.system.temporary_folders import private_folder
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
         if late_write and was and _digest_or_none(snapshot) == was:
             changed[name.database] = (None, snapshot)
             if found:
-                files.make_private_folder((aside / name.place).parent)
+                durable_files.make_private_folder((aside / name.place).parent)
                 copy.rename(aside / name.place)
                 changed[name.database] = (aside / name.place, snapshot)
             copy.unlink(missing_ok=True)
@@ -123,7 +124,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
         like = original if original.is_file() else snapshot
         # Write-protected originals must not keep their owner from writing to the copy; root may write to any.
         copy.chmod(like.stat().st_mode & 0o777 | (0o600 if os.geteuid() else 0))
-        files.give_to_owner_of(like, copy)
+        durable_files.give_to_owner_of(like, copy)
     return changed
 
 
@@ -142,7 +143,7 @@ def _copied(original: Path, copy: Path) -> str:
 
 def _digest_or_none(path: Path) -> str:
     """Return the digest of the database at *path*, '' where it is none that can be read."""
-    return _read_or(digest.digest, path, "")
+    return _read_or(content_digest.digest, path, "")
 
 
 def _beyond_the_digest(path: Path) -> tuple[object, ...]:
@@ -155,7 +156,7 @@ def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) ->
     if not path.is_file():
         return default
     try:
-        with contextlib.closing(sqlite.lenient(sqlite.read(path))) as connection:
+        with contextlib.closing(connections.lenient(connections.read(path))) as connection:
             return read(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
@@ -188,22 +189,22 @@ def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
     anew = scratch / f"{copy.name}.{encoding}"
     anew.unlink(missing_ok=True)
     encodings_of.write_anew(copy, anew, encoding)
-    files.take_after(copy, anew)
-    files.sync_file(anew)
-    files.replace(anew, copy)
+    durable_files.take_after(copy, anew)
+    durable_files.sync_file(anew)
+    durable_files.replace(anew, copy)
 
 
 def _copy(original: Path, copy: Path) -> None:
-    files.make_private_folder(copy.parent)
+    durable_files.make_private_folder(copy.parent)
     # What a process still writes to an original, against all advice, may be in a WAL: what is in it counts.
-    copying.private_copy(original, copy)
-    with sqlite.closing_scratch(copy) as connection:
-        sqlite.set_journal_mode(sqlite.lenient(connection), "delete")
+    private_copy.private_copy(original, copy)
+    with connections.closing_scratch(copy) as connection:
+        connections.set_journal_mode(connections.lenient(connection), "delete")
 
 
 def _digest(path: Path) -> str:
-    with contextlib.closing(sqlite.lenient(sqlite.read(path))) as connection:
-        return digest.digest(connection)
+    with contextlib.closing(connections.lenient(connections.read(path))) as connection:
+        return content_digest.digest(connection)
 
 
 def write(
@@ -281,12 +282,12 @@ def rehearse(last: Switch, again: Again) -> Written:
 def _rehearsed(last: Switch, again: Again) -> Written:
     with private_folder() as folder:
         tree, scratch = folder / "legacy", folder / "rollback"
-        files.make_private_folder(scratch)
+        durable_files.make_private_folder(scratch)
         changed = copy_originals(last, tree, scratch / "late")
         current = {}
         for target in last.targets:
             path = last.installed(target)
-            current[target] = copying.private_copy(path, scratch / path.name)
+            current[target] = private_copy.private_copy(path, scratch / path.name)
         return write(last, tree, current, baselines.sound(last), changed, again, folder / "residue.db")
 
 
@@ -300,7 +301,7 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
     """
     folder = wanted.stage / "way-back"
     tree, scratch = folder / "legacy", folder / "rollback"
-    files.make_private_folder(scratch)
+    durable_files.make_private_folder(scratch)
     for name in wanted.names:
         _copy(snapshot.folder / name.place, tree / name.place)
     baseline: dict[str, Path] = {}
@@ -315,7 +316,7 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
         *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),
         *(f"{escaped(name.place)}: comes back as another" for name in wanted.names if not _same(name, snapshot, tree)),
     ]
-    files.remove_folder(folder)
+    durable_files.remove_folder(folder)
     if reasons:
         raise BuildError(
             f"a rollback would not give back what the snapshot holds: {reasons[0]}",

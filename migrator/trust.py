@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator import catalogue, envfile, own, paths
+from migrator import catalogue, envfile
 from migrator.errors import Refused
-from migrator.guard import guard
-from migrator.plain import escaped
-from migrator.shell import quoted
+from migrator.system import own_files, paths
+from migrator.system.ownership import guard
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 if TYPE_CHECKING:
     from migrator.switch import Name, Switch
@@ -52,7 +53,7 @@ def _is_below(data_dir: Path, name: Name) -> bool:
         and bool(parts)
         and ".." not in parts
         and parts[0] != _STATE
-        and not (parts[0] == _BACKUPS and len(parts) > 1 and own.is_run(data_dir / _BACKUPS / parts[1]))
+        and not (parts[0] == _BACKUPS and len(parts) > 1 and own_files.is_run(data_dir / _BACKUPS / parts[1]))
         and str(name.place) not in catalogue.TARGETS.values()
     )
 

@@ -12,10 +12,10 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from migrator import digest, sqlite
 from migrator.bench import CANNOT, CarriedBack
-from migrator.plain import escaped
-from migrator.sqlite import quoted
+from migrator.system import connections, content_digest
+from migrator.system.connections import quoted
+from migrator.system.serialize import escaped
 
 #: What an entry of the schema consists of.
 _ENTRY = "type, name, tbl_name, rootpage, sql"
@@ -30,9 +30,9 @@ def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ..
     """
     taken = {}
     for database, path in legacy.items():
-        with sqlite.closing_scratch(path) as connection:
-            sqlite.lenient(connection)
-            with digest.decoding(connection, digest.any_text):
+        with connections.closing_scratch(path) as connection:
+            connections.lenient(connection)
+            with content_digest.decoding(connection, content_digest.any_text):
                 found = connection.execute(f"SELECT {_ENTRY} FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
                 triggers = found.fetchall()
             if triggers:
@@ -48,8 +48,8 @@ def give_back_triggers(
     touched = {source.partition(".")[0] for source in done.written}
     for database in sorted(touched | taken.keys()):
         tables = {source.partition(".")[2].lower() for source in done.written if source.partition(".")[0] == database}
-        with sqlite.closing_scratch(legacy[database]) as connection:
-            sqlite.lenient(connection)
+        with connections.closing_scratch(legacy[database]) as connection:
+            connections.lenient(connection)
             connection.execute("BEGIN")
             for index in _indexes_over(connection, tables):
                 try:

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from migrator import digest, rebuild
+from migrator import rebuild
 from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
 from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
-from migrator.plain import escaped
-from migrator.sqlite import quoted
+from migrator.system import content_digest
+from migrator.system.connections import quoted
+from migrator.system.serialize import escaped
 
 #: Rounds in which a refused row that stays keeps another out; after these each row is tried by itself, as a long chain takes
 #: as many rounds as it has rows.
@@ -83,8 +84,8 @@ def write_back(bench: Bench, source: str, table: str) -> None:
             _by_content(bench, pair)
         raise_mark(bench, name, table)
         if f"{bench.target}.{table}" not in bench.done.left:
-            found = digest.table_digest(bench.connection, LEGACY, name)
-            if found != digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
+            found = content_digest.table_digest(bench.connection, LEGACY, name)
+            if found != content_digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
                 raise _unlike(source, f"{bench.target}.{table}")
 
 

@@ -14,12 +14,12 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from migrator import children, files, paths, sqlite
 from migrator import evidence as evidences
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
-from migrator.private import private_folder
 from migrator.records import BrokenContract, Verified
+from migrator.system import connections, durable_files, paths, worker_process
+from migrator.system.temporary_folders import private_folder
 
 #: What the extra installs that the contracts cannot do without.
 NEEDED = ("base58", "faker", "hypothesis", "pytest", "xdist")
@@ -70,7 +70,7 @@ def verify(
         said = evidences.read(folder / "evidence.json")
         messages = evidences.read_broken(folder / evidences.BROKEN)
         if broken is not None:
-            files.write(broken, (folder / evidences.BROKEN).read_text(encoding="utf-8"))
+            durable_files.write(broken, (folder / evidences.BROKEN).read_text(encoding="utf-8"))
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
         said.with_verdict(Outcome.BROKEN)
     ):
@@ -120,7 +120,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
 def _large(*folders: Path) -> bool:
     """Tell whether there is enough to judge for two processes, and a processor for each."""
     there = (path for folder in folders for path in folder.rglob("*.db"))
-    return children.processors() > 1 and sum(map(sqlite.allocated_bytes, there)) >= SHARED_FROM_BYTES
+    return worker_process.processors() > 1 and sum(map(connections.allocated_bytes, there)) >= SHARED_FROM_BYTES
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:

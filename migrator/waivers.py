@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from migrator import inputs
 from migrator.errors import UsageError
+from migrator.system import user_files
 
 #: The scope that stands for every case of a contract.
 ALL = "all"
@@ -88,7 +88,7 @@ def read(path: Path) -> tuple[Waiver, ...]:
         UsageError: It cannot be read, or holds something else.
     """
     try:
-        written = tomllib.loads(inputs.text(path))
+        written = tomllib.loads(user_files.text(path))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"cannot be read ({error})", where=path, hint="correct the waivers at that place") from error
     listed = written.pop("waivers", [])

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from migrator import catalogue, own, sqlite
+from migrator import catalogue
 from migrator.errors import SourceError
-from migrator.plain import escaped
 from migrator.records import Database, Verdict
+from migrator.system import connections, own_files
+from migrator.system.serialize import escaped
 
 _CONSOLIDATED = frozenset(catalogue.TARGETS.values())
 _NAMES = (".db", ".sqlite", ".sqlite3")
@@ -66,7 +67,7 @@ class _Walk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.own = own.paths(root)
+        self.own = own_files.paths(root)
         self.databases: dict[Path, Database] = {}
         self.passed_over = 0
         self.findings: list[str] = []
@@ -151,7 +152,7 @@ class _Walk:
             verdict = Verdict.UNREADABLE if reason else Verdict.UNKNOWN
             if reason and not named:
                 self.findings.append(f"{escaped(self._place(path))}: {reason}; it may be a database")
-            named = named or head == sqlite.MAGIC
+            named = named or head == connections.MAGIC
         if named:
             self._add(path, status, verdict, reason)
         return named
@@ -182,8 +183,8 @@ class _Walk:
 def _begin(path: Path) -> tuple[bytes, str]:
     """Return the first bytes of a file, or why they cannot be read."""
     try:
-        with sqlite.open_source(path) as file:
-            return file.read(len(sqlite.MAGIC)), ""
+        with connections.open_source(path) as file:
+            return file.read(len(connections.MAGIC)), ""
     except OSError as error:
         return b"", _said(error)
     except SourceError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from contracts import cells, specimens
 from migrator import config, pipeline
 from migrator.errors import MigratorError
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: TEXT whose bytes are no UTF-8: bound as BLOBs, cast by SQLite.
 ODD_TEXTS = (b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"2026-01-17\xff", b'{"a":"\xff"}', b"\x00\xff", b"a\0b")

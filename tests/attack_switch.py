@@ -26,7 +26,7 @@ from contracts import specimens
 from migrator import catalogue, ddl, mapping
 from migrator.inventory import inventory
 from migrator.records import Fate
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: What lies in a consolidated database and is not written by a bot.
 OURS = {"lineage", "quarantine"}

@@ -9,7 +9,7 @@ import generated
 import small_set
 
 import migrator
-from migrator import sqlite
+from migrator.system import connections
 
 ROWS = "WITH RECURSIVE s(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM s LIMIT 10000) SELECT x FROM s"
 #: What is done, how often, and how many of what is counted it makes each time.
@@ -38,7 +38,7 @@ def main():
         path = home / "data" / "jarvis_core.db"
         with (
             closing(migrator.connect("jarvis_core.db", data_dir=home / "data", isolation_level=None)) as counted,
-            closing(sqlite.application(path, synchronous="FULL")) as plain,
+            closing(connections.application(path, synchronous="FULL")) as plain,
         ):
             for name, deed in DEEDS.items():
                 turns = [(spent(plain, *deed), spent(counted, *deed)) for _ in range(7)]

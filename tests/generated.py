@@ -16,9 +16,10 @@ from pathlib import Path
 from unittest import mock
 
 from contracts import drawn
-from migrator import backup, build, catalogue, examine, examiners, functions, mapping, plan, rebuild, sqlite
+from migrator import backup, build, catalogue, examine, examiners, functions, mapping, plan, rebuild
 from migrator.inventory import inventory
 from migrator.records import Fate
+from migrator.system import connections
 
 #: In memory, if the system has such a folder: a build waits for the disk again and again, an example cannot.
 MEMORY = "/dev/shm"  # noqa: S108 - folders are made in it as safely as in the usual place
@@ -58,10 +59,10 @@ def rewrite(legacy, written, into):
 def _stored(path, table):
     parts = ", ".join(
         f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
-        for name in map(sqlite.quoted, table.columns)
+        for name in map(connections.quoted, table.columns)
     )
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute(f"SELECT {parts} FROM {sqlite.quoted(table.name)}").fetchall()
+        rows = connection.execute(f"SELECT {parts} FROM {connections.quoted(table.name)}").fetchall()
     return [
         tuple(drawn.OddText(cell) if kind == "text" else cell for kind, cell in zip(row[::2], row[1::2], strict=True))
         for row in rows
@@ -119,10 +120,10 @@ class Run:
         for target, name in catalogue.TARGETS.items():
             tables = [table for table in self.plan.tables if table.into.startswith(f"{target}.")]
             for table in tables:
-                with contextlib.closing(sqlite.memory()) as connection:
+                with contextlib.closing(connections.memory()) as connection:
                     functions.register(connection)
-                    sqlite.attach(connection, self.stage / name, target)
-                    sqlite.attach(connection, self._copy_of(table), self._name_of(table))
+                    connections.attach(connection, self.stage / name, target)
+                    connections.attach(connection, self._copy_of(table), self._name_of(table))
                     source, into = table.source.partition(".")[2], table.into.partition(".")[2]
                     before = _rows(connection, self._name_of(table), source)
                     if table.fate is Fate.CARRIED:
@@ -153,14 +154,14 @@ def _rows(connection, schema, table, columns=None):
             "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3)", (table, schema)
         )
     ]
-    return _cells(connection, f"{sqlite.quoted(schema)}.{sqlite.quoted(table)}", columns)
+    return _cells(connection, f"{connections.quoted(schema)}.{connections.quoted(table)}", columns)
 
 
 def _cells(connection, source, columns, given=()):
     """Return the multiset of rows, each cell with its storage class and its bits."""
     parts = ", ".join(
         f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
-        for name in map(sqlite.quoted, columns)
+        for name in map(connections.quoted, columns)
     )
     return Counter(
         tuple((kind, _bits(value)) for kind, value in zip(row[::2], row[1::2], strict=True))

@@ -10,7 +10,8 @@ quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and s
 
 from pathlib import Path
 
-from migrator import build, catalogue, ddl, lookups, mapping, proving, rebuild, sqlite
+from migrator import build, catalogue, ddl, lookups, mapping, proving, rebuild
+from migrator.system import connections
 
 #: What a NOT NULL column holds that a test does not name.
 FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
@@ -35,7 +36,7 @@ class Bench:
         """Return the legacy database *name*, made empty when it is first asked for."""
         if name not in self.connections:
             found = next(one for one in catalogue.legacy_databases() if (one.name, one.variant) == (name, "found"))
-            connection = sqlite.create(self.folder / f"{name}.db")
+            connection = connections.create(self.folder / f"{name}.db")
             careless(connection, "main")
             for _, statement in ddl.statements(found.ddl):
                 if not statement.startswith("PRAGMA"):
@@ -57,9 +58,9 @@ class Bench:
             if not_null and default is None and not key:
                 filled[name] = AN_INSTANT if name.endswith(("_at", "_date", "timestamp")) else FILLER[declared]
         row = {**filled, **cells}
-        names, marks = ", ".join(map(sqlite.quoted, row)), ", ".join("?" * len(row))
+        names, marks = ", ".join(map(connections.quoted, row)), ", ".join("?" * len(row))
         return connection.execute(
-            f"INSERT INTO {sqlite.quoted(table)} ({names}) VALUES ({marks})", list(row.values())
+            f"INSERT INTO {connections.quoted(table)} ({names}) VALUES ({marks})", list(row.values())
         ).lastrowid
 
     def load(self, target, **constants):

@@ -6,7 +6,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from contracts import subject
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
+from migrator.system import connections
 
 HOMES = {database.name: database.home for database in catalogue.legacy_databases() if not database.standalone}
 
@@ -23,7 +24,7 @@ def of_main_file_alone(legacy, scratch):
     for name, home, path in databases(legacy):
         alone = scratch / f"{name}.db"
         shutil.copyfile(path, alone)
-        with closing(sqlite.scratch(alone)) as connection:
+        with closing(connections.scratch(alone)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
         yield name, home, alone
 
@@ -37,8 +38,8 @@ def naive(legacy, folder, scratch, *, shadows=False):
     """INSERT OR IGNORE where table and column names match; *shadows* takes the tables of full-text indexes along."""
     subject.make_empty_set(folder)
     for name, home, path in of_main_file_alone(legacy, scratch):
-        with closing(sqlite.scratch(folder / catalogue.TARGETS[home])) as connection:
-            sqlite.attach(connection, path, "legacy")
+        with closing(connections.scratch(folder / catalogue.TARGETS[home])) as connection:
+            connections.attach(connection, path, "legacy")
             tables = connection.execute("SELECT name, sql FROM legacy.sqlite_schema WHERE type = 'table'").fetchall()
             for table, sql in tables:
                 shadow = table.endswith(("_data", "_idx", "_content", "_docsize", "_config")) and "_" in table
@@ -47,22 +48,25 @@ def naive(legacy, folder, scratch, *, shadows=False):
                 there = columns(connection, "main", table)
                 both = [one for one in columns(connection, "legacy", table) if one in there]
                 if both and not table.startswith("sqlite_") and (shadows or not shadow):
-                    listed = ", ".join(map(sqlite.quoted, both))
+                    listed = ", ".join(map(connections.quoted, both))
                     verb = "INSERT OR REPLACE" if shadow else "INSERT OR IGNORE"
                     # A text in place of an integer key stops the statement, and such a tool goes on with the next table.
                     with suppress(sqlite3.Error):
                         connection.execute(
-                            f"{verb} INTO main.{sqlite.quoted(table)} ({listed})"
-                            f" SELECT {listed} FROM legacy.{sqlite.quoted(table)}"
+                            f"{verb} INTO main.{connections.quoted(table)} ({listed})"
+                            f" SELECT {listed} FROM legacy.{connections.quoted(table)}"
                         )
 
 
 def dumped(legacy, folder, scratch):
     """``sqlite3 .dump`` of every file into one of three, as one does it by hand: what is refused is skipped."""
     for name in catalogue.TARGETS.values():
-        sqlite.create(folder / name).close()
+        connections.create(folder / name).close()
     for _, home, path in of_main_file_alone(legacy, scratch):
-        with closing(sqlite.scratch(path)) as source, closing(sqlite.scratch(folder / catalogue.TARGETS[home])) as into:
+        with (
+            closing(connections.scratch(path)) as source,
+            closing(connections.scratch(folder / catalogue.TARGETS[home])) as into,
+        ):
             for statement in lines_of(source):
                 try:
                     into.execute(statement)
@@ -85,7 +89,7 @@ def without_lineage(migrated, folder, *statements):
     """What our own migration makes, lineage and quarantine dropped; *statements* is run on each database that can."""
     for name in catalogue.TARGETS.values():
         shutil.copyfile(migrated / name, folder / name)
-        with closing(sqlite.scratch(folder / name)) as connection:
+        with closing(connections.scratch(folder / name)) as connection:
             connection.execute("DROP TABLE lineage")
             connection.execute("DROP TABLE quarantine")
             tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
@@ -114,7 +118,7 @@ def cut(migrated, folder):
 def hostile(migrated, folder):
     """A set whose names, views and values are made to break whoever reads them."""
     without_lineage(migrated, folder)
-    with closing(sqlite.scratch(folder / catalogue.TARGETS["core"])) as core:
+    with closing(connections.scratch(folder / catalogue.TARGETS["core"])) as core:
         core.execute('CREATE TABLE "a ""quoted\'\n\ntable" (a)')
         core.execute(f'CREATE TABLE wide ("{"c" * 1_000_000}")')
         core.execute("UPDATE trades SET symbol = '<script>alert(1)</script>'")
@@ -122,7 +126,7 @@ def hostile(migrated, folder):
         endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n"
         core.execute(f"CREATE VIEW scorecard AS {endless}")
         core.execute(f"CREATE VIEW endless AS {endless}")
-    with closing(sqlite.scratch(folder / catalogue.TARGETS["cache"])) as cache:
+    with closing(connections.scratch(folder / catalogue.TARGETS["cache"])) as cache:
         cache.execute("CREATE TABLE odd (abcdef)")
         forever = "SELECT sum(i) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT i FROM n)"
         cache.execute(f"CREATE TRIGGER forever AFTER INSERT ON sessions BEGIN {forever}; END")

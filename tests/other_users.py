@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 from migrator import catalogue, connector, ddl, examine, examiners, lookups, mapping  # noqa: F401 - the connector too
-from migrator.private import private_folder
+from migrator.system.temporary_folders import private_folder
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 #: Users and the group that two or all of them share; none needs an account.

@@ -16,9 +16,10 @@ import generated
 from contracts import specimens
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import config, cutover, examiners, files, pipeline, switch
+from migrator import config, cutover, examiners, pipeline, switch
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.system import durable_files
 
 #: What stays of a specimen: core twice, analytics, cache.
 KEPT = {"jarvis", "alerts", "jarvis_memory", "file_cache", "migrator"}
@@ -99,7 +100,7 @@ def after_each_step(called):
 
     with contextlib.ExitStack() as stack:
         for name in STEPS:
-            stack.enter_context(mock.patch.object(files, name, counting(name, getattr(files, name))))
+            stack.enter_context(mock.patch.object(durable_files, name, counting(name, getattr(durable_files, name))))
         yield
 
 

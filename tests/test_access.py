@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from other_users import AS_ROOT, BOT, DEPLOY, READER, SHARED, THIRD, as_user, become, given, in_this_process, owners
 
-from migrator import access, config, plan, sqlite
 from migrator import backup as backups
+from migrator import config, plan
 from migrator.errors import Refused, SourceError
 from migrator.inventory import inventory
-from migrator.lock import locked
+from migrator.system import connections, permissions
+from migrator.system.run_lock import locked
 
 
 def pair(data, mode):
@@ -49,7 +50,7 @@ def snapshots(data, into, times):
 
 
 def number_in(path):
-    with closing(sqlite.read(path)) as connection:
+    with closing(connections.read(path)) as connection:
         return connection.execute("SELECT number FROM counted").fetchone()[0]
 
 
@@ -158,9 +159,9 @@ def test_a_lock_that_is_none_is_an_error(passable):
     made = given(pair(passable / "data", "delete"), DEPLOY, DEPLOY) / "a.db"
 
     with pytest.raises(SourceError, match="cannot be locked: SQLite opens it for reading only"):
-        as_user(READER, sqlite.lock, made, 1)
-    with closing(sqlite.lock(made, 1)), pytest.raises(sqlite3.OperationalError, match="locked"):
-        sqlite.lock(made, 0)
+        as_user(READER, connections.lock, made, 1)
+    with closing(connections.lock(made, 1)), pytest.raises(sqlite3.OperationalError, match="locked"):
+        connections.lock(made, 0)
 
 
 @AS_ROOT
@@ -181,7 +182,7 @@ def test_the_plan_refuses_a_user_who_owns_nothing_in_one_sentence(passable):
 
 
 def test_users_and_groups_are_called_by_their_names():
-    assert "run this again with: sudo -u root -g root" == access.run_as(Path("/").stat())
+    assert "run this again with: sudo -u root -g root" == permissions.run_as(Path("/").stat())
 
 
 @AS_ROOT

@@ -15,8 +15,9 @@ from rich.console import Console
 import contracts
 from contracts import pair as pairs
 from contracts import specimens
-from migrator import catalogue, copying, sqlite
+from migrator import catalogue
 from migrator.report import verify_text
+from migrator.system import connections, private_copy
 from migrator.verify import verify
 
 pytestmark = pytest.mark.slow
@@ -73,13 +74,13 @@ def quarantined(migrated):
     """How many rows our own migration keeps beside the tables, because constraints refuse them."""
     total = 0
     for name in catalogue.TARGETS.values():
-        with closing(sqlite.read(migrated / name)) as connection:
+        with closing(connections.read(migrated / name)) as connection:
             total += connection.execute("SELECT count(*) FROM quarantine").fetchone()[0]
     return total
 
 
 def asked(path, question):
-    with closing(sqlite.read(path)) as connection:
+    with closing(connections.read(path)) as connection:
         return connection.execute(question).fetchone()[0]
 
 
@@ -179,20 +180,24 @@ def test_a_naive_copier_of_what_the_specification_describes(pytester, tmp_path, 
 
 def rows_without_twin(scratch, name, home, path):
     """Count the rows of one legacy database, its WAL included, that are not in the copy with the same bytes."""
-    copied = copying.private_copy(path, scratch / f"whole-{name}.db")
-    with closing(sqlite.scratch(copied)) as connection:
-        sqlite.attach(connection, scratch / "set" / catalogue.TARGETS[home], "new")
+    copied = private_copy.private_copy(path, scratch / f"whole-{name}.db")
+    with closing(connections.scratch(copied)) as connection:
+        connections.attach(connection, scratch / "set" / catalogue.TARGETS[home], "new")
         missing = 0
         tables = connection.execute(
             "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite%'"
         ).fetchall()
         for (table,) in tables:
-            names = [f"CAST({sqlite.quoted(one)} AS BLOB)" for one in naive_copiers.columns(connection, "main", table)]
+            names = [
+                f"CAST({connections.quoted(one)} AS BLOB)" for one in naive_copiers.columns(connection, "main", table)
+            ]
             key = "rowid, " if table == "ai_reflections" else ""
             there = naive_copiers.columns(connection, "new", table)
             listed = key + ", ".join(names)
-            old = connection.execute(f"SELECT {listed} FROM main.{sqlite.quoted(table)}").fetchall()
-            new = connection.execute(f"SELECT {listed} FROM new.{sqlite.quoted(table)}").fetchall() if there else []
+            old = connection.execute(f"SELECT {listed} FROM main.{connections.quoted(table)}").fetchall()
+            new = (
+                connection.execute(f"SELECT {listed} FROM new.{connections.quoted(table)}").fetchall() if there else []
+            )
             for row in new:
                 if row in old:
                     old.remove(row)
@@ -345,7 +350,7 @@ def test_a_hostile_set_breaks_neither_the_run_nor_the_report(pytester, tmp_path,
 def test_a_table_that_only_bears_the_name_is_no_lineage(pytester, tmp_path, sets, table):
     legacy, migrated = sets["specified"]
     naive_copiers.without_lineage(migrated, tmp_path)
-    with closing(sqlite.scratch(tmp_path / "jarvis_core.db")) as connection:
+    with closing(connections.scratch(tmp_path / "jarvis_core.db")) as connection:
         connection.execute(f"CREATE TABLE {table} (id)")
 
     verdict = Verdict(pytester, legacy, tmp_path)

@@ -6,16 +6,17 @@ from contextlib import closing
 
 import pytest
 
-from migrator import carry, catalogue, ddl, declaration, sqlite
+from migrator import carry, catalogue, ddl, declaration
 from migrator.declaration import Statements
 from migrator.errors import DdlError
+from migrator.system import connections
 
 
 def both(sql):
     """Return the table as declared, and as its carried copy declares it."""
     original = ddl.read(f"{sql};")
     (table,) = original.tables
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute(renamed(sql).table)
         (copy,) = ddl.stored(connection).tables
     return table, copy
@@ -31,7 +32,7 @@ def copied(connection, name, table="t"):
 
 
 def test_names_are_told_apart_as_sqlite_does():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         for name in ("Ab", "\u00c4b", "\u00e4b", "\u212a", "k"):
             connection.execute(f'CREATE TABLE old."{name}" (a)')
@@ -69,7 +70,7 @@ def test_all_but_the_foreign_keys_is_as_found(sql):
 
 def test_a_column_that_names_its_table_is_the_copys_column():
     sql = """CREATE TABLE "t" (a INT CHECK(t.a > 0 AND "T" . a <> 9.5), b AS (a || '.t.a'), CHECK (not[t].a > 100))"""
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute(renamed(sql).table)
         connection.execute("INSERT INTO legacy_old_t (a) VALUES (100)")
 
@@ -89,7 +90,7 @@ def test_every_legacy_table_can_be_carried():
 
 
 def test_rows_cells_and_the_high_water_mark_come_along():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute(
             "CREATE TABLE old.t (id INTEGER PRIMARY KEY AUTOINCREMENT, a REFERENCES gone(id), b AS (a || 1))"
@@ -108,7 +109,7 @@ def test_rows_cells_and_the_high_water_mark_come_along():
 
 @pytest.mark.parametrize("marks", [["40"], [40.0], [3, 40], [40, None]])
 def test_a_high_water_mark_that_somebody_else_wrote_counts(marks):
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute("CREATE TABLE old.t (id INTEGER PRIMARY KEY AUTOINCREMENT, a)")
         connection.executemany("INSERT INTO old.sqlite_sequence VALUES ('t', ?)", [(mark,) for mark in marks])
@@ -128,7 +129,7 @@ def test_what_is_no_table_with_columns_is_an_error(sql):
 
 
 def test_a_row_that_breaks_its_own_constraint_is_no_silent_loss():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute("CREATE TABLE old.t (a CHECK (a > 0))")
         connection.execute("PRAGMA ignore_check_constraints = ON")
@@ -186,7 +187,7 @@ ODD = {
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_declaration_is_copied_as_sqlite_reads_it(case):
     sql, expected = ODD[case]
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute(sql)
         (stored,) = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchone()
 
@@ -276,7 +277,7 @@ def test_a_table_that_cannot_be_made_here_says_why(sql, obstacle):
 def test_rowids_are_kept_whatever_columns_are_called(columns):
     """Another table may keep them: rowids 2, 5 and 9 of equal rows, and a negative one."""
     declared = columns or "a"
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute(f"CREATE TABLE old.t ({declared}, own TEXT, UNIQUE (own))")
         free = declaration.rowid(connection, "old", "t")
@@ -292,7 +293,7 @@ def test_rowids_are_kept_whatever_columns_are_called(columns):
 
 
 def test_rows_keep_their_order_where_no_rowid_can_be_read():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute("CREATE TABLE old.t (rowid UNIQUE, _rowid_, oid)")
         connection.executemany("INSERT INTO old.t VALUES (?, 1, 2)", [("z",), ("a",), ("m",)])
@@ -306,7 +307,7 @@ def test_rows_keep_their_order_where_no_rowid_can_be_read():
 @pytest.mark.parametrize("numbers", [[1, 2, 3], [2, 5, 9], [-7, 1, 2, 3], [-2, 0, 3, 4, 5, 7], [3, 4, 5, 8]])
 def test_rowids_beside_as_many_columns_as_sqlite_allows(numbers):
     columns = ", ".join(f"c{n}" for n in range(2_000))
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute(f"CREATE TABLE old.t ({columns})")
         connection.executemany("INSERT INTO old.t (rowid, c7) VALUES (?, ?)", [(n, n) for n in numbers])
@@ -317,7 +318,7 @@ def test_rowids_beside_as_many_columns_as_sqlite_allows(numbers):
 
 
 def test_indexes_come_along_under_names_of_ours():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute("CREATE TABLE old.t (k, v COLLATE NOCASE, n)")
         for statement in (

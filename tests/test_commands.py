@@ -8,8 +8,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, commands, shell
+from migrator import cli, commands
 from migrator.errors import Refused
+from migrator.system import shell
 
 
 def run(*arguments):

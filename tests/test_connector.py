@@ -135,7 +135,7 @@ def test_a_durability_that_nobody_knows_is_an_error(data):
 def test_a_switch_that_is_at_work_is_waited_for_and_then_named(data):
     switch.write(replace(switch.read(data), finished=False))
     script = (
-        "import sys, time; from pathlib import Path; from migrator.lock import locked\n"
+        "import sys, time; from pathlib import Path; from migrator.system.run_lock import locked\n"
         "with locked(Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script, data], stdout=subprocess.PIPE) as other:

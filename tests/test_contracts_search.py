@@ -7,7 +7,7 @@ import pytest
 
 from contracts import pair as pairs
 from contracts import search, specimens, subject
-from migrator import sqlite
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def _answers(tmp_path):
         stage = tmp_path / "migrated" / ".migrator" / "stage"
         if not stage.exists():
             pairs.migrated(data, tmp_path)
-        with closing(sqlite.scratch(stage / "jarvis_analytics.db")) as analytics:
+        with closing(connections.scratch(stage / "jarvis_analytics.db")) as analytics:
             for statement in statements:
                 analytics.execute(statement)
         scratch = tmp_path / f"scratch-{len(statements)}"

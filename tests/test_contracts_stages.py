@@ -10,8 +10,9 @@ import pytest
 import contracts
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, pipeline, sqlite
+from migrator import config, cutover, pipeline
 from migrator.inventory import inventory
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ def at(moment, values=None):
 
 
 def run(path, *statements):
-    with closing(sqlite.scratch(path)) as connection:
+    with closing(connections.scratch(path)) as connection:
         for statement in statements:
             connection.execute(statement)
 

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from migrator import copying, sqlite
 from migrator.errors import SourceBusy, SourceError
+from migrator.system import connections, private_copy
 
 #: A transaction larger than the cache, cut short by a kill: part of it is in the file, and a journal can undo it.
 CUT_SHORT = """
@@ -81,10 +81,10 @@ def test_a_copy_has_the_rows_that_only_the_wal_has(data, into):
         connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)")
         before = state(data)
 
-        copying.private_copy(data / "a.db", into)
+        private_copy.private_copy(data / "a.db", into)
 
         assert before == state(data)
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [(1,), (2,)] == copied.execute("SELECT x FROM t").fetchall()
 
 
@@ -92,9 +92,9 @@ def test_a_transaction_that_was_cut_short_is_undone_in_the_copy_alone(data, into
     path = hot(data / "a.db")
     before = state(data)
 
-    copying.private_copy(path, into)
+    private_copy.private_copy(path, into)
 
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [(500, 0)] == copied.execute("SELECT count(*), sum(x LIKE 'new%') FROM t").fetchall()
     assert before == state(data)
 
@@ -117,12 +117,12 @@ def test_a_journal_that_names_a_file_does_not_get_it_deleted(data, into, tmp_pat
     path = with_super_journal(hot(data / "a.db"), victim)
 
     if ours:
-        copying.private_copy(path, into)
+        private_copy.private_copy(path, into)
     else:
         for suffix in ("", "-journal"):
-            sqlite.beside(into, suffix).write_bytes(sqlite.beside(path, suffix).read_bytes())
+            connections.beside(into, suffix).write_bytes(connections.beside(path, suffix).read_bytes())
 
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [(500, 0)] == copied.execute("SELECT count(*), sum(x LIKE 'new%') FROM t").fetchall()
     assert ours == victim.exists(), "SQLite does not do it any more: the precaution may go"
 
@@ -130,9 +130,9 @@ def test_a_journal_that_names_a_file_does_not_get_it_deleted(data, into, tmp_pat
 def test_a_journal_whose_super_journal_is_gone_was_committed(data, into):
     path = with_super_journal(hot(data / "a.db"), data / "a.db-mj0123")
 
-    copying.private_copy(path, into)
+    private_copy.private_copy(path, into)
 
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert copied.execute("SELECT sum(x LIKE 'new%') FROM t").fetchone()[0] > 0
 
 
@@ -141,9 +141,9 @@ def test_a_super_journal_counts_beside_the_source_too(data, into, tmp_path):
     path = with_super_journal(hot(data / "a.db"), tmp_path / "elsewhere" / "a.db-mj0123")
     (data / "a.db-mj0123").touch()
 
-    copying.private_copy(path, into)
+    private_copy.private_copy(path, into)
 
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [(0,)] == copied.execute("SELECT sum(x LIKE 'new%') FROM t").fetchall()
 
 
@@ -154,9 +154,9 @@ def test_the_end_of_a_journal_may_be_anything(data, into, tail):
     path = made(data / "a.db")
     (data / "a.db-journal").write_bytes(tail)
 
-    copying.private_copy(path, into)
+    private_copy.private_copy(path, into)
 
-    assert tail == sqlite.beside(into, "-journal").read_bytes()
+    assert tail == connections.beside(into, "-journal").read_bytes()
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
@@ -165,8 +165,8 @@ def test_a_copy_taken_beside_a_writer_is_of_one_instant(data, into, mode):
     with writing(data / "a.db", mode, 0.03 if mode == "DELETE" else 0.002):
         for number in range(12):
             copy = into.with_name(f"{number}.db")
-            copying.private_copy(data / "a.db", copy)
-            with sqlite.closing_scratch(copy) as copied:
+            private_copy.private_copy(data / "a.db", copy)
+            with connections.closing_scratch(copy) as copied:
                 assert [(0, 0)] == copied.execute("SELECT sum(x), count(*) % 2 FROM t").fetchall()
                 assert [("ok",)] == copied.execute("PRAGMA integrity_check").fetchall()
 
@@ -177,8 +177,8 @@ def test_a_writer_that_never_rests_is_held_up_rather_than_the_copy_refused(data,
     with writing(data / "a.db", journal, 0):
         for number in range(4):
             copy = into.with_name(f"{number}.db")
-            copying.private_copy(data / "a.db", copy, patience_s=30)
-            with sqlite.closing_scratch(copy) as copied:
+            private_copy.private_copy(data / "a.db", copy, patience_s=30)
+            with connections.closing_scratch(copy) as copied:
                 assert [(0, 0)] == copied.execute("SELECT sum(x), count(*) % 2 FROM t").fetchall()
                 assert [("ok",)] == copied.execute("PRAGMA integrity_check").fetchall()
 
@@ -186,7 +186,7 @@ def test_a_writer_that_never_rests_is_held_up_rather_than_the_copy_refused(data,
 @pytest.fixture(name="restless")
 def _restless(data, monkeypatch):
     """Return a database that is never found at rest."""
-    monkeypatch.setattr(copying, "_copied", lambda *_: False)
+    monkeypatch.setattr(private_copy, "_copied", lambda *_: False)
     return made(data / "a.db")
 
 
@@ -195,27 +195,27 @@ def test_who_is_in_a_transaction_has_not_yet_changed_the_copy(restless, into):
     with closing(sqlite3.connect(restless, isolation_level=None)) as writer:
         writer.execute("BEGIN")
         writer.execute("INSERT INTO t VALUES ('new')")
-        assert sqlite.beside(restless, "-journal").exists()
+        assert connections.beside(restless, "-journal").exists()
 
-        copying.private_copy(restless, into)
+        private_copy.private_copy(restless, into)
 
         writer.execute("COMMIT")
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [("old",)] == copied.execute("SELECT x FROM t").fetchall()
 
 
 def test_nobody_commits_while_a_copy_is_taken_under_the_lock(restless, into, monkeypatch):
     """Seen from another process, because a lock does not hold against its own."""
     commit = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).executescript('INSERT INTO t VALUES (1)')"
-    honest, tried = copying._copy_open, []
+    honest, tried = private_copy._copy_open, []
 
     def trying(reading, target):
         honest(reading, target)
         tried.append(subprocess.run([sys.executable, "-c", commit, restless], capture_output=True, check=False).stderr)
 
-    monkeypatch.setattr(copying, "_copy_open", trying)
+    monkeypatch.setattr(private_copy, "_copy_open", trying)
 
-    copying.private_copy(restless, into)
+    private_copy.private_copy(restless, into)
 
     (refused,) = tried
     assert b"database is locked" in refused
@@ -240,11 +240,11 @@ def test_where_a_lock_would_not_do_a_source_that_never_rests_is_named(restless, 
 
     try:
         with pytest.raises(SourceBusy, match=r"kept changing.*stop its writer"):
-            copying.private_copy(restless, into, patience_s=0.4)
+            private_copy.private_copy(restless, into, patience_s=0.4)
     finally:
         if holder:
             holder.communicate(b"\n")
-    assert not sqlite.beside(restless, "-shm").exists()
+    assert not connections.beside(restless, "-shm").exists()
 
 
 def test_a_wal_that_was_begun_anew_meanwhile_is_copied_again(data, into, monkeypatch):
@@ -252,8 +252,8 @@ def test_a_wal_that_was_begun_anew_meanwhile_is_copied_again(data, into, monkeyp
     with closing(sqlite3.connect(data / "a.db", isolation_level=None)) as connection:
         connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
         connection.execute("PRAGMA wal_checkpoint(RESTART)")
-        time.sleep(2 * copying.SETTLED_S)
-        honest, copies = copying._copy_file, []
+        time.sleep(2 * private_copy.SETTLED_S)
+        honest, copies = private_copy._copy_file, []
 
         def beginning_anew(source, target):
             honest(source, target)
@@ -261,19 +261,19 @@ def test_a_wal_that_was_begun_anew_meanwhile_is_copied_again(data, into, monkeyp
             if copies == ["a.db", "a.db-wal"]:
                 connection.execute("INSERT INTO t VALUES (2)")
 
-        monkeypatch.setattr(copying, "_copy_file", beginning_anew)
+        monkeypatch.setattr(private_copy, "_copy_file", beginning_anew)
 
-        copying.private_copy(data / "a.db", into)
+        private_copy.private_copy(data / "a.db", into)
 
     assert copies == ["a.db", "a.db-wal"] * 2
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [(1,), (2,)] == copied.execute("SELECT x FROM t").fetchall()
 
 
 def test_a_file_that_was_written_to_meanwhile_is_copied_again(data, into, monkeypatch):
     path = made(data / "a.db")
-    time.sleep(2 * copying.SETTLED_S)
-    honest, copies = copying._copy_file, []
+    time.sleep(2 * private_copy.SETTLED_S)
+    honest, copies = private_copy._copy_file, []
 
     def writing_once(source, target):
         honest(source, target)
@@ -281,11 +281,11 @@ def test_a_file_that_was_written_to_meanwhile_is_copied_again(data, into, monkey
         if len(copies) == 1:
             made(path, "INSERT INTO t VALUES ('new')")
 
-    monkeypatch.setattr(copying, "_copy_file", writing_once)
+    monkeypatch.setattr(private_copy, "_copy_file", writing_once)
 
-    copying.private_copy(path, into)
+    private_copy.private_copy(path, into)
 
-    with sqlite.closing_scratch(into) as copied:
+    with connections.closing_scratch(into) as copied:
         assert [("old",), ("new",)] == copied.execute("SELECT x FROM t").fetchall()
 
 
@@ -301,13 +301,13 @@ def test_only_regular_files_are_copied(data, into, kind):
             path.mkdir()
 
     with pytest.raises((SourceError, OSError)):
-        copying.private_copy(path, into)
+        private_copy.private_copy(path, into)
 
 
 def test_a_copy_is_its_owners_alone(data, into):
     made(data / "a.db").chmod(0o666)
 
-    copying.private_copy(data / "a.db", into)
+    private_copy.private_copy(data / "a.db", into)
 
     assert 0o600 == into.stat().st_mode & 0o777
 
@@ -316,7 +316,7 @@ def test_opening_a_source_does_not_change_its_time_of_access(data):
     path = made(data / "a.db")
     os.utime(path, ns=(1, 1))
 
-    with sqlite.open_source(path) as file:
+    with connections.open_source(path) as file:
         file.read()
 
     assert 1 == path.stat().st_atime_ns
@@ -330,24 +330,24 @@ def test_a_hole_is_copied_as_a_hole(tmp_path):
         file.seek(3 * 1024**3)
         file.write(b"middle" * 200_000)
         file.truncate(20 * 1024**3)
-    time.sleep(2 * copying.SETTLED_S)
-    if sqlite.allocated_bytes(source) > 1024**3:
+    time.sleep(2 * private_copy.SETTLED_S)
+    if connections.allocated_bytes(source) > 1024**3:
         pytest.skip("this file system has no holes")
 
-    copy = copying.private_copy(source, tmp_path / "copy.db")
+    copy = private_copy.private_copy(source, tmp_path / "copy.db")
 
-    assert (20 * 1024**3, True) == (copy.stat().st_size, sqlite.allocated_bytes(copy) < 10_000_000)
+    assert (20 * 1024**3, True) == (copy.stat().st_size, connections.allocated_bytes(copy) < 10_000_000)
     with copy.open("rb") as file:
         assert b"begin\0" == file.read(6)
         file.seek(3 * 1024**3 - 1)
         assert b"\0" + b"middle" * 200_000 + b"\0" == file.read(1_200_002)
-    assert 0 == sqlite.allocated_bytes(tmp_path / "nowhere.db")
+    assert 0 == connections.allocated_bytes(tmp_path / "nowhere.db")
 
 
 def test_a_file_of_nothing_but_a_hole_is_copied(tmp_path):
     source = tmp_path / "source.db"
     with source.open("wb") as file:
         file.truncate(70_000)
-    time.sleep(2 * copying.SETTLED_S)
+    time.sleep(2 * private_copy.SETTLED_S)
 
-    assert b"\0" * 70_000 == copying.private_copy(source, tmp_path / "copy.db").read_bytes()
+    assert b"\0" * 70_000 == private_copy.private_copy(source, tmp_path / "copy.db").read_bytes()

@@ -12,9 +12,10 @@ import pytest
 
 from contracts import specimens
 from migrator import backup as backups
-from migrator import catalogue, config, cutover, files, pipeline, recovery, switch
+from migrator import catalogue, config, cutover, pipeline, recovery, switch
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.system import durable_files
 
 pytestmark = pytest.mark.slow
 
@@ -220,7 +221,7 @@ def die_after(deed, home, last):
             return counted
 
         for name in STEPS:
-            setattr(files, name, counting(getattr(files, name)))
+            setattr(durable_files, name, counting(getattr(durable_files, name)))
         try:
             deed(home)
             os.write(writing, str(count).encode())

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from migrator import digest
+from migrator.system import content_digest
 
+HERE = Path(content_digest.__file__).parent
 SCHEMA = """
 CREATE TABLE keyed (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT COLLATE NOCASE, price REAL, raw BLOB, any);
 CREATE TABLE named (name TEXT PRIMARY KEY, value);
@@ -46,7 +47,7 @@ def of(script):
     """Return the digest of what an SQL script makes."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(script)
-        return digest.digest(connection)
+        return content_digest.digest(connection)
 
 
 @pytest.fixture(name="connection")
@@ -56,7 +57,7 @@ def _connection(tmp_path):
 
 
 def test_the_digest_is_pinned(connection):
-    assert PINNED == digest.digest(connection)
+    assert PINNED == content_digest.digest(connection)
 
 
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
@@ -68,13 +69,15 @@ def test_other_interpreters_agree(version, tmp_path):
     filled(tmp_path / "a.db").close()
     # The package is not installed there, so that its __init__ could not find its version.
     script = (
-        "import sqlite3, sys, types; package = types.ModuleType('migrator'); package.__path__ = [sys.argv[1]];"
-        "sys.modules['migrator'] = package; from migrator import digest;"
-        "print(digest.digest(sqlite3.connect(sys.argv[2])))"
+        "import sqlite3, sys, types\n"
+        "for name, folder in zip(('migrator', 'migrator.system'), sys.argv[2:]):\n"
+        "    package = sys.modules[name] = types.ModuleType(name); package.__path__ = [folder]\n"
+        "from migrator.system import content_digest;"
+        "print(content_digest.digest(sqlite3.connect(sys.argv[1])))"
     )
 
     done = subprocess.run(
-        [pythons[-1], "-c", script, Path(digest.__file__).parent, tmp_path / "a.db"],
+        [pythons[-1], "-c", script, tmp_path / "a.db", HERE.parent, HERE],
         capture_output=True,
         text=True,
         check=True,
@@ -98,11 +101,11 @@ def test_other_interpreters_agree(version, tmp_path):
     ],
 )
 def test_layout_does_not_change_it(connection, statement):
-    before = digest.digest(connection)
+    before = content_digest.digest(connection)
 
     connection.executescript(statement)
 
-    assert before == digest.digest(connection)
+    assert before == content_digest.digest(connection)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +135,11 @@ def test_layout_does_not_change_it(connection, statement):
     ],
 )
 def test_content_changes_it(connection, statement):
-    before = digest.digest(connection)
+    before = content_digest.digest(connection)
 
     connection.executescript(statement)
 
-    assert before != digest.digest(connection)
+    assert before != content_digest.digest(connection)
 
 
 def test_rows_do_not_move_between_tables():
@@ -149,7 +152,7 @@ def test_zeros_of_two_signs_differ_where_sqlite_keeps_the_sign():
     zeros = []
     for zero in (0.0, -0.0):
         with closing(filled(schema="CREATE TABLE t (x);", rows={"t": [(zero,)]})) as connection:
-            zeros.append(digest.digest(connection))
+            zeros.append(content_digest.digest(connection))
 
     assert zeros[0] != zeros[1]
 
@@ -168,9 +171,9 @@ def test_one_odd_text_does_not_change_how_the_others_are_hashed():
 
     assert of(f"CREATE TABLE t (x); {rows}") == of("CREATE TABLE t (x); INSERT INTO t VALUES ('a'), (2.5), ('é')")
     with closing(filled(rows={**ROWS, "plain": [("é", "a")]})) as connection:
-        strict = digest.content(connection).tables
+        strict = content_digest.content(connection).tables
         connection.execute("INSERT INTO named VALUES ('odd', CAST(x'ff' AS TEXT))")
-        lenient = digest.content(connection).tables
+        lenient = content_digest.content(connection).tables
         changed = {after.name for before, after in zip(strict, lenient, strict=True) if before != after}
     assert {"named"} == changed
 
@@ -198,7 +201,7 @@ def test_the_order_of_insertion_does_not_matter(declared, data):
             connection.executemany("INSERT OR IGNORE INTO t VALUES (?, ?)", ordered)
             # Of rows with the same key the first stays, which is another content.
             assume(connection.execute("SELECT count(*) FROM t").fetchone() == (len(rows),))
-            digests.append(digest.digest(connection))
+            digests.append(content_digest.digest(connection))
 
     assert digests[0] == digests[1]
 
@@ -209,7 +212,7 @@ def test_digests_agree_exactly_if_the_rows_do(rows, other):
     digests, models = [], []
     for values in (rows, other):
         with closing(filled(schema="CREATE TABLE t (a, b);", rows={"t": values})) as connection:
-            digests.append(digest.digest(connection))
+            digests.append(content_digest.digest(connection))
             models.append(sorted(map(repr, connection.execute("SELECT a, b FROM t"))))
 
     assert (models[0] == models[1]) == (digests[0] == digests[1])
@@ -233,7 +236,9 @@ def test_rows_that_compare_equal_have_an_order(pair, declared, before):
 def test_the_table_is_read_and_not_an_index_that_has_all_its_columns():
     """A damaged index could hide a row or double one."""
     with closing(filled(schema="CREATE TABLE t (a, b); CREATE INDEX i ON t (a, b);", rows={})) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {digest.rows_sql('main', 't', [('a', 0), ('b', 0)])}").fetchall()
+        plan = connection.execute(
+            f"EXPLAIN QUERY PLAN {content_digest.rows_sql('main', 't', [('a', 0), ('b', 0)])}"
+        ).fetchall()
 
     assert not any("INDEX" in step[3] for step in plan), plan
 
@@ -285,18 +290,18 @@ def test_virtual_tables_of_unknown_modules_are_named_and_not_read(connection):
         "INSERT INTO sqlite_schema VALUES ('table', 'spy', 'spy', 0, 'CREATE VIRTUAL TABLE spy USING spies(x)')"
     )
     connection.execute("CREATE TABLE spy_data (x)")
-    before = digest.content(connection)
+    before = content_digest.content(connection)
     connection.execute("INSERT INTO spy_data VALUES (1)")
 
-    assert ("spy", "spies") in digest.layout(connection).virtual
-    assert before.digest != digest.digest(connection), "what an unknown module keeps beside is content"
+    assert ("spy", "spies") in content_digest.layout(connection).virtual
+    assert before.digest != content_digest.digest(connection), "what an unknown module keeps beside is content"
 
 
 def test_an_attached_database_is_digested_alike(connection, tmp_path):
     with closing(sqlite3.connect(":memory:")) as other:
         other.execute("ATTACH ? AS 'odd name'", (str(tmp_path / "a.db"),))
 
-        assert digest.digest(connection) == digest.digest(other, "odd name")
+        assert content_digest.digest(connection) == content_digest.digest(other, "odd name")
 
 
 def test_the_callers_transaction_and_decoder_are_left_alone(connection):
@@ -305,24 +310,24 @@ def test_the_callers_transaction_and_decoder_are_left_alone(connection):
     connection.execute("BEGIN")
     connection.execute("INSERT INTO plain VALUES (5, 5)")
 
-    digest.digest(connection)
+    content_digest.digest(connection)
 
     assert connection.in_transaction
     assert bytes is connection.text_factory
     connection.execute("ROLLBACK")
     assert not connection.in_transaction
-    digest.digest(connection)
+    content_digest.digest(connection)
     assert not connection.in_transaction
 
 
 def test_memory_is_bounded_where_rows_are_large(tmp_path):
     script = f"""
 import resource, sqlite3, sys
-sys.path.insert(0, {str(Path(digest.__file__).parent.parent)!r})
-from migrator import digest
+sys.path.insert(0, {str(HERE.parents[1])!r})
+from migrator.system import content_digest
 connection = sqlite3.connect({str(tmp_path / "large.db")!r}, isolation_level=None)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-digest.digest(connection)
+content_digest.digest(connection)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     with closing(sqlite3.connect(tmp_path / "large.db")) as connection:

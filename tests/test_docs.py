@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, catalogue, cli, freshness, rate, records, rehearsal, sqlite, switch
+from migrator import PIPELINE, catalogue, cli, freshness, rate, records, rehearsal, switch
+from migrator.system import connections
 
 HERE = Path(__file__).parent.parent
 README = (HERE / "README.md").read_text(encoding="utf-8")
@@ -131,9 +132,9 @@ def test_the_worked_examples_of_contracts_hold_on_a_good_set_and_are_broken_by_t
     assert (every, {}) == judged(pytester, own, tmp_path)
 
     _, fault = (own / "reflections_have_content.sql").read_text(encoding="utf-8").split("-- broken by:")
-    with sqlite.closing_scratch(tmp_path / catalogue.TARGETS["analytics"]) as connection:
+    with connections.closing_scratch(tmp_path / catalogue.TARGETS["analytics"]) as connection:
         connection.execute(fault.replace("analytics.", "").strip())
-    with sqlite.closing_scratch(tmp_path / catalogue.TARGETS["core"]) as connection:
+    with connections.closing_scratch(tmp_path / catalogue.TARGETS["core"]) as connection:
         connection.execute("UPDATE config SET key = 'max trade' WHERE key = 'max_trade_usd'")
 
     passed, failed = judged(pytester, own, tmp_path)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from migrator import backup, cli, pipeline, switch
 from migrator.errors import MigratorError
-from migrator.lock import locked
+from migrator.system.run_lock import locked
 
 #: The verbs that show.
 VERBS = (

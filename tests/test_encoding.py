@@ -9,8 +9,9 @@ import small_set
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import copying, encoding, sqlite
+from migrator import encoding
 from migrator.errors import MigratorError
+from migrator.system import connections, private_copy
 
 UTF16 = "UTF-16le", "UTF-16be"
 #: Everything that a cell may hold; text of half a pair, alone and at the end, is added in each encoding.
@@ -63,7 +64,9 @@ def content(path):
         tables = [
             name.decode() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
         ]
-        rows = {name: sorted(map(repr, connection.execute(f"SELECT * FROM {sqlite.quoted(name)}"))) for name in tables}
+        rows = {
+            name: sorted(map(repr, connection.execute(f"SELECT * FROM {connections.quoted(name)}"))) for name in tables
+        }
         rows["rowids"] = connection.execute("SELECT _rowid_ FROM r ORDER BY 1").fetchall()
         rows["schema"] = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 2").fetchall()
         for pragma in ("user_version", "application_id", "page_size", "integrity_check"):
@@ -106,11 +109,11 @@ def test_a_table_that_does_not_read_back_is_an_error(wide, tmp_path, monkeypatch
 
 def widened(path, encoded):
     """Put the database at *path* into UTF-16."""
-    copy = copying.private_copy(path, path.with_name("copy"))
-    with closing(sqlite.scratch(copy)) as connection:
+    copy = private_copy.private_copy(path, path.with_name("copy"))
+    with closing(connections.scratch(copy)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     for companion in ("", "-wal", "-shm"):
-        sqlite.beside(path, companion).unlink(missing_ok=True)
+        connections.beside(path, companion).unlink(missing_ok=True)
     encoding.write_anew(copy, path, encoded)
     copy.unlink()
 

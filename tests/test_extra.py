@@ -8,8 +8,9 @@ import pytest
 import contracts
 from contracts import pair as pairs
 from contracts import subject
-from migrator import config, extra, inventory, plan, sqlite
+from migrator import config, extra, inventory, plan
 from migrator.errors import UsageError
+from migrator.system import connections
 
 CONTRACTS = Path(contracts.__file__).parent
 LOTS = "CREATE INDEX core.idx_lots_symbol ON tax_lots(symbol)"
@@ -85,7 +86,7 @@ def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
 
     assert {} == judge(pytester, legacy, stage, *names)
 
-    with closing(sqlite.scratch(stage / "jarvis_core.db")) as core:
+    with closing(connections.scratch(stage / "jarvis_core.db")) as core:
         core.execute("DROP INDEX idx_lots_symbol")
         core.execute("CREATE INDEX idx_of_mine ON tax_lots(symbol)")
         core.execute("ANALYZE")
@@ -99,7 +100,7 @@ def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
 @pytest.mark.slow
 def test_without_an_order_the_same_index_is_a_stranger(pytester, tmp_path):
     subject.make_empty_set(tmp_path)
-    with closing(sqlite.scratch(tmp_path / "jarvis_core.db")) as core:
+    with closing(connections.scratch(tmp_path / "jarvis_core.db")) as core:
         core.execute("CREATE INDEX idx_tax_lots_trade_id ON tax_lots(trade_id)")
     run = pytester.inline_run(str(CONTRACTS), "--consolidated-dir", str(tmp_path), "-p", "no:cacheprovider")
 

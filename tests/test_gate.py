@@ -8,7 +8,8 @@ import pytest
 
 import contracts
 from contracts import asking, gate, workbench
-from migrator import catalogue, rebuild, sqlite
+from migrator import catalogue, rebuild
+from migrator.system import connections
 
 GATE = Path(contracts.__file__).parent / "9_budget" / "bench_gate.py"
 
@@ -40,7 +41,7 @@ def of_questions(monkeypatch, target, *statements):
 
     def spoilt(*arguments):
         made = make(*arguments)
-        with closing(sqlite.scratch(made.consolidated / catalogue.TARGETS[target])) as connection:
+        with closing(connections.scratch(made.consolidated / catalogue.TARGETS[target])) as connection:
             for statement in statements:
                 connection.execute(statement)
         return made
@@ -172,7 +173,7 @@ def test_times_of_another_machine_are_said_and_not_compared(tmp_path, processor,
 
 
 def test_steps_are_counted_exactly_and_the_same_twice():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("CREATE TABLE t (a)")
         connection.execute("INSERT INTO t VALUES (1), (2), (3)")
         once = asking.steps(connection, "SELECT a FROM t", {})
@@ -186,7 +187,7 @@ def test_steps_are_counted_exactly_and_the_same_twice():
 
 
 def test_an_answer_that_takes_too_many_steps_is_not_waited_for():
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         without_end = "WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) SELECT a FROM n WHERE a < 0"
 
         assert 1_001 == asking.steps(connection, without_end, {}, most=1_000)
@@ -195,10 +196,10 @@ def test_an_answer_that_takes_too_many_steps_is_not_waited_for():
 
 def test_connections_are_counted_only_meanwhile():
     with gate.counting(every=1) as count:
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             connection.execute("SELECT 1").fetchall()
         counted = count()
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.execute("SELECT 1").fetchall()
 
     assert 0 < counted == count()

@@ -14,8 +14,8 @@ import generated
 import pytest
 from intruder import JOURNAL_MODES, Intruder
 
-from migrator import digest, grip, held, holders, sqlite
 from migrator.errors import Refused
+from migrator.system import connections, content_digest, exclusive_access, lock_descriptor, open_files
 
 READER = """
 import sqlite3, sys
@@ -29,7 +29,7 @@ sys.stdin.read()
 
 def test_who_comes_in_between_is_named_and_each_file_is_in_the_mode_that_it_was_in(tmp_path, monkeypatch):
     """The first file has left WAL mode when the second turns out to be read: it must not stay so."""
-    monkeypatch.setattr(held, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(exclusive_access, "PATIENCE_S", 0.1)
     paths = [tmp_path / "one.db", tmp_path / "two.db"]
     for path in paths:
         with closing(sqlite3.connect(path)) as connection:
@@ -43,7 +43,10 @@ def test_who_comes_in_between_is_named_and_each_file_is_in_the_mode_that_it_was_
         came.append(reader)
         assert b"reading\n" == reader.stdout.readline()
 
-    with pytest.raises(Refused, match=r"two\.db: somebody kept it locked"), held.held(dict.fromkeys(paths, ""), begin):
+    with (
+        pytest.raises(Refused, match=r"two\.db: somebody kept it locked"),
+        exclusive_access.held(dict.fromkeys(paths, ""), begin),
+    ):
         pytest.fail("it was held")
     came[0].communicate()
 
@@ -69,10 +72,10 @@ def test_a_file_system_without_locks_is_refused_with_the_path_and_a_command(tmp_
             raise OSError(number, os.strerror(number))
         return fcntl.fcntl(descriptor, command, *given)
 
-    monkeypatch.setattr(grip, "fcntl", SimpleNamespace(**vars(fcntl) | {"fcntl": without}))
+    monkeypatch.setattr(lock_descriptor, "fcntl", SimpleNamespace(**vars(fcntl) | {"fcntl": without}))
     with (
         pytest.raises(Refused, match=r"two db: its file system has no locks .* findmnt -T '.*two db'"),
-        held.held(dict.fromkeys(paths, "")),
+        exclusive_access.held(dict.fromkeys(paths, "")),
     ):
         pytest.fail("it was held")
 
@@ -83,19 +86,19 @@ def test_a_file_system_without_locks_is_refused_with_the_path_and_a_command(tmp_
             connection.execute("INSERT INTO t VALUES (1)")
 
 
-#: What :func:`migrator.held.held` does to each database: a process may commit before and after each of these.
+#: What :func:`migrator.system.exclusive_access.held` does to each database: a process may commit before and after each of these.
 MOMENTS = (
-    (held, "refuse_holders"),
-    (held, "_version"),
-    (held, "_compare"),
-    (digest, "_columns"),
-    (digest, "_hashed"),
-    (sqlite, "take_over"),
-    (sqlite, "exclude"),
-    (sqlite, "leave_wal"),
-    (sqlite, "share"),
-    (grip.Grip, "take"),
-    (held.Hold, "seal"),
+    (exclusive_access, "refuse_holders"),
+    (exclusive_access, "_version"),
+    (exclusive_access, "_compare"),
+    (content_digest, "_columns"),
+    (content_digest, "_hashed"),
+    (connections, "take_over"),
+    (connections, "exclude"),
+    (connections, "leave_wal"),
+    (connections, "share"),
+    (lock_descriptor.Grip, "take"),
+    (exclusive_access.Hold, "seal"),
 )
 #: Rows in a table of several pages: a commit then leaves the first page of the file alone.
 ROWS = 500
@@ -124,8 +127,8 @@ def make(path, mode):
 
 
 def digest_of(path):
-    with closing(sqlite.read(path)) as connection:
-        return digest.digest(connection)
+    with closing(connections.read(path)) as connection:
+        return content_digest.digest(connection)
 
 
 def called_around(called):
@@ -154,7 +157,7 @@ def hold(paths, called):
         for patch in called_around(called):
             stack.enter_context(patch)
         try:
-            with held.held(expected) as holding:
+            with exclusive_access.held(expected) as holding:
                 holding.seal()
         except Refused:
             return False
@@ -164,8 +167,8 @@ def hold(paths, called):
 @pytest.mark.parametrize("mode", JOURNAL_MODES)
 def test_what_was_compared_is_what_is_held_whenever_a_process_commits(in_memory, monkeypatch, intruder, mode):
     """A commit while the content is read, or between that and the lock, must refuse the hold: it is in no snapshot."""
-    monkeypatch.setattr(held, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(grip, "_LEASE_PATIENCE_S", 0.05)
+    monkeypatch.setattr(exclusive_access, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(lock_descriptor, "_LEASE_PATIENCE_S", 0.05)
     paths = [make(in_memory / name, mode) for name in ("one.db", "two.db")]
     numbers = []
     assert hold(paths, numbers.append)
@@ -193,10 +196,10 @@ def test_what_was_compared_is_what_is_held_whenever_a_process_commits(in_memory,
 CONTAINED = """
 import sys
 from pathlib import Path
-from migrator import held
+from migrator.system import exclusive_access
 from migrator.errors import Refused
 try:
-    with held.held({Path(sys.argv[1]): ""}):
+    with exclusive_access.held({Path(sys.argv[1]): ""}):
         print("held")
 except Refused as error:
     print(error)
@@ -224,13 +227,16 @@ def test_a_process_outside_of_our_pid_namespace_is_found(tmp_path, intruder, mod
 def test_where_no_process_can_be_seen_the_owner_has_to_say_that_the_bot_is_stopped(tmp_path, monkeypatch):
     """No lease and not all of /proc: on a network file system, say."""
     path = make(tmp_path / "one.db", "wal")
-    monkeypatch.setattr(holders, "opened_elsewhere", lambda *_: grip.Opened.UNKNOWN)
+    monkeypatch.setattr(open_files, "opened_elsewhere", lambda *_: lock_descriptor.Opened.UNKNOWN)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    with pytest.raises(Refused, match=r"cannot see every process .*--bot-is-stopped"), held.held({path: ""}):
+    with (
+        pytest.raises(Refused, match=r"cannot see every process .*--bot-is-stopped"),
+        exclusive_access.held({path: ""}),
+    ):
         pytest.fail("it was held")
 
-    with held.held({path: ""}, stopped=True) as hold:
+    with exclusive_access.held({path: ""}, stopped=True) as hold:
         hold.seal()
     assert () == hold.late
 
@@ -244,7 +250,7 @@ def test_a_spent_journal_goes_and_the_mode_of_the_file_stays(tmp_path, mode):
         connection.execute("INSERT INTO t VALUES (1)")
     before = digest_of(path)
 
-    with held.held({path: before}):
+    with exclusive_access.held({path: before}):
         assert [path] == list(tmp_path.iterdir())
 
     assert before == digest_of(path)

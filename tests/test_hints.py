@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator import hints
+from migrator.system import error_hints
 
 #: Commands that change something: the reader decides, and we only see that they are there.
 CHANGES = {"sysctl", "ulimit", "migrator"}
@@ -26,20 +26,20 @@ def _copies(tmp_path, monkeypatch):
 
 
 def of_system(number, path):
-    return hints.told(OSError(number, os.strerror(number), str(path)), [path.parent])
+    return error_hints.told(OSError(number, os.strerror(number), str(path)), [path.parent])
 
 
 def of_sqlite(name, folder):
     error = sqlite3.OperationalError("what SQLite says")
     error.sqlite_errorname = name
-    return hints.told(error, [folder])
+    return error_hints.told(error, [folder])
 
 
 def command_in(hint):
     return re.search(r"(?:run|shell|host): (.*)", hint)[1]
 
 
-@pytest.mark.parametrize("number", sorted(hints._OF_SYSTEM))
+@pytest.mark.parametrize("number", sorted(error_hints._OF_SYSTEM))
 def test_an_error_of_the_system_has_a_hint_whose_command_works(tmp_path, number):
     path = tmp_path / "it's a b#.db"
     path.touch()
@@ -52,7 +52,7 @@ def test_an_error_of_the_system_has_a_hint_whose_command_works(tmp_path, number)
         works(command_in(told.hint))
 
 
-@pytest.mark.parametrize("name", sorted(hints._OF_SQLITE))
+@pytest.mark.parametrize("name", sorted(error_hints._OF_SQLITE))
 def test_an_error_of_sqlite_has_a_hint_whose_command_works(tmp_path, name):
     told = of_sqlite(f"{name}_MORE", tmp_path)
 

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from migrator import files, hooks
+from migrator import hooks
 from migrator.errors import Refused
+from migrator.system import durable_files
 
 
 @pytest.fixture(name="folder")
@@ -100,8 +101,8 @@ def test_files_are_ours_alone_whatever_the_umask_and_hooks_keep_it(folder, tmp_p
         hooks.close_to_others()
         hooks.run(folder, "after-cutover", {})
         assert 0o077 == os.umask(0o777)
-        files.make_private_folder(tmp_path / "a" / "b")
-        files.write(tmp_path / "a" / "written", "x")
+        durable_files.make_private_folder(tmp_path / "a" / "b")
+        durable_files.write(tmp_path / "a" / "written", "x")
     finally:
         os.umask(before)
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from migrator import config, evidence, inputs, waivers
+from migrator import config, evidence, waivers
 from migrator.errors import EvidenceError, UsageError
+from migrator.system import user_files
 
 
 def a_fifo(path):
@@ -28,7 +29,7 @@ def a_link_to_nowhere(path):
 
 def a_large_file(path):
     with path.open("wb") as file:
-        file.truncate(inputs.LARGEST_BYTES + 1)
+        file.truncate(user_files.LARGEST_BYTES + 1)
 
 
 def no_text(path):
@@ -39,7 +40,7 @@ ODD = [a_fifo, a_device, a_folder, a_link_to_nowhere, a_large_file, no_text]
 
 
 @pytest.mark.parametrize("make", ODD)
-@pytest.mark.parametrize("read", [config.load, waivers.read, inputs.text])
+@pytest.mark.parametrize("read", [config.load, waivers.read, user_files.text])
 def test_what_is_no_text_is_a_usage_error_that_names_it(tmp_path, make, read):
     make(tmp_path / "named")
 

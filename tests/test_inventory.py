@@ -14,10 +14,11 @@ import pytest
 from inventoried import NOISE, by_place, ddl, made, mentions, only, state
 
 from contracts import specimens
-from migrator import catalogue, copying, examine, sqlite, walk
+from migrator import catalogue, examine, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.records import Verdict
+from migrator.system import connections, private_copy
 
 # --- the set as a whole
 
@@ -471,7 +472,7 @@ def test_rows_that_only_the_wal_has_are_counted_and_no_shm_appears(data):
     with closing(sqlite3.connect(source, isolation_level=None)) as connection:
         connection.execute("INSERT INTO products (name, price) VALUES ('a', 1), ('b', 2)")
         for suffix in ("", "-wal"):
-            (data / f"custom.db{suffix}").write_bytes(sqlite.beside(source, suffix).read_bytes())
+            (data / f"custom.db{suffix}").write_bytes(connections.beside(source, suffix).read_bytes())
     before = state(data)
 
     database = only(inventory(data))
@@ -521,7 +522,7 @@ def test_a_writer_at_work_is_no_obstacle(data, mode, pause_s):
 def test_a_file_that_never_holds_still_is_unreadable(data, tmp_path, monkeypatch):
     path = made(data / "custom.db", ddl("custom"))
     for way in ("_copied", "_copied_under_lock"):
-        monkeypatch.setattr(copying, way, lambda *_: False)
+        monkeypatch.setattr(private_copy, way, lambda *_: False)
     monkeypatch.setattr(time, "sleep", lambda _: monkeypatch.setattr(time, "monotonic", lambda: 1e9))
 
     answer = examine.examine(path, copy=tmp_path / "copy.db", seconds=60)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from inventoried import TABLE, by_place, made, mentions, only, printed, state
 
-from migrator import children, copying, digest, examine, examiners, sqlite
+from migrator import examine, examiners
 from migrator.inventory import inventory
-from migrator.plain import plain
 from migrator.records import Verdict
+from migrator.system import connections, content_digest, private_copy, worker_process
+from migrator.system.serialize import plain
 
 
 def test_views_and_triggers_are_named_and_never_run(data):
@@ -33,7 +34,7 @@ ODD = 'a "b" [c]\n\x1b[31m;--'
 
 
 def test_odd_names_are_kept_and_shown_escaped(data):
-    made(data / f"{ODD}.db", f'CREATE TABLE {sqlite.quoted(ODD)} (x, "y ""z" TEXT)')
+    made(data / f"{ODD}.db", f'CREATE TABLE {connections.quoted(ODD)} (x, "y ""z" TEXT)')
     (data / os.fsdecode(b"\xff\xfe.db")).write_bytes(b"x")
 
     found = inventory(data)
@@ -145,7 +146,7 @@ def test_many_broken_promises_do_not_cover_up_damage(data):
 def test_the_child_may_only_read(data, tmp_path, monkeypatch, statement):
     """Were there a way to make it run SQL of the file's own, little could be done with it."""
     made(data / "a.db")
-    monkeypatch.setattr(digest, "content", lambda connection: connection.execute(statement))
+    monkeypatch.setattr(content_digest, "content", lambda connection: connection.execute(statement))
 
     answer = examine.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=60)
 
@@ -206,7 +207,7 @@ def test_a_child_that_dies_takes_its_file_with_it_and_nothing_else(data, monkeyp
         return honest([sys.executable, "-c", script] if len(started) == 1 else command, **options)
 
     monkeypatch.setattr(subprocess, "Popen", first_is_bad)
-    monkeypatch.setattr(children, "processors", lambda: 1)
+    monkeypatch.setattr(worker_process, "processors", lambda: 1)
     made(data / "a.db", "CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000))")
     made(data / "b.db")
 
@@ -251,7 +252,7 @@ def test_a_full_disk_is_a_reason(data, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(copying, "_copy_file", full)
+    monkeypatch.setattr(private_copy, "_copy_file", full)
 
     assert "no space for its private copy" in examine.examine(data / "a.db", copy=tmp_path / "c", seconds=9)["reason"]
 
@@ -305,7 +306,7 @@ def test_random_damage_gives_a_verdict_each(data, tmp_path, part):
         images = {
             s: p.read_bytes()
             for s in ("", "-wal", "-journal")
-            if (p := sqlite.beside(tmp_path / "base.db", s)).exists()
+            if (p := connections.beside(tmp_path / "base.db", s)).exists()
         }
     assert images[part]
     draw = random.Random(f"seed {part}")  # noqa: S311 - a seed is what is wanted

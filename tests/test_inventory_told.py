@@ -12,7 +12,7 @@ from inventoried import NOISE, ddl, made, only, printed
 
 from migrator import walk
 from migrator.inventory import inventory
-from migrator.plain import escaped, plain
+from migrator.system.serialize import escaped, plain
 
 
 def test_the_report_reads_well_in_a_hundred_columns(data):

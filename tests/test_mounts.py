@@ -10,9 +10,10 @@ import pytest
 import small_set
 
 from migrator import backup as backups
-from migrator import cutover, mounts, pipeline, recovery
+from migrator import cutover, pipeline, recovery
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.system import mounts
 
 pytestmark = pytest.mark.slow
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")

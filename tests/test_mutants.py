@@ -30,7 +30,8 @@ from contracts.mutants import (
 )  # fmt: skip
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
+from migrator.system import connections
 
 HERE = Path(__file__).parent.parent
 #: Mutants that the ordinary tests draw of each family, and by which seed.
@@ -58,7 +59,7 @@ def every(place):
 def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
     """Else a mutant would have more wrong with it than is said."""
     schema = ddl.target(target)
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         for table in schema.tables:
             connection.execute(of_tables.create(table))
         written = {table.name: table for table in ddl.stored(connection).tables}

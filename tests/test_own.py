@@ -11,10 +11,11 @@ from rich.console import Console
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import backup, config, own, pipeline, plan, report, sqlite
+from migrator import backup, config, pipeline, plan, report
 from migrator.config import Config
 from migrator.inventory import inventory
 from migrator.records import Fate, Verdict
+from migrator.system import connections, own_files
 
 
 @pytest.fixture(name="made", scope="module")
@@ -34,7 +35,7 @@ def _data(made, tmp_path):
 
 def database(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite.create(path)) as connection:
+    with closing(connections.create(path)) as connection:
         connection.execute("CREATE TABLE kept (a)")
         connection.execute("INSERT INTO kept VALUES (1)")
 
@@ -78,13 +79,13 @@ def test_the_owners_folder_of_backups_keeps_its_mode_its_numbers_and_its_files(d
 def test_a_link_that_is_called_like_a_run_leads_nowhere(data, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / own.MANIFEST).touch()
+    (elsewhere / own_files.MANIFEST).touch()
     (data / "backup").mkdir()
     (data / "backup" / "0001").symlink_to(elsewhere)
 
     assert backup.newest(data / "backup") is None
     assert "0002" == backed_up(data).run
-    assert [own.MANIFEST] == [path.name for path in elsewhere.iterdir()]
+    assert [own_files.MANIFEST] == [path.name for path in elsewhere.iterdir()]
 
 
 def test_a_snapshot_that_was_cut_short_is_ours_and_its_number_is_given_again(data, monkeypatch):
@@ -148,7 +149,7 @@ def test_a_folder_without_a_legacy_database_is_refused_and_what_was_looked_for_i
 
 
 def test_a_set_in_which_no_file_has_a_table_is_refused(tmp_path):
-    with closing(sqlite.create(tmp_path / "alerts.db")) as legacy:
+    with closing(connections.create(tmp_path / "alerts.db")) as legacy:
         legacy.execute("PRAGMA user_version = 1")
 
     refused = pipeline.plan(pipeline.Place(tmp_path), Config()).refusals
@@ -159,7 +160,7 @@ def test_a_set_in_which_no_file_has_a_table_is_refused(tmp_path):
 @pytest.mark.parametrize("place", ["custom.db", "raid_bot.db", "empty.db"])
 def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, place):
     if place == "empty.db":
-        sqlite.create(data / place).close()
+        connections.create(data / place).close()
     elif place != "custom.db":
         database(data / place)
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from migrator import paths
 from migrator.errors import UsageError
-from migrator.private import private_folder
+from migrator.system import paths
+from migrator.system.temporary_folders import private_folder
 
 
 @pytest.fixture(name="home")

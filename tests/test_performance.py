@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
-from migrator import catalogue, copying, mapping, prover, proving, sqlite
+from migrator import catalogue, mapping, prover, proving
 from migrator.errors import BuildError
+from migrator.system import connections, private_copy
 
 HERE = Path(__file__).parent.parent
 PAGE = HERE / "docs" / "reference" / "performance.md"
@@ -67,7 +68,7 @@ def test_what_takes_long_is_measured_less_often_unless_rounds_are_ordered(name, 
 
 def test_a_profile_tells_the_statements_of_a_run_apart():
     def work():
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             connection.execute("CREATE TABLE t (a)")
             connection.executemany("INSERT INTO  t VALUES (?)", [(1,), (2,)])
             connection.execute("CREATE INDEX i ON t(a)")
@@ -104,7 +105,7 @@ def test_the_memory_of_a_program_that_was_started_is_told_only_where_the_kernel_
 
 
 def test_the_naive_copy_has_the_indexes_and_executemany_has_not(tmp_path):
-    with closing(sqlite.create(tmp_path / "old.db")) as connection:
+    with closing(connections.create(tmp_path / "old.db")) as connection:
         connection.execute("CREATE TABLE t (a UNIQUE, b)")
         connection.execute("CREATE INDEX i ON t(b)")
         connection.execute("INSERT INTO t VALUES (1, 'one'), (2, 'two')")
@@ -114,7 +115,7 @@ def test_the_naive_copy_has_the_indexes_and_executemany_has_not(tmp_path):
 
         peer([tmp_path / "old.db"], into)
 
-        with closing(sqlite.read(into / "0.db")) as made:
+        with closing(connections.read(into / "0.db")) as made:
             assert [(1, "one"), (2, "two")] == made.execute("SELECT a, b FROM t ORDER BY a").fetchall()
             assert (
                 expected
@@ -151,9 +152,9 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
     sources = {one.name: bench.snapshot.folder / one.place for one in catalogue.legacy_databases()}
     sources = {name: path for name, path in sources.items() if path.is_file()}
     for name in catalogue.TARGETS.values():
-        copying.private_copy(bench.place.stage / name, tmp_path / name)
+        private_copy.private_copy(bench.place.stage / name, tmp_path / name)
     measures.prove(sources, tmp_path, bench.mapped)
-    with closing(sqlite.scratch(tmp_path / catalogue.TARGETS[database])) as connection:
+    with closing(connections.scratch(tmp_path / catalogue.TARGETS[database])) as connection:
         assert 1 == connection.execute(statement).rowcount
 
     with pytest.raises(ValueError, match="not proved"):
@@ -163,11 +164,11 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
 def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench, tmp_path, monkeypatch):
     trades = next(one for one in bench.mapped if one.table == "trades")
     paths = {
-        "core": copying.private_copy(bench.place.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
+        "core": private_copy.private_copy(bench.place.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
         trades.database: bench.snapshot.folder / "jarvis.db",
     }
-    with closing(sqlite.memory()) as connection:
-        sqlite.attach(connection, paths["core"], "core", mode="rw")
+    with closing(connections.memory()) as connection:
+        connections.attach(connection, paths["core"], "core", mode="rw")
         connection.execute("UPDATE core.trades SET price = -1")
         # As if its row of lineage had gone since it was found.
         monkeypatch.setattr(prover.Prover, "rests", lambda _self, _proof, above: [] if above else [(1, "{}", -1)])

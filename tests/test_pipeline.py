@@ -16,9 +16,10 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import catalogue, config, ddl, functions, mapping, pipeline, sqlite
+from migrator import catalogue, config, ddl, functions, mapping, pipeline
 from migrator.errors import SourceBusy
 from migrator.records import Fate
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -104,8 +105,8 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
     built_from(place, config.load(data / "migrator.toml"))
     spoilt = 0
     for target in catalogue.TARGETS:
-        with closing(sqlite.memory()) as connection:
-            sqlite.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
+        with closing(connections.memory()) as connection:
+            connections.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
             functions.register(connection)
             connection.text_factory = bytes
             for table in ddl.target(target).tables:

@@ -5,13 +5,14 @@ import threading
 
 import pytest
 
-from migrator import cli, private
+from migrator import cli
 from migrator.errors import BuildError, MigratorError
-from migrator.plain import LONGEST, escaped
+from migrator.system import temporary_folders
+from migrator.system.serialize import LONGEST, escaped
 
 
 def test_a_folder_is_ours_alone_and_gone_afterwards():
-    with private.private_folder() as folder:
+    with temporary_folders.private_folder() as folder:
         assert 0o700 == folder.stat().st_mode & 0o777
         (folder / "copy").write_text("x")
 
@@ -20,7 +21,7 @@ def test_a_folder_is_ours_alone_and_gone_afterwards():
 
 def test_a_folder_goes_although_somebody_still_writes_there(monkeypatch):
     """A process that is just being killed may make one more file between the listing of a folder and its removal."""
-    remove, tries = private.shutil.rmtree, []
+    remove, tries = temporary_folders.shutil.rmtree, []
 
     def disturbed(path, **options):
         tries.append(path)
@@ -28,8 +29,8 @@ def test_a_folder_goes_although_somebody_still_writes_there(monkeypatch):
         if len(tries) < 3:
             path.mkdir()
 
-    monkeypatch.setattr(private.shutil, "rmtree", disturbed)
-    with private.private_folder() as folder:
+    monkeypatch.setattr(temporary_folders.shutil, "rmtree", disturbed)
+    with temporary_folders.private_folder() as folder:
         pass
 
     assert (3, False) == (len(tries), folder.exists())
@@ -39,20 +40,24 @@ def test_what_a_signal_left_is_tidied_up(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), private.private_folder() as folder:
-        patched.setattr(private.shutil, "rmtree", interrupted)
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(KeyboardInterrupt),
+        temporary_folders.private_folder() as folder,
+    ):
+        patched.setattr(temporary_folders.shutil, "rmtree", interrupted)
     assert folder.exists()
 
-    private.tidy()
+    temporary_folders.tidy()
 
     assert not folder.exists()
 
 
 def test_without_room_it_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(private.tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(temporary_folders.tempfile, "tempdir", str(tmp_path / "nowhere"))
 
     with pytest.raises(MigratorError, match="no folder for private copies: No such file or directory; set TMPDIR"):
-        private.private_folder().__enter__()
+        temporary_folders.private_folder().__enter__()
 
 
 @pytest.mark.parametrize("says", [BuildError("user-defined function raised exception", where="x"), KeyboardInterrupt()])

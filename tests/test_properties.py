@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 from contracts import drawn
 from contracts.strategies import legacy_sets
-from migrator import files
 from migrator.errors import Refused
+from migrator.system import durable_files
 
 pytestmark = pytest.mark.slow
 
@@ -62,5 +62,5 @@ def test_a_second_build_changes_nothing(legacy):
 
         assert run.built == run.build()
         assert before == {path.name: path.stat().st_mtime_ns for path in run.stage.iterdir()}
-        files.remove_folder(run.stage)
+        durable_files.remove_folder(run.stage)
         assert dict(run.built.digests) == dict(run.build().digests)

@@ -13,7 +13,8 @@ from contracts.cells import anything
 from contracts.declarations import create_tables
 from contracts.drawn import OddText
 from contracts.second_reader import times
-from migrator import ddl, declaration, functions, rebuild, sqlite
+from migrator import ddl, declaration, functions, rebuild
+from migrator.system import connections
 
 
 def parts(largest, *, digits=2):
@@ -87,7 +88,7 @@ def test_any_number_is_an_epoch_or_none(seconds):
 def test_a_cell_in_json_comes_back_bit_for_bit(cell):
     """Through the functions as rest and quarantine use them, whatever the storage class."""
     octets = cell.octets if isinstance(cell, OddText) else cell
-    with contextlib.closing(sqlite.memory()) as connection:
+    with contextlib.closing(connections.memory()) as connection:
         functions.register(connection)
         connection.execute('CREATE TABLE t ("trigger")')
         connection.execute(
@@ -96,7 +97,7 @@ def test_a_cell_in_json_comes_back_bit_for_bit(cell):
         columns = ["trigger"]
         (row,) = connection.execute(f"SELECT {rebuild.row_sql('t', columns)} FROM t").fetchone()
         json.loads(row)
-        query = f"SELECT {rebuild.from_row_sql('q.row', columns[0])} AS {sqlite.quoted(columns[0])} FROM (SELECT ? AS row) AS q"
+        query = f"SELECT {rebuild.from_row_sql('q.row', columns[0])} AS {connections.quoted(columns[0])} FROM (SELECT ? AS row) AS q"
         connection.execute(f"CREATE TABLE back AS {query}", (row,))
 
         assert generated._rows(connection, "main", "t") == generated._rows(connection, "main", "back")
@@ -105,7 +106,7 @@ def test_a_cell_in_json_comes_back_bit_for_bit(cell):
 @given(create_tables())
 @example("CREATE TABLE t (a INT, b INTEGER -- of\nREFERENCES t(a) -- two\nGENERATED ALWAYS AS (1) STORED) STRICT")
 def test_a_declaration_loses_its_foreign_keys_and_nothing_else(sql):
-    with contextlib.closing(sqlite.memory()) as connection:
+    with contextlib.closing(connections.memory()) as connection:
         try:
             connection.execute(sql)
         except sqlite3.OperationalError:

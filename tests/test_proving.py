@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, specimens
-from migrator import children, proving
+from migrator import proving
 from migrator.errors import BuildError
 from migrator.prover import Proof, Prover
+from migrator.system import worker_process
 
 
 @pytest.fixture(name="bench", scope="module")
@@ -27,15 +28,15 @@ def _bench(tmp_path_factory):
 def _shared(monkeypatch):
     """Two processes share even the proof of few rows; return the second ones."""
     monkeypatch.setattr(proving, "SHARED_FROM", 1)
-    monkeypatch.setattr(children, "processors", lambda: 2)
+    monkeypatch.setattr(worker_process, "processors", lambda: 2)
     started = []
-    start = children.start
+    start = worker_process.start
 
     def note(module, **options):
         started.append(start(module, **options))
         return started[-1]
 
-    monkeypatch.setattr(children, "start", note)
+    monkeypatch.setattr(worker_process, "start", note)
     return started
 
 
@@ -142,8 +143,8 @@ def test_a_failure_of_either_leaves_the_other_nothing_to_do(target):
 
 
 def test_an_interrupt_at_the_terminal_is_left_to_the_parent_with_which_it_ends(target):
-    process = children.start("migrator.prover")
-    said, told = children.pipes(process)
+    process = worker_process.start("migrator.prover")
+    said, told = worker_process.pipes(process)
     with contextlib.closing(told):
         said.write(json.dumps(["core", {name: str(path) for name, path in target.items()}]).encode() + b"\n")
         said.write(json.dumps(["find", proof()]).encode() + b"\n")

@@ -12,9 +12,10 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, envfile, maintenance, pipeline, recovery, sqlite, switch
+from migrator import cli, envfile, maintenance, pipeline, recovery, switch
 from migrator.errors import Refused
 from migrator.rate import Limits
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -184,7 +185,7 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_says_so(home):
 def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use_then(built, tmp_path, commits):
     """Between the look at the set and the opening a whole cutover may fit; the connection must not be a legacy one."""
     home = small_set.copied(built, built.parent / tmp_path.name)
-    plainly, flag = sqlite.as_it_was, envfile.flag
+    plainly, flag = connections.as_it_was, envfile.flag
 
     def late(*arguments, **named):
         monkeypatch.undo()
@@ -193,7 +194,7 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         if commits:
-            monkeypatch.setattr(sqlite, "as_it_was", late)
+            monkeypatch.setattr(connections, "as_it_was", late)
         else:
             small_set.cut_over(home)
             small_set.roll_back(home)

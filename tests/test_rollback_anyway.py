@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from migrator import build, cli, maintenance, trial
 from migrator.errors import BuildError
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
 NOTES = """

@@ -11,7 +11,7 @@ import written_since
 from written_since import After, opened
 
 from contracts import carried_back
-from migrator import sqlite
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -628,7 +628,7 @@ def test_twice_as_many_values_that_move_on_take_about_twice_the_steps(fresh, tmp
     small_set.build(fresh)
     small_set.cut_over(fresh)
     steps, took = [], []
-    opens = sqlite.memory
+    opens = connections.memory
 
     def counted():
         connection = opens()
@@ -646,7 +646,7 @@ def test_twice_as_many_values_that_move_on_take_about_twice_the_steps(fresh, tmp
             analytics.execute("COMMIT")
         steps.clear()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(sqlite, "memory", counted)
+            patched.setattr(connections, "memory", counted)
             done = small_set.roll_back(home)
         assert ({}, {"updated": last}) == (dict(done.residue), dict(done.written["jarvis_x_memory.tweets"]))
         took.append(len(steps))

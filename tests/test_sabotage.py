@@ -6,7 +6,7 @@ import pytest
 
 import contracts
 from contracts import sabotage, subject
-from migrator import sqlite
+from migrator.system import connections
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_a_set_as_specified_holds(pytester, tmp_path):
 def test_a_connection_without_foreign_keys_is_caught(pytester, tmp_path, monkeypatch):
     """The one fault that is not in a database but in how ours are opened."""
     subject.make_empty_set(tmp_path)
-    monkeypatch.setattr(sqlite, "application", sqlite.scratch)
+    monkeypatch.setattr(connections, "application", connections.scratch)
 
     failed = judge(pytester, tmp_path, "test_our_connection_enforces_what_the_specification_asks")
 

@@ -16,7 +16,7 @@ from migrator import catalogue, config, ddl
 
 HERE = Path(second_reader.__file__).parent
 #: What it may know of the tool: how files are opened, and what tables look like.
-ALLOWED = {"migrator", "migrator.catalogue", "migrator.ddl", "migrator.sqlite"}
+ALLOWED = {"migrator", "migrator.catalogue", "migrator.ddl", "migrator.system.connections"}
 
 
 class Nothing:

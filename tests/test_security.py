@@ -23,10 +23,11 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import catalogue, config, cutover, envfile, examine, files, guard, options, pipeline, sqlite, switch
+from migrator import catalogue, config, cutover, envfile, examine, options, pipeline, switch
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
-from migrator.lock import locked
+from migrator.system import connections, durable_files, ownership
+from migrator.system.run_lock import locked
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 #: A user who is neither root nor anybody here.
@@ -171,7 +172,7 @@ def test_our_folder_in_the_hands_of_another_user_is_refused(tmp_path):
     os.chown(data / ".migrator", SOMEBODY, SOMEBODY)
 
     with pytest.raises(Refused, match="belongs to another user"):
-        guard.guard(data)
+        ownership.guard(data)
 
 
 def access_list(*entries):
@@ -204,14 +205,14 @@ def a_folder_of_roots(tmp_path, *, database=SOMEBODY, state=SOMEBODY, mode=0o755
 def test_in_a_folder_of_roots_the_one_owner_of_the_databases_is_believed_if_no_third_user_may_write_to_it(
     tmp_path, monkeypatch
 ):
-    guard.guard(a_folder_of_roots(tmp_path / "alone"))
-    guard.guard(a_folder_of_roots(tmp_path / "listed", acl=by_list(SOMEBODY)))
-    guard.guard(a_folder_of_roots(tmp_path / "masked", acl=by_list(SOMEBODY + 1, mask=5)))
+    ownership.guard(a_folder_of_roots(tmp_path / "alone"))
+    ownership.guard(a_folder_of_roots(tmp_path / "listed", acl=by_list(SOMEBODY)))
+    ownership.guard(a_folder_of_roots(tmp_path / "masked", acl=by_list(SOMEBODY + 1, mask=5)))
     bot = SimpleNamespace(pw_name="bot", pw_uid=SOMEBODY, pw_gid=777)
-    monkeypatch.setattr(guard.pwd, "getpwnam", {"bot": bot}.__getitem__)
-    monkeypatch.setattr(guard.pwd, "getpwall", lambda: [bot])
-    monkeypatch.setattr(guard.grp, "getgrgid", {777: SimpleNamespace(gr_name="bot", gr_mem=[])}.__getitem__)
-    guard.guard(a_folder_of_roots(tmp_path / "private", mode=0o2775, group=777))
+    monkeypatch.setattr(ownership.pwd, "getpwnam", {"bot": bot}.__getitem__)
+    monkeypatch.setattr(ownership.pwd, "getpwall", lambda: [bot])
+    monkeypatch.setattr(ownership.grp, "getgrgid", {777: SimpleNamespace(gr_name="bot", gr_mem=[])}.__getitem__)
+    ownership.guard(a_folder_of_roots(tmp_path / "private", mode=0o2775, group=777))
 
 
 @AS_ROOT
@@ -231,21 +232,21 @@ def test_in_a_folder_of_roots_nothing_that_a_third_user_could_have_planted_is_be
     data = a_folder_of_roots(tmp_path, **planted)
 
     with pytest.raises(Refused, match=f"belongs to another user.*chown {planted.get('state', SOMEBODY)} .*/data$"):
-        guard.guard(data)
+        ownership.guard(data)
 
 
 @AS_ROOT
 def test_a_group_with_another_member_is_no_private_one(tmp_path, monkeypatch):
     bot = SimpleNamespace(pw_name="bot", pw_uid=SOMEBODY, pw_gid=777)
     other = SimpleNamespace(pw_name="other", pw_uid=SOMEBODY + 1, pw_gid=777)
-    monkeypatch.setattr(guard.pwd, "getpwnam", {"bot": bot}.__getitem__)
+    monkeypatch.setattr(ownership.pwd, "getpwnam", {"bot": bot}.__getitem__)
     data = a_folder_of_roots(tmp_path, mode=0o2775, group=777)
     for users, members in (([bot, other], []), ([bot], ["other"])):
-        monkeypatch.setattr(guard.pwd, "getpwall", lambda users=users: users)
+        monkeypatch.setattr(ownership.pwd, "getpwall", lambda users=users: users)
         known = SimpleNamespace(gr_name="bot", gr_mem=members)
-        monkeypatch.setattr(guard.grp, "getgrgid", {777: known}.__getitem__)
+        monkeypatch.setattr(ownership.grp, "getgrgid", {777: known}.__getitem__)
         with pytest.raises(Refused, match="belongs to another user"):
-            guard.guard(data)
+            ownership.guard(data)
 
 
 def test_what_we_and_a_switch_under_way_leave_is_ours(tmp_path):
@@ -257,8 +258,8 @@ def test_what_we_and_a_switch_under_way_leave_is_ours(tmp_path):
     (data / ".migrator" / ".active.draft").symlink_to("new")
     (data / "backup" / "0001" / "originals").mkdir(parents=True)
 
-    guard.guard(data)
-    guard.guard(tmp_path / "nowhere")
+    ownership.guard(data)
+    ownership.guard(tmp_path / "nowhere")
 
 
 def test_a_data_directory_may_itself_be_reached_by_a_link(tmp_path):
@@ -274,7 +275,7 @@ def test_a_link_is_not_used_as_a_folder(tmp_path, outside):
     before = image(outside)
 
     with pytest.raises(OSError, match="link"):
-        files.make_private_folder(tmp_path / "ours")
+        durable_files.make_private_folder(tmp_path / "ours")
     assert before == image(outside)
 
 
@@ -463,10 +464,10 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
         made.commit()
 
     for opened in (
-        sqlite.read,
-        sqlite.scratch,
-        lambda path: sqlite.take_over(path, 1),
-        lambda path: sqlite.lock(path, 1),
+        connections.read,
+        connections.scratch,
+        lambda path: connections.take_over(path, 1),
+        lambda path: connections.lock(path, 1),
     ):
         with closing(opened(path)) as connection:
             assert [(1,)] == connection.execute("PRAGMA cell_size_check").fetchall(), opened
@@ -588,13 +589,13 @@ def plant_canaries(folder):
                 "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
             ).fetchall()
             for (name,) in tables:
-                table = sqlite.quoted(name.decode())
+                table = connections.quoted(name.decode())
                 for column, kind, key in connection.execute(
                     "SELECT name, type, pk FROM pragma_table_info(?)", (name.decode(),)
                 ).fetchall():
                     if key or kind.upper() not in (b"TEXT", b"") or SHOWN.search(column.decode()):
                         continue
-                    cell = sqlite.quoted(column.decode())
+                    cell = connections.quoted(column.decode())
                     try:
                         planted += connection.execute(
                             f"UPDATE {table} SET {cell} = {CANARY!r} || {cell} WHERE typeof({cell}) = 'text'"
@@ -615,7 +616,7 @@ def tattling(folder, *said):
         str(path.relative_to(folder))
         for path in folder.rglob("*")
         if path.is_file()
-        and not path.read_bytes().startswith(sqlite.MAGIC)
+        and not path.read_bytes().startswith(connections.MAGIC)
         and not path.name.endswith(("-wal", "-shm"))
         and CANARY.encode() in path.read_bytes()
     ]
@@ -649,8 +650,8 @@ def test_no_private_value_is_told(tmp_path):
                 for column, kind in staged.execute("SELECT name, type FROM pragma_table_info(?)", (name,)).fetchall():
                     if kind == "TEXT" and not SHOWN.search(column) and name not in ("lineage", "quarantine", "config"):
                         staged.execute(
-                            f"UPDATE OR IGNORE {sqlite.quoted(name)} SET {sqlite.quoted(column)} = ? WHERE rowid ="
-                            f" (SELECT min(rowid) FROM {sqlite.quoted(name)})",
+                            f"UPDATE OR IGNORE {connections.quoted(name)} SET {connections.quoted(column)} = ? WHERE rowid ="
+                            f" (SELECT min(rowid) FROM {connections.quoted(name)})",
                             (f"{CANARY} spoilt",),
                         )
             staged.commit()

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from other_users import AS_ROOT, BOT, DEPLOY, SHARED, as_user, given
 
 import migrator
-from migrator import access, config, files, sharing, switch
+from migrator import config, sharing, switch
 from migrator.errors import Refused, UsageError
-from migrator.files import Access
 from migrator.switch import Name, Switch
+from migrator.system import durable_files, permissions
+from migrator.system.durable_files import Access
 
 GROUPS = (1, 2, 3)
 #: Every set of groups that a user may be in.
@@ -39,8 +40,8 @@ def may(user, one):
 
 @drawn(st.lists(FILES, min_size=1, max_size=4))
 def test_no_user_gains_and_none_loses_where_it_is_said(found):
-    with mock.patch.object(access, "reached", lambda one, _: one):
-        chosen, serves = access.shared(found, Path("/"))
+    with mock.patch.object(permissions, "reached", lambda one, _: one):
+        chosen, serves = permissions.shared(found, Path("/"))
 
     every = [Access(gid, 0o600 | members << 3 | others) for gid in GROUPS for members in DIGITS for others in DIGITS]
     safe = [one for one in every if all(may(user, one) & ~may(user, source) == 0 for user in USERS for source in found)]
@@ -71,8 +72,8 @@ def test_files_with_different_permissions_are_refused_until_a_mode_is_decided(da
     assert 'say [decisions] file_mode = "0600" to leave out users who may not use each of them' in sentence
     assert [] == list(sharing.disagreements({"core": paths}, data, 0o600))
     assert [] == list(sharing.disagreements({"core": paths[:1], "cache": paths[2:]}, data, None))
-    assert 0o600 == access.shared(paths, data, 0o666)[0].mode
-    assert 0o640 == access.shared(paths[:1], data, 0o640)[0].mode
+    assert 0o600 == permissions.shared(paths, data, 0o666)[0].mode
+    assert 0o640 == permissions.shared(paths[:1], data, 0o640)[0].mode
 
 
 def test_a_folder_that_others_may_not_pass_counts_as_a_permission_of_its_files(data):
@@ -80,13 +81,13 @@ def test_a_folder_that_others_may_not_pass_counts_as_a_permission_of_its_files(d
     closed.mkdir(mode=0o700)
     (path,) = made(closed, file_cache=0o644)
 
-    assert (Access(path.stat().st_gid, 0o600), True) == access.shared([path], data)
+    assert (Access(path.stat().st_gid, 0o600), True) == permissions.shared([path], data)
     (other,) = made(data, jarvis=0o644)
-    assert not access.shared([path, other], data)[1]
+    assert not permissions.shared([path, other], data)[1]
     data.chmod(0o700)
-    assert (Access(path.stat().st_gid, 0o600), True) == access.shared([path, other], data)
+    assert (Access(path.stat().st_gid, 0o600), True) == permissions.shared([path, other], data)
     closed.chmod(0o755)
-    assert (Access(path.stat().st_gid, 0o644), True) == access.shared([path], data)
+    assert (Access(path.stat().st_gid, 0o644), True) == permissions.shared([path], data)
 
 
 def test_a_database_without_sources_is_for_the_users_of_all_files(data):
@@ -188,25 +189,25 @@ def _listed(passable):
 
 def test_an_access_list_is_given_on_or_refused(listed):
     data, (first, second) = listed
-    assert FOR_BOT == files.access_of(first).acl
+    assert FOR_BOT == durable_files.access_of(first).acl
 
     (sentence,) = sharing.disagreements({"core": [first, second]}, data, None)
     assert "with an access list" in sentence
     os.setxattr(second, "system.posix_acl_access", FOR_BOT)
     assert [] == list(sharing.disagreements({"core": [first, second]}, data, None))
     (new,) = made(data, jarvis_core=0o600)
-    files.grant(new, access.shared([first, second], data)[0])
-    assert files.access_of(first) == files.access_of(new)
-    files.grant(new, access.shared([first, second], data, 0o600)[0])
-    assert (b"", 0o600) == (files.access_of(new).acl, files.access_of(new).mode)
+    durable_files.grant(new, permissions.shared([first, second], data)[0])
+    assert durable_files.access_of(first) == durable_files.access_of(new)
+    durable_files.grant(new, permissions.shared([first, second], data, 0o600)[0])
+    assert (b"", 0o600) == (durable_files.access_of(new).acl, durable_files.access_of(new).mode)
 
 
 @AS_ROOT
 def test_a_rewritten_file_keeps_its_access_list(listed):
     _, (env, _) = listed
-    files.rewrite(env, b"USE_CONSOLIDATED_DBS=true\n")
+    durable_files.rewrite(env, b"USE_CONSOLIDATED_DBS=true\n")
 
-    assert FOR_BOT == files.access_of(env).acl
+    assert FOR_BOT == durable_files.access_of(env).acl
     assert b"USE_CONSOLIDATED_DBS=true\n" == as_user(BOT, env.read_bytes)
 
 

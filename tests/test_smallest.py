@@ -18,8 +18,9 @@ from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.search import search
-from migrator import catalogue, copying, mapping, sqlite
+from migrator import catalogue, mapping
 from migrator.errors import UsageError
+from migrator.system import connections, private_copy
 
 TRADES = "verify/row_says_what_was_decided[core.trades]"
 
@@ -191,7 +192,7 @@ def private_texts(legacy):
         ("call_tracking.db", "calls", ("contract",)),
     ):
         path = next(legacy.rglob(name.rpartition("/")[2]))
-        with closing(sqlite.read(path)) as connection:
+        with closing(connections.read(path)) as connection:
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table}"):
                 found |= {cell for cell in row if isinstance(cell, str) and len(cell) >= 20}
@@ -223,7 +224,7 @@ def test_both_sides_of_a_set_that_another_tool_made_are_reduced(pytester, tmp_pa
 @pytest.mark.slow
 def test_a_lost_row_is_found_without_a_message_that_names_it(pytester, tmp_path, legacy):
     shutil.copytree(pairs.migrated(legacy, tmp_path), tmp_path / "set")
-    with closing(sqlite.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
+    with closing(connections.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
         core.execute("DELETE FROM trades WHERE id = (SELECT max(id) FROM trades WHERE position_id IS NULL)")
 
     contract = "verify/counts_compare_with_the_sources[core]"
@@ -235,7 +236,7 @@ def test_a_lost_row_is_found_without_a_message_that_names_it(pytester, tmp_path,
 
 @pytest.mark.slow
 def test_what_breaks_by_its_very_value_is_shown_only_when_asked_for(legacy):
-    with closing(sqlite.read(copying.private_copy(legacy / "jarvis.db", legacy.parent / "one.db"))) as jarvis:
+    with closing(connections.read(private_copy.private_copy(legacy / "jarvis.db", legacy.parent / "one.db"))) as jarvis:
         price = jarvis.execute(
             "SELECT max(price) FROM trades WHERE price < 1e6 AND price <> round(price, 3)"
         ).fetchone()[0]
@@ -267,7 +268,7 @@ def test_a_contract_that_holds_or_that_nobody_knows_is_said_in_a_sentence(tmp_pa
 @pytest.mark.slow
 def test_what_is_broken_without_rows_is_not_about_rows(tmp_path, legacy):
     shutil.copytree(pairs.migrated(legacy, tmp_path), tmp_path / "set")
-    with closing(sqlite.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
+    with closing(connections.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
         core.execute("DELETE FROM config")
 
     contract = "build/config_holds_the_specified_rows[core]"

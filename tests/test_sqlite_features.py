@@ -11,9 +11,10 @@ import small_set
 
 from contracts import accounting, subject
 from contracts import pair as pairs
-from migrator import catalogue, digest, examine, examiners, plan
+from migrator import catalogue, examine, examiners, plan
 from migrator.config import Config
 from migrator.inventory import inventory
+from migrator.system import content_digest
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "sqlite-features.md").read_text(encoding="utf-8")
 #: Feature -> what becomes of it.
@@ -179,5 +180,5 @@ def held(data):
         with closing(sqlite3.connect(path)) as connection:
             asked = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum", "journal_mode")
             header = [connection.execute(f"PRAGMA {name}").fetchone() for name in asked]
-            found[path.name] = (digest.digest(connection), header)
+            found[path.name] = (content_digest.digest(connection), header)
     return found

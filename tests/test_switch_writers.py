@@ -9,8 +9,9 @@ import pytest
 import small_set
 from intruder import JOURNAL_MODES, Intruder
 
-from migrator import grip, held, recovery, switch
+from migrator import recovery, switch
 from migrator.errors import MigratorError, Refused
+from migrator.system import exclusive_access, lock_descriptor
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +26,8 @@ DEEDS = (small_set.cut_over, small_set.roll_back)
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(held, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(grip, "_LEASE_PATIENCE_S", 0.1)
+    monkeypatch.setattr(exclusive_access, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(lock_descriptor, "_LEASE_PATIENCE_S", 0.1)
 
 
 @pytest.fixture(name="writer")

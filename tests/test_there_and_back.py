@@ -22,9 +22,10 @@ from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
-from migrator import catalogue, cutover, ddl, pipeline, sqlite, switch
+from migrator import catalogue, cutover, ddl, pipeline, switch
 from migrator.errors import Refused
 from migrator.relational import Column
+from migrator.system import connections
 
 #: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
 EXAMPLES = (
@@ -226,7 +227,7 @@ def perform(home, write, data):
 
 def statements(connection, target, table, carried, write, data):
     """Yield what *write* means where these tables are, with its cells."""
-    quoted = sqlite.quoted
+    quoted = connections.quoted
     stored = [
         Column(name=name, type=kind, primary_key=key, not_null=bool(full))
         for _, name, kind, full, _, key, hidden in connection.execute(f"PRAGMA table_xinfo({quoted(table)})")
@@ -265,10 +266,10 @@ def statements(connection, target, table, carried, write, data):
 def inserted(table, columns, data):
     """Return the statement that makes a row with a drawn cell in each of these columns, and the cells."""
     if not columns:
-        return f"INSERT INTO {sqlite.quoted(table)} DEFAULT VALUES", ()
+        return f"INSERT INTO {connections.quoted(table)} DEFAULT VALUES", ()
     marks, cells = zip(*(bound(draw(data, one, table)) for one in columns), strict=True)
-    names = ", ".join(sqlite.quoted(one.name) for one in columns)
-    return f"INSERT INTO {sqlite.quoted(table)} ({names}) VALUES ({', '.join(marks)})", cells
+    names = ", ".join(connections.quoted(one.name) for one in columns)
+    return f"INSERT INTO {connections.quoted(table)} ({names}) VALUES ({', '.join(marks)})", cells
 
 
 def draw(data, column, table):
@@ -281,7 +282,7 @@ def bound(cell):
 
 def chosen(connection, table, stored, place):
     """Return the condition that only one row meets, and its values: the row at that place, counted round and round."""
-    quoted = sqlite.quoted
+    quoted = connections.quoted
     free = [name for name in ("rowid", "_rowid_", "oid") if name not in {one.name.lower() for one in stored}]
     (without,) = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ?", (table,)).fetchone()
     keys = [one.name for one in stored if one.primary_key] if without else free[:1]

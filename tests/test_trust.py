@@ -11,9 +11,10 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, guard, recovery, switch, trust
+from migrator import cli, recovery, switch, trust
 from migrator.errors import MigratorError, Refused
 from migrator.place import Place
+from migrator.system import ownership
 
 #: The verbs that bring a switch to its end.
 ENDING = (("cutover", "--execute"), ("rollback", "--execute"), ("monitor", "--for", "0"))
@@ -276,5 +277,5 @@ def test_an_undone_cutover_leaves_a_stage_that_is_still_ours(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         small_set.cut_over(tmp_path, tell=stop)
 
-    guard.guard(data)
+    ownership.guard(data)
     assert {0o600} == {path.stat().st_mode & 0o777 for path in (data / ".migrator" / "stage").glob("*.db")}

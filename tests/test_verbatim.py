@@ -9,7 +9,8 @@ import generated
 import pytest
 import small_set
 
-from migrator import sqlite, verbatim
+from migrator import verbatim
+from migrator.system import connections
 
 #: More columns than SQLite nests expressions deep, and as many as a table can have.
 WIDE, WIDEST = 1_001, 2_000
@@ -243,14 +244,14 @@ def test_a_long_chain_of_which_one_is_refused_is_not_tried_round_by_round(home, 
     SQLite reads every schema anew, of two thousand columns here, after a ROLLBACK TO in a transaction that made a table.
     """
     said = []
-    opens = sqlite.memory
+    opens = connections.memory
 
     def traced():
         connection = opens()
         connection.set_trace_callback(said.append)
         return connection
 
-    monkeypatch.setattr(sqlite, "memory", traced)
+    monkeypatch.setattr(connections, "memory", traced)
     done = carried_set.round_trip(
         home,
         "CREATE TABLE anew (id INTEGER PRIMARY KEY, k); INSERT INTO anew SELECT id, iif(id = 1000, 5, k + 1) FROM legacy_odd_chained;"

@@ -8,8 +8,9 @@ import pytest
 
 import contracts
 from contracts import asking, workbench
-from migrator import catalogue, findings, sqlite, workload
+from migrator import catalogue, findings, workload
 from migrator.errors import MappingError
+from migrator.system import connections
 
 BUDGET = Path(contracts.__file__).parent / "9_budget"
 QUESTIONS = workload.questions()
@@ -126,7 +127,7 @@ def judge(pytester, sets, name):
 def test_a_dropped_index_is_caught(pytester, tmp_path, sets, name, target, statement, red):
     spoilt = workbench.Sets(legacy=sets.legacy, consolidated=tmp_path / "spoilt")
     shutil.copytree(sets.consolidated, spoilt.consolidated)
-    with closing(sqlite.scratch(spoilt.consolidated / catalogue.TARGETS[target])) as connection:
+    with closing(connections.scratch(spoilt.consolidated / catalogue.TARGETS[target])) as connection:
         connection.execute(statement)
 
     assert {} == judge(pytester, sets, name)

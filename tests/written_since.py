@@ -16,7 +16,8 @@ from contextlib import closing
 import small_set
 
 from contracts import specimens
-from migrator import catalogue, ddl, mapping, sqlite
+from migrator import catalogue, ddl, mapping
+from migrator.system import connections
 
 AT = "2026-01-0{day}T10:00:00+00:00"
 #: Rows of each planted table: twice as many as are written to of one, so that those below do not hang on them.
@@ -127,8 +128,8 @@ def insert(connection, table, cells):
     ).fetchall():
         if not_null and default is None and not key:
             cells = {name: filler.get(declared, "2026-01-05T10:00:00+00:00"), **cells}
-    names, marks = ", ".join(map(sqlite.quoted, cells)), ", ".join("?" * len(cells))
-    connection.execute(f"INSERT INTO {sqlite.quoted(table)} ({names}) VALUES ({marks})", list(cells.values()))
+    names, marks = ", ".join(map(connections.quoted, cells)), ", ".join("?" * len(cells))
+    connection.execute(f"INSERT INTO {connections.quoted(table)} ({names}) VALUES ({marks})", list(cells.values()))
 
 
 def specified_rows():

@@ -12,8 +12,8 @@ import pytest
 
 from contracts import judgement
 from contracts.session import SESSION
-from migrator import own, sqlite
 from migrator.records import Inventory, Verdict
+from migrator.system import connections, own_files
 
 
 def _files(folder: Path) -> list[Path]:
@@ -28,7 +28,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _begins_as_sqlite(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
+        return file.read(len(connections.MAGIC)) == connections.MAGIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _digests(folder: Path) -> dict[Path, str]:
 def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: pytest.Config) -> None:
     """Each file that begins as SQLite does is listed once, and what is no source has its fate from the owners."""
     listed = [database.path for database in look.said.databases]
-    ours = own.paths(legacy_dir)
+    ours = own_files.paths(legacy_dir)
     missed = [
         path.relative_to(legacy_dir)
         for path in _files(legacy_dir)

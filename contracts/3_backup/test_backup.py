@@ -14,8 +14,9 @@ from contracts import accounting, judgement, pair, standing
 from contracts.pair import Pair
 from contracts.session import SESSION
 from contracts.standing import Standing
-from migrator import catalogue, copying, own, sqlite
+from migrator import catalogue
 from migrator.errors import MigratorError
+from migrator.system import connections, own_files, private_copy
 
 #: A set of more rows is not migrated again here: the tests of the tool do it with small ones.
 RESTORED_UP_TO = 50_000
@@ -51,7 +52,7 @@ def _databases(snapshot: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
-            folders[:] = [name for name in folders if not own.is_kept_by_switch(name)]
+            folders[:] = [name for name in folders if not own_files.is_kept_by_switch(name)]
         paths = [Path(folder) / name for name in names]
         found += [path.relative_to(snapshot).as_posix() for path in paths if path.is_file() and _is_database(path)]
     return sorted(found)
@@ -59,13 +60,13 @@ def _databases(snapshot: Path) -> list[str]:
 
 def _is_database(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
+        return file.read(len(connections.MAGIC)) == connections.MAGIC
 
 
 def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
     """Return what is wrong with one file of the backup, looked at in a private *copy*, '' if nothing is."""
     try:
-        with closing(sqlite.read(copy)) if copy else standing.opened(path, scratch) as connection:
+        with closing(connections.read(copy)) if copy else standing.opened(path, scratch) as connection:
             said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if said != "ok":
             return f"is not whole ({said})"
@@ -121,7 +122,7 @@ def _again(snapshot: Path, around: Standing, judged: Pair, tmp_path: Path, reque
     restored = tmp_path / "restored"
     for place in around.manifest["digests"]:
         (restored / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copying.private_copy(snapshot / place, restored / place)
+        private_copy.private_copy(snapshot / place, restored / place)
     session = request.config.stash[SESSION]
     try:
         stage = pair.migrated(restored, tmp_path, session.config_file)
@@ -144,7 +145,7 @@ def test_backup_is_for_its_owner_alone(
     """Folders 0700, files 0600 or what is stricter: it holds the money and the talk of the whole bot."""
     if snapshot.parent.name != "backup" or not (snapshot.parent.parent / ".migrator").is_dir():
         standing.nothing_to_ask(request, "the backup does not lie where it was made: a copy has permissions of its own")
-    places = [snapshot / place for place in (*around.manifest["digests"], own.MANIFEST)]
+    places = [snapshot / place for place in (*around.manifest["digests"], own_files.MANIFEST)]
     every = dict.fromkeys([snapshot, *(path.parent for path in places), *places])
     count("files", len(places))
     wrong = [

@@ -12,8 +12,9 @@ import pytest
 from contracts import alive, judgement
 from contracts.deadline import ROW_S, deadline
 from contracts.subject import Subject
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
 from migrator.relational import Check, Column, ForeignKey, Index, Table
+from migrator.system import connections
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
@@ -38,7 +39,7 @@ def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A trial for each database; each test rolls back what it does."""
     made = {
         target: Trial(
-            connection=sqlite.application(judged.fresh_copy(target, tmp_path_factory.mktemp("alive"))),
+            connection=connections.application(judged.fresh_copy(target, tmp_path_factory.mktemp("alive"))),
             maker=alive.RowMaker(SPECIFIED[target]),
         )
         for target in judged.originals
@@ -169,14 +170,14 @@ def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, k
         orphan = row | {child: "no such parent" if isinstance(row[child], str) else alive.no_id(connection, key)}
         is_refused(connection, where, table, orphan, "FOREIGN KEY constraint failed")
         is_accepted(connection, where, table, row)
-        delete = f"DELETE FROM {sqlite.quoted(key.parent)} WHERE {sqlite.quoted(parent)} = ?"
+        delete = f"DELETE FROM {connections.quoted(key.parent)} WHERE {connections.quoted(parent)} = ?"
         try:
             connection.execute(delete, (row[child],))
             outcome = "deleted"
         except sqlite3.IntegrityError:
             outcome = "refused"
         children = connection.execute(
-            f"SELECT {sqlite.quoted(child)} FROM {sqlite.quoted(table.name)} WHERE rowid = last_insert_rowid()"
+            f"SELECT {connections.quoted(child)} FROM {connections.quoted(table.name)} WHERE rowid = last_insert_rowid()"
         ).fetchall()
     expected = {
         "SET NULL": ("deleted", [(None,)]),
@@ -213,14 +214,14 @@ def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, ta
     names = [column.name for column in table.columns]
     with (
         trying(trials, target, where) as (connection, _),
-        closing(sqlite.memory()) as empty,
+        closing(connections.memory()) as empty,
         deadline(empty, ROW_S),
     ):
         declared = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)"
         for (statement,) in connection.execute(declared, (table.name,)):
             empty.execute(statement)
-        listed = ", ".join(map(sqlite.quoted, names))
-        empty.execute(f"CREATE INDEX contracts_probe ON {sqlite.quoted(table.name)} ({listed})")
+        listed = ", ".join(map(connections.quoted, names))
+        empty.execute(f"CREATE INDEX contracts_probe ON {connections.quoted(table.name)} ({listed})")
         found = empty.execute("SELECT name, coll FROM pragma_index_xinfo('contracts_probe') WHERE key").fetchall()
     judgement.none(
         where,

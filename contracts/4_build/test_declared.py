@@ -11,7 +11,7 @@ from contracts.subject import Subject
 from migrator import catalogue, ddl
 from migrator.extra import ExtraIndex
 from migrator.relational import Index, Table, VirtualTable
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
 #: What each database has beside the specified tables.

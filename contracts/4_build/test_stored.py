@@ -10,7 +10,8 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
+from migrator.system import connections
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
@@ -50,7 +51,7 @@ def test_encoding_is_utf8(judged: Subject, target: str) -> None:
 def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
     """Key, value and description, as the DDL inserts them; when they were written is not judged."""
     question = "SELECT key, value, description FROM config ORDER BY key"
-    with closing(sqlite.memory()) as specified:
+    with closing(connections.memory()) as specified:
         specified.executescript(catalogue.target_ddl(target))
         expected = specified.execute(question).fetchall()
     with judged.read(target) as connection:
@@ -64,9 +65,9 @@ def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
 def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path: Path) -> None:
     """FTS5's own integrity-check: SQLite's integrity_check says ok on a stale full-text index."""
     copy = judged.fresh_copy(target, tmp_path)
-    with closing(sqlite.scratch(copy)) as connection:
+    with closing(connections.scratch(copy)) as connection:
         for table in ddl.target(target).virtual_tables:
-            name = sqlite.quoted(table.name)
+            name = connections.quoted(table.name)
             try:
                 connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
             except sqlite3.DatabaseError as error:
@@ -79,7 +80,7 @@ def test_our_connection_enforces_what_the_specification_asks(judged: Subject, ta
     """Foreign keys and syncing belong to a connection; a plain one has foreign keys off."""
     wanted = dict(ddl.target(target).pragmas)
     least = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}[wanted["synchronous"].upper()]
-    with closing(sqlite.application(judged.fresh_copy(target, tmp_path))) as connection:
+    with closing(connections.application(judged.fresh_copy(target, tmp_path))) as connection:
         (foreign_keys,) = connection.execute("PRAGMA foreign_keys").fetchone()
         (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
         (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
@@ -103,7 +104,7 @@ def test_statistics_are_stored(judged: Subject, target: str) -> None:
         missing = [
             f"{table.name}: index {index}"
             for table in ddl.target(target).tables
-            if table.name in tables and connection.execute(f"SELECT 1 FROM {sqlite.quoted(table.name)}").fetchone()
+            if table.name in tables and connection.execute(f"SELECT 1 FROM {connections.quoted(table.name)}").fetchone()
             for (index,) in connection.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
             if (table.name, index) not in known
         ]
@@ -122,7 +123,7 @@ def test_statistics_are_of_these_rows(judged: Subject, target: str) -> None:
         for table in ddl.target(target).tables:
             if table.name not in tables:
                 continue
-            (rows,) = connection.execute(f"SELECT count(*) FROM {sqlite.quoted(table.name)}").fetchone()
+            (rows,) = connection.execute(f"SELECT count(*) FROM {connections.quoted(table.name)}").fetchone()
             noted = connection.execute(
                 "SELECT idx, CAST(stat AS INTEGER) FROM sqlite_stat1 WHERE tbl = ? ORDER BY idx", (table.name,)
             )

@@ -10,7 +10,7 @@ from contracts.second_reader.rows import target_key
 from migrator import catalogue, ddl
 from migrator.declaration import folded
 from migrator.extra import ExtraIndex
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 

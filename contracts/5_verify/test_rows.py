@@ -14,7 +14,7 @@ from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.times import ONE_FORM, instant
 from migrator import catalogue, ddl
 from migrator.evidence import Why
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
 # By its scope pytest asks all that is asked of one table together: whoever judges it for one contract has judged it for the

@@ -9,8 +9,9 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.second_reader.cells import rows, shown
-from migrator import catalogue, ddl, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue, ddl
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 #: Words that are asked for one by one; the whole index is compared besides.
@@ -77,7 +78,7 @@ def _miscounted(pair: Pair, target: str, table: str) -> list[str]:
 def test_search_finds_what_a_fresh_index_finds(pair: Pair, target: str, tmp_path: Path) -> None:
     """The index is compared, instance by instance, with one built anew over the rows; then words are asked for."""
     copy = pair.judged.fresh_copy(target, tmp_path)
-    with sqlite.closing_scratch(copy) as connection:
+    with connections.closing_scratch(copy) as connection:
         for table in ddl.target(target).virtual_tables:
             name = quoted(table.name)
             if problem := pair.judged.unreadable(f"{target}.{table.name}", table.columns):

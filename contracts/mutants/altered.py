@@ -16,9 +16,10 @@ from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import SPECIMENS, Stand
 from contracts.mutants.statement import Mutation, Statement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, ddl, mapping, sqlite
+from migrator import catalogue, ddl, mapping
 from migrator.relational import ForeignKey, Schema, Table
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Altered(Mutant):
     def plant(self, stand: Stand, folder: Path) -> Planted:
         """Run the statements on a copy."""
         stand.copy(self.specimen, folder)
-        with closing(sqlite.scratch(folder / catalogue.TARGETS[self.target])) as connection:
+        with closing(connections.scratch(folder / catalogue.TARGETS[self.target])) as connection:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
             for statement in self.statements:
@@ -61,7 +62,7 @@ class Altered(Mutant):
 def mutants(stand: Stand, specimen: str) -> Iterator[Altered]:
     """Yield every mutant of the rows of *specimen*."""
     for target, file in catalogue.TARGETS.items():
-        with closing(sqlite.read(stand.migrated(specimen) / file)) as connection:
+        with closing(connections.read(stand.migrated(specimen) / file)) as connection:
             connection.text_factory = text_of
             for kind, where, statements in _of_database(connection, target):
                 yield Altered(

@@ -20,8 +20,9 @@ from types import MappingProxyType
 from contracts.mutants import of_indexes, of_tables
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import EMPTY, SPECIMENS, Stand
-from migrator import catalogue, ddl, sqlite
-from migrator.sqlite import quoted
+from migrator import catalogue, ddl
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: What a changed statement stands in for: ``table``, ``index`` or ``trigger``, and a name; the last for what is added.
 Place = tuple[str, str]
@@ -96,7 +97,7 @@ def of_carried(stand: Stand, specimen: str) -> Iterator[Declared]:
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'legacy\\_%' ESCAPE '\\' ORDER BY name"
     )
     for target, file in catalogue.TARGETS.items():
-        with closing(sqlite.read(stand.migrated(specimen) / file)) as connection:
+        with closing(connections.read(stand.migrated(specimen) / file)) as connection:
             for name, sql in connection.execute(named):
                 for kind, pattern, instead in _OF_CARRIED:
                     changed = re.sub(pattern, instead, sql, count=1)
@@ -144,10 +145,10 @@ def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] 
         sqlite3.IntegrityError: A row does not fit any more.
         sqlite3.Error: SQLite refuses a statement.
     """
-    with closing(sqlite.create(path)) as connection:
+    with closing(connections.create(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA foreign_keys = OFF")
-        sqlite.attach(connection, original, "whole")
+        connections.attach(connection, original, "whole")
         shadows = {
             name
             for (name,) in connection.execute(

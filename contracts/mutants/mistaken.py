@@ -22,12 +22,13 @@ from unittest import mock
 from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
-from migrator import catalogue, copying, lookups, mapping, pipeline, sqlite
+from migrator import catalogue, lookups, mapping, pipeline
 from migrator import config as configs
 from migrator.errors import MigratorError
 from migrator.lookups import Lookup
 from migrator.mapping import TableMapping
 from migrator.records import Built, Snapshot
+from migrator.system import connections, private_copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +128,13 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
         shutil.rmtree(home)
     home.mkdir()
     for path in legacy.rglob("*"):
-        if path.is_file() and not path.name.endswith((*sqlite.COMPANIONS, "-shm")):
+        if path.is_file() and not path.name.endswith((*connections.COMPANIONS, "-shm")):
             copied = home / path.relative_to(legacy)
             copied.parent.mkdir(parents=True, exist_ok=True)
             with path.open("rb") as file:
-                database = file.read(len(sqlite.MAGIC)) == sqlite.MAGIC
+                database = file.read(len(connections.MAGIC)) == connections.MAGIC
             if database:
-                copying.private_copy(path, copied)
+                private_copy.private_copy(path, copied)
             else:
                 shutil.copyfile(path, copied)
     place, config = pipeline.Place(home), configs.load(configs.beside(legacy))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from contracts.mutants.statement import Mutation, Statement
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: A member of the JSON in rest, in an UPDATE.
 _MEMBER = "(SELECT key FROM json_each(rest) ORDER BY key LIMIT 1)"

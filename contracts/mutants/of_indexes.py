@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from migrator.relational import Index, Schema, VirtualTable
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: A kind, and the statement that stands there instead; '' where the object goes.
 Mutation = tuple[str, str]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from contracts.mutants import of_checks
 from migrator.relational import Column, ForeignKey, Index, IndexColumn, Schema, Table
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: A kind, a place, and the CREATE TABLE that stands there instead; '' where the table goes.
 Mutation = tuple[str, str, str]

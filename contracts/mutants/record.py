@@ -20,7 +20,7 @@ from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
 from contracts.mutants.sabotaged import Kind, Need, Sabotaged
 from migrator import freshness
-from migrator.plain import plain
+from migrator.system.serialize import plain
 
 #: Mutants that are no faults, each with its reason, and contracts that stay though others catch what they do.
 EQUIVALENT, STAYS = Path(__file__).parent / "equivalent.toml", Path(__file__).parent / "stays.toml"

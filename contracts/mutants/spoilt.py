@@ -9,7 +9,8 @@ from pathlib import Path
 
 from contracts.mutants.mutant import Mutant, Planted
 from contracts.mutants.stand import Stand
-from migrator import catalogue, sqlite
+from migrator import catalogue
+from migrator.system import connections
 
 #: SQLite's page, as ours have it.
 _PAGE = 4096
@@ -70,7 +71,7 @@ def _overwrite(path: Path, page: int, what: bytes) -> None:
 
 def _root(path: Path, *, kind: str) -> int:
     """Return the first page of a table or an index of some size."""
-    with closing(sqlite.read(path)) as connection:
+    with closing(connections.read(path)) as connection:
         found = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE type = ? AND tbl_name = 'lineage' ORDER BY name", (kind,)
         ).fetchone()
@@ -96,11 +97,11 @@ def _bit(path: Path) -> None:
 
 
 def _index_lacks_an_entry(path: Path) -> None:
-    with closing(sqlite.scratch(path)) as connection:
+    with closing(connections.scratch(path)) as connection:
         name, sql, table = connection.execute(
             "SELECT name, sql, tbl_name FROM sqlite_schema WHERE type = 'index' AND name = 'idx_lineage_source'"
         ).fetchone()
-        connection.execute(f"DROP INDEX {sqlite.quoted(name)}")
+        connection.execute(f"DROP INDEX {connections.quoted(name)}")
         connection.execute(
             f"{sql} WHERE rowid < (0 + {connection.execute(f'SELECT max(rowid) FROM {table}').fetchone()[0]})"
         )
@@ -109,7 +110,7 @@ def _index_lacks_an_entry(path: Path) -> None:
 
 
 def _rollback_journal(path: Path) -> None:
-    with closing(sqlite.scratch(path)) as connection:
+    with closing(connections.scratch(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -117,14 +118,14 @@ def _in_the_wal(path: Path, statement: str) -> None:
     """Leave *statement* in a WAL beside the file that nobody folded in."""
     copy = path.with_suffix(".copy")
     copy.write_bytes(path.read_bytes())
-    connection = sqlite.scratch(copy)
+    connection = connections.scratch(copy)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(statement)
-    wal = sqlite.beside(copy, "-wal").read_bytes()
+    wal = connections.beside(copy, "-wal").read_bytes()
     connection.close()
-    for left in (copy, sqlite.beside(copy, "-wal"), sqlite.beside(copy, "-shm")):
+    for left in (copy, connections.beside(copy, "-wal"), connections.beside(copy, "-shm")):
         left.unlink(missing_ok=True)
-    sqlite.beside(path, "-wal").write_bytes(wal)
+    connections.beside(path, "-wal").write_bytes(wal)
 
 
 def _lost_in_the_wal(path: Path) -> None:

@@ -12,8 +12,8 @@ from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
-from migrator import sqlite
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: A cell: None, int, float, str (odd bytes as lone surrogates) or bytes.
 Cell = Any
@@ -78,7 +78,7 @@ class Affinity:
 
     def _asked(self, value: Cell, declared: str) -> Cell:
         raw = bytes_of(value) if isinstance(value, str) else value
-        with closing(sqlite.memory()) as connection:
+        with closing(connections.memory()) as connection:
             connection.text_factory = text_of
             connection.execute(f"CREATE TABLE cell (a {declared})")
             connection.execute(f"INSERT INTO cell VALUES ({'CAST(? AS TEXT)' if raw is not value else '?'})", (raw,))

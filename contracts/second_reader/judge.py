@@ -11,7 +11,7 @@ from contracts.second_reader.cells import Affinity, Cell, Row
 from contracts.second_reader.reading import Near, Reading
 from contracts.second_reader.rows import Judged, OneTable, Pair, check_numbers, column_types, most_of_each, parts_of
 from contracts.second_reader.world import World
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 
 class Reader:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar, cast, overload
 
 from contracts.second_reader.cells import Cell, bytes_of
-from migrator import sqlite
+from migrator.system import connections
 
 Value = TypeVar("Value")
 
@@ -101,7 +101,7 @@ class Places(Generic[Value]):
 
 def _nameless(owner: object) -> sqlite3.Connection:
     """Open a database that is closed when nobody holds its *owner* any more."""
-    connection = sqlite.temporary()
+    connection = connections.temporary()
     weakref.finalize(owner, connection.close)
     return connection
 

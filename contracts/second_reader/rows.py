@@ -26,7 +26,7 @@ from contracts.second_reader.known import Places
 from contracts.second_reader.reading import Near, Raw, Reading
 from contracts.second_reader.world import Sets
 from migrator import ddl
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 #: Up to so many legacy rows every row is judged; above, about so many in all, drawn by key from the largest tables.
 EVERY_ROW_UP_TO = 200_000

@@ -9,8 +9,8 @@ import click
 
 from contracts.smallest.search import search
 from migrator import config as configs
-from migrator import files
 from migrator.errors import MigratorError
+from migrator.system import durable_files
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -56,7 +56,7 @@ def main(
             tell=lambda said: click.echo(f"{contract}: {said}", err=True),
         )
         if output is not None:
-            files.write(output, found.text)
+            durable_files.write(output, found.text)
     except MigratorError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(error.exit_code) from None

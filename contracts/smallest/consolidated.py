@@ -14,9 +14,10 @@ from contracts.pair import LINEAGE, QUARANTINE, Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows, same
 from contracts.second_reader.rows import target_key
 from contracts.smallest.rows import Place, by_table, insert
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
 from migrator.errors import UsageError
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: What lineage says of the rows that the specification's own DDL inserts.
 _DEFAULT = """
@@ -202,7 +203,7 @@ def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> 
     folder.mkdir(parents=True)
     subject.make_empty_set(folder)
     for target, file_name in catalogue.TARGETS.items():
-        with closing(sqlite.scratch(folder / file_name)) as connection:
+        with closing(connections.scratch(folder / file_name)) as connection:
             if traced:
                 connection.executescript(catalogue.our_ddl())
                 if target == "core":

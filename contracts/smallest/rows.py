@@ -11,10 +11,11 @@ from pathlib import Path
 
 from contracts.pair import LegacySet, LegacyTable
 from contracts.second_reader.cells import Cell, Row, bound, parsed, rows
-from migrator import catalogue, ddl, sqlite
+from migrator import catalogue, ddl
 from migrator.catalogue import LegacyDatabase
 from migrator.errors import UsageError
-from migrator.sqlite import quoted
+from migrator.system import connections
+from migrator.system.connections import quoted
 
 #: A row: its table (``jarvis.trades``) and its rowid there.
 Place = tuple[str, int]
@@ -58,7 +59,7 @@ def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
         yield from (statement for _, statement in ddl.statements(database.ddl))
         return
     target, tables = catalogue.SPECIFIED[name]
-    with closing(sqlite.memory()) as connection:
+    with closing(connections.memory()) as connection:
         connection.executescript(catalogue.target_ddl(target))
         marks = ", ".join("?" * len(tables))
         asked = f"SELECT sql FROM sqlite_schema WHERE tbl_name IN ({marks}) AND sql IS NOT NULL ORDER BY rowid"
@@ -169,7 +170,7 @@ class LegacyRows:
         for name in dict.fromkeys(source.partition(".")[0] for source in every or [min(self.tables)]):
             tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
             with closing(make(name, self.variants(name), folder)) as connection:
-                sqlite.attach(connection, self.legacy.copy(name), "whole")
+                connections.attach(connection, self.legacy.copy(name), "whole")
                 connection.execute("BEGIN")
                 for source, ids in tables.items():
                     self._copy(connection, source, ids)
@@ -223,7 +224,7 @@ def make(name: str, variants: Iterable[str], folder: Path) -> sqlite3.Connection
     """Make the legacy database *name* without a row below *folder*, in its place, and return a connection to it."""
     path = folder / database_of(name, variants).place
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = sqlite.create(path)
+    connection = connections.create(path)
     # Nothing of it has to outlive a power cut, and nobody enforced what the legacy files declare.
     for pragma in ("synchronous = OFF", "foreign_keys = OFF", "ignore_check_constraints = ON"):
         connection.execute(f"PRAGMA {pragma}")

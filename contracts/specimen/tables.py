@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.specimen.values import NOW, spaced
 from contracts.specimen.world import World
-from migrator import sqlite
+from migrator.system import connections
 
 #: Makes that many rows of a table.
 Maker = Callable[[World, int], Iterator[tuple[Any, ...]]]
@@ -56,5 +56,5 @@ def insertion(connection: sqlite3.Connection, table: str, given: Mapping[str, st
         "SELECT name FROM pragma_table_info(?) WHERE dflt_value = 'CURRENT_TIMESTAMP'", (table,)
     ).fetchall()
     marks.update({name: f"'{spaced(NOW)}'" for (name,) in clocks if name not in marks})
-    columns = ", ".join(sqlite.quoted(name) for name in marks)
-    return f"INSERT INTO {sqlite.quoted(table)} ({columns}) VALUES ({', '.join(marks.values())})"
+    columns = ", ".join(connections.quoted(name) for name in marks)
+    return f"INSERT INTO {connections.quoted(table)} ({columns}) VALUES ({', '.join(marks.values())})"

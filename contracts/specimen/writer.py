@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.specimen.tables import Table, insertion
 from contracts.specimen.world import World
-from migrator import sqlite
+from migrator.system import connections
 
 #: How many rows of a table stay in the WAL at most; at least one in ten does, and the only row of a table.
 WAL_ROWS = 100
@@ -36,7 +36,7 @@ class Writer:
         self._early = 0
         self._late: list[tuple[str, Iterator[tuple[Any, ...]]]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.connection = sqlite.create(path)
+        self.connection = connections.create(path)
         # The bot's files have the mode that SQLite gives: readable by everybody.
         path.chmod(0o644)
         # A set that was not finished is thrown away: no crash is worth a journal here.
@@ -86,7 +86,7 @@ class Writer:
             " AND (l.type = 'table' OR l.type = 'virtual' AND s.sql NOT LIKE '%content=%') ORDER BY l.name"
         ).fetchall()
         count = "SELECT count(*) FROM "
-        return {name: self.connection.execute(count + sqlite.quoted(name)).fetchone()[0] for (name,) in tables}
+        return {name: self.connection.execute(count + connections.quoted(name)).fetchone()[0] for (name,) in tables}
 
     def rows_in_wal(self) -> int:
         """Return how many rows would be missing from a copy without the WAL."""

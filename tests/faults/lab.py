@@ -19,8 +19,9 @@ import small_set
 from record import Recorder
 
 from migrator import backup as backups
-from migrator import build, catalogue, digest, envfile, held, recovery, switch
+from migrator import build, catalogue, envfile, recovery, switch
 from migrator.errors import MigratorError
+from migrator.system import content_digest, exclusive_access
 
 CHECKS = {
     "one set": "every legacy name leads to one complete database, all of the same set",
@@ -98,7 +99,7 @@ class Contents:
             with closing(sqlite3.connect(self._scratch / "looked-at.db", isolation_level=None)) as connection:
                 if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                     return "not whole", ""
-                return digest.digest(connection), connection.execute("PRAGMA journal_mode").fetchone()[0]
+                return content_digest.digest(connection), connection.execute("PRAGMA journal_mode").fetchone()[0]
         except sqlite3.Error as error:
             return f"not whole: {error}", ""
 
@@ -380,8 +381,8 @@ def scenarios(folder):
     # Nobody else is at work here: who waits, waits in vain, and to look through all processes each time takes longest.
     with (
         small_set.in_this_process(),
-        mock.patch.object(held, "PATIENCE_S", 0.01),
-        mock.patch.object(held, "holders", return_value=[]),
+        mock.patch.object(exclusive_access, "PATIENCE_S", 0.01),
+        mock.patch.object(exclusive_access, "holders", return_value=[]),
     ):
         yield {
             "cutover": Scenario(deed="cutover", start=home, done=switched, before=LEGACY, contents=contents),

@@ -9,7 +9,8 @@ import shutil
 import stat
 from unittest import mock
 
-from migrator import build, cutover, envfile, files, held, recovery, rollback, sqlite, switch
+from migrator import cutover, envfile, recovery, rollback, switch
+from migrator.system import connections, durable_files, exclusive_access
 
 
 def _nothing(*_, **__):
@@ -70,7 +71,7 @@ def _carelessly(opened):
 def _attach_carelessly(attach):
     def careless(connection, path, name, **options):
         attach(connection, path, name, **options)
-        connection.execute(f"PRAGMA {sqlite.quoted(name)}.synchronous = OFF")
+        connection.execute(f"PRAGMA {connections.quoted(name)}.synchronous = OFF")
 
     return careless
 
@@ -80,11 +81,11 @@ def _held_by_nobody(expected, begin=_nothing, _undone=_nothing, **_):
     assert expected
     begin()
     # One that holds nothing.
-    yield held.Hold()
+    yield exclusive_access.Hold()
 
 
 def _sync_folder_but(name):
-    real = files.sync_folder
+    real = durable_files.sync_folder
 
     def sync_folder(path):
         if path.name != name:
@@ -97,11 +98,11 @@ def _flag_true(wanted):
     envfile.set_flag(wanted.env_file, on=True)
 
 
-_replace = files.replace
+_replace = durable_files.replace
 
 
 def _pointer_first(wanted):
-    files.remove(wanted.pointer)
+    durable_files.remove(wanted.pointer)
 
 
 def _copy_over(source, target):
@@ -109,31 +110,31 @@ def _copy_over(source, target):
         _replace(source, target)
         return
     shutil.copyfile(source, target)
-    files.sync_file(target)
+    durable_files.sync_file(target)
     source.unlink()
-    files.sync_folder(target.parent)
-    files.sync_folder(source.parent)
+    durable_files.sync_folder(target.parent)
+    durable_files.sync_folder(source.parent)
 
 
 def _patches(name):
     """Return (where, what, by what) of the mistake *name*."""
     return {
         "no fsync": [(os, "fsync", _nothing)],
-        "no fsync of folders": [(files, "sync_folder", _nothing)],
+        "no fsync of folders": [(durable_files, "sync_folder", _nothing)],
         "no fsync of files": [(os, "fsync", _fsync_of_folders())],
         ".env in place": [(envfile, "set_flag", _set_flag_in_place)],
-        ".env not synced": [(files, "rewrite", _without_fsync_of_files(files.rewrite))],
+        ".env not synced": [(durable_files, "rewrite", _without_fsync_of_files(durable_files.rewrite))],
         "flag first": [(cutover, "_install", _first(_flag_true, cutover._install))],
         "a rename for each name": [(switch, "commit", _name_by_name(switch.commit))],
-        "copied instead of renamed": [(files, "replace", _copy_over)],
-        "synchronous OFF": [(sqlite, "take_over", _carelessly(sqlite.take_over))],
-        "build with synchronous OFF": [(build.sqlite, "attach", _attach_carelessly(sqlite.attach))],
-        "no quiesce": [(held, "held", _held_by_nobody), (held, "refuse_holders", _nothing)],
+        "copied instead of renamed": [(durable_files, "replace", _copy_over)],
+        "synchronous OFF": [(connections, "take_over", _carelessly(connections.take_over))],
+        "build with synchronous OFF": [(connections, "attach", _attach_carelessly(connections.attach))],
+        "no quiesce": [(exclusive_access, "held", _held_by_nobody), (exclusive_access, "refuse_holders", _nothing)],
         "flag late in the rollback": [(switch, "indirect", _first(_flag_true, switch.indirect))],
         "copies of the rollback not synced": [(rollback, "_sync", _nothing)],
         "the pointer removed first": [(recovery, "undo_cutover", _first(_pointer_first, recovery.undo_cutover))],
         "the recovery trusts names": [(recovery, "_sync_what_was_done", _nothing)],
-        "the baseline's journal not synced": [(files, "sync_folder", _sync_folder_but("baseline.partial"))],
+        "the baseline's journal not synced": [(durable_files, "sync_folder", _sync_folder_but("baseline.partial"))],
     }[name]
 
 

@@ -16,7 +16,7 @@ def start(module: str, *, stderr: int | None = subprocess.DEVNULL, **environment
 
     One that reads until its input ends is gone when we are, however we end.
     """
-    package = str(Path(__file__).resolve().parent.parent)
+    package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         # -P: the working directory may be the very folder that we distrust; a json.py in it must not be imported.

@@ -3,7 +3,7 @@
 What was compared is what is held.  A commit of another process while a database is read, or after it, shows in
 ``PRAGMA data_version``, which is read before the content and again under a lock that keeps every other process out.  In
 WAL mode that second look has to come before the mode is left: SQLite does not notice afterwards that its cache is of
-an earlier commit.  Only then do the locks pass to a descriptor of our own, see :mod:`migrator.grip`.
+an earlier commit.  Only then do the locks pass to a descriptor of our own, see :mod:`migrator.system.lock_descriptor`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from migrator import digest, files, sqlite
 from migrator.errors import Refused
-from migrator.grip import Grip, Opened
-from migrator.holders import Holder, having, holders, seen, unknown
-from migrator.plain import escaped
+from migrator.system import connections, content_digest, durable_files
+from migrator.system.lock_descriptor import Grip, Opened
+from migrator.system.open_files import Holder, having, holders, seen, unknown
+from migrator.system.serialize import escaped
 
 #: Seconds for which we wait for another process's transaction to end.
 PATIENCE_S = 5.0
@@ -41,7 +41,7 @@ class Hold:
 
     def add(self, path: Path, connection: sqlite3.Connection, there: os.stat_result) -> None:
         """Hold the database *path*, from which *connection* keeps every other process out, and close *connection*."""
-        with contextlib.closing(sqlite.share(connection)):
+        with contextlib.closing(connections.share(connection)):
             grip = self._grips[path] = Grip(path)
             if grip.inode != (there.st_dev, there.st_ino):
                 raise Refused("was replaced while it was opened", where=escaped(path), hint="stop what replaces it")
@@ -49,7 +49,7 @@ class Hold:
                 raise Refused("another process is writing to it", where=escaped(path), hint="stop what uses it")
         connection.close()
         # SQLite has looked whether it has to be played back: what lies there still is spent.
-        files.remove_if_there(sqlite.beside(path.resolve(), "-journal"))
+        durable_files.remove_if_there(connections.beside(path.resolve(), "-journal"))
 
     def seal(self) -> None:
         """Keep readers out too: from here on a process that opens one of the databases waits, and is reported in the end.
@@ -104,7 +104,7 @@ def held(
         for path, wanted in expected.items():
             with naming(path):
                 there = path.stat()
-                connection = stack.enter_context(contextlib.closing(sqlite.take_over(path, PATIENCE_S)))
+                connection = stack.enter_context(contextlib.closing(connections.take_over(path, PATIENCE_S)))
                 # Read before the content is: a commit that comes in meanwhile changes it.
                 version = _version(connection)
                 # Compared before any process is held up.
@@ -118,10 +118,10 @@ def held(
             for path, wanted, connection, version, there in taken:
                 with naming(path):
                     (modes[path],) = connection.execute("PRAGMA journal_mode").fetchone()
-                    sqlite.exclude(connection)
+                    connections.exclude(connection)
                     if _version(connection) != version:
                         _compare(connection, path, wanted)
-                    sqlite.leave_wal(connection)
+                    connections.leave_wal(connection)
                     hold.add(path, connection, there)
             _refuse(seen(expected))
         except BaseException:
@@ -138,7 +138,7 @@ def _let_go(path: Path, mode: str) -> bool:
     if mode != "wal":
         return True
     try:
-        with contextlib.closing(sqlite.take_over(path, PATIENCE_S)) as connection:
+        with contextlib.closing(connections.take_over(path, PATIENCE_S)) as connection:
             (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     except sqlite3.OperationalError as error:
         # A process that is at work in it for longer than our patience sets a mode of its own when it opens it again.
@@ -184,7 +184,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _compare(connection: sqlite3.Connection, path: Path, wanted: str) -> None:
-    if wanted and digest.digest(connection) != wanted:
+    if wanted and content_digest.digest(connection) != wanted:
         raise Refused(
             "has changed since the snapshot", where=escaped(path), hint="run migrator migrate again, then the cutover"
         )

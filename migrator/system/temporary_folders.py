@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from migrator import paths
 from migrator.errors import MigratorError
+from migrator.system import paths
 
 #: Seconds between two tries to remove a folder into which a process that is just being killed still writes, and tries.
 _PAUSE_S, _TRIES = 0.05, 20

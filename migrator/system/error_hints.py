@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from migrator.errors import MigratorError
-from migrator.plain import escaped
-from migrator.shell import quoted
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 _NO_ROOM = "make room; to see how full each disk is run: df -h {folders}"
 _NOT_ALLOWED = "run this as {owner}, or give this user access; to see the permissions run: namei -l {path}"

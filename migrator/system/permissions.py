@@ -17,10 +17,10 @@ from functools import reduce
 from operator import and_, or_
 from pathlib import Path
 
-from migrator import files, sqlite
 from migrator.errors import Refused
-from migrator.files import Access
-from migrator.plain import escaped
+from migrator.system import connections, durable_files
+from migrator.system.durable_files import Access
+from migrator.system.serialize import escaped
 
 #: To read and to write, of the three digits of a mode.
 _USE = 0o6
@@ -80,7 +80,7 @@ def obstacle(path: Path, journal_mode: str) -> str:
         return ""
     if not may_write(path):
         return f"this user ({user(os.geteuid())}) may not write to it, and so cannot lock it"
-    beside = [sqlite.beside(path, suffix) for suffix in ("-wal", "-shm")]
+    beside = [connections.beside(path, suffix) for suffix in ("-wal", "-shm")]
     for companion in beside:
         if companion.exists() and not may_write(companion):
             return f"this user ({user(os.geteuid())}) may not write to {escaped(companion.name)}, and so cannot lock it"
@@ -177,7 +177,7 @@ def _width(one: tuple[Access, bool]) -> tuple[bool, int]:
 
 def reached(path: Path, data_dir: Path) -> Access:
     """Return who may use the file *path*, its owner too, as far as they may pass the folders around it."""
-    owned, mode, acl = files.access_of(path)
+    owned, mode, acl = durable_files.access_of(path)
     mode = 0o600 | mode & 0o066
     for folder in path.parents:
         if folder != data_dir and folder not in data_dir.parents:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from migrator import files
 from migrator.errors import SourceBusy, SourceError
-from migrator.sqlite import COMPANIONS, MAGIC, beside, open_source
+from migrator.system import durable_files
+from migrator.system.connections import COMPANIONS, MAGIC, beside, open_source
 
 #: Seconds for which a file that changes under our hands is copied again and again before we give up.
 COPY_PATIENCE_S = 5.0
@@ -175,7 +175,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _copy_open(reading: BinaryIO, target: Path) -> None:
     """Copy to the new file *target*, holes as holes: a file of gigabytes of nothing must not fill the disk."""
-    with os.fdopen(files.create(target), "wb") as writing:
+    with os.fdopen(durable_files.create(target), "wb") as writing:
         size = os.fstat(reading.fileno()).st_size
         for begin, end in _parts_with_data(reading.fileno(), size):
             reading.seek(begin)

@@ -32,8 +32,9 @@ from marshal import dumps
 from operator import eq
 from typing import Any, NamedTuple
 
-from migrator import virtual
-from migrator.sqlite import quoted
+from migrator.system import virtual_tables
+from migrator.system.connections import quoted
+from migrator.system.database_layout import Entry, Layout
 
 #: The version of ``marshal`` that is hashed; see above.
 _MARSHAL = 2
@@ -48,31 +49,6 @@ _MODULE = re.compile(
 
 #: Decodes TEXT of any bytes; two texts differ exactly if their bytes do.
 any_text = partial(str, encoding="utf-8", errors="surrogateescape")
-
-
-class Entry(NamedTuple):
-    """One row of ``sqlite_schema``."""
-
-    type: str
-    name: str
-    table: str
-    sql: str | None
-
-
-class Layout(NamedTuple):
-    """What a database is made of.
-
-    Attributes:
-        entries: The schema, sorted, without statistics, automatic indexes and shadow tables.
-        tables: Names of the ordinary tables with content of their own, sorted.
-        virtual: Name and module (lower case, '' if it cannot be told) of each virtual table.
-        shadows: Names of the shadow tables of known modules, sorted; those that are in *tables* too hold rows.
-    """
-
-    entries: tuple[Entry, ...]
-    tables: tuple[str, ...]
-    virtual: tuple[tuple[str, str], ...]
-    shadows: tuple[str, ...]
 
 
 class TableContent(NamedTuple):
@@ -159,7 +135,7 @@ def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
     index_shadows: set[str] = set()
     content_shadows: set[str] = set()
     for name, module in modules.items():
-        holding_rows, holding_an_index = virtual.shadows(name, module)
+        holding_rows, holding_an_index = virtual_tables.shadows(name, module)
         content_shadows.update(holding_rows)
         index_shadows.update(holding_an_index)
     shadows = index_shadows | content_shadows

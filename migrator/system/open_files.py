@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator import sqlite
-from migrator.grip import Opened, opened_elsewhere
-from migrator.plain import escaped
+from migrator.system import connections
+from migrator.system.lock_descriptor import Opened, opened_elsewhere
+from migrator.system.serialize import escaped
 
 #: What SQLite may have open beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -44,7 +44,7 @@ class Holder:
 def holders(paths: Iterable[Path]) -> list[Holder]:
     """Return the other processes that have one of the databases *paths*, or a file beside it, open.
 
-    A process that has a connection to one of them must not call this: see :func:`migrator.grip.opened_elsewhere`.
+    A process that has a connection to one of them must not call this: see :func:`migrator.system.lock_descriptor.opened_elsewhere`.
     """
     found = seen(paths := tuple(paths))
     named = {holder.path for holder in found}
@@ -57,7 +57,7 @@ def seen(paths: Iterable[Path]) -> list[Holder]:
     for path in paths:
         for suffix in _BESIDE:
             with suppress(FileNotFoundError):
-                status = sqlite.beside(path, suffix).stat()
+                status = connections.beside(path, suffix).stat()
                 wanted[status.st_dev, status.st_ino] = path
     return having(wanted)
 

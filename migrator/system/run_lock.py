@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from migrator import access, files
 from migrator.errors import Refused
-from migrator.guard import guard
+from migrator.system import durable_files, permissions
+from migrator.system.ownership import guard
 
 
 @contextmanager
@@ -25,17 +25,17 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """
     guard(data_dir)
     path = data_dir / ".migrator" / "lock"
-    access.refuse_strangers(data_dir)
-    files.make_private_folder(path.parent)
+    permissions.refuse_strangers(data_dir)
+    durable_files.make_private_folder(path.parent)
     held = FileLock(path, timeout=patience_s, mode=0o600)
     try:
         held.acquire()
     except Timeout as error:
         raise Refused("another migrator is at work here", where=data_dir, hint="wait until it has ended") from error
     except PermissionError as error:
-        what = f"user {access.user(os.geteuid())} may not use it"
-        raise Refused(what, where=path, hint=access.run_as(path.parent.stat())) from error
-    files.give_to_owner_of(data_dir, path)
+        what = f"user {permissions.user(os.geteuid())} may not use it"
+        raise Refused(what, where=path, hint=permissions.run_as(path.parent.stat())) from error
+    durable_files.give_to_owner_of(data_dir, path)
     try:
         yield
     finally:

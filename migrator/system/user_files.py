@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from migrator.errors import UsageError
-from migrator.plain import escaped
+from migrator.system.serialize import escaped
 
 #: Bytes of the largest text that is read: a configuration, an .env, evidence on thousands of contracts.
 LARGEST_BYTES = 64 * 1024**2

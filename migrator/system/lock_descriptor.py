@@ -19,10 +19,10 @@ import time
 from enum import Enum
 from pathlib import Path
 
-from migrator import sqlite
 from migrator.errors import Refused
-from migrator.plain import escaped
-from migrator.shell import quoted
+from migrator.system import connections
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 #: SQLite's lock bytes: pending, reserved, then the range that readers share (sqlite.org/lockingv3.html).
 _PENDING, _RESERVED, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000001, 0x40000002, 510
@@ -50,7 +50,7 @@ def opened_elsewhere(path: Path, patience_s: float = _LEASE_PATIENCE_S) -> Opene
 
     A process that holds a connection to *path* must not call this: closing any descriptor drops the connection's locks.
     """
-    with sqlite.open_source(path) as file:
+    with connections.open_source(path) as file:
         opened = _lease(file.fileno(), patience_s)
         if opened is Opened.NO:
             fcntl.fcntl(file.fileno(), fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -11,10 +11,10 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from migrator.sqlite import quoted
+from migrator.system.connections import quoted
 
 if TYPE_CHECKING:
-    from migrator.digest import Layout
+    from migrator.system.database_layout import Layout
 
 #: Full-text modules -> suffixes of the shadow tables that hold an index and nothing else.  The suffix ``content`` holds rows.
 FULL_TEXT: Mapping[str, tuple[str, ...]] = {

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from migrator import files
 from migrator.errors import MigratorError, SourceError
+from migrator.system import durable_files
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
 MAGIC = b"SQLite format 3\x00"
@@ -64,7 +64,7 @@ def create(path: Path) -> sqlite3.Connection:
     Raises:
         FileExistsError: There is a file already.
     """
-    os.close(files.create(path))
+    os.close(durable_files.create(path))
     return _open(path, "rw")
 
 

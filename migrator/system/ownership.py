@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from migrator import catalogue, files, own
+from migrator import catalogue
 from migrator.errors import Refused
-from migrator.plain import escaped
-from migrator.shell import quoted
+from migrator.system import durable_files, own_files
+from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 #: The one link among our entries, read as text by :mod:`migrator.switch`; and what a switch that died may leave of it.
 POINTERS = ("active", ".active.draft")
@@ -55,7 +56,7 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
             yield path, what or "may be changed by its group, which may not change the data directory"
     # What else lies in a folder for backups is the owner's.
     backups = [_below(data_dir / "backup", owners, depth=0)]
-    backups += [_below(run, owners, depth=1) for run in own.runs(data_dir / "backup")]
+    backups += [_below(run, owners, depth=1) for run in own_files.runs(data_dir / "backup")]
     yield from ((path, what) for path, _, what in chain.from_iterable(backups) if what)
 
 
@@ -85,7 +86,7 @@ def _user_of(data_dir: Path, home: os.stat_result) -> set[int]:
 
 def _writers(data_dir: Path) -> set[int] | None:
     """Return the users beside root who may write to *data_dir*, a folder of root's; None where they cannot be told."""
-    access = files.access_of(data_dir)
+    access = durable_files.access_of(data_dir)
     entries = list(struct.iter_unpack("<HHI", access.acl[4:])) or [(_GROUP, access.mode >> 3 & 7, 0)]
     mask = next((permissions for tag, permissions, _ in entries if tag == _MASK), 7)
     writers = set()

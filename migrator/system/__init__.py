@@ -1,0 +1,5 @@
+"""Does: files, SQLite connections, processes and locks, as the operating system has them.
+
+Reads: files that a caller names.
+Writes: durable files, private copies and temporary folders.
+"""
