@@ -23,7 +23,7 @@ from typing import Any
 
 from migrator import config as configs
 from migrator import mapping, pipeline
-from migrator.records import Snapshot
+from migrator.records.backup import Snapshot
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
 RECORDED = Path(__file__).parent / "9_budget" / "recorded.json"

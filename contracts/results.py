@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from migrator.evidence import Outcome, Said, Why, counted
-from migrator.records import BrokenContract
+from migrator.records.verify import BrokenContract
 from migrator.waivers import CAN_FAIL, Waiver
 
 #: The folder that holds the contracts.

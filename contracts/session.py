@@ -21,7 +21,7 @@ from migrator import config as configs
 from migrator import inventory
 from migrator.config import Config
 from migrator.extra import ExtraIndex
-from migrator.records import Inventory
+from migrator.records.inventory import Inventory
 from migrator.system import paths
 
 

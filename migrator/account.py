@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from migrator.mapping import TableMapping
-from migrator.records import Built, Fate, Plan, PlannedTable, SourceAccount, TargetAccount
+from migrator.records.build import Built, SourceAccount, TargetAccount
+from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 

@@ -22,7 +22,9 @@ from types import MappingProxyType
 
 from migrator.config import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
-from migrator.records import Database, Inventory, Plan, Snapshot, Verdict
+from migrator.records.backup import Snapshot
+from migrator.records.inventory import Database, Inventory, Verdict
+from migrator.records.plan import Plan
 from migrator.system import connections, durable_files, error_hints, own_files, permissions, private_copy
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder

@@ -23,7 +23,9 @@ from migrator import account, carry, catalogue, ddl, encoding, extra, functions,
 from migrator.declaration import Statements
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
-from migrator.records import Built, Fate, Plan, PlannedTable, Snapshot, SourceAccount, TargetAccount
+from migrator.records.backup import Snapshot
+from migrator.records.build import Built, SourceAccount, TargetAccount
+from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.system import connections, content_digest, durable_files, error_hints
 from migrator.system.serialize import plain
 

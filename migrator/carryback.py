@@ -21,7 +21,7 @@ from pathlib import Path
 from migrator import catalogue, functions, mapping, merging, strangers, untriggered, verbatim
 from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.errors import MigratorError
-from migrator.records import Fate, PlannedTable
+from migrator.records.plan import Fate, PlannedTable
 from migrator.system import connections
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from migrator.records import SourceAccount
+from migrator.records.build import SourceAccount
 
 _SVG = "http://www.w3.org/2000/svg"
 #: Width of the flow picture and of its nodes, least height of a node, room between two, all in units of its view box.

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from migrator import catalogue, envfile, recovery, sharing, switch, trust
 from migrator.errors import Refused
-from migrator.records import Database, Fate, Plan, Snapshot, Verdict
+from migrator.records.backup import Snapshot
+from migrator.records.inventory import Database, Verdict
+from migrator.records.plan import Fate, Plan
 from migrator.switch import Name, Switch, Switched
 from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
 from migrator.system.serialize import escaped

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any
 
 from migrator.errors import EvidenceError, UsageError
-from migrator.records import BrokenContract
+from migrator.records.verify import BrokenContract
 from migrator.system import durable_files, user_files
 from migrator.system.serialize import plain
 from migrator.waivers import Waiver

@@ -136,7 +136,7 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
 def _tables(
     connection: sqlite3.Connection, parts: database_layout.Layout, held: content_digest.Content
 ) -> list[tuple[dict[str, Any], list[tuple[str, str]]]]:
-    """Return what :class:`migrator.records.Table` says of each table, and its columns."""
+    """Return what :class:`migrator.records.inventory.Table` says of each table, and its columns."""
     hidden = {*parts.shadows, "sqlite_sequence"}
     made = declaration.of_tables(parts.entries)
     tables = [

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 from migrator import catalogue
-from migrator.records import Database, Inventory, Verdict
+from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.temporary_folders import private_folder
 

@@ -18,7 +18,7 @@ from typing import Any
 from migrator import catalogue, examiners, recognise, walk
 from migrator.errors import UsageError
 from migrator.recognise import FoundTable, Identity
-from migrator.records import Database, Inventory, Table, Verdict
+from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.system import connections, paths
 from migrator.system.serialize import escaped
 

@@ -22,7 +22,7 @@ from migrator.errors import Refused, RollbackFailed
 from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
 from migrator.rate import Limits, Watched
-from migrator.records import Snapshot
+from migrator.records.backup import Snapshot
 from migrator.rehearsal import Rehearsed
 from migrator.switch import Switched
 from migrator.system import durable_files, exclusive_access

@@ -25,7 +25,7 @@ from sqlglot.errors import SqlglotError
 
 from migrator import catalogue, ddl, mapping_checks
 from migrator.errors import DdlError, MappingError
-from migrator.records import Fate, PlannedTable
+from migrator.records.plan import Fate, PlannedTable
 from migrator.relational import Schema
 from migrator.system import connections
 

@@ -24,7 +24,11 @@ from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
 from migrator.page import Report
 from migrator.place import Place
-from migrator.records import Built, Migrated, Plan, Snapshot, Verdict, Verified
+from migrator.records.backup import Snapshot
+from migrator.records.build import Built
+from migrator.records.inventory import Verdict
+from migrator.records.plan import Plan
+from migrator.records.verify import Migrated, Verified
 from migrator.switch import Switch, Switched
 from migrator.system import durable_files, error_hints, permissions
 from migrator.system.run_lock import locked

@@ -17,7 +17,8 @@ from migrator import carriable, catalogue, ddl, encoding, extra, lookups, mappin
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
-from migrator.records import Database, Fate, Inventory, Plan, PlannedTable, Table, Verdict
+from migrator.records.inventory import Database, Inventory, Table, Verdict
+from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
 from migrator.system.serialize import escaped

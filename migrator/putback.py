@@ -20,7 +20,7 @@ from migrator import carryback, catalogue, faithful, functions, mapping, merging
 from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
 from migrator.mapping import TableMapping
 from migrator.newcomers import informs
-from migrator.records import PlannedTable
+from migrator.records.plan import PlannedTable
 from migrator.system import connections
 from migrator.system.connections import quoted
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from migrator import catalogue
 from migrator.catalogue import Shape
-from migrator.records import Table
+from migrator.records.inventory import Table
 from migrator.system.serialize import escaped
 
 Columns = frozenset[tuple[str, str]]

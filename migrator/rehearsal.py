@@ -10,7 +10,9 @@ from pathlib import Path
 
 from migrator import connector
 from migrator.rate import Watched
-from migrator.records import Database, Fate, Inventory, Migrated
+from migrator.records.inventory import Database, Inventory
+from migrator.records.plan import Fate
+from migrator.records.verify import Migrated
 from migrator.switch import Switched
 from migrator.system import connections
 

@@ -10,17 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from migrator.freshness import Standing, Status
-from migrator.records import (
-    Built,
-    Database,
-    Fate,
-    Inventory,
-    Migrated,
-    Plan,
-    Snapshot,
-    Verdict,
-    Verified,
-)
+from migrator.records.backup import Snapshot
+from migrator.records.build import Built
+from migrator.records.inventory import Database, Inventory, Verdict
+from migrator.records.plan import Fate, Plan
+from migrator.records.verify import Migrated, Verified
 from migrator.system.serialize import escaped
 
 __all__ = [

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from migrator import catalogue, mapping
-from migrator.records import Fate, PlannedTable
+from migrator.records.plan import Fate, PlannedTable
 from migrator.system import durable_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped

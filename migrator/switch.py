@@ -24,7 +24,7 @@ from types import MappingProxyType
 
 from migrator import catalogue, trust
 from migrator.errors import MigratorError
-from migrator.records import Fate, PlannedTable
+from migrator.records.plan import Fate, PlannedTable
 from migrator.system import connections, durable_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped, plain

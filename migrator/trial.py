@@ -22,7 +22,9 @@ from migrator import carryback, late, mapping, marks, putback, readable, residue
 from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError, Refused
-from migrator.records import Database, Fate, Inventory, Plan, Snapshot, Verdict
+from migrator.records.backup import Snapshot
+from migrator.records.inventory import Database, Inventory, Verdict
+from migrator.records.plan import Fate, Plan
 from migrator.switch import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
 from migrator.system.serialize import escaped

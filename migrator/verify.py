@@ -17,7 +17,7 @@ from pathlib import Path
 from migrator import evidence as evidences
 from migrator.errors import MigratorError, UsageError
 from migrator.evidence import Evidence, Outcome
-from migrator.records import BrokenContract, Verified
+from migrator.records.verify import BrokenContract, Verified
 from migrator.system import connections, durable_files, paths, worker_process
 from migrator.system.temporary_folders import private_folder
 

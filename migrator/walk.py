@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from migrator import catalogue
 from migrator.errors import SourceError
-from migrator.records import Database, Verdict
+from migrator.records.inventory import Database, Verdict
 from migrator.system import connections, own_files
 from migrator.system.serialize import escaped
 

@@ -25,7 +25,7 @@ import migrator
 from contracts import specimens
 from migrator import catalogue, ddl, mapping
 from migrator.inventory import inventory
-from migrator.records import Fate
+from migrator.records.plan import Fate
 from migrator.system.connections import quoted
 
 #: What lies in a consolidated database and is not written by a bot.

@@ -9,7 +9,7 @@ import contracts
 from contracts import pair as pairs
 from contracts import specimens
 from migrator import plan
-from migrator.records import Fate
+from migrator.records.plan import Fate
 
 pytestmark = pytest.mark.slow
 

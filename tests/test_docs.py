@@ -13,7 +13,12 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, catalogue, cli, freshness, rate, records, rehearsal, switch
+from migrator import PIPELINE, catalogue, cli, freshness, rate, rehearsal, switch
+from migrator.records import backup as records_backup
+from migrator.records import build as records_build
+from migrator.records import inventory as records_inventory
+from migrator.records import plan as records_plan
+from migrator.records import verify as records_verify
 from migrator.system import connections
 
 HERE = Path(__file__).parent.parent
@@ -82,12 +87,12 @@ def test_the_glossary_is_in_order_and_has_each_term_once():
 @pytest.mark.parametrize(
     ("command", "record"),
     [
-        ("inventory", records.Inventory),
-        ("plan", records.Plan),
-        ("backup", records.Snapshot),
-        ("build", records.Built),
-        ("verify", records.Verified),
-        ("migrate", records.Migrated),
+        ("inventory", records_inventory.Inventory),
+        ("plan", records_plan.Plan),
+        ("backup", records_backup.Snapshot),
+        ("build", records_build.Built),
+        ("verify", records_verify.Verified),
+        ("migrate", records_verify.Migrated),
         ("cutover`, `rollback", switch.Switched),
         ("monitor", rate.Watched),
         ("rehearse", rehearsal.Rehearsed),

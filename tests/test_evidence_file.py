@@ -18,7 +18,7 @@ from contracts import specimens
 from migrator import catalogue, config, evidence, freshness, pipeline, verify
 from migrator.errors import EvidenceError, MigratorError, UsageError
 from migrator.evidence import Outcome, Said, Why
-from migrator.records import BrokenContract
+from migrator.records.verify import BrokenContract
 from migrator.waivers import Waiver
 
 TODAY = dt.date(2026, 6, 1)

@@ -17,7 +17,7 @@ from contracts import specimens
 from migrator import catalogue, examine, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
-from migrator.records import Verdict
+from migrator.records.inventory import Verdict
 from migrator.system import connections, private_copy
 
 # --- the set as a whole

@@ -15,7 +15,7 @@ from inventoried import TABLE, by_place, made, mentions, only, printed, state
 
 from migrator import examine, examiners
 from migrator.inventory import inventory
-from migrator.records import Verdict
+from migrator.records.inventory import Verdict
 from migrator.system import connections, content_digest, private_copy, worker_process
 from migrator.system.serialize import plain
 

@@ -14,7 +14,8 @@ from contracts.pair import legacy_set
 from migrator import backup, config, pipeline, plan, report
 from migrator.config import Config
 from migrator.inventory import inventory
-from migrator.records import Fate, Verdict
+from migrator.records.inventory import Verdict
+from migrator.records.plan import Fate
 from migrator.system import connections, own_files
 
 

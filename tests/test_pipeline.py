@@ -18,7 +18,7 @@ from contracts import specimens
 from migrator import build as builds
 from migrator import catalogue, config, ddl, functions, mapping, pipeline
 from migrator.errors import SourceBusy
-from migrator.records import Fate
+from migrator.records.plan import Fate
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from contracts import drawn
 from contracts.drawn import DrawnFile, DrawnSet, DrawnTable
 from migrator import carriable
 from migrator.errors import Refused
-from migrator.records import Fate
+from migrator.records.plan import Fate
 
 
 def table(name, columns, *rows, constraint=""):

@@ -12,7 +12,7 @@ import pytest
 
 from contracts import judgement
 from contracts.session import SESSION
-from migrator.records import Inventory, Verdict
+from migrator.records.inventory import Inventory, Verdict
 from migrator.system import connections, own_files
 
 

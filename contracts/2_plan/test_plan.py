@@ -12,7 +12,7 @@ from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.session import SESSION
 from migrator import catalogue, ddl, plan
-from migrator.records import Plan
+from migrator.records.plan import Plan
 
 Count = Callable[[str, int], None]
 

@@ -27,7 +27,8 @@ from migrator import config as configs
 from migrator.errors import MigratorError
 from migrator.lookups import Lookup
 from migrator.mapping import TableMapping
-from migrator.records import Built, Snapshot
+from migrator.records.backup import Snapshot
+from migrator.records.build import Built
 from migrator.system import connections, private_copy
 
 
