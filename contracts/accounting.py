@@ -11,8 +11,8 @@ from contracts.pair import LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator import catalogue, declaration
 from migrator.errors import DdlError
+from migrator.schema import catalogue, declaration
 from migrator.system.connections import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"

@@ -7,8 +7,8 @@ from contextlib import closing
 
 from contracts.second_reader.cells import Cell, Row, bound
 from contracts.second_reader.faces import LOST
-from migrator import ddl
-from migrator.relational import Check, Table
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Check, Table
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -18,7 +18,7 @@ class Admission:
 
     def __init__(self, target: str, parents: Mapping[str, Callable[[Cell], bool]]) -> None:
         database, _, name = target.partition(".")
-        self.shape = next((one for one in ddl.target(database).tables if one.name == name), None)
+        self.shape = next((one for one in schema_reader.target(database).tables if one.name == name), None)
         self.parents = parents
         self._passed: dict[object, bool] = {}
         self._there: dict[tuple[str, ...], set[tuple[Cell, ...]]] = {}

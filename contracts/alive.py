@@ -17,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from migrator.errors import UsageError
-from migrator.relational import Check, Column, ForeignKey, Schema, Table
+from migrator.schema.model import Check, Column, ForeignKey, Schema, Table
 from migrator.system import connections
 
 Row = dict[str, object]

@@ -16,8 +16,9 @@ from hypothesis.strategies import SearchStrategy
 from sqlglot import exp
 
 from contracts.drawn import Cell, OddText
-from migrator import ddl, mapping
-from migrator.relational import Column
+from migrator import mapping
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Column
 
 SOL = "So11111111111111111111111111111111111111112"
 #: Ids as they are, and ids that a number hides in; '' is none.
@@ -184,7 +185,7 @@ def words(table: str, column: str) -> tuple[str, ...]:
             names |= set(one.uses.get(column, ())) if table == one.source_table else set()
             sql += [
                 check.expression
-                for shape in ddl.target(one.target).tables
+                for shape in schema_reader.target(one.target).tables
                 if shape.name == one.table
                 for check in shape.checks
             ]

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator import catalogue
+from migrator.schema import catalogue
 from migrator.system import connections
 
 #: The end of a statement on one trade of those that ..., and on one with a fraction of a second.

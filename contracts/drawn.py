@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue
 from migrator.config import Config
+from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 

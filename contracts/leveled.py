@@ -22,7 +22,8 @@ from contracts.second_reader.cells import TWINS, Cell, Row, bytes_of, members, t
 from contracts.second_reader.reading import Always, Raw, Reading, Say, taken_from
 from contracts.second_reader.rows import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.second_reader.times import instant
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -126,14 +127,14 @@ def _level_defaults(
 def _times(target: str) -> set[str]:
     """Return the columns of times of the table *target*, ``core.trades``."""
     database, _, table = target.partition(".")
-    shape = next((one for one in ddl.target(database).tables if one.name == table), None)
+    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
     return {one.name for one in shape.columns if one.type == "TIMESTAMP"} if shape else {"timestamp"}
 
 
 def _nullable(reading: Reading) -> list[str]:
     """Return the columns of text that is taken over and may be NULL: '' says no more there, and a legacy table may refuse NULL."""
     database, _, table = reading.target.partition(".")
-    shape = next((one for one in ddl.target(database).tables if one.name == table), None)
+    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
     nullable = (
         {one.name for one in shape.columns if one.type == "TEXT" and not one.not_null and not one.primary_key}
         if shape

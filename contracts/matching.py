@@ -12,7 +12,8 @@ from contracts.by_value import Missing, TableByValue
 from contracts.pair import QUARANTINE, LegacyTable, Pair, specified_tables
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.reading import Reading
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 
@@ -44,7 +45,7 @@ class Matching:
         """Return what came of the specified table *target*."""
         if target not in self._tables:
             database, _, name = target.partition(".")
-            shape = next((one for one in ddl.target(database).tables if one.name == name), None)
+            shape = next((one for one in schema_reader.target(database).tables if one.name == name), None)
             # A wallet is named by its address, and an address is a value like others.
             parents = {
                 key.columns[0]: self.table(f"{database}.{key.parent}")

@@ -22,9 +22,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from contracts import gate, peers
-from migrator import catalogue, proving, rebuild
+from migrator import proving, rebuild
 from migrator.mapping import TableMapping
 from migrator.prover import Proof
+from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import catalogue, ddl, declaration, encoding
 from migrator import config as configs
-from migrator.declaration import Statements
 from migrator.errors import MigratorError
+from migrator.schema import catalogue, declaration, text_encoding
+from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import Statements
 from migrator.system import connections, content_digest, own_files, private_copy, user_files, virtual_tables
 from migrator.system.connections import quoted
 
@@ -37,7 +38,7 @@ QUARANTINE = ("source", "legacy_key", "target", "broken", "row")
 
 def specified_tables(target: str) -> tuple[str, ...]:
     """Return the names of the specified tables of *target*, the full-text ones last."""
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     return (*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables))
 
 
@@ -83,9 +84,9 @@ class LegacySet:
         """Return a private copy of the database *name* with its text in UTF-8, as SQLite reads it; made once."""
         if name not in self._copies:
             path = self.as_found(name)
-            if encoding.of(path) != encoding.UTF8:
+            if text_encoding.of(path) != text_encoding.UTF8:
                 path = path.with_name(f"{path.name}.utf8")
-                encoding.write_anew(self.as_found(name), path, encoding.UTF8)
+                text_encoding.write_anew(self.as_found(name), path, text_encoding.UTF8)
             self._copies[name] = path
         return self._copies[name]
 

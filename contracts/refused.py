@@ -15,8 +15,8 @@ from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
-from migrator import ddl
-from migrator.relational import Table
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Table
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -53,7 +53,7 @@ class Refusals:
         self.pair = pair
         self.target = target
         database, _, name = target.partition(".")
-        self.shape = ddl.target(database).table(name)
+        self.shape = schema_reader.target(database).table(name)
         self.path = path
 
     def unfounded(self) -> Iterator[str]:

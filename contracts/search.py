@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from contracts.pair import Pair
 from contracts.second_reader.cells import Cell, bound, rows, shown
-from migrator import catalogue, ddl
-from migrator.relational import VirtualTable
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import VirtualTable
 from migrator.system.connections import quoted
 
 TARGET, TABLE, COLUMN = "analytics", "ai_reflections", "content"
@@ -65,13 +66,13 @@ def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> An
     found = Answers()
     database, _, table = source.partition(".")
     key = "rowid" if table == index else "id"
-    declared = next(one for one in ddl.target(TARGET).virtual_tables if one.name == TABLE)
+    declared = next(one for one in schema_reader.target(TARGET).virtual_tables if one.name == TABLE)
     with pair.beside(database, TARGET) as connection:
         asked = f"SELECT sql FROM {database}.sqlite_schema WHERE type = 'table' AND name = ?"
         (sql,) = connection.execute(asked, (index,)).fetchone()
         tokenizers = {
             "plain": _PLAIN,
-            "anew": _tokenizer(ddl.virtual_table(index, sql)),
+            "anew": _tokenizer(schema_reader.virtual_table(index, sql)),
             "stemmed": _tokenizer(declared),
         }
         listed = ", ".join(map(quoted, columns))

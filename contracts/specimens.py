@@ -38,8 +38,8 @@ from contracts.specimen.planting import Hazard, Plant, Planted, Sound, plant
 from contracts.specimen.tables import Table
 from contracts.specimen.world import World
 from contracts.specimen.writer import Writer
-from migrator import catalogue
 from migrator.errors import MigratorError, UsageError
+from migrator.schema import catalogue
 
 #: Known databases that no specimen of the variant has: production did not have them, or had the other cache.
 ABSENT: Mapping[str, frozenset[str]] = {

@@ -32,9 +32,10 @@ from contracts.deadline import FAULT_S, deadline
 from contracts.pair import MOST_ATTACHED
 from contracts.results import WHY
 from contracts.session import NO_PAIR, SESSION, Session
-from migrator import catalogue, ddl
 from migrator.errors import DdlError
 from migrator.evidence import Why
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 _BROKEN_BY = "-- broken by:"
@@ -79,8 +80,8 @@ def parse(text: str, where: str) -> SqlContract:
     claim = _CLAIM.match(text)
     clause = _CLAUSE.search(text)
     question, broken_by, fault = text.partition(_BROKEN_BY)
-    selects = [statement for _, statement in ddl.statements(question)]
-    faults = tuple(statement for _, statement in ddl.statements(fault))
+    selects = [statement for _, statement in schema_reader.statements(question)]
+    faults = tuple(statement for _, statement in schema_reader.statements(fault))
     for missing, present in (
         ("a first line with its claim", claim),
         ("a line '-- clause: ID'", clause),

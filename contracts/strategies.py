@@ -18,9 +18,11 @@ from hypothesis.strategies import SearchStrategy
 
 from contracts.cells import INTEGER_KEYS, anything, meanings
 from contracts.drawn import Cell, DrawnFile, DrawnSet, DrawnTable
-from migrator import catalogue, ddl, lookups, mapping
-from migrator.catalogue import SPECIFIED, LegacyDatabase
-from migrator.relational import Column, Table
+from migrator import lookups, mapping
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.catalogue import SPECIFIED, LegacyDatabase
+from migrator.schema.model import Column, Table
 from migrator.system.connections import quoted
 
 #: Databases whose rows name each other, or fill one table; a set is drawn from one family.
@@ -137,7 +139,7 @@ def _legacy(name: str) -> tuple[LegacyDatabase, ...]:
 
 @cache
 def _tables_of(one: LegacyDatabase) -> tuple[Table, ...]:
-    return ddl.read(one.ddl).tables
+    return schema_reader.read(one.ddl).tables
 
 
 def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
@@ -145,11 +147,13 @@ def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
     if name not in SPECIFIED:
         return {}
     target, wanted = SPECIFIED[name]
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     known = {table.name: [tables(table)] for table in schema.tables if table.name in wanted}
     for virtual in schema.virtual_tables:
         if virtual.name in wanted:
-            (create,) = [s for _, s in ddl.statements(catalogue.target_ddl(target)) if s.startswith("CREATE V")]
+            (create,) = [
+                s for _, s in schema_reader.statements(catalogue.target_ddl(target)) if s.startswith("CREATE V")
+            ]
             known[virtual.name] = [full_text_tables(virtual.name, virtual.columns, create)]
     return known
 
@@ -170,7 +174,7 @@ def _read_tables(name: str) -> frozenset[str]:
 @cache
 def _afterwards(one: LegacyDatabase) -> tuple[str, ...]:
     kinds = ("CREATE INDEX", "CREATE VIRTUAL TABLE", "CREATE TRIGGER")
-    return tuple(statement for _, statement in ddl.statements(one.ddl) if statement.startswith(kinds))
+    return tuple(statement for _, statement in schema_reader.statements(one.ddl) if statement.startswith(kinds))
 
 
 @st.composite

@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 from contracts import judgement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, ddl, declaration
-from migrator.declaration import Statements
 from migrator.errors import UsageError
-from migrator.relational import Schema
+from migrator.schema import catalogue, declaration
+from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import Statements
+from migrator.schema.model import Schema
 from migrator.system import connections, content_digest, private_copy
 
 
@@ -99,7 +100,7 @@ class Subject:
         """Return what *target* declares, read once."""
         if target not in self._schemas:
             with self.read(target) as connection:
-                self._schemas[target] = ddl.stored(connection)
+                self._schemas[target] = schema_reader.stored(connection)
         return self._schemas[target]
 
     def statements(self, target: str) -> Mapping[str, Statements]:
@@ -187,7 +188,10 @@ def _recognise(path: Path, scratch: Path) -> str:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         except sqlite3.Error as error:
             raise UsageError(f"cannot be read as a database ({error})", where=path) from error
-    shared = {target: len(names & {table.name for table in ddl.target(target).tables}) for target in catalogue.TARGETS}
+    shared = {
+        target: len(names & {table.name for table in schema_reader.target(target).tables})
+        for target in catalogue.TARGETS
+    }
     best = max(shared, key=lambda target: shared[target])
     if not shared[best]:
         raise UsageError("has no table of the specification", where=path, hint="name one of the three databases")

@@ -16,9 +16,11 @@ from contracts import standing
 from contracts.results import Results
 from contracts.session import Session
 from contracts.subject import Subject
-from migrator import catalogue, ddl, freshness
+from migrator import freshness
 from migrator.errors import MigratorError
 from migrator.evidence import Evidence
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 #: What each side is called in a sentence.
@@ -105,9 +107,9 @@ def quarantine(judged: Subject) -> dict[str, dict[str, int]]:
 
 def _specified(target: str, table: object, broken: object) -> tuple[str, str]:
     """Return *table* and *broken* as the specification names them, else that it does not."""
-    shape = next((one for one in ddl.target(target).tables if one.name == table), None)
+    shape = next((one for one in schema_reader.target(target).tables if one.name == table), None)
     if shape is None:
-        virtual = {one.name for one in ddl.target(target).virtual_tables}
+        virtual = {one.name for one in schema_reader.target(target).virtual_tables}
         return (f"{target}.{table}" if table in virtual else f"{target}: no specified table"), _UNSPECIFIED
     columns = {column.name for column in shape.columns} | _legacy_columns()
     over = _OVER_COLUMNS.fullmatch(str(broken))

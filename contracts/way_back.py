@@ -31,7 +31,8 @@ from contracts.pair import LegacySet, Pair, specified_tables
 from contracts.second_reader.cells import Row, rows
 from contracts.second_reader.rows import target_key
 from contracts.subject import Subject
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
 
@@ -151,7 +152,7 @@ class Judge:
     def is_left_out(self, target: str) -> bool:
         """Tell whether a table, or one that its rows refer to, is of a legacy database that is left out."""
         database, _, name = target.partition(".")
-        shape = next((one for one in ddl.target(database).tables if one.name == name), None)
+        shape = next((one for one in schema_reader.target(database).tables if one.name == name), None)
         parents = {f"{database}.{key.parent}" for key in shape.foreign_keys} - {target} if shape else set()
         sources = {one.source.partition(".")[0] for one in self.before.reader.readings(target)}
         return bool(sources & self.left_out) or any(map(self.is_left_out, parents))
@@ -213,7 +214,7 @@ class Judge:
         row, since it refers to one that no legacy row becomes, or to none.
         """
         database, _, table = target.partition(".")
-        shape = next((one for one in ddl.target(database).tables if one.name == table), None)
+        shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
         specified = {column.name for column in shape.columns} if shape else set()
         leveled = self.by_id(self.now.judged.where, target)
         become = {
@@ -294,7 +295,7 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
 def _without_what_was_added(target: str, row: Row) -> Row:
     """Return a row of a consolidated table without columns that were added since and in which it says nothing."""
     database, _, table = target.partition(".")
-    shape = next((one for one in ddl.target(database).tables if one.name == table), None)
+    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
     specified = {column.name for column in shape.columns} if shape else row.keys()
     return {name: cell for name, cell in row.items() if cell is not None or name in specified}
 

@@ -15,7 +15,7 @@ from contracts.accounting import carried_name, typed
 from contracts.pair import LegacyTable, Pair
 from contracts.second_reader.cells import rows
 from contracts.way_back import Cells, Judge
-from migrator import catalogue
+from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 

@@ -13,7 +13,7 @@ from contracts.second_reader.cells import Row, same
 from contracts.second_reader.reading import Reading
 from contracts.second_reader.rows import target_key
 from contracts.way_back import Cells, Judge, cells_of, of
-from migrator import ddl
+from migrator.schema import reader as schema_reader
 
 
 def faults(judge: Judge) -> Iterator[str]:
@@ -30,7 +30,7 @@ class _OneTable:
         self.judge = judge
         self.reading = reading
         database, _, table = reading.target.partition(".")
-        self.virtual = table in {one.name for one in ddl.target(database).virtual_tables}
+        self.virtual = table in {one.name for one in schema_reader.target(database).virtual_tables}
         said = (pair.reader.all_readings for pair in (judge.before, judge.in_use))
         self.before, self.later = (
             next(one for one in all_ if (one.source, one.target) == (reading.source, reading.target)) for all_ in said

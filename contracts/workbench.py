@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts import asking, specimens
 from contracts import pair as pairs
-from migrator import catalogue
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
 from migrator.workload import Question

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from migrator import catalogue
 from migrator.errors import MigratorError
+from migrator.schema import catalogue
 from migrator.switch import Switch
 from migrator.system import connections, content_digest, durable_files
 from migrator.system.serialize import escaped

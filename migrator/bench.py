@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrator import rebuild
-from migrator.declaration import rowid_name
+from migrator.schema.declaration import rowid_name
 from migrator.system import connections
 from migrator.system.connections import quoted
 

@@ -19,13 +19,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import account, carry, catalogue, ddl, encoding, extra, functions, load, lookups, mapping, proving
-from migrator.declaration import Statements
+from migrator import account, carry, extra, functions, load, lookups, mapping, proving
 from migrator.errors import BuildError
 from migrator.mapping import TableMapping
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built, SourceAccount, TargetAccount
 from migrator.records.plan import Fate, Plan, PlannedTable
+from migrator.schema import catalogue, text_encoding
+from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import Statements
 from migrator.system import connections, content_digest, durable_files, error_hints
 from migrator.system.serialize import plain
 
@@ -93,10 +95,10 @@ def _in_utf8(plan: Plan, snapshot: Snapshot, folder: Path) -> dict[str, Path]:
     attached = {table.source.partition(".")[0] for table in plan.tables if table.into}
     paths = {database.known_as: database.path for database in snapshot.inventory.databases}
     for database in snapshot.inventory.databases:
-        if database.known_as in attached and database.encoding not in ("", encoding.UTF8):
+        if database.known_as in attached and database.encoding not in ("", text_encoding.UTF8):
             durable_files.make_private_folder(folder)
             paths[database.known_as] = folder / f"{database.known_as}.db"
-            encoding.write_anew(database.path, paths[database.known_as], encoding.UTF8)
+            text_encoding.write_anew(database.path, paths[database.known_as], text_encoding.UTF8)
     return paths
 
 
@@ -148,7 +150,7 @@ class Bench:
 
     def create(self, text: str, *kinds: str) -> None:
         """Run the statements of the DDL *text* that are of these kinds, in the target."""
-        for _, statement in ddl.statements(text):
+        for _, statement in schema_reader.statements(text):
             kind = next((kind for kind in _KINDS if statement.startswith(kind)), "")
             if kind in kinds:
                 self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
@@ -164,7 +166,7 @@ class Bench:
             whole = aside.submit(_check, self.path)
             made = content_digest.digest(self.connection, self.target)
             whole.result()
-        for virtual in ddl.target(self.target).virtual_tables:
+        for virtual in schema_reader.target(self.target).virtual_tables:
             name = connections.quoted(virtual.name)
             self.connection.execute(f"INSERT INTO {self.target}.{name}({name}, rank) VALUES ('integrity-check', 1)")
         # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
@@ -263,7 +265,7 @@ def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], consta
         if not one.stub and (mark := carry.high_water(connection, one.database, one.source_table)) is not None
     ]
     load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
-    if marks and any(shape.name == table and shape.autoincrement for shape in ddl.target(target).tables):
+    if marks and any(shape.name == table and shape.autoincrement for shape in schema_reader.target(target).tables):
         carry.set_high_water(connection, target, table, max(marks))
 
 
@@ -273,7 +275,7 @@ def _account_for_defaults(connection: sqlite3.Connection, target: str, table: st
     Their time would be that of the build, and the same input would not give the same digest; NULL says that nobody has
     updated them.
     """
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     key = connections.quoted(mapping.target_key(schema, table))
     connection.execute(
         f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?, {key}"

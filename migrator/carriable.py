@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from migrator.config import Config, place_in_snapshot
-from migrator.declaration import folded, index_name
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, PlannedTable
+from migrator.schema.declaration import folded, index_name
 from migrator.system.serialize import escaped
 
 #: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from migrator import declaration
-from migrator.declaration import Statements
+from migrator.schema import declaration
+from migrator.schema.declaration import Statements
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 

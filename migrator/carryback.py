@@ -18,10 +18,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, functions, mapping, merging, strangers, untriggered, verbatim
+from migrator import functions, mapping, merging, strangers, untriggered, verbatim
 from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.errors import MigratorError
 from migrator.records.plan import Fate, PlannedTable
+from migrator.schema import catalogue
 from migrator.system import connections
 
 

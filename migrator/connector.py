@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from migrator import catalogue, counted, envfile, recovery, switch
+from migrator import counted, envfile, recovery, switch
 from migrator.errors import Refused, UsageError
 from migrator.events import PLACE, Counter
 from migrator.place import Place
+from migrator.schema import catalogue
 from migrator.switch import Switch
 from migrator.system import connections, paths, permissions
 from migrator.system.shell import quoted

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import catalogue, envfile, recovery, sharing, switch, trust
+from migrator import envfile, recovery, sharing, switch, trust
 from migrator.errors import Refused
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Verdict
 from migrator.records.plan import Fate, Plan
+from migrator.schema import catalogue
 from migrator.switch import Name, Switch, Switched
 from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
 from migrator.system.serialize import escaped

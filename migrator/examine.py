@@ -23,8 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from migrator import declaration
 from migrator.errors import DdlError, SourceError
+from migrator.schema import declaration
 from migrator.system import connections, content_digest, database_layout, private_copy, virtual_tables
 from migrator.system.connections import NOT_HERE, quoted
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from migrator import catalogue
 from migrator.errors import UsageError
+from migrator.schema import catalogue
 from migrator.system import connections
 
 #: How a carried table's name begins.

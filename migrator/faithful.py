@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from migrator import ddl, mapping, rebuild
-from migrator.relational import Column, Schema, Table
+from migrator import mapping, rebuild
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Column, Schema, Table
 from migrator.system.connections import quoted
 
 #: Columns that hold JSON, in tables that are not virtual.
@@ -44,7 +45,7 @@ class Comparison:
     """
 
     def __init__(self, target: str, table: str) -> None:
-        schema = ddl.target(target)
+        schema = schema_reader.target(target)
         self.target = target
         self.table = table
         self.key = mapping.target_key(schema, table)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import catalogue, ddl, declaration, extra, workload
-from migrator.relational import Index, Schema, Table, VirtualTable
+from migrator import extra, workload
+from migrator.schema import catalogue, declaration
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Index, Schema, Table, VirtualTable
 from migrator.system import connections, content_digest
 from migrator.workload import Question
 
@@ -52,7 +54,7 @@ def design() -> tuple[Finding, ...]:
     """Return every finding on the specification's own schema, with evidence measured now."""
     found: list[Finding] = []
     for target in catalogue.TARGETS:
-        schema = ddl.target(target)
+        schema = schema_reader.target(target)
         with closing(connections.memory()) as connection:
             connection.executescript(catalogue.target_ddl(target))
             for finder in _FINDERS:

@@ -18,9 +18,9 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-from migrator import catalogue
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
+from migrator.schema import catalogue
 from migrator.switch import Switch
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.serialize import escaped

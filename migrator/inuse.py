@@ -10,8 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
-from migrator import catalogue
 from migrator.records.inventory import Database, Inventory, Verdict
+from migrator.schema import catalogue
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.temporary_folders import private_folder
 

@@ -15,10 +15,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator import catalogue, examiners, recognise, walk
+from migrator import examiners, recognise, walk
 from migrator.errors import UsageError
 from migrator.recognise import FoundTable, Identity
 from migrator.records.inventory import Database, Inventory, Table, Verdict
+from migrator.schema import catalogue
 from migrator.system import connections, paths
 from migrator.system.serialize import escaped
 

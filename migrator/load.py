@@ -11,9 +11,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from migrator import ddl, mapping, rebuild
+from migrator import mapping, rebuild
 from migrator.mapping import TableMapping
-from migrator.relational import Schema, Table
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Schema, Table
 from migrator.system.connections import quoted
 
 
@@ -47,7 +48,7 @@ def load(
     Raises:
         sqlite3.Error: The disk is full, or a mapping asks what SQLite cannot answer.
     """
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     shape = next((one for one in schema.tables if one.name == table), None)
     key = mapping.target_key(schema, table)
     columns = mapping.target_columns(schema, table)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from migrator import ddl
 from migrator.errors import MappingError
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 _NAME = re.compile(r"^-- lookup: *(\w+)\(([\w, ]+)\)$", re.MULTILINE)
@@ -64,7 +64,7 @@ def read(text: str, file: str) -> Lookup:
     evidence, gives = [], ""
     for mark, following in zip(marks, [*marks[1:], None], strict=True):
         body = text[mark.end() : following.start() if following else len(text)]
-        ((_, statement),) = ddl.statements(body)
+        ((_, statement),) = schema_reader.statements(body)
         if mark[3]:
             gives = statement.removesuffix(";")
         else:

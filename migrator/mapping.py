@@ -23,10 +23,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from migrator import catalogue, ddl, mapping_checks
+from migrator import mapping_checks
 from migrator.errors import DdlError, MappingError
 from migrator.records.plan import Fate, PlannedTable
-from migrator.relational import Schema
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Schema
 from migrator.system import connections
 
 #: What each line of a header says; those without a default must be there.
@@ -144,7 +146,7 @@ def read(text: str, file: str) -> TableMapping:
     back_line = next((number for number, line in enumerate(text.splitlines()) if line.startswith(_BACK)), None)
     forward_text, _, back_text = text.partition(_BACK)
     try:
-        list(ddl.statements(forward_text)), list(ddl.statements(back_text))
+        list(schema_reader.statements(forward_text)), list(schema_reader.statements(back_text))
     except DdlError as error:
         raise MappingError(error.what, where=f"{file}:1:1", hint=error.hint) from error
     forward = _select(forward_text, file, 0)
@@ -155,11 +157,11 @@ def read(text: str, file: str) -> TableMapping:
     target, _, table = header["target"].partition(".")
     database, _, source_table = header["source"].partition(".")
     legacy_columns = _legacy_columns(database, source_table, header["variant"], file)
-    (line, _), *_ = ddl.statements(forward_text)
+    (line, _), *_ = schema_reader.statements(forward_text)
     mapping_checks.check_reads(forward, {header["source"], *_words(header["reads"])}, file, line - 1)
     names = [projection.alias_or_name for projection in forward.expressions]
     columns = tuple(name for name in names if name not in ("legacy_key", "part"))
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     assigned = target_key(schema, table) if header["number"] else ""
     known = [name for name in target_columns(schema, table) if name != assigned]
     mapping_checks.check_columns(names, columns, known, table, file)
@@ -221,13 +223,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _statement(text: str) -> str:
-    (only,) = [statement for _, statement in ddl.statements(text)]
+    (only,) = [statement for _, statement in schema_reader.statements(text)]
     return only.removesuffix(";").strip()
 
 
 def _select(text: str, file: str, above: int) -> exp.Select:
     """Return the one SELECT of *text*, which begins *above* lines down the file."""
-    found = list(ddl.statements(text))
+    found = list(schema_reader.statements(text))
     if len(found) != 1:
         raise MappingError("needs one SELECT, closed with a semicolon", where=f"{file}:{above + 1}:1")
     ((line, statement),) = found
@@ -274,7 +276,7 @@ def identity(target: str, table: str, database: str) -> TableMapping:
     A reference that may be NULL and whose parent is gone becomes NULL, the link kept in rest; where NULL is refused
     the row is quarantined by the constraint itself.
     """
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     columns, key = target_columns(schema, table), target_key(schema, table)
     legacy = tuple(name for name in columns if name != "rowid")
     given = {name: f"s.{connections.quoted(name)}" for name in columns}
@@ -344,7 +346,7 @@ def in_order(target: str) -> Iterator[str]:
     """
     from graphlib import CycleError, TopologicalSorter  # noqa: PLC0415 - used once, by the plan
 
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     graph = {table.name: {key.parent for key in table.foreign_keys} - {table.name} for table in schema.tables}
     try:
         yield from TopologicalSorter(graph).static_order()

@@ -17,9 +17,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from migrator import ddl, faithful, mapping, newcomers, rebuild
+from migrator import faithful, mapping, newcomers, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.mapping import TableMapping
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 #: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
@@ -89,7 +90,7 @@ def _keys_sql(bench: Bench, one: TableMapping, *schemas: str) -> str:
 
 def _delete_gone(bench: Bench, one: TableMapping) -> None:
     """Delete the legacy rows of which no row is left."""
-    key = mapping.target_key(ddl.target(one.target), one.table)
+    key = mapping.target_key(schema_reader.target(one.target), one.table)
     bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
     bench.connection.execute(
         f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
@@ -345,7 +346,7 @@ def _insert(bench: Bench, one: TableMapping) -> dict[int, str]:
 
 def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
     """Note that the consolidated rows of which the rows *refused* of temp.merged are made are left over."""
-    key = mapping.target_key(ddl.target(one.target), one.table)
+    key = mapping.target_key(schema_reader.target(one.target), one.table)
     for row, refusal in refused.items():
         for (handle,) in _rows_behind(bench.connection, one, key, row):
             bench.done.leave(f"{one.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")

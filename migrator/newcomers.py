@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Sequence
 from hashlib import sha256
 
-from migrator import ddl, mapping, rebuild
+from migrator import mapping, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.faithful import Comparison
 from migrator.mapping import TableMapping
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -108,7 +109,7 @@ def _follow(bench: Bench, one: TableMapping) -> None:
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
     """Give every row of *table* without a lineage one, in the first of the legacy tables *sources* that takes such rows."""
-    key = mapping.target_key(ddl.target(bench.target), table)
+    key = mapping.target_key(schema_reader.target(bench.target), table)
     name = f"{bench.target}.{table}"
     bench.connection.execute(f"CREATE TABLE IF NOT EXISTS {NAMED} (source, legacy_key)")
     new = bench.connection.execute(

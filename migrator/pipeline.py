@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import catalogue, freshness, mapping, page, recovery, switch, trust
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
+from migrator import freshness, mapping, page, recovery, switch, trust
 from migrator import plan as plans
 from migrator import rollback as rollbacks
 from migrator.config import Config
@@ -29,6 +29,7 @@ from migrator.records.build import Built
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Plan
 from migrator.records.verify import Migrated, Verified
+from migrator.schema import catalogue
 from migrator.switch import Switch, Switched
 from migrator.system import durable_files, error_hints, permissions
 from migrator.system.run_lock import locked

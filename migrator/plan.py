@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import carriable, catalogue, ddl, encoding, extra, lookups, mapping, sharing
+from migrator import carriable, extra, lookups, mapping, sharing
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import TableMapping
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, Plan, PlannedTable
+from migrator.schema import catalogue, text_encoding
+from migrator.schema import reader as schema_reader
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
 from migrator.system.serialize import escaped
@@ -286,10 +288,10 @@ def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:
         sources = [table for table in tables if table.into == into and table.fate is Fate.MAPPED]
         integer = any(
             column.primary_key and column.type == "INTEGER"
-            for shape in ddl.target(target).tables
+            for shape in schema_reader.target(target).tables
             if shape.name == name
             for column in shape.columns
-        ) or not any(shape.name == name for shape in ddl.target(target).tables)
+        ) or not any(shape.name == name for shape in schema_reader.target(target).tables)
         if integer and len({table.variant for table in sources}) > 1:
             names = " and ".join(table.source for table in sources)
             yield f"{names} would both become {into}, with the same numbers for different rows; move one of them away"
@@ -369,7 +371,7 @@ def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
         fate = config.fate(database.place)
         carried = fate.startswith("carry:") or (database.verdict is Verdict.SOURCE and not fate)
-        if carried and database.encoding not in ("", encoding.UTF8):
+        if carried and database.encoding not in ("", text_encoding.UTF8):
             yield (
                 f"{escaped(database.place)}: its text is {database.encoding}; the three hold it in UTF-8, and a rollback "
                 f"puts it back into {database.encoding}"

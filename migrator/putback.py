@@ -16,11 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import carryback, catalogue, faithful, functions, mapping, merging, rebuild, untriggered
+from migrator import carryback, faithful, functions, mapping, merging, rebuild, untriggered
 from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
 from migrator.mapping import TableMapping
 from migrator.newcomers import informs
 from migrator.records.plan import PlannedTable
+from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 

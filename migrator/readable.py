@@ -15,9 +15,9 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import catalogue
 from migrator.bench import BASELINE, CarriedBack, is_without_rowid, stored_columns
-from migrator.declaration import rowid_name
+from migrator.schema import catalogue
+from migrator.schema.declaration import rowid_name
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from migrator import catalogue
-from migrator.catalogue import Shape
 from migrator.records.inventory import Table
+from migrator.schema import catalogue
+from migrator.schema.catalogue import Shape
 from migrator.system.serialize import escaped
 
 Columns = frozenset[tuple[str, str]]
@@ -22,7 +22,7 @@ class FoundTable(NamedTuple):
 
     Attributes:
         table: Its name, module, rows and digest.
-        columns: Its columns as in :class:`migrator.catalogue.Shape`.
+        columns: Its columns as in :class:`migrator.schema.catalogue.Shape`.
     """
 
     table: Table

@@ -12,9 +12,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import catalogue, ddl, faithful, functions, inuse, kept, mapping
+from migrator import faithful, functions, inuse, kept, mapping
 from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -97,7 +99,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
 
 def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
     """Yield handle and reason of each row of which a part of its legacy row was deleted and comes out again."""
-    key = mapping.target_key(ddl.target(target), table)
+    key = mapping.target_key(schema_reader.target(target), table)
     parts = f"l.source = o.source AND l.legacy_key IS o.legacy_key AND l.target = '{table}'"
     yield from connection.execute(
         f"SELECT w.rowid, ? FROM (SELECT DISTINCT l.source, l.legacy_key FROM baseline.lineage AS l WHERE l.target = ?"
@@ -118,7 +120,7 @@ _AGAIN = (
 
 def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str) -> None:
     """See that no row that was deleted comes out of another migration."""
-    key = mapping.target_key(ddl.target(target), table)
+    key = mapping.target_key(schema_reader.target(target), table)
     (back,) = connection.execute(
         f"SELECT count(*) FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
         f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n LEFT JOIN"

@@ -7,8 +7,9 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from migrator import catalogue, mapping
+from migrator import mapping
 from migrator.records.plan import Fate, PlannedTable
+from migrator.schema import catalogue
 from migrator.system import durable_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped

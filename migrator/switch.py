@@ -22,9 +22,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import catalogue, trust
+from migrator import trust
 from migrator.errors import MigratorError
 from migrator.records.plan import Fate, PlannedTable
+from migrator.schema import catalogue
 from migrator.system import connections, durable_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped, plain

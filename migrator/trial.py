@@ -19,12 +19,12 @@ from typing import Protocol, TypeVar
 
 from migrator import baseline as baselines
 from migrator import carryback, late, mapping, marks, putback, readable, residue
-from migrator import encoding as encodings_of
 from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError, Refused
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
+from migrator.schema import text_encoding
 from migrator.switch import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
 from migrator.system.serialize import escaped
@@ -171,9 +171,9 @@ def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:
     encodings = {}
     for name in last.names:
         copy = tree / name.place
-        if (encoding := encodings_of.of(copy)) != encodings_of.UTF8:
+        if (encoding := text_encoding.of(copy)) != text_encoding.UTF8:
             encodings[copy] = encoding
-            _write_anew(copy, scratch, encodings_of.UTF8)
+            _write_anew(copy, scratch, text_encoding.UTF8)
     return encodings
 
 
@@ -190,7 +190,7 @@ def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
     """Replace the legacy *copy* by what it holds in another *encoding*."""
     anew = scratch / f"{copy.name}.{encoding}"
     anew.unlink(missing_ok=True)
-    encodings_of.write_anew(copy, anew, encoding)
+    text_encoding.write_anew(copy, anew, encoding)
     durable_files.take_after(copy, anew)
     durable_files.sync_file(anew)
     durable_files.replace(anew, copy)

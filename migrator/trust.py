@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator import catalogue, envfile
+from migrator import envfile
 from migrator.errors import Refused
+from migrator.schema import catalogue
 from migrator.system import own_files, paths
 from migrator.system.ownership import guard
 from migrator.system.serialize import escaped

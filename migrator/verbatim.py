@@ -16,8 +16,8 @@ from itertools import count
 
 from migrator import rebuild
 from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
-from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
+from migrator.schema.declaration import rowid_name
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

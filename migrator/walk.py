@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from migrator import catalogue
 from migrator.errors import SourceError
 from migrator.records.inventory import Database, Verdict
+from migrator.schema import catalogue
 from migrator.system import connections, own_files
 from migrator.system.serialize import escaped
 

@@ -23,9 +23,11 @@ import small_set
 
 import migrator
 from contracts import specimens
-from migrator import catalogue, ddl, mapping
+from migrator import mapping
 from migrator.inventory import inventory
 from migrator.records.plan import Fate
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 #: What lies in a consolidated database and is not written by a bot.
@@ -302,7 +304,7 @@ class Look:
 
     def _mapped(self, target, table, columns, left):
         """See that what was touched comes out of another migration as it was in use, but for assigned ids, or is kept."""
-        key = mapping.target_key(ddl.target(target), table)
+        key = mapping.target_key(schema_reader.target(target), table)
         picked = ["rowid", *columns] if key == "rowid" else columns
         before = _by_key(self.then[target], table, key, picked)
         now = _by_key(self.now[target], table, key, picked)
@@ -352,7 +354,7 @@ class Look:
 
 
 def _references(target, table, picked):
-    for one in ddl.target(target).tables:
+    for one in schema_reader.target(target).tables:
         if one.name == table:
             yield from (picked.index(reference.columns[0]) for reference in one.foreign_keys)
 

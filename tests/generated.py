@@ -16,9 +16,10 @@ from pathlib import Path
 from unittest import mock
 
 from contracts import drawn
-from migrator import backup, build, catalogue, examine, examiners, functions, mapping, plan, rebuild
+from migrator import backup, build, examine, examiners, functions, mapping, plan, rebuild
 from migrator.inventory import inventory
 from migrator.records.plan import Fate
+from migrator.schema import catalogue
 from migrator.system import connections
 
 #: In memory, if the system has such a folder: a build waits for the disk again and again, an example cannot.

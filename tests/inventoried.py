@@ -8,7 +8,8 @@ from contextlib import closing
 
 from rich.console import Console
 
-from migrator import catalogue, report
+from migrator import report
+from migrator.schema import catalogue
 
 NOISE = random.Random(1).randbytes(4096)  # noqa: S311 - a seed is what is wanted
 #: A table with two rows.

@@ -8,15 +8,15 @@ Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every map
 quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
 """
 
-from pathlib import Path
-
-from migrator import build, catalogue, ddl, lookups, mapping, proving, rebuild
+from migrator import build, lookups, mapping, proving, rebuild
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 #: What a NOT NULL column holds that a test does not name.
 FILLER = {"TEXT": "some text", "REAL": 1.0, "INTEGER": 1, "BLOB": b"bytes"}
 AN_INSTANT = "2026-01-17T10:00:00+00:00"
-OURS = (Path(build.__file__).parent / "schema" / "ours.sql").read_text(encoding="utf-8")
+OURS = catalogue.our_ddl()
 
 
 class Bench:
@@ -38,7 +38,7 @@ class Bench:
             found = next(one for one in catalogue.legacy_databases() if (one.name, one.variant) == (name, "found"))
             connection = connections.create(self.folder / f"{name}.db")
             careless(connection, "main")
-            for _, statement in ddl.statements(found.ddl):
+            for _, statement in schema_reader.statements(found.ddl):
                 if not statement.startswith("PRAGMA"):
                     connection.execute(statement)
             self.connections[name] = connection

@@ -6,7 +6,8 @@ import shutil
 import sqlite3
 
 from contracts import specimens
-from migrator import catalogue, mapping
+from migrator import mapping
+from migrator.schema import catalogue
 
 #: Full-text indexes over a table as found: they go with it.
 INDEXES = {"facts": "facts_fts", "reflections": "reflections_fts"}

@@ -6,7 +6,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from contracts import subject
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 HOMES = {database.name: database.home for database in catalogue.legacy_databases() if not database.standalone}
@@ -108,7 +109,7 @@ def cut(migrated, folder):
     times = [
         (table.name, f"UPDATE {table.name} SET {column.name} = substr({column.name}, 1, 19)")
         for target in catalogue.TARGETS
-        for table in ddl.target(target).tables
+        for table in schema_reader.target(target).tables
         for column in table.columns
         if column.type == "TIMESTAMP"
     ]

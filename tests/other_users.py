@@ -11,7 +11,15 @@ from unittest import mock
 
 import pytest
 
-from migrator import catalogue, connector, ddl, examine, examiners, lookups, mapping  # noqa: F401 - the connector too
+from migrator import (
+    connector,  # noqa: F401 - the connector too
+    examine,
+    examiners,
+    lookups,
+    mapping,
+)
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system.temporary_folders import private_folder
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -59,7 +67,7 @@ def _read_our_files():
     for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
         codecs.lookup(encoding)
     for target in catalogue.TARGETS:
-        ddl.target(target)
+        schema_reader.target(target)
     catalogue.our_ddl()
     mapping.mappings()
     lookups.lookups()

@@ -15,8 +15,8 @@ from rich.console import Console
 import contracts
 from contracts import pair as pairs
 from contracts import specimens
-from migrator import catalogue
 from migrator.report import verify_text
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.verify import verify
 

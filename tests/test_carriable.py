@@ -10,9 +10,10 @@ import small_set
 
 import contracts
 import migrator
-from migrator import catalogue, cutover, plan
+from migrator import cutover, plan
 from migrator.config import Config
 from migrator.inventory import inventory
+from migrator.schema import catalogue
 
 FILE = "odd.db"
 CARRIED = {"files": {FILE: "carry:core"}}

@@ -6,19 +6,21 @@ from contextlib import closing
 
 import pytest
 
-from migrator import carry, catalogue, ddl, declaration
-from migrator.declaration import Statements
+from migrator import carry
 from migrator.errors import DdlError
+from migrator.schema import catalogue, declaration
+from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import Statements
 from migrator.system import connections
 
 
 def both(sql):
     """Return the table as declared, and as its carried copy declares it."""
-    original = ddl.read(f"{sql};")
+    original = schema_reader.read(f"{sql};")
     (table,) = original.tables
     with closing(connections.memory()) as connection:
         connection.execute(renamed(sql).table)
-        (copy,) = ddl.stored(connection).tables
+        (copy,) = schema_reader.stored(connection).tables
     return table, copy
 
 
@@ -82,7 +84,7 @@ def test_a_column_that_names_its_table_is_the_copys_column():
 
 def test_every_legacy_table_can_be_carried():
     for database in catalogue.legacy_databases():
-        for _, statement in ddl.statements(database.ddl):
+        for _, statement in schema_reader.statements(database.ddl):
             if statement.startswith("CREATE TABLE "):
                 table, copy = both(statement.removesuffix(";"))
                 assert table.columns == copy.columns, statement

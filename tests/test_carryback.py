@@ -11,9 +11,10 @@ import small_set
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import bench, catalogue, config, cutover, functions, pipeline
+from migrator import bench, config, cutover, functions, pipeline
 from migrator import residue as residues
 from migrator.inventory import inventory
+from migrator.schema import catalogue
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow

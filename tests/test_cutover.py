@@ -12,9 +12,10 @@ import pytest
 
 from contracts import specimens
 from migrator import backup as backups
-from migrator import catalogue, config, cutover, pipeline, recovery, switch
+from migrator import config, cutover, pipeline, recovery, switch
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.schema import catalogue
 from migrator.system import durable_files
 
 pytestmark = pytest.mark.slow

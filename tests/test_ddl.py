@@ -2,14 +2,15 @@
 
 import pytest
 
-from migrator import catalogue, ddl, declared
 from migrator.errors import DdlError
-from migrator.relational import Check, Difference, ForeignKey, IndexColumn
+from migrator.schema import catalogue, sqlglot_reader
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Check, Difference, ForeignKey, IndexColumn
 
 
 def test_the_specification_declares_what_it_is_known_to_declare():
     """23 tables, 41 indexes, 15 CHECKs, 8 foreign keys, counted by hand in the specification."""
-    schemas = [ddl.target(name) for name in catalogue.TARGETS]
+    schemas = [schema_reader.target(name) for name in catalogue.TARGETS]
 
     assert 22 + 1 == sum(len(schema.tables) + len(schema.virtual_tables) for schema in schemas)
     assert 41 == sum(len(schema.indexes) for schema in schemas)
@@ -20,9 +21,9 @@ def test_the_specification_declares_what_it_is_known_to_declare():
 
 def test_every_legacy_shape_is_read_without_contradiction():
     differences = {
-        database.name: ddl.read(database.ddl).differences
+        database.name: schema_reader.read(database.ddl).differences
         for database in catalogue.legacy_databases()
-        if ddl.read(database.ddl).differences
+        if schema_reader.read(database.ddl).differences
     }
 
     assert {"research"} == differences.keys()
@@ -30,7 +31,7 @@ def test_every_legacy_shape_is_read_without_contradiction():
 
 
 def test_a_table_is_read_with_everything_it_declares():
-    schema = ddl.read(
+    schema = schema_reader.read(
         """
         CREATE TABLE parent (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE);
         CREATE TABLE child (
@@ -59,7 +60,7 @@ def test_a_table_is_read_with_everything_it_declares():
 
 
 def test_an_index_is_read_with_its_direction_and_condition():
-    schema = ddl.read(
+    schema = schema_reader.read(
         "CREATE TABLE t (a, b); CREATE UNIQUE INDEX i ON t(a COLLATE NOCASE DESC, lower(b)) WHERE a   > 1;"
     )
 
@@ -77,7 +78,7 @@ def test_an_index_is_read_with_its_direction_and_condition():
     ],
 )
 def test_where_sqlglot_cannot_follow_sqlite_decides_and_it_is_on_record(statement, caplog):
-    schema = ddl.read(statement)
+    schema = schema_reader.read(statement)
 
     assert ["a"] == [column.name for column in schema.table("t").columns]
     assert 1 == len(schema.differences)
@@ -86,7 +87,7 @@ def test_where_sqlglot_cannot_follow_sqlite_decides_and_it_is_on_record(statemen
 
 
 def test_strict_and_without_rowid_are_sqlites_word():
-    schema = ddl.read(
+    schema = schema_reader.read(
         "CREATE TABLE s (a INTEGER PRIMARY KEY) STRICT; CREATE TABLE w (a TEXT PRIMARY KEY) WITHOUT ROWID;"
     )
 
@@ -96,19 +97,21 @@ def test_strict_and_without_rowid_are_sqlites_word():
 
 def test_a_contradiction_between_the_readers_is_an_error_in_our_own_ddl(monkeypatch):
     monkeypatch.setattr(
-        declared,
+        sqlglot_reader,
         "reconcile_table",
         lambda table, _: (table, [Difference(where="t.a", what="liar", contradiction=True)]),
     )
 
     with pytest.raises(DdlError, match=r"t\.a: liar"):
-        ddl.read("CREATE TABLE t (a);")
+        schema_reader.read("CREATE TABLE t (a);")
 
 
 def test_a_lie_of_one_reader_is_seen():
     """The columns of one statement held against the stored form of another."""
-    stored = ddl.read("CREATE TABLE t (a TEXT NOT NULL DEFAULT 'x', b REFERENCES p(id), UNIQUE (a));").table("t")
-    _, differences = declared.reconcile_table(
+    stored = schema_reader.read("CREATE TABLE t (a TEXT NOT NULL DEFAULT 'x', b REFERENCES p(id), UNIQUE (a));").table(
+        "t"
+    )
+    _, differences = sqlglot_reader.reconcile_table(
         stored, "CREATE TABLE t (a TEXT DEFAULT 'y', c REFERENCES p(id) ON DELETE CASCADE, PRIMARY KEY (a))"
     )
 
@@ -117,7 +120,7 @@ def test_a_lie_of_one_reader_is_seen():
 
 
 def test_a_virtual_table_is_read_without_sqlglot():
-    (table,) = ddl.target("analytics").virtual_tables
+    (table,) = schema_reader.target("analytics").virtual_tables
 
     assert ("ai_reflections", "fts5", ("content", "timestamp", "tags")) == (table.name, table.module, table.columns)
     assert (("tokenize", "porter unicode61"),) == table.options
@@ -133,7 +136,7 @@ END;
 SELECT 1; SELECT 2; -- the end
 """
 
-    found = [(line, statement.split()[1]) for line, statement in ddl.statements(text)]
+    found = [(line, statement.split()[1]) for line, statement in schema_reader.statements(text)]
 
     assert [(2, "TABLE"), (4, "TRIGGER"), (7, "1;"), (7, "2;")] == found
 
@@ -147,6 +150,6 @@ SELECT 1; SELECT 2; -- the end
 )
 def test_an_error_names_the_line(text, message):
     with pytest.raises(DdlError) as caught:
-        ddl.read(text)
+        schema_reader.read(text)
 
     assert message == str(caught.value)

@@ -13,12 +13,13 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, catalogue, cli, freshness, rate, rehearsal, switch
+from migrator import PIPELINE, cli, freshness, rate, rehearsal, switch
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
 from migrator.records import inventory as records_inventory
 from migrator.records import plan as records_plan
 from migrator.records import verify as records_verify
+from migrator.schema import catalogue
 from migrator.system import connections
 
 HERE = Path(__file__).parent.parent

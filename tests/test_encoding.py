@@ -9,8 +9,8 @@ import small_set
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import encoding
 from migrator.errors import MigratorError
+from migrator.schema import text_encoding
 from migrator.system import connections, private_copy
 
 UTF16 = "UTF-16le", "UTF-16be"
@@ -76,11 +76,14 @@ def content(path):
 
 
 def test_every_cell_every_rowid_and_every_statement_is_as_sqlite_reads_it(wide, tmp_path):
-    encoding.write_anew(wide, tmp_path / "narrow.db", "UTF-8")
-    encoding.write_anew(tmp_path / "narrow.db", tmp_path / "back.db", encoding.of(wide))
+    text_encoding.write_anew(wide, tmp_path / "narrow.db", "UTF-8")
+    text_encoding.write_anew(tmp_path / "narrow.db", tmp_path / "back.db", text_encoding.of(wide))
 
     assert content(wide) == content(tmp_path / "narrow.db") == content(tmp_path / "back.db")
-    assert ("UTF-8", encoding.of(wide)) == (encoding.of(tmp_path / "narrow.db"), encoding.of(tmp_path / "back.db"))
+    assert ("UTF-8", text_encoding.of(wide)) == (
+        text_encoding.of(tmp_path / "narrow.db"),
+        text_encoding.of(tmp_path / "back.db"),
+    )
 
 
 def test_what_cannot_be_written_as_it_was_is_an_error(tmp_path):
@@ -90,21 +93,23 @@ def test_what_cannot_be_written_as_it_was_is_an_error(tmp_path):
         connection.commit()
 
     with pytest.raises(MigratorError, match="holds a text that cannot be written in UTF-16le"):
-        encoding.write_anew(tmp_path / "odd.db", tmp_path / "wide.db", "UTF-16le")
+        text_encoding.write_anew(tmp_path / "odd.db", tmp_path / "wide.db", "UTF-16le")
 
 
 def test_a_table_that_does_not_read_back_is_an_error(wide, tmp_path, monkeypatch):
-    whole = encoding._rows
+    whole = text_encoding._rows
 
     def loses_a_row(connection, table, columns):
         for rows in whole(connection, table, columns):
-            yield rows[1:] if encoding.UTF8 not in str(connection.execute("PRAGMA encoding").fetchone()) else rows
+            yield rows[1:] if text_encoding.UTF8 not in str(connection.execute("PRAGMA encoding").fetchone()) else rows
 
-    monkeypatch.setattr(encoding, "_rows", loses_a_row)
-    monkeypatch.setattr(encoding, "_content", lambda connection, table: sum(map(len, whole(connection, table, ["1"]))))
+    monkeypatch.setattr(text_encoding, "_rows", loses_a_row)
+    monkeypatch.setattr(
+        text_encoding, "_content", lambda connection, table: sum(map(len, whole(connection, table, ["1"])))
+    )
 
     with pytest.raises(MigratorError, match="does not read back as it was"):
-        encoding.write_anew(wide, tmp_path / "narrow.db", "UTF-8")
+        text_encoding.write_anew(wide, tmp_path / "narrow.db", "UTF-8")
 
 
 def widened(path, encoded):
@@ -114,7 +119,7 @@ def widened(path, encoded):
         connection.execute("PRAGMA journal_mode = DELETE")
     for companion in ("", "-wal", "-shm"):
         connections.beside(path, companion).unlink(missing_ok=True)
-    encoding.write_anew(copy, path, encoded)
+    text_encoding.write_anew(copy, path, encoded)
     copy.unlink()
 
 
@@ -145,7 +150,9 @@ def test_a_set_in_two_encodings_is_switched_and_comes_back_in_both(moved, tmp_pa
 
     small_set.roll_back(home)
 
-    assert ("UTF-16le", "UTF-16be") == tuple(encoding.of(home / "data" / name) for name in ("jarvis.db", "alerts.db"))
+    assert ("UTF-16le", "UTF-16be") == tuple(
+        text_encoding.of(home / "data" / name) for name in ("jarvis.db", "alerts.db")
+    )
     with closing(sqlite3.connect(home / "data" / "jarvis.db")) as connection:
         assert [("a\0b",), ("\u20ac\0\U0001f600",)] == connection.execute(
             "SELECT v FROM mine ORDER BY rowid"
@@ -162,7 +169,7 @@ def test_a_text_that_utf16_cannot_hold_stops_no_rollback(moved, tmp_path):
 
     done = small_set.roll_back(home)
 
-    assert "UTF-8" == encoding.of(home / "data" / "jarvis.db")
+    assert "UTF-8" == text_encoding.of(home / "data" / "jarvis.db")
     assert any("jarvis.db: stays in UTF-8" in finding for finding in done.findings)
 
 
@@ -171,5 +178,5 @@ def test_a_contract_reads_a_copy_in_utf8(wide, tmp_path):
     wide.rename(tmp_path / "set" / "custom.db")
     found = legacy_set(tmp_path / "set", tmp_path)
 
-    assert "UTF-8" == encoding.of(found.copy("custom"))
-    assert "UTF-8" != encoding.of(found.as_found("custom"))
+    assert "UTF-8" == text_encoding.of(found.copy("custom"))
+    assert "UTF-8" != text_encoding.of(found.as_found("custom"))

@@ -15,10 +15,11 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import catalogue, config, evidence, freshness, pipeline, verify
+from migrator import config, evidence, freshness, pipeline, verify
 from migrator.errors import EvidenceError, MigratorError, UsageError
 from migrator.evidence import Outcome, Said, Why
 from migrator.records.verify import BrokenContract
+from migrator.schema import catalogue
 from migrator.waivers import Waiver
 
 TODAY = dt.date(2026, 6, 1)

@@ -8,7 +8,8 @@ import pytest
 
 import contracts
 from contracts import asking, gate, workbench
-from migrator import catalogue, rebuild
+from migrator import rebuild
+from migrator.schema import catalogue
 from migrator.system import connections
 
 GATE = Path(contracts.__file__).parent / "9_budget" / "bench_gate.py"

@@ -14,10 +14,11 @@ import pytest
 from inventoried import NOISE, by_place, ddl, made, mentions, only, state
 
 from contracts import specimens
-from migrator import catalogue, examine, walk
+from migrator import examine, walk
 from migrator.errors import MigratorError, UsageError
 from migrator.inventory import inventory
 from migrator.records.inventory import Verdict
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
 # --- the set as a whole

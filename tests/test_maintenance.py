@@ -14,7 +14,8 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import catalogue, config, pipeline
+from migrator import config, pipeline
+from migrator.schema import catalogue
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from migrator import catalogue, ddl, lookups, mapping
+from migrator import lookups, mapping
 from migrator.errors import MappingError
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 GOOD = """-- target: core.scorecard
 -- source: jarvis.test
@@ -22,7 +24,9 @@ JOIN core.scorecard AS t ON t.id = l.target_id
 WHERE l.source = 'jarvis.test' AND l.target = 'scorecard';
 """.format(
     columns=",\n    ".join(
-        f"NULL AS {column.name}" for column in ddl.target("core").table("scorecard").columns if column.name != "id"
+        f"NULL AS {column.name}"
+        for column in schema_reader.target("core").table("scorecard").columns
+        if column.name != "id"
     )
 )
 
@@ -104,14 +108,14 @@ def test_tables_come_parents_first():
     order = mapping.all_tables()
 
     for target in catalogue.TARGETS:
-        for table in ddl.target(target).tables:
+        for table in schema_reader.target(target).tables:
             for key in table.foreign_keys:
                 assert order.index(f"{target}.{key.parent}") <= order.index(f"{target}.{table.name}")
 
 
 def test_a_cycle_of_foreign_keys_is_an_error_that_names_it(monkeypatch):
-    cyclic = ddl.read("CREATE TABLE a (id REFERENCES b(id)); CREATE TABLE b (id REFERENCES a(id));")
-    monkeypatch.setattr(ddl, "target", lambda _: cyclic)
+    cyclic = schema_reader.read("CREATE TABLE a (id REFERENCES b(id)); CREATE TABLE b (id REFERENCES a(id));")
+    monkeypatch.setattr(schema_reader, "target", lambda _: cyclic)
 
     with pytest.raises(MappingError, match=r"foreign keys form a cycle: (a -> b -> a|b -> a -> b)"):
         list(mapping.in_order("core"))

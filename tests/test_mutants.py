@@ -30,7 +30,8 @@ from contracts.mutants import (
 )  # fmt: skip
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 HERE = Path(__file__).parent.parent
@@ -58,11 +59,11 @@ def every(place):
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
     """Else a mutant would have more wrong with it than is said."""
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     with closing(connections.memory()) as connection:
         for table in schema.tables:
             connection.execute(of_tables.create(table))
-        written = {table.name: table for table in ddl.stored(connection).tables}
+        written = {table.name: table for table in schema_reader.stored(connection).tables}
 
     assert {table.name: table for table in schema.tables} == written
 
@@ -71,7 +72,7 @@ def test_every_operator_is_there_for_every_table_that_has_its_constraint():
     planted = {(one.kind, one.table) for one in declared.mutants()}
     wanted = set()
     for target in catalogue.TARGETS:
-        for table in ddl.target(target).tables:
+        for table in schema_reader.target(target).tables:
             where = f"{target}.{table.name}"
             wanted |= {
                 (kind, where) for kind in ("PRIMARY KEY removed", "PRIMARY KEY on another column", "UNIQUE added")
@@ -86,7 +87,7 @@ def test_every_operator_is_there_for_every_table_that_has_its_constraint():
             wanted |= {(f"CHECK {what}", where) for _ in table.checks for what in
                        ("removed", "of another column", "turned into its opposite")}  # fmt: skip
             wanted |= {("AUTOINCREMENT removed", where)} if table.autoincrement else set()
-        for index in ddl.target(target).indexes:
+        for index in schema_reader.target(target).indexes:
             wanted |= {(f"index {what}", f"{target}.{index.table}") for what in
                        ("removed", "of another direction", "on another column", "UNIQUE", "with a collation")}  # fmt: skip
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
-from migrator import catalogue, mapping, prover, proving
+from migrator import mapping, prover, proving
 from migrator.errors import BuildError
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
 HERE = Path(__file__).parent.parent

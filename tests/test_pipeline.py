@@ -16,9 +16,11 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import catalogue, config, ddl, functions, mapping, pipeline
+from migrator import config, functions, mapping, pipeline
 from migrator.errors import SourceBusy
 from migrator.records.plan import Fate
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -109,7 +111,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
             connections.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
             functions.register(connection)
             connection.text_factory = bytes
-            for table in ddl.target(target).tables:
+            for table in schema_reader.target(target).tables:
                 for column in table.columns:
                     spoilt += connection.execute(
                         f"UPDATE {target}.{table.name} SET {column.name} = '{{\"a'"

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from contracts import alone, options, results, specimens, subject
-from migrator import catalogue, evidence, waivers
+from migrator import evidence, waivers
 from migrator.evidence import Outcome
+from migrator.schema import catalogue
 
 WAIVER = """
 [[waivers]]

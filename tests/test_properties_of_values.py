@@ -13,7 +13,9 @@ from contracts.cells import anything
 from contracts.declarations import create_tables
 from contracts.drawn import OddText
 from contracts.second_reader import times
-from migrator import ddl, declaration, functions, rebuild
+from migrator import functions, rebuild
+from migrator.schema import declaration
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 
@@ -111,13 +113,13 @@ def test_a_declaration_loses_its_foreign_keys_and_nothing_else(sql):
             connection.execute(sql)
         except sqlite3.OperationalError:
             assume(False)
-        schema = ddl.stored(connection)
+        schema = schema_reader.stored(connection)
         (before,) = schema.tables
         (stored,) = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchone()
         connection.execute("ATTACH ':memory:' AS other")
         made = declaration.renamed(declaration.Statements(stored), before.name, "carried")
         connection.execute(declaration.in_schema(made.table, "other"))
-        (after,) = ddl.stored(connection, "other").tables
+        (after,) = schema_reader.stored(connection, "other").tables
 
         assert () == after.foreign_keys
         assert before.columns == after.columns

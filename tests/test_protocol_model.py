@@ -10,7 +10,8 @@ import generated
 import pytest
 import small_set
 
-from migrator import catalogue, cutover, recovery
+from migrator import cutover, recovery
+from migrator.schema import catalogue
 
 sys.path.insert(0, str(Path(__file__).parent / "model"))
 

@@ -12,9 +12,10 @@ import small_set
 from carried_set import write
 
 from contracts import carried_back
-from migrator import catalogue, pipeline, switch
+from migrator import pipeline, switch
 from migrator.errors import RollbackFailed
 from migrator.freshness import digests_of
+from migrator.schema import catalogue
 
 #: What is written since the cutover: mapped and carried rows are changed, new and deleted, and one fits no legacy table.
 SINCE = {

@@ -12,11 +12,13 @@ from contracts import pair as pairs
 from contracts.second_reader import cells, known, rows, times
 from contracts.second_reader.judge import every_reading
 from contracts.second_reader.world import World
-from migrator import catalogue, config, ddl
+from migrator import config
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 HERE = Path(second_reader.__file__).parent
 #: What it may know of the tool: how files are opened, and what tables look like.
-ALLOWED = {"migrator", "migrator.catalogue", "migrator.ddl", "migrator.system.connections"}
+ALLOWED = {"migrator", "migrator.schema.catalogue", "migrator.schema.reader", "migrator.system.connections"}
 
 
 class Nothing:
@@ -56,7 +58,7 @@ def test_it_shares_no_code_with_what_it_judges():
 @EVERY_READING
 def test_every_column_of_the_target_is_judged(reading):
     database, _, table = reading.target.partition(".")
-    schema = ddl.target(database)
+    schema = schema_reader.target(database)
     virtual = [("rowid", *one.columns) for one in schema.virtual_tables if one.name == table]
     columns = set(virtual[0] if virtual else (column.name for column in schema.table(table).columns))
     assigned = {rows.target_key(reading.target)} if reading.assigned else set()

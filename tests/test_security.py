@@ -23,9 +23,10 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import catalogue, config, cutover, envfile, examine, options, pipeline, switch
+from migrator import config, cutover, envfile, examine, options, pipeline, switch
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
+from migrator.schema import catalogue
 from migrator.system import connections, durable_files, ownership
 from migrator.system.run_lock import locked
 

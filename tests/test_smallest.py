@@ -18,8 +18,9 @@ from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.search import search
-from migrator import catalogue, mapping
+from migrator import mapping
 from migrator.errors import UsageError
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
 TRADES = "verify/row_says_what_was_decided[core.trades]"

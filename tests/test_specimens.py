@@ -18,8 +18,8 @@ import pytest
 from contracts.specimen import counts
 from contracts.specimen.hazards import LEFT_OUT
 from contracts.specimens import Manifest, make
-from migrator import catalogue
 from migrator.errors import UsageError
+from migrator.schema import catalogue
 
 #: Every hazard that is known, by the letter of its home and the number of the last one there.
 KNOWN = {

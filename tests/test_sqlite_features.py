@@ -11,9 +11,10 @@ import small_set
 
 from contracts import accounting, subject
 from contracts import pair as pairs
-from migrator import catalogue, examine, examiners, plan
+from migrator import examine, examiners, plan
 from migrator.config import Config
 from migrator.inventory import inventory
+from migrator.schema import catalogue
 from migrator.system import content_digest
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "sqlite-features.md").read_text(encoding="utf-8")

@@ -22,9 +22,11 @@ from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
-from migrator import catalogue, cutover, ddl, pipeline, switch
+from migrator import cutover, pipeline, switch
 from migrator.errors import Refused
-from migrator.relational import Column
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Column
 from migrator.system import connections
 
 #: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
@@ -73,7 +75,7 @@ def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, d
 
 
 def test_an_empty_text_in_a_table_that_had_the_targets_shape_is_what_it_was():
-    table = next(one for one in ddl.target("analytics").tables if one.name == "llm_costs")
+    table = next(one for one in schema_reader.target("analytics").tables if one.name == "llm_costs")
     made = drawn.DrawnTable(
         name=table.name,
         create=create_sql(table, table.columns, constrained=True, collation=""),
@@ -99,9 +101,9 @@ def test_an_entity_that_only_facts_name_is_theirs():
 
 
 def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
-    ready = next(one for one in ddl.target("cache").tables if one.name == "cache_entries")
+    ready = next(one for one in schema_reader.target("cache").tables if one.name == "cache_entries")
     source = next(one for one in catalogue.legacy_databases() if one.name == "cache_db")
-    other = next(one for one in ddl.read(source.ddl).tables if one.name == "cache")
+    other = next(one for one in schema_reader.read(source.ddl).tables if one.name == "cache")
     cells = {
         ready: ("a", "said", "2026-01-17T10:00:00Z", "2026-01-17"),
         other: ("b", b"said", *["2026-01-17T10:00:00+00:00"] * 3, 1, 4, None),
@@ -124,7 +126,7 @@ def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
 def test_a_row_that_names_twins_names_nobody():
     """Both positions are in quarantine, so the trade's position is NULL."""
     source = next(one for one in catalogue.legacy_databases() if one.name == "jarvis")
-    shapes = {one.name: one for one in ddl.read(source.ddl).tables}
+    shapes = {one.name: one for one in schema_reader.read(source.ddl).tables}
     position = {
         "id": "p",
         "symbol": "SOL",
@@ -249,7 +251,7 @@ def statements(connection, target, table, carried, write, data):
         some = ", ".join(quoted(one.name) for one in stored if not one.primary_key)
         if some:
             yield f"INSERT INTO {quoted(table)} ({some}) SELECT {some} FROM {quoted(table)} WHERE {row[0]}", row[1]
-    elif write.kind == "add column" and table not in {one.name for one in ddl.target(target).virtual_tables}:
+    elif write.kind == "add column" and table not in {one.name for one in schema_reader.target(target).virtual_tables}:
         if "added" not in {one.name for one in stored}:
             yield f"ALTER TABLE {quoted(table)} ADD COLUMN added", ()
             yield f"UPDATE {quoted(table)} SET added = ?", (write.row or None,)

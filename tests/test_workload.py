@@ -8,8 +8,9 @@ import pytest
 
 import contracts
 from contracts import asking, workbench
-from migrator import catalogue, findings, workload
+from migrator import findings, workload
 from migrator.errors import MappingError
+from migrator.schema import catalogue
 from migrator.system import connections
 
 BUDGET = Path(contracts.__file__).parent / "9_budget"

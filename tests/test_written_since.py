@@ -8,7 +8,9 @@ import small_set
 import written_since
 from written_since import ROWS, After, opened
 
-from migrator import catalogue, ddl, faithful, mapping
+from migrator import faithful, mapping
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +153,7 @@ def edits_of(variant):
 
 
 def keys_of(home, target, table):
-    key = mapping.target_key(ddl.target(target), table)
+    key = mapping.target_key(schema_reader.target(target), table)
     with opened(home, target) as connection:
         # One part of each legacy row, where it has several.
         asked = (
@@ -169,7 +171,7 @@ def test_each_column_comes_back_or_is_residue(planted, tmp_path):
     # A lot cannot take the trade that another has.
     keys, edits, writes = {}, [], {"core": [f"DELETE FROM tax_lots WHERE trade_id = {ROWS}"]}
     for target, table, column, value, held in edits_of(variant):
-        name = mapping.target_key(ddl.target(target), table)
+        name = mapping.target_key(schema_reader.target(target), table)
         key = next(keys.setdefault((target, table), iter(keys_of(home, target, table))))
         edits.append((target, table, column, value, held, key))
         given = (
@@ -231,8 +233,8 @@ def test_every_column_of_every_mapped_table_is_written_to():
     apart = {"core.scorecard", "core.wash_sales"}
     for name in tables - apart:
         target, _, table = name.partition(".")
-        columns = set(mapping.target_columns(ddl.target(target), table)) - {
-            mapping.target_key(ddl.target(target), table),
+        columns = set(mapping.target_columns(schema_reader.target(target), table)) - {
+            mapping.target_key(schema_reader.target(target), table),
             "rowid",
         }
         assert columns == HELD[name].keys() | LOST[name].keys(), name

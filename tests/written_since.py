@@ -16,7 +16,9 @@ from contextlib import closing
 import small_set
 
 from contracts import specimens
-from migrator import catalogue, ddl, mapping
+from migrator import mapping
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 AT = "2026-01-0{day}T10:00:00+00:00"
@@ -136,7 +138,7 @@ def specified_rows():
     """Return what :data:`FOUND` is for the tables as specified: a value for each column, by its type."""
     rows = {}
     for database, (target, tables) in catalogue.SPECIFIED.items():
-        schema = ddl.target(target)
+        schema = schema_reader.target(target)
         for table in tables:
             cells = {}
             types = {column.name: column.type for one in schema.tables if one.name == table for column in one.columns}
@@ -222,7 +224,7 @@ class After:
     def kept(self, target, table, key=None):
         """Return the rows of the residue, of one key or of all."""
         path = self.run / "rolled-back" / "residue.db"
-        name = mapping.target_key(ddl.target(target), table)
+        name = mapping.target_key(schema_reader.target(target), table)
         if not path.is_file():
             return []
         with closing(sqlite3.connect(path)) as residue:
@@ -244,7 +246,7 @@ def mapping_of(source, variant):
 def rows_of(path, table, asked, *values):
     """Return the rows of *table* whose key the query *asked* returns, as dictionaries."""
     target = path.stem.removeprefix("jarvis_")
-    key = mapping.target_key(ddl.target(target), table)
+    key = mapping.target_key(schema_reader.target(target), table)
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         return [

@@ -8,8 +8,10 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator import catalogue, ddl, extra, findings
+from migrator import extra, findings
 from migrator.extra import ExtraIndex
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 
 @pytest.mark.clause("S13")
@@ -20,7 +22,7 @@ def test_findings_are_those_of_the_specification(judged: Subject, ordered: tuple
     Indexes that the owners order are set aside: what they mend was reported, and is not mended silently.  So are the
     indexes of carried tables, which are as found.
     """
-    expected = findings.places(target, ddl.target(target))
+    expected = findings.places(target, schema_reader.target(target))
     schema = judged.schema(target)
     names = {index.name for index in ordered if index.target == target}
     found = findings.places(

@@ -11,8 +11,10 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.session import SESSION
-from migrator import catalogue, ddl, plan
+from migrator import plan
 from migrator.records.plan import Plan
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 Count = Callable[[str, int], None]
 
@@ -50,7 +52,7 @@ def test_plan_has_every_table_with_its_fate(planned: Plan, pair: Pair, count: Co
 def test_parents_come_before_their_children(planned: Plan, target: str) -> None:
     """Every foreign key of the specification names a table that is filled before; and no table is left out."""
     place = {table: at for at, table in enumerate(planned.order)}
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     tables = [*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables)]
     wrong = [
         f"{target}.{name}: is never filled" for name in tables if f"{target}.{name}" not in place and name != "config"

@@ -14,8 +14,8 @@ from contracts import accounting, judgement, pair, standing
 from contracts.pair import Pair
 from contracts.session import SESSION
 from contracts.standing import Standing
-from migrator import catalogue
 from migrator.errors import MigratorError
+from migrator.schema import catalogue
 from migrator.system import connections, own_files, private_copy
 
 #: A set of more rows is not migrated again here: the tests of the tool do it with small ones.

@@ -12,11 +12,12 @@ import pytest
 from contracts import alive, judgement
 from contracts.deadline import ROW_S, deadline
 from contracts.subject import Subject
-from migrator import catalogue, ddl
-from migrator.relational import Check, Column, ForeignKey, Index, Table
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Check, Column, ForeignKey, Index, Table
 from migrator.system import connections
 
-SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
+SPECIFIED = {target: schema_reader.target(target) for target in catalogue.TARGETS}
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
 
 NOT_NULLS = [(target, table, column) for target, table in TABLES for column in table.columns if column.not_null]

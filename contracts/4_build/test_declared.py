@@ -8,14 +8,15 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator import catalogue, ddl
 from migrator.extra import ExtraIndex
-from migrator.relational import Index, Table, VirtualTable
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Index, Table, VirtualTable
 from migrator.system.connections import quoted
 
-SPECIFIED = {target: ddl.target(target) for target in catalogue.TARGETS}
+SPECIFIED = {target: schema_reader.target(target) for target in catalogue.TARGETS}
 #: What each database has beside the specified tables.
-OURS = ddl.read(catalogue.our_ddl())
+OURS = schema_reader.read(catalogue.our_ddl())
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
 INDEXES = [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
 VIRTUAL_TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]

@@ -11,8 +11,8 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.results import WHY
-from migrator import catalogue
 from migrator.evidence import Why
+from migrator.schema import catalogue
 
 #: To read and to write, of one digit of a mode.
 _USE = 0o6

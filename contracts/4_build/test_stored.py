@@ -10,7 +10,8 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
@@ -66,7 +67,7 @@ def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path
     """FTS5's own integrity-check: SQLite's integrity_check says ok on a stale full-text index."""
     copy = judged.fresh_copy(target, tmp_path)
     with closing(connections.scratch(copy)) as connection:
-        for table in ddl.target(target).virtual_tables:
+        for table in schema_reader.target(target).virtual_tables:
             name = connections.quoted(table.name)
             try:
                 connection.execute(f"INSERT INTO {name}({name}, rank) VALUES ('integrity-check', 1)")
@@ -78,7 +79,7 @@ def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path
 @EVERY_TARGET
 def test_our_connection_enforces_what_the_specification_asks(judged: Subject, target: str, tmp_path: Path) -> None:
     """Foreign keys and syncing belong to a connection; a plain one has foreign keys off."""
-    wanted = dict(ddl.target(target).pragmas)
+    wanted = dict(schema_reader.target(target).pragmas)
     least = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}[wanted["synchronous"].upper()]
     with closing(connections.application(judged.fresh_copy(target, tmp_path))) as connection:
         (foreign_keys,) = connection.execute("PRAGMA foreign_keys").fetchone()
@@ -103,7 +104,7 @@ def test_statistics_are_stored(judged: Subject, target: str) -> None:
         known = set(connection.execute("SELECT tbl, idx FROM sqlite_stat1"))
         missing = [
             f"{table.name}: index {index}"
-            for table in ddl.target(target).tables
+            for table in schema_reader.target(target).tables
             if table.name in tables and connection.execute(f"SELECT 1 FROM {connections.quoted(table.name)}").fetchone()
             for (index,) in connection.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
             if (table.name, index) not in known
@@ -120,7 +121,7 @@ def test_statistics_are_of_these_rows(judged: Subject, target: str) -> None:
         tables = judged.table_names(target)
         if "sqlite_stat1" not in tables:
             judgement.broken(f"{catalogue.TARGETS[target]}: statistics", expected="stored", found="no sqlite_stat1")
-        for table in ddl.target(target).tables:
+        for table in schema_reader.target(target).tables:
             if table.name not in tables:
                 continue
             (rows,) = connection.execute(f"SELECT count(*) FROM {connections.quoted(table.name)}").fetchone()

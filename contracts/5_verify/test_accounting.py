@@ -7,9 +7,10 @@ import pytest
 from contracts import accounting, judgement, losses, matching
 from contracts.pair import LINEAGE, QUARANTINE, Pair
 from contracts.second_reader.rows import target_key
-from migrator import catalogue, ddl
-from migrator.declaration import folded
 from migrator.extra import ExtraIndex
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import folded
 from migrator.system.connections import quoted
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
@@ -133,7 +134,7 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
                 (highest,) = connection.execute(f"SELECT max(rowid) FROM {quoted(carried)}").fetchone()
             if not mark < found <= (highest or 0):
                 wrong.append(f"{target}.{carried}: expected the mark {mark}, found {marks.get(carried)}")
-    for shape in ddl.target(target).tables:
+    for shape in schema_reader.target(target).tables:
         if not shape.autoincrement:
             continue
         readings = pair.reader.readings(f"{target}.{shape.name}")

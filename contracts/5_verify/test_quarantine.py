@@ -8,7 +8,8 @@ import pytest
 
 from contracts import accounting, judgement, refused
 from contracts.pair import Pair
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
@@ -33,7 +34,7 @@ def test_constraint_refuses_what_it_is_named_for(traced: Pair, target: str, tmp_
     copy = traced.judged.fresh_copy(target, tmp_path)
     wrong = [
         fault
-        for table in ddl.target(target).tables
+        for table in schema_reader.target(target).tables
         for fault in refused.Refusals(traced, f"{target}.{table.name}", copy).unfounded()
         if table.name != "config"
     ]

@@ -12,8 +12,9 @@ from contracts.pair import Pair, specified_tables
 from contracts.results import WHY
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.times import ONE_FORM, instant
-from migrator import catalogue, ddl
 from migrator.evidence import Why
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
@@ -104,7 +105,7 @@ def test_times_have_one_form(pair: Pair, target: str) -> None:
 
 def _times(pair: Pair, target: str) -> list[tuple[str, str]]:
     """Return the columns of times, but of tables that had the target's shape: there a cell is what it was."""
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     found = [
         (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"
     ]
@@ -133,7 +134,7 @@ def test_stub_claims_nothing(traced: Pair, target: str) -> None:
         if table != home:
             wrong.append(f"{target}.{table}: nobody decided on {source}")
             continue
-        columns = [column.name for column in ddl.target(target).table(table).columns]
+        columns = [column.name for column in schema_reader.target(target).table(table).columns]
         of_key = columns.index("id") if "id" in columns else columns.index(name)
         found = {row[of_key]: row for row in traced.target_rows(f"{target}.{table}", *columns)}
         hanging = links.hanging_on(traced, table)

@@ -9,7 +9,8 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.second_reader.cells import rows, shown
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -23,7 +24,7 @@ _WORDS = 300
 def test_counts_compare_with_the_sources(pair: Pair, target: str) -> None:
     """Rows of each table = rows of its sources, less what is in quarantine, plus what no legacy row stands behind."""
     wrong = []
-    for table in ddl.target(target).tables:
+    for table in schema_reader.target(target).tables:
         wrong += _miscounted(pair, target, table.name)
     judgement.none(catalogue.TARGETS[target], "count does not compare with the sources", wrong)
 
@@ -32,7 +33,7 @@ def test_counts_compare_with_the_sources(pair: Pair, target: str) -> None:
 @pytest.mark.parametrize("target", ["analytics"])
 def test_reflections_compare_with_the_source(pair: Pair, target: str) -> None:
     """SELECT count(*) FROM ai_reflections, against jarvis_memory.db."""
-    for table in ddl.target(target).virtual_tables:
+    for table in schema_reader.target(target).virtual_tables:
         wrong = _miscounted(pair, target, table.name)
         judgement.none(f"{target}.{table.name}", "count does not compare with the source", wrong)
 
@@ -79,7 +80,7 @@ def test_search_finds_what_a_fresh_index_finds(pair: Pair, target: str, tmp_path
     """The index is compared, instance by instance, with one built anew over the rows; then words are asked for."""
     copy = pair.judged.fresh_copy(target, tmp_path)
     with connections.closing_scratch(copy) as connection:
-        for table in ddl.target(target).virtual_tables:
+        for table in schema_reader.target(target).virtual_tables:
             name = quoted(table.name)
             if problem := pair.judged.unreadable(f"{target}.{table.name}", table.columns):
                 judgement.broken(f"{target}.{table.name}: full-text table", expected="to be searched", found=problem)

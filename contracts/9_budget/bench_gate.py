@@ -16,7 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from contracts import asking, gate, judgement, peers, specimens, workbench
 from contracts.workbench import Sets
-from migrator import catalogue, workload
+from migrator import workload
+from migrator.schema import catalogue
 from migrator.workload import Question
 
 #: Rows of the specimens: the questions are asked of the larger.

@@ -16,8 +16,10 @@ from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import SPECIMENS, Stand
 from contracts.mutants.statement import Mutation, Statement
 from contracts.second_reader.cells import text_of
-from migrator import catalogue, ddl, mapping
-from migrator.relational import ForeignKey, Schema, Table
+from migrator import mapping
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import ForeignKey, Schema, Table
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -71,7 +73,7 @@ def mutants(stand: Stand, specimen: str) -> Iterator[Altered]:
 
 
 def _of_database(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]:
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     for table in schema.tables:
         if table.name != "config":
             yield from _cells(connection, table)

@@ -20,7 +20,8 @@ from types import MappingProxyType
 from contracts.mutants import of_indexes, of_tables
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import EMPTY, SPECIMENS, Stand
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -113,7 +114,7 @@ def of_carried(stand: Stand, specimen: str) -> Iterator[Declared]:
 
 
 def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     for table in schema.tables:
         for kind, where, sql in of_tables.mutations(table, schema):
             yield kind, where, ("table", table.name), (sql,) if sql else ()
@@ -130,7 +131,7 @@ def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]
 
 def _of_ours() -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
     """Yield what may be wrong with the tables that say where rows came from."""
-    ours = ddl.read(catalogue.our_ddl())
+    ours = schema_reader.read(catalogue.our_ddl())
     for index in ours.indexes:
         yield "our index removed", f"{index.table}.{index.name}", ("index", index.name), ()
     for table in ours.tables:

@@ -22,13 +22,14 @@ from unittest import mock
 from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
-from migrator import catalogue, lookups, mapping, pipeline
 from migrator import config as configs
+from migrator import lookups, mapping, pipeline
 from migrator.errors import MigratorError
 from migrator.lookups import Lookup
 from migrator.mapping import TableMapping
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
+from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
 

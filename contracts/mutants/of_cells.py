@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from migrator.relational import Column, Table
+from migrator.schema.model import Column, Table
 
 #: The columns that hold JSON, in any table.
 JSON = frozenset({"metadata", "context", "preferences", "tags"})

@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
-from migrator.relational import Check, Table
+from migrator.schema.model import Check, Table
 
 #: A kind, a place, and the CHECKs that the table has instead.
 Mutation = tuple[str, str, tuple[Check, ...]]

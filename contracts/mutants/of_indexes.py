@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.relational import Index, Schema, VirtualTable
+from migrator.schema.model import Index, Schema, VirtualTable
 from migrator.system.connections import quoted
 
 #: A kind, and the statement that stands there instead; '' where the object goes.

@@ -11,7 +11,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from migrator import ddl
+from migrator.schema import reader as schema_reader
 
 #: A kind, where in the file, and its whole new text.
 Mutation = tuple[str, str, str]
@@ -64,7 +64,7 @@ def _selects(text: str) -> dict[str, tuple[int, int]]:
     ends = [mark.start() for mark in _MARK.finditer(text)] + [len(text)]
     found = {}
     for (part, begin), end in zip(marks, ends, strict=True):
-        statements = [statement for _, statement in ddl.statements(text[begin:end])]
+        statements = [statement for _, statement in schema_reader.statements(text[begin:end])]
         if statements:
             (statement,) = statements
             start = text.index(statement, begin)

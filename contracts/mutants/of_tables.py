@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from contracts.mutants import of_checks
-from migrator.relational import Column, ForeignKey, Index, IndexColumn, Schema, Table
+from migrator.schema.model import Column, ForeignKey, Index, IndexColumn, Schema, Table
 from migrator.system.connections import quoted
 
 #: A kind, a place, and the CREATE TABLE that stands there instead; '' where the table goes.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.mutants.mutant import Mutant, Planted
 from contracts.mutants.stand import Stand
-from migrator import catalogue
+from migrator.schema import catalogue
 from migrator.system import connections
 
 #: SQLite's page, as ours have it.

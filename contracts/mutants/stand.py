@@ -11,7 +11,7 @@ from types import MappingProxyType
 from contracts import pair as pairs
 from contracts import specimens
 from contracts.subject import make_empty_set
-from migrator import catalogue
+from migrator.schema import catalogue
 
 #: The three databases as the DDL makes them, with no legacy set beside them.
 EMPTY = "empty"

@@ -25,7 +25,7 @@ from contracts.second_reader.cells import (
 from contracts.second_reader.known import Places
 from contracts.second_reader.reading import Near, Raw, Reading
 from contracts.second_reader.world import Sets
-from migrator import ddl
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 #: Up to so many legacy rows every row is judged; above, about so many in all, drawn by key from the largest tables.
@@ -91,14 +91,14 @@ def most_of_each(counts: Iterable[int]) -> int:
 def column_types(target: str) -> Mapping[str, str]:
     """Return the declared types of a target table; none for a full-text table."""
     database, _, table = target.partition(".")
-    found = [one for one in ddl.target(database).tables if one.name == table]
+    found = [one for one in schema_reader.target(database).tables if one.name == table]
     return {column.name: column.type for one in found for column in one.columns}
 
 
 def target_key(target: str) -> str:
     """Return the column that names a row of a target table; ``rowid`` of a full-text table."""
     database, _, table = target.partition(".")
-    found = [one for one in ddl.target(database).tables if one.name == table]
+    found = [one for one in schema_reader.target(database).tables if one.name == table]
     return next((column.name for one in found for column in one.columns if column.primary_key), "rowid")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contracts.second_reader.cells import Cell, Row
 from contracts.second_reader.reading import Reading, Say, cell
 from contracts.second_reader.world import World
-from migrator import catalogue, ddl
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 _VARIANT = catalogue.SPECIFIED_VARIANT
 
@@ -20,7 +21,7 @@ def readings(world: World) -> Iterator[Reading]:
 
 
 def _same(world: World, database: str, target: str, table: str) -> Reading:
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     virtual = next((one for one in schema.virtual_tables if one.name == table), None)
     if virtual:
         columns: tuple[str, ...] = virtual.columns

@@ -21,7 +21,9 @@ import sqlglot
 from sqlglot import exp
 
 from contracts.second_reader.cells import Cell, Row, bytes_of, parsed, text_of
-from migrator import catalogue, ddl, mapping
+from migrator import mapping
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 
 Rows = Mapping[str, Sequence[Row]]
 
@@ -43,7 +45,7 @@ def vocabulary() -> frozenset[str]:
     sql += [
         f"SELECT {check.expression}"
         for target in catalogue.TARGETS
-        for table in ddl.target(target).tables
+        for table in schema_reader.target(target).tables
         for check in table.checks
     ]
     literals = [

@@ -14,8 +14,9 @@ from contracts.pair import LINEAGE, QUARANTINE, Pair
 from contracts.second_reader.cells import Cell, Row, bound, rows, same
 from contracts.second_reader.rows import target_key
 from contracts.smallest.rows import Place, by_table, insert
-from migrator import catalogue, ddl
 from migrator.errors import UsageError
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -32,7 +33,7 @@ class ConsolidatedRows:
         self.pair = pair
         self._left: set[Place] = set()
         for target in pair.judged.originals:
-            schema = ddl.target(target)
+            schema = schema_reader.target(target)
             shapes = {table.name: [column.name for column in table.columns] for table in schema.tables}
             shapes |= {table.name: list(table.columns) for table in schema.virtual_tables}
             for name, columns in shapes.items():
@@ -48,7 +49,7 @@ class ConsolidatedRows:
     def _tables(self) -> Iterator[tuple[str, str, str]]:
         """Yield database, table and the column that names a row of it."""
         for target in self.pair.judged.originals:
-            schema = ddl.target(target)
+            schema = schema_reader.target(target)
             for name in (*(one.name for one in schema.tables), *(one.name for one in schema.virtual_tables)):
                 if name != "config":
                     yield target, name, target_key(f"{target}.{name}")
@@ -134,7 +135,7 @@ class ConsolidatedRows:
     def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
         """Read rows of one table, and yield the parents that they name."""
         target, _, table = name.partition(".")
-        shape = next((one for one in ddl.target(target).tables if one.name == table), None)
+        shape = next((one for one in schema_reader.target(target).tables if one.name == table), None)
         with self.pair.judged.read(target) as connection:
             for id_ in ids:
                 row = _row(connection, name, id_)
@@ -191,7 +192,7 @@ class ConsolidatedRows:
 
 def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
     target, _, table = name.partition(".")
-    schema = ddl.target(target)
+    schema = schema_reader.target(target)
     columns = [column.name for one in schema.tables if one.name == table for column in one.columns]
     columns += [column for one in schema.virtual_tables if one.name == table for column in ("rowid", *one.columns)]
     question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE rowid = ?"

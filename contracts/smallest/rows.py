@@ -11,9 +11,10 @@ from pathlib import Path
 
 from contracts.pair import LegacySet, LegacyTable
 from contracts.second_reader.cells import Cell, Row, bound, parsed, rows
-from migrator import catalogue, ddl
-from migrator.catalogue import LegacyDatabase
 from migrator.errors import UsageError
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+from migrator.schema.catalogue import LegacyDatabase
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -56,7 +57,7 @@ def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
     """Yield the statements that make the legacy database *name* with the tables of one of *variants*."""
     database = database_of(name, variants)
     if catalogue.SPECIFIED_VARIANT not in variants:
-        yield from (statement for _, statement in ddl.statements(database.ddl))
+        yield from (statement for _, statement in schema_reader.statements(database.ddl))
         return
     target, tables = catalogue.SPECIFIED[name]
     with closing(connections.memory()) as connection:

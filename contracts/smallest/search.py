@@ -21,8 +21,8 @@ from contracts.smallest.case import NotAskedError
 from contracts.smallest.consolidated import ConsolidatedRows
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.rows import LegacyRows, Place
-from migrator import catalogue
 from migrator.errors import MigratorError, UsageError
+from migrator.schema import catalogue
 
 #: How the message of a contract names a legacy row: its table and its key.
 _NAMED = re.compile(r"counterexample: (?P<source>\w+\.\w+) (?P<key>'(?:[^'\\]|\\.)*'|\"[^\"]*\"|-?\d+)(?= |:)")

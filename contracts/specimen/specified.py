@@ -16,7 +16,7 @@ from typing import Any
 from contracts.specimen.tables import Tables
 from contracts.specimen.values import NOW, moment, price, signature, spaced, specified, steps
 from contracts.specimen.world import World
-from migrator import catalogue
+from migrator.schema import catalogue
 
 Rows = Iterator[tuple[Any, ...]]
 

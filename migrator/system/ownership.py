@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from migrator import catalogue
 from migrator.errors import Refused
+from migrator.schema import catalogue
 from migrator.system import durable_files, own_files
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted

@@ -19,8 +19,9 @@ import small_set
 from record import Recorder
 
 from migrator import backup as backups
-from migrator import build, catalogue, envfile, recovery, switch
+from migrator import build, envfile, recovery, switch
 from migrator.errors import MigratorError
+from migrator.schema import catalogue
 from migrator.system import content_digest, exclusive_access
 
 CHECKS = {

@@ -8,9 +8,10 @@ import replay
 import sweep
 import test_faults
 
-from migrator import catalogue, evidence
+from migrator import evidence
 from migrator.errors import EvidenceError
 from migrator.evidence import Evidence, Outcome, Said
+from migrator.schema import catalogue
 
 pytestmark = pytest.mark.faults
 

@@ -1,6 +1,6 @@
 """The databases we know: the three targets, and the legacy files that become them or stand alone.
 
-Both are plain SQL in this package.  ``schema/*.sql`` is the specification's DDL, word for word and the only copy.
+Both are plain SQL in this package.  ``specification/*.sql`` is the specification's DDL, word for word and the only copy.
 ``legacy/*.sql`` is one file per legacy database and variant, its shape as production has it.  The variant
 ``specified`` has no files: there a legacy database holds the target's own tables, as the specification describes it.
 """
@@ -99,13 +99,13 @@ class LegacyDatabase:
 @cache
 def target_ddl(target: str) -> str:
     """Return the specification's DDL of *target*: ``core``, ``analytics`` or ``cache``."""
-    return (files("migrator") / "schema" / f"{target}.sql").read_text(encoding="utf-8")
+    return (files("migrator.schema") / "specification" / f"{target}.sql").read_text(encoding="utf-8")
 
 
 @cache
 def our_ddl() -> str:
     """Return the DDL of what each consolidated database has beside the specified tables: lineage and quarantine."""
-    return (files("migrator") / "schema" / "ours.sql").read_text(encoding="utf-8")
+    return (files("migrator.schema") / "amendments" / "lineage_and_quarantine.sql").read_text(encoding="utf-8")
 
 
 @cache
@@ -115,7 +115,7 @@ def legacy_databases() -> tuple[LegacyDatabase, ...]:
     Raises:
         DdlError: A file of ``legacy/`` lacks its header.
     """
-    folder = files("migrator") / "legacy"
+    folder = files("migrator.schema") / "legacy"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return tuple(_read(name, (folder / name).read_text(encoding="utf-8")) for name in names)
 

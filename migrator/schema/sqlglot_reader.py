@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from migrator.relational import Check, Difference, ForeignKey, Index, Table
+from migrator.schema.model import Check, Difference, ForeignKey, Index, Table
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,7 @@
-"""DDL text, or a database, read into the records of :mod:`migrator.relational`.
+"""DDL text, or a database, read into the records of :mod:`migrator.schema.model`.
 
 Two readers look at every CREATE TABLE and CREATE INDEX: SQLite (by applying it and asking its pragmas) and sqlglot (by
-parsing it, in :mod:`migrator.declared`).  Where both can speak they must agree; CHECK expressions and AUTOINCREMENT,
+parsing it, in :mod:`migrator.schema.sqlglot_reader`).  Where both can speak they must agree; CHECK expressions and AUTOINCREMENT,
 which no pragma tells, come from sqlglot alone.  Where sqlglot cannot read a statement SQLite alone decides, and
 ``Schema.differences`` says so.
 """
@@ -15,9 +15,9 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from migrator import catalogue, declared
 from migrator.errors import DdlError
-from migrator.relational import (
+from migrator.schema import catalogue, sqlglot_reader
+from migrator.schema.model import (
     Column,
     Difference,
     ForeignKey,
@@ -132,13 +132,15 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
         if kind in ("trigger", "view"):
             programs.append(Program(kind=kind, name=name, table=table))
         elif kind == "index":
-            index, noted = declared.reconcile_index(_stored_index(connection, schema, table, name), text)
+            index, noted = sqlglot_reader.reconcile_index(_stored_index(connection, schema, table, name), text)
             indexes.append(index)
             differences += noted
         elif found and found.kind == "virtual":
             virtual_tables.append(virtual_table(name, text))
         else:
-            read_table, noted = declared.reconcile_table(_stored_table(connection, schema, name, listed[name]), text)
+            read_table, noted = sqlglot_reader.reconcile_table(
+                _stored_table(connection, schema, name, listed[name]), text
+            )
             tables.append(read_table)
             differences += noted
     return Schema(

@@ -17,8 +17,8 @@ from marshal import dumps
 from pathlib import Path
 from typing import Any
 
-from migrator.declaration import rowid_name
 from migrator.errors import MigratorError
+from migrator.schema.declaration import rowid_name
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
