@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from sqlglot import exp
 
 from contracts.drawn import Cell, OddText
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
 
@@ -179,7 +179,7 @@ def _dumped(members: Mapping[str, object], separators: tuple[str, str], ascii_on
 def words(table: str, column: str) -> tuple[str, ...]:
     """Return the words that mean something in a *column*: those that a mapping or a CHECK compares it with."""
     sql, names = [], {column}
-    for one in mapping.mappings():
+    for one in mapping_reader.mappings():
         if table in (one.source_table, one.table):
             sql.append(one.forward)
             names |= set(one.uses.get(column, ())) if table == one.source_table else set()

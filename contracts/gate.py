@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from migrator import config as configs
-from migrator import mapping, pipeline
+from migrator import pipeline
+from migrator.mapping import reader as mapping_reader
 from migrator.records.backup import Snapshot
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
@@ -157,7 +158,7 @@ class Bench:
         self.place = pipeline.Place(legacy)
         self._config = configs.load(configs.beside(legacy))
         planned = pipeline.plan(self.place, self._config)
-        self.mapped = [one for table in planned.tables for one in mapping.sources_of(table)]
+        self.mapped = [one for table in planned.tables for one in mapping_reader.sources_of(table)]
         self.snapshot: Snapshot = pipeline.backup(planned, self.place)
 
     def clear(self) -> None:

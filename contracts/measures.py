@@ -22,8 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from contracts import gate, peers
-from migrator import proving, rebuild
-from migrator.mapping import TableMapping
+from migrator import proving
+from migrator.mapping import reverse_sql
+from migrator.mapping.model import TableMapping
 from migrator.prover import Proof
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -132,8 +133,8 @@ def _mapped(one: TableMapping) -> Proof:
         # A specimen has no table whose way back asks for a constant.
         given=one.given({}),
         find="",
-        rebuilt=rebuild.mismatches_sql(one),
-        quarantined=f"{rebuild.quarantine_mismatches_sql(one)}\nUNION ALL\n{lost}",
+        rebuilt=reverse_sql.mismatches_sql(one),
+        quarantined=f"{reverse_sql.quarantine_mismatches_sql(one)}\nUNION ALL\n{lost}",
     )
 
 

@@ -18,7 +18,8 @@ from hypothesis.strategies import SearchStrategy
 
 from contracts.cells import INTEGER_KEYS, anything, meanings
 from contracts.drawn import Cell, DrawnFile, DrawnSet, DrawnTable
-from migrator import lookups, mapping
+from migrator.mapping import lookups
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.catalogue import SPECIFIED, LegacyDatabase
@@ -161,7 +162,7 @@ def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
 @cache
 def _read_tables(name: str) -> frozenset[str]:
     """Return the tables of the database *name* that a mapping or a lookup reads, or that have a target's shape."""
-    read = {one.source_table for one in mapping.mappings() if one.database == name}
+    read = {one.source_table for one in mapping_reader.mappings() if one.database == name}
     read |= {
         source.partition(".")[2]
         for lookup in lookups.lookups()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator.mapping import TableMapping
+from migrator.mapping.model import TableMapping
 from migrator.records.build import Built, SourceAccount, TargetAccount
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.system import content_digest

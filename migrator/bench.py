@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrator import rebuild
+from migrator.mapping import reverse_sql
 from migrator.schema.declaration import rowid_name
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -136,10 +136,10 @@ def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     """Return SQL for what tells a row ``t`` of *table* from the others: its rowid, else its key, else all its cells."""
     if key := _primary_key(connection, schema, table):
-        return rebuild.row_sql("t", list(key.values()), list(key))
+        return reverse_sql.row_sql("t", list(key.values()), list(key))
     columns = stored_columns(connection, schema, table)
     free = rowid_name(connection, schema, table)
-    return f"t.{free}" if free else rebuild.row_sql("t", columns, [f"c{number}" for number in range(len(columns))])
+    return f"t.{free}" if free else reverse_sql.row_sql("t", columns, [f"c{number}" for number in range(len(columns))])
 
 
 def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
@@ -148,7 +148,7 @@ def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
     A handle that is made of cells would by itself be looked for from the first row to the last.
     """
     key = _primary_key(connection, schema, table)
-    same = [f"t.{quoted(column)} IS {rebuild.from_row_sql(':handle', name)}" for name, column in key.items()]
+    same = [f"t.{quoted(column)} IS {reverse_sql.from_row_sql(':handle', name)}" for name, column in key.items()]
     return " AND ".join([*same, f"{handle_sql(connection, schema, table)} = :handle"])
 
 

@@ -19,9 +19,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import account, carry, extra, functions, load, lookups, mapping, proving
+from migrator import account, carry, extra, load, proving
 from migrator.errors import BuildError
-from migrator.mapping import TableMapping
+from migrator.mapping import lookups, sql_functions
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping.model import TableMapping
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built, SourceAccount, TargetAccount
 from migrator.records.plan import Fate, Plan, PlannedTable
@@ -119,7 +121,7 @@ class Bench:
         self.statements: dict[str, dict[str, Statements]] = {}
         connections.create(path).close()
         self.connection = connections.memory()
-        functions.register(self.connection)
+        sql_functions.register(self.connection)
         connections.attach(self.connection, path, target, mode="rw")
         # A temporary database of its own: gone with the connection.
         self.connection.execute("ATTACH '' AS ids")
@@ -198,7 +200,7 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
     bench.create(ours, "CREATE TABLE ")
     by_target: dict[str, list[TableMapping]] = defaultdict(list)
     for table in plan.with_fate(Fate.MAPPED):
-        for one in mapping.sources_of(table):
+        for one in mapping_reader.sources_of(table):
             by_target[f"{one.target}.{one.table}"].append(one)
     here = [into for into in plan.order if into.startswith(f"{bench.target}.")]
     mapped = [one for into in here for one in by_target[into]]
@@ -276,7 +278,7 @@ def _account_for_defaults(connection: sqlite3.Connection, target: str, table: st
     updated them.
     """
     schema = schema_reader.target(target)
-    key = connections.quoted(mapping.target_key(schema, table))
+    key = connections.quoted(mapping_reader.target_key(schema, table))
     connection.execute(
         f"INSERT INTO {target}.lineage (source, target, target_id) SELECT 'stub:specified default', ?, {key}"
         f" FROM {target}.{connections.quoted(table)} ORDER BY 3",
@@ -308,7 +310,7 @@ def _key(plan: Plan, snapshot: Snapshot) -> str:
         "tables": plain(plan.tables),
         "constants": plain(plan.constants),
         "ddl": [catalogue.target_ddl(target) for target in catalogue.TARGETS] + [catalogue.our_ddl()],
-        "mappings": [one.forward + one.back + one.keep + one.number for one in mapping.mappings()],
+        "mappings": [one.forward + one.back + one.keep + one.number for one in mapping_reader.mappings()],
         "extra_indexes": plan.extra_indexes,
         "lookups": [plain(lookup) for lookup in lookups.lookups()],
     }

@@ -18,9 +18,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import functions, mapping, merging, strangers, untriggered, verbatim
+from migrator import merging, strangers, untriggered, verbatim
 from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.errors import MigratorError
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import sql_functions
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -54,7 +56,7 @@ def carry_back(
         with _opened(target, current[target], baseline[target]) as connection:
             bench = Bench(connection, target, legacy, constants, done)
             sources = [
-                one for table in tables for one in mapping.sources_of(table) if one.target == target and one.back
+                one for table in tables for one in mapping_reader.sources_of(table) if one.target == target and one.back
             ]
             merging.carry(bench, sources)
             for one in sources:
@@ -78,7 +80,7 @@ def before(current: Path, target: str) -> Path:
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(connections.lenient(connections.memory())) as connection:
-        functions.register(connection)
+        sql_functions.register(connection)
         connection.execute("PRAGMA foreign_keys = OFF")
         connections.attach(connection, current, target, mode="rw")
         connections.attach(connection, baseline, BASELINE)

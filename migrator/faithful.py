@@ -19,7 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from migrator import mapping, rebuild
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column, Schema, Table
 from migrator.system.connections import quoted
@@ -48,14 +49,14 @@ class Comparison:
         schema = schema_reader.target(target)
         self.target = target
         self.table = table
-        self.key = mapping.target_key(schema, table)
-        self.columns = [name for name in mapping.target_columns(schema, table) if name != "rowid"]
+        self.key = mapping_reader.target_key(schema, table)
+        self.columns = [name for name in mapping_reader.target_columns(schema, table) if name != "rowid"]
         self._shape = _shape(schema, table)
         self._declared = {column.name: column for column in self._shape.columns} if self._shape else {}
         self.references = {
             reference.columns[0]: reference.parent for reference in (self._shape.foreign_keys if self._shape else ())
         }
-        self._rounded = {name for one in mapping.mappings() if one.table == table for name in one.rounds}
+        self._rounded = {name for one in mapping_reader.mappings() if one.table == table for name in one.rounds}
 
     @property
     def numbered(self) -> bool:
@@ -153,7 +154,7 @@ def _shape(schema: Schema, table: str) -> Table | None:
 
 
 def _same(row: str, other: str, column: str) -> str:
-    return f"(NOT {rebuild.differ_sql(row, other, [column])})"
+    return f"(NOT {reverse_sql.differ_sql(row, other, [column])})"
 
 
 def _moment(row: str, column: str) -> str:
@@ -204,7 +205,7 @@ def pair_up(comparison: Comparison) -> Sequence[str]:
         "DROP TABLE IF EXISTS temp.pairs",
         (
             f"CREATE TEMP TABLE pairs AS SELECT w.rowid AS handle, b.{key} IS NULL AS new,"
-            f" b.{key} IS NULL OR {rebuild.differ_sql('w', 'b', comparison.columns)} AS touched"
+            f" b.{key} IS NULL OR {reverse_sql.differ_sql('w', 'b', comparison.columns)} AS touched"
             f" FROM {target}.{table} AS w LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key}"
             f" AND {comparison.same_row('w', 'b')}"
         ),

@@ -192,7 +192,7 @@ def _digest(path: Path, copy: Path) -> str:
 
 def mappings_digest() -> str:
     """Return the SHA-256, in hex, of every mapping file of the tool: names and bytes."""
-    with resources.as_file(resources.files("migrator") / "mappings") as folder:
+    with resources.as_file(resources.files("migrator.mapping") / "sql") as folder:
         return _of_files(folder)
 
 

@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from migrator import mapping, rebuild
-from migrator.mapping import TableMapping
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql
+from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Schema, Table
 from migrator.system.connections import quoted
@@ -50,8 +51,8 @@ def load(
     """
     schema = schema_reader.target(target)
     shape = next((one for one in schema.tables if one.name == table), None)
-    key = mapping.target_key(schema, table)
-    columns = mapping.target_columns(schema, table)
+    key = mapping_reader.target_key(schema, table)
+    columns = mapping_reader.target_columns(schema, table)
     if not _is_parent(schema, table) and _load_at_once(connection, target, key, sources, constants):
         return
     connection.execute("DROP TABLE IF EXISTS temp.forward")
@@ -114,7 +115,7 @@ def _load_at_once(
     try:
         connection.execute(
             f"INSERT INTO {target}.{quoted(source.table)} ({names}) SELECT {names} FROM ({source.forward})"
-            f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
+            f" WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}",
             source.given(constants),
         )
         # References are not enforced while loading.
@@ -129,7 +130,7 @@ def _load_at_once(
     # Ids are kept here: forward gives the target's key and the legacy key, and nothing else of it is computed.
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT :source, legacy_key, :table,"
-        f" {quoted(key)} FROM ({source.forward}) WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}",
+        f" {quoted(key)} FROM ({source.forward}) WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}",
         source.given(constants) | {"source": source.source, "table": source.table},
     )
     _quarantine_without_key(connection, target, source)
@@ -171,7 +172,7 @@ def _run_forward(
     connection.execute(
         f"INSERT INTO temp.forward ({names}, legacy_key, part, mapping)"
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
-        + ("" if source.stub else f" WHERE NOT {rebuild.nameless_sql(source, 'legacy_key')}"),
+        + ("" if source.stub else f" WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}"),
         # The plan has refused rows that need a constant which is not given; without rows it does not matter.
         source.given(constants),
     )
@@ -252,7 +253,7 @@ def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source
         connection.execute(
             f"INSERT INTO {target}.lineage (source, legacy_key, target) SELECT ?, {legacy}, ? FROM"
             f" {quoted(source.database)}.{quoted(source.source_table)} AS s WHERE NOT"
-            f" {rebuild.nameless_sql(source, legacy)} AND {legacy} COLLATE BINARY NOT IN"
+            f" {reverse_sql.nameless_sql(source, legacy)} AND {legacy} COLLATE BINARY NOT IN"
             " (SELECT legacy_key FROM temp.forward WHERE mapping = ?)",
             (source.source, source.table, number),
         )
@@ -261,7 +262,7 @@ def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source
 def _write_quarantine(connection: sqlite3.Connection, target: str, source: TableMapping, number: int) -> None:
     legacy = f"s.{quoted(source.key)}"
     table = f"{quoted(source.database)}.{quoted(source.source_table)}"
-    row = rebuild.row_sql("s", source.legacy_columns)
+    row = reverse_sql.row_sql("s", source.legacy_columns)
     connection.execute(
         f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, {legacy}, ?, f.broken,"
         f" {row} FROM (SELECT legacy_key, min(broken) AS broken FROM temp.forward WHERE mapping = ? AND broken IS NOT NULL"
@@ -276,8 +277,8 @@ def _quarantine_without_key(connection: sqlite3.Connection, target: str, source:
     legacy = f"s.{quoted(source.key)}"
     connection.execute(
         f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?,"
-        f" iif({legacy} IS NULL, ?, ?), {rebuild.row_sql('s', source.legacy_columns)}"
+        f" iif({legacy} IS NULL, ?, ?), {reverse_sql.row_sql('s', source.legacy_columns)}"
         f" FROM {quoted(source.database)}.{quoted(source.source_table)} AS s"
-        f" WHERE {rebuild.nameless_sql(source, legacy)} ORDER BY 5",
+        f" WHERE {reverse_sql.nameless_sql(source, legacy)} ORDER BY 5",
         (source.source, source.table, f"NOT NULL {source.key}", f"UNIQUE {source.key}"),
     )

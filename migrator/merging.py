@@ -17,9 +17,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from migrator import faithful, mapping, newcomers, rebuild
+from migrator import faithful, newcomers
 from migrator.bench import Bench, free_rowid
-from migrator.mapping import TableMapping
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql
+from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
@@ -29,7 +31,7 @@ _ROUNDS = 100
 
 def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
     """Write to the legacy tables of the mappings *sources* what was written to the rows they map."""
-    tables = list(mapping.in_order(bench.target))
+    tables = list(mapping_reader.in_order(bench.target))
     make_views(bench.connection, bench.target)
     for table in tables:
         _note_touched(bench, faithful.Comparison(bench.target, table))
@@ -51,7 +53,7 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
 
 def make_views(connection: sqlite3.Connection, target: str) -> None:
     """Make a TEMP view of each target table in which every time is spelled as forward spells it, or NULL if it is none."""
-    for table in mapping.in_order(target):
+    for table in mapping_reader.in_order(target):
         comparison = faithful.Comparison(target, table)
         times = comparison.times()
         columns = ", ".join(
@@ -73,7 +75,7 @@ def _note_touched(bench: Bench, comparison: faithful.Comparison) -> None:
     bench.connection.execute(
         f"CREATE TABLE {newcomers.touched(comparison.table)} AS"
         f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {was} AS b ON b.{key} = w.{key}"
-        f" WHERE b.{key} IS NULL OR {rebuild.differ_sql('w', 'b', comparison.columns)}"
+        f" WHERE b.{key} IS NULL OR {reverse_sql.differ_sql('w', 'b', comparison.columns)}"
         f" UNION SELECT b.{key} FROM {was} AS b WHERE NOT EXISTS (SELECT 1 FROM {now} AS w WHERE w.{key} = b.{key}){refer}"
     )
 
@@ -90,7 +92,7 @@ def _keys_sql(bench: Bench, one: TableMapping, *schemas: str) -> str:
 
 def _delete_gone(bench: Bench, one: TableMapping) -> None:
     """Delete the legacy rows of which no row is left."""
-    key = mapping.target_key(schema_reader.target(one.target), one.table)
+    key = mapping_reader.target_key(schema_reader.target(one.target), one.table)
     bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
     bench.connection.execute(
         f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
@@ -122,7 +124,7 @@ def _apply(bench: Bench, one: TableMapping) -> None:
     given = one.given(bench.constants)
     rebuild_now(bench, one, "temp.keys")
     connection.execute(
-        f"CREATE TEMP TABLE back_then AS SELECT * FROM ({rebuild.back_sql(one, 'baseline')})"
+        f"CREATE TEMP TABLE back_then AS SELECT * FROM ({reverse_sql.back_sql(one, 'baseline')})"
         " WHERE legacy_key IN (SELECT legacy_key FROM temp.keys)",
         given,
     )
@@ -148,7 +150,7 @@ def rebuild_now(bench: Bench, one: TableMapping, keys: str) -> None:
     # A table of the target's own shape keeps every spelling.
     schema = "temp" if one.file else one.target
     bench.connection.execute(
-        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({rebuild.back_sql(one, schema)})"
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(one, schema)})"
         f" WHERE legacy_key IN (SELECT legacy_key FROM {keys})",
         one.given(bench.constants),
     )
@@ -161,8 +163,8 @@ def _merged_sql(bench: Bench, one: TableMapping) -> str:
     cells = {
         name: f"CASE WHEN s.{key} IS NULL THEN n.{quoted(name)}"
         f" WHEN t.legacy_key IS NULL THEN {_mended(one, name)}"
-        f" WHEN NOT {rebuild.differ_sql('n', 't', [name])} THEN s.{quoted(name)}"
-        f" WHEN NOT {rebuild.differ_sql('s', 't', [name])} THEN n.{quoted(name)}"
+        f" WHEN NOT {reverse_sql.differ_sql('n', 't', [name])} THEN s.{quoted(name)}"
+        f" WHEN NOT {reverse_sql.differ_sql('s', 't', [name])} THEN n.{quoted(name)}"
         f" WHEN {changed[name]} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
         for name in one.legacy_columns
     }
@@ -214,7 +216,7 @@ def _changed(bench: Bench, one: TableMapping, column: str) -> str:
     return (
         f"EXISTS (SELECT 1 FROM {bench.target}.lineage AS l JOIN {bench.target}.{table} AS w ON w.{key} = l.target_id"
         f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} WHERE l.source = '{one.source}'"
-        f" AND l.legacy_key = n.legacy_key AND l.target = '{one.table}' AND {rebuild.differ_sql('w', 'b', fed)})"
+        f" AND l.legacy_key = n.legacy_key AND l.target = '{one.table}' AND {reverse_sql.differ_sql('w', 'b', fed)})"
     )
 
 
@@ -225,7 +227,7 @@ def _update(bench: Bench, one: TableMapping) -> dict[int, str]:
     connection.execute("DROP TABLE IF EXISTS temp.changed")
     connection.execute(
         f"CREATE TEMP TABLE changed AS SELECT r.rowid AS row FROM temp.merged AS r JOIN {source_of(one)} AS s"
-        f" ON {key} = r.former COLLATE BINARY WHERE NOT r.is_new AND {rebuild.differ_sql('s', 'r', one.legacy_columns)}"
+        f" ON {key} = r.former COLLATE BINARY WHERE NOT r.is_new AND {reverse_sql.differ_sql('s', 'r', one.legacy_columns)}"
     )
     (wanted,) = connection.execute("SELECT count(*) FROM temp.changed").fetchone()
     if not wanted:
@@ -346,7 +348,7 @@ def _insert(bench: Bench, one: TableMapping) -> dict[int, str]:
 
 def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
     """Note that the consolidated rows of which the rows *refused* of temp.merged are made are left over."""
-    key = mapping.target_key(schema_reader.target(one.target), one.table)
+    key = mapping_reader.target_key(schema_reader.target(one.target), one.table)
     for row, refusal in refused.items():
         for (handle,) in _rows_behind(bench.connection, one, key, row):
             bench.done.leave(f"{one.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")

@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Sequence
 from hashlib import sha256
 
-from migrator import mapping, rebuild
 from migrator.bench import Bench, free_rowid
 from migrator.faithful import Comparison
-from migrator.mapping import TableMapping
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql
+from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
@@ -48,7 +49,7 @@ def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMappi
     key = comparison.key
     if not sources:
         return
-    differ = rebuild.differ_sql("w", "b", comparison.columns)
+    differ = reverse_sql.differ_sql("w", "b", comparison.columns)
     bench.connection.execute(
         f"DELETE FROM {bench.target}.lineage WHERE rowid IN (SELECT l.rowid FROM {touched(table)} AS k"
         f" CROSS JOIN {bench.target}.{quoted(table)} AS w ON w.{key} = k.id CROSS JOIN baseline.{quoted(table)} AS b"
@@ -67,7 +68,7 @@ def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping
     columns = [name for name in comparison.columns if name != comparison.key]
     connection, key = bench.connection, comparison.key
     now, was = f"{bench.target}.{quoted(table)}", f"baseline.{quoted(table)}"
-    row = rebuild.row_sql("t", columns)
+    row = reverse_sql.row_sql("t", columns)
     for name, side, other in (("appeared", now, was), ("vanished", was, now)):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
         # Of rows that are alike, none is told from the others.
@@ -109,7 +110,7 @@ def _follow(bench: Bench, one: TableMapping) -> None:
 
 def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
     """Give every row of *table* without a lineage one, in the first of the legacy tables *sources* that takes such rows."""
-    key = mapping.target_key(schema_reader.target(bench.target), table)
+    key = mapping_reader.target_key(schema_reader.target(bench.target), table)
     name = f"{bench.target}.{table}"
     bench.connection.execute(f"CREATE TABLE IF NOT EXISTS {NAMED} (source, legacy_key)")
     new = bench.connection.execute(
@@ -236,13 +237,13 @@ def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> Non
     for name in ("back_now", "set_aside", "alike"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
     connection.execute(
-        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({rebuild.back_sql(one, 'temp')}) WHERE legacy_key IN"
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(one, 'temp')}) WHERE legacy_key IN"
         f" (SELECT legacy_key FROM {NAMED} WHERE source = '{one.source}')",
         one.given(bench.constants),
     )
     source, key = f"{quoted(one.database)}.{quoted(one.source_table)}", f"s.{quoted(one.key)}"
     place = free_rowid(connection, one.database, one.source_table)
-    nameless = rebuild.nameless_sql(one, key) if place else "0"
+    nameless = reverse_sql.nameless_sql(one, key) if place else "0"
     cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
     connection.execute(
         f"CREATE TEMP TABLE set_aside AS SELECT {f's.{place}' if place else 'NULL'} AS place,"
@@ -259,7 +260,8 @@ def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> Non
     )
     both = [f"({informs(f'q.{quoted(name)}')} AND {informs(f'n.{quoted(name)}')})" for name in columns]
     agree = [
-        f"({inform} AND NOT {rebuild.differ_sql('q', 'n', [name])})" for inform, name in zip(both, columns, strict=True)
+        f"({inform} AND NOT {reverse_sql.differ_sql('q', 'n', [name])})"
+        for inform, name in zip(both, columns, strict=True)
     ]
     same_time = "".join(
         f" AND coalesce(utc(CAST(q.{quoted(name)} AS BLOB)) IS utc(CAST(n.{quoted(name)} AS BLOB))"

@@ -15,13 +15,14 @@ from migrator import backup as backups
 from migrator import build as builds
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
-from migrator import freshness, mapping, page, recovery, switch, trust
+from migrator import freshness, page, recovery, switch, trust
 from migrator import plan as plans
 from migrator import rollback as rollbacks
 from migrator.config import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
+from migrator.mapping import reader as mapping_reader
 from migrator.page import Report
 from migrator.place import Place
 from migrator.records.backup import Snapshot
@@ -65,7 +66,7 @@ Progress = Callable[[str, int, float], None]
 
 def steps() -> tuple[str, ...]:
     """Return what progress is told of: every target table, and what stands around them."""
-    return ("inventory", "plan", "backup", *mapping.all_tables(), "verify")
+    return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
 
 
 def plan(place: Place, config: Config, *, count: bool = False) -> Plan:

@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import carriable, extra, lookups, mapping, sharing
+from migrator import carriable, extra, sharing
 from migrator.config import Config, folders, place_in_snapshot
 from migrator.errors import Refused
-from migrator.mapping import TableMapping
+from migrator.mapping import lookups
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping.model import TableMapping
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.schema import catalogue, text_encoding
@@ -46,11 +48,11 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
     tables = tuple(sorted((table for part in decided for table in part), key=lambda table: table.source))
     size_bytes = sum((database.size_bytes or 0) + (database.wal_bytes or 0) for database in inventory.databases)
     free_bytes = shutil.disk_usage(disk).free
-    mapped = [source for table in tables if table.fate is Fate.MAPPED for source in mapping.sources_of(table)]
+    mapped = [source for table in tables if table.fate is Fate.MAPPED for source in mapping_reader.sources_of(table)]
     sources = _sources(inventory, tables) if in_place else {}
     return Plan(
         inventory=inventory,
-        order=mapping.all_tables(),
+        order=mapping_reader.all_tables(),
         tables=tables,
         constants=MappingProxyType({"order_amount_sol": config.order_amount_sol, **config.constants}),
         needed_bytes=DISK_FACTOR * size_bytes,
@@ -119,7 +121,7 @@ def _decide_table(database: Database, table: Table, source: str, home: str) -> P
         return PlannedTable(
             source=source, fate=Fate.MAPPED, into=f"{target}.{table.name}", variant=table.variant, rows=table.rows
         )
-    for one in mapping.mappings():
+    for one in mapping_reader.mappings():
         if f"{one.database}.{one.source_table}" == source and one.variant == table.variant and not one.stub:
             return PlannedTable(
                 source=source,
@@ -139,8 +141,8 @@ def _home(database: Database) -> str:
 def _read_by_mappings() -> frozenset[str]:
     """Return every legacy table that a mapping or a lookup reads."""
     return frozenset(
-        {f"{one.database}.{one.source_table}" for one in mapping.mappings()}
-        | {name for one in mapping.mappings() for name in one.reads}
+        {f"{one.database}.{one.source_table}" for one in mapping_reader.mappings()}
+        | {name for one in mapping_reader.mappings() for name in one.reads}
         | {source for lookup in lookups.lookups() for source, _, _ in lookup.evidence}
     )
 
@@ -238,7 +240,9 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
     filled = {table.into for table in tables if table.variant == catalogue.SPECIFIED_VARIANT}
     # Where the table of the other shape is there in its stead, nothing is missing.
     replaced = {
-        f"{one.database}.{one.source_table}" for one in mapping.mappings() if f"{one.target}.{one.table}" in filled
+        f"{one.database}.{one.source_table}"
+        for one in mapping_reader.mappings()
+        if f"{one.target}.{one.table}" in filled
     }
     for database in inventory.with_verdict(Verdict.SOURCE):
         for table in database.tables:
@@ -283,7 +287,7 @@ def _constants_to_come(mapped: Sequence[TableMapping], tables: Sequence[PlannedT
 
 def _doubled(tables: Sequence[PlannedTable]) -> Iterator[str]:
     """Yield a sentence for each target that would be filled from both shapes: their integer keys mean different rows."""
-    for into in mapping.all_tables():
+    for into in mapping_reader.all_tables():
         target, _, name = into.partition(".")
         sources = [table for table in tables if table.into == into and table.fate is Fate.MAPPED]
         integer = any(

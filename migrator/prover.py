@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from migrator import functions
+from migrator.mapping import sql_functions
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -59,7 +59,7 @@ class Prover:
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
         self._connection = connections.memory()
         self._paths = paths
-        functions.register(self._connection)
+        sql_functions.register(self._connection)
         connections.attach(self._connection, paths[target], target)
         for name in (target, "temp"):
             self._connection.execute(f"PRAGMA {name}.cache_size = -{CACHE_KIB}")

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from migrator import rebuild
 from migrator.errors import BuildError
-from migrator.mapping import TableMapping
+from migrator.mapping import reverse_sql
+from migrator.mapping.model import TableMapping
 from migrator.prover import Proof, Prover, differing
 from migrator.system import worker_process
 
@@ -82,9 +82,9 @@ def _proof(one: TableMapping, constants: Mapping[str, str]) -> Proof:
         source=one.source,
         database=one.database,
         given=one.given(constants),
-        find=f"SELECT d.legacy_key AS legacy_key, d.rest AS rest, ({first}) AS at FROM ({rebuild.rest_sql(one)}) AS d",
-        rebuilt=rebuild.mismatches_sql(one, differing(one.source)),
-        quarantined=rebuild.quarantine_mismatches_sql(one),
+        find=f"SELECT d.legacy_key AS legacy_key, d.rest AS rest, ({first}) AS at FROM ({reverse_sql.rest_sql(one)}) AS d",
+        rebuilt=reverse_sql.mismatches_sql(one, differing(one.source)),
+        quarantined=reverse_sql.quarantine_mismatches_sql(one),
     )
 
 

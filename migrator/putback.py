@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import carryback, faithful, functions, mapping, merging, rebuild, untriggered
+from migrator import carryback, faithful, merging, untriggered
 from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
-from migrator.mapping import TableMapping
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql, sql_functions
+from migrator.mapping.model import TableMapping
 from migrator.newcomers import informs
 from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
@@ -72,7 +74,7 @@ def _put_back(
         with _opened(target, current, baseline, again) as connection:
             bench = Bench(connection, target, legacy, constants, done)
             for table in tables:
-                for one in mapping.sources_of(table):
+                for one in mapping_reader.sources_of(table):
                     if one.target == target and one.back and _note_wrong(bench, one):
                         with _without_triggers(bench, one):
                             wrote |= _write(bench, one, fill=fill)
@@ -84,7 +86,7 @@ def _opened(
     target: str, current: Mapping[str, Path], baseline: Mapping[str, Path], again: Mapping[str, Path]
 ) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(connections.lenient(connections.memory())) as connection:
-        functions.register(connection)
+        sql_functions.register(connection)
         connection.execute("PRAGMA foreign_keys = OFF")
         connections.attach(connection, current[target], target)
         connections.attach(connection, baseline[target], BASELINE)
@@ -168,7 +170,7 @@ def _write(bench: Bench, one: TableMapping, *, fill: bool) -> bool:
                     wrote |= _fill(bench, one, columns, lost)
                 # What no target column holds was computed from the cells that are put back.
                 columns += [name for name in one.rest if name not in columns]
-                changed = rebuild.differ_sql("s", "o", columns)
+                changed = reverse_sql.differ_sql("s", "o", columns)
                 wrote |= bool(_set(bench, one, columns, f"before.{quoted(one.source)} AS o", changed, lost))
         if wrote:
             _count_anew(bench, one)
@@ -218,7 +220,7 @@ def _count_anew(bench: Bench, one: TableMapping) -> None:
     """Count the updated legacy rows: those that are not as they were."""
     (updated,) = bench.connection.execute(
         f"SELECT count(*) FROM before.{quoted(one.source)} AS o JOIN {merging.source_of(one)} AS s"
-        f" ON s.{quoted(one.key)} = o.legacy_key COLLATE BINARY WHERE {rebuild.differ_sql('s', 'o', one.legacy_columns)}"
+        f" ON s.{quoted(one.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', one.legacy_columns)}"
     ).fetchone()
     counts = bench.done.written.setdefault(one.source, Counter())
     counts["updated"] = updated

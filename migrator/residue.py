@@ -12,9 +12,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import faithful, functions, inuse, kept, mapping
+from migrator import faithful, inuse, kept
 from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -50,7 +52,7 @@ def keep(
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target], again[target], into) as connection:
             left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
-            for table in mapping.in_order(target):
+            for table in mapping_reader.in_order(target):
                 _nothing_comes_back(connection, target, table)
                 for handle, why in (*_differing(connection, target, table), *_torn(connection, target, table)):
                     left.setdefault(table, {}).setdefault(handle, why)
@@ -67,7 +69,7 @@ def keep(
 @contextlib.contextmanager
 def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(connections.lenient(connections.memory())) as connection:
-        functions.register(connection)
+        sql_functions.register(connection)
         connections.attach(connection, current, target)
         connections.attach(connection, baseline, BASELINE)
         connections.attach(connection, again, "again")
@@ -99,7 +101,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
 
 def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
     """Yield handle and reason of each row of which a part of its legacy row was deleted and comes out again."""
-    key = mapping.target_key(schema_reader.target(target), table)
+    key = mapping_reader.target_key(schema_reader.target(target), table)
     parts = f"l.source = o.source AND l.legacy_key IS o.legacy_key AND l.target = '{table}'"
     yield from connection.execute(
         f"SELECT w.rowid, ? FROM (SELECT DISTINCT l.source, l.legacy_key FROM baseline.lineage AS l WHERE l.target = ?"
@@ -120,7 +122,7 @@ _AGAIN = (
 
 def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str) -> None:
     """See that no row that was deleted comes out of another migration."""
-    key = mapping.target_key(schema_reader.target(target), table)
+    key = mapping_reader.target_key(schema_reader.target(target), table)
     (back,) = connection.execute(
         f"SELECT count(*) FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
         f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n LEFT JOIN"

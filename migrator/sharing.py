@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.system import durable_files, permissions
@@ -20,7 +20,7 @@ def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable
 
     One that takes no rows is for the users of all files.
     """
-    homes = {(one.database, one.target) for one in mapping.mappings()}
+    homes = {(one.database, one.target) for one in mapping_reader.mappings()}
     for table in tables:
         if table.fate in (Fate.MAPPED, Fate.CARRIED):
             homes.add((table.source.partition(".")[0], table.into.partition(".")[0]))

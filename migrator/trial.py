@@ -18,9 +18,10 @@ from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from migrator import baseline as baselines
-from migrator import carryback, late, mapping, marks, putback, readable, residue
+from migrator import carryback, late, marks, putback, readable, residue
 from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError, Refused
+from migrator.mapping import reader as mapping_reader
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
@@ -75,10 +76,10 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
     )
     found = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
     # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
-    stand_ins = {name: "" for one in mapping.mappings() for name in one.constants if name != "order_amount_sol"}
+    stand_ins = {name: "" for one in mapping_reader.mappings() for name in one.constants if name != "order_amount_sol"}
     planned = Plan(
         inventory=found,
-        order=mapping.all_tables(),
+        order=mapping_reader.all_tables(),
         # Carried tables were compared; what mappings look up in them is where it was.
         tables=tuple(
             replace(table, fate=Fate.STANDALONE, into="") if table.fate is Fate.CARRIED and not whole else table

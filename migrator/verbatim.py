@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from migrator import rebuild
 from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
 from migrator.errors import MigratorError
+from migrator.mapping import reverse_sql
 from migrator.schema.declaration import rowid_name
 from migrator.system import content_digest
 from migrator.system.connections import quoted
@@ -142,7 +142,7 @@ def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
     ).fetchone()
     (other,) = connection.execute(
         f"SELECT EXISTS (SELECT 1 FROM {pair.legacy} AS l LEFT JOIN {baseline} AS b ON {pair.same_key('b', 'l')}"
-        f" WHERE b.{pair.key[0]} IS NULL OR {rebuild.differ_sql('l', 'b', pair.columns)})"
+        f" WHERE b.{pair.key[0]} IS NULL OR {reverse_sql.differ_sql('l', 'b', pair.columns)})"
     ).fetchone()
     return bool(as_many) and not other
 
@@ -182,7 +182,7 @@ def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
     connection.execute(
         f"CREATE TEMP TABLE differing AS SELECT {of['c']}, l.{pair.key[0]} IS NOT NULL AS old, 0 AS refused FROM {pair.carried} AS c"
         f" LEFT JOIN {pair.legacy} AS l ON {pair.same_key('l', 'c')}"
-        f" WHERE l.{pair.key[0]} IS NULL OR {rebuild.differ_sql('l', 'c', pair.columns)}"
+        f" WHERE l.{pair.key[0]} IS NULL OR {reverse_sql.differ_sql('l', 'c', pair.columns)}"
     )
     connection.execute(
         f"CREATE TEMP TABLE gone AS SELECT {of['l']} FROM {pair.legacy} AS l"
@@ -293,7 +293,7 @@ def content_sql(row: str, columns: Sequence[str]) -> str:
     texts = [
         f"CASE typeof({cell}) WHEN 'text' THEN hex({cell}) || 't,' ELSE quote({cell}) || ',' END" for cell in cells
     ]
-    return rebuild.balanced(texts, "||")
+    return reverse_sql.balanced(texts, "||")
 
 
 def _unlike(source: str, into: str) -> MigratorError:

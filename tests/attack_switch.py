@@ -23,8 +23,8 @@ import small_set
 
 import migrator
 from contracts import specimens
-from migrator import mapping
 from migrator.inventory import inventory
+from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -112,7 +112,7 @@ class Bot:
                     if schema and self.chance.random() < 0.03:
                         held += self._changes_the_schema(connection, tables)
                         tables = _tables(connection, "main")
-                    specified = set(tables) & set(mapping.in_order(target))
+                    specified = set(tables) & set(mapping_reader.in_order(target))
                     chosen = sorted(specified if specified and self.chance.random() < 0.7 else tables)
                     table = self.chance.choice(chosen)
                     held += self._writes_one(connection, table, tables[table])
@@ -274,7 +274,7 @@ class Look:
                 left = rows(residue, name, columns) if name in of_residue else Counter()
                 if f"{target}.{table}" in carried:
                     yield from self._carried(target, table, carried[f"{target}.{table}"], columns, here, left, legacy)
-                elif table in set(mapping.in_order(target)):
+                elif table in set(mapping_reader.in_order(target)):
                     yield from self._mapped(target, table, columns, left)
                 else:
                     yield from self._stranger(target, table, columns, here - left, legacy)
@@ -304,7 +304,7 @@ class Look:
 
     def _mapped(self, target, table, columns, left):
         """See that what was touched comes out of another migration as it was in use, but for assigned ids, or is kept."""
-        key = mapping.target_key(schema_reader.target(target), table)
+        key = mapping_reader.target_key(schema_reader.target(target), table)
         picked = ["rowid", *columns] if key == "rowid" else columns
         before = _by_key(self.then[target], table, key, picked)
         now = _by_key(self.now[target], table, key, picked)

@@ -16,8 +16,10 @@ from pathlib import Path
 from unittest import mock
 
 from contracts import drawn
-from migrator import backup, build, examine, examiners, functions, mapping, plan, rebuild
+from migrator import backup, build, examine, examiners, plan
 from migrator.inventory import inventory
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import reverse_sql, sql_functions
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -122,7 +124,7 @@ class Run:
             tables = [table for table in self.plan.tables if table.into.startswith(f"{target}.")]
             for table in tables:
                 with contextlib.closing(connections.memory()) as connection:
-                    functions.register(connection)
+                    sql_functions.register(connection)
                     connections.attach(connection, self.stage / name, target)
                     connections.attach(connection, self._copy_of(table), self._name_of(table))
                     source, into = table.source.partition(".")[2], table.into.partition(".")[2]
@@ -130,13 +132,13 @@ class Run:
                     if table.fate is Fate.CARRIED:
                         assert before == _rows(connection, target, into), table
                     else:
-                        (one,) = [one for one in mapping.sources_of(table) if not one.stub]
+                        (one,) = [one for one in mapping_reader.sources_of(table) if not one.stub]
                         rebuilt = self._rebuilt(connection, one) + _quarantined(connection, one)
                         assert _rows(connection, self._name_of(table), source, one.legacy_columns) == rebuilt, table
 
     def _rebuilt(self, connection, one):
         given = one.given(self.plan.constants)
-        return _cells(connection, f"({rebuild.rebuilt_sql(one)})", one.legacy_columns, given)
+        return _cells(connection, f"({reverse_sql.rebuilt_sql(one)})", one.legacy_columns, given)
 
     def _name_of(self, table):
         return table.source.partition(".")[0]

@@ -8,7 +8,9 @@ Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every map
 quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
 """
 
-from migrator import build, lookups, mapping, proving, rebuild
+from migrator import build, proving
+from migrator.mapping import lookups, reverse_sql
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -73,7 +75,7 @@ class Bench:
         bench.connection.execute("BEGIN")
         for text in (catalogue.target_ddl(target), OURS):
             bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "CREATE INDEX ")
-        known = [one for one in mapping.mappings() if one.target == target and one.database in paths]
+        known = [one for one in mapping_reader.mappings() if one.target == target and one.database in paths]
         for lookup in lookups.lookups():
             there = {
                 (source, variant)
@@ -83,7 +85,7 @@ class Bench:
             bench.need([source.partition(".")[0] for source, _ in there])
             lookups.prepare(bench.connection, lookup, there)
         constants = {"order_amount_sol": "", **constants}
-        for table in mapping.in_order(target):
+        for table in mapping_reader.in_order(target):
             sources = [one for one in known if one.table == table]
             build._load_table(bench, f"{target}.{table}", sources, constants)
         bench.connection.execute("COMMIT")
@@ -142,8 +144,8 @@ class Loaded:
         """Return the legacy row that is rebuilt from the consolidated one as it is now, by column."""
         database, _, table = source.partition(".")
         wanted = (database, table, "")
-        one = next(one for one in mapping.mappings() if (one.database, one.source_table, one.stub) == wanted)
-        query = f"SELECT * FROM ({rebuild.rebuilt_sql(one)}) WHERE legacy_key = :legacy_key"
+        one = next(one for one in mapping_reader.mappings() if (one.database, one.source_table, one.stub) == wanted)
+        query = f"SELECT * FROM ({reverse_sql.rebuilt_sql(one)}) WHERE legacy_key = :legacy_key"
         cursor = self.connection.execute(query, one.given(self.constants) | {"legacy_key": legacy_key})
         (row,) = cursor.fetchall()
         return dict(zip([name for name, *_ in cursor.description], row, strict=True))
@@ -157,8 +159,8 @@ def careless(connection, schema):
 
 def _prove(connection, one, constants):
     """Assert that every row of a source is accounted for, and rebuilt from where it went."""
-    assert [] == connection.execute(rebuild.mismatches_sql(one), one.given(constants)).fetchall(), one.file
-    assert [] == connection.execute(rebuild.quarantine_mismatches_sql(one)).fetchall(), one.file
+    assert [] == connection.execute(reverse_sql.mismatches_sql(one), one.given(constants)).fetchall(), one.file
+    assert [] == connection.execute(reverse_sql.quarantine_mismatches_sql(one)).fetchall(), one.file
     query = f"""
         SELECT
             (SELECT count(*) FROM {one.database}.{one.source_table}),

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 
 from contracts import specimens
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 
 #: Full-text indexes over a table as found: they go with it.
@@ -35,7 +35,7 @@ def _replace(folder, database, table):
             for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
                 if not name.startswith("sqlite_"):
                     connection.execute(f"DROP TABLE {name}")
-    for one in mapping.mappings():
+    for one in mapping_reader.mappings():
         # Of the caches both may be there: they have no numbers for their keys.
         if (one.target, one.table) == (target, table) and not one.stub and table != "cache_entries":
             _drop(folder / "data" / places[one.database], one.source_table)

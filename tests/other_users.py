@@ -11,13 +11,9 @@ from unittest import mock
 
 import pytest
 
-from migrator import (
-    connector,  # noqa: F401 - the connector too
-    examine,
-    examiners,
-    lookups,
-    mapping,
-)
+from migrator import examine, examiners
+from migrator.mapping import lookups
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system.temporary_folders import private_folder
@@ -69,7 +65,7 @@ def _read_our_files():
     for target in catalogue.TARGETS:
         schema_reader.target(target)
     catalogue.our_ddl()
-    mapping.mappings()
+    mapping_reader.mappings()
     lookups.lookups()
     for known in catalogue.legacy_databases():
         catalogue.shapes_of(known.name)

@@ -11,9 +11,10 @@ import small_set
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import bench, config, cutover, functions, pipeline
+from migrator import bench, config, cutover, pipeline
 from migrator import residue as residues
 from migrator.inventory import inventory
+from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.system import connections
 
@@ -361,7 +362,7 @@ def test_rows_may_trade_what_is_unique(data, also):
 
 def test_a_row_without_a_rowid_is_found_by_its_key():
     with closing(connections.memory()) as connection:
-        functions.register(connection)
+        sql_functions.register(connection)
         connection.execute("CREATE TABLE w (a TEXT COLLATE NOCASE, b, c, PRIMARY KEY (b, a)) WITHOUT ROWID")
         connection.executemany("INSERT INTO w VALUES (?, ?, ?)", [("x", 1, 1.0), ("y", 1, None), ("y", b"1", "z")])
         rows = [row for (row,) in connection.execute(f"SELECT {bench.handle_sql(connection, 'main', 'w')} FROM w AS t")]

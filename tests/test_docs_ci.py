@@ -118,6 +118,6 @@ def test_the_hook_of_pre_commit_runs(copy):
     assert "GO: " in done.stdout
     assert {"repos"} == set(HOOKS)
     assert {"id", "name", "language", "entry", "pass_filenames", "files", "stages"} == hook.keys()
-    assert touched.search("migrator/mappings/core/trades.sql")
+    assert touched.search("migrator/mapping/sql/core/trades.sql")
     assert touched.search("contracts/5_verify/no_reference_dangles.sql")
     assert not touched.search("README.md")

@@ -8,7 +8,7 @@ import pytest
 
 import contracts
 from contracts import asking, gate, workbench
-from migrator import rebuild
+from migrator.mapping import reverse_sql
 from migrator.schema import catalogue
 from migrator.system import connections
 
@@ -92,9 +92,9 @@ def test_a_database_that_answers_more_slowly_is_red(pytester, monkeypatch, known
 @pytest.mark.slow
 def test_doubled_work_in_the_build_is_red(pytester, monkeypatch, known):
     recorded = known(pytester, monkeypatch, BUILD)
-    keep = rebuild.rest_sql
+    keep = reverse_sql.rest_sql
     # Every row is rebuilt twice.
-    monkeypatch.setattr(rebuild, "rest_sql", lambda mapping: f"{keep(mapping)} UNION {keep(mapping)}")
+    monkeypatch.setattr(reverse_sql, "rest_sql", lambda mapping: f"{keep(mapping)} UNION {keep(mapping)}")
 
     failed = judge(pytester, monkeypatch, recorded, BUILD)
 
@@ -123,9 +123,9 @@ def test_a_build_that_is_made_three_times_takes_longer_beside_a_naive_copy(pytes
 
 @pytest.mark.slow
 def test_a_proof_that_looks_at_every_pair_of_rows_is_red(pytester, monkeypatch, recorded):
-    keep = rebuild.rest_sql
+    keep = reverse_sql.rest_sql
     # A key behind a sign finds no index.
-    monkeypatch.setattr(rebuild, "rest_sql", lambda mapping: keep(mapping).replace(" AS s ON s.", " AS s ON +s."))
+    monkeypatch.setattr(reverse_sql, "rest_sql", lambda mapping: keep(mapping).replace(" AS s ON s.", " AS s ON +s."))
 
     assert {GROWTH} == judge(pytester, monkeypatch, recorded, GROWTH).keys()
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from migrator import lookups, mapping
 from migrator.errors import MappingError
+from migrator.mapping import lookups
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -32,22 +33,22 @@ WHERE l.source = 'jarvis.test' AND l.target = 'scorecard';
 
 
 def test_every_mapping_of_the_package_is_read_and_checked():
-    found = mapping.mappings()
+    found = mapping_reader.mappings()
 
     tables = {f"{one.target}.{one.table}" for one in found}
-    assert tables == set(mapping.all_tables()) - {"core.config", "cache.sessions"}
+    assert tables == set(mapping_reader.all_tables()) - {"core.config", "cache.sessions"}
     assert all(one.back or one.stub for one in found)
 
 
 def test_a_mapping_says_where_each_legacy_column_goes():
-    trades = next(one for one in mapping.mappings() if one.file == "mappings/core/trades.sql")
+    trades = next(one for one in mapping_reader.mappings() if one.file == "mapping/sql/core/trades.sql")
 
     assert ("direction",) == trades.uses["side"]
     assert set(trades.legacy_columns) == set(trades.uses) | set(trades.rest) | {trades.key}
 
 
 def test_a_good_mapping_is_read():
-    found = mapping.read(GOOD, "example.sql")
+    found = mapping_reader.read(GOOD, "example.sql")
 
     assert ("core", "scorecard", "jarvis.test", "id") == (found.target, found.table, found.source, found.key)
     assert not found.parts
@@ -92,7 +93,7 @@ def test_what_is_wrong_is_said_with_its_place(old, new, sentence):
     assert 1 == GOOD.count(old)
 
     with pytest.raises(MappingError) as caught:
-        mapping.read(GOOD.replace(old, new), "example.sql")
+        mapping_reader.read(GOOD.replace(old, new), "example.sql")
 
     assert sentence in str(caught.value)
 
@@ -101,11 +102,11 @@ def test_a_legacy_column_that_goes_nowhere_is_an_error():
     text = GOOD.replace("jarvis.test", "jarvis.items").replace("t.id AS id\n", "t.id AS id, NULL AS value\n")
 
     with pytest.raises(MappingError, match="legacy column value is neither used nor in 'rest'"):
-        mapping.read(text, "example.sql")
+        mapping_reader.read(text, "example.sql")
 
 
 def test_tables_come_parents_first():
-    order = mapping.all_tables()
+    order = mapping_reader.all_tables()
 
     for target in catalogue.TARGETS:
         for table in schema_reader.target(target).tables:
@@ -118,7 +119,7 @@ def test_a_cycle_of_foreign_keys_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setattr(schema_reader, "target", lambda _: cyclic)
 
     with pytest.raises(MappingError, match=r"foreign keys form a cycle: (a -> b -> a|b -> a -> b)"):
-        list(mapping.in_order("core"))
+        list(mapping_reader.in_order("core"))
 
 
 def test_every_lookup_of_the_package_is_read():

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
-from migrator import mapping, prover, proving
+from migrator import prover, proving
 from migrator.errors import BuildError
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
@@ -180,6 +181,6 @@ def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench,
 
 def test_a_legacy_table_has_one_target_table():
     """The accounts count its lineage by its name alone."""
-    sources = [one.source for one in mapping.mappings() if not one.stub]
+    sources = [one.source for one in mapping_reader.mappings() if not one.stub]
 
     assert len(sources) == len(set(sources))

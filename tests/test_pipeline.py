@@ -16,8 +16,10 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import config, functions, mapping, pipeline
+from migrator import config, pipeline
 from migrator.errors import SourceBusy
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import sql_functions
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -109,7 +111,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
     for target in catalogue.TARGETS:
         with closing(connections.memory()) as connection:
             connections.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
-            functions.register(connection)
+            sql_functions.register(connection)
             connection.text_factory = bytes
             for table in schema_reader.target(target).tables:
                 for column in table.columns:
@@ -117,7 +119,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
                         f"UPDATE {target}.{table.name} SET {column.name} = '{{\"a'"
                         f" WHERE typeof({column.name}) = 'text' AND {column.name} GLOB '{{*}}'"
                     ).rowcount
-            for one in mapping.mappings():
+            for one in mapping_reader.mappings():
                 if one.target == target and one.back:
                     connection.execute(one.back, one.given({})).fetchall()
     assert spoilt > 1000

@@ -13,7 +13,7 @@ from contracts.cells import anything
 from contracts.declarations import create_tables
 from contracts.drawn import OddText
 from contracts.second_reader import times
-from migrator import functions, rebuild
+from migrator.mapping import reverse_sql, sql_functions
 from migrator.schema import declaration
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -58,27 +58,27 @@ def _reckoned(date, clock, fraction, sign, away):
 def test_a_time_is_what_the_calendar_makes_of_it(spelled):
     text, moment = spelled
 
-    assert (None if moment is None else moment.isoformat(" ")) == functions.utc(text.encode())
+    assert (None if moment is None else moment.isoformat(" ")) == sql_functions.utc(text.encode())
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
 def test_what_is_no_time_is_none_and_never_an_error(octets):
-    read = functions.utc(octets)
+    read = sql_functions.utc(octets)
 
     # What is one is one again.
-    assert read is None or read == functions.utc(read.encode())
+    assert read is None or read == sql_functions.utc(read.encode())
 
 
 @given(st.integers(min_value=-62_135_596_800_000_000, max_value=253_402_300_799_999_999))
 def test_epoch_seconds_of_a_time_are_the_nearest_double(microseconds):
     text = (datetime(1970, 1, 1) + timedelta(microseconds=microseconds)).isoformat(" ")  # noqa: DTZ001
 
-    assert microseconds / 1_000_000 == functions.epoch_of_utc(text.encode())
+    assert microseconds / 1_000_000 == sql_functions.epoch_of_utc(text.encode())
 
 
 @given(st.integers() | st.floats())
 def test_any_number_is_an_epoch_or_none(seconds):
-    read = functions.utc_of_epoch(seconds)
+    read = sql_functions.utc_of_epoch(seconds)
 
     if read is not None:
         away = datetime.fromisoformat(read) - datetime(1970, 1, 1)  # noqa: DTZ001
@@ -91,15 +91,15 @@ def test_a_cell_in_json_comes_back_bit_for_bit(cell):
     """Through the functions as rest and quarantine use them, whatever the storage class."""
     octets = cell.octets if isinstance(cell, OddText) else cell
     with contextlib.closing(connections.memory()) as connection:
-        functions.register(connection)
+        sql_functions.register(connection)
         connection.execute('CREATE TABLE t ("trigger")')
         connection.execute(
             f"INSERT INTO t VALUES ({'CAST(? AS TEXT)' if isinstance(cell, OddText) else '?'})", (octets,)
         )
         columns = ["trigger"]
-        (row,) = connection.execute(f"SELECT {rebuild.row_sql('t', columns)} FROM t").fetchone()
+        (row,) = connection.execute(f"SELECT {reverse_sql.row_sql('t', columns)} FROM t").fetchone()
         json.loads(row)
-        query = f"SELECT {rebuild.from_row_sql('q.row', columns[0])} AS {connections.quoted(columns[0])} FROM (SELECT ? AS row) AS q"
+        query = f"SELECT {reverse_sql.from_row_sql('q.row', columns[0])} AS {connections.quoted(columns[0])} FROM (SELECT ? AS row) AS q"
         connection.execute(f"CREATE TABLE back AS {query}", (row,))
 
         assert generated._rows(connection, "main", "t") == generated._rows(connection, "main", "back")
@@ -138,9 +138,9 @@ def test_the_second_reader_reads_the_same_time(spelled):
     """Written apart from the first, it has to agree on what is a time."""
     text, _ = spelled
 
-    assert functions.utc(text.encode()) == times.instant(text)
+    assert sql_functions.utc(text.encode()) == times.instant(text)
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
 def test_the_second_reader_knows_no_other_times(octets):
-    assert functions.utc(octets) == times.instant(octets)
+    assert sql_functions.utc(octets) == times.instant(octets)

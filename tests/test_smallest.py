@@ -18,8 +18,8 @@ from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.search import search
-from migrator import mapping
 from migrator.errors import UsageError
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 
@@ -127,10 +127,10 @@ def test_no_private_value_is_left(monkeypatch):
 
 def wrong(file, right, instead):
     """Return every mapping, of which one says something else."""
-    text = (files("migrator") / "mappings" / file).read_text(encoding="utf-8")
+    text = (files("migrator.mapping") / "sql" / file).read_text(encoding="utf-8")
     assert 1 == text.count(right)
-    spoilt = mapping.read(text.replace(right, instead), f"mappings/{file}")
-    return tuple(spoilt if one.file == spoilt.file else one for one in mapping.mappings())
+    spoilt = mapping_reader.read(text.replace(right, instead), f"mapping/sql/{file}")
+    return tuple(spoilt if one.file == spoilt.file else one for one in mapping_reader.mappings())
 
 
 @pytest.fixture(name="legacy", scope="module")
@@ -171,7 +171,7 @@ def test_a_wrong_mapping_becomes_a_test_that_is_red_until_it_is_mended(
     pytester, legacy, contract, file, right, instead, most
 ):
     spoilt = wrong(file, right, instead)
-    with mock.patch.object(mapping, "mappings", return_value=spoilt):
+    with mock.patch.object(mapping_reader, "mappings", return_value=spoilt):
         found = search(contract, legacy, config=legacy / "migrator.toml")
         path = pytester.makepyfile(test_case=found.text)
         red = pytester.runpytest_inprocess(path, "-p", "no:cacheprovider")
@@ -242,7 +242,7 @@ def test_what_breaks_by_its_very_value_is_shown_only_when_asked_for(legacy):
             "SELECT max(price) FROM trades WHERE price < 1e6 AND price <> round(price, 3)"
         ).fetchone()[0]
     spoilt = wrong("core/trades.sql", "s.price AS price", f"iif(s.price = {price!r}, -1.0, s.price) AS price")
-    with mock.patch.object(mapping, "mappings", return_value=spoilt):
+    with mock.patch.object(mapping_reader, "mappings", return_value=spoilt):
         with pytest.raises(UsageError, match="is broken by the very values"):
             search(TRADES, legacy, config=legacy / "migrator.toml")
         found = search(TRADES, legacy, config=legacy / "migrator.toml", show_values=True)

@@ -8,7 +8,8 @@ import small_set
 import written_since
 from written_since import ROWS, After, opened
 
-from migrator import faithful, mapping
+from migrator import faithful
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -153,7 +154,7 @@ def edits_of(variant):
 
 
 def keys_of(home, target, table):
-    key = mapping.target_key(schema_reader.target(target), table)
+    key = mapping_reader.target_key(schema_reader.target(target), table)
     with opened(home, target) as connection:
         # One part of each legacy row, where it has several.
         asked = (
@@ -171,7 +172,7 @@ def test_each_column_comes_back_or_is_residue(planted, tmp_path):
     # A lot cannot take the trade that another has.
     keys, edits, writes = {}, [], {"core": [f"DELETE FROM tax_lots WHERE trade_id = {ROWS}"]}
     for target, table, column, value, held in edits_of(variant):
-        name = mapping.target_key(schema_reader.target(target), table)
+        name = mapping_reader.target_key(schema_reader.target(target), table)
         key = next(keys.setdefault((target, table), iter(keys_of(home, target, table))))
         edits.append((target, table, column, value, held, key))
         given = (
@@ -229,12 +230,12 @@ def difference(after, comparison, column, value, key):
 
 
 def test_every_column_of_every_mapped_table_is_written_to():
-    tables = {f"{one.target}.{one.table}" for one in mapping.mappings() if not one.stub}
+    tables = {f"{one.target}.{one.table}" for one in mapping_reader.mappings() if not one.stub}
     apart = {"core.scorecard", "core.wash_sales"}
     for name in tables - apart:
         target, _, table = name.partition(".")
-        columns = set(mapping.target_columns(schema_reader.target(target), table)) - {
-            mapping.target_key(schema_reader.target(target), table),
+        columns = set(mapping_reader.target_columns(schema_reader.target(target), table)) - {
+            mapping_reader.target_key(schema_reader.target(target), table),
             "rowid",
         }
         assert columns == HELD[name].keys() | LOST[name].keys(), name

@@ -16,7 +16,7 @@ from contextlib import closing
 import small_set
 
 from contracts import specimens
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -142,8 +142,8 @@ def specified_rows():
         for table in tables:
             cells = {}
             types = {column.name: column.type for one in schema.tables if one.name == table for column in one.columns}
-            for name in mapping.target_columns(schema, table):
-                if name == mapping.target_key(schema, table) and types.get(name, "INTEGER") == "INTEGER":
+            for name in mapping_reader.target_columns(schema, table):
+                if name == mapping_reader.target_key(schema, table) and types.get(name, "INTEGER") == "INTEGER":
                     continue
                 usual = {"INTEGER": 1, "REAL": 2.5, "TIMESTAMP": "2026-01-02 10:{n:02}:00"}
                 cells[name] = SPECIFIED.get(f"{table}.{name}", usual.get(types.get(name), f"{name} {{n}}"))
@@ -224,7 +224,7 @@ class After:
     def kept(self, target, table, key=None):
         """Return the rows of the residue, of one key or of all."""
         path = self.run / "rolled-back" / "residue.db"
-        name = mapping.target_key(schema_reader.target(target), table)
+        name = mapping_reader.target_key(schema_reader.target(target), table)
         if not path.is_file():
             return []
         with closing(sqlite3.connect(path)) as residue:
@@ -239,14 +239,14 @@ def mapping_of(source, variant):
     """Return the mapping of a legacy table."""
     if variant == "specified":
         database, _, table = source.partition(".")
-        return mapping.identity(catalogue.SPECIFIED[database][0], table, database)
-    return next(one for one in mapping.mappings() if one.source == source)
+        return mapping_reader.identity(catalogue.SPECIFIED[database][0], table, database)
+    return next(one for one in mapping_reader.mappings() if one.source == source)
 
 
 def rows_of(path, table, asked, *values):
     """Return the rows of *table* whose key the query *asked* returns, as dictionaries."""
     target = path.stem.removeprefix("jarvis_")
-    key = mapping.target_key(schema_reader.target(target), table)
+    key = mapping_reader.target_key(schema_reader.target(target), table)
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         return [

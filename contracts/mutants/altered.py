@@ -16,7 +16,7 @@ from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import SPECIMENS, Stand
 from contracts.mutants.statement import Mutation, Statement
 from contracts.second_reader.cells import text_of
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import ForeignKey, Schema, Table
@@ -160,7 +160,7 @@ def _exchanges(connection: sqlite3.Connection, table: Table) -> Iterator[Mutatio
 
 
 def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterator[Mutation]:
-    key = mapping.target_key(schema, table)
+    key = mapping_reader.target_key(schema, table)
     shape = next((one for one in schema.tables if one.name == table), None)
     name, its_key = quoted(table), quoted(key)
     ids = [id_ for (id_,) in connection.execute(f"SELECT {its_key} FROM {name} ORDER BY rowid")]
@@ -179,7 +179,7 @@ def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterato
     if shape is not None and not shape.autoincrement:
         return
     unique = {str(part.name) for one in (shape.uniques if shape else ()) for part in one.columns}
-    names = [one for one in mapping.target_columns(schema, table) if one != key and one not in unique]
+    names = [one for one in mapping_reader.target_columns(schema, table) if one != key and one not in unique]
     needed = {column.name for column in shape.columns if column.not_null} if shape else set()
     listed, given = (", ".join(map(quoted, names)), ", ".join(map(quoted, names)))
     for lacking in sorted(unique & needed):

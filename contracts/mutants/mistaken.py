@@ -23,10 +23,12 @@ from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
 from migrator import config as configs
-from migrator import lookups, mapping, pipeline
+from migrator import pipeline
 from migrator.errors import MigratorError
-from migrator.lookups import Lookup
-from migrator.mapping import TableMapping
+from migrator.mapping import lookups
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping.lookups import Lookup
+from migrator.mapping.model import TableMapping
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.schema import catalogue
@@ -69,15 +71,15 @@ class Mistaken(Mutant):
         Raises:
             Stopped: The checks of the mappings refuse it.
         """
-        name, module, all_of = f"mappings/{self.file}", mapping.__name__, "mappings"
+        name, module, all_of = f"mapping/sql/{self.file}", mapping_reader.__name__, "mappings"
         try:
             every: tuple[Lookup | TableMapping, ...]
             if self.file.startswith("lookups/"):
                 lookup, module, all_of = lookups.read(self.text, name), lookups.__name__, "lookups"
                 every = tuple(lookup if one.name == lookup.name else one for one in lookups.lookups())
             else:
-                changed = mapping.read(self.text, name)
-                every = tuple(changed if one.file == name else one for one in mapping.mappings())
+                changed = mapping_reader.read(self.text, name)
+                every = tuple(changed if one.file == name else one for one in mapping_reader.mappings())
         except MigratorError as error:
             raise Stopped("mapping checks", str(error)) from error
         with mock.patch(f"{module}.{all_of}", return_value=every):
@@ -86,7 +88,7 @@ class Mistaken(Mutant):
 
 def texts() -> Mapping[str, str]:
     """Return the text of every mapping and lookup, by its place below the folder of the mappings."""
-    root = files("migrator") / "mappings"
+    root = files("migrator.mapping") / "sql"
     return {
         f"{folder.name}/{file.name}": file.read_text(encoding="utf-8")
         for folder in sorted(root.iterdir(), key=lambda one: one.name)

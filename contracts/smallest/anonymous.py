@@ -21,7 +21,7 @@ import sqlglot
 from sqlglot import exp
 
 from contracts.second_reader.cells import Cell, Row, bytes_of, parsed, text_of
-from migrator import mapping
+from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -41,7 +41,7 @@ _OURS = {"lineage": ("source", "target"), "quarantine": ("source", "target", "br
 @cache
 def vocabulary() -> frozenset[str]:
     """Return, in lower case, every word that a mapping, a CHECK or the specified configuration writes out."""
-    sql = [text for one in mapping.mappings() for text in (one.forward, one.back) if text]
+    sql = [text for one in mapping_reader.mappings() for text in (one.forward, one.back) if text]
     sql += [
         f"SELECT {check.expression}"
         for target in catalogue.TARGETS

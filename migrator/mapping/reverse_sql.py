@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from migrator.mapping import TableMapping
+from migrator.mapping.model import TableMapping
 from migrator.system.connections import quoted
 
 

@@ -1,4 +1,4 @@
-"""Work tables that mappings may join: answers that more than one legacy table gives, from ``mappings/lookups/*.sql``.
+"""Work tables that mappings may join: answers that more than one legacy table gives, from ``mapping/sql/lookups/*.sql``.
 
 A lookup file has a header, one SELECT of evidence for each source and variant (``-- from: jarvis.positions found``),
 and one SELECT that makes the table out of all evidence, whose columns are called column1, column2, ... (``-- gives:``).
@@ -46,9 +46,9 @@ def lookups() -> tuple[Lookup, ...]:
     Raises:
         MappingError: A file is wrong.
     """
-    folder = files("migrator") / "mappings" / "lookups"
+    folder = files("migrator.mapping") / "sql" / "lookups"
     texts = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in folder.iterdir())
-    return tuple(read(text, f"mappings/lookups/{name}") for name, text in texts if name.endswith(".sql"))
+    return tuple(read(text, f"mapping/sql/lookups/{name}") for name, text in texts if name.endswith(".sql"))
 
 
 def read(text: str, file: str) -> Lookup:

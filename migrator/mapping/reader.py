@@ -1,4 +1,4 @@
-"""Reads ``mappings/*/*.sql`` into Mapping records and checks them.
+"""Reads ``mapping/sql/*/*.sql`` into Mapping records and checks them.
 
 A mapping file is plain SQL for one target table and one source table: a header of facts, one forward SELECT, one back
 SELECT.  :data:`HEADER` says what the header may hold.  What a file gets wrong is an error with file, line and column.
@@ -7,14 +7,13 @@ The forward SELECT names its source ``s``.  It begins with ``legacy_key`` (and `
 several) and then gives each column of the target it fills, once, under its name.  The back SELECT begins with
 ``legacy_key`` and ``rest`` out of ``lineage`` and then gives every column of the source.  Beside the source both may
 read the consolidated database itself, and the forward one the work tables ``ids.*``: a referenced parent's keys
-(``ids.positions(legacy_key, id)``), and the lookups of ``mappings/lookups``.
+(``ids.positions(legacy_key, id)``), and the lookups of ``mapping/sql/lookups``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -23,8 +22,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from migrator import mapping_checks
 from migrator.errors import DdlError, MappingError
+from migrator.mapping import checks as mapping_checks
+from migrator.mapping.model import TableMapping
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -54,71 +54,6 @@ _LINE = re.compile(r"^-- (\w+): *(.*)$")
 _BACK = "-- back:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableMapping:
-    """How one legacy table's rows become one target table's, and how they are rebuilt.
-
-    Attributes:
-        file: Where it stands, for errors; '' for an identity.
-        target: The consolidated database.
-        table: The target table.
-        database: The legacy database.
-        source_table: The legacy table.
-        variant: The shape of the legacy table it reads.
-        key: The legacy column that names a row.
-        number: Target column that orders assigned ids; '' where ids are kept.
-        keep: ORDER BY terms over target columns that choose among rows a UNIQUE lets in once; '' for the id.
-        reads: What else the forward SELECT reads.
-        rest: Legacy columns that no target column holds.
-        rounds: Target columns that forward and back recompute in doubles.
-        takes: SQL that is true for the new rows that it takes, where several make one legacy row; '' for none.
-        together: Target columns that agree in the new rows that make one legacy row.
-        stub: Why rows are made that no legacy row stands behind; '' for a mapping of rows.
-        columns: The target's columns in the order of the forward SELECT.
-        legacy_columns: The source's columns in the order of the back SELECT.
-        uses: Legacy column -> target columns that are computed from it.
-        forward: The SELECT from legacy to target.
-        back: The SELECT from target to legacy; '' for a stub.
-        parts: Whether one legacy row may become several.
-    """
-
-    file: str
-    target: str
-    table: str
-    database: str
-    source_table: str
-    variant: str
-    key: str
-    number: str
-    keep: str
-    reads: tuple[str, ...]
-    rest: tuple[str, ...]
-    rounds: tuple[str, ...]
-    takes: str
-    together: tuple[str, ...]
-    stub: str
-    columns: tuple[str, ...]
-    legacy_columns: tuple[str, ...]
-    uses: Mapping[str, tuple[str, ...]]
-    forward: str
-    back: str
-    parts: bool
-
-    @property
-    def source(self) -> str:
-        """The legacy table with its database, as lineage names it."""
-        return f"stub:{self.stub}" if self.stub else f"{self.database}.{self.source_table}"
-
-    @property
-    def constants(self) -> frozenset[str]:
-        """The constants of the configuration that its SELECTs ask for."""
-        return frozenset(re.findall(r"(?<!:):([a-z]\w*)", f"{self.forward}\n{self.back}"))
-
-    def given(self, constants: Mapping[str, str]) -> dict[str, str | None]:
-        """Return the parameters of its SELECTs: each constant, None where the owners gave none."""
-        return {name: constants.get(name) for name in self.constants}
-
-
 @cache
 def mappings() -> tuple[TableMapping, ...]:
     """Return every mapping of the package, checked.
@@ -126,9 +61,9 @@ def mappings() -> tuple[TableMapping, ...]:
     Raises:
         MappingError: A file is wrong.
     """
-    folder = files("migrator") / "mappings"
+    folder = files("migrator.mapping") / "sql"
     found = [
-        read(text.read_text(encoding="utf-8"), f"mappings/{target}/{text.name}")
+        read(text.read_text(encoding="utf-8"), f"mapping/sql/{target}/{text.name}")
         for target in catalogue.TARGETS
         for text in (folder / target).iterdir()
         if text.name.endswith(".sql")
