@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator.config import Config
+from migrator.config.config_file import Config
 from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted

@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from migrator import config as configs
 from migrator import pipeline
+from migrator.config import config_file
 from migrator.mapping import reader as mapping_reader
 from migrator.records.backup import Snapshot
 
@@ -156,7 +156,7 @@ class Bench:
 
     def __init__(self, legacy: Path) -> None:
         self.place = pipeline.Place(legacy)
-        self._config = configs.load(configs.beside(legacy))
+        self._config = config_file.load(config_file.beside(legacy))
         planned = pipeline.plan(self.place, self._config)
         self.mapped = [one for table in planned.tables for one in mapping_reader.sources_of(table)]
         self.snapshot: Snapshot = pipeline.backup(planned, self.place)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from contracts import pair
-from migrator import config as configs
-from migrator import waivers as waivings
-from migrator.config import Config
+from migrator.config import config_file
+from migrator.config import waivers as config_waivers
+from migrator.config.config_file import Config
+from migrator.config.waivers import Waiver
 from migrator.errors import MigratorError
 from migrator.system import paths
-from migrator.waivers import Waiver
 
 #: Option -> its twin in the environment, its twin in the configuration file.
 TWINS = {
@@ -126,10 +126,10 @@ def read(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--contracts-report: {report}: is no folder")
     named = _path(config, "contracts_config")
     with _naming("--contracts-config"):
-        decided = configs.load(named or (configs.beside(legacy) if legacy else None))
+        decided = config_file.load(named or (config_file.beside(legacy) if legacy else None))
     with _naming("--contracts-waivers"):
-        waivers = (*decided.waivers, *(waivings.read(waiver_file) if waiver_file else ()))
-        waivings.distinct(waivers, waiver_file)
+        waivers = (*decided.waivers, *(config_waivers.read(waiver_file) if waiver_file else ()))
+        config_waivers.distinct(waivers, waiver_file)
     return Options(
         consolidated=consolidated,
         legacy=legacy,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from contracts.second_reader.cells import Cell, rows, with_rowid
 from contracts.second_reader.judge import Reader
 from contracts.subject import Subject
-from migrator import config as configs
+from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.schema import catalogue, declaration, text_encoding
 from migrator.schema import reader as schema_reader
@@ -265,7 +265,7 @@ class Pair:
     def decided_fate(self, name: str) -> str:
         """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
         place = self.legacy.originals[name].relative_to(self.legacy.where)
-        decided = configs.fate_at(self.fates, PurePosixPath(place.as_posix()))
+        decided = config_file.fate_at(self.fates, PurePosixPath(place.as_posix()))
         alone = any(one.standalone for one in catalogue.legacy_databases() if one.name == name)
         return "standalone" if alone and decided != "ignore" else decided
 
@@ -362,7 +362,8 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
     Raises:
         MigratorError: The plan refuses it, or the build fails.
     """
-    from migrator import config, pipeline  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator import pipeline  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator.config import config_file  # noqa: PLC0415 - the tool is not needed to judge what is there
 
     home = scratch / "migrated"
     for path in _regular_files(legacy):
@@ -372,7 +373,7 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
             private_copy.private_copy(path, copied)
         elif not path.name.endswith(connections.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
-    written = config.load(config_path or config.beside(legacy))
+    written = config_file.load(config_path or config_file.beside(legacy))
     place = pipeline.Place(home)
     pipeline.backup(pipeline.plan(place, written), place)
     built = pipeline.build(place, written)

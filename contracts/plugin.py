@@ -25,9 +25,9 @@ from contracts.standing import Standing
 from contracts.subject import Subject
 from migrator import evidence as evidences
 from migrator import page
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.errors import UsageError
 from migrator.evidence import Outcome
-from migrator.extra import ExtraIndex
 from migrator.page import Report
 from migrator.system import durable_files
 

@@ -17,10 +17,10 @@ from contracts import subject as subjects
 from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
-from migrator import config as configs
 from migrator import inventory
-from migrator.config import Config
-from migrator.extra import ExtraIndex
+from migrator.config import config_file as config_config_file
+from migrator.config.config_file import Config
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.records.inventory import Inventory
 from migrator.system import paths
 
@@ -79,12 +79,12 @@ class Session:
     @property
     def config(self) -> Config:
         """What the owners decided about this legacy set."""
-        return configs.load(self.config_file) if self.has_pair else Config()
+        return config_config_file.load(self.config_file) if self.has_pair else Config()
 
     @property
     def config_file(self) -> Path | None:
         """Where the owners wrote it; None where they did not."""
-        return self.options.config_path or configs.beside(self.legacy_dir)
+        return self.options.config_path or config_config_file.beside(self.legacy_dir)
 
     @property
     def ordered(self) -> tuple[ExtraIndex, ...]:

@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator.config import place_in_snapshot
+from migrator.config.config_file import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict

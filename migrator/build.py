@@ -19,7 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import account, carry, extra, load, proving
+from migrator import account, carry, load, proving
+from migrator.config import extra_indexes as config_extra_indexes
 from migrator.errors import BuildError
 from migrator.mapping import lookups, sql_functions
 from migrator.mapping import reader as mapping_reader
@@ -242,7 +243,7 @@ def _account_and_prove(
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
     """Return the statements of the indexes that the owners order in *target*."""
-    return [one.statement for one in extra.read(plan.extra_indexes) if one.target == target]
+    return [one.statement for one in config_extra_indexes.read(plan.extra_indexes) if one.target == target]
 
 
 def _prepare_lookups(bench: Bench, plan: Plan, mapped: Sequence[TableMapping]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from migrator.config import Config, place_in_snapshot
+from migrator.config.config_file import Config, place_in_snapshot
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema.declaration import folded, index_name

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from migrator import PIPELINE, commands, hooks, maintenance, maintenance_cli, options, page, pipeline, report
-from migrator import config as configs
+from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.system import durable_files, error_hints, paths, temporary_folders
 from migrator.system.shell import quoted
@@ -222,7 +222,7 @@ def status(
         raise UsageError("--legacy and --consolidated go together, with --evidence", where="migrator status")
     if legacy is not None and consolidated is not None and evidence is not None:
         stands = pipeline.check(
-            evidence, pipeline.of_pair(legacy, consolidated, configs.load(config or configs.beside(legacy)))
+            evidence, pipeline.of_pair(legacy, consolidated, config_file.load(config or config_file.beside(legacy)))
         )
     else:
         place, configuration = options.place(data_dir, include, config)

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from migrator.config.waivers import Waiver
 from migrator.errors import EvidenceError, UsageError
 from migrator.records.verify import BrokenContract
 from migrator.system import durable_files, user_files
 from migrator.system.serialize import plain
-from migrator.waivers import Waiver
 
 #: Version of the file; it changes when a field goes or changes its meaning.
 SCHEMA = 1

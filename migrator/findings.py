@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import extra, workload
+from migrator import workload
+from migrator.config import extra_indexes
 from migrator.schema import catalogue, declaration
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Index, Schema, Table, VirtualTable
@@ -91,12 +92,12 @@ def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...],
         legacy.executescript(database.ddl)
         ours.executescript(catalogue.target_ddl(question.target) + catalogue.our_ddl())
         for table, made in declaration.of_tables(content_digest.layout(legacy).entries).items():
-            if (carried := f"{extra.CARRIED}{question.legacy}_{table}") in question.target_tables:
+            if (carried := f"{extra_indexes.CARRIED}{question.legacy}_{table}") in question.target_tables:
                 copy = declaration.renamed(made, table, carried)
                 for statement in (copy.table, *(sql for _, sql in copy.indexes)):
                     ours.execute(statement)
         if mended:
-            (index,) = extra.read([question.mends])
+            (index,) = extra_indexes.read([question.mends])
             ours.execute(index.stored)
         return _plan(legacy, question.legacy_sql), _plan(ours, question.sql)
 

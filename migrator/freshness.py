@@ -18,6 +18,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
+from migrator.config.waivers import CAN_FAIL
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.schema import catalogue
@@ -25,7 +26,6 @@ from migrator.switch import Switch
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder
-from migrator.waivers import CAN_FAIL
 
 #: What stands in the folder of the contracts, and is no part of them.
 _NOT_PART = {"__pycache__"}

@@ -17,7 +17,7 @@ from pathlib import Path
 from migrator import backup as backups
 from migrator import envfile, freshness, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
 from migrator import monitor as monitors
-from migrator.config import Config, load
+from migrator.config.config_file import Config, load
 from migrator.errors import Refused, RollbackFailed
 from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place

@@ -16,7 +16,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from migrator import commands, envfile, pipeline, recovery, switch
-from migrator import config as configs
+from migrator.config import config_file
 from migrator.errors import Refused, UsageError
 from migrator.system import paths, run_lock, serialize
 from migrator.system.ownership import guard
@@ -100,7 +100,7 @@ def place(
     stopped: bool = False,
     alone: bool = False,
     go_on: bool = False,
-) -> tuple[pipeline.Place, configs.Config]:
+) -> tuple[pipeline.Place, config_file.Config]:
     """Return where to work, and the configuration for it.
 
     With *alone* no other migrator may be at work there until the verb ends, and no switch may have been cut short.  With
@@ -116,13 +116,13 @@ def place(
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(run_lock.locked(found.data_dir))
     try:
-        return found, configs.load(config_path(found.data_dir, config))
+        return found, config_file.load(config_path(found.data_dir, config))
     except UsageError as error:
         last = switch.read(found.data_dir) if go_on else None
         if last is None or not last.consolidated:
             raise
         click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)
-        return found, configs.Config()
+        return found, config_file.Config()
 
 
 def look(place: pipeline.Place, *, alone: bool = False) -> None:

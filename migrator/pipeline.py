@@ -18,7 +18,7 @@ from migrator import evidence as evidences
 from migrator import freshness, page, recovery, switch, trust
 from migrator import plan as plans
 from migrator import rollback as rollbacks
-from migrator.config import Config
+from migrator.config.config_file import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import carriable, extra, sharing
-from migrator.config import Config, folders, place_in_snapshot
+from migrator import carriable, sharing
+from migrator.config import extra_indexes
+from migrator.config.config_file import Config, folders, place_in_snapshot
 from migrator.errors import Refused
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
@@ -305,7 +306,7 @@ def _nothing_to_index(tables: Sequence[PlannedTable], config: Config) -> Iterato
     """Yield a sentence for each index that is ordered on a carried table that is not there."""
     there = {table.into.lower() for table in tables if table.fate is Fate.CARRIED}
     for one in config.extra_indexes:
-        if one.table.lower().startswith(extra.CARRIED) and f"{one.target}.{one.table}".lower() not in there:
+        if one.table.lower().startswith(extra_indexes.CARRIED) and f"{one.target}.{one.table}".lower() not in there:
             yield (
                 f"decisions.extra_indexes orders {one.name} on {one.target}.{one.table}, which will not be there; "
                 "take the order out"

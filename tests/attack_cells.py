@@ -15,7 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 from contracts import cells, specimens
-from migrator import config, pipeline
+from migrator import pipeline
+from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.system.connections import quoted
 
@@ -126,7 +127,7 @@ def attempt(folder, variant, seed, *, rows, share, only=()):
     planted = plant(data, seed, share, only)
     toml = data / "migrator.toml"
     try:
-        done = pipeline.migrate(pipeline.Place(data), config.load(toml), toml)
+        done = pipeline.migrate(pipeline.Place(data), config_file.load(toml), toml)
     except MigratorError as error:
         return planted, [f"{type(error).__name__}: {error}"]
     except Exception:  # noqa: BLE001 - whatever it is, it is a finding

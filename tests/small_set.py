@@ -16,7 +16,8 @@ import generated
 from contracts import specimens
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import config, cutover, examiners, pipeline, switch
+from migrator import cutover, examiners, pipeline, switch
+from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.inventory import inventory
 from migrator.system import durable_files
@@ -43,7 +44,7 @@ def write(home):
 
 
 def place_of(home):
-    return pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    return pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
 
 
 @contextlib.contextmanager

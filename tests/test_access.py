@@ -10,7 +10,8 @@ import pytest
 from other_users import AS_ROOT, BOT, DEPLOY, READER, SHARED, THIRD, as_user, become, given, in_this_process, owners
 
 from migrator import backup as backups
-from migrator import config, plan
+from migrator import plan
+from migrator.config import config_file
 from migrator.errors import Refused, SourceError
 from migrator.inventory import inventory
 from migrator.system import connections, permissions
@@ -170,7 +171,7 @@ def test_the_plan_refuses_a_user_who_owns_nothing_in_one_sentence(passable):
 
     def refusals(*, in_place):
         with in_this_process():
-            planned = plan.plan(inventory(data), config.Config(), disk=passable, in_place=in_place)
+            planned = plan.plan(inventory(data), config_file.Config(), disk=passable, in_place=in_place)
         return [one for one in planned.refusals if "user" in one]
 
     (sentence,) = as_user(THIRD, partial(refusals, in_place=True), groups=[SHARED])

@@ -11,7 +11,7 @@ import small_set
 import contracts
 import migrator
 from migrator import cutover, plan
-from migrator.config import Config
+from migrator.config.config_file import Config
 from migrator.inventory import inventory
 from migrator.schema import catalogue
 

@@ -11,8 +11,9 @@ import small_set
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import bench, config, cutover, pipeline
+from migrator import bench, cutover, pipeline
 from migrator import residue as residues
+from migrator.config import config_file
 from migrator.inventory import inventory
 from migrator.mapping import sql_functions
 from migrator.schema import catalogue
@@ -32,7 +33,7 @@ def _built(tmp_path_factory):
         legacy.executescript(
             "CREATE TABLE told (what); CREATE TRIGGER tell AFTER DELETE ON trades BEGIN INSERT INTO told VALUES (1); END"
         )
-    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     assert pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place)).holds
     return home
 
@@ -41,7 +42,7 @@ def _built(tmp_path_factory):
 def _data(built, tmp_path):
     """A set that was cut over."""
     home = shutil.copytree(built, tmp_path / "home", symlinks=True)
-    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     snapshot = backups.latest(place.backups, read_back=inventory)
     wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
     assert cutover.cutover(wanted, snapshot, waiting=pytest.fail).executed
@@ -49,7 +50,7 @@ def _data(built, tmp_path):
 
 
 def went_back(data):
-    return pipeline.rollback(pipeline.Place(data), config.load(data / "migrator.toml"), execute=True)
+    return pipeline.rollback(pipeline.Place(data), config_file.load(data / "migrator.toml"), execute=True)
 
 
 def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_back(tmp_path):

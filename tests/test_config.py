@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from migrator import config
+from migrator.config import config_file
 from migrator.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def test_everything_the_docs_show_is_understood(tmp_path):
         """,
     )
 
-    found = config.load(path)
+    found = config_file.load(path)
 
     assert {"wallet_address": "7xKX", "local_utc_offset": "-06:00"} == dict(found.constants)
     assert {"notes.db": "carry:analytics", "old/copy.db": "ignore"} == dict(found.files)
@@ -58,7 +58,7 @@ def test_everything_the_docs_show_is_understood(tmp_path):
 
 
 def test_nothing_is_needed():
-    assert config.Config() == config.load(None)
+    assert config_file.Config() == config_file.load(None)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_what_nobody_knows_is_a_usage_error_that_names_the_file(tmp_path, text, 
     path = written(tmp_path, text)
 
     with pytest.raises(UsageError) as caught:
-        config.load(path)
+        config_file.load(path)
 
     assert sentence in str(caught.value)
     assert str(caught.value).startswith(str(path))
@@ -92,4 +92,4 @@ def test_what_nobody_knows_is_a_usage_error_that_names_the_file(tmp_path, text, 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
-        config.load(tmp_path / "nowhere.toml")
+        config_file.load(tmp_path / "nowhere.toml")

@@ -10,7 +10,8 @@ import pytest
 import contracts
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, pipeline
+from migrator import cutover, pipeline
+from migrator.config import config_file
 from migrator.inventory import inventory
 from migrator.system import connections
 
@@ -25,7 +26,7 @@ def _lives(tmp_path_factory):
     top = tmp_path_factory.mktemp("lives")
     home = top / "home"
     specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     verified = pipeline.migrate(place, configuration, home / "data" / "migrator.toml").verified
     assert () == verified.broken
     shutil.copytree(home, top / "built", symlinks=True)

@@ -12,7 +12,8 @@ import pytest
 
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, pipeline, recovery, switch
+from migrator import cutover, pipeline, recovery, switch
+from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.inventory import inventory
 from migrator.schema import catalogue
@@ -30,7 +31,7 @@ def _built(tmp_path_factory):
     """A dirty set, migrated; its contracts are judged elsewhere."""
     home = tmp_path_factory.mktemp("built")
     specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
     assert built.holds
     return home
@@ -46,7 +47,7 @@ def _home(built, tmp_path):
 
 def prepared(home):
     """Return the switch of *home*, and the snapshot it goes by."""
-    place, configuration = pipeline.Place(home / "data"), config.load(home / "data" / "migrator.toml")
+    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     snapshot = backups.latest(place.backups, read_back=inventory)
     planned = pipeline.plan(place, configuration)
     return cutover.prepare(planned, snapshot, home / ".env"), snapshot
@@ -60,7 +61,7 @@ def switched(home):
 
 def rolled_back(home):
     place = pipeline.Place(home / "data")
-    return pipeline.rollback(place, config.load(home / "data" / "migrator.toml"), execute=True)
+    return pipeline.rollback(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
 
 
 def legacy(home):

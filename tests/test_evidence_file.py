@@ -15,12 +15,13 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import config, evidence, freshness, pipeline, verify
+from migrator import evidence, freshness, pipeline, verify
+from migrator.config import config_file
+from migrator.config.waivers import Waiver
 from migrator.errors import EvidenceError, MigratorError, UsageError
 from migrator.evidence import Outcome, Said, Why
 from migrator.records.verify import BrokenContract
 from migrator.schema import catalogue
-from migrator.waivers import Waiver
 
 TODAY = dt.date(2026, 6, 1)
 WAIVER = Waiver(id="verify/v", scope="core", reason="typed by hand", owner="trading lead", expires=dt.date(2026, 6, 1))
@@ -452,7 +453,7 @@ def test_contracts_that_were_left_out_show(data, monkeypatch):
 
     verified = pipeline.verify_stage(pipeline.Place(data), data / "migrator.toml")
 
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     reasons = pipeline.check(own(data), pipeline.present(place, configuration)).reasons
     assert verified.holds
     assert ("22 contracts were left out by hand", "clause U1 is not proved: no contract of it held") == reasons

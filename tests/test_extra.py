@@ -8,7 +8,8 @@ import pytest
 import contracts
 from contracts import pair as pairs
 from contracts import subject
-from migrator import config, extra, inventory, plan
+from migrator import inventory, plan
+from migrator.config import config_file, extra_indexes
 from migrator.errors import UsageError
 from migrator.system import connections
 
@@ -18,7 +19,7 @@ ENGAGEMENT = "create index analytics.idx_engagement on legacy_jarvis_admin_engag
 
 
 def test_an_order_is_read():
-    lots, engagement = extra.read([f" {LOTS};\n", ENGAGEMENT])
+    lots, engagement = extra_indexes.read([f" {LOTS};\n", ENGAGEMENT])
 
     assert ("core", "idx_lots_symbol", "tax_lots", LOTS) == (lots.target, lots.name, lots.table, lots.statement)
     assert "CREATE INDEX idx_lots_symbol ON tax_lots(symbol)" == lots.stored
@@ -41,11 +42,11 @@ def test_an_order_is_read():
 )
 def test_what_cannot_be_made_is_a_usage_error(statement, message):
     with pytest.raises(UsageError, match=message):
-        extra.read([statement])
+        extra_indexes.read([statement])
 
 
 def test_a_table_of_a_file_that_nobody_knows_is_left_to_the_build():
-    (one,) = extra.read(["CREATE INDEX core.x ON legacy_notes_notes(id)"])
+    (one,) = extra_indexes.read(["CREATE INDEX core.x ON legacy_notes_notes(id)"])
 
     assert "legacy_notes_notes" == one.table
 
@@ -61,7 +62,7 @@ def ordering(legacy, *statements):
 def test_an_index_on_a_carried_table_that_is_not_there_is_refused(tmp_path):
     legacy = pairs.specimen(tmp_path, rows=0)
     ordering(legacy, "CREATE INDEX core.x ON legacy_notes_notes(id)")
-    decided = config.load(legacy / "migrator.toml")
+    decided = config_file.load(legacy / "migrator.toml")
 
     planned = plan.plan(inventory.inventory(legacy), decided, disk=legacy)
 

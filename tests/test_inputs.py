@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from migrator import config, evidence, waivers
+from migrator import evidence
+from migrator.config import config_file, waivers
 from migrator.errors import EvidenceError, UsageError
 from migrator.system import user_files
 
@@ -40,7 +41,7 @@ ODD = [a_fifo, a_device, a_folder, a_link_to_nowhere, a_large_file, no_text]
 
 
 @pytest.mark.parametrize("make", ODD)
-@pytest.mark.parametrize("read", [config.load, waivers.read, user_files.text])
+@pytest.mark.parametrize("read", [config_file.load, waivers.read, user_files.text])
 def test_what_is_no_text_is_a_usage_error_that_names_it(tmp_path, make, read):
     make(tmp_path / "named")
 
@@ -72,13 +73,13 @@ def test_a_configuration_beside_the_databases_is_never_passed_over(tmp_path, mak
     )
 
     assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
-    assert tmp_path / "migrator.toml" == config.beside(tmp_path)
+    assert tmp_path / "migrator.toml" == config_file.beside(tmp_path)
 
 
 def test_the_mark_of_utf8_before_a_configuration_is_no_part_of_it(tmp_path):
     (tmp_path / "c.toml").write_bytes(b'\xef\xbb\xbf[files]\n"x.db" = "ignore"\n')
 
-    assert {"x.db": "ignore"} == config.load(tmp_path / "c.toml").files
+    assert {"x.db": "ignore"} == config_file.load(tmp_path / "c.toml").files
 
 
 def test_a_folder_without_a_database_is_no_legacy_set(tmp_path):

@@ -14,7 +14,8 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import config, pipeline
+from migrator import pipeline
+from migrator.config import config_file
 from migrator.schema import catalogue
 
 pytestmark = pytest.mark.slow
@@ -26,7 +27,7 @@ def _migrated(tmp_path_factory):
     home = tmp_path_factory.mktemp("migrated")
     specimens.make(home / "data", seed=3, rows=300, wal=True)
     place, toml = pipeline.Place(home / "data"), home / "data" / "migrator.toml"
-    done = pipeline.migrate(place, config.load(toml), toml)
+    done = pipeline.migrate(place, config_file.load(toml), toml)
     assert done.holds
     decided = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
     toml.write_text(decided + '\n[hooks]\nfolder = "hooks"\n')

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from contracts import accounting, subject
 from contracts import pair as pairs
 from migrator import examine, examiners, plan
-from migrator.config import Config
+from migrator.config.config_file import Config
 from migrator.errors import Refused
 from migrator.inventory import inventory
 from migrator.schema import catalogue

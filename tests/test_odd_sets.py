@@ -7,7 +7,8 @@ import pytest
 import test_sqlite_features
 
 from contracts import specimens
-from migrator import config, evidence, pipeline
+from migrator import evidence, pipeline
+from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.evidence import Outcome, Why
 
@@ -33,7 +34,7 @@ def test_odd_and_sound_is_go(tmp_path):
                 assert connection.execute(statement).rowcount > 0, statement
     place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline.migrate(place, config.load(toml), toml)
+    done = pipeline.migrate(place, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
@@ -78,10 +79,10 @@ def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
     with pytest.raises(
         Refused, match=r"custom\.db: elsewhere \(nobody_has_it\): is of a module that is not known here"
     ):
-        pipeline.migrate(place, config.load(toml), toml)
+        pipeline.migrate(place, config_file.load(toml), toml)
     toml.write_text(toml.read_text().replace("[decisions]", '[decisions]\nleft_behind = ["custom.elsewhere"]'))
 
-    done = pipeline.migrate(place, config.load(toml), toml)
+    done = pipeline.migrate(place, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
@@ -131,7 +132,7 @@ def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
             assert connection.execute(statement).rowcount > 0, statement
     place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline.migrate(place, config.load(toml), toml)
+    done = pipeline.migrate(place, config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds
@@ -148,7 +149,7 @@ def test_every_feature_of_sqlite_that_is_carried_ends_in_go(tmp_path):
             test_sqlite_features.make(feature, tmp_path / "data" / f"feature {number}.db")
             configuration.write(f'"feature {number}.db" = "carry:analytics"\n')
 
-    done = pipeline.migrate(pipeline.Place(tmp_path / "data"), config.load(toml), toml)
+    done = pipeline.migrate(pipeline.Place(tmp_path / "data"), config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds

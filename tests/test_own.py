@@ -11,8 +11,9 @@ from rich.console import Console
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import backup, config, pipeline, plan, report
-from migrator.config import Config
+from migrator import backup, pipeline, plan, report
+from migrator.config import config_file
+from migrator.config.config_file import Config
 from migrator.inventory import inventory
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Fate
@@ -43,7 +44,7 @@ def database(path):
 
 def backed_up(data, **files):
     place = pipeline.Place(data)
-    configuration = config.load(data / "migrator.toml")
+    configuration = config_file.load(data / "migrator.toml")
     planned = pipeline.plan(place, configuration if not files else Config(constants=configuration.constants, **files))
     return pipeline.backup(planned, place)
 
@@ -55,7 +56,7 @@ def test_a_database_that_the_owner_keeps_under_our_names_is_seen(data, place):
     database(data / place)
 
     found = {str(one.place): one.verdict for one in inventory(data).databases}
-    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+    planned = pipeline.plan(pipeline.Place(data), config_file.load(data / "migrator.toml"))
 
     assert Verdict.UNKNOWN is found[place]
     assert any(sentence.startswith(f"{place}: ") for sentence in planned.refusals)
@@ -117,7 +118,7 @@ def test_the_configuration_gives_a_whole_folder_its_fate_and_a_copy_of_the_set_i
     shutil.copytree(data, data / "old")
     place = pipeline.Place(data)
 
-    refused = pipeline.plan(place, config.load(data / "migrator.toml")).refusals
+    refused = pipeline.plan(place, config_file.load(data / "migrator.toml")).refusals
     snapshot = backed_up(data, files={"old": "standalone"})
 
     (sentence,) = [one for one in refused if one.startswith("old")]
@@ -133,7 +134,7 @@ def test_of_many_strangers_the_first_are_named(data):
     for number in range(30):
         database(data / f"stranger{number:02}.db")
 
-    refused = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml")).refusals
+    refused = pipeline.plan(pipeline.Place(data), config_file.load(data / "migrator.toml")).refusals
 
     named = [one for one in refused if "stranger" in one]
     assert [f"stranger{number:02}.db" for number in range(5)] == [one.partition(":")[0] for one in named]
@@ -166,7 +167,8 @@ def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, p
         database(data / place)
 
     planned = pipeline.plan(
-        pipeline.Place(data), Config(constants=config.load(data / "migrator.toml").constants, files={place: "ignore"})
+        pipeline.Place(data),
+        Config(constants=config_file.load(data / "migrator.toml").constants, files={place: "ignore"}),
     )
 
     assert [] == [one for one in planned.refusals if one.startswith(place)]
@@ -190,7 +192,7 @@ def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_
     }
     with (data / "migrator.toml").open("a", encoding="utf-8") as written:
         written.write("\n[files]\n" + "".join(f'"{place}" = "{fate}"\n' for place, fate in fates.items()))
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
 
     migrated = pipeline.migrate(place, configuration, data / "migrator.toml")
 

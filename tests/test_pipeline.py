@@ -16,7 +16,8 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import config, pipeline
+from migrator import pipeline
+from migrator.config import config_file
 from migrator.errors import SourceBusy
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import sql_functions
@@ -43,7 +44,7 @@ def content(folder):
 
 def made(folder, **asked):
     specimens.make(folder, **asked)
-    return pipeline.Place(folder), config.load(folder / "migrator.toml")
+    return pipeline.Place(folder), config_file.load(folder / "migrator.toml")
 
 
 def built_from(place, configuration):
@@ -106,7 +107,7 @@ def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused
 def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
     """The application may write anything after the cutover; going back must not end in 'malformed JSON'."""
     place = pipeline.Place(data)
-    built_from(place, config.load(data / "migrator.toml"))
+    built_from(place, config_file.load(data / "migrator.toml"))
     spoilt = 0
     for target in catalogue.TARGETS:
         with closing(connections.memory()) as connection:
@@ -126,7 +127,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
 
 
 def test_every_file_ends_in_one_fate(data):
-    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+    planned = pipeline.plan(pipeline.Place(data), config_file.load(data / "migrator.toml"))
 
     by_database = {}
     for table in planned.tables:
@@ -142,7 +143,7 @@ def test_every_file_ends_in_one_fate(data):
 
 def test_the_order_of_rows_on_disk_does_not_matter(data, tmp_path):
     """VACUUM and another order of insertion: the same three digests."""
-    first = built_from(pipeline.Place(data), config.load(data / "migrator.toml"))
+    first = built_from(pipeline.Place(data), config_file.load(data / "migrator.toml"))
     other = shutil.copytree(data, tmp_path / "other", ignore=shutil.ignore_patterns("backup", ".migrator"))
     for name, tables in (("jarvis", ("trades", "positions", "pick_performance")), ("call_tracking", ("calls",))):
         with closing(sqlite3.connect(other / PLACES[name])) as connection, connection:
@@ -154,13 +155,13 @@ def test_the_order_of_rows_on_disk_does_not_matter(data, tmp_path):
         with closing(sqlite3.connect(other / PLACES[name])) as connection:
             connection.execute("VACUUM")
 
-    second = built_from(pipeline.Place(other), config.load(other / "migrator.toml"))
+    second = built_from(pipeline.Place(other), config_file.load(other / "migrator.toml"))
 
     assert dict(first.digests) == dict(second.digests)
 
 
 def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     first = built_from(place, configuration)
     stamps = {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
 
@@ -168,7 +169,7 @@ def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
 
     assert stamps == {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
     assert first == again
-    other = config.Config(constants={**configuration.constants, "wallet_address": "another"})
+    other = config_file.Config(constants={**configuration.constants, "wallet_address": "another"})
     assert dict(first.digests) != dict(pipeline.build(place, other).digests)
 
 
@@ -176,7 +177,7 @@ def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
 def _undisturbed(dirty, tmp_path_factory):
     """The digests of a run that nothing disturbs."""
     copy = shutil.copytree(dirty, tmp_path_factory.mktemp("undisturbed") / "data")
-    return dict(built_from(pipeline.Place(copy), config.load(copy / "migrator.toml")).digests)
+    return dict(built_from(pipeline.Place(copy), config_file.load(copy / "migrator.toml")).digests)
 
 
 @pytest.mark.parametrize("after_s", [0.6, 0.9, 1.2, 1.6, 2.0, 2.5])
@@ -193,7 +194,7 @@ def test_killed_at_any_moment_a_second_run_completes(data, after_s, undisturbed)
     assert before == content(data)
 
     place = pipeline.Place(data)
-    built = built_from(place, config.load(data / "migrator.toml"))
+    built = built_from(place, config_file.load(data / "migrator.toml"))
 
     assert built.holds
     assert undisturbed == dict(built.digests)
@@ -263,7 +264,7 @@ def test_a_constant_that_a_rollback_would_need_is_named_while_there_is_time(data
         connection.execute("DELETE FROM positions")
     forget_the_wallet(data)
 
-    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+    planned = pipeline.plan(pipeline.Place(data), config_file.load(data / "migrator.toml"))
 
     assert () == planned.refusals
     (found,) = [one for one in planned.findings if "wallet_address" in one]
@@ -275,7 +276,7 @@ def test_the_configuration_gives_a_stranger_its_fate(data):
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         file.write('\n[files]\n"notes.db" = "carry:cache"\n')
 
-    planned = pipeline.plan(pipeline.Place(data), config.load(data / "migrator.toml"))
+    planned = pipeline.plan(pipeline.Place(data), config_file.load(data / "migrator.toml"))
 
     assert () == planned.refusals
     assert ["cache.legacy_notes_notes"] == [table.into for table in planned.tables if table.source == "notes.notes"]
@@ -286,7 +287,7 @@ def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done)
     """Also one whose writer has pages in the file and a journal beside it, which is not hot while the writer lives."""
     monkeypatch.setattr("migrator.backup.PATIENCE_S", 0.2)
     before = content(data)
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
         writer.execute(f"BEGIN {lock}")
@@ -345,14 +346,14 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence_and_leaves_no_final_name
         ]
         (small / "filler").unlink()
         place = pipeline.Place(target)
-        assert built_from(place, config.load(target / "migrator.toml")).holds
+        assert built_from(place, config_file.load(target / "migrator.toml")).holds
     finally:
         subprocess.run(["umount", small], check=True)
 
 
 def test_a_writer_goes_on_during_the_backup_and_loses_nothing(data):
     """200 transactions a second into a WAL and a rollback-journal database, and the snapshot is of one instant."""
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     code = """
 import select, sqlite3, sys, time
 wal = sqlite3.connect(sys.argv[1] + "/jarvis.db", timeout=30, isolation_level=None)
@@ -411,7 +412,7 @@ os._exit(1)
     assert (data / "tax.db-journal").stat().st_size
     assert b"HALF DONE" in (data / "tax.db").read_bytes()
     before = content(data)
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
 
     snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
 
@@ -422,7 +423,7 @@ os._exit(1)
 
 
 def test_what_the_tool_writes_is_for_its_owner_alone(data):
-    place, configuration = pipeline.Place(data), config.load(data / "migrator.toml")
+    place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     built_from(place, configuration)
 
     for path in (place.backups, place.data_dir / ".migrator"):

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from contracts import alone, options, results, specimens, subject
-from migrator import evidence, waivers
+from migrator import evidence
+from migrator.config import waivers
 from migrator.evidence import Outcome
 from migrator.schema import catalogue
 

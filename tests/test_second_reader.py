@@ -12,7 +12,7 @@ from contracts import pair as pairs
 from contracts.second_reader import cells, known, rows, times
 from contracts.second_reader.judge import every_reading
 from contracts.second_reader.world import World
-from migrator import config
+from migrator.config import config_file
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -215,7 +215,7 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
-    pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
+    pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
 
     found = pair.reader.judge("analytics.telegram_messages")
 
@@ -229,7 +229,7 @@ def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypat
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
-    pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
+    pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
     (messages,) = pair.reader.readings("analytics.telegram_messages")
     with closing(sqlite3.connect(judged.copy("analytics"))) as connection, connection:
         connection.execute(
@@ -274,7 +274,7 @@ def test_what_lies_on_the_disk_or_comes_by_parts_says_the_same(tmp_path, monkeyp
     for in_memory, at_once in ((20_000, 500), (3, 2)):
         monkeypatch.setattr(known, "IN_MEMORY", in_memory)
         monkeypatch.setattr(accounting, "KEYS_AT_ONCE", at_once)
-        pair = pairs.pair(legacy, judged, scratch, config.beside(legacy))
+        pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
         found[at_once] = {
             one.source: (pair.reader.judge(one.target), list(accounting.quarantined(pair, one)))
             for one in pair.reader.all_readings

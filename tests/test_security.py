@@ -23,7 +23,8 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import config, cutover, envfile, examine, options, pipeline, switch
+from migrator import cutover, envfile, examine, options, pipeline, switch
+from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
 from migrator.schema import catalogue
@@ -81,7 +82,7 @@ def image(folder):
 
 
 def place_of(data):
-    return pipeline.Place(data), config.load(data / "migrator.toml")
+    return pipeline.Place(data), config_file.load(data / "migrator.toml")
 
 
 # ---------------------------------------------------------------- what lies under our names

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from other_users import AS_ROOT, BOT, DEPLOY, SHARED, as_user, given
 
 import migrator
-from migrator import config, sharing, switch
+from migrator import sharing, switch
+from migrator.config import config_file
 from migrator.errors import Refused, UsageError
 from migrator.switch import Name, Switch
 from migrator.system import durable_files, permissions
@@ -153,13 +154,13 @@ def test_a_mode_that_is_none_is_a_usage_error(tmp_path, mode):
     (tmp_path / "migrator.toml").write_text(f'[decisions]\nfile_mode = "{mode}"\n', encoding="utf-8")
 
     with pytest.raises(UsageError, match=r"decisions.file_mode is '.*'; write a mode such as"):
-        config.load(tmp_path / "migrator.toml")
+        config_file.load(tmp_path / "migrator.toml")
 
 
 def test_a_mode_is_read_in_octal(tmp_path):
     (tmp_path / "migrator.toml").write_text('[decisions]\nfile_mode = "0660"\n', encoding="utf-8")
 
-    assert 0o660 == config.load(tmp_path / "migrator.toml").file_mode
+    assert 0o660 == config_file.load(tmp_path / "migrator.toml").file_mode
 
 
 # ---------------------------------------------------------------- access lists

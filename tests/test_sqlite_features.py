@@ -12,7 +12,7 @@ import small_set
 from contracts import accounting, subject
 from contracts import pair as pairs
 from migrator import examine, examiners, plan
-from migrator.config import Config
+from migrator.config.config_file import Config
 from migrator.inventory import inventory
 from migrator.schema import catalogue
 from migrator.system import content_digest

@@ -14,7 +14,8 @@ import pytest
 
 from contracts import specimens
 from migrator import build as builds
-from migrator import config, pipeline
+from migrator import pipeline
+from migrator.config import config_file
 from migrator.errors import Refused
 
 pytestmark = pytest.mark.slow
@@ -65,7 +66,7 @@ def content(data):
 
 
 def place_of(data):
-    return pipeline.Place(data), config.load(data / "migrator.toml")
+    return pipeline.Place(data), config_file.load(data / "migrator.toml")
 
 
 def backed_up(data):
@@ -210,7 +211,7 @@ def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         file.write('\n[files]\n"included/notes.db" = "carry:core"\n')
     place = pipeline.Place(data, [tmp_path / "notes.db"])
-    configuration = config.load(data / "migrator.toml")
+    configuration = config_file.load(data / "migrator.toml")
 
     built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
 

@@ -8,8 +8,9 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator import extra, findings
-from migrator.extra import ExtraIndex
+from migrator import findings
+from migrator.config import extra_indexes
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -32,7 +33,7 @@ def test_findings_are_those_of_the_specification(judged: Subject, ordered: tuple
             indexes=tuple(
                 index
                 for index in schema.indexes
-                if index.name not in names and not index.table.startswith(extra.CARRIED)
+                if index.name not in names and not index.table.startswith(extra_indexes.CARRIED)
             ),
         ),
     )

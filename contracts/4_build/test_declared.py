@@ -8,7 +8,7 @@ import pytest
 
 from contracts import judgement
 from contracts.subject import Subject
-from migrator.extra import ExtraIndex
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Index, Table, VirtualTable

@@ -7,7 +7,7 @@ import pytest
 from contracts import accounting, judgement, losses, matching
 from contracts.pair import LINEAGE, QUARANTINE, Pair
 from contracts.second_reader.rows import target_key
-from migrator.extra import ExtraIndex
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import folded

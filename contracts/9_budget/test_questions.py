@@ -17,8 +17,8 @@ from contracts import asking, judgement
 from contracts.pair import LegacyTable, Pair
 from contracts.results import WHY
 from migrator import workload
+from migrator.config.extra_indexes import ExtraIndex
 from migrator.evidence import Why
-from migrator.extra import ExtraIndex
 from migrator.workload import Question
 
 #: What writes is left to the benchmarks: contracts read.

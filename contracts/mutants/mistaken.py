@@ -22,8 +22,8 @@ from unittest import mock
 from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
-from migrator import config as configs
 from migrator import pipeline
+from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
@@ -114,7 +114,7 @@ def built_again(legacy: Path, folder: Path) -> Built:
     place = pipeline.Place(home)
     shutil.rmtree(place.stage, ignore_errors=True)
     try:
-        built = pipeline.build(place, configs.load(configs.beside(legacy)), snapshot)
+        built = pipeline.build(place, config_file.load(config_file.beside(legacy)), snapshot)
     except MigratorError as error:
         raise Stopped("plan" if not place.stage.exists() else "build", str(error)) from error
     except sqlite3.Error as error:
@@ -141,7 +141,7 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
                 private_copy.private_copy(path, copied)
             else:
                 shutil.copyfile(path, copied)
-    place, config = pipeline.Place(home), configs.load(configs.beside(legacy))
+    place, config = pipeline.Place(home), config_file.load(config_file.beside(legacy))
     return home, pipeline.backup(pipeline.plan(place, config), place)
 
 

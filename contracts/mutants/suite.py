@@ -9,8 +9,8 @@ import pytest
 
 from contracts import alone, results
 from contracts.plugin import COMPLAINTS, RESULTS
+from migrator.config.waivers import CAN_FAIL
 from migrator.evidence import Outcome, Said
-from migrator.waivers import CAN_FAIL
 
 #: The fixtures through which a contract asks something of the judged set.
 _ASKS = {"judged", "pair"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from contracts.smallest.search import search
-from migrator import config as configs
+from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.system import durable_files
 
@@ -50,7 +50,7 @@ def main(
         found = search(
             contract,
             legacy_dir,
-            config=config or configs.beside(legacy_dir),
+            config=config or config_file.beside(legacy_dir),
             consolidated=consolidated_dir,
             show_values=show_values,
             tell=lambda said: click.echo(f"{contract}: {said}", err=True),

@@ -13,12 +13,13 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from migrator import extra, waivers
+from migrator.config import extra_indexes as config_extra_indexes
+from migrator.config import waivers as config_waivers
+from migrator.config.extra_indexes import ExtraIndex
+from migrator.config.waivers import Waiver
 from migrator.errors import UsageError
-from migrator.extra import ExtraIndex
 from migrator.hooks import TIMEOUT_S
 from migrator.system import paths, user_files
-from migrator.waivers import Waiver
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 _FATE = re.compile(r"carry:(core|analytics|cache)|standalone|ignore")
@@ -169,10 +170,12 @@ def load(path: Path | None) -> Config:
         order_amount_sol=decisions.get("order_amount_sol", ""),
         absent=_texts(decisions.get("absent", []), "decisions.absent", path),
         left_behind=_texts(decisions.get("left_behind", []), "decisions.left_behind", path),
-        extra_indexes=extra.read(_texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path),
+        extra_indexes=config_extra_indexes.read(
+            _texts(decisions.get("extra_indexes", []), "decisions.extra_indexes", path), path
+        ),
         code_is_ready=decisions.get("code_is_ready", False),
         file_mode=_mode(decisions["file_mode"], path) if "file_mode" in decisions else None,
-        waivers=waivers.taken(sections.get("waivers", []), path),
+        waivers=config_waivers.taken(sections.get("waivers", []), path),
         hooks=paths.resolved(path.parent) / hooks["folder"] if "folder" in hooks else None,
         hooks_timeout_s=hooks.get("timeout", TIMEOUT_S),
     )
