@@ -10,7 +10,7 @@ from types import MappingProxyType
 from contracts import standing, way_back_carried, way_back_rows
 from contracts.pair import LegacySet
 from contracts.way_back import Judge, Sets
-from migrator.switch import Name, Switch
+from migrator.switch.state import Name, Switch
 from migrator.system import connections
 
 

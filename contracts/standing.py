@@ -17,10 +17,11 @@ import pytest
 
 from contracts.results import WHY
 from contracts.session import Session
-from migrator import backup, switch
+from migrator import backup
 from migrator.errors import MigratorError
 from migrator.evidence import Why
-from migrator.switch import Switch
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, own_files, private_copy
 from migrator.system.content_digest import Content
 
@@ -65,7 +66,7 @@ def standing(session: Session) -> Standing:
     return Standing(
         data_dir=None if is_snapshot else legacy,
         snapshot=snapshot,
-        switch=next(filter(None, map(switch.read, named)), None),
+        switch=next(filter(None, map(switch_state.read, named)), None),
         scratch=session.scratch,
     )
 
@@ -96,12 +97,16 @@ def manifest_of(snapshot: Path) -> Mapping[str, Any]:
 
 def half_way(made: Switch) -> list[str]:
     """Return what is there that a switch which has come to its end does not leave."""
-    passing = [made.tree(switch.LEGACY), made.tree(switch.ROLLED_BACK), made.baseline_to_be]
+    passing = [made.tree(switch_state.LEGACY), made.tree(switch_state.ROLLED_BACK), made.baseline_to_be]
     passing += map(made.staged, made.targets)
     # After a cutover the pointer stays where it was turned to; no name goes through it.
-    pointed = "" if made.kind == switch.ROLLBACK else switch.NEW
+    pointed = "" if made.kind == switch_state.ROLLBACK else switch_state.NEW
     found = [] if made.finished else ["switch.json says that it is under way"]
-    found += [f"the pointer leads to {switch.pointed(made)}"] if switch.pointed(made) not in ("", pointed) else []
+    found += (
+        [f"the pointer leads to {switch_state.pointed(made)}"]
+        if switch_state.pointed(made) not in ("", pointed)
+        else []
+    )
     return found + [str(path.relative_to(made.data_dir)) for path in passing if os.path.lexists(path)]
 
 

@@ -4,7 +4,7 @@ The pipeline, one word a stage, the same word as module, command and contract fo
 
     inventory -> plan -> backup -> build -> verify -> cutover -> monitor -> rollback
 
-The application opens its databases by ``migrator.connect``, which follows the switch (:mod:`migrator.connector`).
+The application opens its databases by ``migrator.connect``, which follows the switch (:mod:`migrator.application.connection`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migrator.connector import connect
+    from migrator.application.connection import connect
 
 #: The stages in the order in which data flows through them.
 PIPELINE = ("inventory", "plan", "backup", "build", "verify", "cutover", "monitor", "rollback")
@@ -24,5 +24,5 @@ __all__ = ["PIPELINE", "connect"]
 def __getattr__(name: str) -> object:
     """Import the connector when it is asked for: the command line does without."""
     if name == "connect":
-        return import_module("migrator.connector").connect
+        return import_module("migrator.application.connection").connect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

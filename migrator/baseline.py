@@ -15,7 +15,7 @@ from pathlib import Path
 
 from migrator.errors import MigratorError
 from migrator.schema import catalogue
-from migrator.switch import Switch
+from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, durable_files
 from migrator.system.serialize import escaped
 

@@ -2,8 +2,8 @@
 
 Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied (a
 rollback compares with them; they come to lie in ``backup/<run>/consolidated``).  Then writers are held up, the names are led through the
-pointer of :mod:`migrator.switch`, and the pointer is turned: that one rename is the commit.  What fails before it is
-undone; what fails after it is finished by :mod:`migrator.recovery`.
+pointer of :mod:`migrator.switch.state`, and the pointer is turned: that one rename is the commit.  What fails before it is
+undone; what fails after it is finished by :mod:`migrator.switch.recovery`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import envfile, recovery, sharing, switch, trust
 from migrator.errors import Refused
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Verdict
 from migrator.records.plan import Fate, Plan
+from migrator.records.switch import Switched
 from migrator.schema import catalogue
-from migrator.switch import Name, Switch, Switched
+from migrator.switch import env_flag, recovery, shared_access
+from migrator.switch import state as switch_state
+from migrator.switch import steps as switch_steps
+from migrator.switch.state import Name, Switch
 from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
@@ -37,7 +40,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
     names = [
         Name(
             database=database.known_as,
-            place=database.place if not database.place.is_absolute() else switch.outside(database.place),
+            place=database.place if not database.place.is_absolute() else switch_state.outside(database.place),
             path=database.path.parent.resolve() / database.path.name,
             target=_target(plan, database),
             journal_mode=database.journal_mode,
@@ -49,7 +52,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
     switched = {name.database for name in names}
     return Switch(
         data_dir=data_dir,
-        kind=switch.CUTOVER,
+        kind=switch_state.CUTOVER,
         run=snapshot.run,
         env_file=env_file.absolute(),
         names=tuple(names),
@@ -113,11 +116,11 @@ def refusals(wanted: Switch) -> list[str]:
     found += _foreign(owners)
     found += mounts.apart(wanted.data_dir, (wanted.stage, wanted.originals, *(name.path for name in wanted.names)))
     if not found:
-        found += sharing.disagreements(_sources(wanted), wanted.data_dir, wanted.file_mode)
+        found += shared_access.disagreements(_sources(wanted), wanted.data_dir, wanted.file_mode)
     found += _unready(wanted)
     # What would not be read back must not be written: there would be no way on, nor back.
-    found += filter(None, [trust.malformed(wanted)])
-    if what := envfile.complaint(wanted.env_file):
+    found += filter(None, [switch_state.malformed(wanted)])
+    if what := env_flag.complaint(wanted.env_file):
         found.append(f"{escaped(wanted.env_file)}: {escaped(what)}")
     return found
 
@@ -128,32 +131,32 @@ def _try_links(wanted: Switch) -> None:
     Raises:
         Refused: The file system does not let us.
     """
-    before = switch.read(wanted.data_dir)
+    before = switch_state.read(wanted.data_dir)
     # Written down first: where this is cut short, a recovery takes the second names away.
-    switch.write(wanted)
+    switch_state.write(wanted)
     for name in wanted.names:
-        kept = wanted.tree(switch.LEGACY) / name.place
+        kept = wanted.tree(switch_state.LEGACY) / name.place
         try:
             durable_files.make_private_folder(kept.parent)
             durable_files.try_link(name.path, kept)
         except OSError as error:
-            durable_files.remove_folder(wanted.tree(switch.LEGACY))
+            durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
             _write_what_was(wanted, before)
             raise Refused(
                 f"cannot be given a second name in {escaped(wanted.root)} ({(error.strerror or str(error)).lower()})",
                 where=escaped(name.path),
                 hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
             ) from error
-    durable_files.remove_folder(wanted.tree(switch.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
     _write_what_was(wanted, before)
 
 
 def _write_what_was(wanted: Switch, before: Switch | None) -> None:
     """Write down that the switch *before* was the last one, or that there was none."""
     if before is None:
-        switch.forget(wanted)
+        switch_state.forget(wanted)
     else:
-        switch.write(before)
+        switch_state.write(before)
 
 
 def _unready(wanted: Switch) -> Iterator[str]:
@@ -216,10 +219,10 @@ def cutover(
             _refuse(refusals(wanted))
             _install(wanted)
             tell("the three databases lie under their names; nothing leads to them yet")
-            switch.make_legacy_tree(wanted)
-            switch.make_new_tree(wanted)
-            switch.commit(wanted, switch.LEGACY)
-            switch.indirect(wanted)
+            switch_steps.make_legacy_tree(wanted)
+            switch_steps.make_new_tree(wanted)
+            switch_steps.commit(wanted, switch_state.LEGACY)
+            switch_steps.indirect(wanted)
             tell("every legacy name goes through one pointer, still to the legacy files")
             hold.seal()
         except BaseException:
@@ -227,21 +230,21 @@ def cutover(
             recovery.undo_cutover(wanted)
             stack.close()
             recovery.restore_journal_modes(wanted)
-            switch.forget(wanted)
+            switch_state.forget(wanted)
             raise
-        switch.commit(wanted, switch.NEW)
+        switch_steps.commit(wanted, switch_state.NEW)
         tell("COMMITTED: every legacy name leads to the consolidated set")
         recovery.finish_cutover(wanted)
-        tell(f"{envfile.FLAG}=true; the originals are in backup/{wanted.run}/originals")
+        tell(f"{env_flag.FLAG}=true; the originals are in backup/{wanted.run}/originals")
         blocked_s = time.monotonic() - hold.begun
     recovery.back_to_wal(wanted)
-    switch.finish(wanted)
+    switch_state.finish(wanted)
     tell("writers can go on: the cutover has come to its end")
     return Switched(
-        kind=switch.CUTOVER,
+        kind=switch_state.CUTOVER,
         run=wanted.run,
         executed=True,
-        names=switch.shown(wanted),
+        names=switch_state.shown(wanted),
         blocked_s=blocked_s,
         late=hold.late,
     )
@@ -251,13 +254,13 @@ def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -
     """Return what a cutover would do, and who is in its way; *stopped* as :func:`cutover` has it."""
     paths = tuple(name.path for name in wanted.names)
     return Switched(
-        kind=switch.CUTOVER,
+        kind=switch_state.CUTOVER,
         run=wanted.run,
         executed=False,
-        names=switch.shown(wanted),
+        names=switch_state.shown(wanted),
         steps=(
             f"{', '.join(catalogue.TARGETS.values())}: from {escaped(wanted.stage)} to {escaped(wanted.data_dir)}",
-            f"{envfile.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
+            f"{env_flag.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
             f"the originals go to backup/{wanted.run}/originals",
         ),
         refusals=(*reasons, *exclusive_access.blind(paths, stopped=stopped)),
@@ -309,10 +312,10 @@ def _hold(
         Refused: As :func:`exclusive_access.held`; what was written down is as it was, but on a disk that fails: then the next verb
             recovers, as from a switch that was killed here.
     """
-    before = switch.read(wanted.data_dir)
+    before = switch_state.read(wanted.data_dir)
     return stack.enter_context(
         exclusive_access.held(
-            expected, lambda: switch.write(wanted), lambda: _write_what_was(wanted, before), stopped=stopped
+            expected, lambda: switch_state.write(wanted), lambda: _write_what_was(wanted, before), stopped=stopped
         )
     )
 
@@ -325,7 +328,7 @@ def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
 
 
 def _sources(wanted: Switch) -> dict[str, list[Path]]:
-    return sharing.sources([(name.database, name.path) for name in wanted.names], wanted.tables)
+    return shared_access.sources([(name.database, name.path) for name in wanted.names], wanted.tables)
 
 
 def _install(wanted: Switch) -> None:

@@ -22,7 +22,7 @@ from migrator.config.waivers import CAN_FAIL
 from migrator.errors import EvidenceError, MigratorError
 from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.schema import catalogue
-from migrator.switch import Switch
+from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder

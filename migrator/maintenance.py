@@ -15,16 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import backup as backups
-from migrator import envfile, freshness, hooks, inuse, pipeline, recovery, rehearsal, switch, trust
+from migrator import freshness, hooks, pipeline, rehearsal
 from migrator import monitor as monitors
 from migrator.config.config_file import Config, load
 from migrator.errors import Refused, RollbackFailed
-from migrator.events import PLACE, Feed, Tail
 from migrator.pipeline import Place
 from migrator.rate import Limits, Watched
 from migrator.records.backup import Snapshot
+from migrator.records.switch import Switched
 from migrator.rehearsal import Rehearsed
-from migrator.switch import Switched
+from migrator.stages.monitor.event_feed import Feed, Tail
+from migrator.switch import env_flag, recovery, set_in_use, trust
+from migrator.switch import state as switch_state
+from migrator.switch.workspace import EVENTS
 from migrator.system import durable_files, exclusive_access
 from migrator.system.serialize import escaped, plain
 from migrator.system.temporary_folders import private_folder
@@ -40,10 +43,10 @@ def backup(place: Place, config: Config) -> Snapshot:
     Raises:
         Refused: The plan has reasons against it, or the cutover is there and its databases are not.
     """
-    last = switch.read(place.data_dir)
+    last = switch_state.read(place.data_dir)
     if last is None or not last.consolidated:
         return pipeline.backup(pipeline.plan(place, config), place)
-    databases = inuse.inventory(last.data_dir).databases
+    databases = set_in_use.inventory(last.data_dir).databases
     for database in databases:
         if not database.digest:
             raise Refused(
@@ -51,7 +54,7 @@ def backup(place: Place, config: Config) -> Snapshot:
                 where=escaped(database.path),
                 hint="restore it from a copy",
             )
-    return backups.backup(databases, place.backups / "consolidated", read_back=inuse.inventory)
+    return backups.backup(databases, place.backups / "consolidated", read_back=set_in_use.inventory)
 
 
 def cutover(
@@ -148,7 +151,7 @@ def monitor(
         RollbackFailed: The rollback failed; the consolidated set is still in use.
     """
     recovery.settle(place.data_dir, place)
-    last = switch.read(place.data_dir)
+    last = switch_state.read(place.data_dir)
     if last is None or not last.consolidated:
         raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
     # What a rollback would refuse has to be known before it is needed.
@@ -161,7 +164,7 @@ def monitor(
     changed = freshness.late_originals(last)
     watched = monitors.monitor(
         limits,
-        feed or Tail(last.data_dir / PLACE, whole=True),
+        feed or Tail(last.data_dir / EVENTS, whole=True),
         [last.originals / name.place for name in last.names],
         names={name.path: last.installed(name.target) for name in last.names},
         until=until,
@@ -189,7 +192,7 @@ def _insist(place: Place, config: Config, patience_s: float) -> Switched:
                 done = pipeline.rollback(place, config, execute=execute, attempt=False)
             except Refused as error:
                 refusal = _unless_gone_back(place, error)
-                done = Switched(kind=switch.ROLLBACK, run="", executed=False, names={}, refusals=(refusal,))
+                done = Switched(kind=switch_state.ROLLBACK, run="", executed=False, names={}, refusals=(refusal,))
             if not execute or done.executed or time.monotonic() >= give_up:
                 return done
             time.sleep(_RETRY_S)
@@ -209,7 +212,7 @@ def _insist(place: Place, config: Config, patience_s: float) -> Switched:
 
 def _unless_gone_back(place: Place, error: Refused) -> str:
     """Return what *error* says, unless the legacy set is in use again: then raise it."""
-    last = switch.read(place.data_dir)
+    last = switch_state.read(place.data_dir)
     if last is None or not last.consolidated:
         raise error
     return str(error)
@@ -259,7 +262,7 @@ def rehearse(
         if not there.executed:
             return Rehearsed(migrated=migrated, there=there)
         rehearsal.write(scratch, config.constants.get("wallet_address", ""))
-        own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), envfile.FLAG: "true"}
+        own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
         code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
         rehearsal.fail(scratch)
         watched = monitor(place, ready, Limits(), until=lambda _: True)

@@ -16,9 +16,9 @@ from rich.console import Console
 from migrator import commands, maintenance, options, pipeline
 from migrator import maintenance_report as report
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.events import Feed, Pipe, Tail
 from migrator.rate import Limits, Watched, false_alarm
-from migrator.switch import Switched
+from migrator.records.switch import Switched
+from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
 from migrator.system import durable_files, paths, user_files
 from migrator.system.serialize import escaped
 

@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from migrator.rate import Watched
+from migrator.records.switch import Switched
 from migrator.rehearsal import Rehearsed
 from migrator.report import migrate_table
-from migrator.switch import Switched
 from migrator.system.serialize import escaped
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from migrator import kept
-from migrator.switch import Switch
+from migrator.switch.state import Switch
 from migrator.system import connections
 
 #: The pragmas that read and set them.

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import events
-from migrator.events import Feed
+from migrator.application import event_log
 from migrator.rate import Limits, Watched, Window
+from migrator.stages.monitor import event_feed
+from migrator.stages.monitor.event_feed import Feed
 from migrator.system import connections
 
 #: Seconds between two looks.
@@ -45,14 +46,14 @@ def monitor(
         wall: Seconds since 1970.
         sleep: Waits for that many seconds.
     """
-    begun, this_boot = clock(), events.boot()
+    begun, this_boot = clock(), event_log.boot()
     window, before = Window(limits), {path: _stamp(path) for path in originals}
     seen = failures = unread = old = 0
     while True:
         now = clock()
         window.slide(now)
         for line in feed.lines():
-            what = events.parsed(line, this_boot, now=now, wall=wall())
+            what = event_feed.parsed(line, this_boot, now=now, wall=wall())
             if what is None:
                 unread += bool(line.strip())
                 continue

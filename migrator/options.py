@@ -15,9 +15,11 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands, envfile, pipeline, recovery, switch
+from migrator import commands, pipeline
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
 from migrator.system import paths, run_lock, serialize
 from migrator.system.ownership import guard
 
@@ -111,14 +113,14 @@ def place(
         UsageError: The configuration cannot be read.
     """
     # The .env lies beside the folder as it was named: a link may lead far away from the application.
-    found = pipeline.Place(paths.resolved(data_dir), include, env_file or envfile.beside(data_dir), stopped=stopped)
+    found = pipeline.Place(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
     look(found, alone=alone)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(run_lock.locked(found.data_dir))
     try:
         return found, config_file.load(config_path(found.data_dir, config))
     except UsageError as error:
-        last = switch.read(found.data_dir) if go_on else None
+        last = switch_state.read(found.data_dir) if go_on else None
         if last is None or not last.consolidated:
             raise
         click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)

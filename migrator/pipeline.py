@@ -15,7 +15,7 @@ from migrator import backup as backups
 from migrator import build as builds
 from migrator import cutover as cutovers
 from migrator import evidence as evidences
-from migrator import freshness, page, recovery, switch, trust
+from migrator import freshness, page
 from migrator import plan as plans
 from migrator import rollback as rollbacks
 from migrator.config.config_file import Config
@@ -24,14 +24,17 @@ from migrator.freshness import Present, Standing, Status
 from migrator.inventory import inventory
 from migrator.mapping import reader as mapping_reader
 from migrator.page import Report
-from migrator.place import Place
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Plan
+from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
 from migrator.schema import catalogue
-from migrator.switch import Switch, Switched
+from migrator.switch import recovery, trust
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
+from migrator.switch.workspace import Place
 from migrator.system import durable_files, error_hints, permissions
 from migrator.system.run_lock import locked
 from migrator.system.serialize import escaped
@@ -144,7 +147,7 @@ def report(place: Place, config: Config) -> Report:
     """
     if not place.evidence.exists() or not place.broken.exists():
         raise Refused("there is no evidence", where=place.evidence, hint="run: migrator verify")
-    last = switch.read(place.data_dir)
+    last = switch_state.read(place.data_dir)
     moved = last is not None and last.finished
     # After a switch the stage is in use or kept: what the evidence speaks of is no longer there to compare.
     return _report(place, () if moved else check(place.evidence, present(place, config)).reasons)
@@ -186,12 +189,12 @@ def status(place: Place, config: Config) -> Status:
         EvidenceError: The contracts are not installed.
         UsageError: There is no data directory.
     """
-    last = switch.read(place.data_dir)
-    if last is not None and not (last.finished and last.kind == switch.ROLLBACK):
+    last = switch_state.read(place.data_dir)
+    if last is not None and not (last.finished and last.kind == switch_state.ROLLBACK):
         return _of_switch(place, last)
     snapshot = backups.newest(place.backups)
     run = snapshot.name if snapshot else ""
-    if last is not None and last.kind == switch.ROLLBACK and last.run == run:
+    if last is not None and last.kind == switch_state.ROLLBACK and last.run == run:
         return Status(standing=Standing.ROLLED_BACK, run=run, next="to begin anew: migrator migrate")
     if not (place.stage / builds.FINISHED).exists():
         if snapshot is None:
@@ -309,7 +312,7 @@ def cutover(
         Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    with _alone(place, switch.CUTOVER, execute=execute, tell=tell) as ended:
+    with _alone(place, switch_state.CUTOVER, execute=execute, tell=tell) as ended:
         if ended:
             return ended
         if execute and again is not None:
@@ -398,10 +401,10 @@ def rollback(
         Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    with _alone(place, switch.ROLLBACK, execute=execute, tell=tell) as ended:
+    with _alone(place, switch_state.ROLLBACK, execute=execute, tell=tell) as ended:
         if ended:
             return ended
-        last = switch.read(place.data_dir)
+        last = switch_state.read(place.data_dir)
         if last is None or not last.consolidated:
             raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
         trust.refuse(last, place.include, place.env_file)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import carriable, sharing
+from migrator import carriable
 from migrator.config import extra_indexes
 from migrator.config.config_file import Config, folders, place_in_snapshot
 from migrator.errors import Refused
@@ -24,6 +24,7 @@ from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.schema import catalogue, text_encoding
 from migrator.schema import reader as schema_reader
+from migrator.switch import shared_access
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
 from migrator.system.serialize import escaped
@@ -69,7 +70,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_taken_names(inventory),
             *_in_the_way(disk),
             *(_users(inventory, config) if in_place else ()),
-            *sharing.disagreements(sources, inventory.data_dir, config.file_mode),
+            *shared_access.disagreements(sources, inventory.data_dir, config.file_mode),
             *(
                 [
                     f"{disk}: {free_bytes:,} bytes are free, {DISK_FACTOR * size_bytes:,} are needed; make room: df -h {quoted(disk)}"
@@ -83,7 +84,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_findings(inventory, config),
             *carriable.findings(inventory, tables),
             *_constants_to_come(mapped, tables, config),
-            *sharing.findings(sources, inventory.data_dir, config.file_mode),
+            *shared_access.findings(sources, inventory.data_dir, config.file_mode),
         ),
         left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
@@ -359,7 +360,7 @@ def _sources(inventory: Inventory, tables: Sequence[PlannedTable]) -> dict[str, 
     """Return the files whose rows may be in each consolidated database."""
     moved = {table.source.partition(".")[0] for table in tables if table.fate in (Fate.MAPPED, Fate.CARRIED)}
     named = [(one.known_as, one.path) for one in _regular(inventory) if one.known_as in moved]
-    return sharing.sources(named, tables)
+    return shared_access.sources(named, tables)
 
 
 def _regular(inventory: Inventory) -> list[Database]:

@@ -11,8 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 
-from migrator.events import Events
-from migrator.switch import Switched
+from migrator.application.event_log import Events
+from migrator.records.switch import Switched
 
 #: The rate that a sound application may have; how far below the threshold it lies decides how many events are enough.
 HARMLESS = Fraction(2, 100)

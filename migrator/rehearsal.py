@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from migrator import connector
+from migrator.application import connection as application_connection
 from migrator.rate import Watched
 from migrator.records.inventory import Database, Inventory
 from migrator.records.plan import Fate
+from migrator.records.switch import Switched
 from migrator.records.verify import Migrated
-from migrator.switch import Switched
 from migrator.system import connections
 
 #: One statement in so many fails: 6.25 %, more than the 5 % that an application may have.
@@ -65,7 +65,7 @@ class Rehearsed:
 
 def write(data_dir: Path, wallet: str) -> None:
     """Write a position and its trade as the application does."""
-    with contextlib.closing(connector.connect("jarvis_core.db", data_dir=data_dir)) as core:
+    with contextlib.closing(application_connection.connect("jarvis_core.db", data_dir=data_dir)) as core:
         known = core.execute("SELECT wallet_address FROM positions LIMIT 1").fetchone()
         with core:
             core.execute(_POSITION, (_MARK, known[0] if known else wallet))
@@ -77,7 +77,7 @@ def write(data_dir: Path, wallet: str) -> None:
 
 def fail(data_dir: Path) -> None:
     """Run statements of which one in sixteen fails, so that the monitor has something to see."""
-    with contextlib.closing(connector.connect("jarvis_core.db", data_dir=data_dir)) as core:
+    with contextlib.closing(application_connection.connect("jarvis_core.db", data_dir=data_dir)) as core:
         for number in range(_STATEMENTS):
             with contextlib.suppress(sqlite3.OperationalError):
                 core.execute("SELECT no_such_column FROM positions" if number % _EVERY == 0 else "SELECT 1")

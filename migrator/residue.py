@@ -12,13 +12,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import faithful, inuse, kept
+from migrator import faithful, kept
 from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.switch import set_in_use
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -74,7 +75,7 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
         connections.attach(connection, baseline, BASELINE)
         connections.attach(connection, again, "again")
         kept.open_beside(connection, into)
-        inuse.stand_in_collations(connection, target)
+        set_in_use.stand_in_collations(connection, target)
         yield connection
 
 

@@ -15,8 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from migrator import baseline as baselines
-from migrator import envfile, recovery, switch, trial
-from migrator.switch import Switch, Switched
+from migrator import trial
+from migrator.records.switch import Switched
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
+from migrator.switch import steps as switch_steps
+from migrator.switch.state import Switch
 from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
 from migrator.system.serialize import escaped
 from migrator.trial import Again, as_planned, way_back
@@ -39,13 +43,13 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
         *(last.installed(target) for target in last.targets),
     )
     return Switched(
-        kind=switch.ROLLBACK,
+        kind=switch_state.ROLLBACK,
         run=last.run,
         executed=False,
-        names=switch.shown(last),
+        names=switch_state.shown(last),
         steps=(
             f"each name is the legacy file of backup/{last.run}/originals again, with what was written since",
-            f"{envfile.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
+            f"{env_flag.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
             f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
         ),
         refusals=(
@@ -95,7 +99,7 @@ def rollback(
         Refused: A process has one of the databases open; all is as it was.
         MigratorError: The legacy copies do not hold what they have to; all is as it was.
     """
-    wanted = replace(last, kind=switch.ROLLBACK, finished=False)
+    wanted = replace(last, kind=switch_state.ROLLBACK, finished=False)
     scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
     baseline = baselines.sound(wanted)
@@ -103,7 +107,7 @@ def rollback(
         hold = _hold(stack, wanted, last, stopped=stopped)
         tell("nobody else can write to the three databases")
         try:
-            tree = wanted.tree(switch.ROLLED_BACK)
+            tree = wanted.tree(switch_state.ROLLED_BACK)
             for folder in (scratch, tree):
                 durable_files.remove_folder(folder)
                 durable_files.make_private_folder(folder)
@@ -123,10 +127,10 @@ def rollback(
             tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
             copied = stack.enter_context(exclusive_access.held(dict.fromkeys(legacy, ""), stopped=stopped))
-            envfile.set_flag(wanted.env_file, on=False)
-            aside = switch.put_aside(wanted)
-            switch.indirect(wanted)
-            tell(f"{envfile.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
+            env_flag.set_flag(wanted.env_file, on=False)
+            aside = switch_steps.put_aside(wanted)
+            switch_steps.indirect(wanted)
+            tell(f"{env_flag.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
             exclusive_access.refuse_holders(aside)
             copied.seal()
             hold.seal()
@@ -134,21 +138,21 @@ def rollback(
             recovery.undo_rollback(wanted)
             stack.close()
             recovery.back_to_wal(wanted)
-            switch.write(last)
+            switch_state.write(last)
             raise
-        switch.commit(wanted, switch.ROLLED_BACK)
+        switch_steps.commit(wanted, switch_state.ROLLED_BACK)
         tell("COMMITTED: every legacy name leads to a legacy file")
         recovery.finish_rollback(wanted)
         tell(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
         blocked_s = time.monotonic() - hold.begun
     recovery.restore_journal_modes(wanted)
-    switch.finish(wanted)
+    switch_state.finish(wanted)
     tell("writers can go on: the rollback has come to its end")
     return Switched(
-        kind=switch.ROLLBACK,
+        kind=switch_state.ROLLBACK,
         run=wanted.run,
         executed=True,
-        names=switch.shown(wanted),
+        names=switch_state.shown(wanted),
         blocked_s=blocked_s,
         written=written.counts,
         residue=written.residue,
@@ -169,10 +173,10 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
     paths = (*map(wanted.installed, wanted.targets), *filter(_can_be_held, _originals(wanted)))
     try:
         return stack.enter_context(
-            exclusive_access.held(dict.fromkeys(paths, ""), lambda: switch.write(wanted), stopped=stopped)
+            exclusive_access.held(dict.fromkeys(paths, ""), lambda: switch_state.write(wanted), stopped=stopped)
         )
     except BaseException:
-        switch.write(last)
+        switch_state.write(last)
         raise
 
 
@@ -213,6 +217,6 @@ def _copied(path: Path, copy: Path) -> Path:
 
 def _sync(wanted: Switch) -> None:
     for name in wanted.names:
-        copy = wanted.tree(switch.ROLLED_BACK) / name.place
+        copy = wanted.tree(switch_state.ROLLED_BACK) / name.place
         durable_files.sync_file(copy)
         durable_files.sync_folder(copy.parent)

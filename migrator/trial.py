@@ -26,7 +26,7 @@ from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
 from migrator.schema import text_encoding
-from migrator.switch import Name, Switch
+from migrator.switch.state import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder

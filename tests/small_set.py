@@ -16,10 +16,11 @@ import generated
 from contracts import specimens
 from migrator import backup as backups
 from migrator import build as builds
-from migrator import cutover, examiners, pipeline, switch
+from migrator import cutover, examiners, pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.switch import state as switch_state
 from migrator.system import durable_files
 
 #: What stays of a specimen: core twice, analytics, cache.
@@ -138,7 +139,7 @@ def copied(home, into):
 
 
 def last_switch(home):
-    return switch.read(home / "data")
+    return switch_state.read(home / "data")
 
 
 def moved(made, data):

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 import pytest
 
 import migrator
-from migrator import switch
 from migrator.errors import Refused, UsageError
-from migrator.switch import Name, Switch
+from migrator.switch import state as switch_state
+from migrator.switch.state import Name, Switch
 
 
 @pytest.fixture(name="data")
@@ -35,10 +35,10 @@ def _data(tmp_path):
         )
     sqlite3.connect(data / "standalone.db").close()
     (tmp_path / ".env").write_text("USE_CONSOLIDATED_DBS=true\n")
-    switch.write(
+    switch_state.write(
         Switch(
             data_dir=data,
-            kind=switch.CUTOVER,
+            kind=switch_state.CUTOVER,
             run="0001",
             env_file=tmp_path / ".env",
             names=tuple(names),
@@ -133,7 +133,7 @@ def test_a_durability_that_nobody_knows_is_an_error(data):
 
 
 def test_a_switch_that_is_at_work_is_waited_for_and_then_named(data):
-    switch.write(replace(switch.read(data), finished=False))
+    switch_state.write(replace(switch_state.read(data), finished=False))
     script = (
         "import sys, time; from pathlib import Path; from migrator.system.run_lock import locked\n"
         "with locked(Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
@@ -148,7 +148,7 @@ def test_a_switch_that_is_at_work_is_waited_for_and_then_named(data):
     (data / ".migrator" / "active").symlink_to("new")
     with closing(migrator.connect("jarvis.db", data_dir=data)) as connection:
         assert (0,) == connection.execute("SELECT count(*) FROM t").fetchone()
-    assert switch.read(data).finished
+    assert switch_state.read(data).finished
 
 
 def test_rows_come_as_from_any_cursor(data):

@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 import pytest
 
 import migrator
-from migrator import switch
 from migrator.errors import Refused
-from migrator.switch import Name, Switch
+from migrator.switch import state as switch_state
+from migrator.switch.state import Name, Switch
 
 MADE = "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, at timestamp, x CHECK (x > 0))"
 
@@ -54,20 +54,20 @@ def none_yet(_data, _wanted):
 def cut_over(data, wanted):
     (data / "jarvis.db").rename(data / "jarvis_core.db")
     (data / "jarvis.db").symlink_to("jarvis_core.db")
-    switch.write(replace(wanted, finished=True))
+    switch_state.write(replace(wanted, finished=True))
 
 
 def cut_short_after_its_commit(data, wanted):
     cut_over(data, wanted)
     for target in ("analytics", "cache"):
         sqlite3.connect(data / f"jarvis_{target}.db").close()
-    switch.write(wanted)
+    switch_state.write(wanted)
     (data / ".migrator" / "active").symlink_to("new")
 
 
 def rolled_back(_data, wanted):
     (wanted.env_file).write_text("USE_CONSOLIDATED_DBS=false\n")
-    switch.write(replace(wanted, kind=switch.ROLLBACK, finished=True))
+    switch_state.write(replace(wanted, kind=switch_state.ROLLBACK, finished=True))
 
 
 @pytest.fixture(name="data", params=[none_yet, cut_over, cut_short_after_its_commit, rolled_back])
@@ -82,7 +82,7 @@ def _data(tmp_path, request):
         data,
         Switch(
             data_dir=data,
-            kind=switch.CUTOVER,
+            kind=switch_state.CUTOVER,
             run="0001",
             env_file=tmp_path / ".env",
             names=(Name(database="jarvis", place=place, path=data / place, target="core", journal_mode="wal"),),

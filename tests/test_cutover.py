@@ -12,11 +12,13 @@ import pytest
 
 from contracts import specimens
 from migrator import backup as backups
-from migrator import cutover, pipeline, recovery, switch
+from migrator import cutover, pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.switch import recovery
+from migrator.switch import state as switch_state
 from migrator.system import durable_files
 
 pytestmark = pytest.mark.slow
@@ -73,7 +75,7 @@ def legacy(home):
 def answers(home):
     """Return which set each legacy name answers from; a name that answers from neither is an error."""
     found = set()
-    last = switch.read(home / "data")
+    last = switch_state.read(home / "data")
     for name in last.names:
         with closing(sqlite3.connect(f"file:{name.path}?mode=ro", uri=True)) as connection:
             tables = {table for (table,) in connection.execute("SELECT name FROM sqlite_schema")}
@@ -249,13 +251,13 @@ def test_whatever_step_is_the_last_each_name_answers_from_one_whole_set(built, t
         # A copied tree keeps its relative links; the tool finds its own place.
         home = shutil.copytree(start, tmp_path / f"home{last}", symlinks=True)
         assert 9 == die_after(deed, home, last), "the fault did not fire"
-        if switch.read(home / "data") is not None:
+        if switch_state.read(home / "data") is not None:
             assert 1 == len(answers(home)), last
 
         recovery.recover(home / "data")
 
         assert "" == recovery.recover(home / "data"), last
-        in_use = answers(home) if switch.read(home / "data") else {"legacy"}
+        in_use = answers(home) if switch_state.read(home / "data") else {"legacy"}
         flag = (home / ".env").exists() and "true" in (home / ".env").read_text()
         assert flag == (in_use == {"consolidated"}), last
         if in_use == {"legacy"}:

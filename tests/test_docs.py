@@ -13,11 +13,12 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, cli, freshness, rate, rehearsal, switch
+from migrator import PIPELINE, cli, freshness, rate, rehearsal
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
 from migrator.records import inventory as records_inventory
 from migrator.records import plan as records_plan
+from migrator.records import switch as records_switch
 from migrator.records import verify as records_verify
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -94,7 +95,7 @@ def test_the_glossary_is_in_order_and_has_each_term_once():
         ("build", records_build.Built),
         ("verify", records_verify.Verified),
         ("migrate", records_verify.Migrated),
-        ("cutover`, `rollback", switch.Switched),
+        ("cutover`, `rollback", records_switch.Switched),
         ("monitor", rate.Watched),
         ("rehearse", rehearsal.Rehearsed),
         ("status", freshness.Status),

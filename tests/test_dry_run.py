@@ -9,8 +9,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import backup, cli, pipeline, switch
+from migrator import backup, cli, pipeline
 from migrator.errors import MigratorError
+from migrator.switch import state as switch_state
 from migrator.system.run_lock import locked
 
 #: The verbs that show.
@@ -79,7 +80,7 @@ def is_rolled_back(home):
 
 def is_cut_short(home):
     assert small_set.die_after(small_set.cut_over, home, 48)
-    assert not switch.read(home / "data").finished
+    assert not switch_state.read(home / "data").finished
 
 
 STANDINGS = (

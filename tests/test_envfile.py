@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator import envfile
+from migrator.switch import env_flag
 
 
 @pytest.mark.parametrize("content", [b"", b"TOKEN=1", b"TOKEN=1\r\nUSE_CONSOLIDATED_DBS=false\r\n"])
@@ -17,7 +17,7 @@ def test_a_flag_that_is_false_already_is_left_as_it_is(tmp_path, content):
     env = tmp_path / ".env"
     env.write_bytes(content)
 
-    envfile.set_flag(env, on=False)
+    env_flag.set_flag(env, on=False)
 
     assert content == env.read_bytes()
 
@@ -53,14 +53,14 @@ def test_one_value_changes_and_every_other_byte_stays(tmp_path, before, after):
     env.write_bytes(before)
     env.chmod(0o640)
 
-    assert "" == envfile.complaint(env)
-    assert not envfile.flag(env)
-    envfile.set_flag(env, on=True)
+    assert "" == env_flag.complaint(env)
+    assert not env_flag.flag(env)
+    env_flag.set_flag(env, on=True)
 
     assert after == env.read_bytes()
-    assert envfile.flag(env)
+    assert env_flag.flag(env)
     assert 0o640 == env.stat().st_mode & 0o777
-    envfile.set_flag(env, on=False)
+    env_flag.set_flag(env, on=False)
     assert after.replace(b"true", b"false") == env.read_bytes()
 
 
@@ -69,7 +69,7 @@ def test_a_link_stays_a_link_and_what_it_names_changes(tmp_path):
     env = tmp_path / ".env"
     env.symlink_to("real/env")
 
-    envfile.set_flag(env, on=True)
+    env_flag.set_flag(env, on=True)
 
     assert (True, b"USE_CONSOLIDATED_DBS=true\n") == (env.is_symlink(), (tmp_path / "real" / "env").read_bytes())
 
@@ -79,10 +79,10 @@ def test_what_cannot_be_changed_is_told_before_a_switch(tmp_path):
     (tmp_path / "astray").symlink_to("nowhere/env")
     os.mkfifo(tmp_path / "fifo")
 
-    assert envfile.complaint(tmp_path / "loop").startswith("is a link that leads to itself; remove it: rm /")
-    assert "nowhere is not there" in envfile.complaint(tmp_path / "astray")
+    assert env_flag.complaint(tmp_path / "loop").startswith("is a link that leads to itself; remove it: rm /")
+    assert "nowhere is not there" in env_flag.complaint(tmp_path / "astray")
     for place in (tmp_path / "fifo", tmp_path):
-        assert "is no regular file; name the application's .env with --env-file" == envfile.complaint(place)
+        assert "is no regular file; name the application's .env with --env-file" == env_flag.complaint(place)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -100,9 +100,9 @@ def test_what_belongs_to_others_is_told_to_an_ordinary_user():
         (folder / "open").chmod(0o777)
         (folder / "open" / "closed").chmod(0o755)
         script = (
-            "import os, sys; from pathlib import Path; from migrator import envfile;"
+            "import os, sys; from pathlib import Path; from migrator.switch import env_flag;"
             " os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-            " print(*(envfile.complaint(Path(name)).partition('; ')[0] or 'fine' for name in sys.argv[1:]), sep='\\n')"
+            " print(*(env_flag.complaint(Path(name)).partition('; ')[0] or 'fine' for name in sys.argv[1:]), sep='\\n')"
         )
         named = [folder / "open" / where for where in ("theirs", "mine", "closed/env")]
 
@@ -126,11 +126,11 @@ def test_an_env_in_utf16_stays_in_utf16(tmp_path, mark, codec, before, after):
     env = tmp_path / ".env"
     env.write_bytes(mark + before.encode(codec, "surrogatepass"))
 
-    assert "" == envfile.complaint(env)
-    envfile.set_flag(env, on=True)
+    assert "" == env_flag.complaint(env)
+    env_flag.set_flag(env, on=True)
 
     assert mark + after.encode(codec, "surrogatepass") == env.read_bytes()
-    assert envfile.flag(env)
+    assert env_flag.flag(env)
 
 
 def test_behind_the_mark_of_utf8_a_line_is_added_that_every_reader_takes(tmp_path):
@@ -138,7 +138,7 @@ def test_behind_the_mark_of_utf8_a_line_is_added_that_every_reader_takes(tmp_pat
     env = tmp_path / ".env"
     env.write_bytes(b"\xef\xbb\xbfUSE_CONSOLIDATED_DBS=false\n")
 
-    envfile.set_flag(env, on=True)
+    env_flag.set_flag(env, on=True)
 
     assert b"\xef\xbb\xbfUSE_CONSOLIDATED_DBS=false\nUSE_CONSOLIDATED_DBS=true\n" == env.read_bytes()
 
@@ -154,5 +154,5 @@ def test_an_env_that_is_no_text_is_told_before_a_switch(tmp_path, content, sente
     env = tmp_path / ".env"
     env.write_bytes(content)
 
-    assert envfile.complaint(env).startswith(sentence)
-    assert envfile.complaint(env).endswith("save it as UTF-8")
+    assert env_flag.complaint(env).startswith(sentence)
+    assert env_flag.complaint(env).endswith("save it as UTF-8")

@@ -13,10 +13,13 @@ from fractions import Fraction
 import pytest
 from click.testing import CliRunner
 
-from migrator import cli, events, maintenance, moments, monitor
+from migrator import cli, maintenance, monitor
+from migrator.application import event_log
+from migrator.application.event_log import Counter, Events
 from migrator.errors import UsageError
-from migrator.events import Counter, Events, Pipe, Tail
 from migrator.rate import Limits, Watched, Window, false_alarm
+from migrator.stages.monitor import event_feed, log_times
+from migrator.stages.monitor.event_feed import Pipe, Tail
 
 
 class Clock:
@@ -115,7 +118,7 @@ NOW, WALL = 5000.0, 1769940000.5
 def test_a_log_may_write_times_as_logs_do(at):
     line = json.dumps({"failed": 1, "at": at}).encode()
 
-    assert Events(ok=0, failed=1, at=NOW - 10) == events.parsed(line, "A", now=NOW, wall=WALL)
+    assert Events(ok=0, failed=1, at=NOW - 10) == event_feed.parsed(line, "A", now=NOW, wall=WALL)
 
 
 def test_a_time_without_an_offset_is_utc_or_that_of_this_host_whichever_is_near(monkeypatch):
@@ -123,7 +126,7 @@ def test_a_time_without_an_offset_is_utc_or_that_of_this_host_whichever_is_near(
     time.tzset()
     try:
         for text in ("2026-02-01T09:59:50.5", "2026-02-01T03:59:50.5"):
-            assert NOW - 10 == moments.monotonic(text, now=NOW, wall=WALL)
+            assert NOW - 10 == log_times.monotonic(text, now=NOW, wall=WALL)
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -142,7 +145,7 @@ def test_a_line_with_a_time_that_no_clock_shows_is_no_event(at, boot):
     line = f'{{"failed": 1, "at": {at}{boot}}}'.encode()
     of_a_boot = boot and at in {"-5", "12.5", "1870000000"}
 
-    assert (events.parsed(line, "A", now=NOW, wall=WALL) is None) != bool(of_a_boot)
+    assert (event_feed.parsed(line, "A", now=NOW, wall=WALL) is None) != bool(of_a_boot)
 
 
 def test_failures_with_the_logs_own_times_fire_and_old_ones_are_told():
@@ -159,14 +162,14 @@ def test_lines_that_speak_of_no_event_are_counted_apart():
 
     assert (2, 1, 5) == (done.seen, done.failures, done.unread)
     for line in (b"", b"{", b"[" * 100_000, b"9" * 10_000, b'{"ok":1}' + b" " * 70_000, b"\xff"):
-        assert events.parsed(line, "") is None
+        assert event_feed.parsed(line, "") is None
 
 
 def test_events_of_this_boot_keep_their_moment_and_those_of_another_are_over():
     line = b'{"ok": 1, "failed": 2, "at": 7.5, "boot": "A"}'
 
-    assert Events(ok=1, failed=2, at=7.5) == events.parsed(line, "A")
-    before = events.parsed(line, "B")
+    assert Events(ok=1, failed=2, at=7.5) == event_feed.parsed(line, "A")
+    before = event_feed.parsed(line, "B")
     assert Events(ok=1, failed=2, at=-math.inf) == before
     window = Window(Limits(window_s=10.0))
     window.add(before, now=18.0)
@@ -228,7 +231,7 @@ def test_the_tail_is_the_binomial_one():
 
 def test_what_a_process_counted_survives_its_being_killed(tmp_path):
     script = (
-        "import os, signal, sys; from pathlib import Path; from migrator.events import Counter\n"
+        "import os, signal, sys; from pathlib import Path; from migrator.application.event_log import Counter\n"
         "counter = Counter(Path(sys.argv[1]))\n"
         "for _ in range(5): counter.held()\n"
         "counter.failed(); os.kill(os.getpid(), signal.SIGKILL)"
@@ -237,7 +240,7 @@ def test_what_a_process_counted_survives_its_being_killed(tmp_path):
 
     assert -signal.SIGKILL == done.returncode
     (line,) = (tmp_path / "events").read_bytes().splitlines()
-    found = events.parsed(line, events.boot())
+    found = event_feed.parsed(line, event_log.boot())
     assert (5, 1) == (found.ok, found.failed)
     assert found.at > 0
     assert 0o600 == (tmp_path / "events").stat().st_mode & 0o777
@@ -295,7 +298,7 @@ def test_a_log_that_is_rotated_loses_no_line(tmp_path):
     """Lines that came between the last look and the rotation, after the rotation, and a last one without an end."""
     log = tmp_path / "log"
     log.write_bytes(b"old\n")
-    tail = events.Tail(log, whole=False)
+    tail = event_feed.Tail(log, whole=False)
     assert [] == list(tail.lines())
 
     with log.open("ab", buffering=0) as writer:
@@ -317,14 +320,14 @@ def test_a_log_that_is_rotated_loses_no_line(tmp_path):
 def test_a_line_without_an_end_fills_no_memory(tmp_path):
     log = tmp_path / "log"
     log.write_bytes(b"x" * (3 << 20))
-    tail = events.Tail(log, whole=True)
+    tail = event_feed.Tail(log, whole=True)
 
     assert [] == list(tail.lines())
     with log.open("ab") as writer:
         writer.write(b'\n{"ok": 1}\n')
     long, short = tail.lines()
 
-    assert (None, 1) == (events.parsed(long, ""), events.parsed(short, "").ok)
+    assert (None, 1) == (event_feed.parsed(long, ""), event_feed.parsed(short, "").ok)
     assert len(long) < 1 << 17
 
 
@@ -332,11 +335,11 @@ def test_a_line_that_was_cut_short_spoils_no_other(tmp_path):
     """A writer that is killed, or a full disk, may leave half a line."""
     path = tmp_path / "events.jsonl"
     path.write_bytes(b'{"ok": 12, "fai')
-    counter = events.Counter(path)
+    counter = event_log.Counter(path)
 
     counter.failed()
 
-    read = [events.parsed(line, events.boot()) for line in events.Tail(path, whole=True).lines() if line]
+    read = [event_feed.parsed(line, event_log.boot()) for line in event_feed.Tail(path, whole=True).lines() if line]
     assert [None, (0, 1)] == [one and (one.ok, one.failed) for one in read]
 
 

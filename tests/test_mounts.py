@@ -10,9 +10,10 @@ import pytest
 import small_set
 
 from migrator import backup as backups
-from migrator import cutover, pipeline, recovery
+from migrator import cutover, pipeline
 from migrator.errors import Refused
 from migrator.inventory import inventory
+from migrator.switch import recovery
 from migrator.system import mounts
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,9 @@ import generated
 import pytest
 import small_set
 
-from migrator import cutover, recovery
+from migrator import cutover
 from migrator.schema import catalogue
+from migrator.switch import recovery
 
 sys.path.insert(0, str(Path(__file__).parent / "model"))
 

@@ -12,9 +12,11 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, envfile, maintenance, pipeline, recovery, switch
+from migrator import cli, maintenance, pipeline
 from migrator.errors import Refused
 from migrator.rate import Limits
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -153,7 +155,7 @@ def test_a_file_made_under_a_name_in_the_middle_of_a_cutover_is_not_overwritten(
 def test_of_two_rollbacks_at_once_one_is_done_and_the_other_says_so(home):
     """The monitor may fire while a person rolls back: where the set stands is asked under the lock."""
     begun, outcomes = threading.Event(), []
-    read = switch.read
+    read = switch_state.read
 
     def waiting(data_dir):
         found = read(data_dir)
@@ -169,7 +171,7 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_says_so(home):
 
     late = threading.Thread(target=roll_back)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(switch, "read", waiting)
+        patched.setattr(switch_state, "read", waiting)
         late.start()
         begun.wait(30)
         roll_back()
@@ -185,7 +187,7 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_says_so(home):
 def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use_then(built, tmp_path, commits):
     """Between the look at the set and the opening a whole cutover may fit; the connection must not be a legacy one."""
     home = small_set.copied(built, built.parent / tmp_path.name)
-    plainly, flag = connections.as_it_was, envfile.flag
+    plainly, flag = connections.as_it_was, env_flag.flag
 
     def late(*arguments, **named):
         monkeypatch.undo()
@@ -201,7 +203,7 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
             place, configuration = small_set.place_of(home)
             with small_set.in_this_process():
                 pipeline.build(place, configuration)
-            monkeypatch.setattr(envfile, "flag", late)
+            monkeypatch.setattr(env_flag, "flag", late)
         with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection:
             assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
             assert 1 == len(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'lineage'").fetchall())

@@ -12,10 +12,11 @@ import small_set
 from carried_set import write
 
 from contracts import carried_back
-from migrator import pipeline, switch
+from migrator import pipeline
 from migrator.errors import RollbackFailed
 from migrator.freshness import digests_of
 from migrator.schema import catalogue
+from migrator.switch import state as switch_state
 
 #: What is written since the cutover: mapped and carried rows are changed, new and deleted, and one fits no legacy table.
 SINCE = {
@@ -212,7 +213,7 @@ def test_what_the_baseline_was_built_with_is_recorded(home):
     """The indexes that the owners ordered, whatever the configuration orders by now."""
     index = "CREATE INDEX core.by_symbol ON trades(symbol)"
     last = replace(small_set.last_switch(home), extra_indexes=(index,))
-    switch.write(last)
+    switch_state.write(last)
 
-    assert (index,) == switch.read(home / "data").extra_indexes
+    assert (index,) == switch_state.read(home / "data").extra_indexes
     assert (index,) == pipeline.rollbacks.as_planned(last, home, whole=True)[0].extra_indexes

@@ -23,11 +23,13 @@ import pytest
 import migrator
 from contracts import specimens
 from migrator import backup as backups
-from migrator import cutover, envfile, examine, options, pipeline, switch
+from migrator import cutover, examine, options, pipeline
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.switch import env_flag
+from migrator.switch import state as switch_state
 from migrator.system import connections, durable_files, ownership
 from migrator.system.run_lock import locked
 
@@ -399,9 +401,9 @@ def test_an_env_that_is_no_file_makes_nobody_wait(tmp_path, kind):
     path = tmp_path / ".env"
     os.mkfifo(path) if kind == "fifo" else path.mkdir()
 
-    assert envfile.flag(path) is False
+    assert env_flag.flag(path) is False
     with pytest.raises(Refused, match="is no regular file"):
-        envfile.set_flag(path, on=True)
+        env_flag.set_flag(path, on=True)
 
 
 def test_a_switch_file_that_is_a_fifo_makes_no_application_wait(tmp_path):
@@ -409,7 +411,7 @@ def test_a_switch_file_that_is_a_fifo_makes_no_application_wait(tmp_path):
     os.mkfifo(tmp_path / ".migrator" / "switch.json")
 
     with pytest.raises(MigratorError, match="not a regular file"):
-        switch.read(tmp_path)
+        switch_state.read(tmp_path)
 
 
 # ---------------------------------------------------------------- hostile schemas

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import migrator
-from migrator import maintenance, recovery
+from migrator import maintenance
 from migrator.errors import Refused
 from migrator.rate import Limits
+from migrator.switch import recovery
 
 TABLE = st.sampled_from(sorted(bot.TABLES))
 #: By which door the bot goes to its databases.

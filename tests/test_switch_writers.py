@@ -9,8 +9,10 @@ import pytest
 import small_set
 from intruder import JOURNAL_MODES, Intruder
 
-from migrator import recovery, switch
 from migrator.errors import MigratorError, Refused
+from migrator.switch import recovery
+from migrator.switch import state as switch_state
+from migrator.switch import steps as switch_steps
 from migrator.system import exclusive_access, lock_descriptor
 
 pytestmark = pytest.mark.slow
@@ -20,7 +22,7 @@ STRIDE = int(os.environ.get("MIGRATOR_FAULT_STRIDE", "53"))
 TABLES = ("alerts", "legacy_alerts_alerts")
 INSERT = "INSERT INTO {} (id, name, alert_type, symbol) VALUES ('{}', 'n', 't', 's')"
 #: The kind of a switch, and where its pointer leads after the commit.
-COMMITTED = ((switch.CUTOVER, switch.NEW), (switch.ROLLBACK, switch.ROLLED_BACK))
+COMMITTED = ((switch_state.CUTOVER, switch_state.NEW), (switch_state.ROLLBACK, switch_state.ROLLED_BACK))
 DEEDS = (small_set.cut_over, small_set.roll_back)
 
 
@@ -149,13 +151,13 @@ def test_a_process_that_stays_is_refused_or_named_and_what_it_wrote_before_is_ke
 def test_a_process_that_opens_a_file_right_before_the_commit_is_looked_for(starts, writer, tmp_path, monkeypatch, deed):
     home = small_set.copied(starts[deed], starts[deed].parent / tmp_path.name)
     before = rows_of(home)
-    indirect = switch.indirect
+    indirect = switch_steps.indirect
 
     def opened(wanted):
         indirect(wanted)
         assert "" == writer("open", home / "data" / "alerts.db", "memory")
 
-    monkeypatch.setattr(switch, "indirect", opened)
+    monkeypatch.setattr(switch_steps, "indirect", opened)
 
     with pytest.raises(Refused, match=rf"\.db is open in process {writer.process.pid} "):
         deed(home)
@@ -168,14 +170,14 @@ def test_a_process_that_opens_a_file_right_before_the_commit_is_looked_for(start
 def test_a_process_that_opens_a_file_in_the_instant_of_the_commit_is_told(starts, writer, tmp_path, monkeypatch, deed):
     """The kernel keeps it waiting for the file until the switch has ended; then it has the one that was moved away."""
     home = small_set.copied(starts[deed], starts[deed].parent / tmp_path.name)
-    commit = switch.commit
+    commit = switch_steps.commit
 
     def committed(wanted, to):
-        if to != switch.LEGACY:
+        if to != switch_state.LEGACY:
             assert writer("open", home / "data" / "alerts.db", "memory", patience_s=0.3) is None
         commit(wanted, to)
 
-    monkeypatch.setattr(switch, "commit", committed)
+    monkeypatch.setattr(switch_steps, "commit", committed)
 
     (late,) = deed(home).late
 
@@ -223,9 +225,9 @@ def test_a_recovery_after_the_commit_holds_what_it_moves(starts, writer, tmp_pat
         home = small_set.copied(starts[deed], folder)
         assert small_set.die_after(deed, home, last), "no step right after the commit"
         now = small_set.last_switch(home)
-        if now and not now.finished and (now.kind, switch.pointed(now)) in COMMITTED:
+        if now and not now.finished and (now.kind, switch_state.pointed(now)) in COMMITTED:
             break
-    moved = now.tree(switch.LEGACY) / "alerts.db" if deed is small_set.cut_over else now.installed("core")
+    moved = now.tree(switch_state.LEGACY) / "alerts.db" if deed is small_set.cut_over else now.installed("core")
     assert "" == writer("open", moved, "memory")
 
     with pytest.raises(Refused, match=rf"is open in process {writer.process.pid} "):

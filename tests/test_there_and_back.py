@@ -22,11 +22,12 @@ from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
-from migrator import cutover, pipeline, switch
+from migrator import cutover, pipeline
 from migrator.errors import Refused
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
+from migrator.switch import state as switch_state
 from migrator.system import connections
 
 #: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
@@ -201,7 +202,7 @@ def cut_over(home, config):
 
 
 def judged(home):
-    made = switch.read(home / "data")
+    made = switch_state.read(home / "data")
     scratch = home / "judging"
     scratch.mkdir(exist_ok=True)
     return list(carried_back.faults(made, scratch))

@@ -11,9 +11,11 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, recovery, switch, trust
+from migrator import cli
 from migrator.errors import MigratorError, Refused
-from migrator.place import Place
+from migrator.switch import recovery, trust
+from migrator.switch import state as switch_state
+from migrator.switch.workspace import Place
 from migrator.system import ownership
 
 #: The verbs that bring a switch to its end.
@@ -111,7 +113,7 @@ def test_what_migrator_never_writes_is_an_error(home, outside, kind):
     before = state_of(outside), state_of(home)
 
     with pytest.raises(MigratorError, match="was not written by migrator"):
-        switch.read(home)
+        switch_state.read(home)
     with pytest.raises(MigratorError, match="was not written by migrator"):
         recovery.recover(home)
 
@@ -136,15 +138,15 @@ def test_what_lies_outside_has_to_be_named(home, outside, kind, verb):
         migrator.connect("jarvis.db", data_dir=home)
     assert before == state_of(outside)
 
-    trust.refuse(switch.read(home), [outside / "theirs.db"], switch.read(home).env_file)
+    trust.refuse(switch_state.read(home), [outside / "theirs.db"], switch_state.read(home).env_file)
 
 
 @pytest.mark.parametrize("way", ["tree", "originals", "left_behind", "below"])
 def test_a_link_in_the_way_of_a_switch_is_refused(home, outside, way):
     plant(home, **({"name": {"place": "cache/x.db", "path": hexed("cache/x.db")}} if way == "below" else {}))
-    wanted = switch.read(home)
+    wanted = switch_state.read(home)
     link = {
-        "tree": wanted.tree(switch.ROLLED_BACK),
+        "tree": wanted.tree(switch_state.ROLLED_BACK),
         "originals": wanted.originals,
         "left_behind": wanted.left_behind,
         "below": home / "cache",
@@ -193,7 +195,7 @@ def test_the_owners_own_is_finished(home):
     done = CliRunner().invoke(cli.cli, ["rollback", "--execute", "--data-dir", str(home)])
 
     assert 0 == done.exit_code, done.output
-    assert switch.read(home).finished
+    assert switch_state.read(home).finished
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -209,7 +211,7 @@ def test_state_of_another_user_or_that_others_may_change_is_refused(home, kind):
     with pytest.raises(Refused, match=r"switch\.json: (belongs to another user|may be changed by its group)"):
         recovery.recover(home)
 
-    assert not switch.read(home).finished
+    assert not switch_state.read(home).finished
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -240,12 +242,12 @@ def test_an_env_that_is_a_link_of_one_user_to_a_file_of_another_is_refused(home,
 def test_a_folder_of_the_owner_in_backup_may_hold_a_database_that_is_switched(home):
     """What cutover writes down can be read again; a run of ours is known by its manifest, not by its name."""
     place = PurePosixPath("backup/2024/custom.db")
-    name = switch.Name(
+    name = switch_state.Name(
         database="custom", place=place, path=home / place, target="core", journal_mode="delete", digest="x"
     )
-    wanted = switch.Switch(
+    wanted = switch_state.Switch(
         data_dir=home,
-        kind=switch.CUTOVER,
+        kind=switch_state.CUTOVER,
         run="0001",
         env_file=home.parent / ".env",
         names=(name,),
@@ -254,11 +256,11 @@ def test_a_folder_of_the_owner_in_backup_may_hold_a_database_that_is_switched(ho
     )
     (home / place).parent.mkdir(parents=True)
 
-    assert "" == trust.malformed(wanted)
+    assert "" == switch_state.malformed(wanted)
 
     (home / place).with_name("snapshot.json").write_text("{}")
 
-    assert "custom.db is no legacy database" in trust.malformed(wanted)
+    assert "custom.db is no legacy database" in switch_state.malformed(wanted)
 
 
 def test_an_undone_cutover_leaves_a_stage_that_is_still_ours(tmp_path):

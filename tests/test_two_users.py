@@ -15,8 +15,10 @@ from other_users import AS_ROOT, BOT, DEPLOY, SHARED, THIRD, as_user, given, in_
 
 import migrator
 from contracts import specimens
-from migrator import pipeline, recovery, switch
+from migrator import pipeline
 from migrator.errors import Refused
+from migrator.switch import recovery
+from migrator.switch import state as switch_state
 
 pytestmark = AS_ROOT
 
@@ -141,14 +143,14 @@ def test_a_third_member_is_refused_and_leaves_nothing(home):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("pointed", "verb"), [(switch.LEGACY, "rollback"), (switch.NEW, "cutover")])
+@pytest.mark.parametrize(("pointed", "verb"), [(switch_state.LEGACY, "rollback"), (switch_state.NEW, "cutover")])
 def test_during_a_switch_every_name_leads_the_bot_to_a_database(home, pointed, verb):
     """Killed before its commit or after it: by plain SQLite at once, by migrator.connect once its owner has ended it."""
     as_user(DEPLOY, build, home, groups=[SHARED])
 
     def die_once_all_goes_through_the_pointer(*_):
         last = small_set.last_switch(home)
-        if last and switch.pointed(last) == pointed and all(name.path.is_symlink() for name in last.names):
+        if last and switch_state.pointed(last) == pointed and all(name.path.is_symlink() for name in last.names):
             os._exit(9)
 
     def cut_short():

@@ -9,15 +9,17 @@ import pytest
 
 from contracts import judgement, standing
 from contracts.standing import Standing
-from migrator import envfile, evidence, switch
-from migrator.switch import Switch
+from migrator import evidence
+from migrator.switch import env_flag
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
 
 Count = Callable[[str, int], None]
 
 
 @pytest.fixture(name="made")
 def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
-    return standing.switched(around, switch.CUTOVER, request)
+    return standing.switched(around, switch_state.CUTOVER, request)
 
 
 @pytest.mark.clause("C1")
@@ -68,7 +70,7 @@ def test_what_was_installed_is_kept(made: Switch, around: Standing) -> None:
 @pytest.mark.clause("C4")
 def test_flag_says_that_the_new_set_is_in_use(made: Switch) -> None:
     """In the application's .env."""
-    judgement.same(str(made.env_file), envfile.FLAG, expected=True, found=envfile.flag(made.env_file))
+    judgement.same(str(made.env_file), env_flag.FLAG, expected=True, found=env_flag.flag(made.env_file))
 
 
 @pytest.mark.clause("C5")

@@ -16,7 +16,7 @@ from itertools import accumulate
 import pytest
 
 from contracts import judgement
-from migrator.events import Events
+from migrator.application.event_log import Events
 from migrator.rate import Limits, Window
 
 #: Simulated windows.

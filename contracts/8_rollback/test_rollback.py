@@ -8,8 +8,9 @@ import pytest
 
 from contracts import carried_back, judgement, standing
 from contracts.standing import Standing
-from migrator import envfile, switch
-from migrator.switch import Switch
+from migrator.switch import env_flag
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
 
 #: Byte 18 of the header says how the file is written (sqlite.org/fileformat.html, section 1.3.3).
 _WRITE_VERSION, _WAL = 18, 2
@@ -18,7 +19,7 @@ Count = Callable[[str, int], None]
 
 @pytest.fixture(name="made")
 def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
-    return standing.switched(around, switch.ROLLBACK, request)
+    return standing.switched(around, switch_state.ROLLBACK, request)
 
 
 @pytest.mark.clause("R1")
@@ -81,7 +82,7 @@ def test_permissions_are_what_they_were(made: Switch) -> None:
 @pytest.mark.clause("R5")
 def test_flag_says_that_the_old_set_is_in_use(made: Switch) -> None:
     """In the application's .env."""
-    judgement.same(str(made.env_file), envfile.FLAG, expected=False, found=envfile.flag(made.env_file))
+    judgement.same(str(made.env_file), env_flag.FLAG, expected=False, found=env_flag.flag(made.env_file))
 
 
 @pytest.mark.clause("R6")

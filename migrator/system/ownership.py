@@ -24,7 +24,7 @@ from migrator.system import durable_files, own_files
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
 
-#: The one link among our entries, read as text by :mod:`migrator.switch`; and what a switch that died may leave of it.
+#: The one link among our entries, read as text by :mod:`migrator.switch.state`; and what a switch that died may leave of it.
 POINTERS = ("active", ".active.draft")
 #: Trees of a switch: names and links that were looked at when they were made.
 _TREES = ("legacy", "new", "rolled-back")

@@ -9,8 +9,9 @@ from unittest import mock
 
 import small_set
 
-from migrator import pipeline, recovery
+from migrator import pipeline
 from migrator import verify as verifying
+from migrator.switch import recovery
 
 
 def migrate(home, _tell):

@@ -19,9 +19,11 @@ import small_set
 from record import Recorder
 
 from migrator import backup as backups
-from migrator import build, envfile, recovery, switch
+from migrator import build
 from migrator.errors import MigratorError
 from migrator.schema import catalogue
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
 from migrator.system import content_digest, exclusive_access
 
 CHECKS = {
@@ -124,7 +126,7 @@ class Scenario:
     contents: Contents
 
     def __post_init__(self):
-        switched = switch.read(self.done / "data")
+        switched = switch_state.read(self.done / "data")
         self.names = {str(name.place): name.target for name in switched.names}
         self.modes = {str(name.place): name.journal_mode for name in switched.names}
         self.run = switched.run
@@ -167,10 +169,10 @@ class Scenario:
         which = self.in_use(home)
         if which not in self.sets:
             yield "one set", which
-        if envfile.flag(home / ".env") and which != CONSOLIDATED:
+        if env_flag.flag(home / ".env") and which != CONSOLIDATED:
             yield "flag", f"true, and the names lead to {which}"
         env = (home / ".env").read_bytes() if (home / ".env").exists() else b""
-        if env not in {envfile.with_flag(ENV, on=on) for on in (False, True)}:
+        if env not in {env_flag.with_flag(ENV, on=on) for on in (False, True)}:
             yield "env", env
         allowed, success = self.demand(told)
         if which in self.sets and which not in allowed:
@@ -199,11 +201,11 @@ class Scenario:
         """Judge *home*, in which nothing may be under way, and the set *which* is in use."""
         data = home / "data"
         try:
-            last = switch.read(data)
+            last = switch_state.read(data)
         except MigratorError as error:
             yield "settled", str(error)
             return
-        if envfile.flag(home / ".env") != (which == CONSOLIDATED):
+        if env_flag.flag(home / ".env") != (which == CONSOLIDATED):
             yield "settled", f"the flag, and the names lead to {which}"
         under_way = last is not None and not last.finished
         if under_way or (last is not None and last.consolidated) != (which == CONSOLIDATED):

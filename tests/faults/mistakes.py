@@ -9,7 +9,10 @@ import shutil
 import stat
 from unittest import mock
 
-from migrator import cutover, envfile, recovery, rollback, switch
+from migrator import cutover, rollback
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
+from migrator.switch import steps as switch_steps
 from migrator.system import connections, durable_files, exclusive_access
 
 
@@ -37,7 +40,7 @@ def _without_fsync_of_files(function):
 
 
 def _set_flag_in_place(path, *, on, **_):
-    path.resolve().write_bytes(envfile.with_flag(path.read_bytes(), on=on))
+    path.resolve().write_bytes(env_flag.with_flag(path.read_bytes(), on=on))
 
 
 def _first(before, function):
@@ -52,8 +55,8 @@ def _first(before, function):
 
 def _name_by_name(commit):
     def commit_name_by_name(wanted, to):
-        if to == switch.NEW:
-            switch.flatten(wanted)
+        if to == switch_state.NEW:
+            switch_steps.flatten(wanted)
         commit(wanted, to)
 
     return commit_name_by_name
@@ -95,7 +98,7 @@ def _sync_folder_but(name):
 
 
 def _flag_true(wanted):
-    envfile.set_flag(wanted.env_file, on=True)
+    env_flag.set_flag(wanted.env_file, on=True)
 
 
 _replace = durable_files.replace
@@ -122,15 +125,15 @@ def _patches(name):
         "no fsync": [(os, "fsync", _nothing)],
         "no fsync of folders": [(durable_files, "sync_folder", _nothing)],
         "no fsync of files": [(os, "fsync", _fsync_of_folders())],
-        ".env in place": [(envfile, "set_flag", _set_flag_in_place)],
+        ".env in place": [(env_flag, "set_flag", _set_flag_in_place)],
         ".env not synced": [(durable_files, "rewrite", _without_fsync_of_files(durable_files.rewrite))],
         "flag first": [(cutover, "_install", _first(_flag_true, cutover._install))],
-        "a rename for each name": [(switch, "commit", _name_by_name(switch.commit))],
+        "a rename for each name": [(switch_steps, "commit", _name_by_name(switch_steps.commit))],
         "copied instead of renamed": [(durable_files, "replace", _copy_over)],
         "synchronous OFF": [(connections, "take_over", _carelessly(connections.take_over))],
         "build with synchronous OFF": [(connections, "attach", _attach_carelessly(connections.attach))],
         "no quiesce": [(exclusive_access, "held", _held_by_nobody), (exclusive_access, "refuse_holders", _nothing)],
-        "flag late in the rollback": [(switch, "indirect", _first(_flag_true, switch.indirect))],
+        "flag late in the rollback": [(switch_steps, "indirect", _first(_flag_true, switch_steps.indirect))],
         "copies of the rollback not synced": [(rollback, "_sync", _nothing)],
         "the pointer removed first": [(recovery, "undo_cutover", _first(_pointer_first, recovery.undo_cutover))],
         "the recovery trusts names": [(recovery, "_sync_what_was_done", _nothing)],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrator import envfile, switch
 from migrator.errors import Refused
+from migrator.switch import env_flag
+from migrator.switch import state as switch_state
 
 
 class Place:
@@ -24,7 +25,7 @@ class Place:
     ) -> None:
         self.data_dir = data_dir
         self.include = tuple(include)
-        self.env_file = env_file or envfile.beside(data_dir)
+        self.env_file = env_file or env_flag.beside(data_dir)
         self.stopped = stopped
 
     @property
@@ -58,10 +59,14 @@ class Place:
         Raises:
             Refused: The consolidated set is in use.
         """
-        last = switch.read(self.data_dir)
+        last = switch_state.read(self.data_dir)
         if last is not None and last.consolidated:
             raise Refused(
                 f"the consolidated set of run {last.run} is in use, and a stage is built and judged before a cutover only",
                 where=self.data_dir,
                 hint="to read what was judged run: migrator report; to go back first: migrator rollback --execute",
             )
+
+
+#: Where the events of all connections are counted, below the data directory.
+EVENTS = Path(".migrator") / "events.jsonl"

@@ -7,56 +7,19 @@ configured.  Nothing else is ever written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from migrator import envfile
 from migrator.errors import Refused
-from migrator.schema import catalogue
-from migrator.system import own_files, paths
+from migrator.switch import env_flag
+from migrator.system import paths
 from migrator.system.ownership import guard
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
 
 if TYPE_CHECKING:
-    from migrator.switch import Name, Switch
-
-_RUN = re.compile(r"[0-9]{4,9}")
-#: Folders in which migrator keeps its own, and no legacy database lies.
-_STATE, _BACKUPS = ".migrator", "backup"
-
-
-def malformed(found: Switch) -> str:
-    """Return what in *found* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
-    if found.kind not in ("cutover", "rollback"):
-        return f"{found.kind!r} is no kind of switch"
-    if not _RUN.fullmatch(found.run):
-        return f"run {found.run!r} is no number of a snapshot"
-    taken: set[Path] = set()
-    for name in found.names:
-        kept = found.tree("") / name.place
-        if name.target not in catalogue.TARGETS or not _is_below(found.data_dir, name) or {name.path, kept} & taken:
-            return f"{escaped(name.place)} is no legacy database that could be switched"
-        inside = name.path == found.data_dir / name.place
-        if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
-            return f"{escaped(name.path)} is not the path of {escaped(name.place)}"
-        taken |= {name.path, kept}
-    return ""
-
-
-def _is_below(data_dir: Path, name: Name) -> bool:
-    """Tell whether the place of *name* lies below the data directory, and is none of migrator's own."""
-    parts = name.place.parts
-    return (
-        not name.place.is_absolute()
-        and bool(parts)
-        and ".." not in parts
-        and parts[0] != _STATE
-        and not (parts[0] == _BACKUPS and len(parts) > 1 and own_files.is_run(data_dir / _BACKUPS / parts[1]))
-        and str(name.place) not in catalogue.TARGETS.values()
-    )
+    from migrator.switch.state import Switch
 
 
 def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
@@ -73,7 +36,7 @@ def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
             where=found.data_dir,
             hint=f"if that is your application's, run the same command with {' '.join(options)}",
         )
-    if what := envfile.astray(env_file):
+    if what := env_flag.astray(env_file):
         raise Refused(escaped(what), where=escaped(env_file), hint="name the file itself with --env-file")
     if outside:
         raise Refused(

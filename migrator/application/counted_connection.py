@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from migrator.events import Counter
+from migrator.application.event_log import Counter
 
 #: Sentinel for the end of the rows; equal to no row.
 _NO_ROW = object()

@@ -9,7 +9,7 @@ While a switch is under way::
     DIR/.migrator/rolled-back/jarvis.db                                   the legacy file with the rows written since
 
 Before and after, the names stand alone: regular files, or links to a consolidated database.  Whatever dies in between,
-each name resolves to one complete set, and :mod:`migrator.recovery` finds in the pointer alone which way to go on.
+each name resolves to one complete set, and :mod:`migrator.switch.recovery` finds in the pointer alone which way to go on.
 ``switch.json`` holds what names there are, and whether the switch has come to its end; it never decides.
 """
 
@@ -17,18 +17,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from migrator import trust
 from migrator.errors import MigratorError
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
-from migrator.system import connections, durable_files, permissions
+from migrator.system import connections, durable_files, own_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped, plain
+
+if TYPE_CHECKING:
+    pass
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
@@ -167,41 +171,6 @@ class Switch:
         return self.stage / catalogue.TARGETS[target]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switched:
-    """A cutover or a rollback, done or foreseen.
-
-    Attributes:
-        kind: ``cutover`` or ``rollback``.
-        run: The run of the snapshot that the consolidated set was built from.
-        executed: Whether it was done; else this is what would be done.
-        names: Legacy place -> file name of the consolidated database that it stands for after a cutover.
-        refusals: Why it cannot be done, one sentence each.
-        holders: Processes that have a database open, one sentence each; they have to be stopped before.
-        blocked_s: Seconds for which writers were held up.
-        findings: What a person should know, one sentence each.
-        late: Processes that had a database open when its file was moved away, one sentence each: they have to be restarted.
-        steps: What is done beside the names, one sentence each.
-        written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
-        residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
-        aside: Files that others had made under a legacy name, by the path they were moved to.
-    """
-
-    kind: str
-    run: str
-    executed: bool
-    names: Mapping[str, str]
-    refusals: tuple[str, ...] = ()
-    holders: tuple[str, ...] = ()
-    blocked_s: float = 0.0
-    findings: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
-    residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    aside: tuple[str, ...] = ()
-
-
 def shown(wanted: Switch) -> Mapping[str, str]:
     """Return legacy place -> file name of the consolidated database that it stands for after a cutover."""
     return MappingProxyType({str(name.place): catalogue.TARGETS[name.target] for name in wanted.names})
@@ -251,7 +220,7 @@ def read(data_dir: Path) -> Switch | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
-    if what := trust.malformed(found):
+    if what := malformed(found):
         raise MigratorError(f"was not written by migrator: {what}", where=path, hint="restore it from a copy")
     return found
 
@@ -317,94 +286,37 @@ def pointed(switch: Switch) -> str:
     return str(switch.pointer.readlink()) if switch.pointer.is_symlink() else ""
 
 
-def make_legacy_tree(switch: Switch) -> None:
-    """Give each legacy file its second name, below ``legacy``."""
-    for name in switch.names:
-        kept = switch.tree(LEGACY) / name.place
-        durable_files.make_private_folder(kept.parent)
-        durable_files.link(name.path, kept)
+_RUN = re.compile(r"[0-9]{4,9}")
+#: Folders in which migrator keeps its own, and no legacy database lies.
+_STATE, _BACKUPS = ".migrator", "backup"
 
 
-def make_new_tree(switch: Switch) -> None:
-    """Make the links to the consolidated databases, below ``new``."""
-    for name in switch.names:
-        link = switch.tree(NEW) / name.place
-        durable_files.make_private_folder(link.parent)
-        durable_files.point(link, os.path.relpath(switch.installed(name.target), link.parent))
+def malformed(found: Switch) -> str:
+    """Return what in *found* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
+    if found.kind not in ("cutover", "rollback"):
+        return f"{found.kind!r} is no kind of switch"
+    if not _RUN.fullmatch(found.run):
+        return f"run {found.run!r} is no number of a snapshot"
+    taken: set[Path] = set()
+    for name in found.names:
+        kept = found.tree("") / name.place
+        if name.target not in catalogue.TARGETS or not _is_below(found.data_dir, name) or {name.path, kept} & taken:
+            return f"{escaped(name.place)} is no legacy database that could be switched"
+        inside = name.path == found.data_dir / name.place
+        if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
+            return f"{escaped(name.path)} is not the path of {escaped(name.place)}"
+        taken |= {name.path, kept}
+    return ""
 
 
-def commit(switch: Switch, to: str) -> None:
-    """Turn the pointer: all names that go through it change in one instant, for all who may pass the folders of the names."""
-    for name in switch.names:
-        durable_files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
-    durable_files.let_pass(switch.tree(to), switch.data_dir)
-    durable_files.point(switch.pointer, to)
-
-
-def indirect(switch: Switch) -> None:
-    """Make each name a link through the pointer.
-
-    Raises:
-        MigratorError: Somebody has made a file under the name, which must not be lost.
-    """
-    for name in switch.names:
-        if not (name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path)):
-            raise MigratorError("was replaced while it was switched", where=escaped(name.path), hint="stop its writer")
-        through = switch.pointer / name.place
-        durable_files.point(name.path, os.path.relpath(through, name.path.parent))
-
-
-def flatten(switch: Switch) -> None:
-    """Make each name a link to its consolidated database, as specified; a file that somebody has made there stays."""
-    for name in switch.names:
-        if name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path):
-            durable_files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
-
-
-def _is_legacy(switch: Switch, name: Name) -> bool:
-    """Tell whether the file under *name* is the legacy one, which has a second name that stays."""
-    kept = switch.tree(LEGACY) / name.place
-    return kept.exists() and name.path.exists() and name.path.samefile(kept)
-
-
-def put_aside(switch: Switch) -> list[Path]:
-    """Move what others have made under a legacy name out of its way, WALs and journals too; return where to.
-
-    SQLite would take a WAL that lies beside a legacy file for that file's own.
-    """
-    moved = []
-    for found, kept in _aside(switch):
-        if found.is_file() and not found.is_symlink() and not connections.is_spent(found):
-            durable_files.make_private_folder(kept.parent)
-            durable_files.replace(found, kept)
-            moved.append(kept)
-    return moved
-
-
-def take_from_aside(switch: Switch) -> None:
-    """Move back what :func:`put_aside` moved."""
-    for found, kept in _aside(switch):
-        if kept.exists():
-            durable_files.replace(kept, found)
-    durable_files.remove_folder(switch.aside)
-
-
-def _aside(switch: Switch) -> Iterator[tuple[Path, Path]]:
-    """Yield where a file of others may lie, and where it is moved to."""
-    for name in switch.names:
-        for suffix in ("", *connections.COMPANIONS, "-shm"):
-            yield connections.beside(name.path, suffix), connections.beside(switch.aside / name.place, suffix)
-
-
-def put_back(switch: Switch, tree: str) -> None:
-    """Give each file of *tree* the legacy name that goes through the pointer to it."""
-    for name in switch.names:
-        kept = switch.tree(tree) / name.place
-        if not kept.exists():
-            continue
-        if name.path.is_symlink():
-            durable_files.replace(kept, name.path)
-        elif name.path.samefile(kept):
-            durable_files.remove(kept)
-        else:
-            raise MigratorError("is neither a link of ours nor the file we know", where=name.path, hint="look at it")
+def _is_below(data_dir: Path, name: Name) -> bool:
+    """Tell whether the place of *name* lies below the data directory, and is none of migrator's own."""
+    parts = name.place.parts
+    return (
+        not name.place.is_absolute()
+        and bool(parts)
+        and ".." not in parts
+        and parts[0] != _STATE
+        and not (parts[0] == _BACKUPS and len(parts) > 1 and own_files.is_run(data_dir / _BACKUPS / parts[1]))
+        and str(name.place) not in catalogue.TARGETS.values()
+    )

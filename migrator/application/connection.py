@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from migrator import counted, envfile, recovery, switch
+from migrator.application import counted_connection
+from migrator.application.event_log import Counter
 from migrator.errors import Refused, UsageError
-from migrator.events import PLACE, Counter
-from migrator.place import Place
 from migrator.schema import catalogue
-from migrator.switch import Switch
+from migrator.switch import env_flag, recovery
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
+from migrator.switch.workspace import EVENTS, Place
 from migrator.system import connections, paths, permissions
 from migrator.system.shell import quoted
 
@@ -128,7 +130,7 @@ def _place(home: Path, named: Path) -> Place:
     """Return what the environment names, as the command line reads it; the .env lies beside the folder as it is *named*."""
     env_file, include = os.environ.get("MIGRATOR_ENV_FILE"), os.environ.get("MIGRATOR_INCLUDE", "")
     included = tuple(Path(path) for path in include.split(os.pathsep) if path)
-    return Place(home, included, Path(env_file) if env_file else envfile.beside(named))
+    return Place(home, included, Path(env_file) if env_file else env_flag.beside(named))
 
 
 def _wait_for_switch(place: Place, patience_s: float) -> None:
@@ -156,7 +158,7 @@ def _last(home: Path) -> tuple[Switch | None, bool]:
     """Return the switch that is under way or was the last one, None without one, and whether this user may read of it."""
     try:
         (home / ".migrator" / "switch.json").lstat()
-        return switch.read(home), True
+        return switch_state.read(home), True
     except FileNotFoundError:
         return None, True
     except PermissionError:
@@ -182,7 +184,7 @@ def _opened(
     if last is not None and _flag(last.env_file, otherwise=consolidated) != consolidated:
         says, names = ("true", "legacy") if not consolidated else ("false", "consolidated")
         raise Refused(
-            f"{envfile.FLAG} is {says} and the names lead to the {names} set",
+            f"{env_flag.FLAG} is {says} and the names lead to the {names} set",
             where=last.env_file,
             hint=f"to go back run migrator rollback --data-dir {quoted(home)} --execute; else set the flag as it was",
         )
@@ -196,7 +198,7 @@ def _opened(
     if target is None:
         return connections.as_it_was(path, query, **options)
     durable = synchronous or ("FULL" if target == "core" else "NORMAL")
-    counting = counted.factory(options["factory"], _counter(home.resolve() / PLACE))
+    counting = counted_connection.factory(options["factory"], _counter(home.resolve() / EVENTS))
     return connections.application(path, query, synchronous=durable, **{**options, "factory": counting})
 
 
@@ -208,7 +210,7 @@ def _flag(env_file: Path, *, otherwise: bool) -> bool:
         return otherwise
     except FileNotFoundError:
         return False
-    return envfile.flag(env_file) if permissions.may(os.R_OK, env_file) else otherwise
+    return env_flag.flag(env_file) if permissions.may(os.R_OK, env_file) else otherwise
 
 
 def _target(path: Path, home: Path) -> str | None:

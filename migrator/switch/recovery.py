@@ -13,10 +13,13 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from migrator import envfile, events, switch, trust
 from migrator.errors import MigratorError
-from migrator.place import Place
-from migrator.switch import Switch, Switched
+from migrator.records.switch import Switched
+from migrator.switch import env_flag, trust, workspace
+from migrator.switch import state as switch_state
+from migrator.switch import steps as switch_steps
+from migrator.switch.state import Switch
+from migrator.switch.workspace import Place
 from migrator.system import connections, durable_files, exclusive_access
 from migrator.system.durable_files import Access
 from migrator.system.run_lock import is_held, locked
@@ -28,10 +31,12 @@ def cut_short(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    found = switch.read(data_dir)
+    found = switch_state.read(data_dir)
     if found is None or found.finished:
         return ""
-    set_in_use, verb = ("consolidated", switch.CUTOVER) if _consolidated(found) else ("legacy", switch.ROLLBACK)
+    set_in_use, verb = (
+        ("consolidated", switch_state.CUTOVER) if _consolidated(found) else ("legacy", switch_state.ROLLBACK)
+    )
     when, end = ("after", "finish") if _committed(found) else ("before", "undo")
     return (
         f"a {found.kind} of run {found.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
@@ -45,7 +50,7 @@ def at_work(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    found = switch.read(data_dir)
+    found = switch_state.read(data_dir)
     if found is None or found.finished or not is_held(data_dir):
         return ""
     return f"another migrator is at work on the {found.kind} of run {found.run}; wait until it has ended, then run: migrator status"
@@ -61,7 +66,7 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except (MigratorError, OSError, sqlite3.Error) as error:
-        found = switch.read(data_dir)
+        found = switch_state.read(data_dir)
         if found is None or found.finished or not _committed(found):
             raise
         what = error.what if isinstance(error, MigratorError) else str(error)
@@ -70,12 +75,12 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
 
 def _committed(found: Switch) -> bool:
     """Tell whether the switch *found*, which is under way, has committed."""
-    return _consolidated(found) == (found.kind == switch.CUTOVER)
+    return _consolidated(found) == (found.kind == switch_state.CUTOVER)
 
 
 def _consolidated(found: Switch) -> bool:
     """Tell whether the names lead to the consolidated set, while the switch *found* is under way."""
-    return switch.pointed(found) == switch.NEW
+    return switch_state.pointed(found) == switch_state.NEW
 
 
 def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
@@ -87,7 +92,7 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
     Raises:
         Refused: As :func:`recover`.
     """
-    found = switch.read(place.data_dir)
+    found = switch_state.read(place.data_dir)
     if found is None or found.finished:
         return None
     busy = "" if execute else at_work(place.data_dir)
@@ -95,7 +100,7 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
         kind=kind,
         run=found.run,
         executed=False,
-        names=switch.shown(found),
+        names=switch_state.shown(found),
         steps=() if busy else (cut_short(place.data_dir),),
         refusals=(busy,) if busy else (),
     )
@@ -103,8 +108,8 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
         return foreseen
     said = recover(place.data_dir, place)
     tell(said)
-    last = switch.read(place.data_dir)
-    if (last is not None and last.consolidated) != (kind == switch.CUTOVER):
+    last = switch_state.read(place.data_dir)
+    if (last is not None and last.consolidated) != (kind == switch_state.CUTOVER):
         return None
     return replace(foreseen, executed=True, steps=(), findings=(said,))
 
@@ -119,7 +124,7 @@ def settle(data_dir: Path, place: Place | None = None, patience_s: float = 0.0) 
         Refused: As :func:`recover`, or another migrator is at work for longer than *patience_s* s.
         MigratorError: The names are not as we left them.
     """
-    found = switch.read(data_dir)
+    found = switch_state.read(data_dir)
     if found is None or found.finished:
         return ""
     with locked(data_dir, patience_s):
@@ -135,19 +140,19 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
         Refused: A process has one of the databases open, or the switch leads to a file that is not named.
         MigratorError: The names are not as we left them.
     """
-    found = switch.read(data_dir)
+    found = switch_state.read(data_dir)
     if found is None or found.finished:
         return ""
     place = place or Place(data_dir)
     trust.refuse(found, place.include, place.env_file)
     stopped = place.stopped
     _sync_what_was_done(found)
-    pointed = switch.pointed(found)
+    pointed = switch_state.pointed(found)
     late: tuple[str, ...] = ()
-    if found.kind == switch.CUTOVER:
-        if pointed == switch.NEW:
+    if found.kind == switch_state.CUTOVER:
+        if pointed == switch_state.NEW:
             # Who had opened a legacy file in the very instant of the commit may write to it, until it is moved.
-            kept = (found.tree(switch.LEGACY) / name.place for name in found.names)
+            kept = (found.tree(switch_state.LEGACY) / name.place for name in found.names)
             with exclusive_access.held({path: "" for path in kept if path.exists()}, stopped=stopped) as hold:
                 hold.seal()
                 finish_cutover(found)
@@ -160,12 +165,12 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
                 hold.seal()
                 undo_cutover(found)
             restore_journal_modes(found)
-            switch.forget(found)
+            switch_state.forget(found)
             return f"a cutover to run {found.run} had been cut short before its commit; everything is as it was before"
-    elif pointed == switch.NEW:
+    elif pointed == switch_state.NEW:
         undo_rollback(found)
         back_to_wal(found)
-        found = replace(found, kind=switch.CUTOVER)
+        found = replace(found, kind=switch_state.CUTOVER)
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
         # A legacy file gets its name back by a rename: a journal or WAL that somebody has beside it would stay behind.
@@ -175,7 +180,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
         restore_journal_modes(found)
         late = hold.late
         said = f"the rollback from run {found.run} had been cut short after its commit; it is finished"
-    switch.finish(found)
+    switch_state.finish(found)
     return "; ".join((said, *late))
 
 
@@ -196,13 +201,13 @@ def _sync_what_was_done(found: Switch) -> None:
 
 def undo_cutover(wanted: Switch) -> None:
     """Go back to before a cutover that has not committed: the legacy files under their names, the three in the stage."""
-    envfile.set_flag(wanted.env_file, on=False)
-    if switch.pointed(wanted):
-        switch.put_back(wanted, switch.LEGACY)
+    env_flag.set_flag(wanted.env_file, on=False)
+    if switch_state.pointed(wanted):
+        switch_steps.put_back(wanted, switch_state.LEGACY)
         # Only now does no name go through the pointer.
         durable_files.remove(wanted.pointer)
-    durable_files.remove_folder(wanted.tree(switch.LEGACY))
-    durable_files.remove_folder(wanted.tree(switch.NEW))
+    durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch_state.NEW))
     durable_files.remove_folder(wanted.baseline_to_be)
     for target in wanted.targets:
         if wanted.installed(target).exists() and not wanted.staged(target).exists():
@@ -219,18 +224,18 @@ def finish_cutover(wanted: Switch) -> None:
 
     What an earlier cutover of the same run left is put out of the way: its residue is kept, its errors do not count.
     """
-    envfile.set_flag(wanted.env_file, on=True, access=switch.shared(wanted, 0o644))
+    env_flag.set_flag(wanted.env_file, on=True, access=switch_state.shared(wanted, 0o644))
     if wanted.left_behind.exists():
         durable_files.replace(wanted.left_behind, _free(wanted.left_behind))
     durable_files.remove(wanted.latch)
-    switch.flatten(wanted)
-    durable_files.write(wanted.data_dir / events.PLACE, "", _counting(wanted))
+    switch_steps.flatten(wanted)
+    durable_files.write(wanted.data_dir / workspace.EVENTS, "", _counting(wanted))
     for name in wanted.names:
-        kept, original = wanted.tree(switch.LEGACY) / name.place, wanted.originals / name.place
+        kept, original = wanted.tree(switch_state.LEGACY) / name.place, wanted.originals / name.place
         if kept.exists():
             durable_files.make_private_folder(original.parent)
             durable_files.replace(kept, original)
-    durable_files.remove_folder(wanted.tree(switch.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
     if wanted.baseline_to_be.exists():
         durable_files.remove_folder(wanted.baseline)
         durable_files.replace(wanted.baseline_to_be, wanted.baseline)
@@ -239,33 +244,33 @@ def finish_cutover(wanted: Switch) -> None:
 
 def _counting(wanted: Switch) -> Access:
     """Return who may append to the events of the application: the writers of its databases, as far as the guard allows."""
-    found, folder = switch.shared(wanted, 0o664), wanted.data_dir.stat()
+    found, folder = switch_state.shared(wanted, 0o664), wanted.data_dir.stat()
     allowed = folder.st_mode & 0o020 and folder.st_gid == found.group
     return found if allowed else found._replace(mode=found.mode & ~0o020)
 
 
 def undo_rollback(wanted: Switch) -> None:
     """Go back to before a rollback that has not committed: the names as specified, the flag as it was."""
-    switch.flatten(wanted)
-    switch.take_from_aside(wanted)
-    durable_files.remove_folder(wanted.tree(switch.ROLLED_BACK))
+    switch_steps.flatten(wanted)
+    switch_steps.take_from_aside(wanted)
+    durable_files.remove_folder(wanted.tree(switch_state.ROLLED_BACK))
     durable_files.remove_folder(wanted.scratch)
-    envfile.set_flag(wanted.env_file, on=True)
+    env_flag.set_flag(wanted.env_file, on=True)
     _remove_drafts(wanted)
 
 
 def finish_rollback(wanted: Switch) -> None:
     """Go on from the commit of a rollback: the legacy files under their names, the three out of the way."""
-    envfile.set_flag(wanted.env_file, on=False)
-    switch.put_back(wanted, switch.ROLLED_BACK)
+    env_flag.set_flag(wanted.env_file, on=False)
+    switch_steps.put_back(wanted, switch_state.ROLLED_BACK)
     durable_files.make_private_folder(wanted.left_behind)
     for target in wanted.targets:
         installed = wanted.installed(target)
         if installed.exists():
             durable_files.replace(installed, wanted.left_behind / installed.name)
     durable_files.remove(wanted.pointer)
-    durable_files.remove_folder(wanted.tree(switch.ROLLED_BACK))
-    durable_files.remove_folder(wanted.tree(switch.NEW))
+    durable_files.remove_folder(wanted.tree(switch_state.ROLLED_BACK))
+    durable_files.remove_folder(wanted.tree(switch_state.NEW))
     _remove_drafts(wanted)
 
 

@@ -1,0 +1,105 @@
+"""The durable steps of a switch: trees of links, the pointer, and files that are put aside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from migrator.errors import MigratorError
+from migrator.switch.state import LEGACY, NEW, Name, Switch
+from migrator.system import connections, durable_files
+from migrator.system.serialize import escaped
+
+
+def make_legacy_tree(switch: Switch) -> None:
+    """Give each legacy file its second name, below ``legacy``."""
+    for name in switch.names:
+        kept = switch.tree(LEGACY) / name.place
+        durable_files.make_private_folder(kept.parent)
+        durable_files.link(name.path, kept)
+
+
+def make_new_tree(switch: Switch) -> None:
+    """Make the links to the consolidated databases, below ``new``."""
+    for name in switch.names:
+        link = switch.tree(NEW) / name.place
+        durable_files.make_private_folder(link.parent)
+        durable_files.point(link, os.path.relpath(switch.installed(name.target), link.parent))
+
+
+def commit(switch: Switch, to: str) -> None:
+    """Turn the pointer: all names that go through it change in one instant, for all who may pass the folders of the names."""
+    for name in switch.names:
+        durable_files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
+    durable_files.let_pass(switch.tree(to), switch.data_dir)
+    durable_files.point(switch.pointer, to)
+
+
+def indirect(switch: Switch) -> None:
+    """Make each name a link through the pointer.
+
+    Raises:
+        MigratorError: Somebody has made a file under the name, which must not be lost.
+    """
+    for name in switch.names:
+        if not (name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path)):
+            raise MigratorError("was replaced while it was switched", where=escaped(name.path), hint="stop its writer")
+        through = switch.pointer / name.place
+        durable_files.point(name.path, os.path.relpath(through, name.path.parent))
+
+
+def flatten(switch: Switch) -> None:
+    """Make each name a link to its consolidated database, as specified; a file that somebody has made there stays."""
+    for name in switch.names:
+        if name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path):
+            durable_files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))
+
+
+def _is_legacy(switch: Switch, name: Name) -> bool:
+    """Tell whether the file under *name* is the legacy one, which has a second name that stays."""
+    kept = switch.tree(LEGACY) / name.place
+    return kept.exists() and name.path.exists() and name.path.samefile(kept)
+
+
+def put_aside(switch: Switch) -> list[Path]:
+    """Move what others have made under a legacy name out of its way, WALs and journals too; return where to.
+
+    SQLite would take a WAL that lies beside a legacy file for that file's own.
+    """
+    moved = []
+    for found, kept in _aside(switch):
+        if found.is_file() and not found.is_symlink() and not connections.is_spent(found):
+            durable_files.make_private_folder(kept.parent)
+            durable_files.replace(found, kept)
+            moved.append(kept)
+    return moved
+
+
+def take_from_aside(switch: Switch) -> None:
+    """Move back what :func:`put_aside` moved."""
+    for found, kept in _aside(switch):
+        if kept.exists():
+            durable_files.replace(kept, found)
+    durable_files.remove_folder(switch.aside)
+
+
+def _aside(switch: Switch) -> Iterator[tuple[Path, Path]]:
+    """Yield where a file of others may lie, and where it is moved to."""
+    for name in switch.names:
+        for suffix in ("", *connections.COMPANIONS, "-shm"):
+            yield connections.beside(name.path, suffix), connections.beside(switch.aside / name.place, suffix)
+
+
+def put_back(switch: Switch, tree: str) -> None:
+    """Give each file of *tree* the legacy name that goes through the pointer to it."""
+    for name in switch.names:
+        kept = switch.tree(tree) / name.place
+        if not kept.exists():
+            continue
+        if name.path.is_symlink():
+            durable_files.replace(kept, name.path)
+        elif name.path.samefile(kept):
+            durable_files.remove(kept)
+        else:
+            raise MigratorError("is neither a link of ours nor the file we know", where=name.path, hint="look at it")
