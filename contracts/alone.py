@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from migrator.verify import KEPT_OUT, KEPT_OUT_BEGIN
+from migrator.stages.verify.stage import KEPT_OUT, KEPT_OUT_BEGIN
 
 
 def run(arguments: Sequence[str], plugin: object) -> tuple[int, str]:

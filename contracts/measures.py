@@ -22,11 +22,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from contracts import gate, peers
-from migrator import proving
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
-from migrator.prover import Proof
 from migrator.schema import catalogue
+from migrator.stages.build import proof as build_proof
+from migrator.stages.build.proof_worker import Proof
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -112,8 +112,8 @@ def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMappi
                 _mapped(one) for one in mapped if (one.target, one.database, one.stub) == (target, database, "")
             ]
             waiting += carried[database]
-        with proving.provers_of(target, paths, rows) as provers:
-            proved = proving.share(
+        with build_proof.provers_of(target, paths, rows) as provers:
+            proved = build_proof.share(
                 [(prover, waiting) for prover in provers], lambda prover, proof: prover.rebuild(proof)
             )
         if bad := {proof.source: keys for _, proof, keys in proved if keys}:

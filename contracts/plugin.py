@@ -23,12 +23,12 @@ from contracts.session import NO_PAIR, SESSION, Session
 from contracts.sql_contract import SqlContractFile
 from contracts.standing import Standing
 from contracts.subject import Subject
-from migrator import evidence as evidences
 from migrator import page
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.errors import UsageError
-from migrator.evidence import Outcome
 from migrator.page import Report
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.evidence import Outcome
 from migrator.system import durable_files
 
 #: The folder that holds the contracts.
@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if asked.report is not None and worker is None:
         asked.report.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            evidences.withdraw(asked.report / EVIDENCE)
+            verify_evidence.withdraw(asked.report / EVIDENCE)
         except UsageError as error:
             session.close()
             raise pytest.UsageError(f"--contracts-report: {error}") from error
@@ -174,10 +174,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if asked.report and found.judged and not found.unfinished:
         said = vouching.evidence(config.stash[SESSION], found, complaints)
         report = Report(evidence=said, broken=found.broken())
-        durable_files.write(asked.report / evidences.BROKEN, evidences.broken_text(report.broken))
+        durable_files.write(asked.report / verify_evidence.BROKEN, verify_evidence.broken_text(report.broken))
         durable_files.write(asked.report / PAGE, page.html(report))
         durable_files.write(asked.report / SUMMARY, page.markdown(report))
-        evidences.write(said, asked.report / EVIDENCE)
+        verify_evidence.write(said, asked.report / EVIDENCE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

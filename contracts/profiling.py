@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import gate
-from migrator import proving
+from migrator.stages.build import proof as build_proof
 from migrator.system import content_digest, durable_files
 
 #: What a statement is for, by how it begins; the first that fits.
@@ -101,11 +101,11 @@ def _watched(found: Profile) -> Iterator[None]:
         content_digest.digest,
         content_digest.table_digest,
         durable_files.sync_file,
-        proving.SHARED_FROM,
+        build_proof.SHARED_FROM,
     )
     sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
     # What a process of its own does would not be seen.
-    proving.SHARED_FROM = sys.maxsize
+    build_proof.SHARED_FROM = sys.maxsize
     content_digest.digest = timed("digest", whole)
     content_digest.table_digest = timed("proof of carried rows", table)
     durable_files.sync_file = timed("on the disk", sync)
@@ -113,7 +113,7 @@ def _watched(found: Profile) -> Iterator[None]:
         yield
     finally:
         sqlite3.connect = connect
-        content_digest.digest, content_digest.table_digest, durable_files.sync_file, proving.SHARED_FROM = (
+        content_digest.digest, content_digest.table_digest, durable_files.sync_file, build_proof.SHARED_FROM = (
             whole,
             table,
             sync,

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from migrator.config.waivers import CAN_FAIL, Waiver
-from migrator.evidence import Outcome, Said, Why, counted
 from migrator.records.verify import BrokenContract
+from migrator.stages.verify.evidence import Outcome, Said, Why, counted
 
 #: The folder that holds the contracts.
 HERE = Path(__file__).parent

@@ -17,11 +17,11 @@ from contracts import subject as subjects
 from contracts.options import Options
 from contracts.pair import Pair
 from contracts.subject import Subject
-from migrator import inventory
 from migrator.config import config_file as config_config_file
 from migrator.config.config_file import Config
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.records.inventory import Inventory
+from migrator.stages.inventory import stage as inventory_stage
 from migrator.system import paths
 
 
@@ -53,7 +53,7 @@ class Session:
 
     def look(self) -> Inventory:
         """Have inventory look at the legacy set, and remember what it says."""
-        self._looked = inventory.inventory(self.legacy_dir)
+        self._looked = inventory_stage.inventory(self.legacy_dir)
         return self._looked
 
     @property

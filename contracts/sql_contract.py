@@ -33,9 +33,9 @@ from contracts.pair import MOST_ATTACHED
 from contracts.results import WHY
 from contracts.session import NO_PAIR, SESSION, Session
 from migrator.errors import DdlError
-from migrator.evidence import Why
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.verify.evidence import Why
 from migrator.system import connections
 
 _BROKEN_BY = "-- broken by:"

@@ -17,9 +17,9 @@ import pytest
 
 from contracts.results import WHY
 from contracts.session import Session
-from migrator import backup
 from migrator.errors import MigratorError
-from migrator.evidence import Why
+from migrator.stages import backup as backup_stage
+from migrator.stages.verify.evidence import Why
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, own_files, private_copy
@@ -72,7 +72,7 @@ def standing(session: Session) -> Standing:
 
 
 def _newest(data_dir: Path) -> Path | None:
-    return backup.newest(data_dir / "backup")
+    return backup_stage.newest(data_dir / "backup")
 
 
 def nothing_to_ask(request: pytest.FixtureRequest, why: str) -> NoReturn:

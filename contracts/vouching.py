@@ -16,11 +16,11 @@ from contracts import standing
 from contracts.results import Results
 from contracts.session import Session
 from contracts.subject import Subject
-from migrator import freshness
 from migrator.errors import MigratorError
-from migrator.evidence import Evidence
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.verify import freshness
+from migrator.stages.verify.evidence import Evidence
 from migrator.system import connections
 
 #: What each side is called in a sentence.

@@ -14,17 +14,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import backup as backups
-from migrator import freshness, hooks, pipeline, rehearsal
-from migrator import monitor as monitors
+from migrator import hooks, pipeline, rehearsal
 from migrator.config.config_file import Config, load
 from migrator.errors import Refused, RollbackFailed
 from migrator.pipeline import Place
-from migrator.rate import Limits, Watched
 from migrator.records.backup import Snapshot
+from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
 from migrator.rehearsal import Rehearsed
+from migrator.stages import backup as backup_stage
+from migrator.stages.monitor import stage as monitor_stage
+from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.monitor.event_feed import Feed, Tail
+from migrator.stages.verify import freshness
 from migrator.switch import env_flag, recovery, set_in_use, trust
 from migrator.switch import state as switch_state
 from migrator.switch.workspace import EVENTS
@@ -54,7 +56,7 @@ def backup(place: Place, config: Config) -> Snapshot:
                 where=escaped(database.path),
                 hint="restore it from a copy",
             )
-    return backups.backup(databases, place.backups / "consolidated", read_back=set_in_use.inventory)
+    return backup_stage.backup(databases, place.backups / "consolidated", read_back=set_in_use.inventory)
 
 
 def cutover(
@@ -162,7 +164,7 @@ def monitor(
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
         raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
     changed = freshness.late_originals(last)
-    watched = monitors.monitor(
+    watched = monitor_stage.monitor(
         limits,
         feed or Tail(last.data_dir / EVENTS, whole=True),
         [last.originals / name.place for name in last.names],

@@ -16,8 +16,9 @@ from rich.console import Console
 from migrator import commands, maintenance, options, pipeline
 from migrator import maintenance_report as report
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.rate import Limits, Watched, false_alarm
+from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
+from migrator.stages.monitor.error_rate import Limits, false_alarm
 from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
 from migrator.system import durable_files, paths, user_files
 from migrator.system.serialize import escaped

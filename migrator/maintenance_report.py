@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from migrator.rate import Watched
+from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
 from migrator.rehearsal import Rehearsed
 from migrator.report import migrate_table

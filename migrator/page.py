@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from migrator import charts
-from migrator.evidence import Evidence, Outcome
 from migrator.records.build import Built
 from migrator.records.verify import BrokenContract
+from migrator.stages.verify.evidence import Evidence, Outcome
 from migrator.system.serialize import escaped
 
 #: Longest name that is shown whole, most lines of what a contract says, and most broken contracts that are shown in full.

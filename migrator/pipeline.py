@@ -11,17 +11,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import backup as backups
-from migrator import build as builds
-from migrator import cutover as cutovers
-from migrator import evidence as evidences
-from migrator import freshness, page
-from migrator import plan as plans
-from migrator import rollback as rollbacks
+from migrator import page
 from migrator.config.config_file import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
-from migrator.freshness import Present, Standing, Status
-from migrator.inventory import inventory
 from migrator.mapping import reader as mapping_reader
 from migrator.page import Report
 from migrator.records.backup import Snapshot
@@ -31,6 +23,16 @@ from migrator.records.plan import Plan
 from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.build import stage as build_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
+from migrator.stages.rollback import stage as rollback_stage
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify import freshness
+from migrator.stages.verify.freshness import Present, Standing, Status
+from migrator.stages.verify.stage import need_contracts, verify
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
@@ -39,7 +41,6 @@ from migrator.system import durable_files, error_hints, permissions
 from migrator.system.run_lock import locked
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder
-from migrator.verify import need_contracts, verify
 
 __all__ = [
     "Place",
@@ -77,12 +78,14 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
 
     With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
     """
-    planned = plans.plan(inventory(place.data_dir, include=place.include), config, disk=place.data_dir, in_place=True)
+    planned = plan_stage.plan(
+        inventory(place.data_dir, include=place.include), config, disk=place.data_dir, in_place=True
+    )
     if not count or planned.refusals:
         return planned
     with private_folder() as folder:
-        snapshot = backups.private(planned, folder / "snapshot", read_back=inventory)
-        built = builds.build(planned, snapshot, folder / "stage")
+        snapshot = backup_stage.private(planned, folder / "snapshot", read_back=inventory)
+        built = build_stage.build(planned, snapshot, folder / "stage")
     refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
     return replace(planned, quarantine=MappingProxyType(refused))
 
@@ -93,8 +96,8 @@ def backup(planned: Plan, place: Place) -> Snapshot:
     Raises:
         Refused: The plan has reasons against it.
     """
-    plans.refuse(planned)
-    return backups.backup(backups.wanted(planned), place.backups, read_back=inventory)
+    plan_stage.refuse(planned)
+    return backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
 
 
 def build(place: Place, config: Config, snapshot: Snapshot | None = None, progress: Progress | None = None) -> Built:
@@ -104,14 +107,14 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
         Refused: There is no snapshot, the plan for it has reasons against it, or the consolidated set is in use.
     """
     place.refuse_after_a_cutover()
-    snapshot = snapshot or backups.latest(place.backups, read_back=inventory)
+    snapshot = snapshot or backup_stage.latest(place.backups, read_back=inventory)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    planned = plans.plan(snapshot.inventory, config, disk=place.data_dir)
-    plans.refuse(planned)
-    wanted = replace(cutovers.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
-    prove = partial(rollbacks.way_back, wanted, snapshot)
-    return builds.build(planned, snapshot, place.stage, progress=progress, prove=prove)
+    planned = plan_stage.plan(snapshot.inventory, config, disk=place.data_dir)
+    plan_stage.refuse(planned)
+    wanted = replace(cutover_stage.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
+    prove = partial(rollback_stage.way_back, wanted, snapshot)
+    return build_stage.build(planned, snapshot, place.stage, progress=progress, prove=prove)
 
 
 def verify_stage(place: Place, config: Path | None) -> Verified:
@@ -121,10 +124,10 @@ def verify_stage(place: Place, config: Path | None) -> Verified:
         Refused: There is no snapshot, or no finished stage, or the consolidated set is in use.
     """
     place.refuse_after_a_cutover()
-    snapshot = backups.newest(place.backups)
+    snapshot = backup_stage.newest(place.backups)
     if snapshot is None:
         raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    staged = [place.stage / name for name in (builds.FINISHED, *catalogue.TARGETS.values())]
+    staged = [place.stage / name for name in (build_stage.FINISHED, *catalogue.TARGETS.values())]
     if not all(path.exists() for path in staged):
         raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
     return _judge(snapshot, place, config)
@@ -155,9 +158,9 @@ def report(place: Place, config: Config) -> Report:
 
 def _report(place: Place, reasons: tuple[str, ...]) -> Report:
     return Report(
-        evidence=evidences.read(place.evidence),
-        broken=evidences.read_broken(place.broken),
-        built=builds.told(place.stage),
+        evidence=verify_evidence.read(place.evidence),
+        broken=verify_evidence.read_broken(place.broken),
+        built=build_stage.told(place.stage),
         reasons=reasons,
     )
 
@@ -192,11 +195,11 @@ def status(place: Place, config: Config) -> Status:
     last = switch_state.read(place.data_dir)
     if last is not None and not (last.finished and last.kind == switch_state.ROLLBACK):
         return _of_switch(place, last)
-    snapshot = backups.newest(place.backups)
+    snapshot = backup_stage.newest(place.backups)
     run = snapshot.name if snapshot else ""
     if last is not None and last.kind == switch_state.ROLLBACK and last.run == run:
         return Status(standing=Standing.ROLLED_BACK, run=run, next="to begin anew: migrator migrate")
-    if not (place.stage / builds.FINISHED).exists():
+    if not (place.stage / build_stage.FINISHED).exists():
         if snapshot is None:
             _ = inventory(place.data_dir, include=place.include)
             return Status(standing=Standing.NOTHING, next="to see what would happen: migrator plan")
@@ -249,7 +252,7 @@ def of_pair(
     paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
     return Present(
         legacy={
-            str(backups.place_of(one)): one.digest
+            str(backup_stage.place_of(one)): one.digest
             for one in found
             if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one.place) == "ignore")
         },
@@ -266,7 +269,7 @@ def check(evidence: Path, now: Present) -> Status:
     """
     again = "where a legacy file has changed run migrator migrate; else: migrator verify"
     try:
-        said = evidences.read(evidence)
+        said = verify_evidence.read(evidence)
     except EvidenceError as error:
         return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
     reasons = freshness.refusals(said, now)
@@ -282,9 +285,9 @@ def scratch_copy(data_dir: Path, include: Sequence[Path], config: Config, into: 
     Raises:
         Refused: The plan has reasons against it.
     """
-    live = plans.plan(inventory(data_dir, include=include), config, disk=into.parent)
-    plans.refuse(live)
-    backups.private(live, into, read_back=inventory)
+    live = plan_stage.plan(inventory(data_dir, include=include), config, disk=into.parent)
+    plan_stage.refuse(live)
+    backup_stage.private(live, into, read_back=inventory)
 
 
 def cutover(
@@ -318,24 +321,24 @@ def cutover(
         if execute and again is not None:
             again()
             tell("snapshot, build and verify are done again")
-        snapshot, built = backups.latest(place.backups, read_back=inventory), builds.told(place.stage)
+        snapshot, built = backup_stage.latest(place.backups, read_back=inventory), build_stage.told(place.stage)
         if snapshot is None or built is None:
             raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
         planned = plan(place, config)
-        wanted = cutovers.prepare(planned, snapshot, env_file)
-        reasons = [*planned.refusals, *cutovers.refusals(wanted), _unready(planned, config)]
+        wanted = cutover_stage.prepare(planned, snapshot, env_file)
+        reasons = [*planned.refusals, *cutover_stage.refusals(wanted), _unready(planned, config)]
         if execute or again is None:
             # What is done again first cannot be foreseen.
             now = present(place, config)
             wanted = replace(wanted, digests=now.consolidated)
             reasons += [_older(built, snapshot), *check(place.evidence, now).reasons, _unaccepted(built, config)]
         reasons = [reason for reason in dict.fromkeys(reasons) if reason]
-        found = cutovers.foreseen(wanted, reasons, stopped=place.stopped)
+        found = cutover_stage.foreseen(wanted, reasons, stopped=place.stopped)
         if not config.code_is_ready:
-            found = replace(found, findings=cutovers.unanswered(planned))
+            found = replace(found, findings=cutover_stage.unanswered(planned))
         if found.refusals or found.holders or not execute:
             return found
-        return cutovers.cutover(wanted, snapshot, waiting=waiting, tell=tell, stopped=place.stopped)
+        return cutover_stage.cutover(wanted, snapshot, waiting=waiting, tell=tell, stopped=place.stopped)
 
 
 @contextlib.contextmanager
@@ -354,7 +357,7 @@ def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None
 
 def _unready(planned: Plan, config: Config) -> str:
     """Return a sentence if the application's code has to know new names and the owners do not say that it does."""
-    silent = cutovers.unanswered(planned)
+    silent = cutover_stage.unanswered(planned)
     if not silent or config.code_is_ready:
         return ""
     return (
@@ -410,13 +413,13 @@ def rollback(
         trust.refuse(last, place.include, place.env_file)
         # What the set was built with counts; a constant that no row needed then may have been given since.
         last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
-        found = rollbacks.foreseen(last, stopped=place.stopped)
+        found = rollback_stage.foreseen(last, stopped=place.stopped)
         if found.refusals or (found.holders and execute) or not (execute or attempt):
             return found
         try:
             if not execute:
-                return rollbacks.tried(last, partial(_built_again, last), stopped=place.stopped)
-            return rollbacks.rollback(last, partial(_built_again, last), tell=tell, stopped=place.stopped)
+                return rollback_stage.tried(last, partial(_built_again, last), stopped=place.stopped)
+            return rollback_stage.rollback(last, partial(_built_again, last), tell=tell, stopped=place.stopped)
         except (sqlite3.Error, OSError, MigratorError) as error:
             if isinstance(error, Refused):
                 raise
@@ -432,5 +435,5 @@ def _built_again(last: Switch, folder: Path, stage: Path, *, whole: bool = False
     """
     # The copies may have been written since they were built from.
     durable_files.remove_folder(stage)
-    builds.build(*rollbacks.as_planned(last, folder, whole=whole), stage)
+    build_stage.build(*rollback_stage.as_planned(last, folder, whole=whole), stage)
     return {target: stage / name for target, name in catalogue.TARGETS.items()}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.application import connection as application_connection
-from migrator.rate import Watched
 from migrator.records.inventory import Database, Inventory
+from migrator.records.monitor import Watched
 from migrator.records.plan import Fate
 from migrator.records.switch import Switched
 from migrator.records.verify import Migrated

@@ -9,12 +9,12 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from migrator.freshness import Standing, Status
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
 from migrator.records.verify import Migrated, Verified
+from migrator.stages.verify.freshness import Standing, Status
 from migrator.system.serialize import escaped
 
 __all__ = [

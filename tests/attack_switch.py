@@ -23,11 +23,11 @@ import small_set
 
 import migrator
 from contracts import specimens
-from migrator.inventory import inventory
 from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.inventory.stage import inventory
 from migrator.system.connections import quoted
 
 #: What lies in a consolidated database and is not written by a bot.

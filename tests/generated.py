@@ -16,12 +16,15 @@ from pathlib import Path
 from unittest import mock
 
 from contracts import drawn
-from migrator import backup, build, examine, examiners, plan
-from migrator.inventory import inventory
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql, sql_functions
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages.build import stage as build_stage
+from migrator.stages.inventory import inspect_pool, inspect_worker
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections
 
 #: In memory, if the system has such a folder: a build waits for the disk again and again, an example cannot.
@@ -83,10 +86,10 @@ def _marks(path):
 def _examined(paths, **_):
     answers = {}
     for path in paths:
-        facts = {"reason": ""} | examine._header(path)
-        facts["reason"] = examine._not_a_database(path)
+        facts = {"reason": ""} | inspect_worker._header(path)
+        facts["reason"] = inspect_worker._not_a_database(path)
         if not facts["reason"]:
-            examine._content(path, facts, time.monotonic() + 600)
+            inspect_worker._content(path, facts, time.monotonic() + 600)
         answers[path] = facts
     return answers
 
@@ -98,14 +101,14 @@ class Run:
         self.folder = folder
         self.config = config
         self.stage = folder / "stage"
-        with mock.patch.object(examiners, "examine", _examined):
-            self.plan = plan.plan(inventory(folder / "data"), config, disk=folder)
-            plan.refuse(self.plan)
-            self.snapshot = backup.backup(backup.wanted(self.plan), folder / "backup", read_back=inventory)
+        with mock.patch.object(inspect_pool, "examine", _examined):
+            self.plan = plan_stage.plan(inventory(folder / "data"), config, disk=folder)
+            plan_stage.refuse(self.plan)
+            self.snapshot = backup_stage.backup(backup_stage.wanted(self.plan), folder / "backup", read_back=inventory)
         self.built = self.build()
 
     def build(self):
-        return build.build(self.plan, self.snapshot, self.stage)
+        return build_stage.build(self.plan, self.snapshot, self.stage)
 
     def check(self):
         """Assert what holds for every set: it is accounted for, whole, and can be rebuilt."""

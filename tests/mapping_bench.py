@@ -8,11 +8,12 @@ Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every map
 quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
 """
 
-from migrator import build, proving
 from migrator.mapping import lookups, reverse_sql
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.build import proof as build_proof
+from migrator.stages.build import stage as build_stage
 from migrator.system import connections
 
 #: What a NOT NULL column holds that a test does not name.
@@ -68,7 +69,7 @@ class Bench:
     def load(self, target, **constants):
         """Load every table of *target* whose source is there, as a build does, prove it, and return what came of it."""
         paths = {name: self.folder / f"{name}.db" for name in self.connections}
-        bench = build.Bench(target, self.folder / f"{target}.db", paths)
+        bench = build_stage.Bench(target, self.folder / f"{target}.db", paths)
         self.loaded.append(bench.connection)
         bench.connection.execute("COMMIT")
         careless(bench.connection, target)
@@ -87,10 +88,10 @@ class Bench:
         constants = {"order_amount_sol": "", **constants}
         for table in mapping_reader.in_order(target):
             sources = [one for one in known if one.table == table]
-            build._load_table(bench, f"{target}.{table}", sources, constants)
+            build_stage._load_table(bench, f"{target}.{table}", sources, constants)
         bench.connection.execute("COMMIT")
         own = [one for one in known if not one.stub]
-        assert {} == proving.prove(bench.connection, target, paths | {target: bench.path}, own, constants)
+        assert {} == build_proof.prove(bench.connection, target, paths | {target: bench.path}, own, constants)
         bench.connection.execute("BEGIN")
         for one in own:
             bench.need([one.database])

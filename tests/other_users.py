@@ -11,11 +11,11 @@ from unittest import mock
 
 import pytest
 
-from migrator import examine, examiners
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.inventory import inspect_pool, inspect_worker
 from migrator.system.temporary_folders import private_folder
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -78,11 +78,11 @@ def in_this_process():
     def examined(paths, **_):
         with private_folder() as folder:
             return {
-                path: examine.examine(path, copy=folder / f"{number}.db", seconds=60.0)
+                path: inspect_worker.examine(path, copy=folder / f"{number}.db", seconds=60.0)
                 for number, path in enumerate(paths)
             }
 
-    with mock.patch.object(examiners, "examine", examined):
+    with mock.patch.object(inspect_pool, "examine", examined):
         yield
 
 

@@ -14,12 +14,14 @@ from unittest import mock
 import generated
 
 from contracts import specimens
-from migrator import backup as backups
-from migrator import build as builds
-from migrator import cutover, examiners, pipeline
+from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
-from migrator.inventory import inventory
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.build import stage as build_stage
+from migrator.stages.inventory import inspect_pool
+from migrator.stages.inventory.stage import inventory
 from migrator.switch import state as switch_state
 from migrator.system import durable_files
 
@@ -51,7 +53,7 @@ def place_of(home):
 @contextlib.contextmanager
 def in_this_process():
     """Have inventory examine files in this process: its child takes longer to start than all the rest."""
-    with mock.patch.object(examiners, "examine", generated._examined):
+    with mock.patch.object(inspect_pool, "examine", generated._examined):
         yield
 
 
@@ -67,12 +69,14 @@ def cut_over(home, tell=lambda _: None):
     """Switch to the consolidated set."""
     place, configuration = place_of(home)
     with in_this_process():
-        snapshot = backups.latest(place.backups, read_back=inventory)
+        snapshot = backup_stage.latest(place.backups, read_back=inventory)
         planned = pipeline.plan(place, configuration)
-    wanted = replace(cutover.prepare(planned, snapshot, home / ".env"), digests=builds.told(place.stage).digests)
-    if reasons := [*planned.refusals, *cutover.refusals(wanted)]:
+    wanted = replace(
+        cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.told(place.stage).digests
+    )
+    if reasons := [*planned.refusals, *cutover_stage.refusals(wanted)]:
         raise Refused("; ".join(reasons))
-    return cutover.cutover(wanted, snapshot, waiting=print, tell=tell)
+    return cutover_stage.cutover(wanted, snapshot, waiting=print, tell=tell)
 
 
 def roll_back(home, tell=lambda _: None):

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from other_users import AS_ROOT, BOT, DEPLOY, READER, SHARED, THIRD, as_user, become, given, in_this_process, owners
 
-from migrator import backup as backups
-from migrator import plan
 from migrator.config import config_file
 from migrator.errors import Refused, SourceError
-from migrator.inventory import inventory
+from migrator.stages import backup as backup_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections, permissions
 from migrator.system.run_lock import locked
 
@@ -45,7 +45,7 @@ def snapshots(data, into, times):
     with in_this_process():
         found = []
         for _ in range(times):
-            snapshot = backups.backup(inventory(data).databases, into, read_back=inventory)
+            snapshot = backup_stage.backup(inventory(data).databases, into, read_back=inventory)
             found.append(tuple(number_in(snapshot.folder / f"{name}.db") for name in ("a", "b")))
         return found
 
@@ -171,7 +171,7 @@ def test_the_plan_refuses_a_user_who_owns_nothing_in_one_sentence(passable):
 
     def refusals(*, in_place):
         with in_this_process():
-            planned = plan.plan(inventory(data), config_file.Config(), disk=passable, in_place=in_place)
+            planned = plan_stage.plan(inventory(data), config_file.Config(), disk=passable, in_place=in_place)
         return [one for one in planned.refusals if "user" in one]
 
     (sentence,) = as_user(THIRD, partial(refusals, in_place=True), groups=[SHARED])

@@ -17,8 +17,8 @@ from contracts import pair as pairs
 from contracts import specimens
 from migrator.report import verify_text
 from migrator.schema import catalogue
+from migrator.stages.verify.stage import verify
 from migrator.system import connections, private_copy
-from migrator.verify import verify
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,11 @@ import small_set
 
 import contracts
 import migrator
-from migrator import cutover, plan
 from migrator.config.config_file import Config
-from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 
 FILE = "odd.db"
 CARRIED = {"files": {FILE: "carry:core"}}
@@ -33,11 +34,11 @@ def made(data, *statements, schema=()):
 
 def planned(data, **decided):
     with small_set.in_this_process():
-        return plan.plan(inventory(data), Config(**CARRIED | decided), disk=data)
+        return plan_stage.plan(inventory(data), Config(**CARRIED | decided), disk=data)
 
 
 def read_by_a_child(data, **decided):
-    return plan.plan(inventory(data), Config(**CARRIED | decided), disk=data)
+    return plan_stage.plan(inventory(data), Config(**CARRIED | decided), disk=data)
 
 
 def of_file(sentences):
@@ -99,7 +100,7 @@ def test_a_virtual_table_that_keeps_nothing_stays_in_the_backup_and_is_told(data
     assert [] == of_file(found.refusals)
     told = [one for one in of_file(found.findings) if "stays in the backup and is not there after a cutover" in one]
     assert any(one.startswith(f"{FILE}: {sentence};") for one in told)
-    assert "odd.seen stays in the backup" in cutover.unanswered(found)
+    assert "odd.seen stays in the backup" in cutover_stage.unanswered(found)
     # What lies behind it goes with it.
     assert {"odd.posts", "odd.i", "odd.seen"} >= {table.source for table in found.tables}
 

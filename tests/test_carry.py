@@ -6,11 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from migrator import carry
 from migrator.errors import DdlError
 from migrator.schema import catalogue, declaration
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import Statements
+from migrator.stages.build import carried_tables
 from migrator.system import connections
 
 
@@ -30,7 +30,7 @@ def renamed(sql, *indexes, table="t"):
 
 def copied(connection, name, table="t"):
     """Copy a table of the attached database old to *name*."""
-    carry.copy(connection, "old", table, carry.statements(connection, "old"), "main", name)
+    carried_tables.copy(connection, "old", table, carried_tables.statements(connection, "old"), "main", name)
 
 
 def test_names_are_told_apart_as_sqlite_does():
@@ -39,7 +39,7 @@ def test_names_are_told_apart_as_sqlite_does():
         for name in ("Ab", "\u00c4b", "\u00e4b", "\u212a", "k"):
             connection.execute(f'CREATE TABLE old."{name}" (a)')
 
-        assert {"ab", "\u00c4b", "\u00e4b", "\u212a", "k"} == set(carry.statements(connection, "old"))
+        assert {"ab", "\u00c4b", "\u00e4b", "\u212a", "k"} == set(carried_tables.statements(connection, "old"))
 
 
 @pytest.mark.parametrize(

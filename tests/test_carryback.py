@@ -10,13 +10,15 @@ import small_set
 
 import migrator
 from contracts import specimens
-from migrator import backup as backups
-from migrator import bench, cutover, pipeline
-from migrator import residue as residues
+from migrator import pipeline
 from migrator.config import config_file
-from migrator.inventory import inventory
 from migrator.mapping import sql_functions
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.rollback import residue as rollback_residue
+from migrator.stages.rollback import session as rollback_session
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -43,9 +45,9 @@ def _data(built, tmp_path):
     """A set that was cut over."""
     home = shutil.copytree(built, tmp_path / "home", symlinks=True)
     place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    snapshot = backups.latest(place.backups, read_back=inventory)
-    wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
-    assert cutover.cutover(wanted, snapshot, waiting=pytest.fail).executed
+    snapshot = backup_stage.latest(place.backups, read_back=inventory)
+    wanted = cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    assert cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail).executed
     return home / "data"
 
 
@@ -323,7 +325,7 @@ def test_the_proof_asks_of_each_row_only_what_hangs_on_it(data):
             connection.set_progress_handler(lambda: steps.append(1), 1_000)
             yield connection
 
-    opened, took = residues._opened, []
+    opened, took = rollback_residue._opened, []
     for last in (500, 1_000, 2_000):
         home = shutil.copytree(data.parent, data.parent.with_name(f"home{last}"), symlinks=True)
         with closing(migrator.connect("jarvis_core.db", data_dir=home / "data")) as core, core:
@@ -334,7 +336,7 @@ def test_the_proof_asks_of_each_row_only_what_hangs_on_it(data):
             )
         steps.clear()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(residues, "_opened", counted)
+            patched.setattr(rollback_residue, "_opened", counted)
             assert last == went_back(home / "data").residue["core.trades"]
         took.append(len(steps))
 
@@ -366,8 +368,13 @@ def test_a_row_without_a_rowid_is_found_by_its_key():
         sql_functions.register(connection)
         connection.execute("CREATE TABLE w (a TEXT COLLATE NOCASE, b, c, PRIMARY KEY (b, a)) WITHOUT ROWID")
         connection.executemany("INSERT INTO w VALUES (?, ?, ?)", [("x", 1, 1.0), ("y", 1, None), ("y", b"1", "z")])
-        rows = [row for (row,) in connection.execute(f"SELECT {bench.handle_sql(connection, 'main', 'w')} FROM w AS t")]
-        question = f"SELECT a, b FROM w AS t WHERE {bench.found_sql(connection, 'main', 'w')}"
+        rows = [
+            row
+            for (row,) in connection.execute(
+                f"SELECT {rollback_session.handle_sql(connection, 'main', 'w')} FROM w AS t"
+            )
+        ]
+        question = f"SELECT a, b FROM w AS t WHERE {rollback_session.found_sql(connection, 'main', 'w')}"
 
         assert [[("x", 1)], [("y", 1)], [("y", b"1")]] == [
             connection.execute(question, (row,)).fetchall() for row in rows

@@ -9,7 +9,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from migrator import PIPELINE, cli, verify
+from migrator import PIPELINE, cli
+from migrator.stages.verify import stage as verify_stage
 
 
 def run(*arguments, **environment):
@@ -93,7 +94,7 @@ def test_quiet_prints_nothing(tmp_path):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(verify, "find_spec", lambda name: None if name == "faker" else object())
+    monkeypatch.setattr(verify_stage, "find_spec", lambda name: None if name == "faker" else object())
 
     result = CliRunner().invoke(cli.cli, ["specimen", "nowhere"])
 

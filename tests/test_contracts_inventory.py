@@ -9,7 +9,7 @@ import pytest
 
 import contracts
 from contracts import specimens
-from migrator import inventory
+from migrator.stages.inventory import stage as inventory_stage
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +58,9 @@ def test_a_stranger_whose_fate_the_owners_decided_holds(pytester, legacy):
 
 
 def test_an_inventory_that_overlooks_a_file_is_caught(pytester, legacy, monkeypatch):
-    honest = inventory.inventory
+    honest = inventory_stage.inventory
     monkeypatch.setattr(
-        inventory,
+        inventory_stage,
         "inventory",
         lambda folder: dataclasses.replace(found := honest(folder), databases=found.databases[1:]),
     )
@@ -72,7 +72,7 @@ def test_an_inventory_that_overlooks_a_file_is_caught(pytester, legacy, monkeypa
 
 @pytest.mark.parametrize("deed", ["a -shm is left behind", "a byte is changed"])
 def test_an_inventory_that_changes_something_is_caught(pytester, legacy, monkeypatch, deed):
-    honest = inventory.inventory
+    honest = inventory_stage.inventory
 
     def meddling(folder):
         if deed == "a -shm is left behind":
@@ -82,6 +82,6 @@ def test_an_inventory_that_changes_something_is_caught(pytester, legacy, monkeyp
             path.write_bytes(path.read_bytes()[:-8] + os.urandom(8))
         return honest(folder)
 
-    monkeypatch.setattr(inventory, "inventory", meddling)
+    monkeypatch.setattr(inventory_stage, "inventory", meddling)
 
     assert "file that inventory changed" in judge(pytester, legacy)["test_looking_changes_nothing"]

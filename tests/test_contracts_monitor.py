@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from migrator import rate
+from migrator.stages.monitor import error_rate
 
 CONTRACTS = ["--pyargs", "contracts", "--import-mode=importlib", "-p", "no:cacheprovider", "-k", "application"]
 SOUND = "test_a_sound_application_is_not_rolled_back_by_chance"
@@ -33,7 +33,7 @@ def test_limits_that_are_wrong_are_caught(pytester, monkeypatch, faulty, caught_
         def __init__(self):
             super().__init__(**faulty)
 
-    monkeypatch.setattr(rate, "Limits", Faulty)
+    monkeypatch.setattr(error_rate, "Limits", Faulty)
     found = pytester.inline_run(*CONTRACTS)
 
     failed = {report.nodeid.partition("::")[2].partition("[")[0] for report in found.getfailures()}

@@ -8,8 +8,8 @@ import pytest
 import contracts
 from contracts import pair as pairs
 from contracts import specimens
-from migrator import plan
 from migrator.records.plan import Fate
+from migrator.stages.plan import stage as plan_stage
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +71,9 @@ def test_a_plan_of_the_specified_variant_holds(pytester, tmp_path):
     ids=["table left out", "table twice", "wrong fate", "wrong rows", "wrong order", "never filled"],
 )
 def test_a_plan_that_is_wrong_is_caught(pytester, sets, monkeypatch, spoil, contract, mentions):
-    honest = plan.plan
+    honest = plan_stage.plan
     monkeypatch.setattr(
-        plan, "plan", lambda *args, **more: dataclasses.replace(made := honest(*args, **more), **spoil(made))
+        plan_stage, "plan", lambda *args, **more: dataclasses.replace(made := honest(*args, **more), **spoil(made))
     )
 
     failed = judge(pytester, sets)

@@ -9,10 +9,11 @@ import pytest
 
 import contracts
 from contracts import specimens
-from migrator import backup as backups
-from migrator import cutover, pipeline
+from migrator import pipeline
 from migrator.config import config_file
-from migrator.inventory import inventory
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory.stage import inventory
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -30,9 +31,9 @@ def _lives(tmp_path_factory):
     verified = pipeline.migrate(place, configuration, home / "data" / "migrator.toml").verified
     assert () == verified.broken
     shutil.copytree(home, top / "built", symlinks=True)
-    snapshot = backups.latest(place.backups, read_back=inventory)
-    wanted = cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
-    cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+    snapshot = backup_stage.latest(place.backups, read_back=inventory)
+    wanted = cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
     shutil.copytree(home, top / "cut", symlinks=True)
     run(home / "data" / "jarvis_core.db", "UPDATE trades SET price = price * 2 WHERE id = (SELECT max(id) FROM trades)")
     pipeline.rollback(place, configuration, execute=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from contracts import specimens
-from migrator import backup as backups
-from migrator import cutover, pipeline
+from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
-from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory.stage import inventory
 from migrator.switch import recovery
 from migrator.switch import state as switch_state
 from migrator.system import durable_files
@@ -50,15 +51,15 @@ def _home(built, tmp_path):
 def prepared(home):
     """Return the switch of *home*, and the snapshot it goes by."""
     place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    snapshot = backups.latest(place.backups, read_back=inventory)
+    snapshot = backup_stage.latest(place.backups, read_back=inventory)
     planned = pipeline.plan(place, configuration)
-    return cutover.prepare(planned, snapshot, home / ".env"), snapshot
+    return cutover_stage.prepare(planned, snapshot, home / ".env"), snapshot
 
 
 def switched(home):
     wanted, snapshot = prepared(home)
-    assert [] == cutover.refusals(wanted)
-    return cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+    assert [] == cutover_stage.refusals(wanted)
+    return cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
 
 
 def rolled_back(home):
@@ -183,7 +184,7 @@ def test_a_process_that_has_a_file_open_is_named_and_nothing_is_touched(home):
     ) as holder:
         holder.stdout.readline()
         with pytest.raises(Refused, match=rf"jarvis\.db is open in process {holder.pid} .*stop what uses"):
-            cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+            cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
         holder.stdin.close()
 
     assert before == legacy(home)
@@ -196,7 +197,7 @@ def test_a_file_that_changed_since_the_snapshot_is_named(home):
         late.execute("CREATE TABLE late (x)")
 
     with pytest.raises(Refused, match=r"tax\.db: has changed since the snapshot"):
-        cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
 
     assert not (home / "data" / "jarvis_core.db").exists()
 

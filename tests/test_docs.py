@@ -13,14 +13,16 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, cli, freshness, rate, rehearsal
+from migrator import PIPELINE, cli, rehearsal
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
 from migrator.records import inventory as records_inventory
+from migrator.records import monitor
 from migrator.records import plan as records_plan
 from migrator.records import switch as records_switch
 from migrator.records import verify as records_verify
 from migrator.schema import catalogue
+from migrator.stages.verify import freshness
 from migrator.system import connections
 
 HERE = Path(__file__).parent.parent
@@ -96,7 +98,7 @@ def test_the_glossary_is_in_order_and_has_each_term_once():
         ("verify", records_verify.Verified),
         ("migrate", records_verify.Migrated),
         ("cutover`, `rollback", records_switch.Switched),
-        ("monitor", rate.Watched),
+        ("monitor", monitor.Watched),
         ("rehearse", rehearsal.Rehearsed),
         ("status", freshness.Status),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import specimens, subject
-from migrator import evidence
+from migrator.stages.verify import evidence as verify_evidence
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the examples; tox installs it")
 
@@ -99,7 +99,7 @@ def test_the_steps_of_the_workflow_do_what_the_page_says(copy, tmp_path, sound):
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith("## GO:" if sound else "## NO-GO:")
     files = {path.name for path in (tmp_path / "contracts").iterdir()}
     assert set(re.findall(r"^\| `(\S+)` \|", PAGE, re.MULTILINE)) == files
-    said = evidence.read(tmp_path / "contracts" / "evidence.json")
+    said = verify_evidence.read(tmp_path / "contracts" / "evidence.json")
     assert ("GO" if sound else "NO-GO") == said.verdict
     assert 29 == len(said.legacy)
 

@@ -9,8 +9,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import backup, cli, pipeline
+from migrator import cli, pipeline
 from migrator.errors import MigratorError
+from migrator.stages import backup as backup_stage
 from migrator.switch import state as switch_state
 from migrator.system.run_lock import locked
 
@@ -155,7 +156,7 @@ def test_an_older_stage_is_not_switched_to(made, tmp_path):
         done = CliRunner().invoke(cli.cli, ["cutover", "--data-dir", str(home / "data")])
 
     assert "is built from the snapshot 0001, and the newest is 0002; run: migrator migrate" in done.output
-    assert "0002" == backup.newest(home / "data" / "backup").name
+    assert "0002" == backup_stage.newest(home / "data" / "backup").name
 
     with small_set.in_this_process():
         done = CliRunner().invoke(cli.cli, ["cutover", "--catch-up", "--data-dir", str(home / "data")])

@@ -15,13 +15,16 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import evidence, freshness, pipeline, verify
+from migrator import pipeline
 from migrator.config import config_file
 from migrator.config.waivers import Waiver
 from migrator.errors import EvidenceError, MigratorError, UsageError
-from migrator.evidence import Outcome, Said, Why
 from migrator.records.verify import BrokenContract
 from migrator.schema import catalogue
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify import freshness
+from migrator.stages.verify import stage as verify_stage
+from migrator.stages.verify.evidence import Outcome, Said, Why
 
 TODAY = dt.date(2026, 6, 1)
 WAIVER = Waiver(id="verify/v", scope="core", reason="typed by hand", owner="trading lead", expires=dt.date(2026, 6, 1))
@@ -48,7 +51,7 @@ def green(**changed):
         "quarantine": {"core.positions": {"UNIQUE token_address": 5}},
         "complaints": (),
     }
-    return evidence.Evidence(**values | changed)
+    return verify_evidence.Evidence(**values | changed)
 
 
 def there(**changed):
@@ -71,28 +74,28 @@ def resigned(text, change):
     body = json.loads(text)
     del body["sha256"]
     change(body)
-    return evidence._signed(body)
+    return verify_evidence._signed(body)
 
 
 def test_what_is_written_is_read(tmp_path):
     made = green(waivers=(WAIVER,), contracts=(said("V1", Outcome.WAIVED), said("V2"), said("V3", Outcome.BROKEN)))
     path = tmp_path / "evidence.json"
 
-    evidence.write(made, path)
+    verify_evidence.write(made, path)
 
-    assert made == evidence.read(path)
+    assert made == verify_evidence.read(path)
     assert 0o600 == path.stat().st_mode & 0o777
     assert "NO-GO" == made.verdict
 
 
 def test_the_text_is_canonical_and_its_own_digest_stands_last():
-    text = evidence.text(green())
+    text = verify_evidence.text(green())
 
     lines = text.splitlines()
     body = json.loads(text)
     assert lines[-2].startswith(' "sha256": "')
     assert sorted(body.keys() - {"sha256"}) == list(body)[:-1]
-    assert evidence.text(green()) == text
+    assert verify_evidence.text(green()) == text
     assert "." not in [character for value in body["contracts"] for character in str(value["milliseconds"])]
 
 
@@ -126,10 +129,10 @@ def test_the_text_is_canonical_and_its_own_digest_stands_last():
     ],
 )
 def test_evidence_that_was_changed_is_refused_in_one_sentence(tmp_path, spoil, sentence):
-    path = written(tmp_path, spoil(evidence.text(green())))
+    path = written(tmp_path, spoil(verify_evidence.text(green())))
 
     with pytest.raises(EvidenceError) as caught:
-        evidence.read(path)
+        verify_evidence.read(path)
 
     assert sentence in str(caught.value)
     assert str(caught.value).startswith(str(path))
@@ -140,24 +143,26 @@ def test_evidence_that_was_changed_is_refused_in_one_sentence(tmp_path, spoil, s
     "text", ["", "[", '{"name": "x"}', '[{"name": "x"}]', '[{"name": "x", "says": "", "more": 1}]']
 )
 def test_messages_that_the_plugin_did_not_write_are_refused_by_their_path(tmp_path, text):
-    path = tmp_path / evidence.BROKEN
+    path = tmp_path / verify_evidence.BROKEN
     path.write_text(text, encoding="utf-8")
 
-    with pytest.raises(EvidenceError, match=rf"{evidence.BROKEN}: .*\. run: migrator verify|{evidence.BROKEN}: "):
-        evidence.read_broken(path)
+    with pytest.raises(
+        EvidenceError, match=rf"{verify_evidence.BROKEN}: .*\. run: migrator verify|{verify_evidence.BROKEN}: "
+    ):
+        verify_evidence.read_broken(path)
 
 
 def test_messages_of_broken_contracts_are_read_as_they_were_written(tmp_path):
     broken = (BrokenContract(name="verify/x[core]", says="core: \x1b[0m expected\nfound \udcff"),)
-    path = tmp_path / evidence.BROKEN
-    path.write_text(evidence.broken_text(broken), encoding="utf-8")
+    path = tmp_path / verify_evidence.BROKEN
+    path.write_text(verify_evidence.broken_text(broken), encoding="utf-8")
 
-    assert broken == evidence.read_broken(path)
+    assert broken == verify_evidence.read_broken(path)
 
 
 def test_evidence_that_is_not_there_is_named(tmp_path):
     with pytest.raises(EvidenceError, match=r"evidence\.json: is not there; run: migrator verify"):
-        evidence.read(tmp_path / "evidence.json")
+        verify_evidence.read(tmp_path / "evidence.json")
 
 
 def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
@@ -166,7 +171,7 @@ def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
     database.write_bytes(b"SQLite format 3\x00\xff")
     notes = written(tmp_path, '{"sha256": "is mentioned"}')
     link = tmp_path / "link"
-    link.symlink_to(written(tmp_path, evidence.text(green())))
+    link.symlink_to(written(tmp_path, verify_evidence.text(green())))
     # To read it would wait for ever.
     pipe, folder = tmp_path / "pipe", tmp_path / "folder"
     os.mkfifo(pipe)
@@ -174,11 +179,11 @@ def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
 
     for path in (database, link, pipe, folder):
         with pytest.raises(UsageError, match="is there and is no evidence"):
-            evidence.withdraw(path)
+            verify_evidence.withdraw(path)
     with pytest.raises(UsageError, match="no such folder"):
-        evidence.withdraw(tmp_path / "nowhere" / "evidence.json")
-    evidence.withdraw(notes)
-    evidence.withdraw(notes)
+        verify_evidence.withdraw(tmp_path / "nowhere" / "evidence.json")
+    verify_evidence.withdraw(notes)
+    verify_evidence.withdraw(notes)
 
     assert {"jarvis.db", "link", "pipe", "folder"} == {path.name for path in tmp_path.iterdir()}
 
@@ -297,7 +302,7 @@ def change(path, sql):
 
 @pytest.mark.slow
 def test_a_run_that_is_go_leaves_evidence_that_status_believes(data):
-    found = evidence.read(own(data))
+    found = verify_evidence.read(own(data))
 
     done = run("status", "--data-dir", data)
     checked = run("status", "--evidence", own(data), "--data-dir", data)
@@ -404,7 +409,7 @@ def test_of_any_pair_evidence_is_written_only_where_it_is_asked_for(data, tmp_pa
     assert (0, 0, 2) == (plain.returncode, asked.returncode, database.returncode), plain.stderr + asked.stderr
     assert "is there and is no evidence; name another file" in database.stderr
     assert before == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
-    assert "GO" == evidence.read(tmp_path / "pair.json").verdict
+    assert "GO" == verify_evidence.read(tmp_path / "pair.json").verdict
     assert 0 == checked.returncode, checked.stdout
 
 
@@ -429,7 +434,9 @@ def test_what_was_interrupted_leaves_no_evidence(data):
 def contracts_run_with(monkeypatch, *more):
     """Let the contracts be run with *more* arguments."""
     start = subprocess.Popen
-    monkeypatch.setattr(verify.subprocess, "Popen", lambda command, **options: start([*command, *more], **options))
+    monkeypatch.setattr(
+        verify_stage.subprocess, "Popen", lambda command, **options: start([*command, *more], **options)
+    )
 
 
 @pytest.mark.slow
@@ -490,7 +497,7 @@ def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
     change(data / ".migrator" / "stage" / "jarvis_core.db", "UPDATE trades SET price = price + 1 WHERE id = 1")
     broken = run("verify", "--data-dir", data, "--json")
     names = [one["name"] for one in json.loads(broken.stdout)["broken"]]
-    ids = [one.id.partition("[") for one in evidence.read(own(data)).with_verdict(Outcome.BROKEN)]
+    ids = [one.id.partition("[") for one in verify_evidence.read(own(data)).with_verdict(Outcome.BROKEN)]
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         for contract, _, case in ids:
             file.write(WAIVED.format(id=contract, scope=case.rstrip("]") or "all", expires="2999-12-31"))
@@ -502,7 +509,7 @@ def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
     assert len(names) == len(ids) > 0
     assert f"GO, with {len(ids)} contract" in done.stdout
     assert "by trading lead until 2999-12-31: prices were typed by hand" in done.stdout
-    assert len(ids) == len(evidence.read(own(data)).waivers)
+    assert len(ids) == len(verify_evidence.read(own(data)).waivers)
     assert "run 0001: verified" in stands.stdout
     assert "waived: verify/" in stands.stdout
 
@@ -528,4 +535,4 @@ def test_a_waiver_that_ran_out_or_is_not_needed_or_not_known_fails_the_run(data,
     assert 1 == done.returncode
     assert "NO-GO: 0 contracts are broken" in done.stdout
     assert sentence in done.stdout
-    assert "NO-GO" == evidence.read(own(data)).verdict
+    assert "NO-GO" == verify_evidence.read(own(data)).verdict

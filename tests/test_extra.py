@@ -8,9 +8,10 @@ import pytest
 import contracts
 from contracts import pair as pairs
 from contracts import subject
-from migrator import inventory, plan
 from migrator.config import config_file, extra_indexes
 from migrator.errors import UsageError
+from migrator.stages.inventory import stage as inventory_stage
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections
 
 CONTRACTS = Path(contracts.__file__).parent
@@ -64,7 +65,7 @@ def test_an_index_on_a_carried_table_that_is_not_there_is_refused(tmp_path):
     ordering(legacy, "CREATE INDEX core.x ON legacy_notes_notes(id)")
     decided = config_file.load(legacy / "migrator.toml")
 
-    planned = plan.plan(inventory.inventory(legacy), decided, disk=legacy)
+    planned = plan_stage.plan(inventory_stage.inventory(legacy), decided, disk=legacy)
 
     assert ["orders x on core.legacy_notes_notes" in one for one in planned.refusals] == [True]
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from migrator import evidence
 from migrator.config import config_file, waivers
 from migrator.errors import EvidenceError, UsageError
+from migrator.stages.verify import evidence as verify_evidence
 from migrator.system import user_files
 
 
@@ -57,7 +57,7 @@ def test_evidence_that_is_no_text_is_an_error(tmp_path, make):
     make(tmp_path / "named")
 
     with pytest.raises(EvidenceError, match=r"cannot be read as evidence \(cannot be read"):
-        evidence.read(tmp_path / "named")
+        verify_evidence.read(tmp_path / "named")
 
 
 @pytest.mark.parametrize("make", ODD)

@@ -14,11 +14,11 @@ import pytest
 from inventoried import NOISE, by_place, ddl, made, mentions, only, state
 
 from contracts import specimens
-from migrator import examine, walk
 from migrator.errors import MigratorError, UsageError
-from migrator.inventory import inventory
 from migrator.records.inventory import Verdict
 from migrator.schema import catalogue
+from migrator.stages.inventory import inspect_worker, scan
+from migrator.stages.inventory.stage import inventory
 from migrator.system import connections, private_copy
 
 # --- the set as a whole
@@ -306,7 +306,7 @@ def test_what_may_not_be_read_is_unreadable():
         (data / "secret.txt").chmod(0)
         os.seteuid(65534)
         try:
-            found = walk.walk(data)
+            found = scan.walk(data)
         finally:
             os.seteuid(0)
 
@@ -526,6 +526,6 @@ def test_a_file_that_never_holds_still_is_unreadable(data, tmp_path, monkeypatch
         monkeypatch.setattr(private_copy, way, lambda *_: False)
     monkeypatch.setattr(time, "sleep", lambda _: monkeypatch.setattr(time, "monotonic", lambda: 1e9))
 
-    answer = examine.examine(path, copy=tmp_path / "copy.db", seconds=60)
+    answer = inspect_worker.examine(path, copy=tmp_path / "copy.db", seconds=60)
 
     assert "kept changing while it was copied" == answer["reason"]

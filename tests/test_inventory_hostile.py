@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from inventoried import TABLE, by_place, made, mentions, only, printed, state
 
-from migrator import examine, examiners
-from migrator.inventory import inventory
 from migrator.records.inventory import Verdict
+from migrator.stages.inventory import inspect_pool, inspect_worker
+from migrator.stages.inventory.stage import inventory
 from migrator.system import connections, content_digest, private_copy, worker_process
 from migrator.system.serialize import plain
 
@@ -148,7 +148,7 @@ def test_the_child_may_only_read(data, tmp_path, monkeypatch, statement):
     made(data / "a.db")
     monkeypatch.setattr(content_digest, "content", lambda connection: connection.execute(statement))
 
-    answer = examine.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=60)
+    answer = inspect_worker.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=60)
 
     assert "not authorized" in answer["reason"]
 
@@ -159,7 +159,7 @@ def test_the_child_looks_at_the_clock_itself(data, tmp_path):
     )
     made(data / "a.db", f"CREATE TABLE t (x); {many}")
 
-    answer = examine.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=0)
+    answer = inspect_worker.examine(data / "a.db", copy=tmp_path / "copy.db", seconds=0)
 
     assert "did not finish within 0 s" == answer["reason"]
 
@@ -170,7 +170,7 @@ SLOW = "CREATE TABLE t (x CHECK (length(replace(hex(zeroblob(50000000 + x)), '0'
 @pytest.mark.slow
 def test_a_file_that_takes_too_long_is_given_up_and_the_others_are_not(data, monkeypatch):
     """A CHECK of the file's own that costs a second a row runs in the integrity check."""
-    monkeypatch.setattr(examiners, "GRACE_S", 0.3)
+    monkeypatch.setattr(inspect_pool, "GRACE_S", 0.3)
     rows = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) INSERT INTO t SELECT i FROM n;"
     )
@@ -198,8 +198,8 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_others_are_not(data, mon
     ],
 )
 def test_a_child_that_dies_takes_its_file_with_it_and_nothing_else(data, monkeypatch, script, reason):
-    monkeypatch.setattr(examiners, "GRACE_S", 0.2)
-    monkeypatch.setattr(examiners, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(inspect_pool, "GRACE_S", 0.2)
+    monkeypatch.setattr(inspect_pool, "ANSWER_BYTES", 1000)
     honest, started = subprocess.Popen, []
 
     def first_is_bad(command, **options):
@@ -254,7 +254,10 @@ def test_a_full_disk_is_a_reason(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(private_copy, "_copy_file", full)
 
-    assert "no space for its private copy" in examine.examine(data / "a.db", copy=tmp_path / "c", seconds=9)["reason"]
+    assert (
+        "no space for its private copy"
+        in inspect_worker.examine(data / "a.db", copy=tmp_path / "c", seconds=9)["reason"]
+    )
 
 
 @pytest.mark.slow

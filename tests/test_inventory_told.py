@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 from inventoried import NOISE, ddl, made, only, printed
 
-from migrator import walk
-from migrator.inventory import inventory
+from migrator.stages.inventory import scan
+from migrator.stages.inventory.stage import inventory
 from migrator.system.serialize import escaped, plain
 
 
@@ -72,9 +72,7 @@ def test_names_are_shown_on_one_line_and_without_tricks(name, shown):
 
 def test_the_child_starts_light():
     """What it need not load costs each start, and is room for mistakes beside hostile bytes."""
-    script = (
-        "import sys, migrator; before = set(sys.modules); import migrator.examine; print(*set(sys.modules) - before)"
-    )
+    script = "import sys, migrator; before = set(sys.modules); import migrator.stages.inventory.inspect_worker; print(*set(sys.modules) - before)"
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
@@ -88,7 +86,7 @@ def test_walk_orders_places_by_their_bytes(data):
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).touch()
 
-    assert ["B.db", "a.db", "a/z.db", "b.db"] == [str(database.place) for database in walk.walk(data).databases]
+    assert ["B.db", "a.db", "a/z.db", "b.db"] == [str(database.place) for database in scan.walk(data).databases]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ from fractions import Fraction
 import pytest
 from click.testing import CliRunner
 
-from migrator import cli, maintenance, monitor
+from migrator import cli, maintenance
 from migrator.application import event_log
 from migrator.application.event_log import Counter, Events
 from migrator.errors import UsageError
-from migrator.rate import Limits, Watched, Window, false_alarm
+from migrator.records.monitor import Watched
 from migrator.stages.monitor import event_feed, log_times
+from migrator.stages.monitor import stage as monitor_stage
+from migrator.stages.monitor.error_rate import Limits, Window, false_alarm
 from migrator.stages.monitor.event_feed import Pipe, Tail
 
 
@@ -51,7 +53,9 @@ class Script:
 
 def watched(*looks, limits=None, originals=(), **options):
     clock = Clock()
-    return monitor.monitor(limits or Limits(), Script(*looks), originals, clock=clock, sleep=clock.sleep, **options)
+    return monitor_stage.monitor(
+        limits or Limits(), Script(*looks), originals, clock=clock, sleep=clock.sleep, **options
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import generated
 import pytest
 import small_set
 
-from migrator import backup as backups
-from migrator import cutover, pipeline
+from migrator import pipeline
 from migrator.errors import Refused
-from migrator.inventory import inventory
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory.stage import inventory
 from migrator.switch import recovery
 from migrator.system import mounts
 
@@ -34,8 +35,8 @@ def _home(built):
 def prepared(home):
     place, configuration = small_set.place_of(home)
     with small_set.in_this_process():
-        snapshot = backups.latest(place.backups, read_back=inventory)
-        return cutover.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+        snapshot = backup_stage.latest(place.backups, read_back=inventory)
+        return cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
 
 
 @contextlib.contextmanager
@@ -53,10 +54,10 @@ def bound(path):
 def test_a_mount_between_is_refused_in_the_dry_run(home, name):
     path = home / "data" / name if name != ".env" else home / name
     (home / ".env").touch()
-    assert [] == cutover.refusals(prepared(home))
+    assert [] == cutover_stage.refusals(prepared(home))
 
     with bound(path):
-        (told, *_) = cutover.refusals(prepared(home))
+        (told, *_) = cutover_stage.refusals(prepared(home))
 
     assert "mounted by itself" in told or f"lies in the mount {path}" in told, told
     assert "; mount " in told

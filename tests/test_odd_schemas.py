@@ -9,11 +9,12 @@ from hypothesis import given, settings
 
 from contracts import accounting, subject
 from contracts import pair as pairs
-from migrator import examine, examiners, plan
 from migrator.config.config_file import Config
 from migrator.errors import Refused
-from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.stages.inventory import inspect_pool, inspect_worker
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 
 FILE = "custom.db"
 
@@ -23,7 +24,7 @@ def examined(paths, **_):
     answers = {}
     for number, path in enumerate(paths):
         with generated.scratch() as folder:
-            answers[path] = examine.examine(path, copy=folder / f"{number}.db", seconds=60)
+            answers[path] = inspect_worker.examine(path, copy=folder / f"{number}.db", seconds=60)
     return answers
 
 
@@ -80,7 +81,7 @@ def test_the_drawn_files_are_read_as_a_child_reads_them(tmp_path):
     (tmp_path / "data").mkdir()
     odd_schemas.write((("CREATE TABLE t (a)",), (), (), False), tmp_path / "data" / FILE)
 
-    with mock.patch.object(examiners, "examine", examined):
-        found = plan.plan(inventory(tmp_path / "data"), Config(), disk=tmp_path)
+    with mock.patch.object(inspect_pool, "examine", examined):
+        found = plan_stage.plan(inventory(tmp_path / "data"), Config(), disk=tmp_path)
 
     assert ["custom.t"] == [table.source for table in found.tables]

@@ -7,10 +7,11 @@ import pytest
 import test_sqlite_features
 
 from contracts import specimens
-from migrator import evidence, pipeline
+from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
-from migrator.evidence import Outcome, Why
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.evidence import Outcome, Why
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def test_odd_and_sound_is_go(tmp_path):
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
     # Where nothing could be spoilt, nothing was asked, and that is no reason against the set.
-    skipped = [one for one in evidence.read(place.evidence).contracts if one.verdict is Outcome.SKIPPED]
+    skipped = [one for one in verify_evidence.read(place.evidence).contracts if one.verdict is Outcome.SKIPPED]
     assert {Why.NO_DATA} == {one.why for one in skipped}
     assert "verify/every_known_position_is_linked[can_fail]" in {one.id for one in skipped}
 

@@ -11,12 +11,14 @@ from rich.console import Console
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import backup, pipeline, plan, report
+from migrator import pipeline, report
 from migrator.config import config_file
 from migrator.config.config_file import Config
-from migrator.inventory import inventory
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Fate
+from migrator.stages import backup as backup_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections, own_files
 
 
@@ -85,7 +87,7 @@ def test_a_link_that_is_called_like_a_run_leads_nowhere(data, tmp_path):
     (data / "backup").mkdir()
     (data / "backup" / "0001").symlink_to(elsewhere)
 
-    assert backup.newest(data / "backup") is None
+    assert backup_stage.newest(data / "backup") is None
     assert "0002" == backed_up(data).run
     assert [own_files.MANIFEST] == [path.name for path in elsewhere.iterdir()]
 
@@ -95,7 +97,7 @@ def test_a_snapshot_that_was_cut_short_is_ours_and_its_number_is_given_again(dat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(backup, "_copy", dies)
+        patched.setattr(backup_stage, "_copy", dies)
         with pytest.raises(KeyboardInterrupt):
             backed_up(data)
     database(data / "backup" / "0001.partial" / "jarvis.db")
@@ -111,7 +113,7 @@ def test_what_a_switch_keeps_in_a_snapshot_is_no_part_of_it(data, tmp_path):
 
     assert {"custom.db", "jarvis.db"} == {str(one.place) for one in inventory(snapshot).databases}
     assert {snapshot / "custom.db", snapshot / "jarvis.db"} == {*legacy_set(snapshot, tmp_path).originals.values()}
-    assert backup.latest(data / "backup", read_back=inventory) is not None
+    assert backup_stage.latest(data / "backup", read_back=inventory) is not None
 
 
 def test_the_configuration_gives_a_whole_folder_its_fate_and_a_copy_of_the_set_is_one_sentence(data):
@@ -172,7 +174,7 @@ def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, p
     )
 
     assert [] == [one for one in planned.refusals if one.startswith(place)]
-    assert place not in {str(one.place) for one in backup.wanted(planned)}
+    assert place not in {str(one.place) for one in backup_stage.wanted(planned)}
     name = place.removesuffix(".db")
     assert {Fate.IGNORED} >= {one.fate for one in planned.tables if one.source.startswith(f"{name}.")}
 
@@ -228,7 +230,7 @@ def test_ten_thousand_strangers_fill_no_screen(data, capsys):
     found = dataclasses.replace(found, databases=(*found.databases, *many), findings=("a finding",) * 10_000)
 
     Console(width=160).print(report.inventory_table(found))
-    Console(width=160).print(report.plan_table(plan.plan(found, Config(), disk=place.data_dir)))
+    Console(width=160).print(report.plan_table(plan_stage.plan(found, Config(), disk=place.data_dir)))
 
     said = capsys.readouterr().out
     assert len(said) < 40_000

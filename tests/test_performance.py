@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
-from migrator import prover, proving
 from migrator.errors import BuildError
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
+from migrator.stages.build import proof as build_proof
+from migrator.stages.build import proof_worker
 from migrator.system import connections, private_copy
 
 HERE = Path(__file__).parent.parent
@@ -173,10 +174,10 @@ def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench,
         connections.attach(connection, paths["core"], "core", mode="rw")
         connection.execute("UPDATE core.trades SET price = -1")
         # As if its row of lineage had gone since it was found.
-        monkeypatch.setattr(prover.Prover, "rests", lambda _self, _proof, above: [] if above else [(1, "{}", -1)])
+        monkeypatch.setattr(proof_worker.Prover, "rests", lambda _self, _proof, above: [] if above else [(1, "{}", -1)])
 
         with pytest.raises(BuildError, match="rows differ and 0 could keep how"):
-            proving.prove(connection, "core", paths, [trades], {})
+            build_proof.prove(connection, "core", paths, [trades], {})
 
 
 def test_a_legacy_table_has_one_target_table():

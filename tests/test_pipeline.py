@@ -15,7 +15,6 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import build as builds
 from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import SourceBusy
@@ -24,6 +23,7 @@ from migrator.mapping import sql_functions
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.build import stage as build_stage
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -285,7 +285,7 @@ def test_the_configuration_gives_a_stranger_its_fate(data):
 @pytest.mark.parametrize(("lock", "half_done"), [("IMMEDIATE", 0), ("EXCLUSIVE", 0), ("IMMEDIATE", 2000)])
 def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done):
     """Also one whose writer has pages in the file and a journal beside it, which is not hot while the writer lives."""
-    monkeypatch.setattr("migrator.backup.PATIENCE_S", 0.2)
+    monkeypatch.setattr("migrator.stages.backup.PATIENCE_S", 0.2)
     before = content(data)
     place, configuration = pipeline.Place(data), config_file.load(data / "migrator.toml")
     with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
@@ -340,7 +340,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence_and_leaves_no_final_name
         assert 1 == len(why.strip().splitlines()), why
         assert "disk is full; make room" in why or "no space left on device; make room" in why
         assert before == content(target)
-        assert not (target / ".migrator" / "stage" / builds.FINISHED).exists()
+        assert not (target / ".migrator" / "stage" / build_stage.FINISHED).exists()
         assert ([] if when == "backup" else ["0001"]) == [
             path.parent.name for path in target.glob("backup/*/snapshot.json") if path.parent.name.isdecimal()
         ]

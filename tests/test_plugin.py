@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from contracts import alone, options, results, specimens, subject
-from migrator import evidence
 from migrator.config import waivers
-from migrator.evidence import Outcome
 from migrator.schema import catalogue
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.evidence import Outcome
 
 WAIVER = """
 [[waivers]]
@@ -193,7 +193,7 @@ def test_a_project_that_only_has_the_plugin_installed_is_left_in_peace(tmp_path)
 def test_a_run_of_some_contracts_is_no_verdict_and_says_what_it_left_out(judged, tmp_path):
     done = pytest_run("--consolidated-dir", judged, "-k", "config_holds", "--contracts-report", "r", cwd=tmp_path)
 
-    found = evidence.read(tmp_path / "r" / "evidence.json")
+    found = verify_evidence.read(tmp_path / "r" / "evidence.json")
     assert 0 == done.returncode
     assert f"NO VERDICT: 1 held, {found.deselected} left out" in done.stdout
     assert found.deselected > 300
@@ -225,7 +225,7 @@ def test_a_waiver_is_shown_apart_and_is_no_failure(judged, tmp_path, more):
     red = pytest_run(*arguments, cwd=tmp_path)
     done = pytest_run(*arguments, cwd=tmp_path, CONTRACTS_WAIVERS=str(waived(tmp_path)))
 
-    found = evidence.read(tmp_path / "r" / "evidence.json")
+    found = verify_evidence.read(tmp_path / "r" / "evidence.json")
     assert (1, 0) == (red.returncode, done.returncode), done.stdout + done.stderr
     assert "1 waived" in done.stdout.splitlines()[-1]
     assert "build/config_holds_the_specified_rows[core], by operations until 2999-12-31: the desk wants" in done.stdout
@@ -352,7 +352,7 @@ def test_workers_share_what_has_to_be_made_and_say_what_one_says(pair, tmp_path)
     alone = pytest_run("--legacy-dir", pair, "--contracts-report", "alone", cwd=tmp_path)
     shared = pytest_run("--legacy-dir", pair, "--contracts-report", "shared", "-n", "2", cwd=tmp_path)
 
-    one, two = (evidence.read(tmp_path / name / "evidence.json") for name in ("alone", "shared"))
+    one, two = (verify_evidence.read(tmp_path / name / "evidence.json") for name in ("alone", "shared"))
     assert (0, 0) == (alone.returncode, shared.returncode), shared.stdout
     assert [(said.id, said.verdict, said.counts) for said in one.contracts] == [
         (said.id, said.verdict, said.counts) for said in two.contracts

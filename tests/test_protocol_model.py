@@ -10,8 +10,8 @@ import generated
 import pytest
 import small_set
 
-from migrator import cutover
 from migrator.schema import catalogue
+from migrator.stages import cutover as cutover_stage
 from migrator.switch import recovery
 
 sys.path.insert(0, str(Path(__file__).parent / "model"))
@@ -150,7 +150,7 @@ def test_the_product_goes_through_the_states_of_the_model(built):
     assert protocol.before(len(NAMES[home]), 3) == seen(home)
 
     # The trial of second names is no step of the protocol: it is undone before the switch begins.
-    with mock.patch.object(cutover, "_try_links"):
+    with mock.patch.object(cutover_stage, "_try_links"):
         there = compare(home, lambda: small_set.cut_over(home), "cutover")
     back = compare(home, lambda: small_set.roll_back(home), "rollback")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from contracts import gate, specimens
-from migrator import proving
 from migrator.errors import BuildError
-from migrator.prover import Proof, Prover
+from migrator.stages.build import proof as build_proof
+from migrator.stages.build.proof_worker import Proof, Prover
 from migrator.system import worker_process
 
 
@@ -27,7 +27,7 @@ def _bench(tmp_path_factory):
 @pytest.fixture(name="shared")
 def _shared(monkeypatch):
     """Two processes share even the proof of few rows; return the second ones."""
-    monkeypatch.setattr(proving, "SHARED_FROM", 1)
+    monkeypatch.setattr(build_proof, "SHARED_FROM", 1)
     monkeypatch.setattr(worker_process, "processors", lambda: 2)
     started = []
     start = worker_process.start
@@ -64,7 +64,7 @@ def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
     bench.clear()
     two = digests(bench.build())
     assert [0, 0, 0] == [process.returncode for process in shared], "a second process for each target"
-    monkeypatch.setattr(proving, "SHARED_FROM", 10**9)
+    monkeypatch.setattr(build_proof, "SHARED_FROM", 10**9)
     bench.clear()
 
     assert digests(bench.build()) == two
@@ -75,7 +75,7 @@ def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
 def test_the_second_process_answers_as_the_one_here(target):
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
         for prover in (here, there):
             asked = proof(
                 find="SELECT k AS legacy_key, '{\"\u00e4\": 1}' AS rest, rowid AS at FROM core.t WHERE k <> :no",
@@ -89,7 +89,7 @@ def test_the_second_process_answers_as_the_one_here(target):
 
 def test_what_sqlite_refuses_there_is_raised_here(target):
     with (
-        contextlib.closing(proving.Aside("core", target)) as there,
+        contextlib.closing(build_proof.Aside("core", target)) as there,
         pytest.raises(sqlite3.OperationalError, match=r"no such table: core\.u") as refused,
     ):
         there.find(proof(find="SELECT * FROM core.u"))
@@ -99,14 +99,14 @@ def test_what_sqlite_refuses_there_is_raised_here(target):
 
 def test_a_second_process_that_is_killed_stops_the_build_and_the_next_one_is_whole(bench, shared, monkeypatch):
     bench.clear()
-    find = proving.Aside.find
+    find = build_proof.Aside.find
 
     def killed(self, one):
         shared[-1].kill()
         return find(self, one)
 
     with monkeypatch.context() as context:
-        context.setattr(proving.Aside, "find", killed)
+        context.setattr(build_proof.Aside, "find", killed)
         with pytest.raises(BuildError, match="the process that helps to prove it was ended: SIGKILL"):
             bench.build()
 
@@ -123,10 +123,10 @@ def test_who_is_interrupted_does_not_wait_for_the_second_process(target):
 
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            proving.share([(one, deque([proof()])) for one in (here, there)], work)
+            build_proof.share([(one, deque([proof()])) for one in (here, there)], work)
 
     assert time.monotonic() - begun < 30
 
@@ -135,15 +135,15 @@ def test_a_failure_of_either_leaves_the_other_nothing_to_do(target):
     waiting = deque([proof(), proof(find="SELECT * FROM core.u"), *[proof()] * 50])
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(proving.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
         with pytest.raises(sqlite3.OperationalError):
-            proving.share([(one, waiting) for one in (here, there)], lambda prover, one: prover.find(one))
+            build_proof.share([(one, waiting) for one in (here, there)], lambda prover, one: prover.find(one))
 
     assert not waiting
 
 
 def test_an_interrupt_at_the_terminal_is_left_to_the_parent_with_which_it_ends(target):
-    process = worker_process.start("migrator.prover")
+    process = worker_process.start("migrator.stages.build.proof_worker")
     said, told = worker_process.pipes(process)
     with contextlib.closing(told):
         said.write(json.dumps(["core", {name: str(path) for name, path in target.items()}]).encode() + b"\n")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import migrator
 from migrator import cli, maintenance, pipeline
 from migrator.errors import Refused
-from migrator.rate import Limits
+from migrator.stages.monitor.error_rate import Limits
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
 from migrator.system import connections

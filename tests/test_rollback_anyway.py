@@ -13,8 +13,10 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import build, cli, maintenance, trial
+from migrator import cli, maintenance
 from migrator.errors import BuildError
+from migrator.stages.build import carried_tables
+from migrator.stages.rollback import on_copies
 from migrator.system.connections import quoted
 
 #: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
@@ -353,7 +355,7 @@ def test_a_dry_run_fails_where_an_execution_would(home, monkeypatch):
     def fails(*_):
         raise sqlite3.OperationalError("planted")
 
-    monkeypatch.setattr(trial, "write", fails)
+    monkeypatch.setattr(on_copies, "write", fails)
 
     assert (5, 5) == (run(home, "rollback")[1], run(home, "rollback", "--execute")[1])
     assert small_set.last_switch(home).consolidated
@@ -362,13 +364,13 @@ def test_a_dry_run_fails_where_an_execution_would(home, monkeypatch):
 def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
     """Planted: the carried copy that was built lacks a row."""
     home = tmp_path / "home"
-    copy = build.carry.copy
+    copy = carried_tables.copy
 
     def loses(connection, source, table, made, schema, name):
         copy(connection, source, table, made, schema, name)
         connection.execute(f"DELETE FROM {schema}.{name} WHERE rowid = 2")
 
-    monkeypatch.setattr(build.carry, "copy", loses)
+    monkeypatch.setattr(carried_tables, "copy", loses)
 
     with pytest.raises(BuildError, match=r"would not give back .*: notes\.notes"):
         carried_set.make(home, {"notes.db": NOTES})
@@ -402,7 +404,7 @@ def test_a_dry_run_without_room_for_its_copies_is_refused(home, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(trial, "copy_originals", full)
+    monkeypatch.setattr(on_copies, "copy_originals", full)
 
     said, code = run(home, "rollback")
 

@@ -14,8 +14,9 @@ from carried_set import write
 from contracts import carried_back
 from migrator import pipeline
 from migrator.errors import RollbackFailed
-from migrator.freshness import digests_of
 from migrator.schema import catalogue
+from migrator.stages.rollback import stage as rollback_stage
+from migrator.stages.verify.freshness import digests_of
 from migrator.switch import state as switch_state
 
 #: What is written since the cutover: mapped and carried rows are changed, new and deleted, and one fits no legacy table.
@@ -216,4 +217,4 @@ def test_what_the_baseline_was_built_with_is_recorded(home):
     switch_state.write(last)
 
     assert (index,) == switch_state.read(home / "data").extra_indexes
-    assert (index,) == pipeline.rollbacks.as_planned(last, home, whole=True)[0].extra_indexes
+    assert (index,) == rollback_stage.as_planned(last, home, whole=True)[0].extra_indexes

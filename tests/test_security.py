@@ -22,12 +22,14 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import backup as backups
-from migrator import cutover, examine, options, pipeline
+from migrator import options, pipeline
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
-from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.inventory import inspect_worker
+from migrator.stages.inventory.stage import inventory
 from migrator.switch import env_flag
 from migrator.switch import state as switch_state
 from migrator.system import connections, durable_files, ownership
@@ -294,7 +296,7 @@ def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, o
     (data / "tax.db").symlink_to(outside / "tax.db")
 
     with pytest.raises(SourceError, match="not a regular file"):
-        backups.backup(backups.wanted(planned), place.backups, read_back=inventory)
+        backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
     assert [] == list(outside.glob("tax.db-*"))
 
 
@@ -355,8 +357,8 @@ def _built(staged, tmp_path):
 
 def prepared(data):
     place, configuration = place_of(data)
-    snapshot = backups.latest(place.backups, read_back=inventory)
-    return cutover.prepare(pipeline.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
+    snapshot = backup_stage.latest(place.backups, read_back=inventory)
+    return cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
 
 
 @pytest.mark.slow
@@ -368,9 +370,9 @@ def test_a_stage_that_has_a_second_name_is_not_installed(built, outside, second)
     second(core, outside / "core.db")
     before = image(outside)
 
-    assert 1 == len(cutover.refusals(wanted))
+    assert 1 == len(cutover_stage.refusals(wanted))
     with pytest.raises(Refused):
-        cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
     assert before == image(outside)
     assert not (built / "jarvis.db").is_symlink()
 
@@ -383,13 +385,13 @@ def test_files_of_two_users_are_refused_and_what_root_makes_belongs_to_the_owner
     (built.parent / ".env").touch()
     wanted, snapshot = prepared(built)
     os.chown(built / "tax.db", SOMEBODY + 1, SOMEBODY)
-    (said,) = cutover.refusals(wanted)
+    (said,) = cutover_stage.refusals(wanted)
     assert re.search(r"belongs to user 1234\d and .* to user 1234\d", said)
 
     os.chown(built / "tax.db", SOMEBODY, SOMEBODY)
-    assert [] == cutover.refusals(wanted)
+    assert [] == cutover_stage.refusals(wanted)
     with locked(built):
-        cutover.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
     os.chown(built.parent / ".env", SOMEBODY, SOMEBODY)
 
     strangers = [path for path in built.rglob("*") if path.lstat().st_uid != SOMEBODY and not path.is_symlink()]
@@ -483,11 +485,11 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
 def test_a_build_trusts_no_source_either(data):
     place, configuration = place_of(data)
     snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
-    from migrator import build  # noqa: PLC0415 - the bench is an inner part of it
+    from migrator.stages.build import stage as build_stage  # noqa: PLC0415 - the bench is an inner part of it
 
     paths = {one.known_as: one.path for one in snapshot.inventory.databases}
     place.stage.mkdir(parents=True, mode=0o700)
-    with closing(build.Bench("core", place.stage / "jarvis_core.db", paths)) as bench:
+    with closing(build_stage.Bench("core", place.stage / "jarvis_core.db", paths)) as bench:
         bench.need(["custom"])
         assert [(1,)] == bench.connection.execute("PRAGMA cell_size_check").fetchall()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -510,10 +512,10 @@ def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
 
 def test_an_examination_may_only_read(tmp_path):
     """Whatever a schema says: the authorizer of the child refuses everything that writes, attaches or loads."""
-    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_FUNCTION, None, "load_extension")
-    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_ATTACH, str(tmp_path))
-    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_PRAGMA, "writable_schema", "ON")
-    assert sqlite3.SQLITE_DENY == examine._may(sqlite3.SQLITE_INSERT, "t")
+    assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_FUNCTION, None, "load_extension")
+    assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_ATTACH, str(tmp_path))
+    assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_PRAGMA, "writable_schema", "ON")
+    assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_INSERT, "t")
 
 
 # ---------------------------------------------------------------- modes, and what is told

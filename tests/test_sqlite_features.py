@@ -11,10 +11,11 @@ import small_set
 
 from contracts import accounting, subject
 from contracts import pair as pairs
-from migrator import examine, examiners, plan
 from migrator.config.config_file import Config
-from migrator.inventory import inventory
 from migrator.schema import catalogue
+from migrator.stages.inventory import inspect_pool, inspect_worker
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import content_digest
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "sqlite-features.md").read_text(encoding="utf-8")
@@ -95,14 +96,14 @@ def examined(paths, **_):
     answers = {}
     for number, path in enumerate(paths):
         with generated.scratch() as folder:
-            answers[path] = examine.examine(path, copy=folder / f"{number}.db", seconds=60)
+            answers[path] = inspect_worker.examine(path, copy=folder / f"{number}.db", seconds=60)
     return answers
 
 
 @pytest.fixture(name="made")
 def _made(tmp_path, monkeypatch):
     """Make the file of a feature in a set of its own; return the folder of the set."""
-    monkeypatch.setattr(examiners, "examine", examined)
+    monkeypatch.setattr(inspect_pool, "examine", examined)
     monkeypatch.setattr(generated, "_examined", examined)
 
     def in_a_set(feature):
@@ -127,7 +128,7 @@ def test_every_row_has_a_test_and_every_test_a_row():
 def test_is_refused_by_name_with_a_way_out(made, feature):
     folder = made(feature)
 
-    found = plan.plan(inventory(folder / "data"), Config(files={"custom_t.db": "carry:core"}), disk=folder)
+    found = plan_stage.plan(inventory(folder / "data"), Config(files={"custom_t.db": "carry:core"}), disk=folder)
 
     (refusal,) = [
         one for one in found.refusals if one.startswith(("custom.db: ", "custom.t_x and the index custom_t.x "))

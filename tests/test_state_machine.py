@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import migrator
 from migrator import maintenance
 from migrator.errors import Refused
-from migrator.rate import Limits
+from migrator.stages.monitor.error_rate import Limits
 from migrator.switch import recovery
 
 TABLE = st.sampled_from(sorted(bot.TABLES))

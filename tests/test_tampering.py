@@ -13,10 +13,11 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import build as builds
 from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
+from migrator.stages import backup as backup_stage
+from migrator.stages.build import stage as build_stage
 
 pytestmark = pytest.mark.slow
 
@@ -128,7 +129,7 @@ def test_folders_of_the_owner_among_the_snapshots_do_no_harm(data, name):
 
     snapshot = backed_up(data)
 
-    assert pipeline.backups.newest(data / "backup") == snapshot.folder
+    assert backup_stage.newest(data / "backup") == snapshot.folder
 
 
 def drop_a_file(snapshot):
@@ -180,13 +181,13 @@ def spoil_the_file(stage):
 
 
 def garble_the_record(stage):
-    (stage / builds.FINISHED).write_text("{", encoding="utf-8")
+    (stage / build_stage.FINISHED).write_text("{", encoding="utf-8")
 
 
 def halve_the_record(stage):
-    written = json.loads((stage / builds.FINISHED).read_text(encoding="utf-8"))
+    written = json.loads((stage / build_stage.FINISHED).read_text(encoding="utf-8"))
     del written["sources"]
-    (stage / builds.FINISHED).write_text(json.dumps(written), encoding="utf-8")
+    (stage / build_stage.FINISHED).write_text(json.dumps(written), encoding="utf-8")
 
 
 @pytest.mark.parametrize(

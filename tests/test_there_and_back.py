@@ -22,11 +22,12 @@ from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
-from migrator import cutover, pipeline
+from migrator import pipeline
 from migrator.errors import Refused
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
+from migrator.stages import cutover as cutover_stage
 from migrator.switch import state as switch_state
 from migrator.system import connections
 
@@ -195,9 +196,9 @@ def cut_over(home, config):
     except Refused:
         return False
     assert built.holds
-    wanted = cutover.prepare(planned, snapshot, home / ".env")
-    assert [] == cutover.refusals(wanted)
-    cutover.cutover(wanted, snapshot, waiting=print)
+    wanted = cutover_stage.prepare(planned, snapshot, home / ".env")
+    assert [] == cutover_stage.refusals(wanted)
+    cutover_stage.cutover(wanted, snapshot, waiting=print)
     return True
 
 

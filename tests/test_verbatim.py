@@ -9,7 +9,7 @@ import generated
 import pytest
 import small_set
 
-from migrator import verbatim
+from migrator.stages.rollback import carried_tables
 from migrator.system import connections
 
 #: More columns than SQLite nests expressions deep, and as many as a table can have.
@@ -174,14 +174,14 @@ def test_a_number_that_was_given_while_consolidated_is_not_given_again(home):
 
 
 def test_a_table_that_cannot_be_written_is_kept_whole_and_keeps_no_other_from_going_back(home, monkeypatch):
-    written = verbatim.write_back
+    written = carried_tables.write_back
 
     def fails(bench, source, table):
         if source == "odd.plain":
             bench.connection.execute("SELECT app_only(1)")
         written(bench, source, table)
 
-    monkeypatch.setattr(verbatim, "write_back", fails)
+    monkeypatch.setattr(carried_tables, "write_back", fails)
 
     done = carried_set.round_trip(home, "INSERT INTO legacy_odd_plain VALUES (5, 5); DELETE FROM legacy_odd_gone")
 
@@ -195,7 +195,7 @@ def test_a_table_that_cannot_be_written_is_kept_whole_and_keeps_no_other_from_go
 @pytest.mark.parametrize(("where", "to"), [("_exchange", lambda *_: {}), ("_find", lambda *_: (0, 0))])
 def test_a_legacy_table_that_would_not_be_its_carried_copy_stays_as_it_was(home, monkeypatch, where, to):
     """Planted: the rows are found and not exchanged, or not even found."""
-    find = verbatim._find
+    find = carried_tables._find
 
     def blind(connection, pair):
         find(connection, pair)
@@ -203,7 +203,7 @@ def test_a_legacy_table_that_would_not_be_its_carried_copy_stays_as_it_was(home,
         connection.execute("DELETE FROM temp.gone")
         return to()
 
-    monkeypatch.setattr(verbatim, where, blind if where == "_find" else to)
+    monkeypatch.setattr(carried_tables, where, blind if where == "_find" else to)
 
     was = carried_set.rows(home / "data" / "odd.db", "SELECT _rowid_, * FROM keyed")
     done = carried_set.round_trip(home, "UPDATE legacy_odd_keyed SET n = 17 WHERE id = 1")

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from rich.console import Console
 
-from migrator.evidence import Evidence, Outcome, Said
 from migrator.report import verify_text
-from migrator.verify import _verified
+from migrator.stages.verify.evidence import Evidence, Outcome, Said
+from migrator.stages.verify.stage import _verified
 
 
 def worked_out(table, judged, rows):

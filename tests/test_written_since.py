@@ -8,10 +8,10 @@ import small_set
 import written_since
 from written_since import ROWS, After, opened
 
-from migrator import faithful
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.rollback import cell_comparison
 
 pytestmark = pytest.mark.slow
 
@@ -176,7 +176,9 @@ def test_each_column_comes_back_or_is_residue(planted, tmp_path):
         key = next(keys.setdefault((target, table), iter(keys_of(home, target, table))))
         edits.append((target, table, column, value, held, key))
         given = (
-            f"json_patch(coalesce({column}, '{{}}'), ?)" if faithful.Comparison(target, table).is_json(column) else "?"
+            f"json_patch(coalesce({column}, '{{}}'), ?)"
+            if cell_comparison.Comparison(target, table).is_json(column)
+            else "?"
         )
         writes.setdefault(target, []).append((f"UPDATE {table} SET {column} = {given} WHERE {name} = ?", (value, key)))
 
@@ -188,7 +190,7 @@ def test_each_column_comes_back_or_is_residue(planted, tmp_path):
 
 def fault_of(after, target, table, column, value, held, key):
     """Return what is wrong with an edit after the rollback, '' if nothing."""
-    comparison = faithful.Comparison(target, table)
+    comparison = cell_comparison.Comparison(target, table)
     if comparison.is_json(column):
         with closing(sqlite3.connect(after.run / "rolled-back" / catalogue.TARGETS[target])) as left:
             (value,) = left.execute(f"SELECT {column} FROM {table} WHERE {comparison.key} = ?", (key,)).fetchone()

@@ -11,10 +11,10 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.session import SESSION
-from migrator import plan
 from migrator.records.plan import Plan
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.plan import stage as plan_stage
 
 Count = Callable[[str, int], None]
 
@@ -22,7 +22,7 @@ Count = Callable[[str, int], None]
 @pytest.fixture(name="planned", scope="module")
 def _planned(pytestconfig: pytest.Config, legacy_dir: Path) -> Plan:
     session = pytestconfig.stash[SESSION]
-    return plan.plan(session.looked, session.config, disk=legacy_dir)
+    return plan_stage.plan(session.looked, session.config, disk=legacy_dir)
 
 
 @pytest.mark.clause("P1")

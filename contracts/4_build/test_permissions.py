@@ -11,8 +11,8 @@ import pytest
 from contracts import accounting, judgement
 from contracts.pair import Pair
 from contracts.results import WHY
-from migrator.evidence import Why
 from migrator.schema import catalogue
+from migrator.stages.verify.evidence import Why
 
 #: To read and to write, of one digit of a mode.
 _USE = 0o6

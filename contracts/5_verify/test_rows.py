@@ -12,9 +12,9 @@ from contracts.pair import Pair, specified_tables
 from contracts.results import WHY
 from contracts.second_reader.cells import Cell, rows
 from contracts.second_reader.times import ONE_FORM, instant
-from migrator.evidence import Why
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.verify.evidence import Why
 from migrator.system.connections import quoted
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]

@@ -10,7 +10,7 @@ import pytest
 from contracts import judgement, search
 from contracts.pair import Pair
 from contracts.results import WHY
-from migrator.evidence import Why
+from migrator.stages.verify.evidence import Why
 
 
 @pytest.mark.clause("M8")

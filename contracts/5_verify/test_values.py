@@ -10,8 +10,8 @@ from contracts import accounting, judgement, taken, vouched
 from contracts.pair import Pair, specified_tables
 from contracts.results import WHY
 from contracts.second_reader.reading import Reading
-from migrator.evidence import Why
 from migrator.schema import catalogue
+from migrator.stages.verify.evidence import Why
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
 EVERY_TABLE = pytest.mark.parametrize(("target", "table"), TABLES, ids=[f"{target}.{name}" for target, name in TABLES])

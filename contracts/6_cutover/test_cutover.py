@@ -9,7 +9,7 @@ import pytest
 
 from contracts import judgement, standing
 from contracts.standing import Standing
-from migrator import evidence
+from migrator.stages.verify import evidence as verify_evidence
 from migrator.switch import env_flag
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
@@ -56,7 +56,7 @@ def test_originals_are_what_was_migrated(made: Switch, around: Standing, count: 
 @pytest.mark.clause("C3")
 def test_what_was_installed_is_kept(made: Switch, around: Standing) -> None:
     """The three as they were verified: a rollback tells by them what was written since."""
-    verified = evidence.read(made.root / "evidence.json").consolidated
+    verified = verify_evidence.read(made.root / "evidence.json").consolidated
     wrong = []
     for target in made.targets:
         path = made.baseline / made.installed(target).name

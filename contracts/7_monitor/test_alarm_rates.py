@@ -17,7 +17,7 @@ import pytest
 
 from contracts import judgement
 from migrator.application.event_log import Events
-from migrator.rate import Limits, Window
+from migrator.stages.monitor.error_rate import Limits, Window
 
 #: Simulated windows.
 WINDOWS = 5_000

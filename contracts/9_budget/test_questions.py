@@ -18,7 +18,7 @@ from contracts.pair import LegacyTable, Pair
 from contracts.results import WHY
 from migrator import workload
 from migrator.config.extra_indexes import ExtraIndex
-from migrator.evidence import Why
+from migrator.stages.verify.evidence import Why
 from migrator.workload import Question
 
 #: What writes is left to the benchmarks: contracts read.

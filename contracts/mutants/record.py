@@ -19,7 +19,7 @@ from contracts.mutants import sabotaged
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
 from contracts.mutants.sabotaged import Kind, Need, Sabotaged
-from migrator import freshness
+from migrator.stages.verify import freshness
 from migrator.system.serialize import plain
 
 #: Mutants that are no faults, each with its reason, and contracts that stay though others catch what they do.

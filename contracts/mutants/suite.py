@@ -10,7 +10,7 @@ import pytest
 from contracts import alone, results
 from contracts.plugin import COMPLAINTS, RESULTS
 from migrator.config.waivers import CAN_FAIL
-from migrator.evidence import Outcome, Said
+from migrator.stages.verify.evidence import Outcome, Said
 
 #: The fixtures through which a contract asks something of the judged set.
 _ASKS = {"judged", "pair"}

@@ -90,7 +90,7 @@ def scratch(path: Path) -> sqlite3.Connection:
 def lock(path: Path, patience_s: float) -> sqlite3.Connection:
     """Take the write lock of a legacy database in its place; nothing is written, and the caller rolls back.
 
-    Only :mod:`migrator.backup` may call this, while another connection reads: the last connection to close a database
+    Only :mod:`migrator.stages.backup` may call this, while another connection reads: the last connection to close a database
     in WAL mode would checkpoint it.
 
     Raises:

@@ -10,7 +10,7 @@ from unittest import mock
 import small_set
 
 from migrator import pipeline
-from migrator import verify as verifying
+from migrator.stages.verify import stage as verify_stage
 from migrator.switch import recovery
 
 
@@ -27,7 +27,7 @@ def verify(home, tell):
         shutil.copytree(home / "judged", folder, dirs_exist_ok=True)
         return subprocess.CompletedProcess((), 0)
 
-    with mock.patch.object(verifying, "_run", judged):
+    with mock.patch.object(verify_stage, "_run", judged):
         pipeline.verify_stage(small_set.place_of(home)[0], None)
 
 

@@ -18,10 +18,10 @@ from unittest import mock
 import small_set
 from record import Recorder
 
-from migrator import backup as backups
-from migrator import build
 from migrator.errors import MigratorError
 from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages.build import stage as build_stage
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
 from migrator.system import content_digest, exclusive_access
@@ -243,7 +243,7 @@ class Scenario:
             needed |= self._three(backup / "rolled-back") | {backup / "rolled-back" / "residue.db": self._residue()}
         else:
             needed |= self._three(data / ".migrator" / "stage")
-            if not (data / ".migrator" / "stage" / build.FINISHED).exists():
+            if not (data / ".migrator" / "stage" / build_stage.FINISHED).exists():
                 yield "kept", "the stage is not marked as finished"
         for path, expected in needed.items():
             journal = path.with_name(f"{path.name}-journal")
@@ -306,7 +306,7 @@ class Migration:
 
     def __init__(self, start, done, contents):
         self.start, self.done, self.contents = start, done, contents
-        self.snapshot = self._files(backups.newest(done / "data" / "backup"))
+        self.snapshot = self._files(backup_stage.newest(done / "data" / "backup"))
         self.stage = self._files(done / "data" / ".migrator" / "stage")
         self.legacy = self._files(start / "data")
         assert self.snapshot
@@ -329,13 +329,13 @@ class Migration:
             wrong["one set"] = self._files(data)
         if (home / ".env").read_bytes() != ENV:
             wrong["env"] = (home / ".env").read_bytes()
-        newest = backups.newest(data / "backup") if (data / "backup").is_dir() else None
+        newest = backup_stage.newest(data / "backup") if (data / "backup").is_dir() else None
         stage = data / ".migrator" / "stage"
         if newest is not None and self._files(newest) != self.snapshot:
             wrong["finished"] = f"snapshot: {self._files(newest)}"
-        if (stage / build.FINISHED).exists() and self._files(stage) != self.stage:
+        if (stage / build_stage.FINISHED).exists() and self._files(stage) != self.stage:
             wrong["finished"] = f"stage: {self._files(stage)}"
-        if self.demand(told) and (newest is None or not (stage / build.FINISHED).exists()):
+        if self.demand(told) and (newest is None or not (stage / build_stage.FINISHED).exists()):
             wrong["told"] = "success, and snapshot or stage is not there"
         if again and not wrong:
             try:

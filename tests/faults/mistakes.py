@@ -9,7 +9,8 @@ import shutil
 import stat
 from unittest import mock
 
-from migrator import cutover, rollback
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.rollback import stage as rollback_stage
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
@@ -127,14 +128,14 @@ def _patches(name):
         "no fsync of files": [(os, "fsync", _fsync_of_folders())],
         ".env in place": [(env_flag, "set_flag", _set_flag_in_place)],
         ".env not synced": [(durable_files, "rewrite", _without_fsync_of_files(durable_files.rewrite))],
-        "flag first": [(cutover, "_install", _first(_flag_true, cutover._install))],
+        "flag first": [(cutover_stage, "_install", _first(_flag_true, cutover_stage._install))],
         "a rename for each name": [(switch_steps, "commit", _name_by_name(switch_steps.commit))],
         "copied instead of renamed": [(durable_files, "replace", _copy_over)],
         "synchronous OFF": [(connections, "take_over", _carelessly(connections.take_over))],
         "build with synchronous OFF": [(connections, "attach", _attach_carelessly(connections.attach))],
         "no quiesce": [(exclusive_access, "held", _held_by_nobody), (exclusive_access, "refuse_holders", _nothing)],
         "flag late in the rollback": [(switch_steps, "indirect", _first(_flag_true, switch_steps.indirect))],
-        "copies of the rollback not synced": [(rollback, "_sync", _nothing)],
+        "copies of the rollback not synced": [(rollback_stage, "_sync", _nothing)],
         "the pointer removed first": [(recovery, "undo_cutover", _first(_pointer_first, recovery.undo_cutover))],
         "the recovery trusts names": [(recovery, "_sync_what_was_done", _nothing)],
         "the baseline's journal not synced": [(durable_files, "sync_folder", _sync_folder_but("baseline.partial"))],

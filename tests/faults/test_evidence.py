@@ -8,10 +8,10 @@ import replay
 import sweep
 import test_faults
 
-from migrator import evidence
 from migrator.errors import EvidenceError
-from migrator.evidence import Evidence, Outcome, Said
 from migrator.schema import catalogue
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.evidence import Evidence, Outcome, Said
 
 pytestmark = pytest.mark.faults
 
@@ -41,11 +41,11 @@ class Verification:
         self.start = replay.copied(lab.scenarios["migrate"].done, folder)
         shutil.rmtree(folder / "judged", ignore_errors=True)
         (folder / "judged").mkdir()
-        evidence.write(NEW, folder / "judged" / "evidence.json")
-        (folder / "judged" / evidence.BROKEN).write_text(evidence.broken_text(()), encoding="utf-8")
+        verify_evidence.write(NEW, folder / "judged" / "evidence.json")
+        (folder / "judged" / verify_evidence.BROKEN).write_text(verify_evidence.broken_text(()), encoding="utf-8")
         root = folder / "data" / ".migrator"
-        evidence.write(OLD, root / "evidence.json")
-        (root / evidence.BROKEN).write_text(evidence.broken_text(()), encoding="utf-8")
+        verify_evidence.write(OLD, root / "evidence.json")
+        (root / verify_evidence.BROKEN).write_text(verify_evidence.broken_text(()), encoding="utf-8")
         (root / "report.html").write_text("old", encoding="utf-8")
 
     def demand(self, told):
@@ -59,7 +59,7 @@ class Verification:
         del again
         path = home / "data" / ".migrator" / "evidence.json"
         try:
-            found = evidence.read(path).made if path.exists() else ""
+            found = verify_evidence.read(path).made if path.exists() else ""
         except EvidenceError as error:
             return {"finished": str(error)}
         if found not in self.demand(told):

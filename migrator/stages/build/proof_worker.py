@@ -1,6 +1,6 @@
 """A reader that proves: it finds the rows that back alone does not rebuild, and rebuilds them with their rest.
 
-It is given SQL, and so starts without what makes it; ``python -m migrator.prover`` is the same in a process of its own,
+It is given SQL, and so starts without what makes it; ``python -m migrator.stages.build.proof_worker`` is the same in a process of its own,
 which is asked by lines.  Two threads would not do: a row makes SQLite ask Python and its own allocator so often that
 both together take as long as one.
 """

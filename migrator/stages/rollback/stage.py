@@ -1,6 +1,6 @@
 """Rollback: the legacy set takes its place again, with what was written since the cutover.
 
-Everything is prepared on copies while no process may write: :mod:`migrator.trial` writes the legacy copies, proves them
+Everything is prepared on copies while no process may write: :mod:`migrator.stages.rollback.on_copies` writes the legacy copies, proves them
 and keeps what they cannot hold.  Then the flag is turned first, so that nobody
 reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
 """
@@ -14,16 +14,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import baseline as baselines
-from migrator import trial
 from migrator.records.switch import Switched
+from migrator.stages.rollback import baseline as rollback_baseline
+from migrator.stages.rollback import on_copies
+from migrator.stages.rollback.on_copies import Again, as_planned, way_back
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
 from migrator.switch.state import Switch
 from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
 from migrator.system.serialize import escaped
-from migrator.trial import Again, as_planned, way_back
 
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 
@@ -74,7 +74,7 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     found = foreseen(last, stopped=stopped)
     if found.refusals:
         return found
-    written = trial.rehearse(last, again)
+    written = on_copies.rehearse(last, again)
     return replace(
         found,
         written=written.counts,
@@ -102,7 +102,7 @@ def rollback(
     wanted = replace(last, kind=switch_state.ROLLBACK, finished=False)
     scratch = wanted.scratch
     installed = {target: wanted.installed(target) for target in wanted.targets}
-    baseline = baselines.sound(wanted)
+    baseline = rollback_baseline.sound(wanted)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, last, stopped=stopped)
         tell("nobody else can write to the three databases")
@@ -111,13 +111,13 @@ def rollback(
             for folder in (scratch, tree):
                 durable_files.remove_folder(folder)
                 durable_files.make_private_folder(folder)
-            changed = trial.copy_originals(wanted, tree, scratch / "late")
+            changed = on_copies.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             kept = wanted.left_behind / "residue.db"
             durable_files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            written = trial.write(wanted, tree, copies, baseline, changed, again, kept)
-            baselines.put_back(wanted, written.baseline)
+            written = on_copies.write(wanted, tree, copies, baseline, changed, again, kept)
+            rollback_baseline.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:
                 durable_files.sync_file(kept)

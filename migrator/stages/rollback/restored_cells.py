@@ -1,6 +1,6 @@
 """Put back: legacy cells that were changed and do not say what was written become what they were.
 
-Another migration of the legacy copies shows how each row comes out.  Where a cell is lost, as :mod:`migrator.faithful`
+Another migration of the legacy copies shows how each row comes out.  Where a cell is lost, as :mod:`migrator.stages.rollback.cell_comparison`
 compares it, the legacy columns that it is computed from are put back: the row is left over as it is in use, and the legacy
 row says what it said.  Of a legacy row that became several rows, the whole row is put back.
 
@@ -16,14 +16,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import carryback, faithful, merging, untriggered
-from migrator.bench import BASELINE, BEFORE, Bench, CarriedBack
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql, sql_functions
 from migrator.mapping.model import TableMapping
-from migrator.newcomers import informs
 from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
+from migrator.stages.rollback import cell_comparison, changed_rows, write_back
+from migrator.stages.rollback import triggers as rollback_triggers
+from migrator.stages.rollback.new_rows import informs
+from migrator.stages.rollback.session import BASELINE, BEFORE, Bench, CarriedBack
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -40,7 +41,7 @@ def settle(
     """Put back what the legacy copies cannot say; return the databases of the migration that shows that none is left.
 
     Args:
-        done: What :func:`migrator.carryback.carry_back` did; its numbers of updated rows are corrected.
+        done: What :func:`migrator.stages.rollback.write_back.carry_back` did; its numbers of updated rows are corrected.
         tables: As for ``carry_back``, and so the following.
         legacy: Legacy database -> its copy, which is written.
         current: ``core`` -> the copy of the consolidated database, with the lineage of new rows.
@@ -91,8 +92,8 @@ def _opened(
         connections.attach(connection, current[target], target)
         connections.attach(connection, baseline[target], BASELINE)
         connections.attach(connection, again[target], "again")
-        connections.attach(connection, carryback.before(current[target], target), BEFORE, mode="rw")
-        merging.make_views(connection, target)
+        connections.attach(connection, write_back.before(current[target], target), BEFORE, mode="rw")
+        changed_rows.make_views(connection, target)
         yield connection
 
 
@@ -100,18 +101,18 @@ def _opened(
 def _without_triggers(bench: Bench, one: TableMapping) -> Iterator[None]:
     """Keep the triggers of the legacy table's file from running; make its full-text indexes anew at the end."""
     own = {one.database: bench.legacy[one.database]}
-    taken = untriggered.take_triggers(own)
+    taken = rollback_triggers.take_triggers(own)
     yield
     written = CarriedBack(written={one.source: Counter()})
-    untriggered.give_back_triggers(own, taken, written)
+    rollback_triggers.give_back_triggers(own, taken, written)
     bench.done.told += written.told
 
 
 def _note_wrong(bench: Bench, one: TableMapping) -> bool:
     """Make ``temp.wrong``: legacy key and lost columns of each row that came out wrong; return whether there is any."""
     connection = bench.connection
-    comparison = faithful.Comparison(one.target, one.table)
-    for statement in faithful.pair_up(comparison):
+    comparison = cell_comparison.Comparison(one.target, one.table)
+    for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
     connection.execute("DROP TABLE IF EXISTS temp.wrong")
     select = _wrong_parts_sql(one, comparison) if one.parts else _wrong_sql(one, comparison)
@@ -119,7 +120,7 @@ def _note_wrong(bench: Bench, one: TableMapping) -> bool:
     return connection.execute("SELECT 1 FROM temp.wrong").fetchone() is not None
 
 
-def _wrong_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
+def _wrong_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str:
     # JSON is judged member by member, and a legacy row holds some of them whatever becomes of the others.
     judged = [column for column in comparison.judged if not comparison.is_json(column)]
     lost = comparison.lost_names(judged, new="p.new", touched="p.touched")
@@ -127,7 +128,7 @@ def _wrong_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
     return (
         f"SELECT * FROM (SELECT l.legacy_key AS legacy_key,"
         f" CASE WHEN {missing} THEN '{' '.join(comparison.columns)}' ELSE {lost} END AS lost"
-        f" {faithful.rows_sql(comparison)} JOIN {one.target}.lineage AS l ON l.target = '{one.table}'"
+        f" {cell_comparison.rows_sql(comparison)} JOIN {one.target}.lineage AS l ON l.target = '{one.table}'"
         f" AND l.target_id = +w.{comparison.key} LEFT JOIN again.lineage AS m ON m.source = l.source"
         f" AND m.legacy_key IS l.legacy_key AND m.target = l.target"
         f" LEFT JOIN again.{quoted(one.table)} AS f ON f.{comparison.key} = m.target_id"
@@ -135,7 +136,7 @@ def _wrong_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
     )
 
 
-def _wrong_parts_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
+def _wrong_parts_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str:
     """Return a SELECT of the legacy rows of which a part came out wrong, or of which one more part came out."""
     key, table = comparison.key, quoted(one.table)
     kept = comparison.kept(new="p.new", touched="p.touched")
@@ -148,8 +149,8 @@ def _wrong_parts_sql(one: TableMapping, comparison: faithful.Comparison) -> str:
         f" FROM {one.target}.lineage AS o WHERE o.source = '{one.source}' AND o.legacy_key IN"
         f" (SELECT legacy_key FROM before.{quoted(one.source)})"
         f" AND ((SELECT count(*) FROM {one.target}.lineage AS l WHERE l.source = o.source AND l.legacy_key IS o.legacy_key"
-        f" {there}) <> {count.format('again')} OR o.target_id IN (SELECT w.{key} {faithful.rows_sql(comparison)}"
-        f" WHERE NOT EXISTS (SELECT 1 {faithful.again_sql(comparison)} AND {kept})))"
+        f" {there}) <> {count.format('again')} OR o.target_id IN (SELECT w.{key} {cell_comparison.rows_sql(comparison)}"
+        f" WHERE NOT EXISTS (SELECT 1 {cell_comparison.again_sql(comparison)} AND {kept})))"
     )
 
 
@@ -180,7 +181,7 @@ def _write(bench: Bench, one: TableMapping, *, fill: bool) -> bool:
 def _fill(bench: Bench, one: TableMapping, columns: Sequence[str], lost: str) -> bool:
     """Write what a row says to those legacy *columns* that left it to a lookup; the row is judged again after that."""
     bench.connection.execute("DROP TABLE IF EXISTS temp.back_now")
-    merging.rebuild_now(bench, one, "temp.wrong")
+    changed_rows.rebuild_now(bench, one, "temp.wrong")
     wrote = False
     for column in columns:
         name = quoted(column)
@@ -188,7 +189,7 @@ def _fill(bench: Bench, one: TableMapping, columns: Sequence[str], lost: str) ->
         bench.connection.execute(
             f"INSERT INTO before.{quoted(one.source)} SELECT s.{quoted(one.key)},"
             f" {', '.join(f's.{quoted(own)}' for own in one.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"
-            f" ON o.legacy_key = x.legacy_key JOIN {merging.source_of(one)} AS s ON s.{quoted(one.key)} = x.legacy_key"
+            f" ON o.legacy_key = x.legacy_key JOIN {changed_rows.source_of(one)} AS s ON s.{quoted(one.key)} = x.legacy_key"
             f" COLLATE BINARY WHERE x.lost = ? AND {empty} AND x.legacy_key NOT IN"
             f" (SELECT legacy_key FROM before.{quoted(one.source)})",
             (lost,),
@@ -207,9 +208,9 @@ def _set(bench: Bench, one: TableMapping, columns: Sequence[str], rows: str, whe
         f" WHERE x.lost = ? AND s.{quoted(one.key)} = o.legacy_key COLLATE BINARY AND {where}"
     )
     found = bench.connection.execute(
-        f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {merging.source_of(one)} AS s JOIN', 1)}", (lost,)
+        f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {changed_rows.source_of(one)} AS s JOIN', 1)}", (lost,)
     ).fetchall()
-    update = f"UPDATE OR ABORT {merging.source_of(one)} AS s SET {settings} {of}"
+    update = f"UPDATE OR ABORT {changed_rows.source_of(one)} AS s SET {settings} {of}"
     if not found or not bench.tried(update, (lost,)):
         return found
     # Another row has taken what was unique: row by row, as far as it goes.
@@ -219,7 +220,7 @@ def _set(bench: Bench, one: TableMapping, columns: Sequence[str], rows: str, whe
 def _count_anew(bench: Bench, one: TableMapping) -> None:
     """Count the updated legacy rows: those that are not as they were."""
     (updated,) = bench.connection.execute(
-        f"SELECT count(*) FROM before.{quoted(one.source)} AS o JOIN {merging.source_of(one)} AS s"
+        f"SELECT count(*) FROM before.{quoted(one.source)} AS o JOIN {changed_rows.source_of(one)} AS s"
         f" ON s.{quoted(one.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', one.legacy_columns)}"
     ).fetchone()
     counts = bench.done.written.setdefault(one.source, Counter())

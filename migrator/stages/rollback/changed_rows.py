@@ -17,12 +17,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 
-from migrator import faithful, newcomers
-from migrator.bench import Bench, free_rowid
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
+from migrator.stages.rollback import cell_comparison, new_rows
+from migrator.stages.rollback.session import Bench, free_rowid
 from migrator.system.connections import quoted
 
 #: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
@@ -34,10 +34,10 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
     tables = list(mapping_reader.in_order(bench.target))
     make_views(bench.connection, bench.target)
     for table in tables:
-        _note_touched(bench, faithful.Comparison(bench.target, table))
+        _note_touched(bench, cell_comparison.Comparison(bench.target, table))
     for table in tables:
-        newcomers.part_from_former_rows(bench, table, [one for one in sources if one.table == table])
-        newcomers.follow_changed_keys(bench, table, [one for one in sources if one.table == table])
+        new_rows.part_from_former_rows(bench, table, [one for one in sources if one.table == table])
+        new_rows.follow_changed_keys(bench, table, [one for one in sources if one.table == table])
     for one in sources:
         cells = ", ".join(("legacy_key", *map(quoted, one.legacy_columns)))
         bench.connection.execute(f"CREATE TABLE before.{quoted(one.source)} ({cells})")
@@ -46,7 +46,7 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
         )
         _delete_gone(bench, one)
     for table in tables:
-        newcomers.name_newcomers(bench, table, [one for one in sources if one.table == table])
+        new_rows.name_newcomers(bench, table, [one for one in sources if one.table == table])
     for one in sources:
         _apply(bench, one)
 
@@ -54,7 +54,7 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
 def make_views(connection: sqlite3.Connection, target: str) -> None:
     """Make a TEMP view of each target table in which every time is spelled as forward spells it, or NULL if it is none."""
     for table in mapping_reader.in_order(target):
-        comparison = faithful.Comparison(target, table)
+        comparison = cell_comparison.Comparison(target, table)
         times = comparison.times()
         columns = ", ".join(
             f"utc(CAST({quoted(name)} AS BLOB)) AS {quoted(name)}" if name in times else quoted(name)
@@ -64,16 +64,16 @@ def make_views(connection: sqlite3.Connection, target: str) -> None:
     connection.execute(f"CREATE TEMP VIEW lineage AS SELECT * FROM {target}.lineage")
 
 
-def _note_touched(bench: Bench, comparison: faithful.Comparison) -> None:
+def _note_touched(bench: Bench, comparison: cell_comparison.Comparison) -> None:
     table, key = quoted(comparison.table), comparison.key
     now, was = f"{bench.target}.{table}", f"baseline.{table}"
     refer = "".join(
-        f" UNION SELECT {key} FROM {side} WHERE {quoted(column)} IN (SELECT id FROM {newcomers.touched(parent)})"
+        f" UNION SELECT {key} FROM {side} WHERE {quoted(column)} IN (SELECT id FROM {new_rows.touched(parent)})"
         for column, parent in comparison.references.items()
         for side in (now, was)
     )
     bench.connection.execute(
-        f"CREATE TABLE {newcomers.touched(comparison.table)} AS"
+        f"CREATE TABLE {new_rows.touched(comparison.table)} AS"
         f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {was} AS b ON b.{key} = w.{key}"
         f" WHERE b.{key} IS NULL OR {reverse_sql.differ_sql('w', 'b', comparison.columns)}"
         f" UNION SELECT b.{key} FROM {was} AS b WHERE NOT EXISTS (SELECT 1 FROM {now} AS w WHERE w.{key} = b.{key}){refer}"
@@ -84,7 +84,7 @@ def _keys_sql(bench: Bench, one: TableMapping, *schemas: str) -> str:
     """Return a SELECT of the legacy keys behind the touched rows of a mapping, by the lineage of *schemas*."""
     return " UNION ".join(
         # The order of the joins is stated: by the index of lineage, whose ids have no affinity.
-        f"SELECT l.legacy_key AS legacy_key FROM {newcomers.touched(one.table)} AS k CROSS JOIN {schema}.lineage AS l"
+        f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(one.table)} AS k CROSS JOIN {schema}.lineage AS l"
         f" ON l.target = '{one.table}' AND l.target_id = +k.id WHERE l.source = '{one.source}'"
         for schema in schemas or (bench.target, "baseline")
     )
@@ -98,7 +98,7 @@ def _delete_gone(bench: Bench, one: TableMapping) -> None:
         f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
         f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(one.table)} AS t ON t.{key} = m.target_id"
         f" WHERE m.source = '{one.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{one.table}')"
-        f" AND o.legacy_key NOT IN (SELECT former FROM {newcomers.REKEYED} WHERE source = '{one.source}')"
+        f" AND o.legacy_key NOT IN (SELECT former FROM {new_rows.REKEYED} WHERE source = '{one.source}')"
     )
     if bench.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
         with bench.beside(one.database):
@@ -130,11 +130,11 @@ def _apply(bench: Bench, one: TableMapping) -> None:
     )
     # A row that parted from its former number, and its namesake, have nothing in common.
     connection.execute(
-        f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {newcomers.NAMED} WHERE source = ?)",
+        f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {new_rows.NAMED} WHERE source = ?)",
         (one.source,),
     )
     connection.execute(
-        f"UPDATE temp.back_then SET legacy_key = r.legacy_key FROM {newcomers.REKEYED} AS r"
+        f"UPDATE temp.back_then SET legacy_key = r.legacy_key FROM {new_rows.REKEYED} AS r"
         " WHERE r.source = ? AND r.former = back_then.legacy_key",
         (one.source,),
     )
@@ -179,7 +179,7 @@ def _merged_sql(bench: Bench, one: TableMapping) -> str:
     )
     return (
         f"SELECT n.legacy_key AS legacy_key, coalesce(k.former, n.legacy_key) AS former, s.{key} IS NULL AS is_new, {listed}"
-        f" FROM temp.back_now AS n LEFT JOIN {newcomers.REKEYED} AS k ON k.source = '{one.source}'"
+        f" FROM temp.back_now AS n LEFT JOIN {new_rows.REKEYED} AS k ON k.source = '{one.source}'"
         f" AND k.legacy_key = n.legacy_key"
         f" LEFT JOIN {source_of(one)} AS s ON s.{key} = coalesce(k.former, n.legacy_key) COLLATE BINARY"
         f" LEFT JOIN temp.back_then AS t ON t.legacy_key = n.legacy_key"
@@ -191,7 +191,7 @@ def _required(bench: Bench, one: TableMapping) -> dict[str, str]:
 
     An empty text where a time is expected would stop the reader; there the row is refused.
     """
-    times = set(faithful.Comparison(one.target, one.table).times())
+    times = set(cell_comparison.Comparison(one.target, one.table).times())
     required = bench.connection.execute(
         "SELECT name FROM pragma_table_info(?, ?) WHERE \"notnull\" AND dflt_value IS NULL AND upper(type) = 'TEXT'",
         (one.source_table, one.database),
@@ -203,12 +203,12 @@ def _mended(one: TableMapping, name: str) -> str:
     """Return SQL for a cell of a row that was quarantined and mended: what the mended row says, where it says anything."""
     if name not in one.uses:
         return f"s.{quoted(name)}"
-    return f"CASE WHEN {newcomers.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
+    return f"CASE WHEN {new_rows.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
 
 
 def _changed(bench: Bench, one: TableMapping, column: str) -> str:
     """Return SQL that is true where a target column that is computed from the legacy *column* was changed."""
-    comparison = faithful.Comparison(one.target, one.table)
+    comparison = cell_comparison.Comparison(one.target, one.table)
     fed = [name for name in one.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
     if not fed:
         return "0"

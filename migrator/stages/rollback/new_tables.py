@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrator.bench import LEGACY, Bench, found_sql, handle_sql, stored_columns
+from migrator.stages.rollback.session import LEGACY, Bench, found_sql, handle_sql, stored_columns
 from migrator.system.connections import quoted
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from migrator.application import event_log
-from migrator.rate import Limits, Watched, Window
+from migrator.records.monitor import Watched
 from migrator.stages.monitor import event_feed
+from migrator.stages.monitor.error_rate import Limits, Window
 from migrator.stages.monitor.event_feed import Feed
 from migrator.system import connections
 

@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from migrator import kept, marks
+from migrator.stages.rollback import header_numbers, residue_database
+from migrator.stages.rollback.carried_tables import content_sql
 from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
-from migrator.verbatim import content_sql
 
 #: Under which names an original is attached, as it is now and as it was at the cutover.
 _NOW, _WAS = "now", "was"
@@ -28,7 +28,7 @@ def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
     Raises:
         sqlite3.DatabaseError: The database cannot be read.
     """
-    numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in marks.MARKS]
+    numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in header_numbers.MARKS]
     return (
         *numbers,
         *(content_digest.table_digest(connection, "main", name) for name in _index_alone(connection, "main")),
@@ -45,7 +45,7 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
     counts: dict[str, int] = {}
     for database, (now, was) in changed.items():
         with contextlib.closing(connections.lenient(connections.memory())) as connection:
-            kept.open_beside(connection, into)
+            residue_database.open_beside(connection, into)
             connections.attach(connection, now, _NOW)
             connections.attach(connection, was, _WAS)
             tables = {side: _tables(connection, side) for side in (_NOW, _WAS)}
@@ -54,7 +54,7 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
                 rows = _keep(connection, f"late_{database}_{table}", table, here)
                 if rows:
                     counts[f"{database}.{table}"] = rows
-            for mark in marks.MARKS:
+            for mark in header_numbers.MARKS:
                 if rows := _keep_mark(connection, database, mark):
                     counts[f"{database}.{mark}"] = counts.get(f"{database}.{mark}", 0) + rows
     return counts
@@ -86,12 +86,14 @@ def _keep_mark(connection: sqlite3.Connection, database: str, mark: str) -> int:
     now, was = (connection.execute(f"PRAGMA {side}.{mark}").fetchone()[0] for side in (_NOW, _WAS))
     if now == was:
         return 0
-    return kept.keep(connection, f"late_{database}_{mark}", ["value"], f"(SELECT {now} AS value) AS t", f"'{_NEW}'")
+    return residue_database.keep(
+        connection, f"late_{database}_{mark}", ["value"], f"(SELECT {now} AS value) AS t", f"'{_NEW}'"
+    )
 
 
 def _keep(connection: sqlite3.Connection, name: str, table: str, here: Sequence[str]) -> int:
     """Keep the rows of *table* that only one of the sides *here* has; return how many."""
-    columns = {side: kept.columns_of(connection, side, table) for side in here}
+    columns = {side: residue_database.columns_of(connection, side, table) for side in here}
     rows = 0
     for side, other, why in ((_NOW, _WAS, _NEW), (_WAS, _NOW, _GONE)):
         if side not in here:
@@ -104,5 +106,7 @@ def _keep(connection: sqlite3.Connection, name: str, table: str, here: Sequence[
                 f" WHERE {content} IN (SELECT a.content FROM ({counted.format(side)}) AS a LEFT JOIN"
                 f" ({counted.format(other)}) AS b ON b.content = a.content WHERE a.n > coalesce(b.n, 0))"
             )
-        rows += kept.keep(connection, name if side == _NOW else f"{name}_before", columns[side], source, f"'{why}'")
+        rows += residue_database.keep(
+            connection, name if side == _NOW else f"{name}_before", columns[side], source, f"'{why}'"
+        )
     return rows

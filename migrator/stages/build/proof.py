@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from migrator.errors import BuildError
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
-from migrator.prover import Proof, Prover, differing
+from migrator.stages.build.proof_worker import Proof, Prover, differing
 from migrator.system import worker_process
 
 #: From so many mapped rows on, a second process is worth its start.
@@ -146,7 +146,7 @@ class Aside:
     """A prover in a process of its own."""
 
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
-        self._process = worker_process.start("migrator.prover", stderr=None)
+        self._process = worker_process.start("migrator.stages.build.proof_worker", stderr=None)
         self._say([target, {name: str(path) for name, path in paths.items()}])
 
     def find(self, proof: Proof) -> int:

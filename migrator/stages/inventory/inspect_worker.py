@@ -1,4 +1,4 @@
-"""The child process that opens databases we did not write: ``python -m migrator.examine``.
+"""The child process that opens databases we did not write: ``python -m migrator.stages.inventory.inspect_worker``.
 
 It reads one request a line, copies the file, opens the copy, reads it to its end, and answers with one line; the parent
 takes its time.  A file may be damaged or made to harm: whatever it does to SQLite, it does to this process, which holds

@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Sequence
 from hashlib import sha256
 
-from migrator.bench import Bench, free_rowid
-from migrator.faithful import Comparison
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
+from migrator.stages.rollback.cell_comparison import Comparison
+from migrator.stages.rollback.session import Bench, free_rowid
 from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

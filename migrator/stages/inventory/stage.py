@@ -1,7 +1,7 @@
 """Inventory: what lies in a data directory, one verdict a file, and nothing is changed.
 
 Files are found by their first sixteen bytes, and by their names where those promise a database.  Links are never
-followed.  What is in a database is read by a child process from a private copy (:mod:`migrator.examine`), so that
+followed.  What is in a database is read by a child process from a private copy (:mod:`migrator.stages.inventory.inspect_worker`), so that
 neither a lock nor a ``-shm`` appears beside a source, and no file can take the tool down with it.
 """
 
@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator import examiners, recognise, walk
 from migrator.errors import UsageError
-from migrator.recognise import FoundTable, Identity
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.schema import catalogue
+from migrator.stages.inventory import identify, inspect_pool, scan
+from migrator.stages.inventory.identify import FoundTable, Identity
 from migrator.system import connections, paths
 from migrator.system.serialize import escaped
 
@@ -33,7 +33,7 @@ def inventory(
     include: Sequence[Path] = (),
     consolidated: bool = False,
     progress: Callable[[PurePosixPath], None] | None = None,
-    deadline_s: float = examiners.DEADLINE_S,
+    deadline_s: float = inspect_pool.DEADLINE_S,
 ) -> Inventory:
     """Give every file below *data_dir*, and each of *include*, exactly one verdict.
 
@@ -51,9 +51,9 @@ def inventory(
         UsageError: The folder or an included file is not there.
     """
     root = _directory(data_dir)
-    found = walk.walk(root, [_included(path) for path in include])
+    found = scan.walk(root, [_included(path) for path in include])
     by_path = {database.path: database for database in found.databases}
-    answers = examiners.examine(
+    answers = inspect_pool.examine(
         {
             path: connections.allocated_bytes(path)
             for path, database in by_path.items()
@@ -63,7 +63,7 @@ def inventory(
         progress=(lambda path: progress(by_path[path].place)) if progress else None,
     )
     contents = {by_path[path].place: _content(answer) for path, answer in answers.items()}
-    identities = recognise.identities(
+    identities = identify.identities(
         {d.place: contents.get(d.place) for d in found.databases if not _is_consolidated(d)}
     )
     databases = _told_apart(
@@ -159,7 +159,7 @@ def _judged(
             rows=rows,
             tables=tuple(sorted((table for table, _ in content), key=lambda table: table.name)),
         )
-    tables, missing = recognise.tables(name, content)
+    tables, missing = identify.tables(name, content)
     standalone = any(known.standalone for known in catalogue.legacy_databases() if known.name == name)
     return replace(
         database,
@@ -176,7 +176,7 @@ def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
     # SQLite does not tell names apart by letter case.
     stems = Counter(one.known_as.lower() for one in databases if one.verdict is not Verdict.OURS)
     return tuple(
-        replace(one, alias=recognise.by_place(one.place))
+        replace(one, alias=identify.by_place(one.place))
         if one.verdict is Verdict.UNKNOWN and stems[one.known_as.lower()] > 1
         else one
         for one in databases
@@ -185,7 +185,7 @@ def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
 
 def _findings(databases: Sequence[Database]) -> Iterable[str]:
     there = {database.name for database in databases}
-    absent = sorted(str(place) for place, name in recognise.places().items() if name not in there)
+    absent = sorted(str(place) for place, name in identify.places().items() if name not in there)
     if absent:
         yield f"not there: {', '.join(absent)}"
     inodes = defaultdict(list)

@@ -17,15 +17,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
-from migrator import baseline as baselines
-from migrator import carryback, late, marks, putback, readable, residue
-from migrator.bench import CarriedBack
 from migrator.errors import BuildError, MigratorError, Refused
 from migrator.mapping import reader as mapping_reader
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
 from migrator.schema import text_encoding
+from migrator.stages.rollback import baseline as rollback_baseline
+from migrator.stages.rollback import header_numbers, late_writes, readable_copies, restored_cells, write_back
+from migrator.stages.rollback import residue as rollback_residue
+from migrator.stages.rollback.session import CarriedBack
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
 from migrator.system.serialize import escaped
@@ -151,7 +152,7 @@ def _digest_or_none(path: Path) -> str:
 
 def _beyond_the_digest(path: Path) -> tuple[object, ...]:
     """Return what the digest of the database at *path* leaves out, () where it is none that can be read."""
-    return _read_or(late.beyond_the_digest, path, ())
+    return _read_or(late_writes.beyond_the_digest, path, ())
 
 
 def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) -> T:
@@ -239,20 +240,24 @@ def write(
     if missing := [target for target in current if target not in baseline]:
         built = again(tree, scratch / "baseline", whole=True)
         for target in missing:
-            done.tell(baselines.judged(last, target, built[target], current[target]))
+            done.tell(rollback_baseline.judged(last, target, built[target], current[target]))
         baseline = {**built, **baseline}
-    readable.make_readable(current, baseline, done)
+    readable_copies.make_readable(current, baseline, done)
     legacy = {name.database: tree / name.place for name in last.names}
     homes = {name.database: name.target for name in last.names}
-    carryback.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
+    write_back.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
     # Where nothing was written, nothing has to be put back.
     settled = not (done.written or done.left)
     prove = partial(again, tree, scratch / "again")
-    proof = prove() if settled else putback.settle(done, last.tables, legacy, current, baseline, last.constants, prove)
-    found = residue.keep(done, current, baseline, proof, kept)
-    found |= late.keep({name: (now, was) for name, (now, was) in changed.items() if now}, kept) | marks.carry_back(
-        last, tree, current, baseline, kept
+    proof = (
+        prove()
+        if settled
+        else restored_cells.settle(done, last.tables, legacy, current, baseline, last.constants, prove)
     )
+    found = rollback_residue.keep(done, current, baseline, proof, kept)
+    found |= late_writes.keep(
+        {name: (now, was) for name, (now, was) in changed.items() if now}, kept
+    ) | header_numbers.carry_back(last, tree, current, baseline, kept)
     if not found:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
@@ -291,7 +296,7 @@ def _rehearsed(last: Switch, again: Again) -> Written:
         for target in last.targets:
             path = last.installed(target)
             current[target] = private_copy.private_copy(path, scratch / path.name)
-        return write(last, tree, current, baselines.sound(last), changed, again, folder / "residue.db")
+        return write(last, tree, current, rollback_baseline.sound(last), changed, again, folder / "residue.db")
 
 
 def way_back(wanted: Switch, snapshot: Snapshot) -> None:

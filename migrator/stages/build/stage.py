@@ -19,7 +19,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from migrator import account, carry, load, proving
 from migrator.config import extra_indexes as config_extra_indexes
 from migrator.errors import BuildError
 from migrator.mapping import lookups, sql_functions
@@ -31,6 +30,9 @@ from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.schema import catalogue, text_encoding
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import Statements
+from migrator.stages.build import carried_tables, row_accounts
+from migrator.stages.build import load as table_load
+from migrator.stages.build import proof as build_proof
 from migrator.system import connections, content_digest, durable_files, error_hints
 from migrator.system.serialize import plain
 
@@ -71,7 +73,7 @@ def build(
     durable_files.remove_folder(stage)
     durable_files.make_private_folder(stage)
     paths = _in_utf8(plan, snapshot, stage / "utf8")
-    accounts = account.Accounts(plan)
+    accounts = row_accounts.Accounts(plan)
     digests = {}
     for target in catalogue.TARGETS:
         bench = Bench(target, stage / catalogue.TARGETS[target], paths)
@@ -194,7 +196,7 @@ def _check(path: Path) -> None:
                 raise BuildError(f"{pragma} says {found}", where=path.name, hint="please report this as a bug")
 
 
-def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progress | None) -> None:
+def _fill(bench: Bench, plan: Plan, accounts: row_accounts.Accounts, progress: Progress | None) -> None:
     text = catalogue.target_ddl(bench.target)
     ours = catalogue.our_ddl()
     bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "INSERT INTO ")
@@ -226,7 +228,7 @@ def _fill(bench: Bench, plan: Plan, accounts: account.Accounts, progress: Progre
 
 def _account_and_prove(
     bench: Bench,
-    accounts: account.Accounts,
+    accounts: row_accounts.Accounts,
     tables: Sequence[str],
     mapped: Sequence[TableMapping],
     constants: Mapping[str, str],
@@ -238,7 +240,7 @@ def _account_and_prove(
         accounts.note_source(bench.connection, one)
     bench.connection.execute("COMMIT")
     paths = bench.paths | {bench.target: bench.path}
-    accounts.note_mismatches(proving.prove(bench.connection, bench.target, paths, mapped, constants))
+    accounts.note_mismatches(build_proof.prove(bench.connection, bench.target, paths, mapped, constants))
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
@@ -265,11 +267,11 @@ def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], consta
     marks = [
         mark
         for one in sources
-        if not one.stub and (mark := carry.high_water(connection, one.database, one.source_table)) is not None
+        if not one.stub and (mark := carried_tables.high_water(connection, one.database, one.source_table)) is not None
     ]
-    load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
+    table_load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
     if marks and any(shape.name == table and shape.autoincrement for shape in schema_reader.target(target).tables):
-        carry.set_high_water(connection, target, table, max(marks))
+        carried_tables.set_high_water(connection, target, table, max(marks))
 
 
 def _account_for_defaults(connection: sqlite3.Connection, target: str, table: str) -> None:
@@ -292,14 +294,14 @@ def _account_for_defaults(connection: sqlite3.Connection, target: str, table: st
                 connection.execute(f"UPDATE {target}.{connections.quoted(table)} SET {name} = NULL")
 
 
-def _carry(bench: Bench, table: PlannedTable, accounts: account.Accounts) -> None:
+def _carry(bench: Bench, table: PlannedTable, accounts: row_accounts.Accounts) -> None:
     database, _, name = table.source.partition(".")
     bench.need([database])
     target, _, carried = table.into.partition(".")
     if database not in bench.statements:
         # Once for all its tables: each look-up would read the whole schema.
-        bench.statements[database] = carry.statements(bench.connection, database)
-    carry.copy(bench.connection, database, name, bench.statements[database], target, carried)
+        bench.statements[database] = carried_tables.statements(bench.connection, database)
+    carried_tables.copy(bench.connection, database, name, bench.statements[database], target, carried)
     accounts.note_carried(bench.connection, table)
 
 

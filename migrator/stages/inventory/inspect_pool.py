@@ -1,4 +1,4 @@
-"""The parent's side of :mod:`migrator.examine`: who is asked, how long we wait, and what it means when a child dies."""
+"""The parent's side of :mod:`migrator.stages.inventory.inspect_worker`: who is asked, how long we wait, and what it means when a child dies."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class _Child:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         process = self._process = self._process or worker_process.start(
             # SQLite sorts there.
-            "migrator.examine",
+            "migrator.stages.inventory.inspect_worker",
             SQLITE_TMPDIR=str(self._folder.parent),
         )
         late = threading.Event()

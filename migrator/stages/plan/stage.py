@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from migrator import carriable
 from migrator.config import extra_indexes
 from migrator.config.config_file import Config, folders, place_in_snapshot
 from migrator.errors import Refused
@@ -24,6 +23,7 @@ from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.schema import catalogue, text_encoding
 from migrator.schema import reader as schema_reader
+from migrator.stages.plan import carry_checks
 from migrator.switch import shared_access
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
@@ -64,7 +64,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_refused_tables(inventory, tables, config),
             *_missing_constants(mapped, tables, config),
             *_doubled(tables),
-            *carriable.refusals(inventory, tables, config),
+            *carry_checks.refusals(inventory, tables, config),
             *_nothing_to_index(tables, config),
             *_nothing_to_move(inventory, tables),
             *_taken_names(inventory),
@@ -82,7 +82,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
         findings=(
             *inventory.findings,
             *_findings(inventory, config),
-            *carriable.findings(inventory, tables),
+            *carry_checks.findings(inventory, tables),
             *_constants_to_come(mapped, tables, config),
             *shared_access.findings(sources, inventory.data_dir, config.file_mode),
         ),

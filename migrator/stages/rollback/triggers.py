@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from migrator.bench import CANNOT, CarriedBack
+from migrator.stages.rollback.session import CANNOT, CarriedBack
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from migrator.application.event_log import Events
-from migrator.records.switch import Switched
 
 #: The rate that a sound application may have; how far below the threshold it lies decides how many events are enough.
 HARMLESS = Fraction(2, 100)
@@ -33,39 +32,6 @@ class Limits:
     window_s: float = 300.0
     min_events: int = 440
     threshold: Fraction = Fraction(5, 100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What was seen until now.
-
-    Attributes:
-        seconds: How long.
-        ok: Events in the window that held.
-        failed: Events in the window that failed.
-        rate: Their share, 0.0 where the window is empty.
-        seen: Events since the beginning.
-        failures: Failed ones since the beginning.
-        unread: Lines that speak of no event, or of a time that no clock shows.
-        old: Events since the beginning that were older than the window when they were read.
-        fired: Whether it is time to go back.
-        late: Originals that somebody wrote to after they were moved away.
-        strayed: Legacy names that no longer lead to the consolidated set.
-        rolled_back: What the rollback did; None without one.
-    """
-
-    seconds: float = 0.0
-    ok: int = 0
-    failed: int = 0
-    rate: float = 0.0
-    seen: int = 0
-    failures: int = 0
-    unread: int = 0
-    old: int = 0
-    fired: bool = False
-    late: tuple[str, ...] = ()
-    strayed: tuple[str, ...] = ()
-    rolled_back: Switched | None = None
 
 
 class Window:

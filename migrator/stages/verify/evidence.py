@@ -2,7 +2,7 @@
 
 The file is JSON in one form: sorted keys, ASCII, an indent of one, whole numbers only.  Its own SHA-256 stands last and
 covers the text without it.  That guards against accident, not against somebody who signs anew: what evidence says
-of files is compared with the files whenever it counts (:mod:`migrator.freshness`).
+of files is compared with the files whenever it counts (:mod:`migrator.stages.verify.freshness`).
 
 No value of a cell is in it, and no path outside of the data directory.
 """

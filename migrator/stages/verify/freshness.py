@@ -20,8 +20,8 @@ from pathlib import Path
 
 from migrator.config.waivers import CAN_FAIL
 from migrator.errors import EvidenceError, MigratorError
-from migrator.evidence import Evidence, Outcome, Said, Why
 from migrator.schema import catalogue
+from migrator.stages.verify.evidence import Evidence, Outcome, Said, Why
 from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.serialize import escaped

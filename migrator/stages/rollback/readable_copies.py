@@ -15,9 +15,9 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator.bench import BASELINE, CarriedBack, is_without_rowid, stored_columns
 from migrator.schema import catalogue
 from migrator.schema.declaration import rowid_name
+from migrator.stages.rollback.session import BASELINE, CarriedBack, is_without_rowid, stored_columns
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

@@ -1,7 +1,7 @@
 """Residue: what was written since the cutover and no legacy table can hold, kept whole and counted.
 
-Method: the legacy copies that :mod:`migrator.carryback` wrote are migrated once more.  Each row has to come out of that
-with all the information it holds now, as :mod:`migrator.faithful` compares it; one that does not is residue.  So is a row
+Method: the legacy copies that :mod:`migrator.stages.rollback.write_back` wrote are migrated once more.  Each row has to come out of that
+with all the information it holds now, as :mod:`migrator.stages.rollback.cell_comparison` compares it; one that does not is residue.  So is a row
 that was not touched and comes out different, since another row decides what it means.  Deleted rows must not come out.
 """
 
@@ -12,13 +12,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from migrator import faithful, kept
-from migrator.bench import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.errors import MigratorError
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.stages.rollback import cell_comparison, residue_database
+from migrator.stages.rollback.session import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
 from migrator.switch import set_in_use
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -74,17 +74,17 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
         connections.attach(connection, current, target)
         connections.attach(connection, baseline, BASELINE)
         connections.attach(connection, again, "again")
-        kept.open_beside(connection, into)
+        residue_database.open_beside(connection, into)
         set_in_use.stand_in_collations(connection, target)
         yield connection
 
 
 def _differing(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
     """Yield handle and reason of each row that does not come out of another migration with all that it holds."""
-    comparison = faithful.Comparison(target, table)
-    for statement in faithful.pair_up(comparison):
+    comparison = cell_comparison.Comparison(target, table)
+    for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
-    again = faithful.again_sql(comparison)
+    again = cell_comparison.again_sql(comparison)
     # What a build makes by itself it makes again, where a row still needs it.
     ours = (
         f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
@@ -94,7 +94,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     yield from connection.execute(
         f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {again}) THEN ? WHEN p.touched"
         f" THEN ? || replace(rtrim((SELECT min({lost}) {again})), ' ', ', ') ELSE ? END"
-        f" {faithful.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {again}"
+        f" {cell_comparison.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {again}"
         f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))",
         (_REFUSED, _CHANGED, _MEANS),
     ).fetchall()
@@ -163,7 +163,7 @@ def _default(connection: sqlite3.Connection, target: str, table: str, column: st
     (found,) = connection.execute(
         "SELECT dflt_value FROM pragma_table_xinfo(?, ?) WHERE name = ?", (table, target, column)
     ).fetchone()
-    return found if found and faithful.LITERAL.fullmatch(found) else "NULL"
+    return found if found and cell_comparison.LITERAL.fullmatch(found) else "NULL"
 
 
 def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> int:
@@ -175,18 +175,20 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
         # The plus: an affinity would keep SQLite from the index.  CROSS: statistics of another day must not choose the order.
         f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
-    columns = kept.columns_of(connection, target, table)
-    rows = kept.keep(connection, f"{target}_{table}", columns, source, "o.why")
+    columns = residue_database.columns_of(connection, target, table)
+    rows = residue_database.keep(connection, f"{target}_{table}", columns, source, "o.why")
     connection.execute("DROP TABLE temp.left_over")
     return rows
 
 
 def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: CarriedBack) -> int:
     """Copy all rows of a table to the residue; where SQLite cannot read it here, it stays in the kept database alone."""
-    columns = kept.columns_of(connection, target, table)
+    columns = residue_database.columns_of(connection, target, table)
     literal = why.replace("'", "''").replace("\0", "")
     try:
-        return kept.keep(connection, f"{target}_{table}", columns, f"{target}.{quoted(table)} AS t", f"'{literal}'")
+        return residue_database.keep(
+            connection, f"{target}_{table}", columns, f"{target}.{quoted(table)} AS t", f"'{literal}'"
+        )
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname not in CANNOT:
             raise

@@ -3,12 +3,12 @@
 Method, for each consolidated database as it is now, beside the baseline (as it was installed):
 
 1. A row without a lineage is new.  It gets one, with a key in the format of the legacy table that takes it.
-2. The back mappings rebuild the legacy rows behind rows that were written, and :mod:`migrator.merging` lays what has
+2. The back mappings rebuild the legacy rows behind rows that were written, and :mod:`migrator.stages.rollback.changed_rows` lays what has
    changed over the legacy copy: cells are updated, rows that it lacks inserted, and rows of which nothing is left deleted.
-3. Carried tables go back as they are (:mod:`migrator.verbatim`), and each is compared with the legacy table afterwards.
+3. Carried tables go back as they are (:mod:`migrator.stages.rollback.carried_tables`), and each is compared with the legacy table afterwards.
 4. A table that has appeared under a legacy name gives its rows to that legacy table.
 
-A row that its legacy table refuses, or that no legacy table takes, is left over; :mod:`migrator.residue` keeps it.
+A row that its legacy table refuses, or that no legacy table takes, is left over; :mod:`migrator.stages.rollback.residue` keeps it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from migrator import merging, strangers, untriggered, verbatim
-from migrator.bench import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.errors import MigratorError
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import sql_functions
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
+from migrator.stages.rollback import carried_tables, changed_rows, new_tables
+from migrator.stages.rollback import triggers as rollback_triggers
+from migrator.stages.rollback.session import BASELINE, BEFORE, CANNOT, LEGACY, Bench, CarriedBack
 from migrator.system import connections
 
 
@@ -51,25 +52,25 @@ def carry_back(
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
     """
-    triggers = untriggered.take_triggers(legacy)
+    triggers = rollback_triggers.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target]) as connection:
             bench = Bench(connection, target, legacy, constants, done)
             sources = [
                 one for table in tables for one in mapping_reader.sources_of(table) if one.target == target and one.back
             ]
-            merging.carry(bench, sources)
+            changed_rows.carry(bench, sources)
             for one in sources:
                 # An id that is assigned by a build is none that a legacy table ever gives.
                 if not one.number:
                     with bench.beside(one.database, under=LEGACY):
-                        verbatim.raise_mark(bench, one.source_table, one.table)
+                        carried_tables.raise_mark(bench, one.source_table, one.table)
             for table in tables:
                 if table.fate is Fate.CARRIED and table.into.partition(".")[0] == target:
                     _apply_carried(bench, table.source, table.into.partition(".")[2])
             of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
-            strangers.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
-    untriggered.give_back_triggers(legacy, triggers, done)
+            new_tables.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
+    rollback_triggers.give_back_triggers(legacy, triggers, done)
 
 
 def before(current: Path, target: str) -> Path:
@@ -99,7 +100,7 @@ def _apply_carried(bench: Bench, source: str, table: str) -> None:
         sqlite3.Error: The disk fails or is full.
     """
     try:
-        verbatim.write_back(bench, source, table)
+        carried_tables.write_back(bench, source, table)
     except (sqlite3.OperationalError, sqlite3.DataError, MigratorError) as error:
         if isinstance(error, sqlite3.Error) and error.sqlite_errorname not in CANNOT:
             raise

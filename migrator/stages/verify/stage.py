@@ -14,10 +14,10 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from migrator import evidence as evidences
 from migrator.errors import MigratorError, UsageError
-from migrator.evidence import Evidence, Outcome
 from migrator.records.verify import BrokenContract, Verified
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.evidence import Evidence, Outcome
 from migrator.system import connections, durable_files, paths, worker_process
 from migrator.system.temporary_folders import private_folder
 
@@ -48,7 +48,7 @@ def verify(
         consolidated: The consolidated set.
         config: What the owners decided.
         evidence: Where the evidence goes.
-        broken: Where the messages of the broken contracts go, as :func:`migrator.evidence.read_broken` reads them.
+        broken: Where the messages of the broken contracts go, as :func:`migrator.stages.verify.evidence.read_broken` reads them.
 
     Raises:
         UsageError: The extra ``contracts`` is not installed, pytest refuses the folders, or *evidence* is something else.
@@ -56,7 +56,7 @@ def verify(
     """
     need_contracts("migrator verify")
     if evidence is not None:
-        evidences.withdraw(evidence)
+        verify_evidence.withdraw(evidence)
     begun = time.monotonic()
     with private_folder() as folder:
         done = _run(legacy, consolidated, config, folder)
@@ -67,16 +67,16 @@ def verify(
             )
         if not (folder / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
-        said = evidences.read(folder / "evidence.json")
-        messages = evidences.read_broken(folder / evidences.BROKEN)
+        said = verify_evidence.read(folder / "evidence.json")
+        messages = verify_evidence.read_broken(folder / verify_evidence.BROKEN)
         if broken is not None:
-            durable_files.write(broken, (folder / evidences.BROKEN).read_text(encoding="utf-8"))
+            durable_files.write(broken, (folder / verify_evidence.BROKEN).read_text(encoding="utf-8"))
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
         said.with_verdict(Outcome.BROKEN)
     ):
         raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
     if evidence is not None:
-        evidences.write(said, evidence)
+        verify_evidence.write(said, evidence)
     return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
 
 

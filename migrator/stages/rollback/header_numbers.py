@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from migrator import kept
+from migrator.stages.rollback import residue_database
 from migrator.switch.state import Switch
 from migrator.system import connections
 
@@ -46,6 +46,6 @@ def _read(path: Path, mark: str) -> int:
 
 def _keep(into: Path, name: str, value: int, files: int) -> int:
     with closing(connections.memory()) as connection:
-        kept.open_beside(connection, into)
+        residue_database.open_beside(connection, into)
         why = f"'set after the cutover, through one of {files} legacy names'"
-        return kept.keep(connection, name, ["value"], f"(SELECT {value} AS value) AS t", why)
+        return residue_database.keep(connection, name, ["value"], f"(SELECT {value} AS value) AS t", why)

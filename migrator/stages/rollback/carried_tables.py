@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from migrator.bench import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
 from migrator.errors import MigratorError
 from migrator.mapping import reverse_sql
 from migrator.schema.declaration import rowid_name
+from migrator.stages.rollback.session import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

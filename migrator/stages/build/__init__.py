@@ -1,0 +1,5 @@
+"""Does: build the three databases, and prove that every legacy row can be rebuilt.
+
+Reads: a snapshot.
+Writes: .migrator/stage/.
+"""
