@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from migrator import charts
+from migrator.reports import charts
 
 #: What stands between these two lines on the page is made here.
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

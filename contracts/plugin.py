@@ -23,10 +23,10 @@ from contracts.session import NO_PAIR, SESSION, Session
 from contracts.sql_contract import SqlContractFile
 from contracts.standing import Standing
 from contracts.subject import Subject
-from migrator import page
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.errors import UsageError
-from migrator.page import Report
+from migrator.reports import page
+from migrator.reports.page import Report
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify.evidence import Outcome
 from migrator.system import durable_files

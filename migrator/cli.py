@@ -14,10 +14,11 @@ from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, commands, hooks, maintenance, maintenance_cli, options, page, pipeline, report
+from migrator import PIPELINE, commands, hooks, maintenance, maintenance_cli, options, pipeline
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.system import durable_files, error_hints, paths, temporary_folders
+from migrator.reports import page, terminal
+from migrator.system import durable_files, error_hints, paths, serialize, temporary_folders
 from migrator.system.shell import quoted
 
 #: Signals that end a run, by name, and those that have ended this one.
@@ -92,7 +93,7 @@ def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: b
     data_dir = paths.resolved(data_dir)
     options.look(pipeline.Place(data_dir))
     found = pipeline.inventory(data_dir, include=include)
-    options.show("inventory", found, report.inventory_table(found), as_json=as_json, quiet=quiet)
+    options.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -105,7 +106,7 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
     """Show what would happen to every table, and count what would be quarantined; changes nothing."""
     place, configuration = options.place(data_dir, include, config)
     planned = pipeline.plan(place, configuration, count=True)
-    options.show("plan", planned, report.plan_table(planned), as_json=as_json, quiet=quiet)
+    options.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
     if planned.refusals:
         sys.exit(Refused.exit_code)
 
@@ -120,7 +121,7 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
     place, configuration = options.place(data_dir, include, config, alone=True, go_on=True)
     snapshot = maintenance.backup(place, configuration)
-    options.show("backup", snapshot, report.backup_text(snapshot), as_json=as_json, quiet=quiet)
+    options.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -133,7 +134,7 @@ def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> No
     place, configuration = options.place(data_dir, (), config, alone=True)
     with options.progress(quiet=quiet) as progress:
         built = pipeline.build(place, configuration, progress=progress)
-    options.show("build", built, report.build_table(built), as_json=as_json, quiet=quiet)
+    options.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
     if not built.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -165,7 +166,7 @@ def verify(
     else:
         place, _ = options.place(data_dir, (), config, alone=True)
         verified = pipeline.verify_stage(place, options.config_path(place.data_dir, config))
-    options.show("verify", verified, report.verify_text(verified), as_json=as_json, quiet=quiet)
+    options.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
     if not verified.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -185,7 +186,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
         )
     stage = quoted(place.stage)
     step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"
-    options.show("migrate", migrated, report.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
+    options.show("migrate", migrated, terminal.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -228,7 +229,7 @@ def status(
         place, configuration = options.place(data_dir, include, config)
         now = pipeline.present(place, configuration) if evidence else None
         stands = pipeline.check(evidence, now) if evidence and now else pipeline.status(place, configuration)
-    options.show("status", stands, report.status_text(stands), as_json=as_json, quiet=quiet)
+    options.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
     if evidence is not None and stands.reasons:
         sys.exit(MigratorError.exit_code)
 
@@ -280,7 +281,7 @@ def main() -> None:
         if _INTERRUPTED:
             # It came while SQLite was calling one of our functions, and SQLite made an error of its own of it.
             _end_interrupted()
-        click.echo(f"migrator: {report.escaped(str(error))}", err=True)
+        click.echo(f"migrator: {serialize.escaped(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -291,7 +292,7 @@ def main() -> None:
         sys.exit(MigratorError.exit_code)
     except (OSError, sqlite3.Error) as error:
         # Before a verb began, or after it ended: stdout is closed, or its disk is full.
-        click.echo(f"migrator: {report.escaped(str(error_hints.told(error)))}", err=True)
+        click.echo(f"migrator: {serialize.escaped(str(error_hints.told(error)))}", err=True)
         sys.exit(MigratorError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end_interrupted()

@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 
 from migrator import commands, maintenance, options, pipeline
-from migrator import maintenance_report as report
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
+from migrator.reports import terminal
 from migrator.stages.monitor.error_rate import Limits, false_alarm
 from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
 from migrator.system import durable_files, paths, user_files
@@ -76,7 +76,7 @@ def rehearse(
         options.look(pipeline.Place(data_dir))
     with options.progress(quiet=quiet) as progress:
         rehearsed = maintenance.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
-    options.show("rehearse", rehearsed, report.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
+    options.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
     if not rehearsed.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -114,7 +114,7 @@ def cutover(
         tell=_silently if quiet else _loudly,
         again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
     )
-    options.show("cutover", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
+    options.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
 
 
@@ -197,7 +197,7 @@ def monitor(
             tell=tell,
             patience_s=patience,
         )
-    options.show("monitor", watched, report.watch_text(watched), as_json=as_json, quiet=quiet)
+    options.show("monitor", watched, terminal.watch_text(watched), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
     uncounted = _uncounted(watched) if events is not None else ""
@@ -229,7 +229,7 @@ def rollback(
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
-    options.show("rollback", switched, report.switch_table(switched), as_json=as_json, quiet=quiet)
+    options.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
     if switched.residue or switched.aside or switched.late:
         sys.exit(MigratorError.exit_code)
@@ -302,13 +302,13 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
             now = time.monotonic()
             _sound(watched, told)
             if line is not None:
-                line.update(report.watch_line(watched))
+                line.update(terminal.watch_line(watched))
             elif not quiet and late(now, "line", _LINE_S):
-                click.echo(report.watch_line(watched), err=True)
+                click.echo(terminal.watch_line(watched), err=True)
             if prometheus is not None and (watched.fired or late(now, "textfile", _PROMETHEUS_S)):
-                durable_files.write(prometheus, report.prometheus_text(watched))
+                durable_files.write(prometheus, terminal.prometheus_text(watched))
             if watched.fired:
-                _loudly(f"ROLLING BACK: {report.watch_line(watched)}")
+                _loudly(f"ROLLING BACK: {terminal.watch_line(watched)}")
 
         yield tell
 

@@ -11,17 +11,17 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from migrator import page
 from migrator.config.config_file import Config
 from migrator.errors import EvidenceError, MigratorError, Refused, RollbackFailed
 from migrator.mapping import reader as mapping_reader
-from migrator.page import Report
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Plan
 from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
+from migrator.reports import page
+from migrator.reports.page import Report
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage

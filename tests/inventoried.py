@@ -8,7 +8,7 @@ from contextlib import closing
 
 from rich.console import Console
 
-from migrator import report
+from migrator.reports import terminal
 from migrator.schema import catalogue
 
 NOISE = random.Random(1).randbytes(4096)  # noqa: S311 - a seed is what is wanted
@@ -55,5 +55,5 @@ def mentions(found, *words):
 def printed(found, width=100):
     """Return the report as plain text."""
     console = Console(width=width, file=io.StringIO())
-    console.print(report.inventory_table(found))
+    console.print(terminal.inventory_table(found))
     return console.file.getvalue()

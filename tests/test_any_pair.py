@@ -15,7 +15,7 @@ from rich.console import Console
 import contracts
 from contracts import pair as pairs
 from contracts import specimens
-from migrator.report import verify_text
+from migrator.reports.terminal import verify_text
 from migrator.schema import catalogue
 from migrator.stages.verify.stage import verify
 from migrator.system import connections, private_copy

@@ -11,11 +11,12 @@ from rich.console import Console
 
 from contracts import specimens
 from contracts.pair import legacy_set
-from migrator import pipeline, report
+from migrator import pipeline
 from migrator.config import config_file
 from migrator.config.config_file import Config
 from migrator.records.inventory import Verdict
 from migrator.records.plan import Fate
+from migrator.reports import terminal
 from migrator.stages import backup as backup_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
@@ -229,8 +230,8 @@ def test_ten_thousand_strangers_fill_no_screen(data, capsys):
     )
     found = dataclasses.replace(found, databases=(*found.databases, *many), findings=("a finding",) * 10_000)
 
-    Console(width=160).print(report.inventory_table(found))
-    Console(width=160).print(report.plan_table(plan_stage.plan(found, Config(), disk=place.data_dir)))
+    Console(width=160).print(terminal.inventory_table(found))
+    Console(width=160).print(terminal.plan_table(plan_stage.plan(found, Config(), disk=place.data_dir)))
 
     said = capsys.readouterr().out
     assert len(said) < 40_000

@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from migrator import charts, page
-from migrator.page import Report
 from migrator.records.build import Built, SourceAccount, TargetAccount
 from migrator.records.plan import Fate
 from migrator.records.verify import BrokenContract
+from migrator.reports import charts, page
+from migrator.reports.page import Report
 from migrator.stages.verify.evidence import Evidence, Outcome, Said, Why
 
 HOSTILE = "<script>alert('x')</script>\n\"quoted\" `tick` |pipe| \x00\x1b[31m \u202e" + "w" * 1_000_000

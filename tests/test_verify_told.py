@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from rich.console import Console
 
-from migrator.report import verify_text
+from migrator.reports.terminal import verify_text
 from migrator.stages.verify.evidence import Evidence, Outcome, Said
 from migrator.stages.verify.stage import _verified
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from migrator import charts
 from migrator.records.build import Built
 from migrator.records.verify import BrokenContract
+from migrator.reports import charts
 from migrator.stages.verify.evidence import Evidence, Outcome
 from migrator.system.serialize import escaped
 
@@ -98,7 +98,7 @@ def _rendered(template: str, facts: Mapping[str, object], *, autoescape: bool) -
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 
     environment = Environment(
-        loader=PackageLoader("migrator"),
+        loader=PackageLoader("migrator.reports"),
         autoescape=autoescape,  # noqa: S701 - Markdown escapes by its own filter
         undefined=StrictUndefined,
         trim_blocks=True,
