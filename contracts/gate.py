@@ -21,10 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.mapping import reader as mapping_reader
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
+from migrator.switch import workspace
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
 RECORDED = Path(__file__).parent / "9_budget" / "recorded.json"
@@ -155,11 +156,11 @@ class Bench:
     """
 
     def __init__(self, legacy: Path) -> None:
-        self.place = pipeline.Place(legacy)
+        self.place = workspace.Place(legacy)
         self._config = config_file.load(config_file.beside(legacy))
-        planned = pipeline.plan(self.place, self._config)
+        planned = pipeline_migrate.plan(self.place, self._config)
         self.mapped = [one for table in planned.tables for one in mapping_reader.sources_of(table)]
-        self.snapshot: Snapshot = pipeline.backup(planned, self.place)
+        self.snapshot: Snapshot = pipeline_migrate.backup(planned, self.place)
 
     def clear(self) -> None:
         """Remove what the last build made: a finished build is left as it is."""
@@ -167,7 +168,7 @@ class Bench:
 
     def build(self) -> Path:
         """Build, and return the stage."""
-        return pipeline.build(self.place, self._config, self.snapshot).stage
+        return pipeline_migrate.build(self.place, self._config, self.snapshot).stage
 
     def steps(self) -> int:
         """Return how many steps a build takes."""

@@ -14,10 +14,16 @@ from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, commands, hooks, maintenance, maintenance_cli, options, pipeline
+from migrator import PIPELINE, commands, maintenance_cli, options
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
+from migrator.pipeline import hooks, maintenance
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import status as pipeline_status
 from migrator.reports import page, terminal
+from migrator.stages.inventory import stage as inventory_stage
+from migrator.stages.verify import stage as verify_stage
+from migrator.switch import workspace
 from migrator.system import durable_files, error_hints, paths, serialize, temporary_folders
 from migrator.system.shell import quoted
 
@@ -91,8 +97,8 @@ def specimen(
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Find every SQLite file below DIR and give each one verdict; changes nothing."""
     data_dir = paths.resolved(data_dir)
-    options.look(pipeline.Place(data_dir))
-    found = pipeline.inventory(data_dir, include=include)
+    options.look(workspace.Place(data_dir))
+    found = inventory_stage.inventory(data_dir, include=include)
     options.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
 
 
@@ -105,7 +111,7 @@ def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: b
 def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Show what would happen to every table, and count what would be quarantined; changes nothing."""
     place, configuration = options.place(data_dir, include, config)
-    planned = pipeline.plan(place, configuration, count=True)
+    planned = pipeline_migrate.plan(place, configuration, count=True)
     options.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
     if planned.refusals:
         sys.exit(Refused.exit_code)
@@ -133,7 +139,7 @@ def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> No
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
     place, configuration = options.place(data_dir, (), config, alone=True)
     with options.progress(quiet=quiet) as progress:
-        built = pipeline.build(place, configuration, progress=progress)
+        built = pipeline_migrate.build(place, configuration, progress=progress)
     options.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
     if not built.holds:
         sys.exit(MigratorError.exit_code)
@@ -162,10 +168,10 @@ def verify(
     if (legacy is None) != (consolidated is None) or (evidence is not None and legacy is None):
         raise UsageError("--legacy and --consolidated go together, --evidence with them", where="migrator verify")
     if legacy is not None and consolidated is not None:
-        verified = pipeline.verify(legacy, consolidated, config=config, evidence=evidence)
+        verified = verify_stage.verify(legacy, consolidated, config=config, evidence=evidence)
     else:
         place, _ = options.place(data_dir, (), config, alone=True)
-        verified = pipeline.verify_stage(place, options.config_path(place.data_dir, config))
+        verified = pipeline_migrate.verify_stage(place, options.config_path(place.data_dir, config))
     options.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
     if not verified.holds:
         sys.exit(MigratorError.exit_code)
@@ -181,7 +187,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
     """Go from inventory to verify in one run; the sources keep every byte."""
     place, configuration = options.place(data_dir, include, config, alone=True)
     with options.progress(quiet=quiet) as progress:
-        migrated = pipeline.migrate(
+        migrated = pipeline_migrate.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
     stage = quoted(place.stage)
@@ -222,13 +228,16 @@ def status(
     if (legacy is None) != (consolidated is None) or (legacy is not None and evidence is None):
         raise UsageError("--legacy and --consolidated go together, with --evidence", where="migrator status")
     if legacy is not None and consolidated is not None and evidence is not None:
-        stands = pipeline.check(
-            evidence, pipeline.of_pair(legacy, consolidated, config_file.load(config or config_file.beside(legacy)))
+        stands = pipeline_status.check(
+            evidence,
+            pipeline_status.of_pair(legacy, consolidated, config_file.load(config or config_file.beside(legacy))),
         )
     else:
         place, configuration = options.place(data_dir, include, config)
-        now = pipeline.present(place, configuration) if evidence else None
-        stands = pipeline.check(evidence, now) if evidence and now else pipeline.status(place, configuration)
+        now = pipeline_status.present(place, configuration) if evidence else None
+        stands = (
+            pipeline_status.check(evidence, now) if evidence and now else pipeline_status.status(place, configuration)
+        )
     options.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
     if evidence is not None and stands.reasons:
         sys.exit(MigratorError.exit_code)
@@ -252,7 +261,7 @@ def write_report(
 ) -> None:
     """Write one file, HTML, JSON or Markdown, about a run; it shows no private values and needs nothing else."""
     place, configuration = options.place(data_dir, include, config)
-    found = pipeline.report(place, configuration)
+    found = pipeline_migrate.report(place, configuration)
     if form == "json":
         text = options.json_text("report", found)
     else:

@@ -13,13 +13,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator import commands, maintenance, options, pipeline
+from migrator import commands, options
 from migrator.errors import MigratorError, Refused, UsageError
+from migrator.pipeline import maintenance, rehearsal
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
 from migrator.reports import terminal
 from migrator.stages.monitor.error_rate import Limits, false_alarm
 from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
+from migrator.switch import workspace
 from migrator.system import durable_files, paths, user_files
 from migrator.system.serialize import escaped
 
@@ -73,9 +76,9 @@ def rehearse(
     """
     configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
-        options.look(pipeline.Place(data_dir))
+        options.look(workspace.Place(data_dir))
     with options.progress(quiet=quiet) as progress:
-        rehearsed = maintenance.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
+        rehearsed = rehearsal.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
     options.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
     if not rehearsed.holds:
         sys.exit(MigratorError.exit_code)
@@ -112,7 +115,7 @@ def cutover(
         execute=execute,
         waiting=_loudly,
         tell=_silently if quiet else _loudly,
-        again=(lambda: pipeline.migrate(place, configuration, configured)) if catch_up else None,
+        again=(lambda: pipeline_migrate.migrate(place, configuration, configured)) if catch_up else None,
     )
     options.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)

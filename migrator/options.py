@@ -15,10 +15,12 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands, pipeline
+from migrator import commands
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
-from migrator.switch import env_flag, recovery
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.stages.verify import stage as verify_stage
+from migrator.switch import env_flag, recovery, workspace
 from migrator.switch import state as switch_state
 from migrator.system import paths, run_lock, serialize
 from migrator.system.ownership import guard
@@ -102,7 +104,7 @@ def place(
     stopped: bool = False,
     alone: bool = False,
     go_on: bool = False,
-) -> tuple[pipeline.Place, config_file.Config]:
+) -> tuple[workspace.Place, config_file.Config]:
     """Return where to work, and the configuration for it.
 
     With *alone* no other migrator may be at work there until the verb ends, and no switch may have been cut short.  With
@@ -113,7 +115,7 @@ def place(
         UsageError: The configuration cannot be read.
     """
     # The .env lies beside the folder as it was named: a link may lead far away from the application.
-    found = pipeline.Place(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
+    found = workspace.Place(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
     look(found, alone=alone)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(run_lock.locked(found.data_dir))
@@ -127,7 +129,7 @@ def place(
         return found, config_file.Config()
 
 
-def look(place: pipeline.Place, *, alone: bool = False) -> None:
+def look(place: workspace.Place, *, alone: bool = False) -> None:
     """See that what lies under our names is ours, and say if a switch is at work or was cut short; nothing is changed.
 
     Raises:
@@ -147,7 +149,7 @@ def config_path(data_dir: Path, config: Path | None) -> Path | None:
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
+def progress(*, quiet: bool) -> Iterator[pipeline_migrate.Progress | None]:
     """Hand out what shows each table as it is done, with rows per second; on a terminal only."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -156,7 +158,7 @@ def progress(*, quiet: bool) -> Iterator[pipeline.Progress | None]:
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
     ) as bar:
-        task = bar.add_task("begin", total=len(pipeline.steps()), rate="")
+        task = bar.add_task("begin", total=len(pipeline_migrate.steps()), rate="")
 
         def done(what: str, rows: int, seconds: float) -> None:
             rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
@@ -189,6 +191,6 @@ def run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:
     Raises:
         UsageError: The extra that holds its dependencies is not installed.
     """
-    pipeline.need_contracts(module)
+    verify_stage.need_contracts(module)
     command = [sys.executable, "-m", module, *arguments]
     sys.exit(subprocess.run(command, check=False, stdout=subprocess.DEVNULL if quiet else None).returncode)  # noqa: S603 - our own module

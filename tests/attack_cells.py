@@ -15,9 +15,10 @@ from contextlib import closing
 from pathlib import Path
 
 from contracts import cells, specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import MigratorError
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.switch import workspace
 from migrator.system.connections import quoted
 
 #: TEXT whose bytes are no UTF-8: bound as BLOBs, cast by SQLite.
@@ -127,7 +128,7 @@ def attempt(folder, variant, seed, *, rows, share, only=()):
     planted = plant(data, seed, share, only)
     toml = data / "migrator.toml"
     try:
-        done = pipeline.migrate(pipeline.Place(data), config_file.load(toml), toml)
+        done = pipeline_migrate.migrate(workspace.Place(data), config_file.load(toml), toml)
     except MigratorError as error:
         return planted, [f"{type(error).__name__}: {error}"]
     except Exception:  # noqa: BLE001 - whatever it is, it is a finding

@@ -14,15 +14,17 @@ from unittest import mock
 import generated
 
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.build import stage as build_stage
 from migrator.stages.inventory import inspect_pool
 from migrator.stages.inventory.stage import inventory
 from migrator.switch import state as switch_state
+from migrator.switch import workspace
 from migrator.system import durable_files
 
 #: What stays of a specimen: core twice, analytics, cache.
@@ -47,7 +49,7 @@ def write(home):
 
 
 def place_of(home):
-    return pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    return workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
 
 
 @contextlib.contextmanager
@@ -61,7 +63,9 @@ def build(home):
     """Take a snapshot and build from it: what ``migrator migrate`` does before the contracts judge it."""
     place, configuration = place_of(home)
     with in_this_process():
-        built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+        built = pipeline_migrate.build(
+            place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        )
     assert built.holds
 
 
@@ -70,7 +74,7 @@ def cut_over(home, tell=lambda _: None):
     place, configuration = place_of(home)
     with in_this_process():
         snapshot = backup_stage.latest(place.backups, read_back=inventory)
-        planned = pipeline.plan(place, configuration)
+        planned = pipeline_migrate.plan(place, configuration)
     wanted = replace(
         cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.told(place.stage).digests
     )
@@ -83,7 +87,7 @@ def roll_back(home, tell=lambda _: None):
     """Switch back."""
     place, configuration = place_of(home)
     with in_this_process():
-        done = pipeline.rollback(place, configuration, execute=True, tell=tell)
+        done = switchover.rollback(place, configuration, execute=True, tell=tell)
     if not done.executed:
         raise Refused("; ".join((*done.refusals, *done.holders)))
     return done

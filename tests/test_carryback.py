@@ -10,15 +10,17 @@ import small_set
 
 import migrator
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.mapping import sql_functions
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.rollback import residue as rollback_residue
 from migrator.stages.rollback import session as rollback_session
+from migrator.switch import workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -35,8 +37,10 @@ def _built(tmp_path_factory):
         legacy.executescript(
             "CREATE TABLE told (what); CREATE TRIGGER tell AFTER DELETE ON trades BEGIN INSERT INTO told VALUES (1); END"
         )
-    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    assert pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place)).holds
+    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    assert pipeline_migrate.build(
+        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    ).holds
     return home
 
 
@@ -44,15 +48,15 @@ def _built(tmp_path_factory):
 def _data(built, tmp_path):
     """A set that was cut over."""
     home = shutil.copytree(built, tmp_path / "home", symlinks=True)
-    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    wanted = cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
     assert cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail).executed
     return home / "data"
 
 
 def went_back(data):
-    return pipeline.rollback(pipeline.Place(data), config_file.load(data / "migrator.toml"), execute=True)
+    return switchover.rollback(workspace.Place(data), config_file.load(data / "migrator.toml"), execute=True)
 
 
 def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_back(tmp_path):

@@ -9,11 +9,13 @@ import pytest
 
 import contracts
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
+from migrator.switch import workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -27,16 +29,16 @@ def _lives(tmp_path_factory):
     top = tmp_path_factory.mktemp("lives")
     home = top / "home"
     specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    verified = pipeline.migrate(place, configuration, home / "data" / "migrator.toml").verified
+    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    verified = pipeline_migrate.migrate(place, configuration, home / "data" / "migrator.toml").verified
     assert () == verified.broken
     shutil.copytree(home, top / "built", symlinks=True)
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    wanted = cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+    wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
     cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
     shutil.copytree(home, top / "cut", symlinks=True)
     run(home / "data" / "jarvis_core.db", "UPDATE trades SET price = price * 2 WHERE id = (SELECT max(id) FROM trades)")
-    pipeline.rollback(place, configuration, execute=True)
+    switchover.rollback(place, configuration, execute=True)
     shutil.copytree(home, top / "back", symlinks=True)
     return top
 

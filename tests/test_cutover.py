@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
-from migrator.switch import recovery
+from migrator.switch import recovery, workspace
 from migrator.switch import state as switch_state
 from migrator.system import durable_files
 
@@ -34,8 +35,10 @@ def _built(tmp_path_factory):
     """A dirty set, migrated; its contracts are judged elsewhere."""
     home = tmp_path_factory.mktemp("built")
     specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    built = pipeline_migrate.build(
+        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    )
     assert built.holds
     return home
 
@@ -50,9 +53,9 @@ def _home(built, tmp_path):
 
 def prepared(home):
     """Return the switch of *home*, and the snapshot it goes by."""
-    place, configuration = pipeline.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    planned = pipeline.plan(place, configuration)
+    planned = pipeline_migrate.plan(place, configuration)
     return cutover_stage.prepare(planned, snapshot, home / ".env"), snapshot
 
 
@@ -63,8 +66,8 @@ def switched(home):
 
 
 def rolled_back(home):
-    place = pipeline.Place(home / "data")
-    return pipeline.rollback(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
+    place = workspace.Place(home / "data")
+    return switchover.rollback(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
 
 
 def legacy(home):

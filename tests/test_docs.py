@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, cli, rehearsal
+from migrator import PIPELINE, cli
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
 from migrator.records import inventory as records_inventory
-from migrator.records import monitor
+from migrator.records import monitor, rehearsal
 from migrator.records import plan as records_plan
 from migrator.records import switch as records_switch
 from migrator.records import verify as records_verify

@@ -9,8 +9,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, pipeline
+from migrator import cli
 from migrator.errors import MigratorError
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages import backup as backup_stage
 from migrator.switch import state as switch_state
 from migrator.system.run_lock import locked
@@ -47,7 +48,7 @@ def has_another_configuration(home):
 def has_a_later_snapshot(home):
     place, configuration = small_set.place_of(home)
     with small_set.in_this_process():
-        pipeline.backup(pipeline.plan(place, configuration), place)
+        pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
 
 
 def has_a_later_row(home):

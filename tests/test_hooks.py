@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from migrator import hooks
 from migrator.errors import Refused
+from migrator.pipeline import hooks
 from migrator.system import durable_files
 
 

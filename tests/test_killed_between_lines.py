@@ -11,7 +11,7 @@ import generated
 import pytest
 import small_set
 
-from migrator import pipeline
+from migrator.pipeline import migrate as pipeline_migrate
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +101,7 @@ def _starts():
         home = small_set.make(folder / "built")
         place, configuration = small_set.place_of(home)
         toml = home / "data" / "migrator.toml"
-        migrated = pipeline.migrate(place, configuration, toml)
+        migrated = pipeline_migrate.migrate(place, configuration, toml)
         assert migrated.holds
         quarantined = f"accept_quarantine = {migrated.built.quarantined}"
         toml.write_text(re.sub(r"accept_quarantine = \d+", quarantined, toml.read_text()))

@@ -13,10 +13,11 @@ from fractions import Fraction
 import pytest
 from click.testing import CliRunner
 
-from migrator import cli, maintenance
+from migrator import cli
 from migrator.application import event_log
 from migrator.application.event_log import Counter, Events
 from migrator.errors import UsageError
+from migrator.pipeline import maintenance
 from migrator.records.monitor import Watched
 from migrator.stages.monitor import event_feed, log_times
 from migrator.stages.monitor import stage as monitor_stage

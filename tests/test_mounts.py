@@ -9,8 +9,9 @@ import generated
 import pytest
 import small_set
 
-from migrator import pipeline
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
@@ -36,7 +37,7 @@ def prepared(home):
     place, configuration = small_set.place_of(home)
     with small_set.in_this_process():
         snapshot = backup_stage.latest(place.backups, read_back=inventory)
-        return cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, home / ".env")
+        return cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
 
 
 @contextlib.contextmanager
@@ -131,7 +132,7 @@ def test_a_full_folder_for_private_copies_is_named_and_not_the_snapshot(home, tm
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         place, configuration = small_set.place_of(home)
         with pytest.raises(Refused, match=r"no space for its private copy; set TMPDIR to a folder with room$"):
-            pipeline.cutover(place, configuration, place.env_file, execute=execute, waiting=pytest.fail)
+            switchover.cutover(place, configuration, place.env_file, execute=execute, waiting=pytest.fail)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

@@ -7,11 +7,12 @@ import pytest
 import test_sqlite_features
 
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify.evidence import Outcome, Why
+from migrator.switch import workspace
 
 pytestmark = pytest.mark.slow
 
@@ -33,9 +34,9 @@ def test_odd_and_sound_is_go(tmp_path):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             for statement in statements:
                 assert connection.execute(statement).rowcount > 0, statement
-    place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
@@ -76,14 +77,14 @@ def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
         connection.execute("PRAGMA writable_schema = ON")
         made = "CREATE VIRTUAL TABLE elsewhere USING nobody_has_it(a)"
         connection.execute("INSERT INTO sqlite_schema VALUES ('table', 'elsewhere', 'elsewhere', 0, ?)", (made,))
-    place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
     with pytest.raises(
         Refused, match=r"custom\.db: elsewhere \(nobody_has_it\): is of a module that is not known here"
     ):
-        pipeline.migrate(place, config_file.load(toml), toml)
+        pipeline_migrate.migrate(place, config_file.load(toml), toml)
     toml.write_text(toml.read_text().replace("[decisions]", '[decisions]\nleft_behind = ["custom.elsewhere"]'))
 
-    done = pipeline.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
@@ -131,9 +132,9 @@ def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
             assert connection.execute(statement).rowcount > 0, statement
-    place, toml = pipeline.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds
@@ -150,7 +151,7 @@ def test_every_feature_of_sqlite_that_is_carried_ends_in_go(tmp_path):
             test_sqlite_features.make(feature, tmp_path / "data" / f"feature {number}.db")
             configuration.write(f'"feature {number}.db" = "carry:analytics"\n')
 
-    done = pipeline.migrate(pipeline.Place(tmp_path / "data"), config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(workspace.Place(tmp_path / "data"), config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds

@@ -12,10 +12,12 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli, maintenance, pipeline
+from migrator import cli
 from migrator.errors import Refused
+from migrator.pipeline import maintenance
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.monitor.error_rate import Limits
-from migrator.switch import env_flag, recovery
+from migrator.switch import env_flag, recovery, workspace
 from migrator.switch import state as switch_state
 from migrator.system import connections
 
@@ -53,7 +55,7 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
     small_set.roll_back(home)
     place, configuration = small_set.place_of(home)
     with small_set.in_this_process():
-        assert pipeline.build(place, configuration).holds
+        assert pipeline_migrate.build(place, configuration).holds
     small_set.cut_over(home)
     session(home, "second")
 
@@ -65,7 +67,9 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
         sessions(run / "rolled-back" / "residue.db"),
     )
     with small_set.in_this_process():
-        assert pipeline.build(place, configuration).holds, "what a switch keeps beside a snapshot is no part of it"
+        assert pipeline_migrate.build(place, configuration).holds, (
+            "what a switch keeps beside a snapshot is no part of it"
+        )
 
 
 def test_a_cutover_of_the_same_run_is_watched_anew(home):
@@ -86,7 +90,7 @@ def test_a_cutover_of_the_same_run_is_watched_anew(home):
     errors()
     assert watched().fired
     with small_set.in_this_process():
-        assert pipeline.build(place, configuration).holds
+        assert pipeline_migrate.build(place, configuration).holds
     small_set.cut_over(home)
 
     assert (False, 0) == ((now := watched()).fired, now.seen)
@@ -202,7 +206,7 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
             small_set.roll_back(home)
             place, configuration = small_set.place_of(home)
             with small_set.in_this_process():
-                pipeline.build(place, configuration)
+                pipeline_migrate.build(place, configuration)
             monkeypatch.setattr(env_flag, "flag", late)
         with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection:
             assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
@@ -231,4 +235,4 @@ def test_a_verb_that_switches_brings_a_switch_to_its_end_when_it_is_executed(bui
 
 def test_after_a_cutover_there_is_nothing_in_the_stage_to_judge(home):
     with pytest.raises(Refused, match="a stage is built and judged before a cutover only"):
-        pipeline.verify_stage(pipeline.Place(home / "data"), None)
+        pipeline_migrate.verify_stage(workspace.Place(home / "data"), None)

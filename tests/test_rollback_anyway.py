@@ -13,8 +13,9 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, maintenance
+from migrator import cli
 from migrator.errors import BuildError
+from migrator.pipeline import maintenance
 from migrator.stages.build import carried_tables
 from migrator.stages.rollback import on_copies
 from migrator.system.connections import quoted

@@ -12,8 +12,8 @@ import small_set
 from carried_set import write
 
 from contracts import carried_back
-from migrator import pipeline
 from migrator.errors import RollbackFailed
+from migrator.pipeline import switchover
 from migrator.schema import catalogue
 from migrator.stages.rollback import stage as rollback_stage
 from migrator.stages.verify.freshness import digests_of
@@ -70,7 +70,7 @@ def outcome(home, done):
 def dry_run(home):
     place, configuration = small_set.place_of(home)
     with small_set.in_this_process():
-        return pipeline.rollback(place, configuration, execute=False)
+        return switchover.rollback(place, configuration, execute=False)
 
 
 def overwrite(path, first=0.5):

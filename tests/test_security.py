@@ -22,15 +22,16 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import options, pipeline
+from migrator import options
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory import inspect_worker
 from migrator.stages.inventory.stage import inventory
-from migrator.switch import env_flag
+from migrator.switch import env_flag, workspace
 from migrator.switch import state as switch_state
 from migrator.system import connections, durable_files, ownership
 from migrator.system.run_lock import locked
@@ -86,7 +87,7 @@ def image(folder):
 
 
 def place_of(data):
-    return pipeline.Place(data), config_file.load(data / "migrator.toml")
+    return workspace.Place(data), config_file.load(data / "migrator.toml")
 
 
 # ---------------------------------------------------------------- what lies under our names
@@ -156,7 +157,7 @@ def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, ou
     with pytest.raises(Refused, match="to see whose it is run: ls -la"), locked(data):
         pass
     with pytest.raises(Refused, match="to see whose it is run: ls -la"):
-        options.look(pipeline.Place(data))
+        options.look(workspace.Place(data))
     assert before == image(outside)
 
 
@@ -291,7 +292,7 @@ def test_a_link_is_not_used_as_a_folder(tmp_path, outside):
 def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, outside):
     shutil.copy(data / "tax.db", outside / "tax.db")
     place, configuration = place_of(data)
-    planned = pipeline.plan(place, configuration)
+    planned = pipeline_migrate.plan(place, configuration)
     (data / "tax.db").unlink()
     (data / "tax.db").symlink_to(outside / "tax.db")
 
@@ -310,7 +311,7 @@ def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
     assert f"its {suffix}: a symbolic link, which is not followed" == found.reason
     assert before == image(outside)
     with pytest.raises(Refused):
-        pipeline.backup(pipeline.plan(*place_of(data)), place_of(data)[0])
+        pipeline_migrate.backup(pipeline_migrate.plan(*place_of(data)), place_of(data)[0])
 
 
 @pytest.mark.parametrize("name", ["../outside/x.db", "/etc/x.db", "a/../../x.db", "\0", "x\ny"])
@@ -319,7 +320,7 @@ def test_a_name_in_the_configuration_reaches_no_file(data, outside, name):
     with (data / "migrator.toml").open("a", encoding="utf-8") as toml:
         toml.write(f'\n[files]\n{json.dumps(name)} = "carry:core"\n')
     try:
-        planned = pipeline.plan(*place_of(data))
+        planned = pipeline_migrate.plan(*place_of(data))
     except UsageError:
         return
     assert not [one for one in planned.inventory.databases if one.place.name == "x.db"]
@@ -346,7 +347,9 @@ def test_dots_in_an_included_path_are_resolved_and_a_link_is_not_followed(data, 
 def _staged(made, tmp_path_factory):
     folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
     place, configuration = place_of(folder)
-    pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+    pipeline_migrate.build(
+        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    )
     return folder
 
 
@@ -358,7 +361,7 @@ def _built(staged, tmp_path):
 def prepared(data):
     place, configuration = place_of(data)
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    return cutover_stage.prepare(pipeline.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
+    return cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
 
 
 @pytest.mark.slow
@@ -448,8 +451,8 @@ def test_nothing_of_a_hostile_schema_runs(data):
         added.write("\n" + "\n".join(fates) + "\n")
 
     place, configuration = place_of(data)
-    planned = pipeline.plan(place, configuration)
-    built = pipeline.build(place, configuration, pipeline.backup(planned, place))
+    planned = pipeline_migrate.plan(place, configuration)
+    built = pipeline_migrate.build(place, configuration, pipeline_migrate.backup(planned, place))
 
     assert built.holds
     schemas = {}
@@ -484,7 +487,7 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
 
 def test_a_build_trusts_no_source_either(data):
     place, configuration = place_of(data)
-    snapshot = pipeline.backup(pipeline.plan(place, configuration), place)
+    snapshot = pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
     from migrator.stages.build import stage as build_stage  # noqa: PLC0415 - the bench is an inner part of it
 
     paths = {one.known_as: one.path for one in snapshot.inventory.databases}
@@ -504,7 +507,7 @@ def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
         connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a); DROP TABLE t' WHERE name = 't'")
     place, configuration = place_of(data)
 
-    planned = pipeline.plan(place, configuration)
+    planned = pipeline_migrate.plan(place, configuration)
 
     (refusal,) = planned.refusals
     assert refusal.startswith("custom.db: t: cannot be made here (You can only execute one statement at a time.)")

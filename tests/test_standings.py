@@ -5,8 +5,8 @@ import shutil
 import pytest
 import small_set
 
-from migrator import pipeline
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
 
 
 @pytest.fixture(name="made", scope="module")
@@ -24,9 +24,9 @@ def _home(made, tmp_path):
 @pytest.mark.parametrize(
     "verb",
     [
-        pipeline.build,
-        lambda place, _: pipeline.verify_stage(place, None),
-        lambda place, configuration: pipeline.migrate(place, configuration, None),
+        pipeline_migrate.build,
+        lambda place, _: pipeline_migrate.verify_stage(place, None),
+        lambda place, configuration: pipeline_migrate.migrate(place, configuration, None),
     ],
 )
 def test_after_a_cutover_nothing_is_built_or_judged_in_its_place(home, verb):
@@ -57,7 +57,7 @@ def test_the_evidence_of_a_run_that_is_cut_over_again_is_kept_too(home):
         (home / "data" / ".migrator" / "evidence.json").write_text(judged, encoding="utf-8")
         small_set.cut_over(home)
         small_set.roll_back(home)
-        pipeline.build(*small_set.place_of(home))
+        pipeline_migrate.build(*small_set.place_of(home))
 
     kept = home / "data" / "backup" / "0001" / "consolidated"
 

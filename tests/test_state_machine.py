@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import migrator
-from migrator import maintenance
 from migrator.errors import Refused
+from migrator.pipeline import maintenance
 from migrator.stages.monitor.error_rate import Limits
 from migrator.switch import recovery
 

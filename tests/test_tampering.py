@@ -13,11 +13,12 @@ from contextlib import closing
 import pytest
 
 from contracts import specimens
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages import backup as backup_stage
 from migrator.stages.build import stage as build_stage
+from migrator.switch import workspace
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def _data(made, tmp_path):
 def _staged(made, tmp_path_factory):
     """A folder that has been backed up and built."""
     folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
-    pipeline.build(*place_of(folder), backed_up(folder))
+    pipeline_migrate.build(*place_of(folder), backed_up(folder))
     return folder
 
 
@@ -67,12 +68,12 @@ def content(data):
 
 
 def place_of(data):
-    return pipeline.Place(data), config_file.load(data / "migrator.toml")
+    return workspace.Place(data), config_file.load(data / "migrator.toml")
 
 
 def backed_up(data):
     place, configuration = place_of(data)
-    return pipeline.backup(pipeline.plan(place, configuration), place)
+    return pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
 
 
 def a_file_for_backups(data):
@@ -93,7 +94,7 @@ def test_what_lies_in_the_way_is_one_sentence(data, deed):
     before = content(data)
 
     done = run("migrate", "--data-dir", data)
-    planned = pipeline.plan(*place_of(data))
+    planned = pipeline_migrate.plan(*place_of(data))
 
     assert done.returncode in (1, 3)
     assert "" == done.stdout
@@ -160,9 +161,9 @@ def test_a_snapshot_that_was_touched_is_not_built_from(built, deed):
     deed(built / "backup" / "0001")
 
     with pytest.raises(Refused, match="take a new one: migrator backup"):
-        pipeline.build(*place_of(built))
+        pipeline_migrate.build(*place_of(built))
 
-    assert pipeline.build(*place_of(built), backed_up(built)).holds
+    assert pipeline_migrate.build(*place_of(built), backed_up(built)).holds
 
 
 def drop_a_database(stage):
@@ -195,13 +196,13 @@ def halve_the_record(stage):
 )
 def test_a_stage_that_was_touched_is_built_anew(built, deed):
     place, configuration = place_of(built)
-    first = pipeline.build(place, configuration)
+    first = pipeline_migrate.build(place, configuration)
     deed(place.stage)
 
-    again = pipeline.build(place, configuration)
+    again = pipeline_migrate.build(place, configuration)
 
     assert dict(first.digests) == dict(again.digests)
-    assert again == pipeline.build(place, configuration)
+    assert again == pipeline_migrate.build(place, configuration)
 
 
 def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
@@ -211,10 +212,12 @@ def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
         connection.commit()
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         file.write('\n[files]\n"included/notes.db" = "carry:core"\n')
-    place = pipeline.Place(data, [tmp_path / "notes.db"])
+    place = workspace.Place(data, [tmp_path / "notes.db"])
     configuration = config_file.load(data / "migrator.toml")
 
-    built = pipeline.build(place, configuration, pipeline.backup(pipeline.plan(place, configuration), place))
+    built = pipeline_migrate.build(
+        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    )
 
     assert [(1, 1)] == [(one.rows, one.carried) for one in built.sources if one.source == "notes.notes"]
 

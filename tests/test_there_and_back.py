@@ -22,13 +22,15 @@ from contracts import carried_back, drawn
 from contracts.cells import anything, meanings
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
-from migrator import pipeline
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
 from migrator.stages import cutover as cutover_stage
 from migrator.switch import state as switch_state
+from migrator.switch import workspace
 from migrator.system import connections
 
 #: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
@@ -166,7 +168,7 @@ def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
         assert cut_over(home, legacy.config)
         with closing(sqlite3.connect(home / "data" / catalogue.TARGETS["core"])) as connection, connection:
             connection.execute("UPDATE config SET updated_at = '' WHERE key = 'max_positions'")
-        pipeline.rollback(pipeline.Place(home / "data"), legacy.config, execute=True)
+        switchover.rollback(workspace.Place(home / "data"), legacy.config, execute=True)
 
         assert not judged(home)
 
@@ -179,7 +181,7 @@ def live(home, config, life, data):
             return
         for write in writes:
             perform(home, write, data)
-        done = pipeline.rollback(pipeline.Place(home / "data"), config, execute=True)
+        done = switchover.rollback(workspace.Place(home / "data"), config, execute=True)
 
         assert done.executed, done.refusals
         found = judged(home)
@@ -188,11 +190,11 @@ def live(home, config, life, data):
 
 def cut_over(home, config):
     """Migrate and switch, as the commands do; the contracts judge the build elsewhere.  Return whether it was let in."""
-    place = pipeline.Place(home / "data")
+    place = workspace.Place(home / "data")
     try:
-        planned = pipeline.plan(place, config)
-        snapshot = pipeline.backup(planned, place)
-        built = pipeline.build(place, config, snapshot)
+        planned = pipeline_migrate.plan(place, config)
+        snapshot = pipeline_migrate.backup(planned, place)
+        built = pipeline_migrate.build(place, config, snapshot)
     except Refused:
         return False
     assert built.holds

@@ -166,7 +166,9 @@ def test_a_link_in_the_way_of_a_switch_is_refused(home, outside, way):
 )
 def test_a_verb_that_only_reads_changes_nothing_and_says_what_was_cut_short(home, verb, monkeypatch):
     plant(home)
-    monkeypatch.setattr("migrator.maintenance.rehearse", lambda *_, **__: (_ for _ in ()).throw(Refused("stopped")))
+    monkeypatch.setattr(
+        "migrator.pipeline.rehearsal.rehearse", lambda *_, **__: (_ for _ in ()).throw(Refused("stopped"))
+    )
     before = state_of(home.parent)
 
     done = CliRunner().invoke(cli.cli, [*verb, "--data-dir", str(home)])

@@ -15,8 +15,10 @@ from other_users import AS_ROOT, BOT, DEPLOY, SHARED, THIRD, as_user, given, in_
 
 import migrator
 from contracts import specimens
-from migrator import pipeline
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import status as pipeline_status
+from migrator.pipeline import switchover
 from migrator.switch import recovery
 from migrator.switch import state as switch_state
 
@@ -117,7 +119,7 @@ def test_what_root_has_made_its_owner_goes_on_with(home):
 
     def status():
         with in_this_process():
-            return pipeline.status(*small_set.place_of(home)).run
+            return pipeline_status.status(*small_set.place_of(home)).run
 
     assert "0001" == as_user(DEPLOY, status, groups=[SHARED])
     assert as_user(DEPLOY, cut_over, home, groups=[SHARED])
@@ -130,7 +132,7 @@ def test_a_third_member_is_refused_and_leaves_nothing(home):
     def migrate():
         with in_this_process():
             place, configuration = small_set.place_of(home)
-            pipeline.migrate(place, configuration, None)
+            pipeline_migrate.migrate(place, configuration, None)
 
     before = owners(home)
 
@@ -187,10 +189,10 @@ def test_another_user_is_told_so_by_a_dry_run_too(home):
 
     def rehearsed(stage):
         place, configuration = small_set.place_of(home)
-        asked = (place, configuration, home / ".env") if stage is pipeline.cutover else (place, configuration)
-        named = {"waiting": print} if stage is pipeline.cutover else {}
+        asked = (place, configuration, home / ".env") if stage is switchover.cutover else (place, configuration)
+        named = {"waiting": print} if stage is switchover.cutover else {}
         stage(*asked, execute=False, **named)
 
-    for stage in (pipeline.cutover, pipeline.rollback):
+    for stage in (switchover.cutover, switchover.rollback):
         with pytest.raises(Refused, match=f"user #{THIRD} may not use it; run this again with: sudo -u '#{DEPLOY}'"):
             as_user(THIRD, rehearsed, stage, groups=[SHARED])

@@ -18,8 +18,10 @@ from pathlib import Path
 import click
 
 from contracts import specimens
-from migrator import maintenance, pipeline
 from migrator.config import config_file
+from migrator.pipeline import maintenance
+from migrator.pipeline import migrate as pipeline_migrate
+from migrator.switch import workspace
 
 #: The requirement: writers are blocked for less than this, in seconds.
 LIMIT_S = 1.0
@@ -28,8 +30,8 @@ LIMIT_S = 1.0
 def migrated(home, *, dirty, rows):
     """Make a legacy set below *home*, migrate it, accept what is in quarantine; return rows and bytes of its files."""
     specimens.make(home / "data", seed=7, rows=rows, dirty=dirty, wal=True)
-    place, toml = pipeline.Place(home / "data"), home / "data" / "migrator.toml"
-    done = pipeline.migrate(place, config_file.load(toml), toml)
+    place, toml = workspace.Place(home / "data"), home / "data" / "migrator.toml"
+    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
     if not done.holds:
         raise click.ClickException(f"the specimen in {home} is NO-GO")
     accepted = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
@@ -41,7 +43,7 @@ def migrated(home, *, dirty, rows):
 def timed(home):
     """Switch *home*; return seconds for which writers were held up, and of the whole verb."""
     os.sync()
-    place = pipeline.Place(home / "data")
+    place = workspace.Place(home / "data")
     begun = time.perf_counter()
     done = maintenance.cutover(place, config_file.load(home / "data" / "migrator.toml"), home / ".env", execute=True)
     whole_s = time.perf_counter() - begun

@@ -22,16 +22,17 @@ from unittest import mock
 from contracts.mutants import of_selects
 from contracts.mutants.mutant import Mutant, NoDifference, Planted, Stopped
 from contracts.mutants.stand import FOUND, MANY, Stand
-from migrator import pipeline
 from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping.lookups import Lookup
 from migrator.mapping.model import TableMapping
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.schema import catalogue
+from migrator.switch import workspace
 from migrator.system import connections, private_copy
 
 
@@ -111,10 +112,10 @@ def built_again(legacy: Path, folder: Path) -> Built:
         Stopped: The plan or the build refuses.
     """
     home, snapshot = _snapshot(legacy)
-    place = pipeline.Place(home)
+    place = workspace.Place(home)
     shutil.rmtree(place.stage, ignore_errors=True)
     try:
-        built = pipeline.build(place, config_file.load(config_file.beside(legacy)), snapshot)
+        built = pipeline_migrate.build(place, config_file.load(config_file.beside(legacy)), snapshot)
     except MigratorError as error:
         raise Stopped("plan" if not place.stage.exists() else "build", str(error)) from error
     except sqlite3.Error as error:
@@ -141,8 +142,8 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
                 private_copy.private_copy(path, copied)
             else:
                 shutil.copyfile(path, copied)
-    place, config = pipeline.Place(home), config_file.load(config_file.beside(legacy))
-    return home, pipeline.backup(pipeline.plan(place, config), place)
+    place, config = workspace.Place(home), config_file.load(config_file.beside(legacy))
+    return home, pipeline_migrate.backup(pipeline_migrate.plan(place, config), place)
 
 
 @cache

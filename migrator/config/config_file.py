@@ -18,8 +18,10 @@ from migrator.config import waivers as config_waivers
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.config.waivers import Waiver
 from migrator.errors import UsageError
-from migrator.hooks import TIMEOUT_S
 from migrator.system import paths, user_files
+
+#: Seconds after which a hook is killed.
+HOOK_TIMEOUT_S = 300
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 _FATE = re.compile(r"carry:(core|analytics|cache)|standalone|ignore")
@@ -56,7 +58,7 @@ class Config:
     file_mode: int | None = None
     waivers: tuple[Waiver, ...] = ()
     hooks: Path | None = None
-    hooks_timeout_s: int = TIMEOUT_S
+    hooks_timeout_s: int = HOOK_TIMEOUT_S
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of every decision that a verdict depends on.
@@ -159,7 +161,7 @@ def load(path: Path | None) -> Config:
         raise UsageError("constants.wallet_address is no address: letters and digits, at least one", where=path)
     if decisions.get("accept_quarantine", 0) < 0:
         raise UsageError("decisions.accept_quarantine is a number of rows, 0 at least", where=path)
-    if hooks.get("timeout", TIMEOUT_S) < 1:
+    if hooks.get("timeout", HOOK_TIMEOUT_S) < 1:
         raise UsageError("hooks.timeout is a number of seconds, 1 at least", where=path)
     if decisions.get("order_amount_sol", "position") != "position":
         raise UsageError("decisions.order_amount_sol knows only the value 'position'", where=path)
@@ -177,7 +179,7 @@ def load(path: Path | None) -> Config:
         file_mode=_mode(decisions["file_mode"], path) if "file_mode" in decisions else None,
         waivers=config_waivers.taken(sections.get("waivers", []), path),
         hooks=paths.resolved(path.parent) / hooks["folder"] if "folder" in hooks else None,
-        hooks_timeout_s=hooks.get("timeout", TIMEOUT_S),
+        hooks_timeout_s=hooks.get("timeout", HOOK_TIMEOUT_S),
     )
 
 

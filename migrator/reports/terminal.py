@@ -14,9 +14,9 @@ from migrator.records.build import Built
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.monitor import Watched
 from migrator.records.plan import Fate, Plan
+from migrator.records.rehearsal import Rehearsed
 from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
-from migrator.rehearsal import Rehearsed
 from migrator.stages.verify.freshness import Standing, Status
 from migrator.system.serialize import escaped
 

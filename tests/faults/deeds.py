@@ -9,7 +9,7 @@ from unittest import mock
 
 import small_set
 
-from migrator import pipeline
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.verify import stage as verify_stage
 from migrator.switch import recovery
 
@@ -28,7 +28,7 @@ def verify(home, tell):
         return subprocess.CompletedProcess((), 0)
 
     with mock.patch.object(verify_stage, "_run", judged):
-        pipeline.verify_stage(small_set.place_of(home)[0], None)
+        pipeline_migrate.verify_stage(small_set.place_of(home)[0], None)
 
 
 def cutover(home, tell):

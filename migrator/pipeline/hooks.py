@@ -15,14 +15,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from migrator.config.config_file import HOOK_TIMEOUT_S
 from migrator.errors import Refused
 from migrator.system.serialize import escaped
 
 #: Those that may stop what they stand before.
 BEFORE = ("before-cutover", "before-rollback")
 NAMES = (*BEFORE, "after-cutover", "after-rollback", "on-failure")
-#: Seconds after which a hook is killed.
-TIMEOUT_S = 300
 #: What hooks are started with; -1 leaves it as it is.
 _GIVEN = {"umask": -1}
 
@@ -94,7 +93,7 @@ def look(folder: Path | None, kind: str) -> None:
         find(folder, name)
 
 
-def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: float = TIMEOUT_S) -> str:
+def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: float = HOOK_TIMEOUT_S) -> str:
     """Run the hook *name* with *said* as JSON on its stdin; return a sentence if it failed, else ''.
 
     One that does not end within *timeout_s* seconds has failed; it and what it started are killed.

@@ -1,38 +1,30 @@
-"""The maintenance window: cutover and rollback with the owners' hooks around them, the watch, the rehearsal of it all, backups.
-
-Here too stages are put together (:mod:`migrator.pipeline` does it up to a verdict), and nothing else is done.
-"""
+"""Cutover, rollback and the watch with the owners' hooks around them; backups before and after a cutover."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from migrator import hooks, pipeline, rehearsal
-from migrator.config.config_file import Config, load
+from migrator.config.config_file import Config
 from migrator.errors import Refused, RollbackFailed
-from migrator.pipeline import Place
+from migrator.pipeline import hooks, switchover
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
 from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
-from migrator.rehearsal import Rehearsed
 from migrator.stages import backup as backup_stage
 from migrator.stages.monitor import stage as monitor_stage
 from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.monitor.event_feed import Feed, Tail
 from migrator.stages.verify import freshness
-from migrator.switch import env_flag, recovery, set_in_use, trust
+from migrator.switch import recovery, set_in_use, trust
 from migrator.switch import state as switch_state
-from migrator.switch.workspace import EVENTS
+from migrator.switch.workspace import EVENTS, Place
 from migrator.system import durable_files, exclusive_access
 from migrator.system.serialize import escaped, plain
-from migrator.system.temporary_folders import private_folder
 
 #: Seconds for which an automatic rollback waits for those who have a database open.
 PATIENCE_S = 60.0
@@ -47,7 +39,7 @@ def backup(place: Place, config: Config) -> Snapshot:
     """
     last = switch_state.read(place.data_dir)
     if last is None or not last.consolidated:
-        return pipeline.backup(pipeline.plan(place, config), place)
+        return pipeline_migrate.backup(pipeline_migrate.plan(place, config), place)
     databases = set_in_use.inventory(last.data_dir).databases
     for database in databases:
         if not database.digest:
@@ -69,7 +61,7 @@ def cutover(
     tell: Callable[[str], None] = lambda _: None,
     again: Callable[[], object] | None = None,
 ) -> Switched:
-    """Switch to the consolidated set, with the hooks around it, or say what that would do; see :func:`pipeline.cutover`.
+    """Switch to the consolidated set, with the hooks around it, or say what that would do; see :func:`switchover.cutover`.
 
     Raises:
         Refused: A hook stood against it, a process has a file open, or a file has changed; all is as it was.
@@ -77,13 +69,13 @@ def cutover(
     """
 
     def deed(*, execute: bool) -> Switched:
-        return pipeline.cutover(place, config, env_file, execute=execute, waiting=waiting, tell=tell, again=again)
+        return switchover.cutover(place, config, env_file, execute=execute, waiting=waiting, tell=tell, again=again)
 
     return _with_hooks(deed, place, config, execute=execute)
 
 
 def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str], None] = lambda _: None) -> Switched:
-    """Switch back to the legacy set, with the hooks around it, or say what that would do; see :func:`pipeline.rollback`.
+    """Switch back to the legacy set, with the hooks around it, or say what that would do; see :func:`switchover.rollback`.
 
     Raises:
         Refused: There is no cutover to roll back, a hook stood against it, or a process has a database open.
@@ -92,7 +84,7 @@ def rollback(place: Place, config: Config, *, execute: bool, tell: Callable[[str
     attempt = not execute
 
     def deed(*, execute: bool) -> Switched:
-        return pipeline.rollback(place, config, execute=execute, attempt=attempt, tell=tell)
+        return switchover.rollback(place, config, execute=execute, attempt=attempt, tell=tell)
 
     return _with_hooks(deed, place, config, execute=execute)
 
@@ -191,7 +183,7 @@ def _insist(place: Place, config: Config, patience_s: float) -> Switched:
     def deed(*, execute: bool) -> Switched:
         while True:
             try:
-                done = pipeline.rollback(place, config, execute=execute, attempt=False)
+                done = switchover.rollback(place, config, execute=execute, attempt=False)
             except Refused as error:
                 refusal = _unless_gone_back(place, error)
                 done = Switched(kind=switch_state.ROLLBACK, run="", executed=False, names={}, refusals=(refusal,))
@@ -218,62 +210,3 @@ def _unless_gone_back(place: Place, error: Refused) -> str:
     if last is None or not last.consolidated:
         raise error
     return str(error)
-
-
-def rehearse(
-    data_dir: Path | None,
-    include: Sequence[Path],
-    config_path: Path | None,
-    *,
-    run: Sequence[str] = (),
-    progress: pipeline.Progress | None = None,
-) -> Rehearsed:
-    """Go all the way and back on a scratch copy of *data_dir*, or on a dirty specimen where it is None.
-
-    Migrate, cut over, write as the application does, let one statement in sixteen fail, watch the monitor go back by
-    itself, compare.  Nothing else is touched: hooks are not run, the .env is the scratch's own.  The scratch's own number
-    of quarantined rows is accepted, and its code is taken to be ready.
-
-    Args:
-        data_dir: The legacy set.
-        include: Databases outside of it.
-        config_path: What the owners decided.
-        run: The owners' own tests, run on the consolidated scratch set; they find it by DATA_DIR.
-        progress: Is told what was done.
-
-    Raises:
-        Refused: The plan has reasons against it.
-        MigratorError: A stage failed.
-    """
-    pipeline.need_contracts("migrator rehearse")
-    with private_folder("migrator-rehearsal-") as folder:
-        scratch, env_file = folder / "data", folder / ".env"
-        if data_dir is None:
-            made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
-            command = [sys.executable, "-P", "-m", "contracts.specimens", *made]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
-            config_path = scratch / "migrator.toml"
-        else:
-            pipeline.scratch_copy(data_dir, include, load(config_path), scratch)
-        place, config = Place(scratch), load(config_path)
-        migrated = pipeline.migrate(place, config, config_path, progress)
-        if not migrated.holds:
-            return Rehearsed(migrated=migrated)
-        ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
-        there = cutover(place, ready, env_file, execute=True)
-        if not there.executed:
-            return Rehearsed(migrated=migrated, there=there)
-        rehearsal.write(scratch, config.constants.get("wallet_address", ""))
-        own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
-        code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
-        rehearsal.fail(scratch)
-        watched = monitor(place, ready, Limits(), until=lambda _: True)
-        return Rehearsed(
-            migrated=migrated,
-            there=there,
-            watched=watched,
-            code=code,
-            differences=()
-            if run or watched.rolled_back is None
-            else rehearsal.differences(migrated, pipeline.inventory(scratch)),
-        )

@@ -1,20 +1,32 @@
-"""What a rehearsal writes through the application's eyes between there and back, and what must have come of it."""
+"""Rehearses migration, cutover, watch and rollback on a scratch copy, and compares what comes back."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from migrator.application import connection as application_connection
+from migrator.config.config_file import load
+from migrator.pipeline import maintenance
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.inventory import Database, Inventory
-from migrator.records.monitor import Watched
 from migrator.records.plan import Fate
-from migrator.records.switch import Switched
+from migrator.records.rehearsal import Rehearsed
 from migrator.records.verify import Migrated
+from migrator.stages.inventory import stage as inventory_stage
+from migrator.stages.monitor.error_rate import Limits
+from migrator.stages.verify import stage as verify_stage
+from migrator.switch import env_flag
+from migrator.switch.workspace import Place
 from migrator.system import connections
+from migrator.system.temporary_folders import private_folder
 
 #: One statement in so many fails: 6.25 %, more than the 5 % that an application may have.
 _EVERY = 16
@@ -36,31 +48,6 @@ SELECT id, 'buy', symbol, token_address, amount, amount_sol, entry_price, 'Rehea
        '2026-01-02 03:04:05.250000', NULL, NULL
 FROM positions WHERE token_address = ?
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
-    """A rehearsal: from the legacy set to the consolidated one and back.
-
-    Attributes:
-        migrated: The run from inventory to verify.
-        there: The cutover; None if it did not come to it.
-        watched: What the monitor saw and did; None if it did not come to it.
-        code: The exit code of the owners' own tests, 0 without them.
-        differences: What the legacy set holds afterwards and should not, or should and does not; one sentence each.
-    """
-
-    migrated: Migrated
-    there: Switched | None = None
-    watched: Watched | None = None
-    code: int = 0
-    differences: tuple[str, ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether all of it went as it must."""
-        back = self.watched.rolled_back if self.watched else None
-        return back is not None and not (back.residue or self.code or self.differences)
 
 
 def write(data_dir: Path, wallet: str) -> None:
@@ -111,3 +98,62 @@ def _rows(database: Database, table: str) -> Counter[tuple[str, ...]]:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         rows = connection.execute(f"SELECT * FROM {connections.quoted(table)}")
         return Counter(tuple(map(repr, row)) for row in rows)
+
+
+def rehearse(
+    data_dir: Path | None,
+    include: Sequence[Path],
+    config_path: Path | None,
+    *,
+    run: Sequence[str] = (),
+    progress: pipeline_migrate.Progress | None = None,
+) -> Rehearsed:
+    """Go all the way and back on a scratch copy of *data_dir*, or on a dirty specimen where it is None.
+
+    Migrate, cut over, write as the application does, let one statement in sixteen fail, watch the monitor go back by
+    itself, compare.  Nothing else is touched: hooks are not run, the .env is the scratch's own.  The scratch's own number
+    of quarantined rows is accepted, and its code is taken to be ready.
+
+    Args:
+        data_dir: The legacy set.
+        include: Databases outside of it.
+        config_path: What the owners decided.
+        run: The owners' own tests, run on the consolidated scratch set; they find it by DATA_DIR.
+        progress: Is told what was done.
+
+    Raises:
+        Refused: The plan has reasons against it.
+        MigratorError: A stage failed.
+    """
+    verify_stage.need_contracts("migrator rehearse")
+    with private_folder("migrator-rehearsal-") as folder:
+        scratch, env_file = folder / "data", folder / ".env"
+        if data_dir is None:
+            made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
+            command = [sys.executable, "-P", "-m", "contracts.specimens", *made]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
+            config_path = scratch / "migrator.toml"
+        else:
+            pipeline_migrate.scratch_copy(data_dir, include, load(config_path), scratch)
+        place, config = Place(scratch), load(config_path)
+        migrated = pipeline_migrate.migrate(place, config, config_path, progress)
+        if not migrated.holds:
+            return Rehearsed(migrated=migrated)
+        ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
+        there = maintenance.cutover(place, ready, env_file, execute=True)
+        if not there.executed:
+            return Rehearsed(migrated=migrated, there=there)
+        write(scratch, config.constants.get("wallet_address", ""))
+        own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
+        code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
+        fail(scratch)
+        watched = maintenance.monitor(place, ready, Limits(), until=lambda _: True)
+        return Rehearsed(
+            migrated=migrated,
+            there=there,
+            watched=watched,
+            code=code,
+            differences=()
+            if run or watched.rolled_back is None
+            else differences(migrated, inventory_stage.inventory(scratch)),
+        )

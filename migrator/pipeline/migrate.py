@@ -1,0 +1,167 @@
+"""Runs the stages from inventory to verify, and writes the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from migrator.config.config_file import Config
+from migrator.errors import Refused
+from migrator.mapping import reader as mapping_reader
+from migrator.pipeline import status as pipeline_status
+from migrator.records.backup import Snapshot
+from migrator.records.build import Built
+from migrator.records.plan import Plan
+from migrator.records.verify import Migrated, Verified
+from migrator.reports import page
+from migrator.reports.page import Report
+from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages import cutover as cutover_stage
+from migrator.stages.build import stage as build_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
+from migrator.stages.rollback import stage as rollback_stage
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify.stage import verify
+from migrator.switch import state as switch_state
+from migrator.switch.workspace import Place
+from migrator.system import durable_files
+from migrator.system.temporary_folders import private_folder
+
+#: Called with what was done, the rows, and seconds.
+Progress = Callable[[str, int, float], None]
+
+
+def steps() -> tuple[str, ...]:
+    """Return what progress is told of: every target table, and what stands around them."""
+    return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
+
+
+def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
+    """Return what would happen to the files in *place*; nothing is touched.
+
+    With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
+    """
+    planned = plan_stage.plan(
+        inventory(place.data_dir, include=place.include), config, disk=place.data_dir, in_place=True
+    )
+    if not count or planned.refusals:
+        return planned
+    with private_folder() as folder:
+        snapshot = backup_stage.private(planned, folder / "snapshot", read_back=inventory)
+        built = build_stage.build(planned, snapshot, folder / "stage")
+    refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
+    return replace(planned, quarantine=MappingProxyType(refused))
+
+
+def backup(planned: Plan, place: Place) -> Snapshot:
+    """Take a snapshot of what was planned.
+
+    Raises:
+        Refused: The plan has reasons against it.
+    """
+    plan_stage.refuse(planned)
+    return backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
+
+
+def build(place: Place, config: Config, snapshot: Snapshot | None = None, progress: Progress | None = None) -> Built:
+    """Build the three databases from *snapshot*, or from the newest one.
+
+    Raises:
+        Refused: There is no snapshot, the plan for it has reasons against it, or the consolidated set is in use.
+    """
+    place.refuse_after_a_cutover()
+    snapshot = snapshot or backup_stage.latest(place.backups, read_back=inventory)
+    if snapshot is None:
+        raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
+    planned = plan_stage.plan(snapshot.inventory, config, disk=place.data_dir)
+    plan_stage.refuse(planned)
+    wanted = replace(cutover_stage.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
+    prove = partial(rollback_stage.way_back, wanted, snapshot)
+    return build_stage.build(planned, snapshot, place.stage, progress=progress, prove=prove)
+
+
+def verify_stage(place: Place, config: Path | None) -> Verified:
+    """Judge the stage against the newest snapshot, and write the evidence.
+
+    Raises:
+        Refused: There is no snapshot, or no finished stage, or the consolidated set is in use.
+    """
+    place.refuse_after_a_cutover()
+    snapshot = backup_stage.newest(place.backups)
+    if snapshot is None:
+        raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
+    staged = [place.stage / name for name in (build_stage.FINISHED, *catalogue.TARGETS.values())]
+    if not all(path.exists() for path in staged):
+        raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
+    return _judge(snapshot, place, config)
+
+
+def _judge(snapshot: Path, place: Place, config: Path | None) -> Verified:
+    """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
+    durable_files.remove(place.report)
+    verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, broken=place.broken)
+    durable_files.write(place.report, page.html(_report(place, ())))
+    return replace(verified, report=place.report)
+
+
+def report(place: Place, config: Config) -> Report:
+    """Return all that is known of the run in *place*; nothing is touched.
+
+    Raises:
+        Refused: The contracts have not judged it yet.
+        EvidenceError: The evidence is not as it was written.
+    """
+    if not place.evidence.exists() or not place.broken.exists():
+        raise Refused("there is no evidence", where=place.evidence, hint="run: migrator verify")
+    last = switch_state.read(place.data_dir)
+    moved = last is not None and last.finished
+    # After a switch the stage is in use or kept: what the evidence speaks of is no longer there to compare.
+    return _report(
+        place, () if moved else pipeline_status.check(place.evidence, pipeline_status.present(place, config)).reasons
+    )
+
+
+def _report(place: Place, reasons: tuple[str, ...]) -> Report:
+    return Report(
+        evidence=verify_evidence.read(place.evidence),
+        broken=verify_evidence.read_broken(place.broken),
+        built=build_stage.told(place.stage),
+        reasons=reasons,
+    )
+
+
+def migrate(place: Place, config: Config, config_path: Path | None, progress: Progress | None = None) -> Migrated:
+    """Go from inventory to verify.
+
+    Raises:
+        Refused: The plan has reasons against it.
+        MigratorError: A stage failed; nothing has a final name.
+    """
+    tell = progress or (lambda *_: None)
+    begun = time.monotonic()
+    place.refuse_after_a_cutover()
+    planned = plan(place, config)
+    tell("plan", 0, 0.0)
+    snapshot = backup(planned, place)
+    tell("backup", 0, 0.0)
+    built = build(place, config, snapshot, progress)
+    verified = _judge(snapshot.folder, place, config_path)
+    tell("verify", 0, 0.0)
+    return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
+
+
+def scratch_copy(data_dir: Path, include: Sequence[Path], config: Config, into: Path) -> None:
+    """Copy the legacy set in *data_dir* to the new folder *into*, for a rehearsal; nothing else is touched.
+
+    Raises:
+        Refused: The plan has reasons against it.
+    """
+    live = plan_stage.plan(inventory(data_dir, include=include), config, disk=into.parent)
+    plan_stage.refuse(live)
+    backup_stage.private(live, into, read_back=inventory)

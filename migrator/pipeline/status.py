@@ -1,0 +1,117 @@
+"""Finds out where a run stands, and whether its evidence still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from migrator.config.config_file import Config
+from migrator.errors import EvidenceError
+from migrator.records.inventory import Verdict
+from migrator.schema import catalogue
+from migrator.stages import backup as backup_stage
+from migrator.stages.build import stage as build_stage
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify import freshness
+from migrator.stages.verify.freshness import Present, Standing, Status
+from migrator.switch import recovery, trust
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
+from migrator.switch.workspace import Place
+from migrator.system.serialize import escaped
+
+
+def status(place: Place, config: Config) -> Status:
+    """Return where the run in *place* stands; nothing is touched.
+
+    Raises:
+        EvidenceError: The contracts are not installed.
+        UsageError: There is no data directory.
+    """
+    last = switch_state.read(place.data_dir)
+    if last is not None and not (last.finished and last.kind == switch_state.ROLLBACK):
+        return _of_switch(place, last)
+    snapshot = backup_stage.newest(place.backups)
+    run = snapshot.name if snapshot else ""
+    if last is not None and last.kind == switch_state.ROLLBACK and last.run == run:
+        return Status(standing=Standing.ROLLED_BACK, run=run, next="to begin anew: migrator migrate")
+    if not (place.stage / build_stage.FINISHED).exists():
+        if snapshot is None:
+            _ = inventory(place.data_dir, include=place.include)
+            return Status(standing=Standing.NOTHING, next="to see what would happen: migrator plan")
+        return Status(standing=Standing.SNAPSHOT, run=run, next="to go on: migrator migrate")
+    if not place.evidence.exists():
+        return Status(standing=Standing.BUILT, run=run, next="migrator verify")
+    return replace(check(place.evidence, present(place, config)), run=run)
+
+
+def _of_switch(place: Place, last: Switch) -> Status:
+    """Return where the run in *place* stands after the cutover *last*, or while the switch *last* has not ended."""
+    standing, step = Standing.CONSOLIDATED, _to_go_back(place, last)
+    if not last.finished:
+        busy = recovery.at_work(place.data_dir)
+        standing, step = (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
+    return Status(standing=standing, run=last.run, next=step)
+
+
+def _to_go_back(place: Place, last: Switch) -> str:
+    """Return the command that goes back from the cutover *last*, with each option without which it is refused."""
+    named, options = trust.lacking(last, place.include, place.env_file)
+    # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
+    own = (
+        f", and {' and '.join(map(escaped, named))} {'are' if len(named) > 1 else 'is'} your application's"
+        if named
+        else ""
+    )
+    return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
+
+
+def present(place: Place, config: Config) -> Present:
+    """Return what is in *place* now, as evidence speaks of it: the sources, the stage, the configuration."""
+    return of_pair(place.data_dir, place.stage, config, include=place.include, ignoring=True)
+
+
+def of_pair(
+    legacy: Path,
+    consolidated: Path,
+    config: Config,
+    *,
+    include: Sequence[Path] = (),
+    ignoring: bool = False,
+) -> Present:
+    """Return what is in a pair of folders now, as evidence speaks of it; *ignoring* what *config* leaves out of a snapshot.
+
+    Raises:
+        UsageError: A folder is not there.
+    """
+    found = inventory(legacy, include=include).databases
+    paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
+    return Present(
+        legacy={
+            str(backup_stage.place_of(one)): one.digest
+            for one in found
+            if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one.place) == "ignore")
+        },
+        consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),
+        configuration=config.digest(),
+    )
+
+
+def check(evidence: Path, now: Present) -> Status:
+    """Return whether the file *evidence* vouches for what is there *now*, and what speaks against it.
+
+    Raises:
+        EvidenceError: The contracts are not installed.
+    """
+    again = "where a legacy file has changed run migrator migrate; else: migrator verify"
+    try:
+        said = verify_evidence.read(evidence)
+    except EvidenceError as error:
+        return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
+    reasons = freshness.refusals(said, now)
+    waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
+    step = again if reasons else "check the quarantined rows; to see what a switch would do: migrator cutover"
+    standing = Standing.STALE if reasons else Standing.VERIFIED
+    return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
