@@ -1,5 +1,5 @@
 """``python -m migrator`` is the command ``migrator``."""
 
-from migrator.cli import main
+from migrator.cli.app import main
 
 main()

@@ -9,7 +9,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from migrator import PIPELINE, cli
+from migrator import PIPELINE
+from migrator.cli import app
 from migrator.stages.verify import stage as verify_stage
 
 
@@ -25,7 +26,7 @@ def run(*arguments, **environment):
 
 
 def help_of(*verb):
-    return CliRunner().invoke(cli.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
+    return CliRunner().invoke(app.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
 
 
 def test_help_lists_the_stages_in_order():
@@ -34,7 +35,7 @@ def test_help_lists_the_stages_in_order():
     assert list(PIPELINE) == [word for word in lines if word in PIPELINE]
 
 
-@pytest.mark.parametrize("verb", cli.verbs())
+@pytest.mark.parametrize("verb", app.verbs())
 def test_every_verb_has_help(verb):
     assert f"Usage: migrator {verb}" in help_of(verb)
 
@@ -96,7 +97,7 @@ def test_quiet_prints_nothing(tmp_path):
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(verify_stage, "find_spec", lambda name: None if name == "faker" else object())
 
-    result = CliRunner().invoke(cli.cli, ["specimen", "nowhere"])
+    result = CliRunner().invoke(app.cli, ["specimen", "nowhere"])
 
     assert "contracts.specimens: needs faker; pip install 'jarvis-consolidation[contracts]'" == str(result.exception)
     assert 2 == result.exception.exit_code
@@ -106,10 +107,10 @@ def test_an_error_of_sqlite_is_a_sentence(monkeypatch, capsys):
     def failing(**_):
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(cli.cli, "main", failing)
+    monkeypatch.setattr(app.cli, "main", failing)
 
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
 
     assert 1 == ended.value.code
     assert capsys.readouterr().err.startswith("migrator: disk I/O error; to see what the system allows run: ls -la")

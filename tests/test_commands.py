@@ -8,13 +8,13 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli, commands
+from migrator.cli import app, full_commands
 from migrator.errors import Refused
 from migrator.system import shell
 
 
 def run(*arguments):
-    return CliRunner().invoke(cli.cli, [*map(str, arguments)])
+    return CliRunner().invoke(app.cli, [*map(str, arguments)])
 
 
 def commands_in(sentence):
@@ -74,20 +74,20 @@ def test_a_name_reaches_the_shell_as_it_is(name):
 
 
 def test_a_sentence_that_names_no_verb_or_stands_outside_of_a_run_stays():
-    assert "migrator dances" == commands.completed("migrator dances")
-    assert "run: migrator plan" == commands.completed("run: migrator plan")
+    assert "migrator dances" == full_commands.completed("migrator dances")
+    assert "run: migrator plan" == full_commands.completed("run: migrator plan")
 
 
 def test_a_flag_that_the_next_command_needs_is_carried_on(tmp_path):
     (tmp_path / "data").mkdir()
 
     error = run("rollback", "--data-dir", tmp_path / "data", "--bot-is-stopped").exception
-    with cli.cli.make_context("migrator", ["cutover", "--data-dir", str(tmp_path / "data")]) as group:
+    with app.cli.make_context("migrator", ["cutover", "--data-dir", str(tmp_path / "data")]) as group:
         group.invoked_subcommand = "cutover"
         flags = ["--data-dir", str(tmp_path / "data"), "--bot-is-stopped", "--catch-up", "--execute"]
-        with cli.cli.commands["cutover"].make_context("cutover", flags, parent=group):
-            told = commands.completed("run: migrator cutover")
-            other = commands.completed("run: migrator status")
+        with app.cli.commands["cutover"].make_context("cutover", flags, parent=group):
+            told = full_commands.completed("run: migrator cutover")
+            other = full_commands.completed("run: migrator status")
 
     assert isinstance(error, Refused)
     assert told == f"run: migrator cutover --data-dir {tmp_path}/data --bot-is-stopped --catch-up"

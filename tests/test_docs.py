@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 import contracts
 from contracts import subject
-from migrator import PIPELINE, cli
+from migrator import PIPELINE
+from migrator.cli import app
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
 from migrator.records import inventory as records_inventory
@@ -32,8 +33,8 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 def cli_reference():
     pages = ["# The command line", "", "What `migrator --help` and the help of each verb print; a test keeps it so."]
-    for verb in ([], *([name] for name in cli.verbs())):
-        output = CliRunner().invoke(cli.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
+    for verb in ([], *([name] for name in app.verbs())):
+        output = CliRunner().invoke(app.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
         pages += ["", f"## {' '.join(['migrator', *verb])}", "", "```text", output.rstrip(), "```"]
     return "\n".join(pages) + "\n"
 

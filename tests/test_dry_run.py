@@ -9,7 +9,7 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli
+from migrator.cli import app
 from migrator.errors import MigratorError
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages import backup as backup_stage
@@ -127,7 +127,7 @@ def test_a_verb_that_shows_changes_no_byte(made, tmp_path, standing):
     before = image(home)
 
     for verb, *options in VERBS:
-        done = CliRunner().invoke(cli.cli, [verb, *options, "--data-dir", str(home / "data")])
+        done = CliRunner().invoke(app.cli, [verb, *options, "--data-dir", str(home / "data")])
 
         assert isinstance(done.exception, NoneType | SystemExit | MigratorError), (verb, done.exception)
         after = image(home)
@@ -141,7 +141,7 @@ def test_a_switch_that_is_at_work_is_not_called_cut_short(made, tmp_path, verb):
 
     with locked(home / "data"):
         before = image(home)
-        done = CliRunner().invoke(cli.cli, [verb, "--data-dir", str(home / "data")])
+        done = CliRunner().invoke(app.cli, [verb, "--data-dir", str(home / "data")])
         assert before == image(home)
 
     said = f"{done.output} {done.exception}"
@@ -154,12 +154,12 @@ def test_an_older_stage_is_not_switched_to(made, tmp_path):
     has_a_later_snapshot(home)
 
     with small_set.in_this_process():
-        done = CliRunner().invoke(cli.cli, ["cutover", "--data-dir", str(home / "data")])
+        done = CliRunner().invoke(app.cli, ["cutover", "--data-dir", str(home / "data")])
 
     assert "is built from the snapshot 0001, and the newest is 0002; run: migrator migrate" in done.output
     assert "0002" == backup_stage.newest(home / "data" / "backup").name
 
     with small_set.in_this_process():
-        done = CliRunner().invoke(cli.cli, ["cutover", "--catch-up", "--data-dir", str(home / "data")])
+        done = CliRunner().invoke(app.cli, ["cutover", "--catch-up", "--data-dir", str(home / "data")])
 
     assert "is built from the snapshot" not in done.output

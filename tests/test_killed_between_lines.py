@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 KILLED = """
 import os, signal, sys
 import click
-from migrator import cli
+from migrator.cli import app
 which, when = int(sys.argv.pop(1)), sys.argv.pop(1)
 printed, lines = click.echo, 0
 def echo(*arguments, **named):
@@ -31,7 +31,7 @@ def echo(*arguments, **named):
     if (lines, when) == (which, "after"):
         os.kill(os.getpid(), signal.SIGKILL)
 click.echo = echo
-cli.main()
+app.main()
 """
 #: What each line says, as a question to the disk; a line stays true until the next.
 TRUE = (

@@ -6,7 +6,7 @@ import mixed_sets
 import pytest
 from click.testing import CliRunner
 
-from migrator.cli import cli
+from migrator.cli.app import cli
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from fractions import Fraction
 import pytest
 from click.testing import CliRunner
 
-from migrator import cli
 from migrator.application import event_log
 from migrator.application.event_log import Counter, Events
+from migrator.cli import app
 from migrator.errors import UsageError
 from migrator.pipeline import maintenance
 from migrator.records.monitor import Watched
@@ -404,7 +404,7 @@ def test_a_log_that_cannot_be_read_is_refused_before_the_watch(tmp_path, make, s
     (tmp_path / "data").mkdir()
 
     done = CliRunner().invoke(
-        cli.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(make(tmp_path))]
+        app.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(make(tmp_path))]
     )
 
     assert isinstance(done.exception, UsageError)
@@ -426,7 +426,7 @@ def test_a_watch_that_could_count_nothing_is_no_success(tmp_path, monkeypatch, s
     monkeypatch.setattr(maintenance, "monitor", lambda *_, **__: seen)
 
     done = CliRunner().invoke(
-        cli.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(tmp_path / "log")]
+        app.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(tmp_path / "log")]
     )
 
     assert (1 if sentence else 0) == done.exit_code

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from migrator import cli
+from migrator.cli import app
 from migrator.errors import BuildError, MigratorError
 from migrator.system import temporary_folders
 from migrator.system.serialize import LONGEST, escaped
@@ -65,7 +65,7 @@ def test_a_signal_is_told_as_one_whatever_sqlite_made_of_it(monkeypatch, capsys,
     """SQLite swallows what a function raises that it called, a KeyboardInterrupt too."""
     assert threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    monkeypatch.setattr(cli, "_INTERRUPTED", set())
+    monkeypatch.setattr(app, "_INTERRUPTED", set())
 
     def ended(**_):
         with pytest.raises(KeyboardInterrupt):
@@ -74,10 +74,10 @@ def test_a_signal_is_told_as_one_whatever_sqlite_made_of_it(monkeypatch, capsys,
         signal.raise_signal(signal.SIGTERM)
         raise says
 
-    monkeypatch.setattr(cli.cli, "main", ended)
+    monkeypatch.setattr(app.cli, "main", ended)
     try:
         with pytest.raises(SystemExit) as ending:
-            cli.main()
+            app.main()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

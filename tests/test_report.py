@@ -11,7 +11,7 @@ import pytest
 
 from contracts import specimens, subject
 
-UNLOADED = "import sys; from migrator import cli; print(*sys.modules.keys() & {'jinja2', 'pygal', 'markupsafe'})"
+UNLOADED = "import sys; from migrator.cli import app; print(*sys.modules.keys() & {'jinja2', 'pygal', 'markupsafe'})"
 
 
 def migrator(*arguments):

@@ -12,7 +12,7 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli
+from migrator.cli import app
 from migrator.errors import Refused
 from migrator.pipeline import maintenance
 from migrator.pipeline import migrate as pipeline_migrate
@@ -226,7 +226,7 @@ def test_a_verb_that_switches_brings_a_switch_to_its_end_when_it_is_executed(bui
 
     more = ["--for", "0"] if verb == "monitor" else ["--execute"]
     with small_set.in_this_process():
-        said = CliRunner().invoke(cli.cli, [verb, "--data-dir", str(home / "data"), *more])
+        said = CliRunner().invoke(app.cli, [verb, "--data-dir", str(home / "data"), *more])
 
     assert 0 == said.exit_code, said.output
     assert "was cut short after its commit, and the consolidated set is in use" in said.output

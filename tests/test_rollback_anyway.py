@@ -13,7 +13,7 @@ import pytest
 import small_set
 from click.testing import CliRunner
 
-from migrator import cli
+from migrator.cli import app
 from migrator.errors import BuildError
 from migrator.pipeline import maintenance
 from migrator.stages.build import carried_tables
@@ -53,7 +53,7 @@ def legacy(home, select, name="notes.db"):
 def run(home, *arguments):
     """Return what the command line says, and the exit code that it ends with."""
     with small_set.in_this_process():
-        said = CliRunner().invoke(cli.cli, [arguments[0], "--data-dir", str(home / "data"), *arguments[1:]])
+        said = CliRunner().invoke(app.cli, [arguments[0], "--data-dir", str(home / "data"), *arguments[1:]])
     return said, getattr(said.exception, "exit_code", said.exit_code)
 
 

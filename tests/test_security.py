@@ -22,7 +22,7 @@ import pytest
 
 import migrator
 from contracts import specimens
-from migrator import options
+from migrator.cli import options
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.pipeline import migrate as pipeline_migrate

@@ -230,7 +230,14 @@ def test_ended_by_a_signal_it_leaves_no_private_copy(data, tmp_path, number, cop
     # Whoever runs these tests in the background may have let us ignore signals, which a child would inherit.
     waking = f"import signal; signal.signal({int(number)}, signal.{'default_int_handler' if number == signal.SIGINT else 'SIG_DFL'})"
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{waking}; from migrator.cli import main; main()", "migrate", "--data-dir", str(data)],
+        [
+            sys.executable,
+            "-c",
+            f"{waking}; from migrator.cli.app import main; main()",
+            "migrate",
+            "--data-dir",
+            str(data),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,7 +11,7 @@ import small_set
 from click.testing import CliRunner
 
 import migrator
-from migrator import cli
+from migrator.cli import app
 from migrator.errors import MigratorError, Refused
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
@@ -126,7 +126,7 @@ def test_what_lies_outside_has_to_be_named(home, outside, kind, verb):
     plant(home, **NAMED[kind])
     before = state_of(outside)
 
-    done = CliRunner().invoke(cli.cli, [*verb, "--data-dir", str(home)])
+    done = CliRunner().invoke(app.cli, [*verb, "--data-dir", str(home)])
 
     error = done.exception
     assert isinstance(error, Refused), done.output
@@ -171,7 +171,7 @@ def test_a_verb_that_only_reads_changes_nothing_and_says_what_was_cut_short(home
     )
     before = state_of(home.parent)
 
-    done = CliRunner().invoke(cli.cli, [*verb, "--data-dir", str(home)])
+    done = CliRunner().invoke(app.cli, [*verb, "--data-dir", str(home)])
 
     told = "was cut short after its commit, and the legacy set is in use; to finish it run: migrator rollback"
     assert told in done.output, done.output
@@ -183,7 +183,7 @@ def test_a_verb_that_writes_is_refused_while_a_switch_is_cut_short(home, verb):
     plant(home)
     before = state_of(home.parent)
 
-    done = CliRunner().invoke(cli.cli, [verb, "--data-dir", str(home)])
+    done = CliRunner().invoke(app.cli, [verb, "--data-dir", str(home)])
 
     assert isinstance(done.exception, Refused)
     assert "to finish it run: migrator rollback" in str(done.exception)
@@ -194,7 +194,7 @@ def test_the_owners_own_is_finished(home):
     """The same as what is refused above, with nothing in it that leads elsewhere."""
     plant(home)
 
-    done = CliRunner().invoke(cli.cli, ["rollback", "--execute", "--data-dir", str(home)])
+    done = CliRunner().invoke(app.cli, ["rollback", "--execute", "--data-dir", str(home)])
 
     assert 0 == done.exit_code, done.output
     assert switch_state.read(home).finished

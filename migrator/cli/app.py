@@ -14,7 +14,9 @@ from typing import NoReturn
 
 import click
 
-from migrator import PIPELINE, commands, maintenance_cli, options
+from migrator import PIPELINE
+from migrator.cli import full_commands, operations, options
+from migrator.cli import output as cli_output
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.pipeline import hooks, maintenance
@@ -37,7 +39,7 @@ _BESIDE = {"specimen": "inventory", "migrate": "cutover", "status": "", "rehears
 class _Ordered(click.Group):
     """A group that lists its verbs in the order of the pipeline instead of the alphabet."""
 
-    command_class = commands.Verb
+    command_class = full_commands.Verb
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in order."""
@@ -99,7 +101,7 @@ def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: b
     data_dir = paths.resolved(data_dir)
     options.look(workspace.Place(data_dir))
     found = inventory_stage.inventory(data_dir, include=include)
-    options.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
+    cli_output.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -112,7 +114,7 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
     """Show what would happen to every table, and count what would be quarantined; changes nothing."""
     place, configuration = options.place(data_dir, include, config)
     planned = pipeline_migrate.plan(place, configuration, count=True)
-    options.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
+    cli_output.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
     if planned.refusals:
         sys.exit(Refused.exit_code)
 
@@ -127,7 +129,7 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
     place, configuration = options.place(data_dir, include, config, alone=True, go_on=True)
     snapshot = maintenance.backup(place, configuration)
-    options.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
+    cli_output.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
 
 @cli.command()
@@ -138,9 +140,9 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
 def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
     place, configuration = options.place(data_dir, (), config, alone=True)
-    with options.progress(quiet=quiet) as progress:
+    with cli_output.progress(quiet=quiet) as progress:
         built = pipeline_migrate.build(place, configuration, progress=progress)
-    options.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
+    cli_output.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
     if not built.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -172,7 +174,7 @@ def verify(
     else:
         place, _ = options.place(data_dir, (), config, alone=True)
         verified = pipeline_migrate.verify_stage(place, options.config_path(place.data_dir, config))
-    options.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
+    cli_output.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
     if not verified.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -186,13 +188,13 @@ def verify(
 def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Go from inventory to verify in one run; the sources keep every byte."""
     place, configuration = options.place(data_dir, include, config, alone=True)
-    with options.progress(quiet=quiet) as progress:
+    with cli_output.progress(quiet=quiet) as progress:
         migrated = pipeline_migrate.migrate(
             place, configuration, options.config_path(place.data_dir, config), progress=progress
         )
     stage = quoted(place.stage)
     step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"
-    options.show("migrate", migrated, terminal.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
+    cli_output.show("migrate", migrated, terminal.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
 
@@ -238,7 +240,7 @@ def status(
         stands = (
             pipeline_status.check(evidence, now) if evidence and now else pipeline_status.status(place, configuration)
         )
-    options.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
+    cli_output.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
     if evidence is not None and stands.reasons:
         sys.exit(MigratorError.exit_code)
 
@@ -263,7 +265,7 @@ def write_report(
     place, configuration = options.place(data_dir, include, config)
     found = pipeline_migrate.report(place, configuration)
     if form == "json":
-        text = options.json_text("report", found)
+        text = cli_output.json_text("report", found)
     else:
         text = page.html(found) if form == "html" else page.markdown(found)
     if output is None:
@@ -272,7 +274,7 @@ def write_report(
         durable_files.write(output, text)
 
 
-for _command in maintenance_cli.COMMANDS:
+for _command in operations.COMMANDS:
     cli.add_command(_command)
 
 

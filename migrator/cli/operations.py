@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator import commands, options
+from migrator.cli import full_commands, options, output
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.pipeline import maintenance, rehearsal
 from migrator.pipeline import migrate as pipeline_migrate
@@ -50,7 +50,7 @@ class _Share(click.ParamType[Fraction]):
         return share
 
 
-@click.command(cls=commands.Verb)
+@click.command(cls=full_commands.Verb)
 @click.option(
     "--data-dir",
     metavar="DIR",
@@ -77,14 +77,14 @@ def rehearse(
     configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
         options.look(workspace.Place(data_dir))
-    with options.progress(quiet=quiet) as progress:
+    with output.progress(quiet=quiet) as progress:
         rehearsed = rehearsal.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
-    options.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
+    output.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
     if not rehearsed.holds:
         sys.exit(MigratorError.exit_code)
 
 
-@click.command(cls=commands.Verb)
+@click.command(cls=full_commands.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -117,11 +117,11 @@ def cutover(
         tell=_silently if quiet else _loudly,
         again=(lambda: pipeline_migrate.migrate(place, configuration, configured)) if catch_up else None,
     )
-    options.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
+    output.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
 
 
-@click.command(cls=commands.Verb)
+@click.command(cls=full_commands.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -200,7 +200,7 @@ def monitor(
             tell=tell,
             patience_s=patience,
         )
-    options.show("monitor", watched, terminal.watch_text(watched), as_json=as_json, quiet=quiet)
+    output.show("monitor", watched, terminal.watch_text(watched), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
     uncounted = _uncounted(watched) if events is not None else ""
@@ -210,7 +210,7 @@ def monitor(
         sys.exit(MigratorError.exit_code)
 
 
-@click.command(cls=commands.Verb)
+@click.command(cls=full_commands.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -232,7 +232,7 @@ def rollback(
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
-    options.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
+    output.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
     if switched.residue or switched.aside or switched.late:
         sys.exit(MigratorError.exit_code)
@@ -248,7 +248,7 @@ def _refuse(switched: Switched, *, quiet: bool) -> None:
 
 
 def _loudly(sentence: str) -> None:
-    click.echo(f"migrator: {commands.completed(sentence)}", err=True)
+    click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
 
 
 def _silently(_: str) -> None:

@@ -1,32 +1,23 @@
-"""What the verbs share: options, the place and the configuration they name, progress, and how a result is shown."""
+"""Options that several verbs have, and the workspace and configuration they name."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator import commands
+from migrator.cli import full_commands
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
-from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.verify import stage as verify_stage
 from migrator.switch import env_flag, recovery, workspace
 from migrator.switch import state as switch_state
-from migrator.system import paths, run_lock, serialize
+from migrator.system import paths, run_lock
 from migrator.system.ownership import guard
-
-#: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
-JSON_SCHEMA = 1
 
 
 class NamedPath(click.Path):
@@ -139,50 +130,13 @@ def look(place: workspace.Place, *, alone: bool = False) -> None:
     if sentence := recovery.at_work(place.data_dir) or recovery.cut_short(place.data_dir):
         if alone:
             raise Refused(sentence, where=place.data_dir)
-        click.echo(f"migrator: {commands.completed(sentence)}", err=True)
+        click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
 
 
 def config_path(data_dir: Path, config: Path | None) -> Path | None:
     """Return the configuration that was named, else the one beside the databases, else None."""
     beside = data_dir / "migrator.toml"
     return config or (beside if os.path.lexists(beside) else None)
-
-
-@contextmanager
-def progress(*, quiet: bool) -> Iterator[pipeline_migrate.Progress | None]:
-    """Hand out what shows each table as it is done, with rows per second; on a terminal only."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
-    ) as bar:
-        task = bar.add_task("begin", total=len(pipeline_migrate.steps()), rate="")
-
-        def done(what: str, rows: int, seconds: float) -> None:
-            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
-            bar.update(task, advance=1, description=what, rate=rate)
-
-        yield done
-
-
-def json_text(command: str, record: object) -> str:
-    """Return *record* as one JSON object with a schema version."""
-    told = commands.completed_values(serialize.plain(record))
-    return json.dumps({"schema": JSON_SCHEMA, "command": command, **told}, indent=2) + "\n"
-
-
-def show(command: str, record: object, table: RenderableType, *, as_json: bool, quiet: bool) -> None:
-    """Print the result: as one JSON object, as a table, or not at all."""
-    if as_json:
-        click.echo(json_text(command, record), nl=False)
-    elif not quiet:
-        console = Console()
-        # A pipe has no width of its own; 80 columns would fold the table.
-        (console if console.is_terminal else Console(width=160, no_color=True)).print(
-            commands.completed_text(table), crop=False
-        )
 
 
 def run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:
