@@ -15,14 +15,13 @@ from typing import Any
 
 import pytest
 
-from contracts import options, results, sentences, vouching
-from contracts import standing as standings
-from contracts.pair import Pair
-from contracts.results import Results
-from contracts.session import NO_PAIR, SESSION, Session
-from contracts.sql_contract import SqlContractFile
-from contracts.standing import Standing
-from contracts.subject import Subject
+from contracts.sets.consolidated import Subject
+from contracts.sets.pair import Pair
+from contracts.suite import evidence_writer, options, results, surroundings, tracebacks
+from contracts.suite.results import Results
+from contracts.suite.session import NO_PAIR, SESSION, Session
+from contracts.suite.sql_contract import SqlContractFile
+from contracts.suite.surroundings import Standing
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.errors import UsageError
 from migrator.reports import page
@@ -56,8 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: A named folder or file is missing, or does not hold what it should.
     """
-    config.pluginmanager.register(sentences, "contracts-sentences")
-    config.addinivalue_line("markers", "clause(id): the clause of contracts/clauses.toml that the contract proves")
+    config.pluginmanager.register(tracebacks, "contracts-sentences")
+    config.addinivalue_line(
+        "markers", "clause(id): the clause of contracts/suite/clauses.toml that the contract proves"
+    )
     asked = options.read(config)
     worker = getattr(config, "workerinput", None)
     config.stash[RESULTS] = Results()
@@ -92,7 +93,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say which contracts judge what."""
-    versions = ", ".join(f"{name} {version}" for name, version in vouching.versions().items())
+    versions = ", ".join(f"{name} {version}" for name, version in evidence_writer.versions().items())
     return [f"contracts: {HERE}, judging {config.stash[SESSION].describe()}", f"contracts: {versions}"]
 
 
@@ -157,14 +158,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     found, asked = config.stash[RESULTS], config.stash[SESSION].options
     if (output := getattr(config, "workeroutput", None)) is not None:
-        digests = vouching.digests(config.stash[SESSION]) if asked.report and found.judged else {}
+        digests = evidence_writer.digests(config.stash[SESSION]) if asked.report and found.judged else {}
         output[_WORKER] = {**found.sent(), "digests": digests}
         return
     ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
     if not ended or config.option.collectonly or not (found.known or asked.asked):
         return
     if asked.report and found.judged and not found.digests:
-        found.see(vouching.digests(config.stash[SESSION]))
+        found.see(evidence_writer.digests(config.stash[SESSION]))
     complaints = config.stash[COMPLAINTS] = found.complaints(asked.waivers, dt.datetime.now(dt.UTC).date())
     if not found.judged:
         complaints.append("the contracts judged nothing")
@@ -172,7 +173,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # A run that was cut short, or judged nothing, vouches for nothing.
     if asked.report and found.judged and not found.unfinished:
-        said = vouching.evidence(config.stash[SESSION], found, complaints)
+        said = evidence_writer.evidence(config.stash[SESSION], found, complaints)
         report = Report(evidence=said, broken=found.broken())
         durable_files.write(asked.report / verify_evidence.BROKEN, verify_evidence.broken_text(report.broken))
         durable_files.write(asked.report / PAGE, page.html(report))
@@ -247,7 +248,7 @@ def ordered(pytestconfig: pytest.Config) -> tuple[ExtraIndex, ...]:
 @pytest.fixture(scope="session")
 def around(pytestconfig: pytest.Config) -> Standing:
     """What stands around the sets under judgement: a snapshot, a switch that was made."""
-    return standings.standing(pytestconfig.stash[SESSION])
+    return surroundings.standing(pytestconfig.stash[SESSION])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.subject import make_empty_set
+from contracts.sets.consolidated import make_empty_set
 from migrator.errors import UsageError
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts import asking, specimens
-from contracts import pair as pairs
+from contracts.sets import made as made_sets
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
@@ -61,7 +61,7 @@ def sets(folder: Path, *, rows: int | None, seed: int = 0) -> Sets:
 
 def of(legacy: Path, folder: Path) -> Sets:
     """Return both sets below *folder*: a copy of the legacy set at *legacy* and what the tool makes of it."""
-    made = pairs.migrated(legacy, folder)
+    made = made_sets.migrated(legacy, folder)
     consolidated, asked = folder / "consolidated", folder / "asked"
     consolidated.mkdir()
     for name in catalogue.TARGETS.values():

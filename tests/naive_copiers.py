@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from contracts import subject
+from contracts.sets import consolidated as consolidated_set
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -37,7 +37,7 @@ def columns(connection, schema, table):
 
 def naive(legacy, folder, scratch, *, shadows=False):
     """INSERT OR IGNORE where table and column names match; *shadows* takes the tables of full-text indexes along."""
-    subject.make_empty_set(folder)
+    consolidated_set.make_empty_set(folder)
     for name, home, path in of_main_file_alone(legacy, scratch):
         with closing(connections.scratch(folder / catalogue.TARGETS[home])) as connection:
             connections.attach(connection, path, "legacy")

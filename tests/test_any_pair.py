@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 import contracts
-from contracts import pair as pairs
 from contracts import specimens
+from contracts.sets import made as made_sets
 from migrator.reports.terminal import verify_text
 from migrator.schema import catalogue
 from migrator.stages.verify.stage import verify
@@ -36,8 +36,8 @@ def _sets(tmp_path_factory):
     made = {}
     for variant in ("found", "specified"):
         scratch = tmp_path_factory.mktemp(variant)
-        legacy = pairs.specimen(scratch / "legacy", rows=ROWS, variant=variant)
-        made[variant] = legacy, pairs.migrated(legacy, scratch)
+        legacy = made_sets.specimen(scratch / "legacy", rows=ROWS, variant=variant)
+        made[variant] = legacy, made_sets.migrated(legacy, scratch)
     return made
 
 
@@ -128,7 +128,7 @@ def test_without_its_lineage_our_own_set_is_matched_by_value(pytester, tmp_path,
 
 def test_a_clean_set_without_lineage_loses_nothing(pytester, tmp_path):
     specimens.make(tmp_path / "legacy", rows=ROWS, seed=11, variant="specified")
-    migrated = pairs.migrated(tmp_path / "legacy", tmp_path)
+    migrated = made_sets.migrated(tmp_path / "legacy", tmp_path)
     (tmp_path / "set").mkdir()
     naive_copiers.without_lineage(migrated, tmp_path / "set")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import pair as pairs
 from contracts import specimens
+from contracts.sets import made as made_sets
 from migrator.records.plan import Fate
 from migrator.stages.plan import stage as plan_stage
 
@@ -21,7 +21,7 @@ def _sets(tmp_path_factory):
     """A legacy set, with a file whose fate the owners decided, and what the migration makes of it."""
     top = tmp_path_factory.mktemp("plan")
     specimens.make(top / "data", rows=300, seed=1, dirty=True)
-    return top / "data", pairs.migrated(top / "data", top)
+    return top / "data", made_sets.migrated(top / "data", top)
 
 
 def judge(pytester, sets):
@@ -39,7 +39,7 @@ def test_a_plan_holds(pytester, sets):
 def test_a_plan_of_the_specified_variant_holds(pytester, tmp_path):
     specimens.make(tmp_path / "data", rows=300, seed=1, dirty=True, variant="specified")
 
-    assert {} == judge(pytester, (tmp_path / "data", pairs.migrated(tmp_path / "data", tmp_path)))
+    assert {} == judge(pytester, (tmp_path / "data", made_sets.migrated(tmp_path / "data", tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from contextlib import closing
 
 import pytest
 
-from contracts import pair as pairs
-from contracts import search, specimens, subject
+from contracts import specimens
+from contracts.checks import full_text
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import made as made_sets
+from contracts.sets import pair as set_pair
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -25,14 +28,14 @@ def _answers(tmp_path):
     def ask(*statements):
         stage = tmp_path / "migrated" / ".migrator" / "stage"
         if not stage.exists():
-            pairs.migrated(data, tmp_path)
+            made_sets.migrated(data, tmp_path)
         with closing(connections.scratch(stage / "jarvis_analytics.db")) as analytics:
             for statement in statements:
                 analytics.execute(statement)
         scratch = tmp_path / f"scratch-{len(statements)}"
         scratch.mkdir()
-        pair = pairs.pair(data, subject.subject(stage, scratch), scratch, data / "migrator.toml")
-        return search.compare(pair, *search.index_of(pair))
+        pair = set_pair.pair(data, consolidated_set.subject(stage, scratch), scratch, data / "migrator.toml")
+        return full_text.compare(pair, *full_text.index_of(pair))
 
     return ask
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import contracts
-from contracts import subject
+from contracts.sets import consolidated as consolidated_set
 from migrator import PIPELINE
 from migrator.cli import app
 from migrator.records import backup as records_backup
@@ -136,7 +136,7 @@ def judged(pytester, own, consolidated):
 
 
 def test_the_worked_examples_of_contracts_hold_on_a_good_set_and_are_broken_by_their_faults(pytester, tmp_path, own):
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     every = {"holds", "can_fail", "test_config_keys_have_no_blanks"}
 
     assert (every, {}) == judged(pytester, own, tmp_path)
@@ -157,7 +157,7 @@ def test_the_worked_examples_of_contracts_hold_on_a_good_set_and_are_broken_by_t
 
 def test_contracts_of_ones_own_run_beside_the_suite(pytester, tmp_path, own):
     """As contracts/README.md writes the command; here only some of the suite, chosen by name."""
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     page = (Path(contracts.__file__).parent / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^pytest (.*OWN/4_build.*)$", page, re.MULTILINE)
     arguments = command.replace("OWN/4_build", str(own)).replace("--legacy-dir DIR ", "").replace("DIR", str(tmp_path))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import specimens, subject
+from contracts import specimens
+from contracts.sets import consolidated as consolidated_set
 from migrator.stages.verify import evidence as verify_evidence
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the examples; tox installs it")
@@ -79,7 +80,7 @@ def test_the_steps_of_the_workflow_do_what_the_page_says(copy, tmp_path, sound):
     environment |= {name: resolved(value, values) for name, value in WORKFLOW["jobs"]["contracts"]["env"].items()}
     if not sound:
         (tmp_path / "empty").mkdir()
-        subject.make_empty_set(tmp_path / "empty")
+        consolidated_set.make_empty_set(tmp_path / "empty")
         environment["CONSOLIDATED_DIR"] = str(tmp_path / "empty")
     codes, printed = [], ""
     for step in STEPS:

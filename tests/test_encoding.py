@@ -8,7 +8,7 @@ import pytest
 import small_set
 
 from contracts import specimens
-from contracts.pair import legacy_set
+from contracts.sets.legacy import legacy_set
 from migrator.errors import MigratorError
 from migrator.schema import text_encoding
 from migrator.system import connections, private_copy

@@ -9,7 +9,7 @@ import contracts
 from contracts import sabotage, sabotage_data
 
 CONTRACTS = Path(contracts.__file__).parent
-CLAUSES = tomllib.loads((CONTRACTS / "clauses.toml").read_text(encoding="utf-8"))
+CLAUSES = tomllib.loads((CONTRACTS / "suite" / "clauses.toml").read_text(encoding="utf-8"))
 
 #: Contracts whose fault is planted in code, by a test: name -> that test.
 CAUGHT_ELSEWHERE = {

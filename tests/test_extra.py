@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import pair as pairs
-from contracts import subject
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import made as made_sets
 from migrator.config import config_file, extra_indexes
 from migrator.errors import UsageError
 from migrator.stages.inventory import stage as inventory_stage
@@ -61,7 +61,7 @@ def ordering(legacy, *statements):
 
 
 def test_an_index_on_a_carried_table_that_is_not_there_is_refused(tmp_path):
-    legacy = pairs.specimen(tmp_path, rows=0)
+    legacy = made_sets.specimen(tmp_path, rows=0)
     ordering(legacy, "CREATE INDEX core.x ON legacy_notes_notes(id)")
     decided = config_file.load(legacy / "migrator.toml")
 
@@ -80,11 +80,11 @@ def judge(pytester, legacy, consolidated, *names):
 @pytest.mark.slow
 def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
     names = ("test_ordered_index", "test_nothing_is_there", "test_findings", "test_statistics", "test_index_is")
-    legacy = pairs.specimen(tmp_path / "legacy", rows=300)
+    legacy = made_sets.specimen(tmp_path / "legacy", rows=300)
     # It mends a finding of the design, which is then no silent repair.
     mended = "CREATE INDEX core.idx_tax_lots_trade_id ON tax_lots(trade_id)"
     ordering(legacy, LOTS, ENGAGEMENT, mended)
-    stage = pairs.migrated(legacy, tmp_path)
+    stage = made_sets.migrated(legacy, tmp_path)
 
     assert {} == judge(pytester, legacy, stage, *names)
 
@@ -101,7 +101,7 @@ def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
 
 @pytest.mark.slow
 def test_without_an_order_the_same_index_is_a_stranger(pytester, tmp_path):
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     with closing(connections.scratch(tmp_path / "jarvis_core.db")) as core:
         core.execute("CREATE INDEX idx_tax_lots_trade_id ON tax_lots(trade_id)")
     run = pytester.inline_run(str(CONTRACTS), "--consolidated-dir", str(tmp_path), "-p", "no:cacheprovider")

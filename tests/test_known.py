@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.second_reader import known
-from contracts.second_reader.cells import bytes_of, text_of
+from contracts.oracle import spilling_map
+from contracts.oracle.cells import bytes_of, text_of
 
 CELLS = st.one_of(
     st.none(),
@@ -26,8 +26,8 @@ CELLS = st.one_of(
 )
 def test_first_answer_counts_wherever_it_lies(in_memory, answers, asked):
     expected = dict(reversed(answers))
-    with mock.patch.object(known, "IN_MEMORY", in_memory):
-        found = known.Known(iter(answers))
+    with mock.patch.object(spilling_map, "IN_MEMORY", in_memory):
+        found = spilling_map.Known(iter(answers))
     for key in [*expected, *asked, 2**63, -(2**70)]:
         assert found.get(key, "nothing") == expected.get(key, "nothing"), key
         assert repr(found.get(key)) == repr(expected.get(key)), key
@@ -35,8 +35,8 @@ def test_first_answer_counts_wherever_it_lies(in_memory, answers, asked):
 
 @pytest.mark.parametrize("in_memory", [0, 1_000])
 def test_what_is_no_cell_is_no_key(in_memory):
-    with mock.patch.object(known, "IN_MEMORY", in_memory):
-        found = known.Known([(1, 2)])
+    with mock.patch.object(spilling_map, "IN_MEMORY", in_memory):
+        found = spilling_map.Known([(1, 2)])
     with pytest.raises(TypeError):
         found.get([])
 
@@ -52,7 +52,7 @@ def sortable(cell):
 
 @given(places=st.lists(st.tuples(CELLS, st.integers(0, 2), CELLS, st.integers(0, 2)), max_size=30))
 def test_what_was_seen_comes_in_the_order_of_its_places(places):
-    seen = known.Places()
+    seen = spilling_map.Places()
     for number, place in enumerate(places):
         seen.add(number, *place)
 

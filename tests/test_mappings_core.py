@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from contracts.second_reader import tax
-from contracts.second_reader.world import Sold
+from contracts.oracle import tax as oracle_tax
+from contracts.oracle.cross_table import Sold
 
 #: A double that the JSON functions of newer SQLites (3.51) miss when they read its shortest decimal.
 HARD_TO_READ = 4.267721431503425e-251
@@ -548,7 +548,7 @@ def _shares(loss, quantities):
         for lot_id, quantity in enumerate(quantities, 1)
     ]
     asked = mock.Mock(lots_of=lambda _: sold, constants={})
-    (reading,) = [one for one in tax.readings(asked) if one.source == "tax.wash_sales"]
+    (reading,) = [one for one in oracle_tax.readings(asked) if one.source == "tax.wash_sales"]
     return [part["loss"] for part in reading.parts({"disallowed_loss": loss, "sale_tx_id": "s"})]
 
 

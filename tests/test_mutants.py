@@ -13,23 +13,24 @@ import pytest
 
 from contracts import sabotage, sabotage_data
 from contracts.mutants import (
-    altered,
-    clean,
-    declared,
-    matrix,
-    mistaken,
-    mutant,
-    of_selects,
-    of_tables,
-    page,
-    record,
-    sabotaged,
-    spoilt,
-    stand,
-    suite,
-)  # fmt: skip
+    altered,  # fmt: skip
+    clean,  # fmt: skip
+    declared,  # fmt: skip
+    matrix,  # fmt: skip
+    mistaken,  # fmt: skip
+    mutant,  # fmt: skip
+    of_selects,  # fmt: skip
+    of_tables,  # fmt: skip
+    page,  # fmt: skip
+    record,  # fmt: skip
+    sabotaged,  # fmt: skip
+    spoilt,  # fmt: skip
+    stand,  # fmt: skip
+    suite,  # fmt: skip
+)
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
+from contracts.suite import results  # fmt: skip
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -253,8 +254,8 @@ def test_the_recorded_kinds_of_rows_are_those_that_there_are(place):
 def test_every_contract_is_needed_or_has_a_reason_to_stay(pytester):
     """One that was added since the record has to stand in stays.toml, until the next."""
     recorded = {one.contract for one in sabotaged.recorded().needs}
-    items, _ = pytester.inline_genitems(str(suite.results.HERE), "--import-mode=importlib", "-p", "no:cacheprovider")
-    there = {suite.results.named(item).id.partition("[")[0] for item in items if suite.asks(item)}
+    items, _ = pytester.inline_genitems(str(results.HERE), "--import-mode=importlib", "-p", "no:cacheprovider")
+    there = {results.named(item).id.partition("[")[0] for item in items if suite.asks(item)}
 
     assert set() == there - recorded - set(record.staying())
     assert set() == recorded - there

@@ -7,8 +7,9 @@ import odd_schemas
 import pytest
 from hypothesis import given, settings
 
-from contracts import accounting, subject
-from contracts import pair as pairs
+from contracts.checks import row_accounting
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import pair as set_pair
 from migrator.config.config_file import Config
 from migrator.errors import Refused
 from migrator.schema import catalogue
@@ -34,19 +35,21 @@ def wrong_after_a_build(folder):
     run.check()
     run.check_by_hand()
     (folder / "judged").mkdir()
-    judged = pairs.pair(run.snapshot.folder, subject.subject(run.stage, folder / "judged"), folder / "judged", None)
-    wrong = [fault for target in catalogue.TARGETS for fault in accounting.carried_unlike(judged, target)]
+    judged = set_pair.pair(
+        run.snapshot.folder, consolidated_set.subject(run.stage, folder / "judged"), folder / "judged", None
+    )
+    wrong = [fault for target in catalogue.TARGETS for fault in row_accounting.carried_unlike(judged, target)]
     for table in judged.legacy.every_table():
-        carried = accounting.carried_in(judged, table)
+        carried = row_accounting.carried_in(judged, table)
         assert carried == (["core"] if table.kind == "table" else []), table
-        wrong += [fault for target in carried for fault in accounting.declared_unlike(judged, table, target, ())]
+        wrong += [fault for target in carried for fault in row_accounting.declared_unlike(judged, table, target, ())]
     # What the contracts on the specified tables look through.
     schema = judged.judged.schema("core")
     wrong += [f"{program.kind} {program.name}" for program in schema.programs]
     wrong += [
         index.name for index in schema.indexes if "legacy_" in index.name and not index.table.startswith("legacy_")
     ]
-    return [*wrong, *accounting.stray_carried(judged)]
+    return [*wrong, *row_accounting.stray_carried(judged)]
 
 
 def plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn):

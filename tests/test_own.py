@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from contracts import specimens
-from contracts.pair import legacy_set
+from contracts.sets.legacy import legacy_set
 from migrator.config import config_file
 from migrator.config.config_file import Config
 from migrator.pipeline import migrate as pipeline_migrate

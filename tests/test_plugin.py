@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts import alone, options, results, specimens, subject
+from contracts import specimens
+from contracts.sets import consolidated as consolidated_set
+from contracts.suite import in_process, options, results
 from migrator.config import waivers
 from migrator.schema import catalogue
 from migrator.stages.verify import evidence as verify_evidence
@@ -35,7 +37,7 @@ def _judged(tmp_path):
     """The three databases as specified, without a row of ours."""
     folder = tmp_path / "judged"
     folder.mkdir()
-    subject.make_empty_set(folder)
+    consolidated_set.make_empty_set(folder)
     return folder
 
 
@@ -370,7 +372,7 @@ def test_a_run_in_this_process_keeps_nothing_from_the_collector_of_garbage(tmp_p
     ring.itself = ring
     alive = weakref.ref(ring)
 
-    code, said = alone.run([*arguments, "-p", "no:cacheprovider"], object())
+    code, said = in_process.run([*arguments, "-p", "no:cacheprovider"], object())
     del ring
     gc.collect()
 

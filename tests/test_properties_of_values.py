@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.cells import anything
 from contracts.declarations import create_tables
 from contracts.drawn import OddText
-from contracts.second_reader import times
+from contracts.oracle import times as oracle_times
 from migrator.mapping import reverse_sql, sql_functions
 from migrator.schema import declaration
 from migrator.schema import reader as schema_reader
@@ -138,9 +138,9 @@ def test_the_second_reader_reads_the_same_time(spelled):
     """Written apart from the first, it has to agree on what is a time."""
     text, _ = spelled
 
-    assert sql_functions.utc(text.encode()) == times.instant(text)
+    assert sql_functions.utc(text.encode()) == oracle_times.instant(text)
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
 def test_the_second_reader_knows_no_other_times(octets):
-    assert sql_functions.utc(octets) == times.instant(octets)
+    assert sql_functions.utc(octets) == oracle_times.instant(octets)

@@ -9,7 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens, subject
+from contracts import specimens
+from contracts.sets import consolidated as consolidated_set
 
 UNLOADED = "import sys; from migrator.cli import app; print(*sys.modules.keys() & {'jinja2', 'pygal', 'markupsafe'})"
 
@@ -91,7 +92,7 @@ def test_pytest_writes_the_page_about_any_pair(data, tmp_path, ours):
     if not ours:
         judged = tmp_path / "judged"
         judged.mkdir()
-        subject.make_empty_set(judged)
+        consolidated_set.make_empty_set(judged)
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--pyargs", "contracts", "--import-mode=importlib", "-p", "no:cacheprovider",

@@ -11,7 +11,7 @@ import pytest
 import small_set
 from carried_set import write
 
-from contracts import carried_back
+from contracts.checks import finished_rollback
 from migrator.errors import RollbackFailed
 from migrator.pipeline import switchover
 from migrator.schema import catalogue
@@ -140,7 +140,7 @@ def test_a_rollback_builds_the_baseline_anew_and_does_what_it_would_have_done(ho
     assert small_set.last_switch(home).digests == digests_of(put_back)
     damaged = {path.name for path in baseline(home).glob("*.damaged")}
     assert damaged == (set() if spoilt.endswith("gone") else {f"{name}.damaged" for name in names})
-    assert [] == list(carried_back.faults(small_set.last_switch(home), home)), "the judge compares with it too"
+    assert [] == list(finished_rollback.faults(small_set.last_switch(home), home)), "the judge compares with it too"
 
 
 def recorded(home, **changed):
@@ -169,7 +169,7 @@ def test_what_can_not_be_compared_with_a_record_is_told_where_the_row_numbers_ag
         assert [
             one for one in said if "jarvis_core.db: is gone; it was built anew" in one and f"not proved: {why};" in one
         ]
-    (fault,) = carried_back.faults(small_set.last_switch(home), home)
+    (fault,) = finished_rollback.faults(small_set.last_switch(home), home)
     assert "jarvis_core.db" in fault, "no judge can compare with what is not there"
 
 

@@ -10,7 +10,7 @@ import small_set
 import written_since
 from written_since import After, opened
 
-from contracts import carried_back
+from contracts.checks import finished_rollback
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -517,7 +517,7 @@ ONE_CASE = "CREATE UNIQUE INDEX one_case ON whale_wallets (lower(address))"
 
 def faults(home):
     """Return what the independent judge says."""
-    return list(carried_back.faults(small_set.last_switch(home), home))
+    return list(finished_rollback.faults(small_set.last_switch(home), home))
 
 
 def rename(home, renamed):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import sabotage, subject
+from contracts import sabotage
+from contracts.sets import consolidated as consolidated_set
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -37,14 +38,14 @@ def test_fault_is_caught(pytester, tmp_path, fault):
 
 
 def test_a_set_as_specified_holds(pytester, tmp_path):
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
 
     assert {} == judge(pytester, tmp_path)
 
 
 def test_a_connection_without_foreign_keys_is_caught(pytester, tmp_path, monkeypatch):
     """The one fault that is not in a database but in how ours are opened."""
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     monkeypatch.setattr(connections, "application", connections.scratch)
 
     failed = judge(pytester, tmp_path, "test_our_connection_enforces_what_the_specification_asks")
@@ -54,7 +55,7 @@ def test_a_connection_without_foreign_keys_is_caught(pytester, tmp_path, monkeyp
 
 
 def test_a_single_database_is_judged_under_any_name(pytester, tmp_path):
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     renamed = (tmp_path / "jarvis_core.db").rename(tmp_path / "copy.sqlite")
 
     run = pytester.inline_run(
@@ -74,7 +75,7 @@ def test_a_single_database_is_judged_under_any_name(pytester, tmp_path):
 
 
 def test_judging_leaves_the_judged_folder_as_it_was(pytester, tmp_path):
-    subject.make_empty_set(tmp_path)
+    consolidated_set.make_empty_set(tmp_path)
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
 
     judge(pytester, tmp_path)

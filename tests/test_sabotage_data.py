@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import pair as pairs
 from contracts import sabotage_data
-from contracts.second_reader import rows
+from contracts.oracle import table_judge
+from contracts.sets import made as made_sets
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,8 @@ ROWS = 300
 def _sets(tmp_path_factory):
     """A dirty legacy set and what the migration makes of it."""
     scratch = tmp_path_factory.mktemp("sets")
-    legacy = pairs.specimen(scratch / "legacy", rows=ROWS)
-    return legacy, pairs.migrated(legacy, scratch)
+    legacy = made_sets.specimen(scratch / "legacy", rows=ROWS)
+    return legacy, made_sets.migrated(legacy, scratch)
 
 
 def judge(pytester, legacy, consolidated, *names):
@@ -52,9 +52,9 @@ def test_a_migrated_set_holds(pytester, sets):
 
 
 def test_a_migrated_set_of_the_specified_variant_holds(pytester, tmp_path):
-    legacy = pairs.specimen(tmp_path / "legacy", rows=ROWS, variant="specified")
+    legacy = made_sets.specimen(tmp_path / "legacy", rows=ROWS, variant="specified")
 
-    assert {} == judge(pytester, legacy, pairs.migrated(legacy, tmp_path))
+    assert {} == judge(pytester, legacy, made_sets.migrated(legacy, tmp_path))
 
 
 def test_without_a_legacy_set_the_pair_is_skipped_and_said_so(pytester, sets):
@@ -90,8 +90,8 @@ IN_EVERY_ROW = "test_json_and_rest_keep_what_they_have_to"
 def test_fault_in_json_or_rest_is_caught_in_a_set_of_any_size(pytester, tmp_path, sets, monkeypatch, fault):
     """Of a large set the second reader works out a sample anew; here it draws no row at all."""
     legacy, migrated = sets
-    monkeypatch.setattr(rows, "_hash", lambda _: 1)
-    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 1)
+    monkeypatch.setattr(table_judge, "_hash", lambda _: 1)
+    monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 1)
     sabotage_data.plant(fault, migrated, tmp_path)
 
     failed = judge(pytester, legacy, tmp_path, *fault.caught_by)

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, second_reader, subject, vouched
-from contracts import pair as pairs
-from contracts.second_reader import cells, known, rows, times
-from contracts.second_reader.judge import every_reading
-from contracts.second_reader.world import World
+from contracts import oracle
+from contracts.checks import json_columns, row_accounting
+from contracts.oracle import cells as oracle_cells
+from contracts.oracle import spilling_map, table_judge
+from contracts.oracle import times as oracle_times
+from contracts.oracle.cross_table import World
+from contracts.oracle.judge import every_reading
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import made as made_sets
+from contracts.sets import pair as set_pair
 from migrator.config import config_file
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
-HERE = Path(second_reader.__file__).parent
+HERE = Path(oracle.__file__).parent
 #: What it may know of the tool: how files are opened, and what tables look like.
 ALLOWED = {"migrator", "migrator.schema.catalogue", "migrator.schema.reader", "migrator.system.connections"}
 
@@ -51,7 +56,8 @@ def test_it_shares_no_code_with_what_it_judges():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("migrator"):
-                named = {node.module, *(f"{node.module}.{one.name}" for one in node.names if node.module == "migrator")}
+                whole = {one.name: f"{node.module}.{one.name}" for one in node.names}
+                named = {full if full in ALLOWED else node.module for full in whole.values()}
                 assert named <= ALLOWED, path
 
 
@@ -61,7 +67,7 @@ def test_every_column_of_the_target_is_judged(reading):
     schema = schema_reader.target(database)
     virtual = [("rowid", *one.columns) for one in schema.virtual_tables if one.name == table]
     columns = set(virtual[0] if virtual else (column.name for column in schema.table(table).columns))
-    assigned = {rows.target_key(reading.target)} if reading.assigned else set()
+    assigned = {table_judge.target_key(reading.target)} if reading.assigned else set()
 
     assert columns == {*reading.forward, *reading.documents, *assigned}
 
@@ -101,12 +107,12 @@ def test_every_column_of_the_legacy_table_is_rebuilt(reading):
     ],
 )
 def test_a_time_is_read(spelled, instant):
-    assert instant == times.instant(spelled)
+    assert instant == oracle_times.instant(spelled)
 
 
 def test_a_time_without_an_offset_is_local_where_that_is_said():
-    assert times.instant("2026-01-17T23:30:00", "-06:00") == "2026-01-18 05:30:00"
-    assert times.instant("2026-01-17T23:30:00+00:00", "-06:00") == "2026-01-17 23:30:00"
+    assert oracle_times.instant("2026-01-17T23:30:00", "-06:00") == "2026-01-18 05:30:00"
+    assert oracle_times.instant("2026-01-17T23:30:00+00:00", "-06:00") == "2026-01-17 23:30:00"
 
 
 @pytest.mark.parametrize(
@@ -121,9 +127,9 @@ def test_a_time_without_an_offset_is_local_where_that_is_said():
     ],
 )
 def test_epoch_seconds_are_read(seconds, instant):
-    assert instant == times.of_epoch(seconds)
+    assert instant == oracle_times.of_epoch(seconds)
     if instant:
-        assert seconds == times.to_epoch(instant)
+        assert seconds == oracle_times.to_epoch(instant)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_epoch_seconds_are_read(seconds, instant):
     [(1, 1, True), (1, 1.0, False), (0.0, -0.0, False), ("a", b"a", False), ("", None, False), (0.1, 0.1, True)],
 )
 def test_cells_are_compared_with_their_storage_class(one, other, same):
-    assert same is cells.same(one, other)
+    assert same is oracle_cells.same(one, other)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +156,9 @@ def test_cells_are_compared_with_their_storage_class(one, other, same):
     ],
 )
 def test_affinity_is_what_sqlite_makes_of_a_value(value, declared, stored):
-    affinity = cells.Affinity()
+    affinity = oracle_cells.Affinity()
 
-    assert cells.same(stored, affinity.stored(value, declared))
+    assert oracle_cells.same(stored, affinity.stored(value, declared))
 
 
 def test_members_of_an_object_are_read_with_the_text_that_says_them():
@@ -162,22 +168,22 @@ def test_members_of_an_object_are_read_with_the_text_that_says_them():
         "a": (1.5, " 1.50 "),
         "b": ("\0\udcff", '{"t":"00ff"}'),
         "c": ("x", '"x\\u0000y"'),
-        cells.TWINS: (True, ""),
-    } == cells.members(text)
-    assert cells.members(text[:-1]) is None
-    assert cells.members("[1]") is None
-    assert cells.members("{} {}") is None
+        oracle_cells.TWINS: (True, ""),
+    } == oracle_cells.members(text)
+    assert oracle_cells.members(text[:-1]) is None
+    assert oracle_cells.members("[1]") is None
+    assert oracle_cells.members("{} {}") is None
 
 
 @pytest.mark.parametrize("text", ["{", "NaN", "[1", '{"a":1}\0', b"{}", None, "\udcff"])
 def test_what_is_no_json_says_nothing(text):
-    assert cells.parsed(text) is None
+    assert oracle_cells.parsed(text) is None
 
 
 def test_a_report_shows_a_digest_unless_values_are_asked_for():
-    assert cells.shown(None, values=False) == "NULL"
-    assert "secret" not in cells.shown("secret", values=False)
-    assert cells.shown("secret", values=True) == "TEXT 'secret'"
+    assert oracle_cells.shown(None, values=False) == "NULL"
+    assert "secret" not in oracle_cells.shown("secret", values=False)
+    assert oracle_cells.shown("secret", values=True) == "TEXT 'secret'"
 
 
 def test_a_position_is_worked_out_by_hand():
@@ -210,12 +216,12 @@ def test_a_message_is_of_a_kind(role, content, kind):
 
 @pytest.mark.slow
 def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 250)
-    legacy = pairs.specimen(tmp_path / "data", rows=300)
+    monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 250)
+    legacy = made_sets.specimen(tmp_path / "data", rows=300)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
-    pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
+    judged = consolidated_set.subject(made_sets.migrated(legacy, scratch), scratch)
+    pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
 
     found = pair.reader.judge("analytics.telegram_messages")
 
@@ -224,12 +230,12 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
 
 
 def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "EVERY_ROW_UP_TO", 1)
-    legacy = pairs.specimen(tmp_path / "data", rows=300)
+    monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 1)
+    legacy = made_sets.specimen(tmp_path / "data", rows=300)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
-    pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
+    judged = consolidated_set.subject(made_sets.migrated(legacy, scratch), scratch)
+    pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
     (messages,) = pair.reader.readings("analytics.telegram_messages")
     with closing(sqlite3.connect(judged.copy("analytics"))) as connection, connection:
         connection.execute(
@@ -240,7 +246,7 @@ def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypat
             " WHERE source = 'metrics.metrics_1m' AND rest IS NOT NULL)"
         )
 
-    doubted = vouched.doubted(pair, messages)
+    doubted = json_columns.doubted(pair, messages)
     metrics = pair.reader.judge("analytics.metrics")
 
     assert doubted.rebuilt
@@ -259,24 +265,24 @@ def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypat
     ],
 )
 def test_small_tables_are_judged_whole_and_the_largest_share_what_is_left(counts, most):
-    assert most == rows.most_of_each(counts)
-    assert sum(min(count, most) for count in counts) <= rows.EVERY_ROW_UP_TO
+    assert most == table_judge.most_of_each(counts)
+    assert sum(min(count, most) for count in counts) <= table_judge.EVERY_ROW_UP_TO
 
 
 @pytest.mark.slow
 def test_what_lies_on_the_disk_or_comes_by_parts_says_the_same(tmp_path, monkeypatch):
     """No specimen of a test is so large that it would by itself."""
-    legacy = pairs.specimen(tmp_path / "data", rows=2_000)
+    legacy = made_sets.specimen(tmp_path / "data", rows=2_000)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    judged = subject.subject(pairs.migrated(legacy, scratch), scratch)
+    judged = consolidated_set.subject(made_sets.migrated(legacy, scratch), scratch)
     found = {}
     for in_memory, at_once in ((20_000, 500), (3, 2)):
-        monkeypatch.setattr(known, "IN_MEMORY", in_memory)
-        monkeypatch.setattr(accounting, "KEYS_AT_ONCE", at_once)
-        pair = pairs.pair(legacy, judged, scratch, config_file.beside(legacy))
+        monkeypatch.setattr(spilling_map, "IN_MEMORY", in_memory)
+        monkeypatch.setattr(row_accounting, "KEYS_AT_ONCE", at_once)
+        pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
         found[at_once] = {
-            one.source: (pair.reader.judge(one.target), list(accounting.quarantined(pair, one)))
+            one.source: (pair.reader.judge(one.target), list(row_accounting.quarantined(pair, one)))
             for one in pair.reader.all_readings
         }
 

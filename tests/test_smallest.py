@@ -12,8 +12,8 @@ import naive_copiers
 import pytest
 from click.testing import CliRunner
 
-from contracts import pair as pairs
 from contracts import specimens
+from contracts.sets import made as made_sets
 from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
@@ -135,7 +135,7 @@ def wrong(file, right, instead):
 
 @pytest.fixture(name="legacy", scope="module")
 def _legacy(tmp_path_factory):
-    return pairs.specimen(tmp_path_factory.mktemp("smallest") / "data", rows=300)
+    return made_sets.specimen(tmp_path_factory.mktemp("smallest") / "data", rows=300)
 
 
 @pytest.mark.slow
@@ -204,8 +204,8 @@ def private_texts(legacy):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["found", "specified"])
 def test_both_sides_of_a_set_that_another_tool_made_are_reduced(pytester, tmp_path, variant):
-    legacy = pairs.specimen(tmp_path / "data", rows=300, variant=variant)
-    migrated = pairs.migrated(legacy, tmp_path)
+    legacy = made_sets.specimen(tmp_path / "data", rows=300, variant=variant)
+    migrated = made_sets.migrated(legacy, tmp_path)
     (tmp_path / "swapped").mkdir()
     naive_copiers.swapped(migrated, tmp_path / "swapped")
 
@@ -224,7 +224,7 @@ def test_both_sides_of_a_set_that_another_tool_made_are_reduced(pytester, tmp_pa
 
 @pytest.mark.slow
 def test_a_lost_row_is_found_without_a_message_that_names_it(pytester, tmp_path, legacy):
-    shutil.copytree(pairs.migrated(legacy, tmp_path), tmp_path / "set")
+    shutil.copytree(made_sets.migrated(legacy, tmp_path), tmp_path / "set")
     with closing(connections.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
         core.execute("DELETE FROM trades WHERE id = (SELECT max(id) FROM trades WHERE position_id IS NULL)")
 
@@ -268,7 +268,7 @@ def test_a_contract_that_holds_or_that_nobody_knows_is_said_in_a_sentence(tmp_pa
 
 @pytest.mark.slow
 def test_what_is_broken_without_rows_is_not_about_rows(tmp_path, legacy):
-    shutil.copytree(pairs.migrated(legacy, tmp_path), tmp_path / "set")
+    shutil.copytree(made_sets.migrated(legacy, tmp_path), tmp_path / "set")
     with closing(connections.scratch(tmp_path / "set" / "jarvis_core.db")) as core:
         core.execute("DELETE FROM config")
 

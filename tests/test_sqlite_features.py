@@ -9,8 +9,9 @@ import generated
 import pytest
 import small_set
 
-from contracts import accounting, subject
-from contracts import pair as pairs
+from contracts.checks import row_accounting
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import pair as set_pair
 from migrator.config.config_file import Config
 from migrator.schema import catalogue
 from migrator.stages.inventory import inspect_pool, inspect_worker
@@ -145,14 +146,14 @@ def test_is_carried_whole_or_listed(made, feature):
     listed = LISTED.get(feature, "")
     assert any(listed in one for one in run.plan.findings)
     (run.folder / "judged").mkdir()
-    consolidated = subject.subject(run.stage, run.folder / "judged")
-    judged = pairs.pair(run.snapshot.folder, consolidated, run.folder / "judged", None)
+    consolidated = consolidated_set.subject(run.stage, run.folder / "judged")
+    judged = set_pair.pair(run.snapshot.folder, consolidated, run.folder / "judged", None)
     for target in catalogue.TARGETS:
-        assert [] == list(accounting.carried_unlike(judged, target))
+        assert [] == list(row_accounting.carried_unlike(judged, target))
     for table in judged.legacy.every_table():
-        assert (["core"] if table.kind == "table" else []) == accounting.carried_in(judged, table)
+        assert (["core"] if table.kind == "table" else []) == row_accounting.carried_in(judged, table)
         if table.kind == "table":
-            assert [] == list(accounting.declared_unlike(judged, table, "core", ()))
+            assert [] == list(row_accounting.declared_unlike(judged, table, "core", ()))
 
 
 @pytest.mark.slow

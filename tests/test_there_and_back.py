@@ -2,7 +2,7 @@
 
 A drawn legacy set (tables in each known shape, carried tables of odd columns, odd cells) is migrated and switched.  Then random
 statements run on the consolidated set: new, changed, deleted and doubled rows of each table, with NULL keys and cells of any storage
-class, columns that are added, tables that are dropped and made.  After the rollback the judge of :mod:`contracts.way_back` compares what was in
+class, columns that are added, tables that are dropped and made.  After the rollback the judge of :mod:`contracts.checks.rollback_diff` compares what was in
 use with the legacy set and the residue, and the same legacy set goes on to the next cycle.
 
 ``HYPOTHESIS_PROFILE=nightly`` runs 2,000 examples.
@@ -18,8 +18,9 @@ import small_set
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
-from contracts import carried_back, drawn
+from contracts import drawn
 from contracts.cells import anything, meanings
+from contracts.checks import finished_rollback
 from contracts.drawn import OddText
 from contracts.strategies import create_sql, legacy_sets
 from migrator.errors import Refused
@@ -208,7 +209,7 @@ def judged(home):
     made = switch_state.read(home / "data")
     scratch = home / "judging"
     scratch.mkdir(exist_ok=True)
-    return list(carried_back.faults(made, scratch))
+    return list(finished_rollback.faults(made, scratch))
 
 
 def perform(home, write, data):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pytest
 import small_set
 
-from contracts import carried_back, specimens
+from contracts import specimens
+from contracts.checks import finished_rollback
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def judged(home, tmp_path):
     made = small_set.moved(made, home / "data")
     scratch = tmp_path / "judging"
     scratch.mkdir(exist_ok=True)
-    return list(carried_back.faults(made, scratch))
+    return list(finished_rollback.faults(made, scratch))
 
 
 @dataclass

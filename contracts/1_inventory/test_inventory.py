@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts import judgement
-from contracts.session import SESSION
+from contracts.suite.session import SESSION
 from migrator.records.inventory import Inventory, Verdict
 from migrator.system import connections, own_files
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from contracts import judgement
-from contracts.subject import Subject
+from contracts.sets.consolidated import Subject
 from migrator import findings
 from migrator.config import extra_indexes
 from migrator.config.extra_indexes import ExtraIndex

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, judgement
-from contracts.pair import Pair
-from contracts.session import SESSION
+from contracts import judgement
+from contracts.checks import row_accounting
+from contracts.sets.pair import Pair
+from contracts.suite.session import SESSION
 from migrator.records.plan import Plan
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -35,7 +36,7 @@ def test_plan_has_every_table_with_its_fate(planned: Plan, pair: Pair, count: Co
     wrong += [f"{source}: is planned, and is not there" for source in said.keys() - found.keys()]
     rows = pair.legacy.counted()
     for source, table in found.items():
-        fate = accounting.fate(pair, table)
+        fate = row_accounting.fate(pair, table)
         one = said.get(source)
         if one is None:
             wrong.append(f"{source}: is not planned")

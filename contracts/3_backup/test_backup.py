@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, judgement, pair, standing
-from contracts.pair import Pair
-from contracts.session import SESSION
-from contracts.standing import Standing
+from contracts import judgement
+from contracts.checks import row_accounting
+from contracts.sets import made as made_sets
+from contracts.sets.pair import Pair
+from contracts.suite import surroundings
+from contracts.suite.session import SESSION
+from contracts.suite.surroundings import Standing
 from migrator.errors import MigratorError
 from migrator.schema import catalogue
 from migrator.system import connections, own_files, private_copy
@@ -26,7 +29,7 @@ Count = Callable[[str, int], None]
 @pytest.fixture(name="snapshot")
 def _snapshot(around: Standing, request: pytest.FixtureRequest) -> Path:
     if around.snapshot is None:
-        standing.nothing_to_ask(request, "no finished backup lies in the legacy folder")
+        surroundings.nothing_to_ask(request, "no finished backup lies in the legacy folder")
     return around.snapshot
 
 
@@ -66,12 +69,12 @@ def _is_database(path: Path) -> bool:
 def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
     """Return what is wrong with one file of the backup, looked at in a private *copy*, '' if nothing is."""
     try:
-        with closing(connections.read(copy)) if copy else standing.opened(path, scratch) as connection:
+        with closing(connections.read(copy)) if copy else surroundings.opened(path, scratch) as connection:
             said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if said != "ok":
             return f"is not whole ({said})"
-        found = (standing.content_of_copy(copy) if copy else standing.content(path, scratch)).digest
-    except standing.UNREADABLE as error:
+        found = (surroundings.content_of_copy(copy) if copy else surroundings.content(path, scratch)).digest
+    except surroundings.UNREADABLE as error:
         return f"cannot be read ({type(error).__name__})"
     return "" if found == wanted else "holds something else than when it was taken"
 
@@ -82,21 +85,23 @@ def test_file_that_stands_alone_equals_its_backup(
 ) -> None:
     """Schema and rows with their storage classes; it is in use, so its writer has to rest as for all that is judged."""
     if around.data_dir is None or around.switch is not None:
-        standing.nothing_to_ask(
+        surroundings.nothing_to_ask(
             request, "no data directory from before a switch was named: files in use go on changing"
         )
     alone = {
         path.relative_to(pair.legacy.where).as_posix(): path
         for name, path in pair.legacy.originals.items()
-        if accounting.decided_fate(pair, name) == accounting.STANDALONE
+        if row_accounting.decided_fate(pair, name) == row_accounting.STANDALONE
     }
     if not alone:
-        standing.nothing_to_ask(request, "no file of the legacy set stands alone")
+        surroundings.nothing_to_ask(request, "no file of the legacy set stands alone")
     count("files", len(alone))
     wrong = [f"{place}: has no copy" for place in alone if not (snapshot / place).is_file()]
     for place, path in alone.items():
         if (snapshot / place).is_file():
-            differ = standing.unlike(*(standing.content(one, around.scratch) for one in (path, snapshot / place)))
+            differ = surroundings.unlike(
+                *(surroundings.content(one, around.scratch) for one in (path, snapshot / place))
+            )
             wrong += [f"{place}: {differ}: the file and its backup differ"] if differ else []
     judgement.none(str(snapshot), "file that stands alone and is not what its backup holds", wrong)
 
@@ -107,10 +112,12 @@ def test_backup_migrates_to_the_same_set(
 ) -> None:
     """Restored to an empty folder, and migrated there: three databases with the digests of those that are judged."""
     if around.switch is not None or pair.without_lineage():
-        standing.nothing_to_ask(request, "the judged set is in use, or another tool made it")
-    rows = sum(standing.rows_of(snapshot / place, around.scratch) for place in around.manifest["digests"])
+        surroundings.nothing_to_ask(request, "the judged set is in use, or another tool made it")
+    rows = sum(surroundings.rows_of(snapshot / place, around.scratch) for place in around.manifest["digests"])
     if rows > RESTORED_UP_TO:
-        standing.nothing_to_ask(request, f"{rows:,} rows: more than {RESTORED_UP_TO:,} are not migrated a second time")
+        surroundings.nothing_to_ask(
+            request, f"{rows:,} rows: more than {RESTORED_UP_TO:,} are not migrated a second time"
+        )
     judgement.none(
         str(snapshot),
         "database that a restored set does not migrate to",
@@ -125,14 +132,14 @@ def _again(snapshot: Path, around: Standing, judged: Pair, tmp_path: Path, reque
         private_copy.private_copy(snapshot / place, restored / place)
     session = request.config.stash[SESSION]
     try:
-        stage = pair.migrated(restored, tmp_path, session.config_file)
+        stage = made_sets.migrated(restored, tmp_path, session.config_file)
     except MigratorError as error:
         judgement.fail(f"{snapshot}: a set restored from it cannot be migrated: {error}")
     wrong = []
     for target, path in judged.judged.originals.items():
-        differ = standing.unlike(
-            standing.content(path, around.scratch),
-            standing.content(stage / catalogue.TARGETS[target], around.scratch),
+        differ = surroundings.unlike(
+            surroundings.content(path, around.scratch),
+            surroundings.content(stage / catalogue.TARGETS[target], around.scratch),
         )
         wrong += [f"{catalogue.TARGETS[target]}: {differ}"] if differ else []
     return wrong
@@ -144,7 +151,9 @@ def test_backup_is_for_its_owner_alone(
 ) -> None:
     """Folders 0700, files 0600 or what is stricter: it holds the money and the talk of the whole bot."""
     if snapshot.parent.name != "backup" or not (snapshot.parent.parent / ".migrator").is_dir():
-        standing.nothing_to_ask(request, "the backup does not lie where it was made: a copy has permissions of its own")
+        surroundings.nothing_to_ask(
+            request, "the backup does not lie where it was made: a copy has permissions of its own"
+        )
     places = [snapshot / place for place in (*around.manifest["digests"], own_files.MANIFEST)]
     every = dict.fromkeys([snapshot, *(path.parent for path in places), *places])
     count("files", len(places))

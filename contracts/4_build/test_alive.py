@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from contracts import alive, judgement
-from contracts.deadline import ROW_S, deadline
-from contracts.subject import Subject
+from contracts import judgement
+from contracts.checks import constraint_probe
+from contracts.sets.consolidated import Subject
+from contracts.suite.deadline import ROW_S, deadline
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Check, Column, ForeignKey, Index, Table
@@ -32,7 +33,7 @@ class Trial:
     """A writable private copy of one database, with foreign keys on, and what makes rows for it."""
 
     connection: sqlite3.Connection
-    maker: alive.RowMaker
+    maker: constraint_probe.RowMaker
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     made = {
         target: Trial(
             connection=connections.application(judged.fresh_copy(target, tmp_path_factory.mktemp("alive"))),
-            maker=alive.RowMaker(SPECIFIED[target]),
+            maker=constraint_probe.RowMaker(SPECIFIED[target]),
         )
         for target in judged.originals
     }
@@ -51,7 +52,9 @@ def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @contextmanager
-def trying(trials: dict[str, Trial], target: str, where: str) -> Iterator[tuple[sqlite3.Connection, alive.RowMaker]]:
+def trying(
+    trials: dict[str, Trial], target: str, where: str
+) -> Iterator[tuple[sqlite3.Connection, constraint_probe.RowMaker]]:
     """Hand out the trial of *target* within a transaction that is rolled back."""
     if target not in trials:
         judgement.broken(where, expected="a database to try it on", found=f"no {catalogue.TARGETS[target]}")
@@ -68,18 +71,18 @@ def trying(trials: dict[str, Trial], target: str, where: str) -> Iterator[tuple[
             connection.execute("ROLLBACK")
 
 
-def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: alive.Row) -> None:
+def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: constraint_probe.Row) -> None:
     """Fail unless *row* can be inserted."""
     try:
-        alive.insert(connection, table.name, row)
+        constraint_probe.insert(connection, table.name, row)
     except sqlite3.Error as error:
         judgement.broken(f"{where}: a row that satisfies the specification", expected="accepted", found=error)
 
 
-def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: alive.Row, why: str) -> None:
+def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: constraint_probe.Row, why: str) -> None:
     """Fail unless inserting *row* is refused by a constraint of the kind *why*."""
     try:
-        alive.insert(connection, table.name, row)
+        constraint_probe.insert(connection, table.name, row)
     except sqlite3.IntegrityError as error:
         if why not in str(error):
             judgement.broken(f"{where}: a violating row", expected=f"refused: {why}", found=f"refused: {error}")
@@ -111,10 +114,10 @@ def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, che
     (name,) = check.columns
     where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
     with trying(trials, target, where) as (connection, maker):
-        values = alive.accepted(check) + ([] if table.column(name).not_null else [None])
+        values = constraint_probe.accepted(check) + ([] if table.column(name).not_null else [None])
         for value in values:
             is_accepted(connection, f"{where} with {value!r}", table, maker.row(connection, table) | {name: value})
-        for value in alive.refused(check):
+        for value in constraint_probe.refused(check):
             row = maker.row(connection, table) | {name: value}
             is_refused(connection, f"{where} with {value!r}", table, row, "CHECK constraint failed")
 
@@ -146,7 +149,7 @@ def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str,
     where = f"{target}.{table.name}.{key.name}: PRIMARY KEY"
     with trying(trials, target, where) as (connection, maker):
         first = maker.row(connection, table)
-        used = alive.insert(connection, table.name, first) if key.type == "INTEGER" else None
+        used = constraint_probe.insert(connection, table.name, first) if key.type == "INTEGER" else None
         if used is None:
             is_accepted(connection, where, table, first)
         second = maker.row(connection, table) | {key.name: first[key.name] if used is None else used}
@@ -168,7 +171,9 @@ def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, k
     where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"
     with trying(trials, target, where) as (connection, maker):
         row = maker.row(connection, table)
-        orphan = row | {child: "no such parent" if isinstance(row[child], str) else alive.no_id(connection, key)}
+        orphan = row | {
+            child: "no such parent" if isinstance(row[child], str) else constraint_probe.no_id(connection, key)
+        }
         is_refused(connection, where, table, orphan, "FOREIGN KEY constraint failed")
         is_accepted(connection, where, table, row)
         delete = f"DELETE FROM {connections.quoted(key.parent)} WHERE {connections.quoted(parent)} = ?"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from contracts import judgement
-from contracts.subject import Subject
+from contracts.sets.consolidated import Subject
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, judgement
-from contracts.pair import Pair
-from contracts.results import WHY
+from contracts import judgement
+from contracts.checks import row_accounting
+from contracts.sets.pair import Pair
+from contracts.suite.results import WHY
 from migrator.schema import catalogue
 from migrator.stages.verify.evidence import Why
 
@@ -57,5 +58,5 @@ def _wider(found: os.stat_result, legacy: os.stat_result) -> bool:
 def _homes(pair: Pair, name: str) -> set[str]:
     """Return the consolidated databases that take rows of the legacy database *name*."""
     mapped = {one.target.partition(".")[0] for one in pair.reader.all_readings if one.source.partition(".")[0] == name}
-    alone = accounting.decided_fate(pair, name) in {accounting.STANDALONE, "ignore"}
-    return set() if alone else {*mapped, accounting.home(pair, name)} - {""}
+    alone = row_accounting.decided_fate(pair, name) in {row_accounting.STANDALONE, "ignore"}
+    return set() if alone else {*mapped, row_accounting.home(pair, name)} - {""}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts import judgement
-from contracts.subject import Subject
+from contracts.sets.consolidated import Subject
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from contracts import accounting, judgement, losses, matching
-from contracts.pair import LINEAGE, QUARANTINE, Pair
-from contracts.second_reader.rows import target_key
+from contracts import judgement
+from contracts.checks import lost_rows, match_sets, row_accounting
+from contracts.oracle.table_judge import target_key
+from contracts.sets.pair import LINEAGE, QUARANTINE, Pair
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -19,7 +20,7 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 @pytest.mark.clause("L8")
 def test_no_legacy_row_is_lost(pair: Pair, request: pytest.FixtureRequest) -> None:
     """Over all tables, in one sentence; and what nobody can tell is named."""
-    counted = losses.losses(pair)
+    counted = lost_rows.losses(pair)
     if counted.rows:
         names = [name for item in request.session.items if (name := _needs_lineage(item))]
         unasked = f"\n  not judged without lineage: {len(names)} contracts: {', '.join(dict.fromkeys(names))}"
@@ -38,25 +39,25 @@ def _needs_lineage(item: pytest.Item) -> str:
 def test_every_legacy_table_has_one_fate(pair: Pair) -> None:
     """Mapped, carried, standing alone or an index over another table; and nothing here comes from nowhere."""
     if pair.without_lineage():
-        judgement.none(str(pair.judged.where), "legacy table that is nowhere", matching.homeless(pair))
+        judgement.none(str(pair.judged.where), "legacy table that is nowhere", match_sets.homeless(pair))
         return
-    told = accounting.told_of(pair)
+    told = row_accounting.told_of(pair)
     wrong = []
     for table in pair.legacy.every_table():
-        fate = accounting.fate(pair, table)
-        into, copies = told.pop(table.source, set()), accounting.carried_in(pair, table)
-        expected = [accounting.home(pair, table.source.partition(".")[0])] if fate == accounting.CARRIED else []
-        if fate == accounting.DERIVED and table.problem and table.source not in pair.left_behind:
+        fate = row_accounting.fate(pair, table)
+        into, copies = told.pop(table.source, set()), row_accounting.carried_in(pair, table)
+        expected = [row_accounting.home(pair, table.source.partition(".")[0])] if fate == row_accounting.CARRIED else []
+        if fate == row_accounting.DERIVED and table.problem and table.source not in pair.left_behind:
             wrong.append(f"{table.source}: {table.problem}, and nothing carries it")
         if copies != expected:
             wrong.append(f"{table.source}: is {fate}, expected as a carried table in {expected}, found in {copies}")
-        if into and fate != accounting.MAPPED:
+        if into and fate != row_accounting.MAPPED:
             wrong.append(f"{table.source}: is {fate}, yet lineage or quarantine take its rows to {sorted(into)}")
-        homes = {reading.target for reading in accounting.readings(pair) if reading.source == table.source}
+        homes = {reading.target for reading in row_accounting.readings(pair) if reading.source == table.source}
         if not into <= homes:
             wrong.append(f"{table.source}: goes to {sorted(homes)}, lineage or quarantine name {sorted(into - homes)}")
     wrong += [f"{source}: lineage or quarantine name it, the legacy set does not have it" for source in told]
-    wrong += [f"{table}: no legacy table stands behind it" for table in accounting.stray_carried(pair)]
+    wrong += [f"{table}: no legacy table stands behind it" for table in row_accounting.stray_carried(pair)]
     judgement.none(str(pair.judged.where), "legacy table without exactly one fate", wrong)
 
 
@@ -65,14 +66,14 @@ def test_every_legacy_table_has_one_fate(pair: Pair) -> None:
 def test_every_mapped_row_is_accounted_for(pair: Pair, target: str) -> None:
     """Rows in = mapped + quarantined, key by key, as counted in the legacy files."""
     if pair.without_lineage():
-        gone = matching.refused_and_gone(pair, target)
+        gone = match_sets.refused_and_gone(pair, target)
         judgement.none(catalogue.TARGETS[target], "legacy row that is refused and kept nowhere", gone)
         return
     wrong = [
         fault
-        for reading in accounting.readings(pair)
+        for reading in row_accounting.readings(pair)
         if reading.target.startswith(f"{target}.")
-        for fault in accounting.balance(pair, reading)
+        for fault in row_accounting.balance(pair, reading)
     ]
     judgement.none(catalogue.TARGETS[target], "legacy row that is not in exactly one place", wrong)
 
@@ -85,7 +86,7 @@ def test_every_row_has_its_lineage(pair: Pair, target: str) -> None:
         if problem := pair.judged.unreadable(f"{target}.{table}", columns):
             what = f"has no {table}, so nothing says which legacy row became which row, and the way back is not proved"
             judgement.broken(f"{catalogue.TARGETS[target]}: {what}", expected=f"a table {table}", found=problem)
-    wrong = accounting.lineage_faults(pair, target)
+    wrong = row_accounting.lineage_faults(pair, target)
     judgement.none(catalogue.TARGETS[target], "row and lineage do not match", wrong)
 
 
@@ -94,10 +95,10 @@ def test_every_row_has_its_lineage(pair: Pair, target: str) -> None:
 def test_carried_tables_are_verbatim(pair: Pair, target: str) -> None:
     """Columns, and rows as a multiset of cells with their storage classes."""
     if pair.without_lineage():
-        lost = matching.lost_of_carried(pair, target)
+        lost = match_sets.lost_of_carried(pair, target)
         judgement.none(catalogue.TARGETS[target], "row of a table that nobody specified is nowhere", lost)
         return
-    wrong = list(accounting.carried_unlike(pair, target))
+    wrong = list(row_accounting.carried_unlike(pair, target))
     judgement.none(catalogue.TARGETS[target], "carried table is not as it was", wrong)
 
 
@@ -109,8 +110,8 @@ def test_carried_tables_are_declared_as_they_were(traced: Pair, ordered: tuple[E
     wrong = [
         fault
         for table in traced.legacy.every_table()
-        if target in accounting.carried_in(traced, table)
-        for fault in accounting.declared_unlike(traced, table, target, mine)
+        if target in row_accounting.carried_in(traced, table)
+        for fault in row_accounting.declared_unlike(traced, table, target, mine)
     ]
     judgement.none(catalogue.TARGETS[target], "carried table is declared otherwise", wrong)
 
@@ -127,8 +128,8 @@ def test_no_id_is_given_twice(pair: Pair, target: str) -> None:
     for table in pair.legacy.every_table():
         name, _, own = table.source.partition(".")
         mark = pair.legacy.sequences(name).get(folded(own)) or 0
-        carried = accounting.carried_name(table)
-        if target in accounting.carried_in(pair, table) and (found := marks.get(carried, 0)) != mark:
+        carried = row_accounting.carried_name(table)
+        if target in row_accounting.carried_in(pair, table) and (found := marks.get(carried, 0)) != mark:
             # An UPDATE of an id moves no mark: SQLite counts on from the highest id that is there, and so may the copy.
             with pair.judged.read(target) as connection:
                 (highest,) = connection.execute(f"SELECT max(rowid) FROM {quoted(carried)}").fetchone()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, judgement, refused
-from contracts.pair import Pair
+from contracts import judgement
+from contracts.checks import quarantine, row_accounting
+from contracts.sets.pair import Pair
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -20,9 +21,9 @@ def test_quarantined_row_is_kept_whole(traced: Pair, target: str) -> None:
     """Every column, with its storage class and bytes."""
     wrong = [
         fault
-        for reading in accounting.readings(traced)
+        for reading in row_accounting.readings(traced)
         if reading.target.startswith(f"{target}.")
-        for fault in refused.altered(traced, reading)
+        for fault in quarantine.altered(traced, reading)
     ]
     judgement.none(catalogue.TARGETS[target], "quarantined row is not the legacy row", wrong)
 
@@ -35,7 +36,7 @@ def test_constraint_refuses_what_it_is_named_for(traced: Pair, target: str, tmp_
     wrong = [
         fault
         for table in schema_reader.target(target).tables
-        for fault in refused.Refusals(traced, f"{target}.{table.name}", copy).unfounded()
+        for fault in quarantine.Refusals(traced, f"{target}.{table.name}", copy).unfounded()
         if table.name != "config"
     ]
     judgement.none(catalogue.TARGETS[target], "row is in quarantine without need, or for another reason", wrong)

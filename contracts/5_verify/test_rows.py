@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts import accounting, judgement, links
-from contracts.pair import Pair, specified_tables
-from contracts.results import WHY
-from contracts.second_reader.cells import Cell, rows
-from contracts.second_reader.times import ONE_FORM, instant
+from contracts import judgement
+from contracts.checks import references, row_accounting
+from contracts.oracle.cells import Cell, rows
+from contracts.oracle.times import ONE_FORM, instant
+from contracts.sets.pair import Pair, specified_tables
+from contracts.suite.results import WHY
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.stages.verify.evidence import Why
@@ -73,15 +74,17 @@ def test_legacy_row_is_rebuilt(traced: Pair, target: str, table: str, count: Cou
 @pytest.mark.clause("M2")
 @pytest.mark.parametrize(
     ("target", "link"),
-    [(link.target.partition(".")[0], link) for link in links.EVERY],
-    ids=[f"{link.source}.{link.column}" for link in links.EVERY],
+    [(link.target.partition(".")[0], link) for link in references.EVERY],
+    ids=[f"{link.source}.{link.column}" for link in references.EVERY],
 )
-def test_link_is_the_same_link(traced: Pair, target: str, link: links.Link, request: pytest.FixtureRequest) -> None:
+def test_link_is_the_same_link(
+    traced: Pair, target: str, link: references.Link, request: pytest.FixtureRequest
+) -> None:
     """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
-    if not links.asked(traced, link):
+    if not references.asked(traced, link):
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"the legacy set has no {link.source} with {link.column}")
-    judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", links.faults(traced, link))
+    judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", references.faults(traced, link))
 
 
 @pytest.mark.clause("M3")
@@ -110,7 +113,7 @@ def _times(pair: Pair, target: str) -> list[tuple[str, str]]:
         (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"
     ]
     found += [(table.name, "timestamp") for table in schema.virtual_tables]
-    kept = {one.target for one in accounting.readings(pair) if one.variant == catalogue.SPECIFIED_VARIANT}
+    kept = {one.target for one in row_accounting.readings(pair) if one.variant == catalogue.SPECIFIED_VARIANT}
     return [(table, column) for table, column in found if f"{target}.{table}" not in kept]
 
 
@@ -130,14 +133,14 @@ def test_stub_claims_nothing(traced: Pair, target: str) -> None:
             if (source, table) != DEFAULT:
                 stubs[source, table].append((key, id_))
     for (source, table), made in stubs.items():
-        home, claims, name = links.STUBS.get(source, ("", {}, ""))
+        home, claims, name = references.STUBS.get(source, ("", {}, ""))
         if table != home:
             wrong.append(f"{target}.{table}: nobody decided on {source}")
             continue
         columns = [column.name for column in schema_reader.target(target).table(table).columns]
         of_key = columns.index("id") if "id" in columns else columns.index(name)
         found = {row[of_key]: row for row in traced.target_rows(f"{target}.{table}", *columns)}
-        hanging = links.hanging_on(traced, table)
+        hanging = references.hanging_on(traced, table)
         for key, id_ in made:
             allowed = {"id": id_, name: key, **claims}
             wrong += [

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts import accounting, judgement
-from contracts.pair import Pair
-from contracts.second_reader.cells import rows, shown
+from contracts import judgement
+from contracts.checks import row_accounting
+from contracts.oracle.cells import rows, shown
+from contracts.sets.pair import Pair
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -55,12 +56,12 @@ def _miscounted(pair: Pair, target: str, table: str) -> list[str]:
             name, _, own = reading.source.partition(".")
             with pair.legacy.read(name) as connection:
                 (whole,) = connection.execute(f"SELECT count(*) FROM {quoted(own)}").fetchone()
-            expected += whole - sum(1 for _ in accounting.keys_held(pair, reading))
+            expected += whole - sum(1 for _ in row_accounting.keys_held(pair, reading))
             continue
-        held = set(map(accounting.typed, accounting.keys_held(pair, reading)))
+        held = set(map(row_accounting.typed, row_accounting.keys_held(pair, reading)))
         for cells in pair.legacy_rows(reading.source, *columns):
             row = dict(zip(columns, cells, strict=True))
-            if accounting.typed(row[reading.key]) not in held:
+            if row_accounting.typed(row[reading.key]) not in held:
                 expected += len(reading.parts(row))
     with pair.judged.read(target) as connection:
         (found,) = connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()

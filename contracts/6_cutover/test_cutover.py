@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts import judgement, standing
-from contracts.standing import Standing
+from contracts import judgement
+from contracts.suite import surroundings
+from contracts.suite.surroundings import Standing
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.switch import env_flag
 from migrator.switch import state as switch_state
@@ -19,7 +20,7 @@ Count = Callable[[str, int], None]
 
 @pytest.fixture(name="made")
 def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
-    return standing.switched(around, switch_state.CUTOVER, request)
+    return surroundings.switched(around, switch_state.CUTOVER, request)
 
 
 @pytest.mark.clause("C1")
@@ -41,13 +42,13 @@ def test_every_name_leads_to_its_database(made: Switch, count: Count) -> None:
 @pytest.mark.clause("C2")
 def test_originals_are_what_was_migrated(made: Switch, around: Standing, count: Count) -> None:
     """Each legacy file lies in the backup, and holds what the snapshot of its run says; a late write shows here."""
-    named = standing.manifest_of(made.originals.parent)["digests"]
+    named = surroundings.manifest_of(made.originals.parent)["digests"]
     wrong = []
     for name in made.names:
         path = made.originals / name.place
         if not path.is_file():
             wrong.append(f"{name.place}: is not there")
-        elif standing.digest_of(path, around.scratch) != named.get(str(name.place)):
+        elif surroundings.digest_of(path, around.scratch) != named.get(str(name.place)):
             wrong.append(f"{name.place}: does not hold what was migrated")
     count("files", len(made.names))
     judgement.none(str(made.originals), "original that cannot be gone back to", wrong)
@@ -62,7 +63,7 @@ def test_what_was_installed_is_kept(made: Switch, around: Standing) -> None:
         path = made.baseline / made.installed(target).name
         if not path.is_file():
             wrong.append(f"{path.name}: is not there")
-        elif standing.digest_of(path, around.scratch) != verified.get(target):
+        elif surroundings.digest_of(path, around.scratch) != verified.get(target):
             wrong.append(f"{path.name}: is not what the evidence is about")
     judgement.none(str(made.baseline), "database that a rollback could not compare with", wrong)
 
@@ -76,4 +77,4 @@ def test_flag_says_that_the_new_set_is_in_use(made: Switch) -> None:
 @pytest.mark.clause("C5")
 def test_nothing_is_left_half_way(made: Switch) -> None:
     """The switch has come to its end: no pointer, no second names, nothing in the stage that was installed."""
-    judgement.none(str(made.data_dir), "left of a cutover that has not come to its end", standing.half_way(made))
+    judgement.none(str(made.data_dir), "left of a cutover that has not come to its end", surroundings.half_way(made))

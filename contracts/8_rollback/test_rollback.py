@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts import carried_back, judgement, standing
-from contracts.standing import Standing
+from contracts import judgement
+from contracts.checks import finished_rollback
+from contracts.suite import surroundings
+from contracts.suite.surroundings import Standing
 from migrator.switch import env_flag
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
@@ -19,7 +21,7 @@ Count = Callable[[str, int], None]
 
 @pytest.fixture(name="made")
 def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
-    return standing.switched(around, switch_state.ROLLBACK, request)
+    return surroundings.switched(around, switch_state.ROLLBACK, request)
 
 
 @pytest.mark.clause("R1")
@@ -45,10 +47,10 @@ def test_legacy_is_what_it_was_and_what_was_written(
     made: Switch, around: Standing, request: pytest.FixtureRequest, count: Count
 ) -> None:
     """Each row that was in use is in a legacy table or in the residue, once; what was not touched is what it was."""
-    left_out = [name.database for name in made.names if carried_back.written_since(made, name)]
+    left_out = [name.database for name in made.names if finished_rollback.written_since(made, name)]
     if len(left_out) == len(made.names):
-        standing.nothing_to_ask(request, "every legacy file has been written to since the rollback")
-    wrong = list(carried_back.faults(made, around.scratch, left_out))
+        surroundings.nothing_to_ask(request, "every legacy file has been written to since the rollback")
+    wrong = list(finished_rollback.faults(made, around.scratch, left_out))
     count("files", len(made.names) - len(left_out))
     judgement.none(str(made.data_dir), "legacy table that is not what it was and what was written", wrong)
 
@@ -88,4 +90,4 @@ def test_flag_says_that_the_old_set_is_in_use(made: Switch) -> None:
 @pytest.mark.clause("R6")
 def test_nothing_is_left_half_way(made: Switch) -> None:
     """The switch has come to its end: no pointer, and no name goes through one."""
-    judgement.none(str(made.data_dir), "left of a rollback that has not come to its end", standing.half_way(made))
+    judgement.none(str(made.data_dir), "left of a rollback that has not come to its end", surroundings.half_way(made))

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from contracts import asking, judgement
-from contracts.pair import LegacyTable, Pair
-from contracts.results import WHY
+from contracts.sets.legacy import LegacyTable
+from contracts.sets.pair import Pair
+from contracts.suite.results import WHY
 from migrator import workload
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.stages.verify.evidence import Why

@@ -14,12 +14,12 @@ from pathlib import Path
 import click
 
 import migrator
-from contracts import results
 from contracts.mutants import altered, declared, matrix, mistaken, mutant, page, record, spoilt, suite
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
 from contracts.mutants.stand import EMPTY, FOUND, SPECIFIED, Stand
+from contracts.suite import results
 
 FAMILIES = ("by hand", "declarations", "rows", "files", "mappings")
 

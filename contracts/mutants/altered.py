@@ -15,7 +15,7 @@ from contracts.mutants import of_books, of_cells
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.stand import SPECIMENS, Stand
 from contracts.mutants.statement import Mutation, Statement
-from contracts.second_reader.cells import text_of
+from contracts.oracle.cells import text_of
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from contracts import pair as pairs
 from contracts import specimens
-from contracts.subject import make_empty_set
+from contracts.sets import made as made_sets
+from contracts.sets.consolidated import make_empty_set
 from migrator.schema import catalogue
 
 #: The three databases as the DDL makes them, with no legacy set beside them.
@@ -66,7 +66,7 @@ class Stand:
                 dirty=made.dirty,
                 wal=made.dirty,
             )
-            stage = pairs.migrated(home / "legacy", home)
+            stage = made_sets.migrated(home / "legacy", home)
             (home / "consolidated").mkdir()
             for file in catalogue.TARGETS.values():
                 shutil.copy(stage / file, home / "consolidated" / file)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import alone, results
 from contracts.plugin import COMPLAINTS, RESULTS
+from contracts.suite import in_process, results
 from migrator.config.waivers import CAN_FAIL
 from migrator.stages.verify.evidence import Outcome, Said
 
@@ -99,7 +99,7 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         *(("-k", only) if only else ()),
     ]
     recorder = _Recorder()
-    code, heard = alone.run(arguments, recorder)
+    code, heard = in_process.run(arguments, recorder)
     if code == pytest.ExitCode.USAGE_ERROR:
         last = [line for line in heard.splitlines() if line.strip()][-1:]
         return Verdict(broken=frozenset(), crashed=frozenset(), asked=frozenset(), held=0, refused=" ".join(last))

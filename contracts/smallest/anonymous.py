@@ -20,7 +20,7 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 
-from contracts.second_reader.cells import Cell, Row, bytes_of, parsed, text_of
+from contracts.oracle.cells import Cell, Row, bytes_of, parsed, text_of
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader

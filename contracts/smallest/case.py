@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts import alone, results
-from contracts.results import named
-from contracts.second_reader.cells import Row
-from contracts.sentences import CANNOT
+from contracts.oracle.cells import Row
 from contracts.smallest import consolidated as others
 from contracts.smallest import rows
+from contracts.suite import in_process, results
+from contracts.suite.results import named
+from contracts.suite.tracebacks import CANNOT
 from migrator.errors import MigratorError, UsageError
 
 #: Rows of tables: ``jarvis.trades`` or ``core.trades`` -> its rows, column -> cell.
@@ -85,7 +85,7 @@ def judge(contract: str, legacy: Path, *, config: Path | None = None, consolidat
         *(("--consolidated-dir", str(consolidated)) if consolidated else ()),
     ]
     asked = _Asked(contract)
-    code, printed = alone.run(arguments, asked)
+    code, printed = in_process.run(arguments, asked)
     if not asked.asked:
         hint = "name it as the report does: verify/name[core.trades]"
         if code == pytest.ExitCode.USAGE_ERROR:

@@ -9,10 +9,10 @@ from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
-from contracts import subject
-from contracts.pair import LINEAGE, QUARANTINE, Pair
-from contracts.second_reader.cells import Cell, Row, bound, rows, same
-from contracts.second_reader.rows import target_key
+from contracts.oracle.cells import Cell, Row, bound, rows, same
+from contracts.oracle.table_judge import target_key
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets.pair import LINEAGE, QUARANTINE, Pair
 from contracts.smallest.rows import Place, by_table, insert
 from migrator.errors import UsageError
 from migrator.schema import catalogue
@@ -202,7 +202,7 @@ def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
 def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
     """Write a consolidated set as specified with the rows *found* in it; with lineage and quarantine if it is *traced*."""
     folder.mkdir(parents=True)
-    subject.make_empty_set(folder)
+    consolidated_set.make_empty_set(folder)
     for target, file_name in catalogue.TARGETS.items():
         with closing(connections.scratch(folder / file_name)) as connection:
             if traced:

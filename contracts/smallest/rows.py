@@ -9,8 +9,8 @@ from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
-from contracts.pair import LegacySet, LegacyTable
-from contracts.second_reader.cells import Cell, Row, bound, parsed, rows
+from contracts.oracle.cells import Cell, Row, bound, parsed, rows
+from contracts.sets.legacy import LegacySet, LegacyTable
 from migrator.errors import UsageError
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import pair as pairs
-from contracts import subject
-from contracts.second_reader.cells import Row
+from contracts.oracle.cells import Row
+from contracts.sets import consolidated as consolidated_set
+from contracts.sets import legacy as legacy_sets
+from contracts.sets import pair as set_pair
 from contracts.smallest import case
 from contracts.smallest import consolidated as others
 from contracts.smallest.anonymous import Anonymous
@@ -64,11 +65,11 @@ class Search:
         self.config = config
         self.legacy_dir = legacy
         self.consolidated_dir = consolidated
-        self.rows = LegacyRows(pairs.legacy_set(legacy, scratch))
+        self.rows = LegacyRows(legacy_sets.legacy_set(legacy, scratch))
         self.others: ConsolidatedRows | None = None
         if consolidated is not None:
-            judged = subject.subject(consolidated, scratch)
-            self.others = ConsolidatedRows(pairs.pair(legacy, judged, scratch, config))
+            judged = consolidated_set.subject(consolidated, scratch)
+            self.others = ConsolidatedRows(set_pair.pair(legacy, judged, scratch, config))
         self.tried = 0
         self._first = ""
 

@@ -211,12 +211,12 @@ def clauses() -> tuple[str, ...]:
     Raises:
         EvidenceError: The contracts are not installed.
     """
-    return tuple(tomllib.loads((_suite() / "clauses.toml").read_text(encoding="utf-8")))
+    return tuple(tomllib.loads((_suite() / "suite" / "clauses.toml").read_text(encoding="utf-8")))
 
 
 def _suite() -> Path:
     found = find_spec("contracts")
-    if found is None or found.origin is None or not (Path(found.origin).parent / "clauses.toml").is_file():
+    if found is None or found.origin is None or not (Path(found.origin).parent / "suite" / "clauses.toml").is_file():
         raise EvidenceError("the contracts are not installed, so nobody knows what has to be proved")
     return Path(found.origin).parent
 

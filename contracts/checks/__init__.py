@@ -1,0 +1,5 @@
+"""Does: compare what a contract compares: rows, references, quarantine, searches, a rollback.
+
+Reads: the sets and the oracle.
+Writes: nothing.
+"""

@@ -1,0 +1,64 @@
+"""A rollback that was made, handed to the judges of the way back; what was written since it ended is left out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import MappingProxyType
+
+from contracts.checks import rollback_carried_tables, rollback_rows
+from contracts.checks.rollback_diff import Judge, Sets
+from contracts.sets.legacy import LegacySet
+from contracts.suite import surroundings
+from migrator.switch.state import Name, Switch
+from migrator.system import connections
+
+
+def written_since(made: Switch, name: Name) -> bool:
+    """Tell whether a legacy file was written to after the rollback had come to its end: then it is its owners' again."""
+    ended = (made.root / "switch.json").stat().st_mtime_ns
+    wal = connections.beside(name.path, "-wal")
+    there = [path for path in (name.path, wal) if path.is_file() and (path is not wal or path.stat().st_size)]
+    return any(path.stat().st_mtime_ns > ended for path in there)
+
+
+def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Iterator[str]:
+    """Yield what is wrong with the legacy set after the rollback *made*, but for the legacy databases that are *left_out*."""
+    if unfit := [path for target in made.targets if (path := _unfit(made, target, scratch))]:
+        yield from (f"{path}: is not what the cutover installed, and nothing can be compared with it" for path in unfit)
+        return
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        judge = Judge(sets_of(made, Path(folder)), frozenset(left_out))
+        yield from rollback_carried_tables.faults(judge)
+        yield from rollback_rows.faults(judge)
+        yield from judge.faults()
+
+
+def _unfit(made: Switch, target: str, scratch: Path) -> Path | None:
+    """Return the baseline of *target* if it is gone, damaged, or not what the cutover recorded."""
+    path = made.baseline / made.installed(target).name
+    found = surroundings.digest_of(path, scratch) if path.is_file() else ""
+    return None if found and found == made.digests.get(target, found) else path
+
+
+def sets_of(made: Switch, folder: Path) -> Sets:
+    """Return the databases before and after the rollback *made*; private copies go to *folder*."""
+    residue = made.left_behind / "residue.db"
+    paths = (
+        {name.database: made.originals / name.place for name in made.names},
+        {name.database: name.path for name in made.names if name.path.is_file()},
+    )
+    legacy = []
+    for which, originals in zip(("originals", "back"), paths, strict=True):
+        (folder / which).mkdir(mode=0o700)
+        legacy.append(LegacySet(where=made.data_dir, originals=MappingProxyType(originals), scratch=folder / which))
+    return Sets(
+        originals=legacy[0],
+        back=legacy[1],
+        baseline=made.baseline,
+        used=made.left_behind,
+        residue=residue if residue.is_file() else None,
+        constants=made.constants,
+        scratch=folder,
+    )

@@ -1,0 +1,174 @@
+"""JSON columns and ``lineage.rest`` of every row: the second reader judges each row that SQLite cannot vouch for.
+
+The second reader judges whole rows, and of a large set a sample.  Here SQLite passes over each table once.  It compares each
+member of a JSON column with the legacy cell that it was taken from, and counts the members, so that a second one of the same name
+shows.  It compares each legacy cell with what the row says of it, and where they differ, with what ``rest`` keeps of it.
+A row where all of that agrees is right; each other row is judged by :mod:`contracts.oracle`, whole.  A legacy row
+that became several is not looked at here: the second reader judges each of those, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from contracts.checks.copied_columns import USUAL
+from contracts.oracle.cells import Cell, same, text_of
+from contracts.oracle.rules import (
+    Always,
+    JsonOf,
+    Member,
+    Of,
+    Only,
+    OrElse,
+    RawMember,
+    Reading,
+    SaidTime,
+    Say,
+    Time,
+    taken_from,
+)
+from contracts.oracle.table_judge import UNREADABLE_ROWS, Judged, OneTable
+from contracts.sets.pair import Pair
+from migrator.system.connections import quoted
+
+_CLASSES = {int: "integer", float: "real", str: "text"}
+_JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
+
+
+def doubted(pair: Pair, reading: Reading) -> Judged:
+    """Judge each row of the legacy table of *reading* for which SQLite cannot vouch."""
+    judged = Judged()
+    if reading.parts is not None:
+        return judged
+    table = OneTable(pair, pair.reader.affinity, reading, judged, at_most=1)
+    functions: dict[str, Callable[..., Cell]] = {}
+    right = [_document(reading, functions, *document) for document in reading.documents.items()]
+    right += _rest(table, functions)
+    table.judge_where(f"l.rowid IS NOT NULL AND ({' AND '.join(right)}) IS NOT TRUE", functions)
+    return judged
+
+
+def _document(
+    reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Say]
+) -> str:
+    """Return SQL that is true where each member of the document is right, and no other is there."""
+    column = f"t.{quoted(name)}"
+    count = " + ".join(f"({column} -> '{_path(member)}' IS NOT NULL)" for member in document)
+    members = " AND ".join(
+        f"({_is_right(reading, functions, column, member, say)})" for member, say in document.items()
+    )
+    # CASE keeps SQLite from reading as JSON what is none, which it refuses.
+    return (
+        f"CASE WHEN {column} IS NULL OR json_valid({column}) AND json_type({column}) = 'object'"
+        f" THEN (SELECT count(*) FROM json_each({column})) = {count} AND {members} END"
+    )
+
+
+def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, say: Say) -> str:
+    """Return SQL that is true where a member is right, and NULL where SQLite cannot tell."""
+    found = f"({column} ->> '{_path(member)}')"
+    if isinstance(say, Always):
+        return _same(found, _literal(say.value))
+    if not isinstance(say, Only | Time | Of | JsonOf) or say.name not in reading.columns:
+        return "NULL"
+    cell = f"s.{quoted(say.name)}"
+    if isinstance(say, Only):
+        held = f"typeof({cell}) = '{_CLASSES[say.kind]}' AND +{cell} IS NOT {_literal(say.but)}"
+        return _same(found, f"CASE WHEN {held} THEN {cell} END")
+    if isinstance(say, Time):
+        usual = USUAL.format(at=cell)
+        return f"CASE WHEN {cell} IS NULL OR {usual} IS NOT NULL THEN {_same(found, usual)} END"
+    if isinstance(say, Of):
+        return _same(found, _call(functions, say.say, [cell]))
+    written = f"'\"{member}\":' || {cell}"
+    return (
+        f"CASE WHEN {cell} IS NULL THEN {column} -> '{_path(member)}' IS NULL"
+        f" WHEN typeof({cell}) = 'text' AND json_valid({cell}) AND json_type({cell}) = '{_JSON_TYPES[say.kind]}'"
+        f" THEN {column} -> '{_path(member)}' = json({cell})"
+        f" AND (instr({column}, {written} || ',') OR instr({column}, {written} || '}}')) END"
+    )
+
+
+def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
+    """Return SQL that calls *say* with *cells*; a BLOB, which nothing here is, where the second reader has to judge."""
+
+    def said(kinds: str, *found: Cell) -> Cell:
+        try:
+            value = say(*(text_of(one) if kind == "t" else one for kind, one in zip(kinds, found, strict=True)))
+        except UNREADABLE_ROWS:
+            return b""
+        # SQLite takes no text that is not UTF-8, and no integer of more than 64 bits.
+        plain = value.isascii() if isinstance(value, str) else not isinstance(value, int) or -(2**63) <= value < 2**63
+        return value if plain else b""
+
+    name = f"said_{len(functions)}"
+    functions[name] = said
+    kinds = " || ".join(f"substr(typeof({cell}), 1, 1)" for cell in cells)
+    octets = ", ".join(f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END" for cell in cells)
+    return f"{name}({kinds}, {octets})"
+
+
+class _Target(dict[str, Any]):
+    """A target row of *table*; what its documents hold is read only when it is asked for."""
+
+    def __init__(self, table: OneTable, key: Cell, cells: Sequence[Cell]) -> None:
+        super().__init__(zip(table.targets, cells, strict=True), legacy_key=key)
+        self._table = table
+
+    def __missing__(self, name: str) -> Any:
+        self._table.read_documents(self)
+        if name not in self:
+            raise KeyError(name)
+        return self[name]
+
+
+def _says(table: OneTable, say: Callable[[Any], Cell]) -> Callable[..., Cell]:
+    """Return what tells whether a target row says a legacy cell; it is not asked twice, as SQL would have to."""
+    return lambda cell, key, *cells: same(say(_Target(table, key, cells)), cell)
+
+
+def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterator[str]:
+    """Yield SQL that is true where each legacy cell is what the row says of it, or is in ``rest``."""
+    yield "(l.rest IS NULL OR json_valid(l.rest))"
+    reading = table.reading
+    target = ["l.legacy_key", *(f"t.{quoted(name)}" for name in table.targets)]
+    for name in reading.columns:
+        cell, kept = f"s.{quoted(name)}", f"$.{quoted(name)}"
+        say = reading.back.get(name) or reading.homeless[name]
+        was, then = (f"(l.rest ->> '{kept}[{at}]')" for at in (0, 1))
+        if said := _said(say):
+            is_said, was_said = _same(said, cell), _same(then, said)
+        else:
+            is_said, was_said = (_call(functions, _says(table, say), [one, *target]) for one in (cell, then))
+        yield (f"CASE WHEN {is_said} THEN l.rest -> '{kept}' IS NULL ELSE {_same(was, cell)} AND {was_said} END")
+
+
+def _said(say: Callable[[Cell], Cell]) -> str:
+    """Return SQL for what the row *t* says of a legacy cell; '' where SQL has no words for it."""
+    if isinstance(say, Always):
+        return _literal(say.value)
+    if isinstance(say, SaidTime):
+        at = f"t.{quoted(say.name)}"
+        return f"CASE WHEN {at} IS NULL THEN {_literal(say.otherwise)} ELSE replace({at}, ' ', 'T') || '+00:00' END"
+    if isinstance(say, OrElse):
+        return f"ifnull(t.{quoted(say.name)}, {_literal(say.otherwise)})"
+    if isinstance(say, Member):
+        return f"ifnull(t.{quoted(say.document)} ->> '{_path(say.name)}', {_literal(say.otherwise)})"
+    if isinstance(say, RawMember):
+        return ""
+    name = taken_from(say)
+    return "l.legacy_key" if name == "legacy_key" else f"t.{quoted(name)}" if name else ""
+
+
+def _same(one: str, other: str) -> str:
+    """Return SQL that is true where two cells are of one storage class and of the same bytes."""
+    return f"(+{one} IS +({other}) COLLATE BINARY AND typeof({one}) = typeof({other}))"
+
+
+def _path(member: str) -> str:
+    return f'$."{member}"'
+
+
+def _literal(value: Cell) -> str:
+    return "NULL" if value is None else f"'{value}'" if isinstance(value, str) else repr(value)

@@ -1,0 +1,261 @@
+"""One target table of a set without lineage: its rows matched with what the legacy rows have to become, by value.
+
+Ids that were assigned are nobody's business here, and references are followed by value.  Rows that say the same are
+matched as a multiset: three legacy rows want three rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from contracts.checks import references
+from contracts.checks.admission import Admission
+from contracts.oracle.cells import Cell, Row, rows, shown
+from contracts.oracle.judge import every_reading
+from contracts.oracle.row_signature import LOST, Faces, Follow, is_near, unlike
+from contracts.oracle.rules import Near, Reading
+from contracts.oracle.table_judge import parts_of, target_key
+from contracts.sets.pair import Pair
+from migrator.system.connections import quoted
+
+#: For so many lost rows of a table the nearest row is looked for, among so many that no legacy row explains.
+_EXAMPLES, _CANDIDATES = 20, 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A legacy row without its row here.
+
+    Attributes:
+        source: Its database and table.
+        key: Its key.
+        refused: The constraint of the specification that refuses it, or ''.
+        nearest: What the row here that is most like it says otherwise, or ''.
+    """
+
+    source: str
+    key: Cell
+    refused: str = ""
+    nearest: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Wanted:
+    """What one reading wants: for each row to be, which legacy row wants it, by its place, and the face's digest."""
+
+    faces: Faces
+    rows: list[tuple[int, Cell, bytes, tuple[Cell, ...]]] = field(default_factory=list)
+    missing: set[int] = field(default_factory=set)
+
+
+#: A row here: its place in the table, its id, and its cells that may be rounded in more than one way.
+_Here = tuple[int, Cell, list[Cell]]
+
+
+class TableByValue:
+    """The rows of *target*, matched; *parents* has the tables that its references lead to, by column.
+
+    Attributes:
+        rows: Legacy rows that go to the table.
+        wanted: Rows that they have to become.
+        here: Rows that are here.
+        stubs: Rows here that claim nothing and that a legacy row hangs on.
+        missing: Legacy rows without their row.
+        extra: Rows here that no legacy row explains: place in the table -> id.
+        problem: Why the table cannot be read, or ''.
+    """
+
+    def __init__(self, pair: Pair, target: str, parents: Mapping[str, TableByValue]) -> None:
+        self.pair = pair
+        self.target = target
+        self.parents = parents
+        self.rows = self.wanted = self.here = self.stubs = 0
+        self.missing: list[Missing] = []
+        self.extra: dict[int, Cell] = {}
+        self._key = target_key(target)
+        self._taken: set[int] = set()
+        # Ids are for references alone: a table that somebody made may have none, or one twice.
+        self._explained: set[Cell] = set()
+        self._lost: set[Cell] = set()
+        self._twins: dict[Cell, Cell] = {}
+        self._became: dict[str, dict[Cell, Cell]] = {}
+        readings = pair.reader.readings(target)
+        self.assigned = any(reading.assigned for reading in readings)
+        columns = [self._key, *(name for reading in readings for name in (*reading.forward, *reading.documents))]
+        self.problem = pair.judged.unreadable(target, columns)
+        self._match(readings)
+
+    def became(self, source: str) -> Mapping[Cell, Cell]:
+        """Return legacy key -> id of the row that it became, or of the first that says the same."""
+        return self._became.get(source, {})
+
+    def follow(self, id_: Cell) -> Cell:
+        """Return which row stands for the row *id_* where it is referred to."""
+        alike = self._twins.get(id_, id_)
+        if self.assigned:
+            return alike if alike in self._explained else LOST
+        # A reference to nobody is one to nobody, whether it says so by NULL or by a number.
+        return alike if self.knows(alike) else None
+
+    def knows(self, id_: Cell) -> bool:
+        """Tell whether a row *id_* is here, or should be."""
+        return id_ == LOST or id_ in self._explained or id_ in self._strangers or id_ in self._lost
+
+    def _match(self, readings: list[Reading]) -> None:
+        follow: Mapping[str, Follow] = {column: parent.follow for column, parent in self.parents.items()}
+        asked = [self._wanted(Faces(reading, self.pair.reader.affinity, follow)) for reading in readings]
+        pools: dict[Any, dict[bytes, list[_Here]]] = {}
+        for one in asked:
+            pool = pools.get(one.faces.shape)
+            if pool is None:
+                pool = pools[one.faces.shape] = self._pool(one.faces)
+            self._pair_off(one, pool)
+        for place in self._taken:
+            del self.extra[place]
+        self._leave_out_stubs(readings)
+        self._strangers = set(self.extra.values())
+        for one in asked:
+            self._explain(one)
+
+    def _wanted(self, faces: Faces) -> Wanted:
+        """Read the legacy rows; once more if a number turned out to be one that may be rounded."""
+        while True:
+            near, one, whole = frozenset(faces.near), Wanted(faces=faces), 0
+            for place, legacy in enumerate(self._legacy(faces.reading)):
+                whole += 1
+                for laid in parts_of(faces.reading, legacy):
+                    face = faces.expected(laid)
+                    wide = tuple(face.get(name) for name in sorted(faces.near))
+                    one.rows.append((place, legacy[faces.reading.key], faces.digest(face), wide))
+            if near == faces.near:
+                self.rows += whole
+                self.wanted += len(one.rows)
+                return one
+
+    def _legacy(self, reading: Reading) -> Iterator[Row]:
+        names = tuple(dict.fromkeys((*reading.columns, reading.key)))
+        for cells in self.pair.legacy_rows(reading.source, *names):
+            yield dict(zip(names, cells, strict=True))
+
+    def _pool(self, faces: Faces) -> dict[bytes, list[_Here]]:
+        """Return digest -> rows here with that face."""
+        pool: dict[bytes, list[_Here]] = {}
+        for place, id_, face in self._found(faces):
+            alike = pool.setdefault(faces.digest(face), [])
+            alike.append((place, id_, [face[name] for name in sorted(faces.near)]))
+            self.extra[place] = id_
+            if len(alike) > 1:
+                self._twins.setdefault(id_, alike[0][1])
+        self.here = len(self.extra)
+        return pool
+
+    def _found(self, faces: Faces, only: Container[int] | None = None) -> Iterator[tuple[int, Cell, Row]]:
+        """Yield place, id and face of every row here, or of those at these places."""
+        if self.problem:
+            return
+        database, _, table = self.target.partition(".")
+        names = list(dict.fromkeys((self._key, *faces.columns)))
+        question = f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table)}"
+        with self.pair.judged.read(database) as connection:
+            try:
+                for place, cells in enumerate(rows(connection, question)):
+                    if only is None or place in only:
+                        yield place, cells[0], faces.found(dict(zip(names, cells, strict=True)))
+            except sqlite3.Error as error:
+                self.problem = f"cannot be read ({error})"
+
+    def _pair_off(self, one: Wanted, pool: dict[bytes, list[_Here]]) -> None:
+        became = self._became.setdefault(one.faces.reading.source, {})
+        for place, key, digest, near in one.rows:
+            alike = pool.get(digest, [])
+            while alike and alike[-1][0] in self._taken:
+                alike.pop()
+            fits = (at for at in reversed(range(len(alike))) if all(map(is_near, near, alike[at][2])))
+            if (at := next(fits, None)) is None:
+                one.missing.add(place)
+                continue
+            taken, id_, _ = alike.pop(at)
+            self._taken.add(taken)
+            stands = self._twins.get(id_, id_)
+            self._explained.add(stands)
+            became.setdefault(key, stands)
+
+    def _leave_out_stubs(self, readings: list[Reading]) -> None:
+        table = self.target.partition(".")[2]
+        made = next(((claims, name) for home, claims, name in references.STUBS.values() if home == table), None)
+        if made is None:
+            return
+        claims, name = made
+        # The legacy table may not be there while others name its rows.
+        shapes = readings or [one for one in every_reading(self.pair.reader.world) if one.target == self.target]
+        faces = Faces(shapes[0], self.pair.reader.affinity, {})
+        if not readings:
+            self._pool(faces)
+        if not self.extra:
+            return
+        hanging = references.hanging_on(self.pair, table)
+        for place, id_, face in self._found(faces, self.extra.copy()):
+            said = {column: value for column, value in face.items() if value is not None and column != "id"}
+            if name in said and said[name] in hanging and said == {name: said[name], **claims}:
+                del self.extra[place]
+                self._explained.add(id_)
+                self.stubs += 1
+
+    def _explain(self, one: Wanted) -> None:
+        """Say of each legacy row without its row whether the specification refuses it, and what is most like it."""
+        if not one.missing:
+            return
+        reading, faces = one.faces.reading, one.faces
+        admission = Admission(self.target, {column: parent.knows for column, parent in self.parents.items()})
+        for _, _, face in self._found(faces, self._taken):
+            admission.let_in(face)
+        some = set(islice(self.extra, _CANDIDATES))
+        unexplained = [(id_, face) for _, id_, face in self._found(faces, some)] if some else []
+        became = self._became[reading.source]
+        # Rows that share their key cannot be named, and none of them is let in.
+        counts = Counter(legacy[reading.key] for legacy in self._legacy(reading))
+        twins = {key for key, count in counts.items() if count > 1}
+        for place, legacy in enumerate(self._legacy(reading)):
+            if place not in one.missing:
+                continue
+            key, nearest = legacy[reading.key], ""
+            expected = [faces.expected(laid) for laid in parts_of(reading, legacy)]
+            refused = f"NOT NULL {reading.key}" if key is None else ""
+            refused = refused or (f"UNIQUE {reading.key}" if key in twins else "")
+            refused = refused or next(filter(None, map(admission.refuses, expected)), "")
+            if not refused:
+                # Of two rivals that are both nowhere only one could have come in.
+                admission.let_in(expected[0])
+                became.setdefault(key, LOST if self.assigned else key)
+                self._lost.add(key)
+                if len(self.missing) < _EXAMPLES:
+                    nearest = self._nearest(expected[0], unexplained)
+            self.missing.append(Missing(source=reading.source, key=key, refused=refused, nearest=nearest))
+
+    def _nearest(self, wanted: Row, candidates: list[tuple[Cell, Row]]) -> str:
+        """Return in what the row that is most like *wanted* differs; '' where none has half of its cells."""
+        if not candidates:
+            return ""
+        id_, face = min(candidates, key=lambda one: len(unlike(wanted, one[1])))
+        names = unlike(wanted, face)
+        if 2 * len(names) > len(wanted.keys() | face.keys()):
+            return ""
+        values = self.pair.show_values
+        said = [
+            f"{name}: expected {_said(wanted.get(name), values=values)}, found {_said(face.get(name), values=values)}"
+            for name in names
+        ]
+        return f"{self.target} {id_!r} has {'; '.join(said)}"
+
+
+def _said(value: Cell, *, values: bool) -> str:
+    if value == LOST:
+        return "a row that is lost or unlike"
+    if isinstance(value, Near):
+        return f"about {shown(value.value, values=values)}"
+    return shown(getattr(value, "text", value), values=values)

@@ -1,0 +1,156 @@
+"""What is in quarantine: is it whole, and is it really refused by the constraint that is named?"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from contracts.checks import row_accounting
+from contracts.checks.row_accounting import typed
+from contracts.oracle.cells import Cell, Row, bound, rows
+from contracts.oracle.rules import Reading
+from contracts.oracle.table_judge import target_key
+from contracts.sets.pair import Pair
+from contracts.suite.deadline import ROW_S, deadline
+from migrator.schema import reader as schema_reader
+from migrator.schema.model import Table
+from migrator.system import connections
+from migrator.system.connections import quoted
+
+
+def altered(pair: Pair, reading: Reading) -> Iterator[str]:
+    """Yield each quarantined row that is not the legacy row, cell by cell with storage classes."""
+    for key, kept, expected in row_accounting.quarantined(pair, reading):
+        found = [row for _, row in kept]
+        if Counter(map(_whole, expected)) != Counter(map(_whole, found)):
+            columns = sorted(
+                {
+                    name
+                    for row in found
+                    for other in expected
+                    for name in row.keys() | other.keys()
+                    if _unlike(row, other, name)
+                }
+            )
+            yield f"{reading.source} {key!r}: is not kept as it was: {', '.join(columns) or 'other rows'}"
+
+
+def _whole(row: Row) -> frozenset[tuple[str, row_accounting.Typed]]:
+    return frozenset((name, typed(cell)) for name, cell in row.items() if name != "rowid")
+
+
+def _unlike(one: Row, other: Row, name: str) -> bool:
+    return typed(one.get(name, ...)) != typed(other.get(name, ...))
+
+
+class Refusals:
+    """Tries the quarantined rows of one target table on a private copy of its database, at *path*."""
+
+    def __init__(self, pair: Pair, target: str, path: Path) -> None:
+        self.pair = pair
+        self.target = target
+        database, _, name = target.partition(".")
+        self.shape = schema_reader.target(database).table(name)
+        self.path = path
+
+    def unfounded(self) -> Iterator[str]:
+        """Yield each quarantined row that the constraint it names does not refuse."""
+        with closing(connections.application(self.path)) as connection:
+            # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
+            connection.execute("BEGIN IMMEDIATE")
+            for reading in self.pair.reader.readings(self.target):
+                for key, kept, legacy in row_accounting.quarantined(self.pair, reading):
+                    if not legacy:
+                        continue
+                    if key is None:
+                        for broken in {broken for broken, _ in kept} - {f"NOT NULL {reading.key}"}:
+                            yield f"{reading.source}: a row without a key names {broken}"
+                        continue
+                    broken = kept[0][0]
+                    try:
+                        with deadline(connection, ROW_S):
+                            why = self._doubt(connection, reading, legacy[0], broken)
+                    except sqlite3.OperationalError as error:
+                        # A trigger without an end, or a full disk: the transaction may be gone, and the rest would say the same.
+                        yield f"{reading.source} {key!r} -> {self.target}: cannot be tried ({error})"
+                        return
+                    if why:
+                        yield f"{reading.source} {key!r} -> {self.target}: {broken}: {why}"
+
+    def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
+        """Return why a row should not be in quarantine, or ''."""
+        parts = self.pair.reader.forward(reading, legacy)
+        connection.execute("SAVEPOINT trial")
+        try:
+            if not any(_is_refused(connection, self.shape, part) for part in parts):
+                return "the target table accepts the row"
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO trial")
+                connection.execute("RELEASE trial")
+        if not any(self._breaks(connection, part, broken) for part in parts):
+            return "another constraint refuses the row"
+        if broken.startswith("UNIQUE") and reading.best:
+            losing = {**parts[0], "legacy_key": legacy[reading.key]}
+            winning = self._winner(connection, parts[0], broken)
+            if winning is not None and reading.best(losing) < reading.best(winning):
+                return "of the two rows the other one should have stayed"
+        return ""
+
+    def _breaks(self, connection: sqlite3.Connection, row: Row, broken: str) -> bool:
+        """Tell whether the constraint called *broken* refuses *row*."""
+        for kind in ("NOT NULL ", "CHECK ", "FOREIGN KEY ", "PRIMARY KEY ", "UNIQUE "):
+            if broken.startswith(kind):
+                return self._breaks_kind(connection, row, kind.strip(), broken.removeprefix(kind))
+        return False
+
+    def _breaks_kind(self, connection: sqlite3.Connection, row: Row, kind: str, what: str) -> bool:
+        if kind == "NOT NULL":
+            declared = {column.name for column in self.shape.columns if column.not_null}
+            return what in declared and row[what] is None
+        if kind == "CHECK":
+            check = next((one for one in self.shape.checks if one.expression == what), None)
+            if check is None:
+                return False
+            placed = {name: bound(row[name]) for name in check.columns}
+            given = ", ".join(f"{place} AS {quoted(name)}" for name, (place, _) in placed.items())
+            question = f"SELECT NOT ({check.expression}) FROM (SELECT {given})"
+            return bool(connection.execute(question, [value for _, value in placed.values()]).fetchone()[0])
+        if kind == "FOREIGN KEY":
+            (parent,) = [key for key in self.shape.foreign_keys if key.columns == (what,)]
+            place, value = bound(row[what])
+            there = f"SELECT 1 FROM {quoted(parent.parent)} WHERE {quoted(parent.parent_columns[0])} = {place}"
+            return row[what] is not None and not connection.execute(there, (value,)).fetchone()
+        if kind == "PRIMARY KEY" and self.shape.column(what).type == "INTEGER" and not isinstance(row[what], int):
+            return True
+        return self._winner(connection, row, f"{kind} {what}") is not None
+
+    def _winner(self, connection: sqlite3.Connection, row: Row, broken: str) -> Row | None:
+        """Return the row that is there in place of *row*, with its legacy key; None if there is none."""
+        names = broken.removeprefix("UNIQUE ").removeprefix("PRIMARY KEY ").split(", ")
+        placed = [bound(row[name]) for name in names]
+        columns = [column.name for column in self.shape.columns]
+        where = " AND ".join(f"{quoted(name)} = {place}" for name, (place, _) in zip(names, placed, strict=True))
+        question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(self.shape.name)} WHERE {where}"
+        found = rows(connection, question, *(value for _, value in placed)).fetchone()
+        if found is None:
+            return None
+        there = dict(zip(columns, found, strict=True))
+        there["legacy_key"] = self.pair.reader.world.came_from(self.target, there[target_key(self.target)])
+        return there
+
+
+def _is_refused(connection: sqlite3.Connection, shape: Table, row: Row) -> bool:
+    placed: list[tuple[str, Cell]] = [bound(value) for value in row.values()]
+    names = ", ".join(map(quoted, row))
+    values = ", ".join(place for place, _ in placed)
+    try:
+        connection.execute(
+            f"INSERT INTO {quoted(shape.name)} ({names}) VALUES ({values})", [value for _, value in placed]
+        )
+    except sqlite3.IntegrityError:
+        return True
+    return False

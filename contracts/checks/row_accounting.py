@@ -1,0 +1,329 @@
+"""Where every row of every legacy table is: counted from the legacy files themselves, not from anybody's records."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import chain, groupby, islice, zip_longest
+
+from contracts.oracle.cells import Cell, Row, bound, kept_row, rows, same
+from contracts.oracle.rules import Reading
+from contracts.oracle.table_judge import target_key
+from contracts.sets.legacy import LegacyTable
+from contracts.sets.pair import Pair, specified_tables
+from migrator.errors import DdlError
+from migrator.schema import catalogue, declaration
+from migrator.system.connections import quoted
+
+MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
+
+#: So many keys in quarantine are looked at together.
+KEYS_AT_ONCE = 500
+
+#: A cell with its storage class, for sets: 1 and 1.0 are two.
+Typed = tuple[type, Cell]
+
+
+def typed(cell: Cell) -> Typed:
+    """Return *cell* with its storage class."""
+    return type(cell), cell
+
+
+def readings(pair: Pair) -> Iterator[Reading]:
+    """Yield the reading of each mapped legacy table that is there."""
+    yield from (reading for reading in pair.reader.all_readings if reading.target in pair.targets)
+
+
+def fate(pair: Pair, table: LegacyTable) -> str:
+    """Return what has to become of *table*."""
+    name = table.source.partition(".")[0]
+    decided = decided_fate(pair, name)
+    if decided in {STANDALONE, "ignore"}:
+        return STANDALONE if decided == STANDALONE else IGNORED
+    if table.source in {reading.source for reading in readings(pair)}:
+        return MAPPED
+    return DERIVED if table.kind == "virtual" else CARRIED
+
+
+def decided_fate(pair: Pair, name: str) -> str:
+    """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
+    return pair.decided_fate(name)
+
+
+def home(pair: Pair, name: str) -> str:
+    """Return the consolidated database that takes the tables of *name* which nobody specified."""
+    decided = decided_fate(pair, name)
+    if decided.startswith("carry:"):
+        return decided.partition(":")[2]
+    return next((one.home for one in catalogue.legacy_databases() if one.name == name), "")
+
+
+def carried_name(table: LegacyTable) -> str:
+    """Return the name under which a legacy table is carried."""
+    return f"legacy_{table.source.replace('.', '_', 1)}"
+
+
+def carried_in(pair: Pair, table: LegacyTable) -> list[str]:
+    """Return the consolidated databases that have *table* as a carried one."""
+    name = carried_name(table)
+    return [target for target in pair.judged.originals if name in pair.judged.table_names(target)]
+
+
+def told_of(pair: Pair) -> dict[str, set[str]]:
+    """Return, for each legacy table that lineage or quarantine names, the consolidated tables that they name with it."""
+    told: dict[str, set[str]] = {}
+    for target in pair.judged.originals:
+        with pair.judged.read(target) as connection:
+            for table in ("lineage", "quarantine"):
+                for source, into in rows(connection, f"SELECT DISTINCT source, target FROM {table}"):
+                    if not str(source).startswith("stub:"):
+                        told.setdefault(source, set()).add(f"{target}.{into}")
+    return told
+
+
+def balance(pair: Pair, reading: Reading) -> Iterator[str]:
+    """Yield what does not add up: each legacy row has to have lineage or be quarantined, once, and nothing else has."""
+    if adds_up(pair, reading):
+        return
+    target, _, table = reading.target.partition(".")
+    legacy = Counter(typed(key) for (key,) in pair.legacy_rows(reading.source, reading.key))
+    with pair.judged.read(target) as connection:
+        of_source = "FROM {} WHERE source = ? AND target = ?"
+        mapped = {
+            typed(key)
+            for (key,) in rows(
+                connection, f"SELECT DISTINCT legacy_key {of_source.format('lineage')}", reading.source, table
+            )
+        }
+        refused = Counter(
+            typed(key)
+            for (key,) in rows(connection, f"SELECT legacy_key {of_source.format('quarantine')}", reading.source, table)
+        )
+    found = Counter(mapped) + refused
+    if found == legacy:
+        return
+    yield (
+        f"{reading.source}: {legacy.total()} rows in, {len(mapped)} mapped and {refused.total()} quarantined"
+        f" in {reading.target}"
+    )
+    yield from (f"{reading.source} {key!r}: is nowhere" for _, key in (legacy - found))
+    yield from (
+        f"{reading.source} {key!r}: is there more than once" for _, key in (found - legacy) if (_, key) in legacy
+    )
+    yield from (
+        f"{reading.source} {key!r}: the legacy table has no such row"
+        for _, key in (found - legacy)
+        if (_, key) not in legacy
+    )
+
+
+#: Legacy rows with a key, those of them that are in exactly one place, their different keys, and how many have none;
+#: what has a place, and what has one without a key.
+_PLACES = """
+    SELECT total(s.{key} IS NOT NULL), total(s.{key} IS NOT NULL AND (
+        EXISTS (
+            SELECT 1 FROM {target}.lineage AS l
+            WHERE l.source = :source AND l.target = :table AND l.legacy_key = +s.{key}
+            AND typeof(l.legacy_key) = typeof(s.{key})
+        ) + (
+            SELECT count(*) FROM {target}.quarantine AS q
+            WHERE q.source = :source AND q.legacy_key = +s.{key} AND q.target = :table
+            AND typeof(q.legacy_key) = typeof(s.{key})
+        ) = 1
+    )), {different}, total(s.{key} IS NULL), (
+        SELECT count(*) FROM (
+            SELECT DISTINCT legacy_key, typeof(legacy_key) FROM {target}.lineage
+            WHERE source = :source AND target = :table AND legacy_key IS NOT NULL
+        )
+    ) + (
+        SELECT count(*) FROM {target}.quarantine WHERE source = :source AND target = :table AND legacy_key IS NOT NULL
+    ), (
+        SELECT count(*) FROM {target}.quarantine WHERE source = :source AND target = :table AND legacy_key IS NULL
+    ) + EXISTS (SELECT 1 FROM {target}.lineage WHERE source = :source AND target = :table AND legacy_key IS NULL)
+    FROM {legacy} AS s
+"""
+
+
+def adds_up(pair: Pair, reading: Reading) -> bool:
+    """Tell by counting whether every row is in exactly one place; if not, each row has to be looked at.  Asked once."""
+    if reading.source not in pair.settled:
+        database, _, name = reading.source.partition(".")
+        target, _, table = reading.target.partition(".")
+        with pair.beside(database, target) as connection:
+            keys = connection.execute("SELECT name FROM pragma_table_info(?, ?) WHERE pk", (name, database))
+            alone = reading.key == "rowid" or keys.fetchall() == [(reading.key,)]
+            different = (
+                f"total(s.{quoted(reading.key)} IS NOT NULL)" if alone else f"count(DISTINCT s.{quoted(reading.key)})"
+            )
+            question = _PLACES.format(
+                key=quoted(reading.key),
+                different=different,
+                target=target,
+                legacy=f"{quoted(database)}.{quoted(name)}",
+            )
+            asked = connection.execute(question, {"source": reading.source, "table": table})
+            whole, placed, keyed, keyless, places, without = asked.fetchone()
+        pair.settled[reading.source] = bool(whole == placed == keyed == places and keyless == without)
+    return pair.settled[reading.source]
+
+
+def carried_unlike(pair: Pair, target: str) -> Iterator[str]:
+    """Yield how the carried tables of *target* differ from the legacy ones; a database is opened once for all its tables."""
+    for database, tables in groupby(pair.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
+        here = [table for table in tables if target in carried_in(pair, table)]
+        if here:
+            with pair.beside(database, target) as connection:
+                for table in here:
+                    yield from _unlike(connection, table, target)
+
+
+def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> Iterator[str]:
+    """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells.
+
+    Where SQL can read a rowid beside the columns it counts as a cell: another table may keep it.
+    """
+    database, _, name = table.source.partition(".")
+    carried = carried_name(table)
+    shape = 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?, ?)'
+    was = connection.execute(shape, (name, database)).fetchall()
+    now = connection.execute(shape, (carried, target)).fetchall()
+    if was != now:
+        yield f"{target}.{carried}: columns are not those of {table.source}"
+        return
+    number = declaration.rowid(connection, database, name)
+    if number != declaration.rowid(connection, target, carried):
+        yield f"{target}.{carried}: its rows have no rowids, those of {table.source} do, or the other way round"
+        return
+    columns = [quoted(column) for column in table.columns]
+    several = [[number, *columns] if number else columns]
+    if number and len(columns) == declaration.MOST_COLUMNS:
+        # SQLite reads no more: each column is beside the rowid in one of two questions.
+        several = [[number, *columns[1:]], [number, *columns[:-1]]]
+    for names in several:
+        yield from _other_rows(connection, ", ".join(names), f"{quoted(database)}.{quoted(name)}", target, carried)
+
+
+def _other_rows(connection: sqlite3.Connection, names: str, legacy: str, target: str, carried: str) -> Iterator[str]:
+    """Yield the rows of a carried table that the legacy one does not have, and the other way round."""
+    asked = [f"SELECT {names} FROM {where} NOT INDEXED" for where in (legacy, f"{quoted(target)}.{quoted(carried)}")]
+    # Mostly both lie in one order; only where they do not, they are compared as multisets.
+    if all(_same_row(one, other) for one, other in zip_longest(*(rows(connection, question) for question in asked))):
+        return
+    there, here = (Counter(tuple(map(typed, cells)) for cells in rows(connection, question)) for question in asked)
+    for kept, count in ((there - here).items(), "is missing or differs"), ((here - there).items(), "nobody recorded"):
+        yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
+
+
+def declared_unlike(pair: Pair, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
+    """Yield how SQLite takes the declaration of a carried table in *target* otherwise than that of the legacy *table*.
+
+    Indexes that the owners *ordered* are set aside.
+    """
+    database, _, name = table.source.partition(".")
+    carried = carried_name(table)
+    now = pair.judged.statements(target)[declaration.folded(carried)]
+    with pair.judged.read(target) as connection:
+        references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
+    was = pair.legacy.statements(database)[declaration.folded(name)]
+    if references:
+        yield f"{target}.{carried}: has a foreign key, and its parent is another table here"
+    for what, before, after in (
+        ("constraints, collations or generated columns", was._replace(indexes=()), now._replace(indexes=())),
+        ("indexes", was, now._replace(indexes=tuple(one for one in now.indexes if one[0] not in ordered))),
+    ):
+        try:
+            same = declaration.meaning(before) == declaration.meaning(after)
+        except DdlError as error:
+            yield f"{target}.{carried}: {error.what}"
+            return
+        if not same:
+            yield f"{target}.{carried}: {what} are not those of {table.source}"
+            return
+
+
+def shown_key(cells: tuple[Typed, ...]) -> str:
+    """Return what names a row in a report: its first cell."""
+    return repr(cells[0][1]) if cells else ""
+
+
+def _same_row(one: tuple[Cell, ...] | None, other: tuple[Cell, ...] | None) -> bool:
+    return one is not None and other is not None and all(map(same, one, other))
+
+
+def stray_carried(pair: Pair) -> Iterator[str]:
+    """Yield carried tables that no legacy table stands behind."""
+    expected = {carried_name(table) for table in pair.legacy.every_table()}
+    for target in pair.judged.originals:
+        for name in pair.judged.table_names(target):
+            if name.startswith("legacy_") and name not in expected:
+                yield f"{target}.{name}"
+
+
+def keys_held(pair: Pair, reading: Reading) -> Iterator[Cell]:
+    """Yield the key of each legacy row of *reading* that has none or that is in quarantine."""
+    database, _, name = reading.source.partition(".")
+    target, _, table = reading.target.partition(".")
+    key = quoted(reading.key)
+    held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
+    question = f"SELECT {key} FROM {quoted(database)}.{quoted(name)} WHERE {key} IS NULL OR +{key} IN ({held})"
+    with pair.beside(database, target) as connection:
+        yield from (found for (found,) in rows(connection, question, reading.source, table))
+
+
+def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
+    """Yield each key that *reading* has in quarantine, with what is kept of it and the legacy rows that have it.
+
+    What is kept is the broken constraint and the row.  Some hundred keys at a time are in memory.
+    """
+    database, _, name = reading.source.partition(".")
+    target, _, table = reading.target.partition(".")
+    names = list(dict.fromkeys((*reading.columns, reading.key)))
+    of_legacy = (
+        f"SELECT {', '.join(map(quoted, names))} FROM {quoted(database)}.{quoted(name)} WHERE {quoted(reading.key)}"
+    )
+    asked = (
+        f"SELECT legacy_key, broken, row FROM {target}.quarantine WHERE source = ? AND target = ? ORDER BY legacy_key"
+    )
+    with pair.beside(database, target) as connection:
+        groups = groupby(rows(connection, asked, reading.source, table), key=lambda row: row[0])
+        while some := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
+            kept: dict[Typed, list[tuple[str, Row]]] = {}
+            for key, broken, row in chain.from_iterable(some):
+                kept.setdefault(typed(key), []).append((broken, kept_row(row)))
+            placed = [bound(key) for _, key in kept]
+            there: dict[Typed, list[Row]] = {}
+            # Affinity may find more rows than have these keys, never fewer.
+            for condition, values in (
+                (f"IN ({', '.join(place for place, _ in placed)})", [value for _, value in placed]),
+                *([("IS NULL", [])] if typed(None) in kept else []),
+            ):
+                for cells in rows(connection, f"{of_legacy} {condition}", *values):
+                    legacy = dict(zip(names, cells, strict=True))
+                    there.setdefault(typed(legacy[reading.key]), []).append(legacy)
+            yield from ((key[1], found, there.get(key, [])) for key, found in kept.items())
+
+
+def lineage_faults(pair: Pair, target: str) -> Iterator[str]:
+    """Yield where rows and lineages of the database *target* do not match one to one."""
+    with pair.judged.read(target) as connection:
+        known = specified_tables(target)
+        for (name,) in connection.execute("SELECT DISTINCT target FROM lineage"):
+            if name not in known:
+                yield f"{target}.lineage: names a table {name} that nobody specified"
+        for table in known:
+            key, name = quoted(target_key(f"{target}.{table}")), quoted(table)
+            of_table = "FROM lineage AS l WHERE l.target = ? AND l.target_id"
+            for question, fault in (
+                (
+                    f"SELECT t.{key} FROM {name} AS t WHERE NOT EXISTS (SELECT 1 {of_table} = +t.{key})",
+                    "has no lineage",
+                ),
+                (
+                    f"SELECT l.target_id {of_table} NOT IN (SELECT t.{key} FROM {name} AS t WHERE t.{key} IS NOT NULL)",
+                    "has a lineage and is not there",
+                ),
+                (f"SELECT l.target_id {of_table} IS NOT NULL GROUP BY 1 HAVING count(*) > 1", "has several lineages"),
+            ):
+                for (id_,) in rows(connection, question, table).fetchmany(100):
+                    yield f"{target}.{table} {id_!r}: {fault}"

@@ -1,0 +1,80 @@
+"""The second reader at work on a pair: which readings apply, and what came of each target table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+
+from contracts.oracle import analytics as oracle_analytics
+from contracts.oracle import cache as oracle_cache
+from contracts.oracle import core as oracle_core
+from contracts.oracle import market as oracle_market
+from contracts.oracle import memory as oracle_memory
+from contracts.oracle import same_shape
+from contracts.oracle import tax as oracle_tax
+from contracts.oracle.cells import Affinity, Cell, Row
+from contracts.oracle.cross_table import World
+from contracts.oracle.rules import Near, Reading
+from contracts.oracle.table_judge import Judged, OneTable, Pair, check_numbers, column_types, most_of_each, parts_of
+from migrator.system.connections import quoted
+
+
+class Reader:
+    """The second reader at work on one pair."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.world = World(pair, pair.constants)
+        self.affinity = Affinity()
+        self._judged: dict[str, Judged] = {}
+
+    def readings(self, target: str) -> list[Reading]:
+        """Return the readings of the legacy tables that are there and go to *target*."""
+        return [one for one in self.all_readings if one.target == target]
+
+    @cached_property
+    def all_readings(self) -> list[Reading]:
+        """The readings of every mapped legacy table that is there."""
+        return [one for one in every_reading(self.world) if self.pair.variant(one.source) == one.variant]
+
+    @cached_property
+    def at_most(self) -> int:
+        """How many rows of one legacy table are judged."""
+        counts = []
+        for reading in self.all_readings:
+            database, _, table = reading.source.partition(".")
+            with self.pair.beside(database) as connection:
+                asked = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}")
+                counts.append(asked.fetchone()[0])
+        return most_of_each(counts)
+
+    def judge(self, target: str) -> Judged:
+        """Judge every row, or a sample by key, of the legacy tables that go to *target*; once.
+
+        A legacy row that became several is in no sample: no contract in SQL rebuilds it.
+        """
+        if target not in self._judged:
+            judged = self._judged[target] = Judged()
+            for reading in self.readings(target):
+                at_most = self.at_most if reading.parts is None else sys.maxsize
+                OneTable(self.pair, self.affinity, reading, judged, at_most=at_most).judge()
+            check_numbers(target, judged)
+        return self._judged[target]
+
+    def forward(self, reading: Reading, legacy: Row) -> list[Row]:
+        """Return each target row that a legacy row becomes, as the target's columns store it, JSON left out."""
+        types = column_types(reading.target)
+        return [
+            {name: self._stored(say(laid), types.get(name, "")) for name, say in reading.forward.items()}
+            for laid in parts_of(reading, legacy)
+        ]
+
+    def _stored(self, value: Cell, declared: str) -> Cell:
+        return self.affinity.stored(value.value if isinstance(value, Near) else value, declared)
+
+
+def every_reading(world: World) -> Iterator[Reading]:
+    """Yield the readings of every mapped table, in both variants."""
+    for module in (oracle_core, oracle_tax, oracle_analytics, oracle_memory, oracle_market, oracle_cache, same_shape):
+        yield from module.readings(world)

@@ -1,0 +1,75 @@
+"""Readings of legacy tables that already have the target's shape: every cell is the same, references follow their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.oracle.cells import Cell, Row
+from contracts.oracle.cross_table import World
+from contracts.oracle.rules import Reading, Say, cell
+from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
+
+_VARIANT = catalogue.SPECIFIED_VARIANT
+
+
+def readings(world: World) -> Iterator[Reading]:
+    """Yield a reading for every table that the specification gives a source."""
+    for database, (target, tables) in catalogue.SPECIFIED.items():
+        for table in tables:
+            yield _same(world, database, target, table)
+
+
+def _same(world: World, database: str, target: str, table: str) -> Reading:
+    schema = schema_reader.target(target)
+    virtual = next((one for one in schema.virtual_tables if one.name == table), None)
+    if virtual:
+        columns: tuple[str, ...] = virtual.columns
+        return Reading(
+            source=f"{database}.{table}",
+            variant=_VARIANT,
+            target=f"{target}.{table}",
+            key="rowid",
+            forward={"rowid": cell("rowid"), **{name: cell(name) for name in columns}},
+            back={name: cell(name) for name in columns},
+        )
+    shape = schema.table(table)
+    # The parent's own legacy table may be as found, under another name: what counts is where its rows went.
+    parents = {key.columns[0]: f"{target}.{key.parent}" for key in shape.foreign_keys}
+    names = [column.name for column in shape.columns]
+    # A wallet is named by its address, which stays whether or not anybody entered the wallet.
+    linked = {name: parent for name, parent in parents.items() if shape.column(name).type == "INTEGER"}
+    return Reading(
+        source=f"{database}.{table}",
+        variant=_VARIANT,
+        target=f"{target}.{table}",
+        key=next(column.name for column in shape.columns if column.primary_key),
+        forward={
+            name: _became(world, name, linked[name])
+            if name in linked
+            else _named(world, name, parents[name])
+            if name in parents
+            else cell(name)
+            for name in names
+        },
+        back={name: _came_from(world, name, linked[name]) if name in linked else cell(name) for name in names},
+    )
+
+
+def _became(world: World, name: str, parent: str) -> Say:
+    def say(row: Row) -> Cell:
+        return None if row[name] is None else world.became_in(parent, row[name])
+
+    return say
+
+
+def _named(world: World, name: str, parent: str) -> Say:
+    """Say the text that names the parent; '' names none, but where a parent is called that."""
+    return lambda row: None if row[name] == "" and world.became_in(parent, "") is None else row[name]
+
+
+def _came_from(world: World, name: str, parent: str) -> Say:
+    def say(row: Row) -> Cell:
+        return None if row[name] is None else world.came_from(parent, row[name])
+
+    return say

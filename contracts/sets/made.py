@@ -1,0 +1,51 @@
+"""Sets that the suite makes where none is named: a specimen, and what a migration makes of a legacy set."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts.sets.legacy import begins_as_sqlite, regular_files
+from migrator.errors import MigratorError
+from migrator.system import connections, private_copy
+
+if TYPE_CHECKING:
+    pass
+
+
+def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:
+    """Make a dirty specimen in *folder*, rows in its WALs included, and return it."""
+    from contracts import specimens  # noqa: PLC0415 - faker is slow to load and only needed here
+
+    specimens.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
+    return folder
+
+
+def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Path:
+    """Migrate a private copy of the data directory *legacy* below *scratch*; return the consolidated set.
+
+    The configuration is the one at *config_path*, else that of the data directory.
+
+    Raises:
+        MigratorError: The plan refuses it, or the build fails.
+    """
+    from migrator.config import config_file  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator.pipeline import migrate as pipeline_migrate  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator.switch import workspace  # noqa: PLC0415 - the tool is not needed to judge what is there
+
+    home = scratch / "migrated"
+    for path in regular_files(legacy):
+        copied = home / path.relative_to(legacy)
+        copied.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if begins_as_sqlite(path):
+            private_copy.private_copy(path, copied)
+        elif not path.name.endswith(connections.COMPANIONS) and not path.name.endswith("-shm"):
+            shutil.copyfile(path, copied)
+    written = config_file.load(config_path or config_file.beside(legacy))
+    place = workspace.Place(home)
+    pipeline_migrate.backup(pipeline_migrate.plan(place, written), place)
+    built = pipeline_migrate.build(place, written)
+    if not built.stage.is_dir():
+        raise MigratorError("the build left no stage", where=home)
+    return built.stage

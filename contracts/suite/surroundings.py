@@ -1,0 +1,163 @@
+"""What stands around the sets under judgement: a snapshot, a switch that was made, and what it kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from contracts.suite.results import WHY
+from contracts.suite.session import Session
+from migrator.errors import MigratorError
+from migrator.stages import backup as backup_stage
+from migrator.stages.verify.evidence import Why
+from migrator.switch import state as switch_state
+from migrator.switch.state import Switch
+from migrator.system import connections, content_digest, own_files, private_copy
+from migrator.system.content_digest import Content
+
+#: What reading a file says that is no database, or a spoilt one.
+UNREADABLE = (sqlite3.Error, UnicodeError, OSError, MigratorError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands around the sets under judgement; nothing that was not named, or made for this run, is looked for.
+
+    Attributes:
+        data_dir: The data directory with the legacy files in use; None where a snapshot alone was named.
+        snapshot: The folder of the newest finished snapshot; None without one.
+        switch: The switch that was made last in a folder that was named; None without one.
+        scratch: A folder of ours for private copies.
+    """
+
+    data_dir: Path | None
+    snapshot: Path | None
+    switch: Switch | None
+    scratch: Path
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the snapshot says of itself."""
+        if self.snapshot is None:
+            return {}
+        return manifest_of(self.snapshot)
+
+
+def standing(session: Session) -> Standing:
+    """Find out what stands around the sets of *session*."""
+    legacy = session.legacy_dir if session.has_pair else None
+    named = [folder for folder in (legacy, session.consolidated) if folder is not None and folder.is_dir()]
+    is_snapshot = legacy is not None and own_files.is_snapshot(legacy)
+    homes = [legacy] if legacy is not None and not is_snapshot else []
+    if session.consolidated is None:
+        # We migrated a private copy ourselves: its snapshot lies beside the stage.
+        homes.append(session.judged.where.parent.parent)
+    snapshot = legacy if is_snapshot else next(filter(None, map(_newest, homes)), None)
+    return Standing(
+        data_dir=None if is_snapshot else legacy,
+        snapshot=snapshot,
+        switch=next(filter(None, map(switch_state.read, named)), None),
+        scratch=session.scratch,
+    )
+
+
+def _newest(data_dir: Path) -> Path | None:
+    return backup_stage.newest(data_dir / "backup")
+
+
+def nothing_to_ask(request: pytest.FixtureRequest, why: str) -> NoReturn:
+    """Skip the contract: the sets that were named hold nothing that it could be asked of."""
+    request.node.user_properties.append((WHY, Why.NO_DATA.value))
+    pytest.skip(why)
+
+
+def switched(standing: Standing, kind: str, request: pytest.FixtureRequest) -> Switch:
+    """Return the switch that was made, if it is of this *kind*; else skip the contract."""
+    last = standing.switch
+    if last is None or last.kind != kind:
+        nothing_to_ask(request, f"no {kind} was made in a folder that was named")
+    return last
+
+
+def manifest_of(snapshot: Path) -> Mapping[str, Any]:
+    """Return what the snapshot in a folder says of itself."""
+    found: dict[str, Any] = json.loads((snapshot / own_files.MANIFEST).read_text(encoding="utf-8"))
+    return found
+
+
+def half_way(made: Switch) -> list[str]:
+    """Return what is there that a switch which has come to its end does not leave."""
+    passing = [made.tree(switch_state.LEGACY), made.tree(switch_state.ROLLED_BACK), made.baseline_to_be]
+    passing += map(made.staged, made.targets)
+    # After a cutover the pointer stays where it was turned to; no name goes through it.
+    pointed = "" if made.kind == switch_state.ROLLBACK else switch_state.NEW
+    found = [] if made.finished else ["switch.json says that it is under way"]
+    found += (
+        [f"the pointer leads to {switch_state.pointed(made)}"]
+        if switch_state.pointed(made) not in ("", pointed)
+        else []
+    )
+    return found + [str(path.relative_to(made.data_dir)) for path in passing if os.path.lexists(path)]
+
+
+@contextmanager
+def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
+    """Open a private copy in *scratch* of the database at *path*; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        copy = private_copy.private_copy(path, Path(folder) / "copy.db")
+        with closing(connections.scratch(copy)) as connection:
+            yield connection
+
+
+@cache
+def content_of_copy(copy: Path) -> Content:
+    """Return the content digest of a private copy that nobody writes to, and of its tables; looked at once.
+
+    Raises:
+        sqlite3.Error: It cannot be read to its end.
+    """
+    with closing(connections.read(copy)) as connection:
+        return content_digest.content(connection)
+
+
+@cache
+def content(path: Path, scratch: Path) -> Content:
+    """Return the content digest of the database at *path*, and of its tables; looked at once.
+
+    Raises:
+        sqlite3.Error: It cannot be read to its end.
+    """
+    with opened(path, scratch) as connection:
+        return content_digest.content(connection)
+
+
+def digest_of(path: Path, scratch: Path) -> str:
+    """Return the content digest of the database at *path*, '' where it cannot be read."""
+    try:
+        return content(path, scratch).digest
+    except UNREADABLE:
+        return ""
+
+
+def rows_of(path: Path, scratch: Path) -> int:
+    """Return how many rows the database at *path* has."""
+    return sum(table.rows for table in content(path, scratch).tables)
+
+
+def unlike(one: Content, other: Content) -> str:
+    """Return which tables differ between two contents, '' where nothing does."""
+    if one.digest == other.digest:
+        return ""
+    first, second = ({table.name: table for table in content.tables} for content in (one, other))
+    names = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    return ", ".join(names) or "the schema"
