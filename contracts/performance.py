@@ -20,7 +20,8 @@ from typing import Any
 
 import click
 
-from contracts import asking, gate, measures, mix, performance_page, profiling, specimens, workbench
+from contracts import asking, gate, measures, mix, performance_page, profiling, workbench
+from contracts.specimens import generator
 from migrator import workload
 
 #: Rows of the sets, where none are named: as many as production has, and far more.
@@ -124,7 +125,7 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
     legacy = folder / "legacy"
     legacy.mkdir()
     tell(f"{variant}, {rows:,} rows")
-    specimens.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
+    generator.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
     size = sum(path.stat().st_size for path in legacy.rglob("*.db"))
     profile = profiling.Profile()
     works = measures.works(legacy, folder, lambda build: profiling.profile(build, profile))
@@ -158,7 +159,7 @@ def of_builds(variant: str, sizes: Sequence[int], rounds: int, folder: Path) -> 
         tell(f"{variant}, {rows:,} rows: the build alone")
         legacy = folder / str(rows) / "legacy"
         legacy.mkdir(parents=True)
-        specimens.make(legacy, rows=rows, seed=1, variant=variant)
+        generator.make(legacy, rows=rows, seed=1, variant=variant)
         benches[str(rows)] = gate.Bench(legacy)
 
     def built(bench: gate.Bench) -> Callable[[], object]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts import asking, specimens
+from contracts import asking
 from contracts.sets import made as made_sets
+from contracts.specimens import generator
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
@@ -55,7 +56,7 @@ class Sets:
 def sets(folder: Path, *, rows: int | None, seed: int = 0) -> Sets:
     """Make a clean specimen of *rows* in *folder*, and what the tool makes of it."""
     legacy = folder / "legacy"
-    specimens.make(legacy, rows=rows, seed=seed)
+    generator.make(legacy, rows=rows, seed=seed)
     return of(legacy, folder)
 
 

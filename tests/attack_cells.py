@@ -14,7 +14,8 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 
-from contracts import cells, specimens
+from contracts.specimens import generator
+from contracts.specimens.drawn import cells as drawn_cells
 from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.pipeline import migrate as pipeline_migrate
@@ -24,7 +25,7 @@ from migrator.system.connections import quoted
 #: TEXT whose bytes are no UTF-8: bound as BLOBs, cast by SQLite.
 ODD_TEXTS = (b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"2026-01-17\xff", b'{"a":"\xff"}', b"\x00\xff", b"a\0b")
 TIMES = (
-    *cells.TIMES,
+    *drawn_cells.TIMES,
     "2026-03-08T02:30:00",  # an hour that the clocks of Chicago skip
     "2026-11-01T01:30:00",  # one that they show twice
     "2026-11-01T01:30:00-05:00",
@@ -38,21 +39,21 @@ TIMES = (
 )
 VALUES = (
     None,
-    *cells.INTEGER_KEYS,
+    *drawn_cells.INTEGER_KEYS,
     2**53,
     -(2**53) - 1,
-    *cells.REALS,
+    *drawn_cells.REALS,
     1e300,
     5e-324,
     2.0**63,
     -(2.0**63),
-    *cells.TEXT_KEYS,
+    *drawn_cells.TEXT_KEYS,
     *TIMES,
-    *cells.JSONS,
-    *cells.SYMBOLS,
-    *cells.MINTS,
-    *cells.LOTS,
-    *cells.EPOCHS,
+    *drawn_cells.JSONS,
+    *drawn_cells.SYMBOLS,
+    *drawn_cells.MINTS,
+    *drawn_cells.LOTS,
+    *drawn_cells.EPOCHS,
     "1e308",
     "9223372036854775808",
     "0x10",
@@ -124,7 +125,7 @@ def _plant_in(connection, chance, share):
 def attempt(folder, variant, seed, *, rows, share, only=()):
     """Make a set, plant in it, migrate it; return what is wrong with what came of it."""
     data = folder / "data"
-    specimens.make(data, variant=variant, rows=rows, seed=seed, dirty=seed % 2 == 1)
+    generator.make(data, variant=variant, rows=rows, seed=seed, dirty=seed % 2 == 1)
     planted = plant(data, seed, share, only)
     toml = data / "migrator.toml"
     try:

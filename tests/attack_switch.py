@@ -22,7 +22,7 @@ import generated
 import small_set
 
 import migrator
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
@@ -391,7 +391,7 @@ def _by_key(path, table, key, picked):
 def attempt(folder, variant, seed, *, rows_in_all, rounds, writes, schema, times):
     """Go there and back *times* times; yield what is wrong."""
     home = folder / "home"
-    specimens.make(home / "data", variant=variant, rows=rows_in_all, seed=seed, dirty=seed % 2 == 1, wal=True)
+    generator.make(home / "data", variant=variant, rows=rows_in_all, seed=seed, dirty=seed % 2 == 1, wal=True)
     small_set.build(home)
     for turn in range(times):
         before = {str(one.place): (one.journal_mode, one.mode) for one in inventory(home / "data").databases}

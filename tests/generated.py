@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from contracts import drawn
+from contracts.specimens.drawn import model as drawn_model
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql, sql_functions
 from migrator.records.plan import Fate
@@ -51,7 +51,7 @@ def rewrite(legacy, written, into):
         )
         for file in legacy.files
     ]
-    drawn.write(replace(legacy, files=tuple(backwards)), into)
+    drawn_model.write(replace(legacy, files=tuple(backwards)), into)
     for file in legacy.files:
         with contextlib.closing(sqlite3.connect(into / file.place)) as connection:
             marks = _marks(written / file.place)
@@ -70,7 +70,10 @@ def _stored(path, table):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(f"SELECT {parts} FROM {connections.quoted(table.name)}").fetchall()
     return [
-        tuple(drawn.OddText(cell) if kind == "text" else cell for kind, cell in zip(row[::2], row[1::2], strict=True))
+        tuple(
+            drawn_model.OddText(cell) if kind == "text" else cell
+            for kind, cell in zip(row[::2], row[1::2], strict=True)
+        )
         for row in rows
     ]
 

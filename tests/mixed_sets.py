@@ -5,7 +5,7 @@ import random
 import shutil
 import sqlite3
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 
@@ -15,8 +15,8 @@ INDEXES = {"facts": "facts_fts", "reflections": "reflections_fts"}
 
 def make(folder, *, seed):
     """Make a dirty set in *folder*/data; return the tables as specified."""
-    specimens.make(folder / "specified", seed=seed, variant=catalogue.SPECIFIED_VARIANT, dirty=True)
-    specimens.make(folder / "data", seed=seed, dirty=True)
+    generator.make(folder / "specified", seed=seed, variant=catalogue.SPECIFIED_VARIANT, dirty=True)
+    generator.make(folder / "data", seed=seed, dirty=True)
     whole = [(name, table) for name, (_, tables) in sorted(catalogue.SPECIFIED.items()) for table in tables]
     chosen = random.Random(seed).sample(whole, len(whole) // 2)  # noqa: S311 - a seed has to choose the same
     for database, table in chosen:

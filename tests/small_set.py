@@ -13,7 +13,7 @@ from unittest import mock
 
 import generated
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
@@ -42,7 +42,7 @@ def make(home):
 
 def write(home):
     """Make the files of the set below *home*."""
-    specimens.make(home / "data", seed=7, rows=60, wal=True)
+    generator.make(home / "data", seed=7, rows=60, wal=True)
     for path in sorted((home / "data").rglob("*")):
         if path.is_file() and path.name.partition(".")[0] not in KEPT:
             path.unlink()

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 import contracts
-from contracts import specimens
 from contracts.sets import made as made_sets
+from contracts.specimens import generator
 from migrator.reports.terminal import verify_text
 from migrator.schema import catalogue
 from migrator.stages.verify.stage import verify
@@ -127,7 +127,7 @@ def test_without_its_lineage_our_own_set_is_matched_by_value(pytester, tmp_path,
 
 
 def test_a_clean_set_without_lineage_loses_nothing(pytester, tmp_path):
-    specimens.make(tmp_path / "legacy", rows=ROWS, seed=11, variant="specified")
+    generator.make(tmp_path / "legacy", rows=ROWS, seed=11, variant="specified")
     migrated = made_sets.migrated(tmp_path / "legacy", tmp_path)
     (tmp_path / "set").mkdir()
     naive_copiers.without_lineage(migrated, tmp_path / "set")

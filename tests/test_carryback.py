@@ -9,7 +9,7 @@ import pytest
 import small_set
 
 import migrator
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.mapping import sql_functions
 from migrator.pipeline import migrate as pipeline_migrate
@@ -32,7 +32,7 @@ NOON = "2026-02-01T12:00:00.500000"
 @pytest.fixture(name="built", scope="module")
 def _built(tmp_path_factory):
     home = tmp_path_factory.mktemp("built")
-    specimens.make(home / "data", seed=7, rows=300)
+    generator.make(home / "data", seed=7, rows=300)
     with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as legacy:
         legacy.executescript(
             "CREATE TABLE told (what); CREATE TRIGGER tell AFTER DELETE ON trades BEGIN INSERT INTO told VALUES (1); END"
@@ -61,7 +61,7 @@ def went_back(data):
 
 def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_back(tmp_path):
     home = tmp_path / "home"
-    specimens.make(home / "data", seed=7, rows=60)
+    generator.make(home / "data", seed=7, rows=60)
     with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as legacy:
         legacy.execute("DELETE FROM positions")
     toml = home / "data" / "migrator.toml"
@@ -83,7 +83,7 @@ def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_b
 def test_a_rowid_that_names_a_row_is_kept(tmp_path):
     """As specified the reflections are a full-text table: after the last row was deleted, the next keeps its own number."""
     home = tmp_path / "home"
-    specimens.make(home / "data", seed=3, rows=300, variant="specified")
+    generator.make(home / "data", seed=3, rows=300, variant="specified")
     small_set.build(home)
     small_set.cut_over(home)
     reflection = "INSERT INTO ai_reflections (rowid, content) VALUES (?, 'zanzibar')"
@@ -177,7 +177,7 @@ def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(dat
 def test_a_time_goes_back_as_the_clock_of_its_writer_shows_it(tmp_path):
     """The offset is the one that the set was built with, whatever the configuration says by now."""
     data = tmp_path / "home" / "data"
-    specimens.make(data, seed=7, rows=60)
+    generator.make(data, seed=7, rows=60)
     with closing(sqlite3.connect(data / "cache.db", isolation_level=None)) as legacy:
         (ddl,) = [one.ddl for one in catalogue.legacy_databases() if one.name == "cache_db"]
         legacy.executescript(ddl)

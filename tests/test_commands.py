@@ -5,9 +5,9 @@ import shlex
 import subprocess
 
 import pytest
-import small_set
 from click.testing import CliRunner
 
+from contracts.specimens import generator
 from migrator.cli import app, full_commands
 from migrator.errors import Refused
 from migrator.system import shell
@@ -54,7 +54,7 @@ def test_what_is_in_the_environment_stands_in_the_command_too(tmp_path, monkeypa
 
 
 def test_of_a_pair_the_next_command_names_both(tmp_path):
-    small_set.specimens.make(tmp_path / "legacy", rows=0)
+    generator.make(tmp_path / "legacy", rows=0)
     (tmp_path / "new").mkdir()
 
     done = run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.stages.inventory import stage as inventory_stage
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ FOLDER = Path(contracts.__file__).parent / "1_inventory"
 @pytest.fixture(name="legacy")
 def _legacy(tmp_path):
     folder = tmp_path / "data"
-    specimens.make(folder, rows=300, seed=1)
+    generator.make(folder, rows=300, seed=1)
     return folder
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import specimens
 from contracts.sets import made as made_sets
+from contracts.specimens import generator
 from migrator.records.plan import Fate
 from migrator.stages.plan import stage as plan_stage
 
@@ -20,7 +20,7 @@ PLAN = Path(contracts.__file__).parent / "2_plan" / "test_plan.py"
 def _sets(tmp_path_factory):
     """A legacy set, with a file whose fate the owners decided, and what the migration makes of it."""
     top = tmp_path_factory.mktemp("plan")
-    specimens.make(top / "data", rows=300, seed=1, dirty=True)
+    generator.make(top / "data", rows=300, seed=1, dirty=True)
     return top / "data", made_sets.migrated(top / "data", top)
 
 
@@ -37,7 +37,7 @@ def test_a_plan_holds(pytester, sets):
 
 
 def test_a_plan_of_the_specified_variant_holds(pytester, tmp_path):
-    specimens.make(tmp_path / "data", rows=300, seed=1, dirty=True, variant="specified")
+    generator.make(tmp_path / "data", rows=300, seed=1, dirty=True, variant="specified")
 
     assert {} == judge(pytester, (tmp_path / "data", made_sets.migrated(tmp_path / "data", tmp_path)))
 

@@ -5,11 +5,11 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens
 from contracts.checks import full_text
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets import made as made_sets
 from contracts.sets import pair as set_pair
+from contracts.specimens import generator
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def _answers(tmp_path):
     """Ask a set in whose reflections a word is inflected, and one was edited behind the back of its index."""
     data = tmp_path / "data"
-    specimens.make(data, rows=40, seed=1)
+    generator.make(data, rows=40, seed=1)
     with closing(sqlite3.connect(next(data.rglob("jarvis_memory.db")), isolation_level=None)) as memory:
         for lesson in ("kwitzing is patience", "one kwitzes", "nothing else"):
             memory.execute("INSERT INTO reflections (\"trigger\", lesson) VALUES ('loss', ?)", (lesson,))

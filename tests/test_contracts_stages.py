@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
@@ -28,7 +28,7 @@ def _lives(tmp_path_factory):
     """One dirty set at three moments of its life: built, cut over, rolled back after a row was written."""
     top = tmp_path_factory.mktemp("lives")
     home = top / "home"
-    specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
+    generator.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
     place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     verified = pipeline_migrate.migrate(place, configuration, home / "data" / "migrator.toml").verified
     assert () == verified.broken

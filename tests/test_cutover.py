@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
@@ -34,7 +34,7 @@ STEPS = ("replace", "link", "point", "remove", "rewrite", "write", "remove_folde
 def _built(tmp_path_factory):
     """A dirty set, migrated; its contracts are judged elsewhere."""
     home = tmp_path_factory.mktemp("built")
-    specimens.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
+    generator.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
     place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     built = pipeline_migrate.build(
         place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import specimens
 from contracts.sets import consolidated as consolidated_set
+from contracts.specimens import generator
 from migrator.stages.verify import evidence as verify_evidence
 
 yaml = pytest.importorskip("yaml", reason="PyYAML reads the examples; tox installs it")
@@ -67,7 +67,7 @@ def test_tox_takes_the_same_arguments():
 def _copy(tmp_path_factory):
     """What stands for the copy of production."""
     folder = tmp_path_factory.mktemp("production") / "data"
-    specimens.make(folder, seed=5, rows=300, dirty=True)
+    generator.make(folder, seed=5, rows=300, dirty=True)
     return folder
 
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 import small_set
 
-from contracts import specimens
 from contracts.sets.legacy import legacy_set
+from contracts.specimens import generator
 from migrator.errors import MigratorError
 from migrator.schema import text_encoding
 from migrator.system import connections, private_copy
@@ -127,7 +127,7 @@ def widened(path, encoded):
 def _moved(tmp_path_factory):
     """A set two of whose files are in UTF-16, built."""
     home = tmp_path_factory.mktemp("wide") / "home"
-    specimens.make(home / "data", seed=7, rows=60, wal=True)
+    generator.make(home / "data", seed=7, rows=60, wal=True)
     for path in sorted((home / "data").rglob("*")):
         if path.is_file() and path.name.partition(".")[0] not in small_set.KEPT:
             path.unlink()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import sabotage, sabotage_data
+from contracts.mutants.by_hand import declared as by_hand_declared
+from contracts.mutants.by_hand import rows as by_hand_rows
 
 CONTRACTS = Path(contracts.__file__).parent
 CLAUSES = tomllib.loads((CONTRACTS / "suite" / "clauses.toml").read_text(encoding="utf-8"))
@@ -61,10 +62,12 @@ def test_clauses_and_contracts_name_each_other(items):
 
 
 def test_every_contract_has_a_fault_that_it_catches(items):
-    """A ``.sql`` contract plants its own; the others are caught in tests/test_sabotage.py and test_sabotage_data.py."""
+    """A ``.sql`` contract plants its own; the others are caught in tests/test_sabotage.py and test_faults_in_rows.py."""
     python = {item.originalname for item in items if hasattr(item, "originalname")}
     plain_sql = {item.parent.path.stem for item in items if item.parent.path.suffix == ".sql"}
-    caught = {name for fault in (*sabotage.FAULTS, *sabotage_data.FAULTS) for name in fault.caught_by} - plain_sql
+    caught = {
+        name for fault in (*by_hand_declared.FAULTS, *by_hand_rows.FAULTS) for name in fault.caught_by
+    } - plain_sql
 
     assert python == caught | CAUGHT_ELSEWHERE.keys()
     for name, file in CAUGHT_ELSEWHERE.items():

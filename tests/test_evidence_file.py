@@ -14,7 +14,7 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.config.waivers import Waiver
 from migrator.errors import EvidenceError, MigratorError, UsageError
@@ -281,7 +281,7 @@ def run(*arguments, **options):
 @pytest.fixture(name="moved", scope="module")
 def _moved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moved") / "data"
-    specimens.make(folder, seed=7, rows=600, dirty=True, wal=True)
+    generator.make(folder, seed=7, rows=600, dirty=True, wal=True)
     done = run("migrate", "--data-dir", folder)
     assert 0 == done.returncode, done.stderr + done.stdout
     return folder
@@ -471,7 +471,7 @@ def test_contracts_that_were_left_out_show(data, monkeypatch):
 @pytest.mark.slow
 def test_status_says_how_far_a_run_has_come(tmp_path):
     data = tmp_path / "data"
-    specimens.make(data, seed=3, rows=300)
+    generator.make(data, seed=3, rows=300)
     said = []
     for verb in ("", "backup", "build", "verify"):
         if verb:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from inventoried import NOISE, by_place, ddl, made, mentions, only, state
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.errors import MigratorError, UsageError
 from migrator.records.inventory import Verdict
 from migrator.schema import catalogue
@@ -26,7 +26,7 @@ from migrator.system import connections, private_copy
 
 @pytest.mark.parametrize("variant", ["found", "specified"])
 def test_a_specimen_is_recognised_whole(tmp_path, variant):
-    manifest = specimens.make(tmp_path / "data", variant=variant, rows=600, seed=3, wal=True)
+    manifest = generator.make(tmp_path / "data", variant=variant, rows=600, seed=3, wal=True)
     before = state(tmp_path / "data")
 
     found = inventory(tmp_path / "data")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import migrator
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.schema import catalogue
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 def _migrated(tmp_path_factory):
     """A clean set, migrated and judged, whose owners accept what is in quarantine."""
     home = tmp_path_factory.mktemp("migrated")
-    specimens.make(home / "data", seed=3, rows=300, wal=True)
+    generator.make(home / "data", seed=3, rows=300, wal=True)
     place, toml = workspace.Place(home / "data"), home / "data" / "migrator.toml"
     done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
     assert done.holds

@@ -11,25 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from contracts import sabotage, sabotage_data
 from contracts.mutants import (
-    altered,  # fmt: skip
-    clean,  # fmt: skip
-    declared,  # fmt: skip
-    matrix,  # fmt: skip
-    mistaken,  # fmt: skip
-    mutant,  # fmt: skip
-    of_selects,  # fmt: skip
-    of_tables,  # fmt: skip
-    page,  # fmt: skip
-    record,  # fmt: skip
-    sabotaged,  # fmt: skip
-    spoilt,  # fmt: skip
-    stand,  # fmt: skip
-    suite,  # fmt: skip
+    clean,
+    file_mutants,
+    fixtures,
+    mapping_mutants,
+    matrix,
+    mutant,
+    page,
+    record,
+    row_mutants,
+    schema_mutants,
+    suite_run,
 )
+from contracts.mutants import recorded as mutants_recorded
+from contracts.mutants.by_hand import declared as by_hand_declared
+from contracts.mutants.by_hand import rows as by_hand_rows
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
+from contracts.mutants.operators import selects as operators_selects
+from contracts.mutants.operators import tables as operators_tables
 from contracts.suite import results  # fmt: skip
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -43,17 +44,17 @@ DRAWN, SEED = 6, 20260131
 @pytest.fixture(scope="session", name="place")
 def _place(tmp_path_factory):
     """The specimens, migrated."""
-    made = stand.Stand(tmp_path_factory.mktemp("stand"))
+    made = fixtures.Stand(tmp_path_factory.mktemp("stand"))
     made.make()
     return made
 
 
 def every(place):
     """Every mutant by family, as the command plants them."""
-    found = {"declarations": [*declared.mutants(), *declared.of_carried(place, stand.FOUND[0])]}
-    found["rows"] = [one for name in (*stand.FOUND, *stand.SPECIFIED) for one in altered.mutants(place, name)]
-    found["files"] = list(spoilt.mutants(stand.FOUND[0]))
-    found["mappings"] = list(mistaken.mutants(stand.FOUND[0]))
+    found = {"declarations": [*schema_mutants.mutants(), *schema_mutants.of_carried(place, fixtures.FOUND[0])]}
+    found["rows"] = [one for name in (*fixtures.FOUND, *fixtures.SPECIFIED) for one in row_mutants.mutants(place, name)]
+    found["files"] = list(file_mutants.mutants(fixtures.FOUND[0]))
+    found["mappings"] = list(mapping_mutants.mutants(fixtures.FOUND[0]))
     return found
 
 
@@ -63,14 +64,14 @@ def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
     schema = schema_reader.target(target)
     with closing(connections.memory()) as connection:
         for table in schema.tables:
-            connection.execute(of_tables.create(table))
+            connection.execute(operators_tables.create(table))
         written = {table.name: table for table in schema_reader.stored(connection).tables}
 
     assert {table.name: table for table in schema.tables} == written
 
 
 def test_every_operator_is_there_for_every_table_that_has_its_constraint():
-    planted = {(one.kind, one.table) for one in declared.mutants()}
+    planted = {(one.kind, one.table) for one in schema_mutants.mutants()}
     wanted = set()
     for target in catalogue.TARGETS:
         for table in schema_reader.target(target).tables:
@@ -96,7 +97,7 @@ def test_every_operator_is_there_for_every_table_that_has_its_constraint():
 
 
 def test_the_names_of_mutants_are_their_own():
-    twice = [mutant.ByHand(kind="x", where="core", specimen="empty", fault=sabotage.FAULTS[0])] * 3
+    twice = [mutant.ByHand(kind="x", where="core", specimen="empty", fault=by_hand_declared.FAULTS[0])] * 3
 
     assert ["x: core [empty]", "x: core (2) [empty]", "x: core (3) [empty]"] == [
         one.id for one in matrix.numbered(twice)
@@ -104,7 +105,7 @@ def test_the_names_of_mutants_are_their_own():
 
 
 def test_the_same_seed_draws_the_same():
-    whole = list(declared.mutants())
+    whole = list(schema_mutants.mutants())
 
     assert list(matrix.sampled(whole, seed=1)) == list(matrix.sampled(whole, seed=1))
     assert list(matrix.sampled(whole, seed=1)) != list(matrix.sampled(whole, seed=2))
@@ -113,8 +114,8 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_a_mutated_mapping_is_another_mapping_and_the_rest_of_its_file_stands():
-    text = mistaken.texts()["core/trades.sql"]
-    found = list(of_selects.mutations(text))
+    text = mapping_mutants.texts()["core/trades.sql"]
+    found = list(operators_selects.mutations(text))
 
     assert {"column forgotten", "COALESCE lost", "LEFT JOIN turned to JOIN", "two columns exchanged"} <= {
         kind for kind, _, _ in found
@@ -125,7 +126,7 @@ def test_a_mutated_mapping_is_another_mapping_and_the_rest_of_its_file_stands():
 
 
 def result(fate=Fate.CAUGHT, name="one", **more):
-    fault = next(one for one in sabotage.FAULTS if one.name == "table missing")
+    fault = next(one for one in by_hand_declared.FAULTS if one.name == "table missing")
     return Result(mutant=mutant.ByHand(kind=name, where="core", specimen="empty", fault=fault), fate=fate, **more)
 
 
@@ -163,33 +164,33 @@ def test_the_score_counts_what_nobody_caught_and_what_made_no_difference_apart()
 
 
 def test_what_is_written_is_read_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(sabotaged, "RECORDED", tmp_path / "record.json")
+    monkeypatch.setattr(mutants_recorded, "RECORDED", tmp_path / "record.json")
     found = record.summed([result(caught_by=frozenset({"build/a"}))], ["build/a"], "a command")
 
     record.write(found)
 
-    assert found == sabotaged.read((tmp_path / "record.json").read_text(encoding="utf-8"))
+    assert found == mutants_recorded.read((tmp_path / "record.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("specimen", [stand.EMPTY, *stand.SPECIMENS])
+@pytest.mark.parametrize("specimen", [fixtures.EMPTY, *fixtures.SPECIMENS])
 def test_a_set_that_is_made_anew_without_a_change_holds(tmp_path, place, specimen):
     place.copy(specimen, tmp_path)
     for name in catalogue.TARGETS.values():
         (tmp_path / name).unlink()
-        declared.remade(place.migrated(specimen) / name, tmp_path / name)
+        schema_mutants.remade(place.migrated(specimen) / name, tmp_path / name)
     (tmp_path / "scratch").mkdir()
 
-    verdict = suite.judge(tmp_path, place.legacy(specimen), tmp_path / "scratch")
+    verdict = suite_run.judge(tmp_path, place.legacy(specimen), tmp_path / "scratch")
 
     assert verdict.go, verdict.said
 
 
 @pytest.mark.slow
 def test_what_sqlglot_writes_of_an_unchanged_mapping_makes_the_same_set(tmp_path, place):
-    for file, text in mistaken.texts().items():
-        same = mistaken.Mistaken(
-            kind="none", where=file, specimen=stand.FOUND[0], file=file, text=of_selects.rewritten(text)
+    for file, text in mapping_mutants.texts().items():
+        same = mapping_mutants.Mistaken(
+            kind="none", where=file, specimen=fixtures.FOUND[0], file=file, text=operators_selects.rewritten(text)
         )
         with pytest.raises(mutant.NoDifference):
             same.plant(place, tmp_path)
@@ -218,7 +219,7 @@ def test_nothing_is_caught_where_nothing_is_wrong(number):
 
 
 def test_the_page_is_what_was_recorded():
-    found = sabotaged.recorded()
+    found = mutants_recorded.recorded()
 
     assert page.markdown(found) == (HERE / "docs" / "reference" / "sabotage.md").read_text(encoding="utf-8")
 
@@ -226,16 +227,16 @@ def test_the_page_is_what_was_recorded():
 @pytest.mark.slow
 def test_the_recorded_kinds_are_those_that_there_are():
     """A kind that was added since, or taken away, asks for a new run: python -m contracts.mutants --record."""
-    there = {("declarations", one.kind) for one in declared.mutants()}
-    there |= {("files", one.kind) for one in spoilt.mutants(stand.FOUND[0])}
-    there |= {("mappings", one.kind) for one in mistaken.mutants(stand.FOUND[0])}
+    there = {("declarations", one.kind) for one in schema_mutants.mutants()}
+    there |= {("files", one.kind) for one in file_mutants.mutants(fixtures.FOUND[0])}
+    there |= {("mappings", one.kind) for one in mapping_mutants.mutants(fixtures.FOUND[0])}
 
-    recorded = {(one.family, one.kind) for one in sabotaged.recorded().kinds}
+    recorded = {(one.family, one.kind) for one in mutants_recorded.recorded().kinds}
 
     derived = {one for one in recorded if one[0] not in {"by hand", "rows"} and not one[1].startswith("carried ")}
     assert there == derived
     # A fault by hand that was added since has a test of its own.
-    by_hand = {fault.name for fault in (*sabotage.FAULTS, *sabotage_data.FAULTS)}
+    by_hand = {fault.name for fault in (*by_hand_declared.FAULTS, *by_hand_rows.FAULTS)}
     assert {kind for family, kind in recorded if family == "by hand"} <= by_hand
 
 
@@ -244,7 +245,7 @@ def test_the_recorded_kinds_of_rows_are_those_that_there_are(place):
     found = every(place)
     there = {(one.family, one.kind) for one in (*found["rows"], *found["declarations"])}
 
-    recorded = {(one.family, one.kind) for one in sabotaged.recorded().kinds}
+    recorded = {(one.family, one.kind) for one in mutants_recorded.recorded().kinds}
 
     assert set() == {one for one in recorded if one[0] in {"rows", "declarations"}} - there
     # Missed by the draw of the record: it chose a table with one parent row, where there is no elsewhere.
@@ -253,22 +254,22 @@ def test_the_recorded_kinds_of_rows_are_those_that_there_are(place):
 
 def test_every_contract_is_needed_or_has_a_reason_to_stay(pytester):
     """One that was added since the record has to stand in stays.toml, until the next."""
-    recorded = {one.contract for one in sabotaged.recorded().needs}
+    recorded = {one.contract for one in mutants_recorded.recorded().needs}
     items, _ = pytester.inline_genitems(str(results.HERE), "--import-mode=importlib", "-p", "no:cacheprovider")
-    there = {results.named(item).id.partition("[")[0] for item in items if suite.asks(item)}
+    there = {results.named(item).id.partition("[")[0] for item in items if suite_run.asks(item)}
 
     assert set() == there - recorded - set(record.staying())
     assert set() == recorded - there
-    assert [] == [one.contract for one in sabotaged.recorded().needs if page.unneeded(one)]
+    assert [] == [one.contract for one in mutants_recorded.recorded().needs if page.unneeded(one)]
     assert set() == set(record.staying()) - there
 
 
 def test_every_reason_is_a_sentence_and_about_something():
-    recorded = sabotaged.recorded()
+    recorded = mutants_recorded.recorded()
 
     for one in record.equivalents():
         re.compile(one.where)
         assert one.reason.endswith("."), one
         assert one.kind in {kind.kind for kind in recorded.kinds}, one
     assert all(why.endswith(".") for why in record.staying().values())
-    assert json.loads(Path(sabotaged.RECORDED).read_text(encoding="utf-8"))["survivors"] == []
+    assert json.loads(Path(mutants_recorded.RECORDED).read_text(encoding="utf-8"))["survivors"] == []

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import test_sqlite_features
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
@@ -29,7 +29,7 @@ ODD = {
 
 
 def test_odd_and_sound_is_go(tmp_path):
-    specimens.make(tmp_path / "data", seed=5, rows=1500)
+    generator.make(tmp_path / "data", seed=5, rows=1500)
     for name, statements in ODD.items():
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             for statement in statements:
@@ -58,7 +58,7 @@ TEXT_KEYS = {
 
 def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
     """The columns decide; the virtual table is refused until the owners leave it behind, what lies beside it is carried."""
-    specimens.make(tmp_path / "data", seed=5, rows=1500, dirty=True)
+    generator.make(tmp_path / "data", seed=5, rows=1500, dirty=True)
     for name, tables in TEXT_KEYS.items():
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             for table in tables:
@@ -127,7 +127,7 @@ ODD_CELLS = (
 @pytest.mark.parametrize("variant", ["found", "specified"])
 def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
     """Build and second reader say the same of them."""
-    specimens.make(tmp_path / "data", variant=variant, seed=5, rows=1500)
+    generator.make(tmp_path / "data", variant=variant, seed=5, rows=1500)
     for _, name, statement in (one for one in ODD_CELLS if one[0] == variant):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
@@ -142,7 +142,7 @@ def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
 
 def test_every_feature_of_sqlite_that_is_carried_ends_in_go(tmp_path):
     """Each in a file of its own, beside a specimen: what plan lets through is what all contracts let through."""
-    specimens.make(tmp_path / "data", seed=5, rows=1500)
+    generator.make(tmp_path / "data", seed=5, rows=1500)
     toml = tmp_path / "data" / "migrator.toml"
     carried = [feature for feature, fate in test_sqlite_features.ROWS.items() if fate != "refused"]
     with toml.open("a", encoding="utf-8") as configuration:

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 import pytest
 from rich.console import Console
 
-from contracts import specimens
 from contracts.sets.legacy import legacy_set
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.config.config_file import Config
 from migrator.pipeline import migrate as pipeline_migrate
@@ -28,7 +28,7 @@ from migrator.system import connections, own_files
 @pytest.fixture(name="made", scope="module")
 def _made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "data"
-    specimens.make(folder, rows=30, seed=7)
+    generator.make(folder, rows=30, seed=7)
     for path in sorted(folder.rglob("*.db")):
         if path.name not in {"jarvis.db", "custom.db"}:
             path.unlink()
@@ -187,7 +187,7 @@ def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, p
 @pytest.mark.slow
 def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_path):
     data = tmp_path / "data"
-    specimens.make(data, rows=100, seed=7, dirty=True)
+    generator.make(data, rows=100, seed=7, dirty=True)
     fates = {
         "custom.db": "ignore",
         "raid_bot.db": "ignore",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import gate, measures, peers, performance, performance_page, profiling, specimens
+from contracts import gate, measures, peers, performance, performance_page, profiling
+from contracts.specimens import generator
 from migrator.errors import BuildError
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
@@ -129,7 +130,7 @@ def test_the_naive_copy_has_the_indexes_and_executemany_has_not(tmp_path):
 @pytest.fixture(name="bench", scope="module")
 def _bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("proved") / "legacy"
-    specimens.make(folder, rows=600)
+    generator.make(folder, rows=600)
     bench = gate.Bench(folder)
     bench.build()
     return bench

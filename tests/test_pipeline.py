@@ -14,7 +14,7 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.errors import SourceBusy
 from migrator.mapping import reader as mapping_reader
@@ -44,7 +44,7 @@ def content(folder):
 
 
 def made(folder, **asked):
-    specimens.make(folder, **asked)
+    generator.make(folder, **asked)
     return workspace.Place(folder), config_file.load(folder / "migrator.toml")
 
 
@@ -67,7 +67,7 @@ def run(*arguments, **options):
 @pytest.fixture(name="dirty", scope="module")
 def _dirty(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dirty") / "data"
-    specimens.make(folder, seed=7, dirty=True, wal=True)
+    generator.make(folder, seed=7, dirty=True, wal=True)
     return folder
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import specimens
 from contracts.sets import consolidated as consolidated_set
+from contracts.specimens import generator
 from contracts.suite import in_process, options, results
 from migrator.config import waivers
 from migrator.schema import catalogue
@@ -313,7 +313,7 @@ def test_a_contract_that_could_not_be_asked_is_never_waived(pytester, judged, tm
 @pytest.fixture(name="pair", scope="module")
 def _pair(tmp_path_factory):
     data = tmp_path_factory.mktemp("pair") / "data"
-    specimens.make(data, seed=5, rows=300, dirty=True, wal=True)
+    generator.make(data, seed=5, rows=300, dirty=True, wal=True)
     subprocess.run([sys.executable, "-m", "migrator", "migrate", "--quiet", "--data-dir", str(data)], check=True)
     return data
 

@@ -4,8 +4,8 @@ import generated
 import pytest
 from hypothesis import given, settings
 
-from contracts import drawn
-from contracts.strategies import legacy_sets
+from contracts.specimens.drawn import model as drawn_model
+from contracts.specimens.drawn.legacy_sets import legacy_sets
 from migrator.errors import Refused
 from migrator.system import durable_files
 
@@ -19,7 +19,7 @@ FEWER = settings(max_examples=max(settings.default.max_examples // 4, 5))
 def test_every_row_is_accounted_for_and_rebuilt(legacy):
     """Whatever the files hold: rows in are rows accounted for, references hold, and each row is rebuilt cell by cell."""
     with generated.scratch() as folder:
-        drawn.write(legacy, folder / "data")
+        drawn_model.write(legacy, folder / "data")
         try:
             run = generated.Run(folder, legacy.config)
         except Refused:
@@ -35,7 +35,7 @@ def test_every_row_is_accounted_for_and_rebuilt(legacy):
 def test_the_same_rows_in_any_order_give_the_same_three(legacy):
     """Neither the order of insertion, of parents and children too, nor what VACUUM does to a file can be told."""
     with generated.scratch() as folder:
-        drawn.write(legacy, folder / "one" / "data")
+        drawn_model.write(legacy, folder / "one" / "data")
         generated.rewrite(legacy, folder / "one" / "data", folder / "other" / "data")
         try:
             one, other = (generated.Run(folder / name, legacy.config) for name in ("one", "other"))
@@ -53,7 +53,7 @@ def test_the_same_rows_in_any_order_give_the_same_three(legacy):
 def test_a_second_build_changes_nothing(legacy):
     """A finished build is left as it is; begun anew it ends the same."""
     with generated.scratch() as folder:
-        drawn.write(legacy, folder / "data")
+        drawn_model.write(legacy, folder / "data")
         try:
             run = generated.Run(folder, legacy.config)
         except Refused:

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 import generated
 import pytest
 
-from contracts import drawn
-from contracts.drawn import DrawnFile, DrawnSet, DrawnTable
+from contracts.specimens.drawn import model as drawn_model
+from contracts.specimens.drawn.model import DrawnFile, DrawnSet, DrawnTable
 from migrator.errors import Refused
 from migrator.records.plan import Fate
 from migrator.stages.plan import carry_checks
@@ -35,7 +35,7 @@ def run(tmp_path):
     """Return a function that takes a set through plan, backup and build, and proves it."""
 
     def go(legacy):
-        drawn.write(legacy, tmp_path / "data")
+        drawn_model.write(legacy, tmp_path / "data")
         run = generated.Run(tmp_path, legacy.config)
         run.check()
         run.check_by_hand()
@@ -126,7 +126,7 @@ def test_a_known_table_in_other_letters_is_mapped(run):
 
 def test_a_full_text_table_with_rows_of_its_own_is_refused(tmp_path):
     legacy = legacy_set(research=(DrawnTable(name="n", create="CREATE VIRTUAL TABLE n USING fts5(a)", columns=("a",), rows=(("x",),)),))  # fmt: skip
-    drawn.write(legacy, tmp_path / "data")
+    drawn_model.write(legacy, tmp_path / "data")
 
     with pytest.raises(
         Refused,

@@ -9,10 +9,10 @@ import generated
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from contracts.cells import anything
-from contracts.declarations import create_tables
-from contracts.drawn import OddText
 from contracts.oracle import times as oracle_times
+from contracts.specimens.drawn.cells import anything
+from contracts.specimens.drawn.declarations import create_tables
+from contracts.specimens.drawn.model import OddText
 from migrator.mapping import reverse_sql, sql_functions
 from migrator.schema import declaration
 from migrator.schema import reader as schema_reader

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import gate, specimens
+from contracts import gate
+from contracts.specimens import generator
 from migrator.errors import BuildError
 from migrator.stages.build import proof as build_proof
 from migrator.stages.build.proof_worker import Proof, Prover
@@ -20,7 +21,7 @@ from migrator.system import worker_process
 @pytest.fixture(name="bench", scope="module")
 def _bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared") / "legacy"
-    specimens.make(folder, rows=600, dirty=True)
+    generator.make(folder, rows=600, dirty=True)
     return gate.Bench(folder)
 
 

@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens
 from contracts.sets import consolidated as consolidated_set
+from contracts.specimens import generator
 
 UNLOADED = "import sys; from migrator.cli import app; print(*sys.modules.keys() & {'jinja2', 'pygal', 'markupsafe'})"
 
@@ -27,7 +27,7 @@ def test_a_verb_that_draws_nothing_loads_nothing_to_draw_with():
 
 
 def test_without_evidence_it_is_refused_and_nothing_is_written(tmp_path):
-    specimens.make(tmp_path / "data", seed=5, rows=0)
+    generator.make(tmp_path / "data", seed=5, rows=0)
 
     done = migrator("report", "--data-dir", tmp_path / "data", "--output", tmp_path / "page.html")
 
@@ -41,7 +41,7 @@ def test_without_evidence_it_is_refused_and_nothing_is_written(tmp_path):
 def _data(tmp_path_factory):
     """A data directory that was migrated and judged."""
     data = tmp_path_factory.mktemp("report") / "data"
-    specimens.make(data, seed=5, rows=200, dirty=True)
+    generator.make(data, seed=5, rows=200, dirty=True)
     done = migrator("migrate", "--data-dir", data, "--quiet")
     assert 0 == done.returncode, done.stderr
     return data

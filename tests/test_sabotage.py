@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import sabotage
+from contracts.mutants.by_hand import declared as by_hand_declared
 from contracts.sets import consolidated as consolidated_set
 from migrator.system import connections
 
@@ -25,9 +25,9 @@ def judge(pytester, folder, *names):
     return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in failed}
 
 
-@pytest.mark.parametrize("fault", sabotage.FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", by_hand_declared.FAULTS, ids=lambda fault: fault.name)
 def test_fault_is_caught(pytester, tmp_path, fault):
-    sabotage.plant(fault, tmp_path)
+    by_hand_declared.plant(fault, tmp_path)
 
     failed = judge(pytester, tmp_path, *fault.caught_by)
 

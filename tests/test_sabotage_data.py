@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import sabotage_data
+from contracts.mutants.by_hand import rows as by_hand_rows
 from contracts.oracle import table_judge
 from contracts.sets import made as made_sets
 
@@ -34,10 +34,10 @@ def judge(pytester, legacy, consolidated, *names):
     return {report.nodeid.removeprefix(f"{VERIFY}/"): report.longreprtext for report in failed}
 
 
-@pytest.mark.parametrize("fault", sabotage_data.FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", by_hand_rows.FAULTS, ids=lambda fault: fault.name)
 def test_fault_is_caught(pytester, tmp_path, sets, fault):
     legacy, migrated = sets
-    sabotage_data.plant(fault, migrated, tmp_path)
+    by_hand_rows.plant(fault, migrated, tmp_path)
 
     failed = judge(pytester, legacy, tmp_path, *fault.caught_by)
 
@@ -70,8 +70,8 @@ def test_without_a_legacy_set_the_pair_is_skipped_and_said_so(pytester, sets):
 
 def test_private_values_are_shown_only_when_asked_for(pytester, tmp_path, sets):
     legacy, migrated = sets
-    fault = next(fault for fault in sabotage_data.FAULTS if fault.name == "'' instead of NULL")
-    sabotage_data.plant(fault, migrated, tmp_path)
+    fault = next(fault for fault in by_hand_rows.FAULTS if fault.name == "'' instead of NULL")
+    by_hand_rows.plant(fault, migrated, tmp_path)
     asked = [str(VERIFY), "--legacy-dir", str(legacy), "--consolidated-dir", str(tmp_path), "-k", fault.caught_by[0]]
 
     quiet = pytester.runpytest_inprocess(*asked)
@@ -85,14 +85,14 @@ IN_EVERY_ROW = "test_json_and_rest_keep_what_they_have_to"
 
 
 @pytest.mark.parametrize(
-    "fault", [fault for fault in sabotage_data.FAULTS if IN_EVERY_ROW in fault.caught_by], ids=lambda fault: fault.name
+    "fault", [fault for fault in by_hand_rows.FAULTS if IN_EVERY_ROW in fault.caught_by], ids=lambda fault: fault.name
 )
 def test_fault_in_json_or_rest_is_caught_in_a_set_of_any_size(pytester, tmp_path, sets, monkeypatch, fault):
     """Of a large set the second reader works out a sample anew; here it draws no row at all."""
     legacy, migrated = sets
     monkeypatch.setattr(table_judge, "_hash", lambda _: 1)
     monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 1)
-    sabotage_data.plant(fault, migrated, tmp_path)
+    by_hand_rows.plant(fault, migrated, tmp_path)
 
     failed = judge(pytester, legacy, tmp_path, *fault.caught_by)
 

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import pytest
 
 import migrator
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.cli import options
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
@@ -65,7 +65,7 @@ def one_sentence(done, code):
 @pytest.fixture(name="made", scope="module")
 def _made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "data"
-    specimens.make(folder, rows=300, seed=3)
+    generator.make(folder, rows=300, seed=3)
     return folder
 
 
@@ -637,7 +637,7 @@ def test_no_private_value_is_told(tmp_path):
     """Neither when all is well nor when contracts are broken, a switch is refused, or the monitor goes back."""
     home = tmp_path / "home"
     data = home / "data"
-    specimens.make(data, rows=300, seed=3, dirty=True)
+    generator.make(data, rows=300, seed=3, dirty=True)
     assert plant_canaries(data) > 50
     (home / "told").write_text(CANARY, encoding="utf-8")
     assert ["told"] == tattling(home)

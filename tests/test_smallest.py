@@ -12,12 +12,12 @@ import naive_copiers
 import pytest
 from click.testing import CliRunner
 
-from contracts import specimens
 from contracts.sets import made as made_sets
 from contracts.smallest import anonymous, case
 from contracts.smallest.__main__ import main
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.search import search
+from contracts.specimens import generator
 from migrator.errors import UsageError
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
@@ -253,7 +253,7 @@ def test_what_breaks_by_its_very_value_is_shown_only_when_asked_for(legacy):
 
 @pytest.mark.slow
 def test_a_contract_that_holds_or_that_nobody_knows_is_said_in_a_sentence(tmp_path):
-    specimens.make(tmp_path / "data", rows=40)
+    generator.make(tmp_path / "data", rows=40)
     asked = ["--legacy-dir", str(tmp_path / "data")]
 
     holds = CliRunner().invoke(main, [TRADES, *asked])

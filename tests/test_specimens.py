@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from contracts.specimen import counts
-from contracts.specimen.hazards import LEFT_OUT
-from contracts.specimens import Manifest, make
+from contracts.specimens import row_counts
+from contracts.specimens.generator import Manifest, make
+from contracts.specimens.hazards.register import LEFT_OUT
 from migrator.errors import UsageError
 from migrator.schema import catalogue
 
@@ -187,15 +187,15 @@ def test_another_seed_gives_other_data_of_the_same_size(clean: Set, tmp_path: Pa
 
 @pytest.mark.parametrize("rows", [0, 1, 10, 60, 300, 4_605, 4_606, 4_607, 20_000, 1_000_000])
 def test_as_many_rows_as_asked_for(rows: int) -> None:
-    assert sum(counts.found(rows).values()) == rows
-    assert sum(counts.specified(rows).values()) == rows
-    assert min(counts.found(rows).values()) >= 0
+    assert sum(row_counts.found(rows).values()) == rows
+    assert sum(row_counts.specified(rows).values()) == rows
+    assert min(row_counts.found(rows).values()) >= 0
 
 
 def test_a_larger_set_grows_where_rows_are_mapped_and_has_all_of_those_tables() -> None:
-    large = counts.found(50_000)
-    assert all(large[table] == rows for table, rows in counts.OTHERS.items())
-    assert all(large[table] for table in counts.MAPPED)
+    large = row_counts.found(50_000)
+    assert all(large[table] == rows for table, rows in row_counts.OTHERS.items())
+    assert all(large[table] for table in row_counts.MAPPED)
     assert large["jarvis.scorecard"] == 1
     assert large["telegram_memory.messages"] / large["call_tracking.calls"] == pytest.approx(1_734 / 550, rel=0.01)
 

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
@@ -36,7 +36,7 @@ def run(*arguments, **environment):
 @pytest.fixture(name="made", scope="module")
 def _made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "data"
-    specimens.make(folder, rows=300, seed=3)
+    generator.make(folder, rows=300, seed=3)
     return folder
 
 

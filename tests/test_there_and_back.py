@@ -18,11 +18,11 @@ import small_set
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 
-from contracts import drawn
-from contracts.cells import anything, meanings
 from contracts.checks import finished_rollback
-from contracts.drawn import OddText
-from contracts.strategies import create_sql, legacy_sets
+from contracts.specimens.drawn import model as drawn_model
+from contracts.specimens.drawn.cells import anything, meanings
+from contracts.specimens.drawn.legacy_sets import create_sql, legacy_sets
+from contracts.specimens.drawn.model import OddText
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
@@ -75,33 +75,35 @@ def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, d
     # plan refuses a set in which no file has a table: nothing of it would be switched.
     assume(any(file.tables for file in legacy.files))
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         live(home, legacy.config, life, data)
 
 
 def test_an_empty_text_in_a_table_that_had_the_targets_shape_is_what_it_was():
     table = next(one for one in schema_reader.target("analytics").tables if one.name == "llm_costs")
-    made = drawn.DrawnTable(
+    made = drawn_model.DrawnTable(
         name=table.name,
         create=create_sql(table, table.columns, constrained=True, collation=""),
         columns=("id", "provider", "model", "cost_usd", "purpose", "timestamp"),
         rows=((3, "other", "", 0.5, "", "2026-02-30T10:00:00+00:00"),),
     )
-    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("llm_costs.db"), tables=(made,)),))
+    legacy = drawn_model.DrawnSet(files=(drawn_model.DrawnFile(place=PurePosixPath("llm_costs.db"), tables=(made,)),))
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         live(home, legacy.config, [[]], None)
 
 
 def test_an_entity_that_only_facts_name_is_theirs():
     columns = ("id", "entity", "entity_id", "fact", "confidence", "source", "learned_at")
     row = (1, "somebody", 1, "Some Words", 0.0, "Some Words", "2026-01-17T10:00:00+00:00")
-    made = drawn.DrawnTable(
+    made = drawn_model.DrawnTable(
         name="facts", create=f"CREATE TABLE facts ({', '.join(columns)})", columns=columns, rows=(row,)
     )
-    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("jarvis_memory.db"), tables=(made,)),))
+    legacy = drawn_model.DrawnSet(
+        files=(drawn_model.DrawnFile(place=PurePosixPath("jarvis_memory.db"), tables=(made,)),)
+    )
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         live(home, legacy.config, [[]], None)
 
 
@@ -114,7 +116,7 @@ def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
         other: ("b", b"said", *["2026-01-17T10:00:00+00:00"] * 3, 1, 4, None),
     }
     made = tuple(
-        drawn.DrawnTable(
+        drawn_model.DrawnTable(
             name=one.name,
             create=create_sql(one, one.columns, constrained=True, collation=""),
             columns=tuple(column.name for column in one.columns),
@@ -122,9 +124,9 @@ def test_a_table_of_the_targets_shape_is_judged_beside_one_of_another():
         )
         for one, row in cells.items()
     )
-    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("cache.db"), tables=made),))
+    legacy = drawn_model.DrawnSet(files=(drawn_model.DrawnFile(place=PurePosixPath("cache.db"), tables=made),))
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         live(home, legacy.config, [[]], None)
 
 
@@ -147,7 +149,7 @@ def test_a_row_that_names_twins_names_nobody():
     trade = {"id": "t", "symbol": "SOL", "token_mint": position["token_mint"], "side": "buy", "amount_sol": 1.0}
     trade |= {"amount_tokens": 1.0, "price": 1.0, "timestamp": "2026-01-17 10:00:00", "position_id": "p", "user_id": 1}
     made = tuple(
-        drawn.DrawnTable(
+        drawn_model.DrawnTable(
             name=name,
             create=create_sql(shapes[name], shapes[name].columns, constrained=False, collation=""),
             columns=tuple(column.name for column in shapes[name].columns),
@@ -155,17 +157,17 @@ def test_a_row_that_names_twins_names_nobody():
         )
         for name, rows in (("positions", (position, position)), ("trades", (trade,)))
     )
-    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("jarvis.db"), tables=made),))
+    legacy = drawn_model.DrawnSet(files=(drawn_model.DrawnFile(place=PurePosixPath("jarvis.db"), tables=made),))
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         live(home, legacy.config, [[]], None)
 
 
 def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
-    made = drawn.DrawnTable(name="notes", create="CREATE TABLE notes (text)", columns=("text",), rows=())
-    legacy = drawn.DrawnSet(files=(drawn.DrawnFile(place=PurePosixPath("notes.db"), tables=(made,)),))
+    made = drawn_model.DrawnTable(name="notes", create="CREATE TABLE notes (text)", columns=("text",), rows=())
+    legacy = drawn_model.DrawnSet(files=(drawn_model.DrawnFile(place=PurePosixPath("notes.db"), tables=(made,)),))
     with generated.scratch() as home, small_set.in_this_process():
-        drawn.write(legacy, home / "data")
+        drawn_model.write(legacy, home / "data")
         assert cut_over(home, legacy.config)
         with closing(sqlite3.connect(home / "data" / catalogue.TARGETS["core"])) as connection, connection:
             connection.execute("UPDATE config SET updated_at = '' WHERE key = 'max_positions'")

@@ -14,7 +14,7 @@ import small_set
 from other_users import AS_ROOT, BOT, DEPLOY, SHARED, THIRD, as_user, given, in_this_process, owners
 
 import migrator
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import status as pipeline_status
@@ -29,7 +29,7 @@ pytestmark = AS_ROOT
 def _home(passable):
     """A small set of DEPLOY, which members of SHARED may write to: files 0664 in folders 2775; the .env is DEPLOY's alone."""
     home = passable / "home"
-    specimens.make(home / "data", seed=7, rows=60, wal=True)
+    generator.make(home / "data", seed=7, rows=60, wal=True)
     for path in sorted((home / "data").rglob("*")):
         if path.is_file() and path.name.partition(".")[0] not in small_set.KEPT:
             path.unlink()

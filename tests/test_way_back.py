@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 import small_set
 
-from contracts import specimens
 from contracts.checks import finished_rollback
+from contracts.specimens import generator
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def _life(tmp_path_factory):
     """A dirty set that was cut over and rolled back, and nothing was written in between."""
     home = tmp_path_factory.mktemp("life")
-    specimens.make(home / "data", seed=7, rows=120, dirty=True)
+    generator.make(home / "data", seed=7, rows=120, dirty=True)
     run(home / "data" / "jarvis_memory.db", "UPDATE reflections SET what_happened = 'a story'")
     small_set.build(home)
     small_set.cut_over(home)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import maintenance
 from migrator.pipeline import migrate as pipeline_migrate
@@ -29,7 +29,7 @@ LIMIT_S = 1.0
 
 def migrated(home, *, dirty, rows):
     """Make a legacy set below *home*, migrate it, accept what is in quarantine; return rows and bytes of its files."""
-    specimens.make(home / "data", seed=7, rows=rows, dirty=dirty, wal=True)
+    generator.make(home / "data", seed=7, rows=rows, dirty=dirty, wal=True)
     place, toml = workspace.Place(home / "data"), home / "data" / "migrator.toml"
     done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
     if not done.holds:

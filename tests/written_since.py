@@ -15,7 +15,7 @@ from contextlib import closing
 
 import small_set
 
-from contracts import specimens
+from contracts.specimens import generator
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -157,7 +157,7 @@ def specified_rows():
 def planted(home, variant):
     """Make a legacy set below *home* with :data:`ROWS` rows in each mapped table, and build it."""
     data = home / "data"
-    specimens.make(data, seed=7, rows=60, variant=variant)
+    generator.make(data, seed=7, rows=60, variant=variant)
     where = places()
     for source, cells in (FOUND if variant == "found" else specified_rows()).items():
         database, _, table = source.partition(".")

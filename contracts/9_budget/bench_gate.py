@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from contracts import asking, gate, judgement, peers, specimens, workbench
+from contracts import asking, gate, judgement, peers, workbench
+from contracts.specimens import generator
 from contracts.workbench import Sets
 from migrator import workload
 from migrator.schema import catalogue
@@ -69,7 +70,7 @@ def _sets(folder: Path) -> Sets:
 def _builds(folder: Path) -> dict[int, gate.Bench]:
     made = {}
     for rows in (SMALL, LARGE):
-        specimens.make(folder / str(rows), rows=rows)
+        generator.make(folder / str(rows), rows=rows)
         made[rows] = gate.Bench(folder / str(rows))
     return made
 

@@ -1,17 +1,20 @@
-"""Mutants: faults that are derived rather than thought of, planted one at a time, and who catches each.
+"""Does: plant mutants, faults that are derived rather than thought of, planted one at a time, and who catches each.
 
-Beside the faults written by hand (:mod:`contracts.sabotage`, :mod:`contracts.sabotage_data`)::
+Beside the faults written by hand (:mod:`contracts.mutants.by_hand.declared`, :mod:`contracts.mutants.by_hand.rows`)::
 
-    declared   every constraint of the specified DDL, taken away, added or replaced       a set
-    altered    cells, rows, links, lineage, quarantine, carried tables of a migrated set  a set
-    spoilt     the files themselves                                                       a set
-    mistaken   the SELECTs of the mappings, changed through sqlglot                       a migration
+    schema_mutants  every constraint of the specified DDL, taken away, added or replaced       a set
+    row_mutants     cells, rows, links, lineage, quarantine, carried tables of a migrated set  a set
+    file_mutants    the files themselves                                                       a set
+    mapping_mutants the SELECTs of the mappings, changed through sqlglot                       a migration
 
-    stand      the specimens and what the tool makes of them, in which faults are planted
-    suite      the real suite, run in this process on one planted set
-    matrix     every mutant through the suite: who caught what, and the score
-    record     what the last recorded run found
-    clean      the reverse: sets without a fault, in which nothing may be caught
+    fixtures        the specimens and what the tool makes of them, in which faults are planted
+    suite_run       the real suite, run in this process on one planted set
+    matrix          every mutant through the suite: who caught what, and the score
+    record          what the last recorded run found
+    clean           the reverse: sets without a fault, in which nothing may be caught
 
 ``python -m contracts.mutants`` runs it; docs/reference/sabotage.md is what it found.
+
+Reads: specimens, the schema and the mappings.
+Writes: recorded.json and docs/reference/sabotage.md, with ``--record``.
 """

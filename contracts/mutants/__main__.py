@@ -14,11 +14,21 @@ from pathlib import Path
 import click
 
 import migrator
-from contracts.mutants import altered, declared, matrix, mistaken, mutant, page, record, spoilt, suite
+from contracts.mutants import (
+    file_mutants,
+    mapping_mutants,
+    matrix,
+    mutant,
+    page,
+    record,
+    row_mutants,
+    schema_mutants,
+    suite_run,
+)
+from contracts.mutants.fixtures import EMPTY, FOUND, SPECIFIED, Stand
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
-from contracts.mutants.stand import EMPTY, FOUND, SPECIFIED, Stand
 from contracts.suite import results
 
 FAMILIES = ("by hand", "declarations", "rows", "files", "mappings")
@@ -27,13 +37,13 @@ FAMILIES = ("by hand", "declarations", "rows", "files", "mappings")
 def every(stand: Stand) -> Iterator[Mutant]:
     """Yield every mutant there is."""
     yield from mutant.by_hand()
-    yield from declared.mutants()
+    yield from schema_mutants.mutants()
     for specimen in (FOUND[0], SPECIFIED[0]):
-        yield from declared.of_carried(stand, specimen)
+        yield from schema_mutants.of_carried(stand, specimen)
     for specimen in (*FOUND, *SPECIFIED):
-        yield from altered.mutants(stand, specimen)
-    yield from spoilt.mutants(FOUND[0])
-    yield from mistaken.mutants(FOUND[0])
+        yield from row_mutants.mutants(stand, specimen)
+    yield from file_mutants.mutants(FOUND[0])
+    yield from mapping_mutants.mutants(FOUND[0])
 
 
 @click.command(help=__doc__)
@@ -93,7 +103,7 @@ def _control(stand: Stand) -> frozenset[str]:
     asked: frozenset[str] = frozenset()
     for specimen in (EMPTY, *FOUND, *SPECIFIED):
         with tempfile.TemporaryDirectory() as scratch:
-            verdict = suite.judge(stand.migrated(specimen), stand.legacy(specimen), Path(scratch))
+            verdict = suite_run.judge(stand.migrated(specimen), stand.legacy(specimen), Path(scratch))
         if not verdict.go:
             raise click.ClickException(f"{specimen}: not GO without any fault: {', '.join(sorted(verdict.broken))}")
         asked |= verdict.asked
@@ -106,7 +116,7 @@ def _of(seed: int, each: int) -> str:
     hashed = hashlib.sha256()
     for folder in (results.HERE, Path(migrator.__file__).parent):
         for path in sorted(folder.rglob("*")):
-            fault = path.is_relative_to(ours) or path.name.startswith("sabotage")
+            fault = path.is_relative_to(ours)
             if path.suffix in {".py", ".sql", ".toml"} and not fault:
                 hashed.update(path.read_bytes())
     return f"{hashed.hexdigest()}, seed {seed}, {each} of each"

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import click
 
-from contracts import specimens
-from contracts.mutants import matrix, suite
-from contracts.mutants.stand import Made
-from contracts.mutants.suite import Verdict
+from contracts.mutants import matrix, suite_run
+from contracts.mutants.fixtures import Made
+from contracts.mutants.suite_run import Verdict
 from contracts.sets import made as made_sets
+from contracts.specimens import generator
 
 #: Rows that are asked for; the hazards of a dirty set come on top.
 _ROWS = (0, 60, 150, 400)
@@ -47,10 +47,10 @@ def judged(made: Made) -> Judged:
     """Make the specimen, migrate it, and let the suite judge it."""
     with tempfile.TemporaryDirectory(prefix="clean-") as scratch:
         legacy = Path(scratch) / "legacy"
-        specimens.make(
+        generator.make(
             legacy, variant=made.variant, rows=made.rows, seed=made.seed, dirty=made.dirty, wal=bool(made.seed % 2)
         )
-        return Judged(made, suite.judge(made_sets.migrated(legacy, Path(scratch)), legacy, Path(scratch)))
+        return Judged(made, suite_run.judge(made_sets.migrated(legacy, Path(scratch)), legacy, Path(scratch)))
 
 
 @click.command(help=__doc__)

@@ -17,9 +17,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from contracts.mutants import suite
+from contracts.mutants import suite_run
+from contracts.mutants.fixtures import Stand
 from contracts.mutants.mutant import Mutant, NoDifference, NotPlanted, Stopped
-from contracts.mutants.stand import Stand
 
 Of = TypeVar("Of")
 To = TypeVar("To")
@@ -79,7 +79,7 @@ def tried(mutant: Mutant, stand: Stand) -> Result:
             return result(Fate.SAME)
         except Stopped as error:
             return result(Fate.STOPPED, door=error.door, says=str(error))
-        verdict = suite.judge(planted.consolidated, planted.legacy, Path(scratch))
+        verdict = suite_run.judge(planted.consolidated, planted.legacy, Path(scratch))
     door = "options" if verdict.refused else planted.door
     fate = Fate.CAUGHT if verdict.broken else Fate.STOPPED if door else Fate.SURVIVED
     says = verdict.refused or "; ".join(verdict.complaints)

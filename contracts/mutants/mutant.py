@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import sabotage, sabotage_data
-from contracts.data_fault import DataFault
-from contracts.mutants.stand import Stand
-from contracts.sabotage import Fault
+from contracts.mutants.by_hand import declared as by_hand_declared
+from contracts.mutants.by_hand import rows as by_hand_rows
+from contracts.mutants.by_hand.data_fault import DataFault
+from contracts.mutants.by_hand.declared import Fault
+from contracts.mutants.fixtures import Stand
 
 
 class NotPlanted(Exception):
@@ -54,7 +55,7 @@ class Mutant(ABC):
     Attributes:
         kind: What is done, such as ``NOT NULL removed``.
         where: To what, such as ``core.trades.symbol``.
-        specimen: The specimen of :mod:`contracts.mutants.stand` that it is planted in.
+        specimen: The specimen of :mod:`contracts.mutants.fixtures` that it is planted in.
     """
 
     kind: str
@@ -92,7 +93,7 @@ class Mutant(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Mutant):
-    """A fault of :mod:`contracts.sabotage`, in a set without rows, or of :mod:`contracts.sabotage_data`, in a dirty one."""
+    """A fault of :mod:`contracts.mutants.by_hand.declared`, in a set without rows, or of :mod:`contracts.mutants.by_hand.rows`, in a dirty one."""
 
     fault: Fault | DataFault
 
@@ -101,19 +102,19 @@ class ByHand(Mutant):
     def plant(self, stand: Stand, folder: Path) -> Planted:
         """Plant it as its own module does."""
         if isinstance(self.fault, Fault):
-            sabotage.plant(self.fault, folder)
+            by_hand_declared.plant(self.fault, folder)
         else:
-            sabotage_data.plant(self.fault, stand.migrated(self.specimen), folder)
+            by_hand_rows.plant(self.fault, stand.migrated(self.specimen), folder)
         return Planted(consolidated=folder, legacy=stand.legacy(self.specimen))
 
 
 def by_hand() -> list[Mutant]:
     """Return the faults that were written by hand."""
     found: list[Mutant] = [
-        ByHand(kind=fault.name, where=fault.target, specimen="empty", fault=fault) for fault in sabotage.FAULTS
+        ByHand(kind=fault.name, where=fault.target, specimen="empty", fault=fault) for fault in by_hand_declared.FAULTS
     ]
     found += [
         ByHand(kind=fault.name, where=fault.target, specimen="found dirty", fault=fault)
-        for fault in sabotage_data.FAULTS
+        for fault in by_hand_rows.FAULTS
     ]
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.mutants.record import OTHERS
-from contracts.mutants.sabotaged import Kind, Need, Sabotaged
+from contracts.mutants.recorded import Kind, Need, Sabotaged
 
 #: The page of the documentation.
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "sabotage.md"
@@ -85,7 +85,7 @@ def _how() -> Iterator[str]:
     yield "- **mappings**: the SELECTs of the mappings and lookups, changed through sqlglot, one file at a time, through checks, plan and"
     yield "  build; of the specimens the first that the change makes a difference to. What the tool itself refuses is caught by that"
     yield "  door; `the proof` is the build's own: a legacy row that is not rebuilt."
-    yield "- **by hand**: the faults in `contracts/sabotage.py` and `contracts/sabotage_data.py`."
+    yield "- **by hand**: the faults in `contracts/mutants/by_hand/declared.py` and `contracts/mutants/by_hand/rows.py`."
     yield ""
     yield "`--each 0` plants every mutant there is, `--out DIR` goes on with a run that was cut short, and `python -m"
     yield "contracts.mutants.clean 100` asks the reverse: sets without a fault, in which nothing may be caught."

@@ -15,10 +15,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from contracts.mutants import sabotaged
+from contracts.mutants import recorded
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
-from contracts.mutants.sabotaged import Kind, Need, Sabotaged
+from contracts.mutants.recorded import Kind, Need, Sabotaged
 from migrator.stages.verify import freshness
 from migrator.system.serialize import plain
 
@@ -128,8 +128,8 @@ def write(found: Sabotaged) -> Sabotaged:
     """Keep *found*, a line for each kind of fault and each contract; return it as it is read again."""
     fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(found).items())]
     text = "{\n" + ",\n".join(fields) + "\n}\n"
-    sabotaged.RECORDED.write_text(text, encoding="utf-8")
-    return sabotaged.read(text)
+    recorded.RECORDED.write_text(text, encoding="utf-8")
+    return recorded.read(text)
 
 
 def _in_lines(value: object) -> str:

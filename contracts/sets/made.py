@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:
     """Make a dirty specimen in *folder*, rows in its WALs included, and return it."""
-    from contracts import specimens  # noqa: PLC0415 - faker is slow to load and only needed here
+    from contracts.specimens import generator  # noqa: PLC0415 - faker is slow to load and only needed here
 
-    specimens.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
+    generator.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
     return folder
 
 

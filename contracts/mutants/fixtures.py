@@ -1,0 +1,89 @@
+"""The specimens that faults are planted in, and what the tool makes of each, made once for all workers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from contracts.sets import made as made_sets
+from contracts.sets.consolidated import make_empty_set
+from contracts.specimens import generator
+from migrator.schema import catalogue
+
+#: The three databases as the DDL makes them, with no legacy set beside them.
+EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """How a specimen is made; small, because every mutant has a run of the whole suite."""
+
+    variant: str
+    rows: int
+    seed: int
+    dirty: bool
+
+
+#: Name -> how it is made.
+SPECIMENS: Mapping[str, Made] = MappingProxyType(
+    {
+        "found dirty": Made(variant="found", rows=300, seed=7, dirty=True),
+        "found clean": Made(variant="found", rows=400, seed=3, dirty=False),
+        "specified dirty": Made(variant="specified", rows=300, seed=7, dirty=True),
+        "specified clean": Made(variant="specified", rows=400, seed=3, dirty=False),
+    }
+)
+#: For mutants of the mappings that make no difference to a smaller one: no other is planted in it.
+MANY: Mapping[str, Made] = MappingProxyType({"found many": Made(variant="found", rows=2_000, seed=11, dirty=True)})
+FOUND = tuple(name for name, made in SPECIMENS.items() if made.variant == "found")
+SPECIFIED = tuple(name for name, made in SPECIMENS.items() if made.variant == "specified")
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A folder with every specimen and what the tool makes of it.
+
+    Attributes:
+        folder: Where they are, each below its name.
+    """
+
+    folder: Path
+
+    def make(self) -> None:
+        """Make what is not there yet."""
+        for name, made in {**SPECIMENS, **MANY}.items():
+            home = self.folder / name
+            if home.exists():
+                continue
+            generator.make(
+                home / "legacy",
+                variant=made.variant,
+                rows=made.rows,
+                seed=made.seed,
+                dirty=made.dirty,
+                wal=made.dirty,
+            )
+            stage = made_sets.migrated(home / "legacy", home)
+            (home / "consolidated").mkdir()
+            for file in catalogue.TARGETS.values():
+                shutil.copy(stage / file, home / "consolidated" / file)
+            shutil.rmtree(home / "migrated")
+        if not (self.folder / EMPTY).exists():
+            (self.folder / EMPTY / "consolidated").mkdir(parents=True)
+            make_empty_set(self.folder / EMPTY / "consolidated")
+
+    def legacy(self, specimen: str) -> Path | None:
+        """Return the legacy set of *specimen*; None of the empty one."""
+        return None if specimen == EMPTY else self.folder / specimen / "legacy"
+
+    def migrated(self, specimen: str) -> Path:
+        """Return the folder of the three that were made of *specimen*: copy from it, never change it."""
+        return self.folder / specimen / "consolidated"
+
+    def copy(self, specimen: str, folder: Path) -> None:
+        """Copy the three of *specimen* to *folder*."""
+        for file in catalogue.TARGETS.values():
+            shutil.copy(self.migrated(specimen) / file, folder / file)

@@ -1,0 +1,5 @@
+"""Does: derive faults from declarations, cells, indexes and SELECTs.
+
+Reads: schemas and mappings.
+Writes: nothing.
+"""

@@ -1,0 +1,5 @@
+"""Does: make legacy sets that look like production's, from a seed.
+
+Reads: the legacy DDL.
+Writes: 29 databases, specimen.json and migrator.toml in a new folder.
+"""

@@ -1,0 +1,60 @@
+"""The registry of row makers: which function makes the rows of which legacy table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.specimens.population import World
+from contracts.specimens.values import NOW, spaced
+from migrator.system import connections
+
+#: Makes that many rows of a table.
+Maker = Callable[[World, int], Iterator[tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """How the rows of one legacy table are made.
+
+    Attributes:
+        columns: Names of the columns that a row has, comma-separated; the others take their defaults.
+        make: Makes the rows.
+    """
+
+    columns: str
+    make: Maker
+
+
+class Tables(dict[str, Table]):
+    """Row makers by ``database.table``."""
+
+    def of(self, name: str, columns: str) -> Callable[[Maker], Maker]:
+        """Register the decorated function as the maker of table *name*, which fills *columns*."""
+
+        def register(make: Maker) -> Maker:
+            self[name] = Table(columns=columns, make=make)
+            return make
+
+        return register
+
+
+def insertion(connection: sqlite3.Connection, table: str, given: Mapping[str, str] | Sequence[str]) -> str:
+    """Return an INSERT into *table* of the columns *given*, whose values are parameters.
+
+    A column that would take the wall clock for want of a value takes the present of specimens.
+
+    Args:
+        connection: Where the table is.
+        table: Its name.
+        given: Columns, or columns and the expressions in which their parameters stand.
+    """
+    marks = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "?")
+    clocks = connection.execute(
+        "SELECT name FROM pragma_table_info(?) WHERE dflt_value = 'CURRENT_TIMESTAMP'", (table,)
+    ).fetchall()
+    marks.update({name: f"'{spaced(NOW)}'" for (name,) in clocks if name not in marks})
+    columns = ", ".join(connections.quoted(name) for name in marks)
+    return f"INSERT INTO {connections.quoted(table)} ({columns}) VALUES ({', '.join(marks.values())})"
