@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from migrator import findings, workload
+from contracts.performance import design_findings, workload
 
 HERE = Path(__file__).parent.parent
 
 
 @pytest.fixture(name="found", scope="module")
 def _found():
-    return {(finding.kind, finding.where): finding for finding in findings.design()}
+    return {(finding.kind, finding.where): finding for finding in design_findings.design()}
 
 
 def test_the_known_findings_are_found(found):
@@ -54,6 +54,6 @@ def test_evidence_shows_what_the_finding_says(found):
 
 
 def test_the_page_of_docs_is_current(found):
-    assert findings.as_markdown(tuple(found.values())) == (HERE / "docs" / "reference" / "findings.md").read_text(
-        encoding="utf-8"
-    )
+    assert design_findings.as_markdown(tuple(found.values())) == (
+        HERE / "docs" / "reference" / "findings.md"
+    ).read_text(encoding="utf-8")

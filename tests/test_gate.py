@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import asking, gate, workbench
+from contracts.performance import gate, questions, workbench
 from migrator.mapping import reverse_sql
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -177,10 +177,10 @@ def test_steps_are_counted_exactly_and_the_same_twice():
     with closing(connections.memory()) as connection:
         connection.execute("CREATE TABLE t (a)")
         connection.execute("INSERT INTO t VALUES (1), (2), (3)")
-        once = asking.steps(connection, "SELECT a FROM t", {})
-        again = asking.steps(connection, "SELECT a FROM t", {})
+        once = questions.steps(connection, "SELECT a FROM t", {})
+        again = questions.steps(connection, "SELECT a FROM t", {})
         connection.execute("INSERT INTO t VALUES (4)")
-        more = asking.steps(connection, "SELECT a FROM t", {})
+        more = questions.steps(connection, "SELECT a FROM t", {})
 
     assert once == again
     # Column, ResultRow, Next for one more row.
@@ -191,7 +191,7 @@ def test_an_answer_that_takes_too_many_steps_is_not_waited_for():
     with closing(connections.memory()) as connection:
         without_end = "WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n) SELECT a FROM n WHERE a < 0"
 
-        assert 1_001 == asking.steps(connection, without_end, {}, most=1_000)
+        assert 1_001 == questions.steps(connection, without_end, {}, most=1_000)
         assert [(1,)] == connection.execute("SELECT 1").fetchall()
 
 

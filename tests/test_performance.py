@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import gate, measures, peers, performance, performance_page, profiling
+from contracts.performance import gate, measurement, measures, peers, profile
+from contracts.performance import page as performance_page
 from contracts.specimens import generator
 from migrator.errors import BuildError
 from migrator.mapping import reader as mapping_reader
@@ -67,7 +68,7 @@ def test_a_ratio_is_the_median_of_the_rounds_that_had_both():
     ],
 )
 def test_what_takes_long_is_measured_less_often_unless_rounds_are_ordered(name, rows, ordered, rounds):
-    assert rounds == performance.rounds_of(name, rows, ordered)
+    assert rounds == measurement.rounds_of(name, rows, ordered)
 
 
 def test_a_profile_tells_the_statements_of_a_run_apart():
@@ -79,7 +80,7 @@ def test_a_profile_tells_the_statements_of_a_run_apart():
             connection.execute("ANALYZE")
 
     connect = sqlite3.connect
-    found = profiling.profile(work)
+    found = profile.profile(work)
 
     assert {"rows", "indexes", "ANALYZE"} <= found.kinds.keys()
     assert "INSERT INTO t VALUES (?)" in found.statements

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import gate
+from contracts.performance import gate
 from contracts.specimens import generator
 from migrator.errors import BuildError
 from migrator.stages.build import proof as build_proof

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts import asking, workbench
-from migrator import findings, workload
+from contracts.performance import design_findings, questions, workbench, workload
 from migrator.errors import MappingError
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -68,9 +67,9 @@ def test_a_wrong_file_is_refused(change, message):
 def test_both_forms_give_the_same_answer(sets, question):
     with sets.both(question) as (legacy, ours):
         for values in sets.values(question):
-            columns, expected = asking.ask(legacy, question.legacy_sql, values)
-            _, found = asking.ask(ours, question.sql, values)
-            same = asking.normal(question, columns, expected) == asking.normal(question, columns, found)
+            columns, expected = questions.ask(legacy, question.legacy_sql, values)
+            _, found = questions.ask(ours, question.sql, values)
+            same = questions.normal(question, columns, expected) == questions.normal(question, columns, found)
 
             assert same or question.differs, (values, expected[:3], found[:3])
 
@@ -81,7 +80,7 @@ def test_most_questions_have_something_to_ask_about(sets):
     answered = set()
     for question in QUESTIONS:
         with sets.both(question) as (legacy, _):
-            if any(asking.ask(legacy, question.legacy_sql, values)[1] for values in sets.values(question)):
+            if any(questions.ask(legacy, question.legacy_sql, values)[1] for values in sets.values(question)):
                 answered.add(question.name)
 
     # Tables that are empty in production, and therefore in a specimen of any size.
@@ -91,18 +90,18 @@ def test_most_questions_have_something_to_ask_about(sets):
 
 @pytest.mark.parametrize("question", [one for one in QUESTIONS if one.mends], ids=lambda one: one.name)
 def test_the_index_that_is_offered_mends_it(question):
-    legacy, ours = findings.plans(question)
-    _, mended = findings.plans(question, mended=True)
+    legacy, ours = design_findings.plans(question)
+    _, mended = design_findings.plans(question, mended=True)
 
-    assert asking.worse(asking.as_plan(ours), asking.as_plan(legacy))
-    assert [] == asking.worse(asking.as_plan(mended), asking.as_plan(legacy))
+    assert questions.worse(questions.as_plan(ours), questions.as_plan(legacy))
+    assert [] == questions.worse(questions.as_plan(mended), questions.as_plan(legacy))
 
 
 @pytest.mark.parametrize("question", [one for one in QUESTIONS if not one.costs], ids=lambda one: one.name)
 def test_what_no_finding_speaks_of_is_answered_as_before(question):
-    legacy, ours = findings.plans(question)
+    legacy, ours = design_findings.plans(question)
 
-    assert [] == asking.worse(asking.as_plan(ours), asking.as_plan(legacy))
+    assert [] == questions.worse(questions.as_plan(ours), questions.as_plan(legacy))
 
 
 def judge(pytester, sets, name):

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from contracts import judgement
+from contracts.performance import design_findings
 from contracts.sets.consolidated import Subject
-from migrator import findings
 from migrator.config import extra_indexes
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
@@ -23,10 +23,10 @@ def test_findings_are_those_of_the_specification(judged: Subject, ordered: tuple
     Indexes that the owners order are set aside: what they mend was reported, and is not mended silently.  So are the
     indexes of carried tables, which are as found.
     """
-    expected = findings.places(target, schema_reader.target(target))
+    expected = design_findings.places(target, schema_reader.target(target))
     schema = judged.schema(target)
     names = {index.name for index in ordered if index.target == target}
-    found = findings.places(
+    found = design_findings.places(
         target,
         replace(
             schema,

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from contracts import asking, gate, judgement, peers, workbench
+from contracts import judgement
+from contracts.performance import gate, peers, questions, workbench, workload
+from contracts.performance.workbench import Sets
+from contracts.performance.workload import Question
 from contracts.specimens import generator
-from contracts.workbench import Sets
-from migrator import workload
 from migrator.schema import catalogue
-from migrator.workload import Question
 
 #: Rows of the specimens: the questions are asked of the larger.
 SMALL, LARGE = 2_500, 10_000
@@ -80,17 +80,17 @@ def test_plan_is_no_worse_than_recorded(sets: Sets, record: gate.Record, questio
     """No big table is read whole where an index was used, and nothing is sorted that came in order."""
     values = sets.values(question)
     with sets.both(question) as (_, ours):
-        plan = asking.plan(ours, question.sql, values[0] if values else asking.nothing(question))
+        plan = questions.plan(ours, question.sql, values[0] if values else questions.nothing(question))
     recorded = record.compare(f"plan of {question.name}", list(plan.lines))
     if recorded is not None:
-        judgement.none(question.name, "needs more than recorded", asking.worse(plan, asking.as_plan(recorded)))
+        judgement.none(question.name, "needs more than recorded", questions.worse(plan, questions.as_plan(recorded)))
 
 
 @EVERY_QUESTION
 def test_question_takes_no_more_steps_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
     """Exactly: not one more."""
     with sets.both(question) as (_, ours):
-        steps = sum(asking.steps(ours, question.sql, values) for values in sets.values(question))
+        steps = sum(questions.steps(ours, question.sql, values) for values in sets.values(question))
     recorded = record.compare(f"steps of {question.name}", steps)
     if recorded is not None and steps > recorded:
         judgement.broken(f"{question.name}: steps", expected=f"at most {recorded:,}", found=f"{steps:,}")
@@ -162,7 +162,7 @@ def test_questions_take_no_longer_beside_the_legacy_files(
                 sql = (question.legacy_sql, question.sql)[side]
                 begun = time.thread_time()
                 for values in every:
-                    asking.ask(connections[side], sql, values)
+                    questions.ask(connections[side], sql, values)
                 took += time.thread_time() - begun
         return took
 

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from contracts import asking, judgement
+from contracts import judgement
+from contracts.performance import questions, workload
+from contracts.performance.workload import Question
 from contracts.sets.legacy import LegacyTable
 from contracts.sets.pair import Pair
 from contracts.suite.results import WHY
-from migrator import workload
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.stages.verify.evidence import Why
-from migrator.workload import Question
 
 #: What writes is left to the benchmarks: contracts read.
 READING = [question for question in workload.questions() if not question.writes]
@@ -58,10 +58,10 @@ def both(question: Question, pair: Pair, request: pytest.FixtureRequest) -> Iter
     if missing:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"nothing to ask: {', '.join(missing)}")
-    values = asking.parameters(question, pair.legacy.copy(question.legacy), pair.judged.copy(question.target))
+    values = questions.parameters(question, pair.legacy.copy(question.legacy), pair.judged.copy(question.target))
     with pair.legacy.read(question.legacy) as legacy, pair.judged.read(question.target) as ours:
         rows = [ours.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in question.target_tables]
-        yield Asked(legacy, ours, list(values[:ASKINGS]), big=max(rows) >= asking.BIG_ROWS)
+        yield Asked(legacy, ours, list(values[:ASKINGS]), big=max(rows) >= questions.BIG_ROWS)
 
 
 def _tables(pair: Pair, question: Question) -> Sequence[LegacyTable]:
@@ -74,7 +74,7 @@ def reported(question: Question, ordered: tuple[ExtraIndex, ...]) -> bool:
 
 
 def _steps(connection: Connection, sql: str, values: list[Mapping[str, Any]], most: float = math.inf) -> int:
-    return sum(asking.steps(connection, sql, one, every=EVERY, most=most) for one in values)
+    return sum(questions.steps(connection, sql, one, every=EVERY, most=most) for one in values)
 
 
 @pytest.mark.clause("Q1")
@@ -84,12 +84,12 @@ def test_question_is_answered_by_an_index_that_answered_it(
 ) -> None:
     """No big table is read whole, and nothing is sorted, where the legacy file had an index for it."""
     with both(question, pair, request) as asked:
-        values = asked.values[0] if asked.values else asking.nothing(question)
-        legacy = asking.plan(asked.legacy, question.legacy_sql, values)
-        ours = asking.plan(asked.ours, question.sql, values)
+        values = asked.values[0] if asked.values else questions.nothing(question)
+        legacy = questions.plan(asked.legacy, question.legacy_sql, values)
+        ours = questions.plan(asked.ours, question.sql, values)
     if asked.big and not reported(question, ordered):
         what = f"the question needs more than on the legacy file ({'; '.join(legacy.lines)})"
-        judgement.none(f"{question.target}: {question.name}", what, asking.worse(ours, legacy))
+        judgement.none(f"{question.target}: {question.name}", what, questions.worse(ours, legacy))
 
 
 @pytest.mark.clause("Q2")

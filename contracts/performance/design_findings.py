@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrator import workload
+from contracts.performance import workload
+from contracts.performance.workload import Question
 from migrator.config import extra_indexes
 from migrator.schema import catalogue, declaration
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Index, Schema, Table, VirtualTable
 from migrator.system import connections, content_digest
-from migrator.workload import Question
 
 #: What the trader's own code allows, in US dollars, whatever the configuration table says.
 TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
@@ -283,7 +283,7 @@ def as_markdown(found: tuple[Finding, ...]) -> str:
     lines = [
         "# What the specified design costs",
         "",
-        "Made by `python -m migrator.findings`; a test keeps it current.  Nothing here is repaired silently: the",
+        "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  Nothing here is repaired silently: the",
         "databases are built as specified, and their owners decide.",
     ]
     for finding in found:

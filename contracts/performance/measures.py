@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from contracts import gate, peers
+from contracts.performance import gate, peers
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import catalogue

@@ -28,7 +28,7 @@ from migrator.records.backup import Snapshot
 from migrator.switch import workspace
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
-RECORDED = Path(__file__).parent / "9_budget" / "recorded.json"
+RECORDED = Path(__file__).parent.parent / "9_budget" / "recorded.json"
 RECORD = "BUDGET_RECORD"
 #: Steps of a build are counted by so many.
 EVERY = 100

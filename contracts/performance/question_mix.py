@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts import asking
-from contracts.workbench import Sets
-from migrator import workload
+from contracts.performance import questions, workload
+from contracts.performance.workbench import Sets
+from contracts.performance.workload import Question
 from migrator.system import connections as system_connections
-from migrator.workload import Question
 
 #: Transactions a second that the writer tries for.
 WRITES_A_SECOND = 200
@@ -96,12 +95,14 @@ def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[fl
     They are asked by turns, on one connection each.
     """
     took: tuple[list[float], list[float]] = ([], [])
-    values = sets.values(question) or [dict(asking.nothing(question))]
+    values = sets.values(question) or [dict(questions.nothing(question))]
     with sets.both(question) as connections:
         for number in range(rounds * len(values)):
             for side in (0, 1) if number % 2 else (1, 0):
                 begun = time.thread_time()
-                asking.ask(connections[side], (question.legacy_sql, question.sql)[side], values[number % len(values)])
+                questions.ask(
+                    connections[side], (question.legacy_sql, question.sql)[side], values[number % len(values)]
+                )
                 took[side].append(1000 * (time.thread_time() - begun))
     legacy, ours = (_percentiles(one) for one in took)
     return legacy, ours

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts import gate
+from contracts.performance import gate
 from migrator.stages.build import proof as build_proof
 from migrator.system import content_digest, durable_files
 

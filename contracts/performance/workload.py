@@ -90,7 +90,7 @@ def questions() -> tuple[Question, ...]:
     Raises:
         MappingError: A file is wrong.
     """
-    folder = files("migrator") / "workload"
+    folder = files("contracts.performance") / "workload"
     texts = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in folder.iterdir())
     return tuple(read(text, name) for name, text in texts if name.endswith(".sql"))
 

@@ -1,7 +1,7 @@
 """``python -m contracts.performance``: measures the tool beside its limits and its peers, and writes docs/reference/performance.md.
 
 For each number of rows a legacy set is made and everything is measured by turns (measures.py), then the questions of the
-bot are asked of both sets (mix.py).  What was found goes to docs/reference/performance.json, from which the figures on the page and
+bot are asked of both sets (question_mix.py).  What was found goes to docs/reference/performance.json, from which the figures on the page and
 its picture are made; what is not measured again is kept, under its own date.
 """
 
@@ -20,9 +20,11 @@ from typing import Any
 
 import click
 
-from contracts import asking, gate, measures, mix, performance_page, profiling, workbench
+from contracts.performance import gate, measures, question_mix, workbench, workload
+from contracts.performance import page as performance_page
+from contracts.performance import profile as performance_profile
+from contracts.performance import questions as performance_questions
 from contracts.specimens import generator
-from migrator import workload
 
 #: Rows of the sets, where none are named: as many as production has, and far more.
 SIZES = (4_600, 250_000, 1_000_000)
@@ -127,8 +129,8 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
     tell(f"{variant}, {rows:,} rows")
     generator.make(legacy, rows=None if rows == SIZES[0] else rows, seed=1, variant=variant)
     size = sum(path.stat().st_size for path in legacy.rglob("*.db"))
-    profile = profiling.Profile()
-    works = measures.works(legacy, folder, lambda build: profiling.profile(build, profile))
+    profile = performance_profile.Profile()
+    works = measures.works(legacy, folder, lambda build: performance_profile.profile(build, profile))
     took = measures.by_turns(
         works, {name: rounds_of(name, rows, rounds) for name in works}, lambda line: tell(f"  {line}")
     )
@@ -179,10 +181,10 @@ def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:
     sets = workbench.sets(folder, rows=rows)
     each: dict[str, Any] = {}
     for question in workload.questions():
-        legacy, ours = mix.one_by_one(sets, question, rounds=ASKINGS)
+        legacy, ours = question_mix.one_by_one(sets, question, rounds=ASKINGS)
         with sets.both(question) as (_, connection):
-            values = (sets.values(question) or [dict(asking.nothing(question))])[0]
-            plan = asking.plan(connection, question.sql, values).lines
+            values = (sets.values(question) or [dict(performance_questions.nothing(question))])[0]
+            plan = performance_questions.plan(connection, question.sql, values).lines
         each[question.name] = {
             "often": question.often,
             "legacy_ms": legacy,
@@ -191,21 +193,27 @@ def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:
             "plan": list(plan),
         }
         tell(f"  {question.name}: {legacy[0]:.3f} ms on the legacy file, {ours[0]:.3f} ms on ours")
-    return {"rows": rows, "seconds": seconds, "each": each, "mixes": list(_mixes(mix.both_forms(sets), seconds))}
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "each": each,
+        "mixes": list(_mixes(question_mix.both_forms(sets), seconds)),
+    }
 
 
-def _mixes(forms: tuple[Sequence[mix.Asked], Sequence[mix.Asked]], seconds: float) -> list[dict[str, Any]]:
+def _mixes(
+    forms: tuple[Sequence[question_mix.Asked], Sequence[question_mix.Asked]], seconds: float
+) -> list[dict[str, Any]]:
     found = []
     for readers in READERS:
         for reuse in (True, False):
             for writing in (False, True):
-                both = [mix.run(one, readers=readers, writing=writing, reuse=reuse, seconds=seconds) for one in forms]
+                both = [
+                    question_mix.run(one, readers=readers, writing=writing, reuse=reuse, seconds=seconds)
+                    for one in forms
+                ]
                 what = f"{readers} readers, {'reused' if reuse else 'a connection each time'}"
                 tell(f"  {what}{', a writer' if writing else ''}: {both[0].p50_ms:.3f} ms, {both[1].p50_ms:.3f} ms")
                 legacy, ours = (asdict(one) for one in both)
                 found.append({"readers": readers, "reuse": reuse, "writing": writing, "legacy": legacy, "ours": ours})
     return found
-
-
-if __name__ == "__main__":
-    main()

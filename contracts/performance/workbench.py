@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts import asking
+from contracts.performance import questions
+from contracts.performance.workload import Question
 from contracts.sets import made as made_sets
 from contracts.specimens import generator
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
-from migrator.workload import Question
 
 _PLACES = {database.name: database.place for database in catalogue.legacy_databases()}
 
@@ -50,7 +50,7 @@ class Sets:
 
     def values(self, question: Question) -> list[dict[str, Any]]:
         """Return the named parameters of each asking."""
-        return asking.parameters(question, *self.paths(question))
+        return questions.parameters(question, *self.paths(question))
 
 
 def sets(folder: Path, *, rows: int | None, seed: int = 0) -> Sets:

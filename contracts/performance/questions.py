@@ -16,8 +16,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from contracts.performance.workload import Question
 from migrator.system import connections
-from migrator.workload import Question
 
 #: A table of fewer rows is read whole sooner than by any index.
 BIG_ROWS = 100

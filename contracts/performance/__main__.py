@@ -1,0 +1,5 @@
+"""``python -m contracts.performance`` measures, and writes docs/reference/performance.md."""
+
+from contracts.performance.measurement import main
+
+main()
