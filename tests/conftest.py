@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 # pytest imports test files without their folder on the path (--import-mode=importlib).
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from mapping_bench import Bench
 

@@ -2,7 +2,7 @@
 
 A mutated file has to pass the checks of the mappings, the plan and the build as any mapping has; what is refused there is
 caught by that door.  What sqlglot writes is executed here and nowhere else; that it writes an unchanged SELECT so
-that the same three databases come of it is tested (tests/test_mutants.py).
+that the same three databases come of it is tested (tests/contracts/test_mutants.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,59 @@
+"""Each finding on the specified design is shown by what SQLite answers."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.performance import design_findings, workload
+
+HERE = Path(__file__).parents[2]
+
+
+@pytest.fixture(name="found", scope="module")
+def _found():
+    return {(finding.kind, finding.where): finding for finding in design_findings.design()}
+
+
+def test_the_known_findings_are_found(found):
+    assert {
+        ("redundant index", "core.idx_positions_token"),
+        ("redundant index", "core.idx_trades_signature"),
+        ("redundant index", "analytics.idx_tweets_tweet_id"),
+        ("unindexed reference", "core.tax_lots.trade_id"),
+        ("unindexed reference", "core.wash_sales.sold_lot_id"),
+        ("unindexed reference", "core.wash_sales.replacement_lot_id"),
+        ("history made unique", "core.positions.token_address"),
+        ("indexed by accident", "analytics.ai_reflections.timestamp"),
+        ("looser than the code", "core.config.max_trade_usd"),
+        ("looser than the code", "core.config.max_daily_usd"),
+        ("misleading index", "core.idx_trades_status"),
+        ("misleading index", "core.idx_trades_via"),
+        ("misleading index", "core.idx_scorecard_period"),
+        ("misleading index", "analytics.idx_llm_costs_provider"),
+        ("misleading index", "analytics.idx_telegram_users_admin"),
+        *(("slower than the legacy file", f"{one.target}: {one.name}") for one in workload.questions() if one.slower),
+    } == found.keys()
+
+
+def test_evidence_shows_what_the_finding_says(found):
+    for (kind, where), finding in found.items():
+        text = "\n".join(finding.evidence)
+        match kind:
+            case "redundant index":
+                assert "sqlite_autoindex" in text, where
+                assert "SCAN" not in text, where
+            case "unindexed reference":
+                assert text.startswith("SCAN"), where
+            case "misleading index":
+                assert "without ANALYZE: USE TEMP B-TREE FOR ORDER BY" in text, where
+                assert "after ANALYZE: USE TEMP B-TREE FOR ORDER BY" not in text, where
+            case "indexed by accident":
+                assert text.startswith("1 row found"), where
+            case "looser than the code":
+                assert text.endswith("000.0 USD"), where
+
+
+def test_the_page_of_docs_is_current(found):
+    assert design_findings.as_markdown(tuple(found.values())) == (
+        HERE / "docs" / "reference" / "findings.md"
+    ).read_text(encoding="utf-8")
