@@ -19,9 +19,10 @@ from migrator.cli import full_commands, operations, options
 from migrator.cli import output as cli_output
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.pipeline import hooks, maintenance
+from migrator.pipeline import hooks
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import status as pipeline_status
+from migrator.pipeline.backup import snapshot_in_use
 from migrator.reports import page, terminal
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.stages.verify import stage as verify_stage
@@ -128,7 +129,7 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
 def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
     place, configuration = options.place(data_dir, include, config, alone=True, go_on=True)
-    snapshot = maintenance.backup(place, configuration)
+    snapshot = snapshot_in_use(place, configuration)
     cli_output.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
 
@@ -140,8 +141,8 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
 def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
     place, configuration = options.place(data_dir, (), config, alone=True)
-    with cli_output.progress(quiet=quiet) as progress:
-        built = pipeline_migrate.build(place, configuration, progress=progress)
+    with cli_output.progress_bar(quiet=quiet) as observer:
+        built = pipeline_migrate.build(place, configuration, observer=observer)
     cli_output.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
     if not built.holds:
         sys.exit(MigratorError.exit_code)
@@ -188,9 +189,9 @@ def verify(
 def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Go from inventory to verify in one run; the sources keep every byte."""
     place, configuration = options.place(data_dir, include, config, alone=True)
-    with cli_output.progress(quiet=quiet) as progress:
+    with cli_output.progress_bar(quiet=quiet) as observer:
         migrated = pipeline_migrate.migrate(
-            place, configuration, options.config_path(place.data_dir, config), progress=progress
+            place, configuration, options.config_path(place.data_dir, config), observer=observer
         )
     stage = quoted(place.stage)
     step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"

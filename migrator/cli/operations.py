@@ -15,8 +15,8 @@ from rich.console import Console
 
 from migrator.cli import full_commands, options, output
 from migrator.errors import MigratorError, Refused, UsageError
-from migrator.pipeline import maintenance, rehearsal
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import rehearsal, switchover, watch
 from migrator.records.monitor import Watched
 from migrator.records.switch import Switched
 from migrator.reports import terminal
@@ -77,8 +77,8 @@ def rehearse(
     configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
         options.look(workspace.Place(data_dir))
-    with output.progress(quiet=quiet) as progress:
-        rehearsed = rehearsal.rehearse(data_dir, include, configured, run=shlex.split(run or ""), progress=progress)
+    with output.progress_bar(quiet=quiet) as observer:
+        rehearsed = rehearsal.rehearse(data_dir, include, configured, run=shlex.split(run or ""), observer=observer)
     output.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
     if not rehearsed.holds:
         sys.exit(MigratorError.exit_code)
@@ -108,14 +108,12 @@ def cutover(
     """Switch to the consolidated set in one instant, or show what that would do."""
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped)
     configured = options.config_path(place.data_dir, config)
-    switched = maintenance.cutover(
+    switched = switchover.cutover(
         place,
         configuration,
-        place.env_file,
         execute=execute,
-        waiting=_loudly,
-        tell=_silently if quiet else _loudly,
-        again=(lambda: pipeline_migrate.migrate(place, configuration, configured)) if catch_up else None,
+        observer=output.Shown(quiet=quiet),
+        catch_up=(lambda: pipeline_migrate.migrate(place, configuration, configured)) if catch_up else None,
     )
     output.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
@@ -161,7 +159,7 @@ def cutover(
     "--patience",
     metavar="S",
     type=click.FloatRange(min=0),
-    default=maintenance.PATIENCE_S,
+    default=watch.PATIENCE_S,
     show_default=True,
     help="Seconds for which the rollback waits for whoever has a database open.",
 )
@@ -191,7 +189,7 @@ def monitor(
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
     with _watching(limits, prometheus, quiet=quiet) as tell:
-        watched = maintenance.monitor(
+        watched = watch.monitor(
             place,
             configuration,
             limits,
@@ -205,7 +203,7 @@ def monitor(
         sys.exit(ROLLED_BACK)
     uncounted = _uncounted(watched) if events is not None else ""
     if uncounted:
-        _loudly(uncounted)
+        output.loudly(uncounted)
     if uncounted or watched.late or watched.strayed:
         sys.exit(MigratorError.exit_code)
 
@@ -231,7 +229,7 @@ def rollback(
 ) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
-    switched = maintenance.rollback(place, configuration, execute=execute, tell=_silently if quiet else _loudly)
+    switched = switchover.rollback(place, configuration, execute=execute, observer=output.Shown(quiet=quiet))
     output.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
     if switched.residue or switched.aside or switched.late:
@@ -243,16 +241,8 @@ def _refuse(switched: Switched, *, quiet: bool) -> None:
     against = (*switched.refusals, *switched.holders)
     if against:
         if quiet:
-            _loudly("; ".join(against))
+            output.loudly("; ".join(against))
         sys.exit(Refused.exit_code)
-
-
-def _loudly(sentence: str) -> None:
-    click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
-
-
-def _silently(_: str) -> None:
-    pass
 
 
 def _uncounted(watched: Watched) -> str:
@@ -288,7 +278,9 @@ def _feed(events: str | None) -> Feed | None:
 def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterator[Callable[[Watched], None]]:
     """Hand out what shows the watch: a line that is kept current on a terminal, else one a minute; alarms at once."""
     if (often := false_alarm(limits)) >= _RARE:
-        _loudly(f"with these limits a sound application (2 % errors) is rolled back in {often:.2%} of all windows")
+        output.loudly(
+            f"with these limits a sound application (2 % errors) is rolled back in {often:.2%} of all windows"
+        )
     console = Console(stderr=True)
     told: set[str] = set()
     due = {"line": 0.0, "textfile": 0.0}
@@ -311,7 +303,7 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
             if prometheus is not None and (watched.fired or late(now, "textfile", _PROMETHEUS_S)):
                 durable_files.write(prometheus, terminal.prometheus_text(watched))
             if watched.fired:
-                _loudly(f"ROLLING BACK: {terminal.watch_line(watched)}")
+                output.loudly(f"ROLLING BACK: {terminal.watch_line(watched)}")
 
         yield tell
 
@@ -324,7 +316,7 @@ def _sound(watched: Watched, told: set[str]) -> None:
     ]
     for alarm in alarms:
         if alarm not in told:
-            _loudly(f"ALARM: {alarm}")
+            output.loudly(f"ALARM: {alarm}")
     told.update(alarms)
 
 

@@ -113,8 +113,8 @@ def place(
     try:
         return found, config_file.load(config_path(found.data_dir, config))
     except UsageError as error:
-        last = switch_state.read(found.data_dir) if go_on else None
-        if last is None or not last.consolidated:
+        last = switch_state.cutover_in_use(found.data_dir) if go_on else None
+        if last is None:
             raise
         click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)
         return found, config_file.Config()

@@ -11,30 +11,58 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from migrator.cli import full_commands
-from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import migrate
+from migrator.records.observer import Observer
 from migrator.system import serialize
 
 #: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
 JSON_SCHEMA = 1
 
 
+class Shown(Observer):
+    """Shows the steps of a switch on stderr, one line each; if *quiet*, only what needs a person."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def step(self, sentence: str) -> None:
+        """Show the sentence, unless quiet."""
+        if not self._quiet:
+            loudly(sentence)
+
+    def waiting(self, sentence: str) -> None:
+        """Show the sentence."""
+        loudly(sentence)
+
+
+class _Bar(Observer):
+    """Shows each part of a migration as it is done, with rows per second."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("begin", total=len(migrate.steps()), rate="")
+
+    def progress(self, part: str, rows: int, seconds: float) -> None:
+        """Move the bar on by one part."""
+        rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
+        self._bar.update(self._task, advance=1, description=part, rate=rate)
+
+
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[pipeline_migrate.Progress | None]:
-    """Hand out what shows each table as it is done, with rows per second; on a terminal only."""
+def progress_bar(*, quiet: bool) -> Iterator[Observer]:
+    """Return an observer that shows a bar on a terminal, unless *quiet*; elsewhere it shows nothing."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield None
+        yield Observer()
         return
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), console=console
-    ) as bar:
-        task = bar.add_task("begin", total=len(pipeline_migrate.steps()), rate="")
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}")
+    with Progress(*columns, console=console) as bar:
+        yield _Bar(bar)
 
-        def done(what: str, rows: int, seconds: float) -> None:
-            rate = f"{rows / seconds:,.0f} rows/s" if rows and seconds else ""
-            bar.update(task, advance=1, description=what, rate=rate)
 
-        yield done
+def loudly(sentence: str) -> None:
+    """Print *sentence* to stderr, its commands completed with the options of this verb."""
+    click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
 
 
 def json_text(command: str, record: object) -> str:

@@ -12,12 +12,14 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from migrator.config.config_file import HOOK_TIMEOUT_S
+from migrator.config.config_file import HOOK_TIMEOUT_S, Config
 from migrator.errors import Refused
-from migrator.system.serialize import escaped
+from migrator.records.switch import Switched
+from migrator.system.serialize import escaped, plain
 
 #: Those that may stop what they stand before.
 BEFORE = ("before-cutover", "before-rollback")
@@ -114,6 +116,36 @@ def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: f
     if code and name in BEFORE:
         raise Refused(sentence, where=escaped(path), hint="nothing was switched; see to it, then run this again")
     return sentence if code else ""
+
+
+def around(
+    switch: Callable[[], Switched], foreseen: Switched, config: Config, data_dir: Path, *, waits: bool = False
+) -> Switched:
+    """Make a switch between the hooks before and after it, unless something speaks against it.
+
+    Processes that have a database open do not, where the hook before the switch may stop them, or the switch *waits*.
+
+    Raises:
+        Refused: A hook cannot be run, or the one before the switch failed.
+    """
+    folder, kind = config.hooks, foreseen.kind
+    before = find(folder, f"before-{kind}")
+    if foreseen.refusals or (foreseen.holders and before is None and not waits):
+        return foreseen
+    look(folder, kind)
+    said = {"verb": kind, "run": foreseen.run, "data_dir": str(data_dir)}
+    run(folder, f"before-{kind}", said, config.hooks_timeout_s)
+    try:
+        done = switch()
+    except BaseException as error:
+        run(folder, "on-failure", said | {"error": str(error) or type(error).__name__}, config.hooks_timeout_s)
+        raise
+    if not done.executed:
+        why = "; ".join((*done.refusals, *done.holders))
+        run(folder, "on-failure", said | {"error": why}, config.hooks_timeout_s)
+        return done
+    failed = run(folder, f"after-{kind}", said | plain(done), config.hooks_timeout_s)
+    return replace(done, findings=(*done.findings, failed)) if failed else done
 
 
 def _ended(path: Path, told: bytes, timeout_s: float) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from migrator.mapping import reader as mapping_reader
 from migrator.pipeline import status as pipeline_status
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
+from migrator.records.observer import Observer
 from migrator.records.plan import Plan
 from migrator.records.verify import Migrated, Verified
 from migrator.reports import page
@@ -33,12 +34,9 @@ from migrator.switch.workspace import Place
 from migrator.system import durable_files
 from migrator.system.temporary_folders import private_folder
 
-#: Called with what was done, the rows, and seconds.
-Progress = Callable[[str, int, float], None]
-
 
 def steps() -> tuple[str, ...]:
-    """Return what progress is told of: every target table, and what stands around them."""
+    """Return the parts that :meth:`Observer.progress` is called for: every target table, and the stages around them."""
     return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
 
 
@@ -69,7 +67,7 @@ def backup(planned: Plan, place: Place) -> Snapshot:
     return backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
 
 
-def build(place: Place, config: Config, snapshot: Snapshot | None = None, progress: Progress | None = None) -> Built:
+def build(place: Place, config: Config, snapshot: Snapshot | None = None, observer: Observer | None = None) -> Built:
     """Build the three databases from *snapshot*, or from the newest one.
 
     Raises:
@@ -83,7 +81,7 @@ def build(place: Place, config: Config, snapshot: Snapshot | None = None, progre
     plan_stage.refuse(planned)
     wanted = replace(cutover_stage.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
     prove = partial(rollback_stage.way_back, wanted, snapshot)
-    return build_stage.build(planned, snapshot, place.stage, progress=progress, prove=prove)
+    return build_stage.build(planned, snapshot, place.stage, progress=(observer or Observer()).progress, prove=prove)
 
 
 def verify_stage(place: Place, config: Path | None) -> Verified:
@@ -136,23 +134,23 @@ def _report(place: Place, reasons: tuple[str, ...]) -> Report:
     )
 
 
-def migrate(place: Place, config: Config, config_path: Path | None, progress: Progress | None = None) -> Migrated:
+def migrate(place: Place, config: Config, config_path: Path | None, observer: Observer | None = None) -> Migrated:
     """Go from inventory to verify.
 
     Raises:
         Refused: The plan has reasons against it.
         MigratorError: A stage failed; nothing has a final name.
     """
-    tell = progress or (lambda *_: None)
+    watching = observer or Observer()
     begun = time.monotonic()
     place.refuse_after_a_cutover()
     planned = plan(place, config)
-    tell("plan", 0, 0.0)
+    watching.progress("plan", 0, 0.0)
     snapshot = backup(planned, place)
-    tell("backup", 0, 0.0)
-    built = build(place, config, snapshot, progress)
+    watching.progress("backup", 0, 0.0)
+    built = build(place, config, snapshot, watching)
     verified = _judge(snapshot.folder, place, config_path)
-    tell("verify", 0, 0.0)
+    watching.progress("verify", 0, 0.0)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from migrator.application import connection as application_connection
 from migrator.config.config_file import load
-from migrator.pipeline import maintenance
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover, watch
 from migrator.records.inventory import Database, Inventory
+from migrator.records.observer import Observer
 from migrator.records.plan import Fate
 from migrator.records.rehearsal import Rehearsed
 from migrator.records.verify import Migrated
@@ -106,7 +107,7 @@ def rehearse(
     config_path: Path | None,
     *,
     run: Sequence[str] = (),
-    progress: pipeline_migrate.Progress | None = None,
+    observer: Observer | None = None,
 ) -> Rehearsed:
     """Go all the way and back on a scratch copy of *data_dir*, or on a dirty specimen where it is None.
 
@@ -119,7 +120,7 @@ def rehearse(
         include: Databases outside of it.
         config_path: What the owners decided.
         run: The owners' own tests, run on the consolidated scratch set; they find it by DATA_DIR.
-        progress: Is told what was done.
+        observer: Receives the parts of the migration that are done.
 
     Raises:
         Refused: The plan has reasons against it.
@@ -127,7 +128,7 @@ def rehearse(
     """
     verify_stage.need_contracts("migrator rehearse")
     with private_folder("migrator-rehearsal-") as folder:
-        scratch, env_file = folder / "data", folder / ".env"
+        scratch = folder / "data"
         if data_dir is None:
             made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
             command = [sys.executable, "-P", "-m", "contracts.specimens", *made]
@@ -135,19 +136,19 @@ def rehearse(
             config_path = scratch / "migrator.toml"
         else:
             pipeline_migrate.scratch_copy(data_dir, include, load(config_path), scratch)
-        place, config = Place(scratch), load(config_path)
-        migrated = pipeline_migrate.migrate(place, config, config_path, progress)
+        place, config = Place(scratch, env_file=folder / ".env"), load(config_path)
+        migrated = pipeline_migrate.migrate(place, config, config_path, observer)
         if not migrated.holds:
             return Rehearsed(migrated=migrated)
         ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
-        there = maintenance.cutover(place, ready, env_file, execute=True)
+        there = switchover.cutover(place, ready, execute=True)
         if not there.executed:
             return Rehearsed(migrated=migrated, there=there)
         write(scratch, config.constants.get("wallet_address", ""))
         own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
         code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
         fail(scratch)
-        watched = maintenance.monitor(place, ready, Limits(), until=lambda _: True)
+        watched = watch.monitor(place, ready, Limits(), until=lambda _: True)
         return Rehearsed(
             migrated=migrated,
             there=there,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from migrator.config.config_file import Config
 from migrator.errors import EvidenceError
-from migrator.records.inventory import Verdict
+from migrator.records.inventory import Inventory, Verdict
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages.build import stage as build_stage
@@ -68,30 +67,30 @@ def _to_go_back(place: Place, last: Switch) -> str:
     return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
 
 
-def present(place: Place, config: Config) -> Present:
-    """Return what is in *place* now, as evidence speaks of it: the sources, the stage, the configuration."""
-    return of_pair(place.data_dir, place.stage, config, include=place.include, ignoring=True)
+def present(place: Place, config: Config, found: Inventory | None = None) -> Present:
+    """Return what is in *place* now, as evidence describes it: the sources, the stage, the configuration.
+
+    *found* is the inventory of the sources, if the caller has it.
+    """
+    return _present(found or inventory(place.data_dir, include=place.include), place.stage, config, ignoring=True)
 
 
-def of_pair(
-    legacy: Path,
-    consolidated: Path,
-    config: Config,
-    *,
-    include: Sequence[Path] = (),
-    ignoring: bool = False,
-) -> Present:
-    """Return what is in a pair of folders now, as evidence speaks of it; *ignoring* what *config* leaves out of a snapshot.
+def of_pair(legacy: Path, consolidated: Path, config: Config) -> Present:
+    """Return what is in a pair of folders now, as evidence describes it.
 
     Raises:
         UsageError: A folder is not there.
     """
-    found = inventory(legacy, include=include).databases
+    return _present(inventory(legacy), consolidated, config, ignoring=False)
+
+
+def _present(found: Inventory, consolidated: Path, config: Config, *, ignoring: bool) -> Present:
+    """Return what is there now; *ignoring* what *config* leaves out of a snapshot."""
     paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
     return Present(
         legacy={
             str(backup_stage.place_of(one)): one.digest
-            for one in found
+            for one in found.databases
             if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one.place) == "ignore")
         },
         consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),

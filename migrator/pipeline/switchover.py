@@ -1,22 +1,27 @@
-"""Cutover and rollback: checks what speaks against the switch, then makes it."""
+"""Cutover and rollback: plan the switch, run the owner's hooks around it, make it.
+
+The plan is made once, without side effects.  Without ``execute`` it is returned to be printed; with it, the same plan is
+carried out, unless something that it was made from has changed meanwhile: then it is made anew under the run lock.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator.config.config_file import Config
 from migrator.errors import MigratorError, Refused, RollbackFailed
+from migrator.pipeline import hooks, preconditions, status
 from migrator.pipeline import migrate as pipeline_migrate
-from migrator.pipeline import status as pipeline_status
 from migrator.records.backup import Snapshot
-from migrator.records.build import Built
-from migrator.records.plan import Plan
+from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
@@ -28,110 +33,106 @@ from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
 from migrator.switch.workspace import Place
-from migrator.system import durable_files, error_hints, permissions
-from migrator.system.run_lock import locked
-from migrator.system.serialize import escaped
+from migrator.system import connections, durable_files, error_hints, permissions, run_lock
+
+#: Seconds between two attempts of a rollback that waits for processes to close the databases.
+_RETRY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutoverPlan:
+    """What a cutover would do.
+
+    Attributes:
+        shown: The plan as it is printed: names, steps, what speaks against it, which processes are in the way.
+        wanted: The switch.
+        snapshot: What the stage was built from.
+        made_from: What lay in the data directory when the plan was made, see :func:`_entries`.
+    """
+
+    shown: Switched
+    wanted: Switch
+    snapshot: Snapshot
+    made_from: Mapping[Path, tuple[int, ...]]
 
 
 def cutover(
     place: Place,
     config: Config,
-    env_file: Path,
     *,
     execute: bool,
-    waiting: Callable[[str], None],
-    tell: Callable[[str], None] = lambda _: None,
-    again: Callable[[], object] | None = None,
+    catch_up: Callable[[], object] | None = None,
+    observer: Observer | None = None,
 ) -> Switched:
-    """Switch to the consolidated set in the stage, or say what that would do.
+    """Switch to the consolidated set in the stage, or return what that would do.
 
     Args:
-        place: Where.
+        place: The data directory and what belongs to it.
         config: What the owners decided.
-        env_file: The application's .env.
-        execute: Do it.
-        waiting: Is told that a hold file keeps the commit back.
-        tell: Is told each part that is done, once it is durable.
-        again: Repeats snapshot, build and verify when the window has begun; without it they stand as they are.
+        execute: Make the switch.
+        catch_up: Takes a new snapshot, builds and verifies, after the hook ``before-cutover``.
+        observer: Receives each step, and the wait for the file ``hold``.
 
     Raises:
-        Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
+        Refused: A hook failed, a process has a file open, or a file has changed since the snapshot; all is as it was.
         MigratorError: A step failed; before the commit all is as it was.
     """
-    with _alone(place, switch_state.CUTOVER, execute=execute, tell=tell) as ended:
-        if ended:
-            return ended
-        if execute and again is not None:
-            again()
-            tell("snapshot, build and verify are done again")
-        snapshot, built = backup_stage.latest(place.backups, read_back=inventory), build_stage.told(place.stage)
-        if snapshot is None or built is None:
-            raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
-        planned = pipeline_migrate.plan(place, config)
-        wanted = cutover_stage.prepare(planned, snapshot, env_file)
-        reasons = [*planned.refusals, *cutover_stage.refusals(wanted), _unready(planned, config)]
-        if execute or again is None:
-            # What is done again first cannot be foreseen.
-            now = pipeline_status.present(place, config)
-            wanted = replace(wanted, digests=now.consolidated)
-            reasons += [
-                _older(built, snapshot),
-                *pipeline_status.check(place.evidence, now).reasons,
-                _unaccepted(built, config),
-            ]
-        reasons = [reason for reason in dict.fromkeys(reasons) if reason]
-        found = cutover_stage.foreseen(wanted, reasons, stopped=place.stopped)
-        if not config.code_is_ready:
-            found = replace(found, findings=cutover_stage.unanswered(planned))
-        if found.refusals or found.holders or not execute:
-            return found
-        return cutover_stage.cutover(wanted, snapshot, waiting=waiting, tell=tell, stopped=place.stopped)
-
-
-@contextlib.contextmanager
-def _alone(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Iterator[Switched | None]:
-    """Let no other migrator work in *place* meanwhile, where something is done; yield what :func:`recovery.ended` returns.
-
-    Where the set stands is asked after this: another rollback may have come to its end while this one was begun.
-    """
+    observer = observer or Observer()
+    foreseen, plan = _unfinished(place, switch_state.CUTOVER), None
+    if foreseen is None:
+        plan = plan_cutover(place, config, before_catching_up=catch_up is not None)
+        foreseen = plan.shown
     if not execute:
-        permissions.refuse_strangers(place.data_dir)
-    with locked(place.data_dir) if execute else contextlib.nullcontext():
-        ended = recovery.ended(place, kind, execute=execute, tell=tell)
-        with recovery.true_after_commit(place.data_dir):
-            yield ended
+        return foreseen
+
+    def switch() -> Switched:
+        with _alone(place, switch_state.CUTOVER, observer) as ended:
+            if ended:
+                return ended
+            if catch_up is not None:
+                catch_up()
+                observer.step("snapshot, build and verify are done again")
+            # Nothing has changed: the plan that was made is the plan that is carried out.
+            holds = catch_up is None and plan is not None and plan.made_from == _entries(place)
+            now = plan if plan and holds else plan_cutover(place, config)
+            shown = replace(now.shown, holders=cutover_stage.holders(now.wanted))
+            if shown.stopped:
+                return shown
+            return cutover_stage.cutover(now.wanted, now.snapshot, observer=observer, stopped=place.stopped)
+
+    return hooks.around(switch, foreseen, config, place.data_dir)
 
 
-def _unready(planned: Plan, config: Config) -> str:
-    """Return a sentence if the application's code has to know new names and the owners do not say that it does."""
-    silent = cutover_stage.unanswered(planned)
-    if not silent or config.code_is_ready:
-        return ""
-    return (
-        f"{len(silent):,} legacy tables will not answer under their name or with their columns ({silent[0]}, ...); "
-        "say [decisions] code_is_ready = true once the code knows the new ones"
-    )
+def plan_cutover(place: Place, config: Config, *, before_catching_up: bool = False) -> CutoverPlan:
+    """Return what a cutover would do; nothing is touched.
+
+    *before_catching_up*, the reasons that a new snapshot, build and verification may remove are left out.
+
+    Raises:
+        Refused: There is no snapshot, or no finished build.
+    """
+    made_from = _entries(place)
+    snapshot, built = backup_stage.latest(place.backups, read_back=inventory), build_stage.told(place.stage)
+    if snapshot is None or built is None:
+        raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
+    planned = pipeline_migrate.plan(place, config)
+    present = status.present(place, config, planned.inventory)
+    wanted = replace(cutover_stage.prepare(planned, snapshot, place.env_file), digests=present.consolidated)
+    case = preconditions.Case(place, config, planned, wanted, snapshot, built, present)
+    reasons = preconditions.of_cutover(case, before_catching_up=before_catching_up)
+    shown = cutover_stage.foreseen(wanted, reasons, stopped=place.stopped)
+    if not config.code_is_ready:
+        shown = replace(shown, findings=cutover_stage.unanswered(planned))
+    return CutoverPlan(shown=shown, wanted=wanted, snapshot=snapshot, made_from=made_from)
 
 
-def _older(built: Built, snapshot: Snapshot) -> str:
-    """Return a sentence if the stage is not built from the newest snapshot."""
-    if built.run == snapshot.run:
-        return ""
-    return (
-        f"{escaped(built.stage)}: is built from the snapshot {built.run}, and the newest is {snapshot.run}; "
-        "run: migrator migrate"
-    )
-
-
-def _unaccepted(built: Built, config: Config) -> str:
-    """Return a sentence if another number of rows is in quarantine than the owners accept."""
-    quarantined = built.quarantined
-    if quarantined == config.accept_quarantine:
-        return ""
-    return (
-        f"{quarantined:,} rows are in quarantine and the configuration accepts {config.accept_quarantine:,}; "
-        f"look at them, then say [decisions] accept_quarantine = {quarantined}"
-    )
+def _entries(place: Place) -> Mapping[Path, tuple[int, ...]]:
+    """Return what betrays a change of anything that a plan is made from: path -> inode, size and times."""
+    below = (Path(folder) / name for folder, folders, files in os.walk(place.data_dir) for name in (*folders, *files))
+    included = (connections.beside(path, suffix) for path in place.include for suffix in ("", *connections.COMPANIONS))
+    paths = (place.data_dir, *below, *(path for path in included if os.path.lexists(path)))
+    states = ((path, path.lstat()) for path in paths if path != run_lock.path_of(place.data_dir))
+    return {path: (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for path, state in states}
 
 
 def rollback(
@@ -139,40 +140,122 @@ def rollback(
     config: Config,
     *,
     execute: bool,
-    attempt: bool = True,
-    tell: Callable[[str], None] = lambda _: None,
+    patience_s: float | None = None,
+    observer: Observer | None = None,
 ) -> Switched:
-    """Switch back to the legacy set with the rows written since the cutover, or say what that would do.
+    """Switch back to the legacy set with the rows written since the cutover, or return what that would do.
 
-    What it would do is found out on copies; without *attempt*, only what speaks against it is looked for.  *tell* is told
-    each part that is done, once it is durable.
+    Without *execute* the work is done on copies, and what was found is returned.
+
+    Args:
+        place: The data directory and what belongs to it.
+        config: What the owners decided.
+        execute: Make the switch.
+        patience_s: Seconds for which to wait for processes that have a database open.  Default: they are refused at once.
+        observer: Receives each step.
 
     Raises:
-        Refused: There is no cutover to roll back, or a process has a database open; all is as it was.
+        Refused: There is no cutover to roll back, a hook failed, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    with _alone(place, switch_state.ROLLBACK, execute=execute, tell=tell) as ended:
+    foreseen = _unfinished(place, switch_state.ROLLBACK)
+    if foreseen is None:
+        last = _cutover_to_undo(place, config)
+        foreseen = rollback_stage.foreseen(last, stopped=place.stopped)
+        if not (execute or foreseen.refusals):
+            with _failing(place):
+                return rollback_stage.tried(last, partial(_built_again, last), stopped=place.stopped)
+    if not execute:
+        return foreseen
+    switch = partial(_roll_back, place, config, observer or Observer())
+    if patience_s is not None:
+        switch = partial(_patiently, switch, place, patience_s)
+    return hooks.around(switch, foreseen, config, place.data_dir, waits=patience_s is not None)
+
+
+def _roll_back(place: Place, config: Config, observer: Observer) -> Switched:
+    """Switch back, unless something speaks against it by now.
+
+    Raises:
+        Refused: As :func:`rollback`.
+        RollbackFailed: As :func:`rollback`.
+    """
+    with _alone(place, switch_state.ROLLBACK, observer) as ended:
         if ended:
             return ended
-        last = switch_state.read(place.data_dir)
-        if last is None or not last.consolidated:
-            raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
-        trust.refuse(last, place.include, place.env_file)
-        # What the set was built with counts; a constant that no row needed then may have been given since.
-        last = replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
-        found = rollback_stage.foreseen(last, stopped=place.stopped)
-        if found.refusals or (found.holders and execute) or not (execute or attempt):
-            return found
+        last = _cutover_to_undo(place, config)
+        foreseen = rollback_stage.foreseen(last, stopped=place.stopped)
+        if foreseen.stopped:
+            return foreseen
+        with _failing(place):
+            return rollback_stage.rollback(last, partial(_built_again, last), observer=observer, stopped=place.stopped)
+
+
+def _patiently(switch: Callable[[], Switched], place: Place, patience_s: float) -> Switched:
+    """Try *switch* again until it is made, or for *patience_s* seconds; return its last result.
+
+    Raises:
+        Refused: The legacy set is in use meanwhile.
+    """
+    give_up = time.monotonic() + patience_s
+    while True:
         try:
-            if not execute:
-                return rollback_stage.tried(last, partial(_built_again, last), stopped=place.stopped)
-            return rollback_stage.rollback(last, partial(_built_again, last), tell=tell, stopped=place.stopped)
-        except (sqlite3.Error, OSError, MigratorError) as error:
-            if isinstance(error, Refused):
+            done = switch()
+        except Refused as error:
+            if switch_state.cutover_in_use(place.data_dir) is None:
                 raise
-            told = error if isinstance(error, MigratorError) else error_hints.told(error, [place.data_dir])
-            why = f"{told}; the consolidated set is still in use"
-            raise RollbackFailed(why, where=place.data_dir) from error
+            done = Switched(kind=switch_state.ROLLBACK, run="", executed=False, names={}, refusals=(str(error),))
+        if done.executed or time.monotonic() >= give_up:
+            return done
+        time.sleep(_RETRY_S)
+
+
+@contextlib.contextmanager
+def _failing(place: Place) -> Iterator[None]:
+    """Say of each error that the consolidated set is still in use; a refusal says so itself.
+
+    Raises:
+        RollbackFailed: Anything else failed.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError, MigratorError) as error:
+        if isinstance(error, Refused):
+            raise
+        told = error if isinstance(error, MigratorError) else error_hints.told(error, [place.data_dir])
+        raise RollbackFailed(f"{told}; the consolidated set is still in use", where=place.data_dir) from error
+
+
+def _cutover_to_undo(place: Place, config: Config) -> Switch:
+    """Return the finished cutover in *place*, as far as it may be trusted.
+
+    Raises:
+        Refused: There is none, or its record names what it may not.
+    """
+    last = switch_state.cutover_in_use(place.data_dir)
+    if last is None:
+        raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
+    trust.refuse(last, place.include, place.env_file)
+    # What the set was built with counts; a constant that no row needed then may have been given since.
+    return replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
+
+
+def _unfinished(place: Place, kind: str) -> Switched | None:
+    """Return what the verb *kind* would do about a switch that is under way in *place*, None where there is none."""
+    permissions.refuse_strangers(place.data_dir)
+    return recovery.ended(place, kind, execute=False, tell=lambda _: None)
+
+
+@contextlib.contextmanager
+def _alone(place: Place, kind: str, observer: Observer) -> Iterator[Switched | None]:
+    """Keep other migrators out of *place*, and end a switch that was cut short; yield its result, if that was the *kind*.
+
+    Where the set stands is read only now: another process may have rolled back while this one was begun.
+    """
+    with run_lock.locked(place.data_dir):
+        ended = recovery.ended(place, kind, execute=True, tell=observer.step)
+        with recovery.true_after_commit(place.data_dir):
+            yield ended
 
 
 def _built_again(last: Switch, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:

@@ -40,3 +40,8 @@ class Switched:
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     aside: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something speaks against the switch, or a process is in its way."""
+        return bool(self.refusals or self.holders)

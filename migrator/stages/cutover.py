@@ -13,12 +13,13 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator.errors import Refused
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Verdict
+from migrator.records.observer import Observer
 from migrator.records.plan import Fate, Plan
 from migrator.records.switch import Switched
 from migrator.schema import catalogue
@@ -188,8 +189,7 @@ def cutover(
     wanted: Switch,
     snapshot: Snapshot,
     *,
-    waiting: Callable[[str], None],
-    tell: Callable[[str], None] = lambda _: None,
+    observer: Observer,
     stopped: bool = False,
 ) -> Switched:
     """Switch the names of *wanted* to the consolidated set in the stage.
@@ -197,8 +197,7 @@ def cutover(
     Args:
         wanted: What :func:`prepare` returned, and :func:`refusals` has nothing against.
         snapshot: What the consolidated set was built from: the legacy files still have to hold it.
-        waiting: Is told that a hold file keeps the commit back.
-        tell: Is told each part that is done, once it is durable.
+        observer: Receives each step, and the wait for the file ``hold``.
         stopped: The owner says that no process has a file open which cannot be seen.
 
     Raises:
@@ -209,21 +208,21 @@ def cutover(
     expected = {name.path: digests[name.place] for name in wanted.names}
     _try_links(wanted)
     _keep_baseline(wanted)
-    tell("the three databases are copied, for a rollback to compare with")
-    _wait(wanted.root / "hold", waiting)
+    observer.step("the three databases are copied, for a rollback to compare with")
+    _wait(wanted.root / "hold", observer)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, expected, stopped=stopped)
-        tell(f"nobody else can write to the {len(wanted.names)} legacy files")
+        observer.step(f"nobody else can write to the {len(wanted.names)} legacy files")
         try:
             # Asked again of what is held: a name may have been led elsewhere since.
             _refuse(refusals(wanted))
             _install(wanted)
-            tell("the three databases lie under their names; nothing leads to them yet")
+            observer.step("the three databases lie under their names; nothing leads to them yet")
             switch_steps.make_legacy_tree(wanted)
             switch_steps.make_new_tree(wanted)
             switch_steps.commit(wanted, switch_state.LEGACY)
             switch_steps.indirect(wanted)
-            tell("every legacy name goes through one pointer, still to the legacy files")
+            observer.step("every legacy name goes through one pointer, still to the legacy files")
             hold.seal()
         except BaseException:
             # The names are ours alone, whatever interrupted us: leave everything as it was.
@@ -233,13 +232,13 @@ def cutover(
             switch_state.forget(wanted)
             raise
         switch_steps.commit(wanted, switch_state.NEW)
-        tell("COMMITTED: every legacy name leads to the consolidated set")
+        observer.step("COMMITTED: every legacy name leads to the consolidated set")
         recovery.finish_cutover(wanted)
-        tell(f"{env_flag.FLAG}=true; the originals are in backup/{wanted.run}/originals")
+        observer.step(f"{env_flag.FLAG}=true; the originals are in backup/{wanted.run}/originals")
         blocked_s = time.monotonic() - hold.begun
     recovery.back_to_wal(wanted)
     switch_state.finish(wanted)
-    tell("writers can go on: the cutover has come to its end")
+    observer.step("writers can go on: the cutover has come to its end")
     return Switched(
         kind=switch_state.CUTOVER,
         run=wanted.run,
@@ -264,8 +263,13 @@ def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -
             f"the originals go to backup/{wanted.run}/originals",
         ),
         refusals=(*reasons, *exclusive_access.blind(paths, stopped=stopped)),
-        holders=tuple(map(str, open_files.holders(paths))),
+        holders=holders(wanted),
     )
+
+
+def holders(wanted: Switch) -> tuple[str, ...]:
+    """Return the processes that have a legacy file of *wanted* open, one sentence each."""
+    return tuple(map(str, open_files.holders([name.path for name in wanted.names])))
 
 
 def _keep_baseline(wanted: Switch) -> None:
@@ -320,9 +324,9 @@ def _hold(
     )
 
 
-def _wait(hold: Path, waiting: Callable[[str], None]) -> None:
+def _wait(hold: Path, observer: Observer) -> None:
     if hold.exists():
-        waiting(f"{escaped(hold)} holds the cutover back; remove it to go on")
+        observer.waiting(f"{escaped(hold)} holds the cutover back; remove it to go on")
     while hold.exists():
         time.sleep(_POLL_S)
 

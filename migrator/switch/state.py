@@ -181,6 +181,16 @@ def outside(path: PurePosixPath) -> PurePosixPath:
     return PurePosixPath("included", path.name)
 
 
+def cutover_in_use(data_dir: Path) -> Switch | None:
+    """Return the cutover whose consolidated set is in use in *data_dir*; None where the legacy set is.
+
+    Raises:
+        MigratorError: As :func:`read`.
+    """
+    last = read(data_dir)
+    return last if last is not None and last.consolidated else None
+
+
 def read(data_dir: Path) -> Switch | None:
     """Return the switch that is under way in *data_dir* or was the last one, or None.
 

@@ -59,8 +59,8 @@ class Place:
         Raises:
             Refused: The consolidated set is in use.
         """
-        last = switch_state.read(self.data_dir)
-        if last is not None and last.consolidated:
+        last = switch_state.cutover_in_use(self.data_dir)
+        if last is not None:
             raise Refused(
                 f"the consolidated set of run {last.run} is in use, and a stage is built and judged before a cutover only",
                 where=self.data_dir,

@@ -15,6 +15,11 @@ from migrator.system import durable_files, permissions
 from migrator.system.ownership import guard
 
 
+def path_of(data_dir: Path) -> Path:
+    """Return the lock file of *data_dir*."""
+    return data_dir / ".migrator" / "lock"
+
+
 @contextmanager
 def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of *data_dir*.
@@ -24,7 +29,7 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
             this user is neither the owner of the databases nor root.
     """
     guard(data_dir)
-    path = data_dir / ".migrator" / "lock"
+    path = path_of(data_dir)
     permissions.refuse_strangers(data_dir)
     durable_files.make_private_folder(path.parent)
     held = FileLock(path, timeout=patience_s, mode=0o600)

@@ -12,6 +12,7 @@ from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
+from migrator.records.observer import Observer
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
@@ -35,7 +36,7 @@ def _lives(tmp_path_factory):
     shutil.copytree(home, top / "built", symlinks=True)
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
     wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
-    cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+    cutover_stage.cutover(wanted, snapshot, observer=Observer())
     shutil.copytree(home, top / "cut", symlinks=True)
     run(home / "data" / "jarvis_core.db", "UPDATE trades SET price = price * 2 WHERE id = (SELECT max(id) FROM trades)")
     switchover.rollback(place, configuration, execute=True)

@@ -26,6 +26,7 @@ from contracts.specimens.drawn.model import OddText
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
+from migrator.records.observer import Observer
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
@@ -203,7 +204,7 @@ def cut_over(home, config):
     assert built.holds
     wanted = cutover_stage.prepare(planned, snapshot, home / ".env")
     assert [] == cutover_stage.refusals(wanted)
-    cutover_stage.cutover(wanted, snapshot, waiting=print)
+    cutover_stage.cutover(wanted, snapshot, observer=Observer())
     return True
 
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import migrator
 from migrator.errors import Refused
-from migrator.pipeline import maintenance
+from migrator.pipeline import watch
 from migrator.stages.monitor.error_rate import Limits
 from migrator.switch import recovery
 
@@ -211,9 +211,7 @@ class Life(RuleBasedStateMachine):
         recovery.settle(self.data)
         fires = Fraction(failed, 500) > Fraction(5, 100)
         with small_set.in_this_process():
-            watched = maintenance.monitor(
-                *small_set.place_of(self.home), Limits(), Feed(500 - failed, failed), patience_s=0
-            )
+            watched = watch.monitor(*small_set.place_of(self.home), Limits(), Feed(500 - failed, failed), patience_s=0)
         assert fires == watched.fired == (watched.rolled_back is not None)
         if fires:
             self.went("legacy")

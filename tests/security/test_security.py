@@ -26,6 +26,7 @@ from migrator.cli import options
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, SourceError, UsageError
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.records.observer import Observer
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
@@ -375,7 +376,7 @@ def test_a_stage_that_has_a_second_name_is_not_installed(built, outside, second)
 
     assert 1 == len(cutover_stage.refusals(wanted))
     with pytest.raises(Refused):
-        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, observer=Observer())
     assert before == image(outside)
     assert not (built / "jarvis.db").is_symlink()
 
@@ -394,7 +395,7 @@ def test_files_of_two_users_are_refused_and_what_root_makes_belongs_to_the_owner
     os.chown(built / "tax.db", SOMEBODY, SOMEBODY)
     assert [] == cutover_stage.refusals(wanted)
     with locked(built):
-        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, observer=Observer())
     os.chown(built.parent / ".env", SOMEBODY, SOMEBODY)
 
     strangers = [path for path in built.rglob("*") if path.lstat().st_uid != SOMEBODY and not path.is_symlink()]

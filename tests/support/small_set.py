@@ -18,6 +18,7 @@ from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
+from migrator.records.observer import Observer
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.build import stage as build_stage
@@ -69,6 +70,13 @@ def build(home):
     assert built.holds
 
 
+class _Told(Observer):
+    """Passes each step of a switch on."""
+
+    def __init__(self, tell):
+        self.step = tell
+
+
 def cut_over(home, tell=lambda _: None):
     """Switch to the consolidated set."""
     place, configuration = place_of(home)
@@ -80,14 +88,14 @@ def cut_over(home, tell=lambda _: None):
     )
     if reasons := [*planned.refusals, *cutover_stage.refusals(wanted)]:
         raise Refused("; ".join(reasons))
-    return cutover_stage.cutover(wanted, snapshot, waiting=print, tell=tell)
+    return cutover_stage.cutover(wanted, snapshot, observer=_Told(tell))
 
 
 def roll_back(home, tell=lambda _: None):
     """Switch back."""
     place, configuration = place_of(home)
     with in_this_process():
-        done = switchover.rollback(place, configuration, execute=True, tell=tell)
+        done = switchover.rollback(place, configuration, execute=True, observer=_Told(tell))
     if not done.executed:
         raise Refused("; ".join((*done.refusals, *done.holders)))
     return done

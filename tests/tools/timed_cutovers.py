@@ -19,8 +19,8 @@ import click
 
 from contracts.specimens import generator
 from migrator.config import config_file
-from migrator.pipeline import maintenance
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import switchover
 from migrator.switch import workspace
 
 #: The requirement: writers are blocked for less than this, in seconds.
@@ -45,7 +45,7 @@ def timed(home):
     os.sync()
     place = workspace.Place(home / "data")
     begun = time.perf_counter()
-    done = maintenance.cutover(place, config_file.load(home / "data" / "migrator.toml"), home / ".env", execute=True)
+    done = switchover.cutover(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
     whole_s = time.perf_counter() - begun
     if not done.executed:
         raise click.ClickException("; ".join((*done.refusals, *done.holders)))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.stages.rollback import baseline as rollback_baseline
 from migrator.stages.rollback import on_copies
@@ -84,15 +84,13 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     )
 
 
-def rollback(
-    last: Switch, again: Again, *, tell: Callable[[str], None] = lambda _: None, stopped: bool = False
-) -> Switched:
+def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = False) -> Switched:
     """Switch the names back to the legacy set, with the rows that were written since the cutover.
 
     Args:
         last: The finished cutover.
         again: Builds the consolidated set of the legacy copies.
-        tell: Is told each part that is done, once it is durable.
+        observer: Receives each step.
         stopped: The owner says that no process has one of the databases open which cannot be seen.
 
     Raises:
@@ -105,7 +103,7 @@ def rollback(
     baseline = rollback_baseline.sound(wanted)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, last, stopped=stopped)
-        tell("nobody else can write to the three databases")
+        observer.step("nobody else can write to the three databases")
         try:
             tree = wanted.tree(switch_state.ROLLED_BACK)
             for folder in (scratch, tree):
@@ -124,13 +122,17 @@ def rollback(
                 durable_files.sync_folder(kept.parent)
             legacy = [tree / name.place for name in wanted.names]
             durable_files.remove_folder(scratch)
-            tell("what was written since is in copies of the legacy files, and proved; the consolidated set is in use")
+            observer.step(
+                "what was written since is in copies of the legacy files, and proved; the consolidated set is in use"
+            )
             # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
             copied = stack.enter_context(exclusive_access.held(dict.fromkeys(legacy, ""), stopped=stopped))
             env_flag.set_flag(wanted.env_file, on=False)
             aside = switch_steps.put_aside(wanted)
             switch_steps.indirect(wanted)
-            tell(f"{env_flag.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set")
+            observer.step(
+                f"{env_flag.FLAG}=false; every legacy name goes through one pointer, still to the consolidated set"
+            )
             exclusive_access.refuse_holders(aside)
             copied.seal()
             hold.seal()
@@ -141,13 +143,13 @@ def rollback(
             switch_state.write(last)
             raise
         switch_steps.commit(wanted, switch_state.ROLLED_BACK)
-        tell("COMMITTED: every legacy name leads to a legacy file")
+        observer.step("COMMITTED: every legacy name leads to a legacy file")
         recovery.finish_rollback(wanted)
-        tell(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
+        observer.step(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
         blocked_s = time.monotonic() - hold.begun
     recovery.restore_journal_modes(wanted)
     switch_state.finish(wanted)
-    tell("writers can go on: the rollback has come to its end")
+    observer.step("writers can go on: the rollback has come to its end")
     return Switched(
         kind=switch_state.ROLLBACK,
         run=wanted.run,

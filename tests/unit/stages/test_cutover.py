@@ -15,6 +15,7 @@ from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
+from migrator.records.observer import Observer
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
@@ -62,7 +63,7 @@ def prepared(home):
 def switched(home):
     wanted, snapshot = prepared(home)
     assert [] == cutover_stage.refusals(wanted)
-    return cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+    return cutover_stage.cutover(wanted, snapshot, observer=Observer())
 
 
 def rolled_back(home):
@@ -187,7 +188,7 @@ def test_a_process_that_has_a_file_open_is_named_and_nothing_is_touched(home):
     ) as holder:
         holder.stdout.readline()
         with pytest.raises(Refused, match=rf"jarvis\.db is open in process {holder.pid} .*stop what uses"):
-            cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+            cutover_stage.cutover(wanted, snapshot, observer=Observer())
         holder.stdin.close()
 
     assert before == legacy(home)
@@ -200,7 +201,7 @@ def test_a_file_that_changed_since_the_snapshot_is_named(home):
         late.execute("CREATE TABLE late (x)")
 
     with pytest.raises(Refused, match=r"tax\.db: has changed since the snapshot"):
-        cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail)
+        cutover_stage.cutover(wanted, snapshot, observer=Observer())
 
     assert not (home / "data" / "jarvis_core.db").exists()
 

@@ -132,7 +132,7 @@ def test_a_full_folder_for_private_copies_is_named_and_not_the_snapshot(home, tm
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         place, configuration = small_set.place_of(home)
         with pytest.raises(Refused, match=r"no space for its private copy; set TMPDIR to a folder with room$"):
-            switchover.cutover(place, configuration, place.env_file, execute=execute, waiting=pytest.fail)
+            switchover.cutover(place, configuration, execute=execute)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

@@ -17,7 +17,7 @@ from migrator.application import event_log
 from migrator.application.event_log import Counter, Events
 from migrator.cli import app
 from migrator.errors import UsageError
-from migrator.pipeline import maintenance
+from migrator.pipeline import watch
 from migrator.records.monitor import Watched
 from migrator.stages.monitor import event_feed, log_times
 from migrator.stages.monitor import stage as monitor_stage
@@ -423,7 +423,7 @@ def test_a_log_that_cannot_be_read_is_refused_before_the_watch(tmp_path, make, s
 def test_a_watch_that_could_count_nothing_is_no_success(tmp_path, monkeypatch, seen, sentence):
     (tmp_path / "data").mkdir()
     (tmp_path / "log").touch()
-    monkeypatch.setattr(maintenance, "monitor", lambda *_, **__: seen)
+    monkeypatch.setattr(watch, "monitor", lambda *_, **__: seen)
 
     done = CliRunner().invoke(
         app.cli, ["monitor", "--data-dir", str(tmp_path / "data"), "--events", str(tmp_path / "log")]

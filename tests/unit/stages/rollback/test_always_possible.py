@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from migrator.cli import app
 from migrator.errors import BuildError
-from migrator.pipeline import maintenance
+from migrator.pipeline import watch
 from migrator.stages.build import carried_tables
 from migrator.stages.rollback import on_copies
 from migrator.system.connections import quoted
@@ -321,7 +321,7 @@ def test_the_monitor_goes_back_whatever_the_configuration_says(home):
     (home / "data" / "migrator.toml").write_text("[files\nbroken")
     events = home / "events"
     events.write_text("")
-    watched = maintenance.monitor
+    watched = watch.monitor
 
     def fails(*arguments, **options):
         with events.open("a") as lines:
@@ -329,7 +329,7 @@ def test_the_monitor_goes_back_whatever_the_configuration_says(home):
         return watched(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(maintenance, "monitor", fails)
+        patched.setattr(watch, "monitor", fails)
         said, code = run(home, "monitor", "--events", str(events), "--for", "5", "--min-events", "10")
 
     assert 4 == code, said.output

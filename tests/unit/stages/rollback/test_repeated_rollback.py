@@ -14,8 +14,8 @@ from click.testing import CliRunner
 import migrator
 from migrator.cli import app
 from migrator.errors import Refused
-from migrator.pipeline import maintenance
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import watch
 from migrator.stages.monitor.error_rate import Limits
 from migrator.switch import env_flag, recovery, workspace
 from migrator.switch import state as switch_state
@@ -85,7 +85,7 @@ def test_a_cutover_of_the_same_run_is_watched_anew(home):
 
     def watched():
         with small_set.in_this_process():
-            return maintenance.monitor(place, configuration, limits, until=lambda _: True, patience_s=0)
+            return watch.monitor(place, configuration, limits, until=lambda _: True, patience_s=0)
 
     errors()
     assert watched().fired

@@ -14,6 +14,7 @@ from migrator.config import config_file
 from migrator.mapping import sql_functions
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
+from migrator.records.observer import Observer
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
@@ -51,7 +52,7 @@ def _data(built, tmp_path):
     place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
     snapshot = backup_stage.latest(place.backups, read_back=inventory)
     wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
-    assert cutover_stage.cutover(wanted, snapshot, waiting=pytest.fail).executed
+    assert cutover_stage.cutover(wanted, snapshot, observer=Observer()).executed
     return home / "data"
 
 

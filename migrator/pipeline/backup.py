@@ -1,0 +1,33 @@
+"""Takes a snapshot of the set in use: of the legacy files, or after a cutover of the three databases."""
+
+from __future__ import annotations
+
+from migrator.config.config_file import Config
+from migrator.errors import Refused
+from migrator.pipeline import migrate
+from migrator.records.backup import Snapshot
+from migrator.stages import backup as backup_stage
+from migrator.switch import set_in_use
+from migrator.switch import state as switch_state
+from migrator.switch.workspace import Place
+from migrator.system.serialize import escaped
+
+
+def snapshot_in_use(place: Place, config: Config) -> Snapshot:
+    """Take a snapshot of the legacy set, or after a cutover one of the three, below ``backup/consolidated``.
+
+    Raises:
+        Refused: The plan has reasons against it, or the cutover is there and its databases are not.
+    """
+    last = switch_state.cutover_in_use(place.data_dir)
+    if last is None:
+        return migrate.backup(migrate.plan(place, config), place)
+    databases = set_in_use.inventory(last.data_dir).databases
+    for database in databases:
+        if not database.digest:
+            raise Refused(
+                f"cannot be read as the database in use: {escaped(database.reason) or 'no such file'}",
+                where=escaped(database.path),
+                hint="restore it from a copy",
+            )
+    return backup_stage.backup(databases, place.backups / "consolidated", read_back=set_in_use.inventory)

@@ -1,0 +1,98 @@
+"""Watches the application after a cutover, and goes back by itself above the limit, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from migrator.config.config_file import Config
+from migrator.errors import Refused, RollbackFailed
+from migrator.pipeline import switchover
+from migrator.records.monitor import Watched
+from migrator.records.switch import Switched
+from migrator.stages.monitor import stage as monitor_stage
+from migrator.stages.monitor.error_rate import Limits
+from migrator.stages.monitor.event_feed import Feed, Tail
+from migrator.stages.verify import freshness
+from migrator.switch import recovery, trust
+from migrator.switch import state as switch_state
+from migrator.switch.workspace import EVENTS, Place
+from migrator.system import durable_files, exclusive_access
+
+#: Seconds for which an automatic rollback waits for processes that have a database open.
+PATIENCE_S = 60.0
+
+
+def monitor(
+    place: Place,
+    config: Config,
+    limits: Limits,
+    feed: Feed | None = None,
+    *,
+    until: Callable[[float], bool] = lambda _: False,
+    tell: Callable[[Watched], None] = lambda _: None,
+    patience_s: float = PATIENCE_S,
+) -> Watched:
+    """Watch the application until it is time to go back, then go back: once.
+
+    Args:
+        place: Where.
+        config: What the owners decided.
+        limits: When to go back.
+        feed: Where events come from.  Default: what the application's connections count.
+        until: Is asked after every look whether to end, with the seconds gone by.
+        tell: Is told after every look what was seen; before the rollback too.
+        patience_s: Seconds for which the rollback waits for those who have a database open.
+
+    Raises:
+        Refused: There is no cutover to watch, or its watch has fired before.
+        RollbackFailed: The rollback failed; the consolidated set is still in use.
+    """
+    recovery.settle(place.data_dir, place)
+    last = switch_state.cutover_in_use(place.data_dir)
+    if last is None:
+        raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
+    # What a rollback would refuse has to be known before it is needed.
+    trust.refuse(last, place.include, place.env_file)
+    for sentence in exclusive_access.blind(map(last.installed, last.targets), stopped=place.stopped):
+        raise Refused(sentence)
+    latch = last.latch
+    if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
+        raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
+    changed = freshness.late_originals(last)
+    watched = monitor_stage.monitor(
+        limits,
+        feed or Tail(last.data_dir / EVENTS, whole=True),
+        [last.originals / name.place for name in last.names],
+        names={name.path: last.installed(name.target) for name in last.names},
+        until=until,
+        tell=lambda seen: tell(replace(seen, late=tuple(dict.fromkeys((*changed, *seen.late))))),
+    )
+    watched = replace(watched, late=tuple(dict.fromkeys((*changed, *watched.late))))
+    if not watched.fired:
+        return watched
+    durable_files.write(latch, json.dumps({"run": last.run, "ok": watched.ok, "failed": watched.failed}) + "\n")
+    return replace(watched, rolled_back=_go_back(place, config, patience_s))
+
+
+def _go_back(place: Place, config: Config, patience_s: float) -> Switched:
+    """Roll back, waiting *patience_s* seconds for processes that have a database open.
+
+    Raises:
+        Refused: The legacy set is in use already: another process rolled back meanwhile.
+        RollbackFailed: A process did not let go of a database, or a step failed.
+    """
+    try:
+        done = switchover.rollback(place, config, execute=True, patience_s=patience_s)
+    except Refused as error:
+        if switch_state.cutover_in_use(place.data_dir) is None:
+            raise
+        against = str(error)
+    else:
+        if done.executed:
+            return done
+        against = "; ".join((*done.refusals, *done.holders))
+    raise RollbackFailed(
+        against, where=place.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
+    )

@@ -1,0 +1,16 @@
+"""What a workflow reports to its caller while it runs."""
+
+from __future__ import annotations
+
+
+class Observer:
+    """Receives the reports of a workflow; each method does nothing here, a subclass shows what it likes."""
+
+    def progress(self, part: str, rows: int, seconds: float) -> None:
+        """Report that *part* of a migration is done: a stage, or a target table with its rows and the seconds it took."""
+
+    def step(self, sentence: str) -> None:
+        """Report a step of a switch, once it is durable."""
+
+    def waiting(self, sentence: str) -> None:
+        """Report what holds the workflow back until a person acts."""
