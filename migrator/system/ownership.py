@@ -19,7 +19,6 @@ from itertools import chain
 from pathlib import Path
 
 from migrator.errors import Refused
-from migrator.schema import catalogue
 from migrator.system import durable_files, own_files
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
@@ -74,11 +73,10 @@ def _user_of(data_dir: Path, home: os.stat_result) -> set[int]:
     """
     if home.st_uid != 0:
         return set()
-    known = {one.place.parts[0] for one in catalogue.legacy_databases()} | {*catalogue.TARGETS.values()}
     owners = {
         status.st_uid
         for path in data_dir.iterdir()
-        if path.name in known and stat.S_ISREG((status := path.lstat()).st_mode)
+        if path.suffix == ".db" and stat.S_ISREG((status := path.lstat()).st_mode)
     }
     writers = _writers(data_dir)
     return owners if len(owners) == 1 and writers is not None and writers <= owners else set()
