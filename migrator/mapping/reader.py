@@ -173,7 +173,9 @@ def _select(text: str, file: str, above: int) -> exp.Select:
     except SqlglotError as error:
         place = getattr(error, "errors", None) or [{}]
         at = f"{file}:{above + line + (place[0].get('line') or 1) - 1}:{place[0].get('col') or 1}"
-        raise MappingError(str(error).splitlines()[0], where=at, hint="mend the SQL") from error
+        raise MappingError(
+            str(error).splitlines()[0], where=at, hint=f"correct the SQL of this mapping in {file}"
+        ) from error
     if not isinstance(tree, exp.Select):
         raise MappingError("is not a SELECT", where=f"{file}:{above + line}:1")
     for star in tree.find_all(exp.Star):

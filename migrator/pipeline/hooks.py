@@ -20,6 +20,7 @@ from migrator.config.config_file import HOOK_TIMEOUT_S, Config
 from migrator.errors import Refused
 from migrator.records.switch import Switched
 from migrator.system.serialize import escaped, plain
+from migrator.system.shell import quoted
 
 #: Those that may stop what they stand before.
 BEFORE = ("before-cutover", "before-rollback")
@@ -42,17 +43,23 @@ def find(folder: Path | None, name: str) -> Path | None:
     if folder is None:
         return None
     if not folder.is_dir():
-        raise Refused("is no folder of hooks", where=escaped(folder), hint="mend [hooks] folder in the configuration")
+        raise Refused(
+            "is no folder, and [hooks] folder in the configuration names it",
+            where=escaped(folder),
+            hint=f"make it, or take the entry out of migrator.toml: mkdir {quoted(folder)}",
+        )
     path = folder / name
     if not os.path.lexists(path):
         return None
     if not path.exists():
-        raise Refused("is a link to nothing", where=escaped(path), hint="mend it, or take it away")
+        raise Refused(
+            f"is a link to {escaped(path.readlink())}, which does not exist",
+            where=escaped(path),
+            hint=f"remove the link: rm {quoted(path)}",
+        )
     for checked in (folder, path):
         if _is_open_to_others(checked.stat(), stat.S_IWGRP | stat.S_IWOTH):
-            raise Refused(
-                "may be changed by others", where=escaped(checked), hint="take their permission to write away"
-            )
+            raise Refused("may be changed by other users", where=escaped(checked), hint=_only_ours(checked))
     for part in _on_the_way(path):
         raise Refused(
             f"can be replaced by a user who may change {escaped(part)}",
@@ -60,8 +67,19 @@ def find(folder: Path | None, name: str) -> Path | None:
             hint="keep hooks in a folder that only this user and root may change, and so each folder above it",
         )
     if not path.is_file() or not os.access(path, os.X_OK):
-        raise Refused("is no program that can be run", where=escaped(path), hint="chmod +x, or take it away")
+        raise Refused(
+            "is no program that this user can run",
+            where=escaped(path),
+            hint=f"make it executable, or remove it: chmod u+x {quoted(path)}",
+        )
     return path
+
+
+def _only_ours(path: Path) -> str:
+    """Return the command after which only this user may change *path*."""
+    user = os.geteuid()
+    given = "" if path.stat().st_uid in (0, user) else f"chown {user} {quoted(path)} && "
+    return f"let only this user change it: {given}chmod go-w {quoted(path)}"
 
 
 def _is_open_to_others(status: os.stat_result, writers: int) -> bool:
@@ -114,7 +132,7 @@ def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: f
     told = json.dumps({"hook": name, **said}).encode() + b"\n"
     code, sentence = _ended(path, told, timeout_s)
     if code and name in BEFORE:
-        raise Refused(sentence, where=escaped(path), hint="nothing was switched; see to it, then run this again")
+        raise Refused(sentence, where=escaped(path), hint="nothing was switched; its own output is above")
     return sentence if code else ""
 
 

@@ -27,8 +27,8 @@ from migrator.system.serialize import escaped
 UTF8 = "UTF-8"
 #: Rows written with one call.
 _TOGETHER = 1_000
-#: Settings of a file that a new one has to be given before it holds anything, and those that may come later.
-_LAYOUT, _MARKS = ("page_size", "auto_vacuum"), ("user_version", "application_id")
+#: Settings of a file that a new one has to be given before it holds anything.
+_LAYOUT = ("page_size", "auto_vacuum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def write_anew(source: Path, into: Path, encoding: str) -> None:
         except sqlite3.Error as error:
             raise MigratorError(f"cannot be written in {encoding}: {error}", where=escaped(source.name)) from error
         writing.execute("COMMIT")
-        for name in _MARKS:
+        for name in connections.MARKS:
             writing.execute(f"PRAGMA {name} = {reading.execute(f'PRAGMA {name}').fetchone()[0]}")
 
 

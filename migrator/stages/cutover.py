@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from migrator.errors import Refused
 from migrator.records.backup import Snapshot
@@ -41,11 +41,12 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
     names = [
         Name(
             database=database.known_as,
-            place=database.place if not database.place.is_absolute() else switch_state.outside(database.place),
+            place=_place(database),
             path=database.path.parent.resolve() / database.path.name,
             target=_target(plan, database),
             journal_mode=database.journal_mode,
             digest=database.digest,
+            marks=connections.marks(snapshot.folder / _place(database)),
         )
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
         if _target(plan, database)
@@ -62,6 +63,11 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         extra_indexes=plan.extra_indexes,
         file_mode=plan.file_mode,
     )
+
+
+def _place(database: Database) -> PurePosixPath:
+    """Return where *database* lies below a snapshot."""
+    return switch_state.outside(database.place) if database.place.is_absolute() else database.place
 
 
 def _target(plan: Plan, database: Database) -> str:
@@ -212,7 +218,7 @@ def cutover(
     _wait(wanted.root / "hold", observer)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, expected, stopped=stopped)
-        observer.step(f"nobody else can write to the {len(wanted.names)} legacy files")
+        observer.step(f"no other process can write to the {len(wanted.names)} legacy files")
         try:
             # Asked again of what is held: a name may have been led elsewhere since.
             _refuse(refusals(wanted))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from migrator.errors import MigratorError
+from migrator.errors import MigratorError, Refused
 from migrator.records.switch import Switched
 from migrator.switch import env_flag, trust, workspace
 from migrator.switch import state as switch_state
@@ -95,14 +95,14 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
     found = switch_state.read(place.data_dir)
     if found is None or found.finished:
         return None
-    busy = "" if execute else at_work(place.data_dir)
+    against = "" if execute else at_work(place.data_dir) or _refused(found, place)
     foreseen = Switched(
         kind=kind,
         run=found.run,
         executed=False,
         names=switch_state.shown(found),
-        steps=() if busy else (cut_short(place.data_dir),),
-        refusals=(busy,) if busy else (),
+        steps=() if against else (cut_short(place.data_dir),),
+        refusals=(against,) if against else (),
     )
     if not execute:
         return foreseen
@@ -112,6 +112,15 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
     if (last is not None and last.consolidated) != (kind == switch_state.CUTOVER):
         return None
     return replace(foreseen, executed=True, steps=(), findings=(said,))
+
+
+def _refused(found: Switch, place: Place) -> str:
+    """Return why the switch *found* would not be ended in *place*, '' where it would; nothing is touched."""
+    try:
+        trust.refuse(found, place.include, place.env_file)
+    except Refused as error:
+        return str(error)
+    return ""
 
 
 def settle(data_dir: Path, place: Place | None = None, patience_s: float = 0.0) -> str:

@@ -53,6 +53,7 @@ class Name:
         target: The consolidated database it becomes a link to: ``core``.
         journal_mode: The journal mode that the legacy database had.
         digest: The digest of its content at the cutover; '' where an older version made the cutover.
+        marks: Its user_version and application_id at the cutover, which no digest covers; () likewise.
     """
 
     database: str
@@ -61,6 +62,7 @@ class Name:
     target: str
     journal_mode: str
     digest: str = ""
+    marks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ def read(data_dir: Path) -> Switch | None:
                     target=name["target"],
                     journal_mode=name["journal_mode"],
                     digest=name.get("digest", ""),
+                    marks=tuple(map(int, name.get("marks", ()))),
                 )
                 for name in written["names"]
             ),
@@ -251,6 +254,7 @@ def write(switch: Switch) -> None:
                 "target": name.target,
                 "journal_mode": name.journal_mode,
                 "digest": name.digest,
+                "marks": name.marks,
             }
             for name in switch.names
         ],

@@ -10,6 +10,7 @@ from migrator.errors import MigratorError
 from migrator.switch.state import LEGACY, NEW, Name, Switch
 from migrator.system import connections, durable_files
 from migrator.system.serialize import escaped
+from migrator.system.shell import quoted
 
 
 def make_legacy_tree(switch: Switch) -> None:
@@ -102,4 +103,8 @@ def put_back(switch: Switch, tree: str) -> None:
         elif name.path.samefile(kept):
             durable_files.remove(kept)
         else:
-            raise MigratorError("is neither a link of ours nor the file we know", where=name.path, hint="look at it")
+            raise MigratorError(
+                f"another process has put a file here during the switch; expected a link, or the same file as {escaped(kept)}",
+                where=escaped(name.path),
+                hint=f"move it away, then run the command again: mv {quoted(name.path)} {quoted(f'{name.path}.other')}",
+            )

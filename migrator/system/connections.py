@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +23,8 @@ from migrator.system import durable_files
 MAGIC = b"SQLite format 3\x00"
 #: Files that hold a part of a database beside it.  ``-shm`` is left out: it is an index over ``-wal`` that SQLite rebuilds.
 COMPANIONS = ("-wal", "-journal")
+#: The pragmas that read and set the application's own numbers in the header of a file.
+MARKS = ("user_version", "application_id")
 
 #: How the reason of a file begins that may be sound, and that SQLite cannot read here.
 NOT_HERE = "cannot be read here"
@@ -77,6 +79,12 @@ def read(path: Path) -> sqlite3.Connection:
     # Even a statement that slipped through could not write.
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def marks(path: Path) -> tuple[int, ...]:
+    """Return the application's own numbers in the header of a private copy, in the order of :data:`MARKS`."""
+    with closing(lenient(read(path))) as connection:
+        return tuple(int(connection.execute(f"PRAGMA {mark}").fetchone()[0]) for mark in MARKS)
 
 
 def scratch(path: Path) -> sqlite3.Connection:

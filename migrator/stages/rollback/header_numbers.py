@@ -14,9 +14,6 @@ from migrator.stages.rollback import residue_database
 from migrator.switch.state import Switch
 from migrator.system import connections
 
-#: The pragmas that read and set them.
-MARKS = ("user_version", "application_id")
-
 
 def carry_back(
     last: Switch, tree: Path, current: Mapping[str, Path], baseline: Mapping[str, Path], into: Path
@@ -29,19 +26,15 @@ def carry_back(
     counts = {}
     for target, path in current.items():
         names = [name for name in last.names if name.target == target]
-        for mark in MARKS:
-            now, was = _read(path, mark), _read(baseline[target], mark)
+        for mark, now, was in zip(
+            connections.MARKS, connections.marks(path), connections.marks(baseline[target]), strict=True
+        ):
             if now != was and len(names) == 1:
                 with connections.closing_scratch(tree / names[0].place) as connection:
                     connection.execute(f"PRAGMA {mark} = {now}")
             elif now != was:
                 counts[f"{target}.{mark}"] = _keep(into, f"{target}_{mark}", now, len(names))
     return counts
-
-
-def _read(path: Path, mark: str) -> int:
-    with closing(connections.lenient(connections.read(path))) as connection:
-        return int(connection.execute(f"PRAGMA {mark}").fetchone()[0])
 
 
 def _keep(into: Path, name: str, value: int, files: int) -> int:

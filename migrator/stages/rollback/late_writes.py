@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from migrator.stages.rollback import header_numbers, residue_database
+from migrator.stages.rollback import residue_database
 from migrator.stages.rollback.carried_tables import content_sql
 from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
@@ -28,7 +28,7 @@ def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
     Raises:
         sqlite3.DatabaseError: The database cannot be read.
     """
-    numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in header_numbers.MARKS]
+    numbers = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in connections.MARKS]
     return (
         *numbers,
         *(content_digest.table_digest(connection, "main", name) for name in _index_alone(connection, "main")),
@@ -54,7 +54,7 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
                 rows = _keep(connection, f"late_{database}_{table}", table, here)
                 if rows:
                     counts[f"{database}.{table}"] = rows
-            for mark in header_numbers.MARKS:
+            for mark in connections.MARKS:
                 if rows := _keep_mark(connection, database, mark):
                     counts[f"{database}.{mark}"] = counts.get(f"{database}.{mark}", 0) + rows
     return counts

@@ -125,11 +125,26 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
             raise MigratorError(
                 f"{what}, and the snapshot's copy cannot be read", where=original, hint=f"restore the copy: {snapshot}"
             )
+        elif name.marks and connections.marks(copy) != name.marks:
+            changed[name.database] = _as_it_was(copy, name.marks, aside / name.place)
         like = original if original.is_file() else snapshot
         # Write-protected originals must not keep their owner from writing to the copy; root may write to any.
         copy.chmod(like.stat().st_mode & 0o777 | (0o600 if os.geteuid() else 0))
         durable_files.give_to_owner_of(like, copy)
     return changed
+
+
+def _as_it_was(copy: Path, numbers: tuple[int, ...], late_write: Path) -> tuple[Path, Path]:
+    """Set the numbers in the header of the legacy *copy* back; return a copy with the late ones, and one without."""
+    was = late_write.with_name(f"{late_write.name}.was")
+    durable_files.make_private_folder(late_write.parent)
+    copy.rename(late_write)
+    for path in (copy, was):
+        _copy(late_write, path)
+        with connections.closing_scratch(path) as connection:
+            for mark, number in zip(connections.MARKS, numbers, strict=True):
+                connection.execute(f"PRAGMA {mark} = {number}")
+    return late_write, was
 
 
 def _copied(original: Path, copy: Path) -> str:
@@ -264,7 +279,7 @@ def write(
         done.tell(sentence)
     for database, (now, _) in changed.items():
         what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
-        done.tell(f"{escaped(database)}: its original {what}; its copy in the snapshot took its place")
+        done.tell(f"{escaped(database)}: its original {what}; what the cutover had took its place")
     return Written(done=done, residue=found, baseline=baseline)
 
 

@@ -24,10 +24,13 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-_CHANGED = "the legacy table cannot hold what it has in: "
-_REFUSED = "the legacy table has it, and another migration would refuse it"
-_MEANS = "it was not touched, and another migration would make something else of its legacy row"
-_TORN = "a row that was made of the same legacy row was deleted, and another migration would make it again"
+#: Why a row is residue; "this row" is the row of the consolidated set that is kept beside the reason.
+_CHANGED = "the legacy table cannot hold what this row has in: "
+_REFUSED = "the legacy table holds this row, but a new migration would set it aside in quarantine"
+_MEANS = (
+    "this row was not changed since the cutover, but a new migration would build a different row from its legacy row"
+)
+_TORN = "this row and a deleted row came from the same legacy row: a new migration would build the deleted row again"
 
 
 def keep(

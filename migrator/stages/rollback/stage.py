@@ -103,7 +103,7 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
     baseline = rollback_baseline.sound(wanted)
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, last, stopped=stopped)
-        observer.step("nobody else can write to the three databases")
+        observer.step("no other process can write to the three consolidated databases")
         try:
             tree = wanted.tree(switch_state.ROLLED_BACK)
             for folder in (scratch, tree):

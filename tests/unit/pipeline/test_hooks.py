@@ -52,10 +52,10 @@ def test_what_is_no_program_is_refused(folder, tmp_path):
     hook(folder, "on-failure", "").write_text("\x7fELF nonsense")
 
     for name in ("before-cutover", "after-cutover"):
-        with pytest.raises(Refused, match="is no program that can be run"):
+        with pytest.raises(Refused, match=r"is no program that this user can run; .* chmod u\+x "):
             hooks.find(folder, name)
     assert "could not be run" in hooks.run(folder, "on-failure", {})
-    with pytest.raises(Refused, match="is no folder of hooks"):
+    with pytest.raises(Refused, match=r"is no folder, and \[hooks\] folder .* mkdir "):
         hooks.find(tmp_path / "nowhere", "on-failure")
 
 
@@ -64,7 +64,7 @@ def test_what_others_may_change_is_refused(folder, which):
     path = hook(folder, "before-cutover", "")
     (path if which == "hook" else folder).chmod(0o722)
 
-    with pytest.raises(Refused, match="may be changed by others"):
+    with pytest.raises(Refused, match=r"may be changed by other users; .* chmod go-w "):
         hooks.run(folder, "before-cutover", {})
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_run_after_a_switch_is_refused_before_it_and_only_told_af
     """Once the switch is done nothing can be refused any more."""
     (folder / "after-cutover").symlink_to("nowhere")
 
-    with pytest.raises(Refused, match="is a link to nothing"):
+    with pytest.raises(Refused, match=r"is a link to .*, which does not exist; .* rm "):
         hooks.look(folder, "cutover")
     hooks.look(folder, "rollback")
-    assert "is a link to nothing" in hooks.run(folder, "after-cutover", {})
+    assert "which does not exist" in hooks.run(folder, "after-cutover", {})

@@ -232,7 +232,7 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
         home, "SELECT * FROM late_notes_tags_before"
     )
     assert [
-        "notes: its original was written to after the cutover, see the residue; its copy in the snapshot took its place"
+        "notes: its original was written to after the cutover, see the residue; what the cutover had took its place"
     ] == list(done.findings)
     with closing(sqlite3.connect(original)) as kept:
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
@@ -265,6 +265,24 @@ def test_what_a_table_of_rows_does_not_show_of_a_late_write_is_kept_too(tmp_path
             home, f"SELECT * FROM late_indexed_{mark}"
         )
         assert [(0,)] == legacy(home, f"PRAGMA {mark}", "indexed.db")
+
+
+@pytest.mark.parametrize("mark", ["user_version", "application_id"])
+def test_a_late_number_in_a_header_is_kept_without_the_snapshot_too(tmp_path, mark):
+    home = carried_set.make(tmp_path / "home", {"one.db": f"{NOTES} PRAGMA {mark} = 5", "notes.db": NOTES})
+    small_set.cut_over(home)
+    last = small_set.last_switch(home)
+    carried_set.write(last.originals / "one.db", f"PRAGMA {mark} = 7")
+    for name in last.names:
+        (last.snapshot / name.place).unlink()
+
+    done = small_set.roll_back(home)
+
+    assert {f"one.{mark}": 1} == dict(done.residue)
+    assert [("written to the original after the cutover", 7)] == carried_set.residue(
+        home, f"SELECT * FROM late_one_{mark}"
+    )
+    assert [(5,)] == legacy(home, f"PRAGMA {mark}", "one.db")
 
 
 def test_a_damaged_full_text_index_of_a_legacy_file_stays_as_it_is_and_stops_nothing(tmp_path):

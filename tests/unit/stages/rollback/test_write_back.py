@@ -241,7 +241,7 @@ def test_what_hangs_on_a_row_that_was_deleted_without_foreign_keys_is_kept(data)
 
     assert {"deleted": 1} == dict(done.written["jarvis.trades"])
     assert lots == done.residue["core.tax_lots"]
-    assert {"the legacy table has it, and another migration would refuse it"} == {
+    assert {"the legacy table holds this row, but a new migration would set it aside in quarantine"} == {
         why for (why,) in residue(data, "SELECT why FROM core_tax_lots")
     }
 
