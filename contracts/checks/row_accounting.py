@@ -1,4 +1,4 @@
-"""Where every row of every legacy table is: counted from the legacy files themselves, not from anybody's records."""
+"""Second count of rows: where every row of every legacy table is, counted from the legacy files, not from our records."""
 
 from __future__ import annotations
 

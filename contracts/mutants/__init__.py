@@ -1,4 +1,4 @@
-"""Does: plant mutants, faults that are derived rather than thought of, planted one at a time, and who catches each.
+"""Does: derive faults automatically, plant one at a time, and record which contract catches each.
 
 Beside the faults written by hand (:mod:`contracts.mutants.by_hand.declared`, :mod:`contracts.mutants.by_hand.rows`)::
 

@@ -1,4 +1,4 @@
-"""Does: a second, independent reader of a consolidated set: plain Python, no line shared with what built it.
+"""Does: read a consolidated set a second time, in plain Python that shares no code with the mappings.
 
 For every mapped legacy table it states what each target column must be for a legacy row (``forward``), and what a
 target row says about each legacy column (``back``).  :mod:`.judge` asks both of every row:

@@ -389,7 +389,7 @@ def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
         lines.append(Text(f"cutover: {len(there.names)} names; writers were held up for {there.blocked_s:.2f} s"))
         lines.append(
             Text(
-                f"its {rehearsed.migrated.built.quarantined:,} quarantined rows were accepted, its code taken to be ready"
+                f"assumed: the owners accept the {rehearsed.migrated.built.quarantined:,} quarantined rows, and their code is ready"
             )
         )
     if rehearsed.code:

@@ -1,4 +1,4 @@
-"""Backup: all files of one instant, through SQLite's backup API, while the bot may go on writing.
+"""Copies all files as they are at one instant, through SQLite's backup API, while the bot goes on writing.
 
 Method: every source is opened read-only and read once, then opened again for writing and locked (``BEGIN IMMEDIATE``).
 While all are locked nobody can commit anywhere, and each read-only connection begins its read: that is the one

@@ -1,4 +1,4 @@
-"""Cutover: the consolidated set takes the legacy set's place, in one instant.
+"""Puts the consolidated set in the legacy set's place, in one instant.
 
 Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied (a
 rollback compares with them; they come to lie in ``backup/<run>/consolidated``).  Then writers are held up, the names are led through the

@@ -8,30 +8,15 @@ the specification is a predicate: a row that breaks one is quarantined under its
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Schema, Table
+from migrator.stages.build.refusals import mark_broken, no_integer, refusals_of
 from migrator.system.connections import quoted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A constraint as a predicate over the work table.
-
-    Attributes:
-        broken: Its name in the quarantine.
-        where: SQL that is true for rows that break it, among those that no other constraint refuses.
-        chooses: Whether it chooses among rows; else each row is judged by itself.
-    """
-
-    broken: str
-    where: str
-    chooses: bool = False
 
 
 def load(
@@ -60,22 +45,21 @@ def load(
         f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, mapping, broken)"
     )
     numbered = list(enumerate(sources))
-    refusals = list(_refusals(shape, target, sources))
+    refusals = list(refusals_of(shape, target, sources))
     rows, stubs = [one for one in numbered if not one[1].stub], [one for one in numbered if one[1].stub]
     for number, source in rows:
         _run_forward(connection, source, number, constants)
-    _mark_broken(connection, refusals, whole_rows=any(source.parts for source in sources))
+    mark_broken(connection, refusals, whole_rows=any(source.parts for source in sources))
     if any(source.number for source in sources):
         _number(connection, key, sources[0].number, base)
         # Above the largest integer there is no id to give.
-        too_large = Refusal(broken=f"PRIMARY KEY {key}", where=f"typeof({quoted(key)}) <> 'integer'")
-        _mark_broken(connection, [too_large], whole_rows=any(source.parts for source in sources))
+        mark_broken(connection, [no_integer(key)], whole_rows=any(source.parts for source in sources))
     # Parents that nobody recorded come after the rows that go in, which they may read as temp.forward.
     for number, source in stubs:
         _run_forward(connection, source, number, constants)
         _number_stubs(connection, key, number, base)
     if stubs:
-        _mark_broken(connection, refusals, whole_rows=False)
+        mark_broken(connection, refusals, whole_rows=False)
     names = ", ".join(quoted(column) for column in columns)
     connection.execute(
         f"INSERT INTO {target}.{quoted(table)} ({names}) SELECT {names} FROM temp.forward WHERE broken IS NULL"
@@ -137,26 +121,6 @@ def _load_at_once(
     return True
 
 
-def _mark_broken(connection: sqlite3.Connection, refusals: Sequence[Refusal], *, whole_rows: bool) -> None:
-    """Mark each row with the first constraint that it breaks; of a legacy row with several parts, all of them."""
-    # What is asked of each row by itself is asked in one pass; what chooses among rows comes after, one by one.
-    by_themselves = [refusal for refusal in refusals if not refusal.chooses]
-    for together in (by_themselves, *([refusal] for refusal in refusals if refusal.chooses)):
-        if together:
-            first = " ".join(f"WHEN {refusal.where} THEN ?" for refusal in together)
-            connection.execute(
-                f"UPDATE temp.forward SET broken = CASE {first} END WHERE broken IS NULL"
-                f" AND ({' OR '.join(f'({refusal.where})' for refusal in together)})",
-                [refusal.broken for refusal in together],
-            )
-    if whole_rows:
-        connection.execute(
-            "UPDATE temp.forward SET broken = other.broken FROM (SELECT mapping AS from_mapping, legacy_key AS from_key,"
-            " min(broken) AS broken FROM temp.forward WHERE broken IS NOT NULL GROUP BY 1, 2) AS other"
-            " WHERE forward.broken IS NULL AND forward.mapping = from_mapping AND forward.legacy_key IS from_key"
-        )
-
-
 def _declarations(shape: Table | None, columns: Sequence[str]) -> str:
     """Return the columns with the target's types: a value is judged as it would be stored."""
     types = {column.name: column.type for column in shape.columns} if shape else {}
@@ -175,48 +139,6 @@ def _run_forward(
         + ("" if source.stub else f" WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}"),
         # The plan has refused rows that need a constant which is not given; without rows it does not matter.
         source.given(constants),
-    )
-
-
-def _refusals(shape: Table | None, target: str, sources: Sequence[TableMapping]) -> Iterator[Refusal]:
-    """Yield each constraint of the table, those that choose among rows last."""
-    if shape is None:
-        yield Refusal(broken="PRIMARY KEY rowid", where="typeof(rowid) <> 'integer'")
-        return
-    numbered = any(source.number for source in sources)
-    for column in shape.columns:
-        if column.not_null:
-            yield Refusal(broken=f"NOT NULL {column.name}", where=f"{quoted(column.name)} IS NULL")
-    for check in shape.checks:
-        yield Refusal(broken=f"CHECK {check.expression}", where=f"NOT ({check.expression})")
-    for reference in shape.foreign_keys:
-        (child,), (parent,) = reference.columns, reference.parent_columns
-        yield Refusal(
-            broken=f"FOREIGN KEY {child}",
-            where=f"{quoted(child)} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {target}.{quoted(reference.parent)} AS p"
-            f" WHERE p.{quoted(parent)} = forward.{quoted(child)})",
-        )
-    keep = next((source.keep for source in sources if source.keep), "")
-    key = next(column for column in shape.columns if column.primary_key)
-    if not numbered:
-        if key.type == "INTEGER":
-            yield Refusal(broken=f"PRIMARY KEY {key.name}", where=f"typeof({quoted(key.name)}) <> 'integer'")
-        yield _only_one([key.name], keep, f"PRIMARY KEY {key.name}")
-    for unique in shape.uniques:
-        if unique.origin == "unique":
-            names = [str(column.name) for column in unique.columns]
-            yield _only_one(names, keep, f"UNIQUE {', '.join(names)}")
-
-
-def _only_one(names: Sequence[str], keep: str, broken: str) -> Refusal:
-    partition = ", ".join(quoted(name) for name in names)
-    present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
-    order = f"{keep}, mapping, legacy_key, part" if keep else "mapping, legacy_key, part"
-    return Refusal(
-        broken=broken,
-        where=f"rowid IN (SELECT other FROM (SELECT rowid AS other, row_number() OVER (PARTITION BY {partition}"
-        f" ORDER BY {order}) AS place FROM temp.forward WHERE broken IS NULL AND {present}) WHERE place > 1)",
-        chooses=True,
     )
 
 

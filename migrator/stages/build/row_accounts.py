@@ -1,4 +1,4 @@
-"""Accounting: where every row of every legacy table went, where every row of every target table came from."""
+"""First count of rows: where every row of every legacy table went, where every row of every target table came from."""
 
 from __future__ import annotations
 
