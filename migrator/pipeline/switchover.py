@@ -127,12 +127,16 @@ def plan_cutover(place: Place, config: Config, *, before_catching_up: bool = Fal
 
 
 def _entries(place: Place) -> Mapping[Path, tuple[int, ...]]:
-    """Return what betrays a change of anything that a plan is made from: path -> inode, size and times."""
-    below = (Path(folder) / name for folder, folders, files in os.walk(place.data_dir) for name in (*folders, *files))
+    """Return what betrays a change of any file that a plan is made from: path -> inode, size and times."""
+    below = (Path(folder) / name for folder, _, files in os.walk(place.data_dir) for name in files)
     included = (connections.beside(path, suffix) for path in place.include for suffix in ("", *connections.COMPANIONS))
-    paths = (place.data_dir, *below, *(path for path in included if os.path.lexists(path)))
-    states = ((path, path.lstat()) for path in paths if path != run_lock.path_of(place.data_dir))
-    return {path: (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for path, state in states}
+    states = {}
+    for path in {*below, *filter(os.path.lexists, included)} - {run_lock.path_of(place.data_dir)}:
+        state = path.lstat()
+        # Reading a database makes and removes these: an empty companion, and the index of a WAL, hold nothing.
+        if state.st_size and not path.name.endswith("-shm"):
+            states[path] = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return states
 
 
 def rollback(

@@ -1,0 +1,70 @@
+"""A cutover carries out the plan that was made, and plans again only if something changed meanwhile."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+import small_set
+
+from migrator.pipeline import migrate, preconditions, status, switchover
+from migrator.stages.inventory.stage import inventory
+
+
+@pytest.fixture(name="home", scope="module")
+def make_home(tmp_path_factory):
+    return small_set.make(tmp_path_factory.mktemp("switchover"))
+
+
+@pytest.fixture(name="ready")
+def make_ready(home, tmp_path, monkeypatch):
+    """A copy of the set whose files can be switched; evidence and decisions are checked elsewhere."""
+    monkeypatch.setattr(preconditions, "CUTOVER", preconditions.CUTOVER[:2])
+    small_set.copied(home, tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture(name="read")
+def make_read(monkeypatch):
+    """The folders that were read by an inventory, in order."""
+    read = []
+
+    def noted(folder, **options):
+        read.append(folder)
+        return inventory(folder, **options)
+
+    for module in (migrate, status, switchover):
+        monkeypatch.setattr(module, "inventory", noted)
+    return read
+
+
+def cut_over(home, **decisions):
+    place, configuration = small_set.place_of(home)
+    with small_set.in_this_process():
+        return switchover.cutover(place, replace(configuration, **decisions), execute=True)
+
+
+def test_the_legacy_set_is_read_once_for_the_plan_that_is_carried_out(ready, read):
+    assert cut_over(ready).executed
+    assert 1 == read.count(ready / "data")
+
+
+@pytest.mark.parametrize(
+    ("does", "reads"), [("pass", 1), ("open(DATA + '/new.txt', 'w').write('new')", 2)], ids=["nothing", "a new file"]
+)
+def test_the_plan_is_made_anew_if_the_hook_before_it_changed_anything(ready, read, does, reads):
+    hook = ready / "hooks" / "before-cutover"
+    hook.parent.mkdir(mode=0o700)
+    hook.write_text(f"#!{sys.executable}\nDATA = {str(ready / 'data')!r}\n{does}\n", encoding="utf-8")
+    hook.chmod(0o700)
+
+    assert cut_over(ready, hooks=hook.parent).executed
+    assert reads == read.count(ready / "data")
+
+
+def test_a_process_that_opened_a_file_after_the_plan_is_refused(ready, monkeypatch):
+    monkeypatch.setattr(switchover.cutover_stage, "holders", lambda _: ("process 7 has jarvis.db open",))
+
+    done = cut_over(ready)
+
+    assert not done.executed
+    assert ("process 7 has jarvis.db open",) == done.holders
