@@ -202,3 +202,19 @@ def test_nothing_names_a_path_of_one_machine():
         for path in (HERE / folder).rglob("*"):
             if path.is_file() and path.suffix in {".py", ".sql", ".md", ".toml", ""}:
                 assert not pattern.search(path.read_text(encoding="utf-8")), path
+
+
+#: Words without an actor, and advice without an action: the reader has to guess who acts, or what to do.
+RIDDLES = re.compile(r"\b(nobody|somebody|whoever|whatever)\b|look at it|see to it", re.IGNORECASE)
+
+
+def test_sentences_name_who_acts_and_what_to_do():
+    riddles = [
+        f"{path.relative_to(HERE)}:{number}: {line.strip()}"
+        for suffix in ("py", "sql", "j2")
+        for path in sorted((HERE / "migrator").rglob(f"*.{suffix}"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if RIDDLES.search(line)
+    ]
+
+    assert [] == riddles

@@ -26,7 +26,7 @@ from migrator.switch.workspace import EVENTS, Place
 from migrator.system import connections, paths, permissions
 from migrator.system.shell import quoted
 
-#: Seconds for which a connection waits for somebody else's transaction, or for a switch under way.
+#: Seconds for which a connection waits for another process's transaction, or for a switch under way.
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
 #: Seconds between two looks whether another user's switch has come to its end.
@@ -55,7 +55,7 @@ def connect(
     Args:
         name: ``jarvis.db``, ``cache/file_cache.db`` or ``jarvis_core.db``, below the data directory; or an absolute path.
             With *uri* it may be ``file:jarvis.db?mode=ro``.  ``:memory:`` and '' are what they are to SQLite.
-        timeout: Seconds for which somebody else's transaction, or a switch under way, is waited for.
+        timeout: Seconds to wait for another process's transaction, or for a switch under way.
         detect_types: As for :func:`sqlite3.connect`.
         isolation_level: Likewise.
         check_same_thread: Likewise.
@@ -120,7 +120,7 @@ def _settled(
             if settled == _stamp(home):
                 raise
         else:
-            # Whoever has it open is named by a switch, or came after it: then the other set was meant.
+            # A process that has it open is named by a switch, or came after it: then the other set was meant.
             if settled == _stamp(home):
                 return connection
             connection.close()

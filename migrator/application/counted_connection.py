@@ -1,4 +1,4 @@
-"""Connections whose statements are counted for the monitor, below whatever classes an application has of its own.
+"""Connections whose statements are counted for the monitor, below the classes that an application has of its own.
 
 The counting class stands between the application's class and the standard library's: what the application overrides still
 runs, and each statement that reaches SQLite is counted once.

@@ -78,7 +78,7 @@ def cli() -> None:
 )
 @click.option("--rows", metavar="N", type=click.IntRange(min=0), help="Rows in all.  Default: as production has them.")
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="The same seed makes the same data.")
-@click.option("--dirty", is_flag=True, help="Plant every known hazard, and say which and how many.")
+@click.option("--dirty", is_flag=True, help="Plant every known hazard, and print which and how many.")
 @click.option("--wal", is_flag=True, help="Leave rows in WALs that no checkpoint has moved.")
 @options.JSON
 @options.QUIET
@@ -98,7 +98,7 @@ def specimen(
 @options.JSON
 @options.QUIET
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
-    """Find every SQLite file below DIR and give each one verdict; changes nothing."""
+    """Find every SQLite file below DIR and give each a verdict; changes nothing."""
     data_dir = paths.resolved(data_dir)
     options.look(workspace.Place(data_dir))
     found = inventory_stage.inventory(data_dir, include=include)
@@ -155,7 +155,7 @@ def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> No
 @click.option(
     "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three databases of any pair."
 )
-@click.option("--evidence", metavar="FILE", type=options.NamedPath(), help="Where the evidence on a pair goes.")
+@click.option("--evidence", metavar="FILE", type=options.NamedPath(), help="File to write the evidence on a pair to.")
 @options.JSON
 @options.QUIET
 def verify(
@@ -209,7 +209,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
 )
 @click.option("--legacy", metavar="DIR", type=options.NamedPath(follow=True), help="The legacy set that FILE is about.")
 @click.option(
-    "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three that FILE is about."
+    "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three databases that FILE is about."
 )
 @options.JSON
 @options.QUIET
@@ -223,7 +223,7 @@ def status(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say where the run stands and what the next safe step is; nothing is changed.
+    """Show where the run stands and what the next safe step is; changes nothing.
 
     With --evidence: whether FILE vouches for the sources in DIR and its stage, or for the pair that is named.  Exits
     with 1 if it does not, one sentence for each reason.
@@ -258,7 +258,7 @@ def status(
     show_default=True,
     help="One page, a summary for a CI job, or everything for a program.",
 )
-@click.option("--output", metavar="FILE", type=options.NamedPath(), help="Where it goes.  Default: stdout.")
+@click.option("--output", metavar="FILE", type=options.NamedPath(), help="File to write.  Default: stdout.")
 def write_report(
     data_dir: Path, include: tuple[Path, ...], config: Path | None, form: str, output: Path | None
 ) -> None:

@@ -44,7 +44,7 @@ class _Share(click.ParamType[Fraction]):
         try:
             share = Fraction(str(value))
         except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"{value!r} is not a number", param, ctx)
         if not 0 < share < 1:
             self.fail(f"{value!r} is not between 0 and 1", param, ctx)
         return share
@@ -154,14 +154,14 @@ def cutover(
     metavar="FILE",
     help="JSON lines with ok and failed, appended; - for stdin.  Default: what migrator.connect counts.",
 )
-@click.option("--for", "seconds", metavar="S", type=click.FloatRange(min=0), help="End after so many seconds.")
+@click.option("--for", "seconds", metavar="S", type=click.FloatRange(min=0), help="End after S seconds.")
 @click.option(
     "--patience",
     metavar="S",
     type=click.FloatRange(min=0),
     default=watch.PATIENCE_S,
     show_default=True,
-    help="Seconds for which the rollback waits for whoever has a database open.",
+    help="Seconds for which the rollback waits for processes that have a database open.",
 )
 @click.option("--prometheus", metavar="FILE", type=options.NamedPath(), help="A textfile for Prometheus, kept current.")
 @options.JSON
@@ -184,7 +184,7 @@ def monitor(
 ) -> None:
     """Watch the error rate; roll back above the limit, once, and exit with 4.
 
-    Ends when the time is over, stdin ends, or it is interrupted; with 1 if somebody wrote to an original.
+    Ends when the time is over, stdin ends, or it is interrupted; with 1 if a process wrote to an original.
     """
     place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
@@ -198,7 +198,7 @@ def monitor(
             tell=tell,
             patience_s=patience,
         )
-    output.show("monitor", watched, terminal.watch_text(watched), as_json=as_json, quiet=quiet)
+    output.show("monitor", watched, terminal.watch_text(watched, limits), as_json=as_json, quiet=quiet)
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
     uncounted = _uncounted(watched) if events is not None else ""
@@ -249,7 +249,7 @@ def _uncounted(watched: Watched) -> str:
     """Return a sentence where lines came and none of them counted in the window; '' else."""
     if watched.unread and not watched.seen:
         return (
-            f"none of {watched.unread:,} lines could be read as an event; the rate is not known; "
+            f"none of {watched.unread:,} lines could be read as an event, so there is no rate; "
             'write {"ok": 1} or {"failed": 1}, with "at" in seconds since 1970 or in ISO 8601'
         )
     if watched.seen and watched.old == watched.seen:
@@ -310,9 +310,13 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
 
 def _sound(watched: Watched, told: set[str]) -> None:
     """Say what a person has to look at now, one sentence each, unless it was *told* before."""
-    alarms = [f"{escaped(path)} was written to after the cutover; find out who still uses it" for path in watched.late]
+    alarms = [
+        f"{escaped(path)} was written to after the cutover; find out which program still uses it"
+        for path in watched.late
+    ]
     alarms += [
-        f"{escaped(path)} leads to the consolidated set no more; find out who replaced it" for path in watched.strayed
+        f"{escaped(path)} no longer leads to the consolidated set; find out which program replaced it"
+        for path in watched.strayed
     ]
     for alarm in alarms:
         if alarm not in told:

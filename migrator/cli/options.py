@@ -64,7 +64,7 @@ CONFIG = click.option(
     type=NamedPath(),
     envvar="MIGRATOR_CONFIG",
     show_envvar=True,
-    help="What the owners decided.  Default: DIR/migrator.toml if it exists.",
+    help="The configuration.  Default: DIR/migrator.toml if it exists.",
 )
 ENV_FILE = click.option(
     "--env-file",

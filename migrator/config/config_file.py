@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -108,7 +109,7 @@ def beside(legacy: Path) -> Path | None:
     # A snapshot lies in backup/<run> of its data directory.
     whole = paths.resolved(legacy)
     homes = (whole, whole.parent.parent) if whole.parent.name == "backup" else (whole,)
-    # Whatever has the name is meant to be one; that it cannot be read is said where it is.
+    # Each file of this name is taken for a configuration; load() reports one that cannot be read.
     return next((path for home in homes if os.path.lexists(path := home / "migrator.toml")), None)
 
 
@@ -116,7 +117,7 @@ def load(path: Path | None) -> Config:
     """Return the configuration at *path*, or the default where it is None.
 
     Raises:
-        UsageError: It cannot be read, or holds a key or a value that nobody knows.
+        UsageError: It cannot be read, or holds an unknown key or an invalid value.
     """
     if path is None:
         return Config()
@@ -152,19 +153,19 @@ def load(path: Path | None) -> Config:
     for place, fate in fates.items():
         if not isinstance(fate, str) or not _FATE.fullmatch(fate):
             raise UsageError(
-                f"[files] {place!r} has the fate {fate!r}", where=path, hint="say carry:core, carry:analytics, "
+                f"[files] {place!r} has the fate {fate!r}", where=path, hint="write carry:core, carry:analytics, "
                 "carry:cache, standalone or ignore",
             )  # fmt: skip
     if not _OFFSET.fullmatch(constants.get("local_utc_offset", "+00:00")):
-        raise UsageError("constants.local_utc_offset is no offset such as -06:00", where=path)
+        raise UsageError("constants.local_utc_offset must be an offset such as -06:00", where=path)
     if not re.fullmatch(r"[!-~]+", constants.get("wallet_address", "x")):
-        raise UsageError("constants.wallet_address is no address: letters and digits, at least one", where=path)
+        raise UsageError("constants.wallet_address must be an address: letters and digits, at least one", where=path)
     if decisions.get("accept_quarantine", 0) < 0:
-        raise UsageError("decisions.accept_quarantine is a number of rows, 0 at least", where=path)
+        raise UsageError("decisions.accept_quarantine must be a number of rows, 0 at least", where=path)
     if hooks.get("timeout", HOOK_TIMEOUT_S) < 1:
-        raise UsageError("hooks.timeout is a number of seconds, 1 at least", where=path)
+        raise UsageError("hooks.timeout must be a number of seconds, 1 at least", where=path)
     if decisions.get("order_amount_sol", "position") != "position":
-        raise UsageError("decisions.order_amount_sol knows only the value 'position'", where=path)
+        raise UsageError("decisions.order_amount_sol must be 'position', or be left out", where=path)
     return Config(
         constants=MappingProxyType(constants),
         files=MappingProxyType(dict(fates)),
@@ -186,7 +187,9 @@ def load(path: Path | None) -> Config:
 def _taken(written: Mapping[str, Any], known: Mapping[str, type], prefix: str, path: Path) -> dict[str, Any]:
     for name, value in written.items():
         if name not in known:
-            raise UsageError(f"nobody knows {prefix}{name}", where=path, hint=f"it knows {', '.join(known)}")
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+            raise UsageError(f"unknown key {prefix}{name}", where=path, hint=hint)
         # bool is an int to Python, not to a reader of the configuration.
         if type(value) is not known[name]:
             raise UsageError(f"{prefix}{name} has to be of type {known[name].__name__}", where=path)

@@ -59,8 +59,8 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
         match = _STATEMENT.fullmatch(statement.strip().rstrip(";").rstrip())
         if match is None or ";" in match[0]:
             raise UsageError(
-                f"decisions.extra_indexes: {statement!r} is no order for an index", where=path,
-                hint="say it like CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)",
+                f"decisions.extra_indexes: {statement!r} must be a CREATE INDEX", where=path,
+                hint="write for example CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)",
             )  # fmt: skip
         found.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
     for target in {one.target for one in found}:
@@ -80,7 +80,7 @@ def _try(connection: sqlite3.Connection, one: ExtraIndex, path: Path | None) -> 
             raise UsageError(f"decisions.extra_indexes: {one.target} has no table {one.table}", where=path)
         known = _carried().get(one.table.lower())
         if known is None:
-            # Of a file that nobody knows: build finds out what columns it has.
+            # Of an unknown file: build finds out what columns it has.
             return
         connection.execute(
             f"CREATE TABLE {connections.quoted(one.table)} ({', '.join(map(connections.quoted, known))})"

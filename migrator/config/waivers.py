@@ -1,7 +1,7 @@
 """Waivers: what the owners let be broken for a while, in writing, with a name and a last day.
 
 A waiver lets one contract be broken without turning the verdict; it never makes it hold.  One that has run out, that
-nothing needed, or that names a contract nobody knows fails the run: a waiver is a debt, and debts are looked at.
+nothing needed, or that names an unknown contract fails the run: a waiver is a debt and has to be reviewed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def taken(written: Sequence[object], where: Path) -> tuple[Waiver, ...]:
     """Return the waivers that are *written* in the file *where*.
 
     Raises:
-        UsageError: One lacks a key, has one that nobody knows, a value that cannot be meant, or is there twice.
+        UsageError: One lacks a key, has an unknown key or an invalid value, or is there twice.
     """
     waivers = tuple(_waiver(one, f"waiver {number}", where) for number, one in enumerate(written, start=1))
     distinct(waivers, where)
@@ -100,9 +100,9 @@ def read(path: Path) -> tuple[Waiver, ...]:
 def _waiver(written: object, which: str, where: Path) -> Waiver:
     hint = "write id, scope, reason, owner and expires, such as expires = 2026-12-31"
     if not isinstance(written, Mapping):
-        raise UsageError(f"{which} is no table", where=where, hint=hint)
+        raise UsageError(f"{which} must be a table", where=where, hint=hint)
     if unknown := sorted(written.keys() - _KEYS.keys()):
-        raise UsageError(f"{which}: nobody knows {unknown[0]}", where=where, hint=hint)
+        raise UsageError(f"{which}: unknown key {unknown[0]}", where=where, hint=hint)
     for key, kind in _KEYS.items():
         value: Any = written.get(key)
         # A datetime is a date to Python; a last day has no hour.

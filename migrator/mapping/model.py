@@ -26,7 +26,7 @@ class TableMapping:
         rounds: Target columns that forward and back recompute in doubles.
         takes: SQL that is true for the new rows that it takes, where several make one legacy row; '' for none.
         together: Target columns that agree in the new rows that make one legacy row.
-        stub: Why rows are made that no legacy row stands behind; '' for a mapping of rows.
+        stub: Why the rows are added, which have no legacy row; '' for a mapping of rows.
         columns: The target's columns in the order of the forward SELECT.
         legacy_columns: The source's columns in the order of the back SELECT.
         uses: Legacy column -> target columns that are computed from it.

@@ -140,13 +140,13 @@ def _header(text: str, file: str) -> dict[str, str]:
         if match and match[1] in HEADER:
             last = match[1]
             if last in found:
-                raise MappingError(f"says '{last}' twice", where=f"{file}:{number}:1", hint="keep one of them")
+                raise MappingError(f"'{last}' is there twice", where=f"{file}:{number}:1", hint="keep one of them")
             found[last] = match[2].strip()
         elif last and line.startswith("--  "):
             found[last] = f"{found[last]} {line[2:].strip()}".strip()
         else:
             known = ", ".join(HEADER)
-            raise MappingError("is no line of a header", where=f"{file}:{number}:1", hint=f"a header knows {known}")
+            raise MappingError("unknown line in the header", where=f"{file}:{number}:1", hint=f"known are: {known}")
     for name, default in HEADER.items():
         if name not in found and default is None:
             raise MappingError(f"lacks the line '-- {name}:'", where=f"{file}:1:1", hint="add it to the header")

@@ -105,7 +105,7 @@ def epoch_of_utc(text: object) -> float | None:
 def local_time(text: object, offset: str | None) -> str | None:
     """Return the time *text* (as a BLOB) as a clock at *offset* showed it, ``YYYY-MM-DDTHH:MM:SS[.ffffff]``.
 
-    Where nobody stated an offset it is spelled in UTC and says so: ``+00:00``.  None where it is no time.
+    Without a configured offset it is spelled in UTC, with ``+00:00``.  None where it is no time.
     """
     whole = utc(text)
     if whole is None or offset is None:

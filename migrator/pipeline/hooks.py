@@ -30,7 +30,7 @@ _GIVEN = {"umask": -1}
 
 
 def close_to_others() -> None:
-    """Let every file that this process makes be its user's alone, whatever the umask was; hooks get that umask."""
+    """Make every new file of this process its user's alone; hooks get the umask that was set before."""
     _GIVEN["umask"] = os.umask(0o077)
 
 
@@ -44,7 +44,7 @@ def find(folder: Path | None, name: str) -> Path | None:
         return None
     if not folder.is_dir():
         raise Refused(
-            "is no folder, and [hooks] folder in the configuration names it",
+            "is not a folder, and [hooks] folder in the configuration names it",
             where=escaped(folder),
             hint=f"make it, or take the entry out of migrator.toml: mkdir {quoted(folder)}",
         )
@@ -68,7 +68,7 @@ def find(folder: Path | None, name: str) -> Path | None:
         )
     if not path.is_file() or not os.access(path, os.X_OK):
         raise Refused(
-            "is no program that this user can run",
+            "is not a program that this user can run",
             where=escaped(path),
             hint=f"make it executable, or remove it: chmod u+x {quoted(path)}",
         )

@@ -59,7 +59,7 @@ def write(data_dir: Path, wallet: str) -> None:
             core.execute(_POSITION, (_MARK, known[0] if known else wallet))
             core.execute(_TRADE, (_MARK,))
             # What came and went again leaves no trace.
-            core.execute(_POSITION, (f"{_MARK}2", "nobody"))
+            core.execute(_POSITION, (f"{_MARK}2", "no-wallet"))
             core.execute("DELETE FROM positions WHERE token_address = ?", (f"{_MARK}2",))
 
 

@@ -50,7 +50,7 @@ class TargetAccount:
         table: Consolidated database and table.
         rows: Rows that it has.
         from_legacy: Rows with a lineage to a legacy row.
-        stubs: Rows with a lineage to a reason: a parent that nobody recorded, a specified default.
+        stubs: Rows with a lineage to a reason: a parent that was never recorded, a specified default.
         quarantined: Legacy rows that it refused, by the constraint they break.
         seconds: Time it took to fill.
     """

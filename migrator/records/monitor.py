@@ -21,7 +21,7 @@ class Watched:
         unread: Lines that speak of no event, or of a time that no clock shows.
         old: Events since the beginning that were older than the window when they were read.
         fired: Whether it is time to go back.
-        late: Originals that somebody wrote to after they were moved away.
+        late: Originals that a process wrote to after they were moved away.
         strayed: Legacy names that no longer lead to the consolidated set.
         rolled_back: What the rollback did; None without one.
     """

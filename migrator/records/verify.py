@@ -35,7 +35,7 @@ class Verified:
         waivers: What lets them be, one sentence each.
         complaints: What else keeps the verdict from GO, one sentence each, such as a waiver that has run out.
         broken: Those that do not hold.
-        evidence: The file that was written; None if nobody asked for one.
+        evidence: The file that was written; None if the caller asked for none.
         report: The page that was written about it; None for any pair.
         sampled: Target tables of which some rows were not worked out anew -> rows that were, legacy rows.
         seconds: Time it took.

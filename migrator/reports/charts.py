@@ -155,7 +155,7 @@ def bars(name: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
         series: What is counted -> a number for each bar.
         logarithmic: Whether each grid line stands for ten times the one before.
     """
-    # Only a report needs it, and whoever draws nothing need not wait for it.
+    # Only a report needs it; other commands need not wait for the import.
     import pygal  # noqa: PLC0415
     from pygal.style import Style  # noqa: PLC0415
 

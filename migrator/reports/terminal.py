@@ -17,6 +17,7 @@ from migrator.records.plan import Fate, Plan
 from migrator.records.rehearsal import Rehearsed
 from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
+from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.verify.freshness import Standing, Status
 from migrator.system.serialize import escaped
 
@@ -209,11 +210,12 @@ def build_table(built: Built) -> RenderableType:
     ]
     for target in built.targets:
         if target.quarantined:
-            reasons = ", ".join(f"{rows:,} by {escaped(broken)}" for broken, rows in target.quarantined.items())
-            lines.append(Text(f"- {target.table} refuses {reasons}"))
+            reasons = ", ".join(f"{rows:,} break {escaped(broken)}" for broken, rows in target.quarantined.items())
+            count = sum(target.quarantined.values())
+            lines.append(Text(f"- {target.table}: {count:,} rows quarantined: {reasons}"))
     if stubs := ", ".join(f"{one.table} {one.stubs:,}" for one in built.targets if one.stubs):
         lines.append(
-            Text(f"- rows out that no legacy row stands behind (specified defaults, unrecorded parents): {stubs}")
+            Text(f"- rows added without a legacy row (default settings, parents that other rows refer to): {stubs}")
         )
     history = {one.table: one.quarantined.get("UNIQUE token_address", 0) for one in built.targets}.get(
         "core.positions", 0
@@ -243,7 +245,7 @@ def build_table(built: Built) -> RenderableType:
 
 def verify_text(verified: Verified) -> RenderableType:
     """Return GO or NO-GO, what was waived, and the first broken contracts in full."""
-    skipped = f", {verified.skipped} not asked" if verified.skipped else ""
+    skipped = f", {verified.skipped} did not apply" if verified.skipped else ""
     count = len(verified.waived)
     waived = f", with {count} contract{'s'[: count != 1]} waived" if count else ""
     lines: list[RenderableType] = []
@@ -307,7 +309,7 @@ def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
     if migrated.holds and next_step:
         lines.append(Text(f"next: {next_step}"))
     elif not migrated.holds:
-        lines.append(Text("next: mend what is broken above, then run this again; nothing has a final name"))
+        lines.append(Text("next: correct the errors above, then run this again; no database has its final name yet"))
     return Group(*lines)
 
 
@@ -343,7 +345,7 @@ def watch_line(watched: Watched) -> str:
     )
 
 
-def watch_text(watched: Watched) -> RenderableType:
+def watch_text(watched: Watched, limits: Limits) -> RenderableType:
     """Return what the monitor saw, and what the rollback did if there was one."""
     lines = [watch_line(watched)]
     if watched.unread:
@@ -353,10 +355,18 @@ def watch_text(watched: Watched) -> RenderableType:
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]
     lines += [f"- {escaped(path)} does not lead to the consolidated set" for path in watched.strayed]
     if watched.rolled_back is None:
-        lines.append("the limit was not passed; the consolidated set is in use")
+        lines.append(f"{_undecided(watched, limits)}; the consolidated set is in use")
         return Text("\n".join(lines))
     lines.append("the limit was passed: ROLLED BACK to the legacy set")
     return Group(Text("\n".join(lines)), switch_table(watched.rolled_back))
+
+
+def _undecided(watched: Watched, limits: Limits) -> str:
+    """Return why a watch that has ended did not roll back."""
+    events = watched.ok + watched.failed
+    if events < limits.min_events:
+        return f"no decision: {events:,} events in the window, {limits.min_events:,} needed; {watched.rate:.2%} failed"
+    return f"no rollback: the error rate did not pass the limit of {float(limits.threshold):.2%}"
 
 
 def prometheus_text(watched: Watched) -> str:

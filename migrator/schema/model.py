@@ -145,7 +145,7 @@ class VirtualTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A trigger or a view: SQL that somebody stored.
+    """A trigger or a view: SQL stored in the schema.
 
     Attributes:
         kind: ``trigger`` or ``view``.

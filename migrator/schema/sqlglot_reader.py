@@ -102,7 +102,7 @@ def normalised(expression: str) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(sql: str) -> tuple[exp.Create | None, str]:
-    """Return the statement as a tree that nobody changes, or None and the reason why sqlglot cannot.
+    """Return the statement as a tree that callers must not change, or None and why sqlglot cannot.
 
     A judged database mostly has the very statements of the specification: each text is read once.
     """

@@ -122,7 +122,7 @@ def _bytes_in(encoding: str, odd: _Odd) -> bytes:
 
 
 def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
-    """Return the number of rows and a sum over what each is, with its rowid and storage classes, whatever their order."""
+    """Return the number of rows and a sum over their values, rowids and storage classes; order has no effect."""
     count = whole = 0
     columns = [*_rowid(connection, table), *map(quoted, _columns(connection, table))]
     for rows in _rows(connection, table, columns):

@@ -1,7 +1,7 @@
 """Copies all files as they are at one instant, through SQLite's backup API, while the bot goes on writing.
 
 Method: every source is opened read-only and read once, then opened again for writing and locked (``BEGIN IMMEDIATE``).
-While all are locked nobody can commit anywhere, and each read-only connection begins its read: that is the one
+While all are locked no process can commit, and each read-only connection begins its read: that is the one
 instant.  A source in WAL mode is unlocked right then, since its readers keep their snapshot; the others once they are
 copied.  Where a WAL holds rows the writing connection closes first: the last to close would otherwise checkpoint the WAL
 and delete it.
@@ -87,7 +87,7 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
             _copy(one, draft / place_of(one.database))
             _release(one)
         blocked_s = time.monotonic() - begun
-    # Durable once nobody waits for us any more.
+    # Sync to disk only after the locks are released.
     copies = [draft / place_of(database) for database in databases]
     for copy in copies:
         durable_files.sync_file(copy)
@@ -328,7 +328,9 @@ def _naming(database: Database) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise SourceBusy(
-                f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(database.place), hint="stop its writer"
+                f"another process kept it locked for {PATIENCE_S:.0f} s",
+                where=escaped(database.place),
+                hint="stop its writer",
             ) from error
         raise _uncopied(error, database) from error
     except sqlite3.DatabaseError as error:

@@ -104,7 +104,7 @@ def refusals(wanted: Switch) -> list[str]:
     device = (ours if ours.is_file() else wanted.data_dir).stat().st_dev
     for name in wanted.names:
         if name.path.is_symlink() or not name.path.is_file():
-            found.append(f"{escaped(name.path)}: is no regular file; only a file of its own can be switched")
+            found.append(f"{escaped(name.path)}: is not a regular file; only a regular file can be switched")
             continue
         status = name.path.stat()
         if status.st_nlink > 1:
@@ -173,7 +173,7 @@ def _unready(wanted: Switch) -> Iterator[str]:
         if os.path.lexists(wanted.installed(target)):
             yield f"{escaped(wanted.installed(target))}: is there already"
         if staged.is_symlink() or not staged.is_file():
-            yield f"{escaped(staged)}: is missing, or is no regular file; run: migrator migrate"
+            yield f"{escaped(staged)}: is missing or not a regular file; run: migrator migrate"
         elif staged.stat().st_nlink > 1:
             yield f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate"
 
@@ -231,7 +231,7 @@ def cutover(
             observer.step("every legacy name goes through one pointer, still to the legacy files")
             hold.seal()
         except BaseException:
-            # The names are ours alone, whatever interrupted us: leave everything as it was.
+            # Only this process holds the names, also when it is interrupted: leave everything as it was.
             recovery.undo_cutover(wanted)
             stack.close()
             recovery.restore_journal_modes(wanted)
@@ -332,7 +332,7 @@ def _hold(
 
 def _wait(hold: Path, observer: Observer) -> None:
     if hold.exists():
-        observer.waiting(f"{escaped(hold)} holds the cutover back; remove it to go on")
+        observer.waiting(f"paused before the switch: {escaped(hold)} exists; delete it to continue")
     while hold.exists():
         time.sleep(_POLL_S)
 

@@ -108,7 +108,7 @@ def _complaints(path: Path) -> Iterator[str]:
     if not os.path.lexists(real):
         return
     if not real.is_file():
-        yield "is no regular file; name the application's .env with --env-file"
+        yield "is not a regular file; name the application's .env with --env-file"
     if not os.access(real, os.R_OK):
         yield f"may not be read; run this as {error_hints.owner(real)}"
     yield from _unlike_text(real)
@@ -160,6 +160,6 @@ def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:
             durable_files.write(real, f"{FLAG}=true\n", access)
         return
     if not real.is_file():
-        raise Refused("is no regular file", where=path, hint="name the application's .env with --env-file")
+        raise Refused("is not a regular file", where=path, hint="name the application's .env with --env-file")
     if flag(real) != on:
         durable_files.rewrite(real, with_flag(real.read_bytes(), on=on))

@@ -169,7 +169,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
             late = hold.late
             said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
         else:
-            # Somebody may have started to work on the legacy files again: nobody may while their names move.
+            # A process may use the legacy files again by now: none may while their names move.
             with exclusive_access.held({name.path: "" for name in found.names}, stopped=stopped) as hold:
                 hold.seal()
                 undo_cutover(found)
@@ -182,7 +182,7 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
         found = replace(found, kind=switch_state.CUTOVER)
         said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
     else:
-        # A legacy file gets its name back by a rename: a journal or WAL that somebody has beside it would stay behind.
+        # A legacy file gets its name back by a rename: a journal or WAL beside it that a process has open would stay behind.
         with exclusive_access.held(dict.fromkeys(_in_use_after_rollback(found), ""), stopped=stopped) as hold:
             hold.seal()
             finish_rollback(found)
@@ -203,7 +203,7 @@ def _sync_what_was_done(found: Switch) -> None:
     paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
     folders |= {str(path.parent) for path in paths}
     for folder in sorted(folders | {str(found.data_dir)}):
-        # A backup that somebody has moved away must not keep the switch from its end.
+        # A backup that the user has moved away must not keep the switch from its end.
         if Path(folder).is_dir():
             durable_files.sync_folder(Path(folder))
 
@@ -307,7 +307,7 @@ def restore_journal_modes(wanted: Switch) -> None:
 
 
 def _in_use_after_rollback(wanted: Switch) -> Iterator[Path]:
-    """Yield what somebody may have open after the commit of a rollback, by a legacy name or by a new one."""
+    """Yield what a process may have open after the commit of a rollback, by a legacy name or by a new one."""
     yield from (name.path for name in wanted.names)
     yield from (path for path in map(wanted.installed, wanted.targets) if path.exists())
 
@@ -316,7 +316,7 @@ def _set_journal_mode(path: Path, mode: str) -> None:
     """Set the journal mode of the database at *path*.
 
     Raises:
-        Refused: Somebody is in the middle of a transaction.
+        Refused: A process is in the middle of a transaction.
         MigratorError: The disk fails.
     """
     with (

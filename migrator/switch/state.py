@@ -8,7 +8,7 @@ While a switch is under way::
     DIR/.migrator/new/jarvis.db      -> ../../jarvis_core.db
     DIR/.migrator/rolled-back/jarvis.db                                   the legacy file with the rows written since
 
-Before and after, the names stand alone: regular files, or links to a consolidated database.  Whatever dies in between,
+Before and after, the names stand alone: regular files, or links to a consolidated database.  If a switch is interrupted,
 each name resolves to one complete set, and :mod:`migrator.switch.recovery` finds in the pointer alone which way to go on.
 ``switch.json`` holds what names there are, and whether the switch has come to its end; it never decides.
 """
@@ -308,14 +308,14 @@ _STATE, _BACKUPS = ".migrator", "backup"
 def malformed(found: Switch) -> str:
     """Return what in *found* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
     if found.kind not in ("cutover", "rollback"):
-        return f"{found.kind!r} is no kind of switch"
+        return f"{found.kind!r} is not a kind of switch; expected cutover or rollback"
     if not _RUN.fullmatch(found.run):
-        return f"run {found.run!r} is no number of a snapshot"
+        return f"run {found.run!r} is not the number of a snapshot"
     taken: set[Path] = set()
     for name in found.names:
         kept = found.tree("") / name.place
         if name.target not in catalogue.TARGETS or not _is_below(found.data_dir, name) or {name.path, kept} & taken:
-            return f"{escaped(name.place)} is no legacy database that could be switched"
+            return f"{escaped(name.place)} is not a legacy database that can be switched"
         inside = name.path == found.data_dir / name.place
         if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
             return f"{escaped(name.path)} is not the path of {escaped(name.place)}"

@@ -41,7 +41,7 @@ def indirect(switch: Switch) -> None:
     """Make each name a link through the pointer.
 
     Raises:
-        MigratorError: Somebody has made a file under the name, which must not be lost.
+        MigratorError: Another program has made a file under the name, which must not be lost.
     """
     for name in switch.names:
         if not (name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path)):
@@ -51,7 +51,7 @@ def indirect(switch: Switch) -> None:
 
 
 def flatten(switch: Switch) -> None:
-    """Make each name a link to its consolidated database, as specified; a file that somebody has made there stays."""
+    """Make each name a link to its consolidated database, as specified; a file that another program made there stays."""
     for name in switch.names:
         if name.path.is_symlink() or _is_legacy(switch, name) or not os.path.lexists(name.path):
             durable_files.point(name.path, os.path.relpath(switch.installed(name.target), name.path.parent))

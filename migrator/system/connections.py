@@ -31,7 +31,7 @@ NOT_HERE = "cannot be read here"
 
 
 def quoted(name: str) -> str:
-    """Return *name* as an SQL identifier, whatever it holds."""
+    """Return *name* as an SQL identifier; it may hold any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -41,7 +41,7 @@ def memory() -> sqlite3.Connection:
 
 
 def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Let *connection* read every table that SQLite can read, whatever else stands in the schemas of its databases.
+    """Let *connection* read every readable table, even if other parts of a schema are invalid.
 
     Only for private copies whose triggers and views are gone, and for statements that evaluate nothing of a schema, such
     as a change of the journal mode.  An object may be in a newer syntax: without this one such object keeps SQLite from
@@ -55,7 +55,7 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
 def temporary() -> sqlite3.Connection:
     """Open an empty database without a name: what its cache does not hold lies in a file that is gone with the connection."""
     connection = sqlite3.connect("", isolation_level=None)
-    # Nobody reads it after a crash, and SQLite never waits for the disk with it.
+    # It is not read after a crash, and SQLite never waits for the disk with it.
     connection.execute("PRAGMA journal_mode = OFF")
     return connection
 
@@ -146,7 +146,7 @@ def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
 def exclude(connection: sqlite3.Connection) -> None:
     """Begin a transaction that keeps every other process from reading and writing, in any journal mode.
 
-    The lock stays when the transaction ends, so that a WAL cannot grow between a look at it and :func:`leave_wal`.
+    The lock stays when the transaction ends, so that a WAL cannot grow between a check of it and :func:`leave_wal`.
 
     Raises:
         sqlite3.OperationalError: Another process has the database open in WAL mode, or is at work in it.
@@ -156,7 +156,7 @@ def exclude(connection: sqlite3.Connection) -> None:
 
 
 def leave_wal(connection: sqlite3.Connection) -> None:
-    """End the transaction of :func:`exclude` and fold the WAL into the file; nobody else gets in between."""
+    """End the transaction of :func:`exclude` and fold the WAL into the file; no other process gets in between."""
     connection.execute("COMMIT")
     set_journal_mode(connection, "delete")
 
@@ -176,7 +176,7 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
 
     Raises:
         MigratorError: It is in another one: where the system fails, SQLite does not raise but answers with the old mode.
-        sqlite3.OperationalError: Somebody has it open.
+        sqlite3.OperationalError: Another connection has it open.
     """
     (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     if found != mode:
@@ -296,7 +296,7 @@ def is_one(path: Path) -> bool:
 
 
 def open_source(path: Path) -> BinaryIO:
-    """Open a file of somebody else's for reading; it changes nothing, follows no link and waits for nobody.
+    """Open another user's file for reading; changes nothing, follows no link and never waits.
 
     Raises:
         SourceError: It is not a regular file.

@@ -43,7 +43,7 @@ def make_private_folder(path: Path) -> None:
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             folder.mkdir(mode=0o700)
-            # Whatever the umask takes away: the application has to get in.
+            # Regardless of the umask: the application has to get in.
             folder.chmod(0o700)
             give_to_owner_of(folder.parent, folder)
             sync_folder(folder.parent)
@@ -84,7 +84,7 @@ def create(path: Path) -> int:
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     # By the descriptor: the owner of the folder may put something else under the name meanwhile.
-    os.fchmod(descriptor, 0o600)  # whatever the umask takes away
+    os.fchmod(descriptor, 0o600)  # regardless of the umask
     _give(path.parent.stat(), descriptor)
     return descriptor
 

@@ -147,7 +147,7 @@ def _let_go(path: Path, mode: str) -> bool:
 
 
 def _is_lock(error: sqlite3.OperationalError) -> bool:
-    """Tell whether somebody else is in the way, and not the disk."""
+    """Tell whether another process is in the way, and not the disk."""
     return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
@@ -195,13 +195,13 @@ def naming(path: Path) -> Iterator[None]:
     """Turn what SQLite says of a lock into a sentence that names the file.
 
     Raises:
-        Refused: Somebody kept it locked.
+        Refused: Another process kept it locked.
     """
     try:
         yield
     except sqlite3.OperationalError as error:
         if _is_lock(error):
             raise Refused(
-                f"somebody kept it locked for {PATIENCE_S:.0f} s", where=escaped(path), hint="stop what uses it"
+                f"another process kept it locked for {PATIENCE_S:.0f} s", where=escaped(path), hint="stop what uses it"
             ) from error
         raise

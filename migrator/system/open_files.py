@@ -94,7 +94,7 @@ def _open_files(wanted: Mapping[tuple[int, int], Path]) -> Iterator[tuple[int, P
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
-        # A process may end, or be somebody else's, while we look.
+        # A process may end, or belong to another user, while we look.
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             for entry in os.scandir(folder / "fd"):
                 # A file on a dead network or FUSE mount cannot be looked at, and is none of ours.

@@ -1,7 +1,7 @@
 """What below a data directory or a snapshot is the tool's own: recognised by what migrator wrote in it.
 
 The owner may keep a folder ``backup`` too, and migrator then puts its runs beside what is in it.  A run is a folder with
-a number for its name and a manifest in it; whatever else lies in ``backup`` is the owner's, and is looked at as any other
+a number for its name and a manifest in it; anything else in ``backup`` is the owner's, and is examined as any other
 file.
 """
 
@@ -46,7 +46,7 @@ def is_run(folder: Path) -> bool:
 
 
 def is_snapshot(folder: Path) -> bool:
-    """Tell whether a snapshot lies in *folder*, whatever its name is."""
+    """Tell whether a snapshot lies in *folder*, under any name."""
     try:
         return stat.S_ISREG((folder / MANIFEST).lstat().st_mode)
     except OSError:

@@ -1,9 +1,9 @@
 """Our own folders in the data directory, looked at before anything in them is believed, followed or written.
 
-Whoever may write to the data directory could put a link, a FIFO or a file of another user where ours lie: what we write
+A user who may write to the data directory could put a link, a FIFO or a file of another user where ours lie: what we write
 would land elsewhere, what we read would be theirs, or we would wait for ever.  So nothing of ours may be a link (but the
 pointer of a switch), every entry is a file or a folder, belongs to those whom the data directory belongs to, and may be
-changed by nobody else.  A group that may change the data directory itself may change ``.migrator`` too: it could replace
+changed by no other user.  A group that may change the data directory itself may change ``.migrator`` too: it could replace
 the databases as well.
 """
 
@@ -35,7 +35,7 @@ def guard(data_dir: Path) -> None:
     """See that what lies under our names in *data_dir* can be ours; nothing is followed, opened or changed.
 
     Raises:
-        Refused: An entry is a link, a device or the like, belongs to somebody else, or others may change it.
+        Refused: An entry is a link, a device or the like, belongs to another user, or others may change it.
     """
     for path, what in complaints(data_dir):
         raise Refused(what, where=escaped(path), hint=_hint(data_dir, path))
@@ -46,7 +46,7 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
     try:
         home = data_dir.stat()
     except OSError:
-        # Whoever uses the folder says what is wrong with it.
+        # The caller reports what is wrong with the folder.
         return
     owners = {home.st_uid, os.geteuid(), 0} | _user_of(data_dir, home)
     group = home.st_gid if home.st_mode & stat.S_IWGRP else None
@@ -68,7 +68,7 @@ def _user_of(data_dir: Path, home: os.stat_result) -> set[int]:
     third user has that right: it belongs to root alone, or to the owner by an entry of the access list or by its private
     group.  A process is in that group only if the user database says so, root put it there, or a member made a setgid
     program; only members can make one.  Of a group with more members none is believed, though all its files have one
-    owner: any member could have made them.  Rights that were taken away before count as never given: whoever gives the
+    owner: any member could have made them.  Rights that were taken away before count as never given: a user who gives the
     folder to root has to know what is in it.
     """
     if home.st_uid != 0:

@@ -42,7 +42,7 @@ def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_
 
     The copy is taken again when a time stamp or size moved meanwhile, except that a WAL may grow, because a prefix of it
     is what the database was a moment ago.  Once it has not rested for :data:`REST_S`, writers to a rollback journal are
-    held up while it is copied.  A source that is *at_rest* is our own, and nobody writes to it: what has changed just now
+    held up while it is copied.  A source that is *at_rest* is our own, and no process writes to it: what has changed just now
     has done so for the last time.  Opening the source itself, even read-only, would leave a ``-shm`` beside a WAL database
     and cannot roll back a hot journal.  A process that holds SQLite's locks on *source* must not call this: closing any
     descriptor of a file drops them.
@@ -110,9 +110,9 @@ def _copied(source: Path, into: Path, stamps: dict[str, _Stamp]) -> bool:
 
 
 def _copied_under_lock(source: Path, into: Path) -> bool:
-    """Copy the database and its journal while nobody can write to the database; tell whether that was possible.
+    """Copy the database and its journal while no process can write to the database; tell whether that was possible.
 
-    Whoever is in the midst of a transaction has written to the journal alone: played back in the copy, it changes nothing.
+    A process amid a transaction has written to the journal alone: played back in the copy, it changes nothing.
     A WAL is no matter of this lock, since its writers do not ask for it.
     """
     with open_source(source) as reading:

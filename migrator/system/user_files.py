@@ -34,7 +34,7 @@ def opened(path: Path) -> BinaryIO:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        what = next((what for test, what in _KINDS if test(mode)), "is no regular file")
+        what = next((what for test, what in _KINDS if test(mode)), "is not a regular file")
         raise UsageError(f"cannot be read ({what})", where=escaped(path), hint="name a regular file")
     return os.fdopen(descriptor, "rb")
 

@@ -145,7 +145,7 @@ def test_every_option_has_a_twin_in_the_environment_and_in_the_configuration_fil
         ),
         (["--contracts-waivers", "other.toml"], {}, "other.toml: may hold [[waivers]] and nothing else"),
         (["--contracts-report", "odd.toml"], {}, "--contracts-report: {cwd}/odd.toml: is no folder"),
-        (["--contracts-report", "taken"], {}, "evidence.json: is there and is no evidence"),
+        (["--contracts-report", "taken"], {}, "evidence.json: exists and is not an evidence file"),
         ([], {"LEGACY_DIR": "no"}, "--legacy-dir: {cwd}/no: no such folder"),
         ([], {"CONTRACTS_SHOW_VALUES": "perhaps"}, "$CONTRACTS_SHOW_VALUES: 'perhaps' is neither 1 nor 0"),
     ],

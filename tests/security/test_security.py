@@ -408,7 +408,7 @@ def test_an_env_that_is_no_file_makes_nobody_wait(tmp_path, kind):
     os.mkfifo(path) if kind == "fifo" else path.mkdir()
 
     assert env_flag.flag(path) is False
-    with pytest.raises(Refused, match="is no regular file"):
+    with pytest.raises(Refused, match="is not a regular file"):
         env_flag.set_flag(path, on=True)
 
 

@@ -100,7 +100,7 @@ def test_what_lies_in_the_way_is_one_sentence(data, deed):
     assert "" == done.stdout
     assert 1 == len(done.stderr.strip().splitlines()), done.stderr
     assert before == content(data)
-    assert any("is no folder that can be written to" in sentence for sentence in planned.refusals)
+    assert any("is not a folder that this user can write to" in sentence for sentence in planned.refusals)
 
 
 def test_a_stage_that_is_a_link_is_not_emptied(data, tmp_path):

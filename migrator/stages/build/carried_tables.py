@@ -81,7 +81,7 @@ def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int |
     remembers = connection.execute("SELECT 1 FROM pragma_table_info('sqlite_sequence', ?)", (schema,)).fetchone()
     if not remembers:
         return None
-    # Anybody may write there, a number as text too, and SQLite counts on from whatever number it is.
+    # Any process may write there, a number as text too, and SQLite counts on from that number.
     (mark,) = connection.execute(
         f"SELECT max(CAST(seq AS INTEGER)) FROM {quoted(schema)}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
         (table,),

@@ -54,7 +54,7 @@ def load(
         _number(connection, key, sources[0].number, base)
         # Above the largest integer there is no id to give.
         mark_broken(connection, [no_integer(key)], whole_rows=any(source.parts for source in sources))
-    # Parents that nobody recorded come after the rows that go in, which they may read as temp.forward.
+    # Parents that were never recorded come after the rows that go in, which they may read as temp.forward.
     for number, source in stubs:
         _run_forward(connection, source, number, constants)
         _number_stubs(connection, key, number, base)
@@ -143,7 +143,7 @@ def _run_forward(
 
 
 def _number(connection: sqlite3.Connection, key: str, number: str, base: int) -> None:
-    """Assign ids above *base*: by time, then source, legacy key and part, whatever order the rows lay in."""
+    """Assign ids above *base*: by time, then source, legacy key and part; the order of the rows has no effect."""
     connection.execute(
         f"UPDATE temp.forward SET {quoted(key)} = placed.place + ? FROM (SELECT rowid AS row, row_number() OVER"
         f" (ORDER BY {quoted(number)}, mapping, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"

@@ -122,7 +122,7 @@ def share(
         try:
             work_off(*queues[0])
         except BaseException:
-            # Nobody waits for what the others would still find.
+            # The other results are no longer needed.
             for other, _ in queues[1:]:
                 other.close()
             raise

@@ -277,7 +277,7 @@ def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], consta
 def _account_for_defaults(connection: sqlite3.Connection, target: str, table: str) -> None:
     """Give the rows that the DDL itself inserts their lineage, and take the clock out of them.
 
-    Their time would be that of the build, and the same input would not give the same digest; NULL says that nobody has
+    Their time would be that of the build, and the same input would not give the same digest; NULL means that no process has
     updated them.
     """
     schema = schema_reader.target(target)
@@ -330,7 +330,7 @@ def _finished(path: Path, key: str, stage: Path) -> Built | None:
             return None
         return _told(written, stage)
     except (ValueError, KeyError, TypeError, AttributeError, sqlite3.Error):
-        # Whatever happened to it since: it is begun anew.
+        # Damaged or changed since it was written: the build begins anew.
         return None
 
 

@@ -55,7 +55,7 @@ def by_place(place: PurePosixPath) -> str:
 def identities(files: Mapping[PurePosixPath, Sequence[FoundTable] | None]) -> dict[PurePosixPath, Identity]:
     """Tell who is who; *files* are all files with their tables, None where those could not be read.
 
-    The place decides, readable or not.  Elsewhere the file's name does, if nobody is at the real place, nobody else
+    The place decides, readable or not.  Elsewhere the file's name does, if no file is at the real place, no other file
     has the name, and its tables do not speak against it; where two databases share a file name, the tables decide.
     """
     at_home = {places()[place] for place in files if place in places()}

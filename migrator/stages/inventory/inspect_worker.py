@@ -1,7 +1,7 @@
 """The child process that opens databases we did not write: ``python -m migrator.stages.inventory.inspect_worker``.
 
 It reads one request a line, copies the file, opens the copy, reads it to its end, and answers with one line; the parent
-takes its time.  A file may be damaged or made to harm: whatever it does to SQLite, it does to this process, which holds
+takes its time.  A file may be damaged or made to harm: any harm to SQLite stays in this process, which holds
 nothing, may neither write nor run code of the schema, and ends by itself when memory or time is short.
 
 A request is a JSON object with ``path``, ``copy`` (where to copy it, in a folder of its own) and ``seconds``; the answer
@@ -116,7 +116,7 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         connection.text_factory = content_digest.any_text
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
         connection.execute("PRAGMA query_only = ON")
-        # From here on only what reads is allowed, whatever the schema says.
+        # From here on only reading is allowed; the schema cannot change that.
         connection.set_authorizer(_may)
         # Recovers a WAL or a hot journal.
         parts = content_digest.layout(connection)

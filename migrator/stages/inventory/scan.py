@@ -73,8 +73,8 @@ class _Walk:
         self.findings: list[str] = []
 
     def included(self, path: Path) -> None:
-        """Look at a file that somebody named."""
-        # What a person names is meant to be a database, whatever it is called.
+        """Examine a file that the user named."""
+        # A file that the user names is taken for a database under any name.
         self._file(path, path.lstat(), named=True)
 
     def folder(self, folder: Path) -> Iterator[Path]:
@@ -109,7 +109,7 @@ class _Walk:
                 self._entry(path, status)
 
     def _unread(self, folder: Path, error: OSError) -> None:
-        """Note that what lies in *folder* cannot be seen: whatever databases lie there would be left behind."""
+        """Note that *folder* cannot be read: databases in it would be left behind."""
         if folder == self.root / "lost+found":
             # Made with the file system for root alone: no application keeps a database there.
             self.findings.append(

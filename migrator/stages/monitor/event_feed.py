@@ -93,7 +93,7 @@ class Tail:
             self._file = there
 
     def __del__(self) -> None:
-        """Let go of the file, which nobody but this reads."""
+        """Close the file; this object is its only reader."""
         if self._file is not None:
             self._file.close()
 

@@ -1,6 +1,6 @@
 """Monitor: watches what the application's statements come to, and says when it is time to go back.
 
-Beside that the originals are watched, which nobody should write to any more, and the legacy names, which should lead to
+Beside that the originals are watched, which no process should write to any more, and the legacy names, which should lead to
 the consolidated set: code that replaces its file whole, or a restored copy, makes one of them a file of its own.
 """
 
@@ -39,7 +39,7 @@ def monitor(
     Args:
         limits: When to go back.
         feed: Where the events come from.
-        originals: Files that nobody may write to any more.
+        originals: Files that no process may write to any more.
         names: Legacy name -> the file that it has to lead to.
         until: Is asked after every look.
         tell: Is told what was seen, after every look.
@@ -82,7 +82,7 @@ def monitor(
                 return watched
             sleep(POLL_S)
         except KeyboardInterrupt:
-            # Whoever ends the watch ends nothing else.
+            # Ctrl-C ends the watch and nothing else.
             return watched
 
 

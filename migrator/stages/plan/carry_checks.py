@@ -11,7 +11,7 @@ from migrator.records.plan import Fate, PlannedTable
 from migrator.schema.declaration import folded, index_name
 from migrator.system.serialize import escaped
 
-#: Tables without a home in the specification that are carried over.  The bot has some ninety; a file that somebody filled with
+#: Tables without a home in the specification that are carried over.  The bot has some ninety; a file filled with
 #: tables would keep every later step busy, and its owners could not look at what they carry.
 MOST_CARRIED = 2_000
 

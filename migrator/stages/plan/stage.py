@@ -249,7 +249,7 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
     for database in inventory.with_verdict(Verdict.SOURCE):
         for table in database.tables:
             if table.differs and f"{database.name}.{table.name}" in read:
-                yield f"{escaped(database.place)}: {escaped(table.name)} has a shape nobody knows: {table.differs}"
+                yield f"{escaped(database.place)}: {escaped(table.name)} has an unknown shape: {table.differs}"
         for missing in database.missing:
             source = f"{database.name}.{missing}"
             if source in read and source not in config.absent and source not in replaced:
@@ -344,9 +344,9 @@ def _in_the_way(disk: Path) -> Iterator[str]:
     ours = [disk / name for name in catalogue.OUR_FOLDERS]
     for place in (disk, *ours):
         if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-            yield f"{escaped(place)}: is no folder that can be written to; move it away or change who may write"
+            yield f"{escaped(place)}: is not a folder that this user can write to; move it away or change its permissions"
     for place, what in ownership.complaints(disk):
-        yield f"{escaped(place)}: {what}; look at it, and move it away"
+        yield f"{escaped(place)}: {what}; to see whose it is run: ls -la {quoted(place.parent)}; unless you made it, move it away"
 
 
 def _users(inventory: Inventory, config: Config) -> Iterator[str]:

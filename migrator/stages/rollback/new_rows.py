@@ -308,7 +308,7 @@ def _high_water(bench: Bench, database: str, table: str) -> int:
 
 
 def _text_key(seed: str, used: set[bytes]) -> str:
-    """Return a key that nobody has, in the form of the *used* ones: 8 hex digits or a UUID; the same for the same seed."""
+    """Return an unused key in the form of the *used* ones: 8 hex digits or a UUID; the same for the same seed."""
     like_uuid = bool(used) and all(_UUID.fullmatch(key or b"") for key in used)
     for attempt in range(1_000_000):
         drawn = sha256(f"{seed}:{attempt}".encode()).digest()

@@ -69,7 +69,7 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
     """Return what the cutover had planned, and the legacy copies in *folder* as a snapshot.
 
     Without *whole* the plan is that for the mapped tables alone.  Nothing but what the cutover wrote down decides,
-    whatever the configuration says by now.
+    not the present configuration.
     """
     databases = tuple(
         Database(path=folder / name.place, place=name.place, verdict=Verdict.SOURCE, name=name.database)

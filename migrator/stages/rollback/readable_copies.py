@@ -1,4 +1,4 @@
-"""Private copies of the consolidated databases in use, made so that a rollback can read them, whatever was done to them.
+"""Private copies of the consolidated databases in use, made readable for a rollback after any change by users.
 
 An application may add what SQLite here cannot open, and it may drop or alter what a rollback needs.  None of that may
 keep a rollback from its end:
@@ -35,7 +35,7 @@ def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], don
         with connections.closing_scratch(path) as connection:
             connections.attach(connections.lenient(connection), baseline[target], BASELINE)
             connection.execute("PRAGMA foreign_keys = OFF")
-            # A table gets another name, and whatever refers to it keeps the name it knows.
+            # A table is renamed, and all that refers to it keeps the old name.
             connection.execute("PRAGMA legacy_alter_table = ON")
             connection.execute("BEGIN")
             for table, sql in _installed(connection):

@@ -44,7 +44,7 @@ def keep(
         why: SQL of the reason, which is the first column, called ``why`` unless a column of the table is; a table that has
             as many columns as SQLite allows is kept without it.
     """
-    # A collation of the application's own is not here; what is kept is compared by nobody.
+    # A collation of the application's own is not here; residue is kept and never compared.
     listed = [f"t.{quoted(column)} COLLATE BINARY AS {quoted(column)}" for column in columns]
     if len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         listed.insert(0, f"{why} AS {quoted(_reason(columns))}")

@@ -121,7 +121,7 @@ def _note_wrong(bench: Bench, one: TableMapping) -> bool:
 
 
 def _wrong_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str:
-    # JSON is judged member by member, and a legacy row holds some of them whatever becomes of the others.
+    # JSON is judged member by member, and a legacy row can hold some members without the others.
     judged = [column for column in comparison.judged if not comparison.is_json(column)]
     lost = comparison.lost_names(judged, new="p.new", touched="p.touched")
     missing = f"f.{comparison.key} IS NULL"

@@ -1,7 +1,7 @@
 """Rollback: the legacy set takes its place again, with what was written since the cutover.
 
 Everything is prepared on copies while no process may write: :mod:`migrator.stages.rollback.on_copies` writes the legacy copies, proves them
-and keeps what they cannot hold.  Then the flag is turned first, so that nobody
+and keeps what they cannot hold.  Then the flag is turned first, so that no process
 reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
 """
 
@@ -183,7 +183,7 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
 
 
 def _in_use(last: Switch) -> tuple[Path, ...]:
-    """Return what nobody may have open: the three databases, and files that others have made under a legacy name."""
+    """Return what no process may have open: the three databases, and files made since under a legacy name."""
     return (*map(last.installed, last.targets), *_made_since(last))
 
 

@@ -1,6 +1,6 @@
 """Legacy copies without their triggers while a rollback writes to them, and what the triggers kept in step made anew.
 
-A trigger of a legacy file is code that we did not write: it could add rows that nobody wrote, and one that feeds a
+A trigger of a legacy file is code that we did not write: it could add rows that the application did not write, and one that feeds a
 full-text index may not even run on a connection that trusts no schema.  So the copies lose their triggers first and get
 them back, letter by letter, at the end; the full-text indexes over tables that were written are rebuilt.
 """

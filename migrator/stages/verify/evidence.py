@@ -1,7 +1,7 @@
 """Evidence: what was judged, by which contracts, with which verdict, in a file that shows when it was changed.
 
 The file is JSON in one form: sorted keys, ASCII, an indent of one, whole numbers only.  Its own SHA-256 stands last and
-covers the text without it.  That guards against accident, not against somebody who signs anew: what evidence says
+covers the text without it.  That guards against accident, not against a user who signs anew: what evidence says
 of files is compared with the files whenever it counts (:mod:`migrator.stages.verify.freshness`).
 
 No value of a cell is in it, and no path outside of the data directory.
@@ -153,7 +153,7 @@ def withdraw(path: Path) -> None:
     """Remove the evidence at *path*, so that none is there while it is being made anew.
 
     Raises:
-        UsageError: What is there is no evidence, or its folder is not there.
+        UsageError: The file exists and is not an evidence file, or its folder does not exist.
         OSError: It cannot be read or removed.
     """
     if not path.parent.is_dir():
@@ -164,7 +164,7 @@ def withdraw(path: Path) -> None:
         except UsageError:
             ours = False
         if not ours:
-            raise UsageError("is there and is no evidence", where=path, hint="name another file")
+            raise UsageError("exists and is not an evidence file", where=path, hint="name another file")
         durable_files.remove(path)
 
 
@@ -172,12 +172,12 @@ def read(path: Path) -> Evidence:
     """Return the evidence at *path*.
 
     Raises:
-        EvidenceError: It is not there, is no evidence, is of another schema, or was changed after it was written.
+        EvidenceError: It does not exist, is not an evidence file, is of another schema, or was changed since.
     """
     again = "run: migrator verify"
     found, written = _loaded(path, again)
     if not isinstance(written, dict) or "sha256" not in written:
-        raise EvidenceError("is no evidence: it has no digest of its own", where=path, hint=again)
+        raise EvidenceError("is not an evidence file: it has no digest of its own", where=path, hint=again)
     own = written.pop("sha256")
     if found != _signed(written) or own != _sha256(_canonical(written)):
         raise EvidenceError("was changed after it was written: its own digest does not match", where=path, hint=again)
@@ -239,7 +239,7 @@ def _fits(value: object, shape: object) -> bool:
 
 
 def _evidence(written: Mapping[str, Any]) -> Evidence:
-    """Return the record; a word or a date that nobody knows is a ValueError."""
+    """Return the record; an unknown word or a malformed date is a ValueError."""
     dt.datetime.fromisoformat(written["made"])
     contracts = tuple(
         Said(
@@ -280,7 +280,7 @@ def _texts(waiver: Waiver) -> dict[str, str]:
 
 
 def _canonical(body: object) -> str:
-    """Return the one text of *body*; nobody writes a float the same everywhere, so there is none."""
+    """Return the one text of *body*; floats are not allowed, because programs write them differently."""
     return json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 

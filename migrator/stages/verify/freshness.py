@@ -87,7 +87,7 @@ def refusals(evidence: Evidence, present: Present, *, today: dt.date | None = No
     Cutover must refuse while there is one.
 
     Raises:
-        EvidenceError: The contracts are not installed, so that nobody knows what has to be proved.
+        EvidenceError: The contracts are not installed, and only they list what has to be proved.
     """
     return (
         *verdict(evidence),
@@ -217,7 +217,7 @@ def clauses() -> tuple[str, ...]:
 def _suite() -> Path:
     found = find_spec("contracts")
     if found is None or found.origin is None or not (Path(found.origin).parent / "suite" / "clauses.toml").is_file():
-        raise EvidenceError("the contracts are not installed, so nobody knows what has to be proved")
+        raise EvidenceError("the contracts are not installed, and only they list what has to be proved")
     return Path(found.origin).parent
 
 

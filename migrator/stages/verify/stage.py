@@ -1,6 +1,6 @@
 """Verify: the contracts judge a legacy set and a consolidated set, in a process of their own.
 
-The tool does not import the suite: whatever is wrong with the one cannot excuse the other.  Neither the caller's
+The tool does not import the suite: a bug in one cannot hide a bug in the other.  Neither the caller's
 pytest configuration nor its environment reaches the contracts.
 """
 
@@ -41,7 +41,7 @@ def verify(
     evidence: Path | None = None,
     broken: Path | None = None,
 ) -> Verified:
-    """Judge the pair of sets, read-only, and write the *evidence*; whatever evidence was there is gone first.
+    """Judge the pair of sets, read-only, and write the *evidence*; earlier evidence is removed first.
 
     Args:
         legacy: The legacy set.
@@ -74,7 +74,9 @@ def verify(
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
         said.with_verdict(Outcome.BROKEN)
     ):
-        raise MigratorError("pytest and the contracts do not say the same", where="migrator verify")
+        raise MigratorError(
+            "the exit code of pytest does not match the verdict of the contracts", where="migrator verify"
+        )
     if evidence is not None:
         verify_evidence.write(said, evidence)
     return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
@@ -87,7 +89,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
         *(sys.executable, "-P", "-m", "pytest", "-p", "contracts.plugin"),
         *("--pyargs", "contracts", "--import-mode=importlib"),
         *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-q"),
-        # Nobody asks again what failed last, and to collect all garbage at the end takes a tenth of a second.
+        # The list of last failures is not used, and to collect all garbage at the end takes a tenth of a second.
         *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
         *("--legacy-dir", str(paths.resolved(legacy)), "--consolidated-dir", str(paths.resolved(consolidated))),
         *("--contracts-report", str(folder)),
@@ -99,7 +101,7 @@ def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) ->
         for name, value in os.environ.items()
         if name not in KEPT_OUT and not name.startswith(KEPT_OUT_BEGIN)
     }
-    # Whatever plugins happen to be installed beside the contracts have no say, and cost no start.
+    # Other plugins that happen to be installed must not change the verdict, nor slow the start.
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     # Their private copies go with our folder, also when they are ended before they can tidy up.
     environment["TMPDIR"] = str(folder)

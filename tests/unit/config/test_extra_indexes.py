@@ -30,11 +30,11 @@ def test_an_order_is_read():
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("DROP INDEX core.idx_trades_via", "is no order for an index"),
-        ("CREATE UNIQUE INDEX core.x ON tax_lots(symbol)", "is no order for an index"),
-        ("CREATE INDEX x ON tax_lots(symbol)", "is no order for an index"),
-        ("CREATE INDEX jarvis.x ON trades(symbol)", "is no order for an index"),
-        (f"{LOTS}; DROP TABLE config", "is no order for an index"),
+        ("DROP INDEX core.idx_trades_via", "must be a CREATE INDEX"),
+        ("CREATE UNIQUE INDEX core.x ON tax_lots(symbol)", "must be a CREATE INDEX"),
+        ("CREATE INDEX x ON tax_lots(symbol)", "must be a CREATE INDEX"),
+        ("CREATE INDEX jarvis.x ON trades(symbol)", "must be a CREATE INDEX"),
+        (f"{LOTS}; DROP TABLE config", "must be a CREATE INDEX"),
         ("CREATE INDEX core.x ON tax_lots(symbl)", "symbl"),
         ("CREATE INDEX core.idx_trades_via ON tax_lots(symbol)", "already exists"),
         ("CREATE INDEX core.x ON tweets(tweet_id)", "core has no table tweets"),

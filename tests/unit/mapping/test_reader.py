@@ -58,8 +58,8 @@ def test_a_good_mapping_is_read():
     ("old", "new", "sentence"),
     [
         ("-- key:    id\n", "", "example.sql:1:1: lacks the line '-- key:'"),
-        ("-- key:    id\n", "-- kye:    id\n", "example.sql:3:1: is no line of a header"),
-        ("-- key:    id\n", "-- key:    id\n-- key:    id\n", "example.sql:4:1: says 'key' twice"),
+        ("-- key:    id\n", "-- kye:    id\n", "example.sql:3:1: unknown line in the header"),
+        ("-- key:    id\n", "-- key:    id\n-- key:    id\n", "example.sql:4:1: 'key' is there twice"),
         ("core.scorecard\n-- source", "core.score\n-- source", "the specification has no table score"),
         ("-- source: jarvis.test", "-- source: jarvis.tset", "no table jarvis.tset of the variant found is known"),
         ("s.id AS legacy_key,\n", "", "has to begin with legacy_key"),

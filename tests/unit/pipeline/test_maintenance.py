@@ -267,7 +267,7 @@ def test_what_our_connections_count_is_what_the_monitor_sees_and_a_signal_ends_i
 
     assert "1 of 10 events failed (10.00%)" in "".join(seen)
     assert f"ALARM: {original} was written to after the cutover" in "".join(seen)
-    assert "the limit was not passed; the consolidated set is in use" in out
+    assert "no decision: 10 events in the window, 440 needed; 10.00% failed; the consolidated set is in use" in out
     assert 1 == watching.returncode
 
 

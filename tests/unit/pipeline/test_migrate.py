@@ -238,7 +238,7 @@ def be_there_already(data):
 @pytest.mark.parametrize(
     ("deed", "sentence"),
     [
-        (add_a_column, "llm_costs.db: llm_usage has a shape nobody knows"),
+        (add_a_column, "llm_costs.db: llm_usage has an unknown shape"),
         (drop_a_table, "whales.db: the table whale_movements is not there"),
         (spoil_a_page, "telegram_memory.db: unreadable, damaged"),
         (bring_a_stranger, "notes.db: this database is not known"),
@@ -299,7 +299,7 @@ def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done)
         planned = pipeline_migrate.plan(place, configuration)
 
         begun = time.monotonic()
-        with pytest.raises(SourceBusy, match=r"tax\.db: somebody kept it locked for 0 s"):
+        with pytest.raises(SourceBusy, match=r"tax\.db: another process kept it locked for 0 s"):
             pipeline_migrate.backup(planned, place)
         # SQLite's own patience is 5 s.
         assert time.monotonic() - begun < 4.5

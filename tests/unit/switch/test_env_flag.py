@@ -82,7 +82,7 @@ def test_what_cannot_be_changed_is_told_before_a_switch(tmp_path):
     assert env_flag.complaint(tmp_path / "loop").startswith("is a link that leads to itself; remove it: rm /")
     assert "nowhere is not there" in env_flag.complaint(tmp_path / "astray")
     for place in (tmp_path / "fifo", tmp_path):
-        assert "is no regular file; name the application's .env with --env-file" == env_flag.complaint(place)
+        assert "is not a regular file; name the application's .env with --env-file" == env_flag.complaint(place)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -264,7 +264,7 @@ def test_a_folder_of_the_owner_in_backup_may_hold_a_database_that_is_switched(ho
 
     (home / place).with_name("snapshot.json").write_text("{}")
 
-    assert "custom.db is no legacy database" in switch_state.malformed(wanted)
+    assert "custom.db is not a legacy database" in switch_state.malformed(wanted)
 
 
 def test_an_undone_cutover_leaves_a_stage_that_is_still_ours(tmp_path):

@@ -44,7 +44,7 @@ def test_who_comes_in_between_is_named_and_each_file_is_in_the_mode_that_it_was_
         assert b"reading\n" == reader.stdout.readline()
 
     with (
-        pytest.raises(Refused, match=r"two\.db: somebody kept it locked"),
+        pytest.raises(Refused, match=r"two\.db: another process kept it locked"),
         exclusive_access.held(dict.fromkeys(paths, ""), begin),
     ):
         pytest.fail("it was held")

@@ -3,8 +3,8 @@
 -- key:    id
 -- keep:   created_at NULLS LAST, id
 -- rest:   attributes
--- why:    A name is let in once, whatever the types: of several the earliest stays.  How often an entity was referred
---         to was never counted, and nobody described it.  There is no column for attributes.
+-- why:    A name is let in once for all types: of several the earliest stays.  How often an entity was referred
+--         to was never counted, and it has no description.  There is no column for attributes.
 SELECT
     s.id AS legacy_key,
     s.id AS id,

@@ -3,7 +3,7 @@
 -- key:    id
 -- why:    Ids are kept, so that reading by id stays reading by time.  What the assistant said is a response, under the
 --         id of the human as before; what a human said is a command if it begins like one, else a query.  The role that
---         was translated and the chat stay in the context.  A message of nobody or without content is quarantined.
+--         was translated and the chat stay in the context.  A message without user or content is quarantined.
 SELECT
     s.id AS legacy_key,
     s.id AS id,

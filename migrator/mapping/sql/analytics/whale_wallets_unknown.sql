@@ -4,7 +4,7 @@
 -- key:     wallet_address
 -- reads:   temp.forward
 -- stub:    unknown wallet
--- why:     Nobody enforced that the wallet of a movement exists.  One that only movements name gets a row that claims
+-- why:     The legacy schema did not enforce that the wallet of a movement exists.  One that only movements name gets a row that claims
 --          nothing.  '' names none.
 SELECT
     s.wallet_address AS legacy_key,

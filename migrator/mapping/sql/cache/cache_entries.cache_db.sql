@@ -4,7 +4,7 @@
 -- keep:   created_at DESC
 -- rest:   accessed_at access_count size_bytes metadata
 -- why:    Values keep their bytes, pickled or not.  Times without an offset are local, which the configuration has to
---         state; a row written since is spelled so too, or with its offset where nobody stated one.  No expiry is NULL: never.  Of two caches with one key the younger entry stays.
+--         state; a row written since is spelled so too, or with its offset where the configuration states none.  No expiry is NULL: never.  Of two caches with one key the younger entry stays.
 SELECT
     s.key AS legacy_key,
     s.key AS key,

@@ -4,7 +4,7 @@
 -- number: timestamp
 -- rest:   wait_time_ms limit_name
 -- why:    Text ids become integers by time.  A scope 'user:<integer>' names the user; any other scope (a wallet, an
---         address, an endpoint) is nobody, and the row is quarantined.
+--         address, an endpoint) names no user, and the row is quarantined.
 SELECT
     s.request_id AS legacy_key,
     CASE

@@ -36,7 +36,7 @@ FROM (
             ELSE 'null'
         END AS used
     FROM tax.sales AS sales
-    -- Of sales that share an id, or a transaction, nobody can tell whose lots they are: a table may have lost its
+    -- The lots of sales that share an id, or a transaction, are ambiguous: a table may have lost its
     -- constraints.
     WHERE sales.id IN (SELECT one.id FROM tax.sales AS one GROUP BY one.id HAVING count(*) = 1)
 ) AS s

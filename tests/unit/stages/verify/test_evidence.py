@@ -180,7 +180,7 @@ def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
     folder.mkdir()
 
     for path in (database, link, pipe, folder):
-        with pytest.raises(UsageError, match="is there and is no evidence"):
+        with pytest.raises(UsageError, match="exists and is not an evidence file"):
             verify_evidence.withdraw(path)
     with pytest.raises(UsageError, match="no such folder"):
         verify_evidence.withdraw(tmp_path / "nowhere" / "evidence.json")
@@ -409,7 +409,7 @@ def test_of_any_pair_evidence_is_written_only_where_it_is_asked_for(data, tmp_pa
     database = run("verify", "--legacy", legacy, "--consolidated", stage, "--evidence", legacy / "jarvis.db")
 
     assert (0, 0, 2) == (plain.returncode, asked.returncode, database.returncode), plain.stderr + asked.stderr
-    assert "is there and is no evidence; name another file" in database.stderr
+    assert "exists and is not an evidence file; name another file" in database.stderr
     assert before == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     assert "GO" == verify_evidence.read(tmp_path / "pair.json").verdict
     assert 0 == checked.returncode, checked.stdout
