@@ -52,10 +52,10 @@ def test_what_is_no_program_is_refused(folder, tmp_path):
     hook(folder, "on-failure", "").write_text("\x7fELF nonsense")
 
     for name in ("before-cutover", "after-cutover"):
-        with pytest.raises(Refused, match=r"is no program that this user can run; .* chmod u\+x "):
+        with pytest.raises(Refused, match=r"is not a program that this user can run; .* chmod u\+x "):
             hooks.find(folder, name)
     assert "could not be run" in hooks.run(folder, "on-failure", {})
-    with pytest.raises(Refused, match=r"is no folder, and \[hooks\] folder .* mkdir "):
+    with pytest.raises(Refused, match=r"is not a folder, and \[hooks\] folder .* mkdir "):
         hooks.find(tmp_path / "nowhere", "on-failure")
 
 
