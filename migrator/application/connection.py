@@ -75,7 +75,7 @@ def connect(
         sqlite3.Error: It cannot be opened.
     """
     if synchronous not in (None, "FULL", "NORMAL"):
-        raise UsageError(f"synchronous={synchronous!r}: say 'FULL' or 'NORMAL'", where=os.fsdecode(name))
+        raise UsageError(f"synchronous={synchronous!r}: expected 'FULL' or 'NORMAL'", where=os.fsdecode(name))
     options |= {
         "timeout": timeout,
         "detect_types": detect_types,

@@ -26,7 +26,7 @@ from migrator.switch import workspace
 from migrator.system import durable_files, paths, user_files
 from migrator.system.serialize import escaped
 
-#: The exit code that says that the monitor went back.
+#: Exit code of a monitor that rolled back.
 ROLLED_BACK = 4
 #: Seconds between two writes of the textfile for Prometheus, and between two lines where there is no terminal.
 _PROMETHEUS_S, _LINE_S = 5.0, 60.0

@@ -153,7 +153,7 @@ def load(path: Path | None) -> Config:
     for place, fate in fates.items():
         if not isinstance(fate, str) or not _FATE.fullmatch(fate):
             raise UsageError(
-                f"[files] {place!r} has the fate {fate!r}", where=path, hint="write carry:core, carry:analytics, "
+                f"[files] {place!r}: unknown fate {fate!r}", where=path, hint="write carry:core, carry:analytics, "
                 "carry:cache, standalone or ignore",
             )  # fmt: skip
     if not _OFFSET.fullmatch(constants.get("local_utc_offset", "+00:00")):

@@ -28,7 +28,7 @@ def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str
     except SqlglotError as error:
         lost = next((column.this for column in forward.find_all(exp.Column) if not column.table), forward)
         where = _at(lost, file, above)
-        raise MappingError(str(error).splitlines()[0], where=where, hint="say which table the column is of") from error
+        raise MappingError(str(error).splitlines()[0], where=where, hint="write the table before the column") from error
     for target, node in traced.items():
         for leaf in node.walk():
             alias, _, name = leaf.name.replace('"', "").partition(".")
@@ -90,7 +90,9 @@ def check_every_column_is_kept(
     for name in legacy:
         if name not in uses and name not in rest and name != key:
             raise MappingError(
-                f"legacy column {name} is neither used nor in 'rest'", where=f"{file}:1:1", hint="say where it goes"
+                f"legacy column {name} is neither used nor in 'rest'",
+                where=f"{file}:1:1",
+                hint="use it, or list it in 'rest'",
             )
 
 

@@ -79,7 +79,7 @@ def _code_knows_the_new_names(case: Case) -> Iterator[str]:
     if changed and not case.config.code_is_ready:
         yield (
             f"{len(changed):,} legacy tables will not answer under their name or with their columns ({changed[0]}, ...); "
-            "say [decisions] code_is_ready = true once the code knows the new ones"
+            "set [decisions] code_is_ready = true once the code uses the new ones"
         )
 
 
@@ -100,7 +100,7 @@ def _quarantine_is_accepted(case: Case) -> Iterator[str]:
     if quarantined != case.config.accept_quarantine:
         yield (
             f"{quarantined:,} rows are in quarantine and the configuration accepts {case.config.accept_quarantine:,}; "
-            f"look at them, then say [decisions] accept_quarantine = {quarantined}"
+            f"review them, then set [decisions] accept_quarantine = {quarantined}"
         )
 
 

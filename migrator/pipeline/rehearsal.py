@@ -29,7 +29,7 @@ from migrator.switch.workspace import Place
 from migrator.system import connections
 from migrator.system.temporary_folders import private_folder
 
-#: One statement in so many fails: 6.25 %, more than the 5 % that an application may have.
+#: One statement of this number fails: 6.25 %, more than the 5 % that an application may have.
 _EVERY = 16
 _STATEMENTS = 512
 #: The token that marks what is written.

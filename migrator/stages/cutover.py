@@ -171,7 +171,7 @@ def _unready(wanted: Switch) -> Iterator[str]:
     for target in wanted.targets:
         staged = wanted.staged(target)
         if os.path.lexists(wanted.installed(target)):
-            yield f"{escaped(wanted.installed(target))}: is there already"
+            yield f"{escaped(wanted.installed(target))}: exists already; move it away"
         if staged.is_symlink() or not staged.is_file():
             yield f"{escaped(staged)}: is missing or not a regular file; run: migrator migrate"
         elif staged.stat().st_nlink > 1:
@@ -179,7 +179,7 @@ def _unready(wanted: Switch) -> Iterator[str]:
 
 
 def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
-    """Yield a sentence if the three, which get one owner, would not belong to whom each legacy file belongs to."""
+    """Report legacy files whose owners differ: the three consolidated files can have only one owner."""
     if len(owners) > 1:
         (one, first), (other, second), *_ = owners.items()
         yield (
@@ -346,7 +346,7 @@ def _install(wanted: Switch) -> None:
     most = 0o666 if wanted.file_mode is None else wanted.file_mode
     for target in wanted.targets:
         if wanted.installed(target).exists():
-            raise Refused("is there already", where=escaped(wanted.installed(target)), hint="move it away")
+            raise Refused("exists already", where=escaped(wanted.installed(target)), hint="move it away")
         _leave_wal(wanted.staged(target))
         durable_files.replace(wanted.staged(target), wanted.installed(target))
         # Not before: what lies in the stage is for its owner alone, and a recovery would refuse anything else.

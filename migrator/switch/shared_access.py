@@ -43,7 +43,7 @@ def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int |
             kinds = {permissions.reached(path, data_dir): path for path in reversed(paths)}
             shown = ", ".join(f"{escaped(path.name)} ({_told(one)})" for one, path in list(kinds.items())[:3])
             yield (
-                f"{name} takes rows of files with different permissions: {shown}; give them the same, or say [decisions] "
+                f"{name} takes rows of files with different permissions: {shown}; give them the same, or set [decisions] "
                 f'file_mode = "{given.mode:04o}" to leave out users who may not use each of them'
             )
         elif given.mode >> 3 & ~given.mode & 0o6 and not durable_files.may_give(given.group):

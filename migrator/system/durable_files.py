@@ -172,7 +172,7 @@ def remove_drafts(paths: Iterable[Path]) -> None:
 
 
 def give_to_owner_of(original: Path, *paths: Path) -> None:
-    """Give what root wrote, links not followed, to whom *original* belongs to; anybody else gives it to its group."""
+    """As root, copy owner and group from *original*; otherwise only the group.  Does not follow links."""
     status = original.stat()
     for path in paths:
         _give(status, path, follow_symlinks=False)

@@ -213,7 +213,7 @@ def write(drawn, path):
         try:
             if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 # SQLite lets some rows in that its own check finds: a generated column of a STRICT table has no type yet.
-                against.append("integrity check says")
+                against.append("integrity check reports")
             for (table,) in connection.execute("SELECT name FROM pragma_table_list WHERE type = 'table'").fetchall():
                 if not table.startswith("sqlite_"):
                     connection.execute(f"EXPLAIN INSERT INTO {quoted(table)} DEFAULT VALUES")

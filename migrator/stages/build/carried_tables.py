@@ -47,7 +47,7 @@ def copy(
         if not hidden  # a generated column is computed again
     ]
     number = declaration.rowid(connection, source, table)
-    # SQLite reads so many columns at once, and no rowid beside them: there the rows are numbered from 1 first.
+    # At this number of columns SQLite cannot read a rowid beside them: there the rows are numbered from 1 first.
     beside = [number] if number and len(columns) < declaration.MOST_COLUMNS else []
     names = ", ".join([*beside, *columns])
     connection.execute(

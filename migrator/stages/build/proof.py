@@ -21,7 +21,7 @@ from migrator.mapping.model import TableMapping
 from migrator.stages.build.proof_worker import Proof, Prover, differing
 from migrator.system import worker_process
 
-#: From so many mapped rows on, a second process is worth its start.
+#: Number of mapped rows from which a second process is worth its start.
 SHARED_FROM = 50_000
 
 _Found = TypeVar("_Found")

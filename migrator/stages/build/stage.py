@@ -193,7 +193,7 @@ def _check(path: Path) -> None:
         for pragma, expected in (("foreign_key_check", []), ("integrity_check", [("ok",)])):
             found = connection.execute(f"PRAGMA {pragma}").fetchmany(3)
             if found != expected:
-                raise BuildError(f"{pragma} says {found}", where=path.name, hint="please report this as a bug")
+                raise BuildError(f"{pragma} reports {found}", where=path.name, hint="please report this as a bug")
 
 
 def _fill(bench: Bench, plan: Plan, accounts: row_accounts.Accounts, progress: Progress | None) -> None:

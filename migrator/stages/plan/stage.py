@@ -171,7 +171,7 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
             )
         if database.integrity not in ((), ("ok",)):
             yield (
-                f"{place}: SQLite's integrity check says {escaped(database.integrity[0])}; correct these rows, or make the "
+                f"{place}: SQLite's integrity check reports {escaped(database.integrity[0])}; correct these rows, or make the "
                 f"index anew with REINDEX, in the file itself: sqlite3 {quoted(database.path)}"
             )
     copied = [
@@ -216,12 +216,12 @@ def _strangers(inventory: Inventory, config: Config) -> Iterator[str]:
         shown = ", ".join(escaped(one.place.relative_to(folder)) for one in strangers[:SHOWN])
         yield (
             f"{escaped(folder)}: {len(strangers):,} databases in this folder are not known ({shown}"
-            f"{', ...' if len(strangers) > SHOWN else ''}); say in the configuration under [files] what becomes of all "
+            f"{', ...' if len(strangers) > SHOWN else ''}); decide in the configuration under [files] what becomes of all "
             f'of them: "{escaped(folder)}" = "ignore" or "standalone", or of each by its place'
         )
     yield from _first(
         [
-            f"{escaped(one.place)}: this database is not known ({one.reason or 'no known name'}); say in the configuration "
+            f"{escaped(one.place)}: this database is not known ({one.reason or 'no known name'}); decide in the configuration "
             f'under [files] what becomes of it: "{escaped(place_in_snapshot(one.place))}" = "carry:analytics", '
             '"standalone" or "ignore"'
             for one in alone
@@ -254,7 +254,7 @@ def _refused_tables(inventory: Inventory, tables: Sequence[PlannedTable], config
             source = f"{database.name}.{missing}"
             if source in read and source not in config.absent and source not in replaced:
                 yield (
-                    f"{escaped(database.place)}: the table {missing} is not there; if that is right, say so in the "
+                    f"{escaped(database.place)}: the table {missing} is not there; if that is right, write in the "
                     f'configuration: [decisions] absent = ["{source}"]'
                 )
 

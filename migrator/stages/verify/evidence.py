@@ -193,7 +193,9 @@ def read(path: Path) -> Evidence:
     if len(set(names)) != len(names):
         raise EvidenceError("names a contract twice", where=path, hint=again)
     if written["verdict"] != evidence.verdict:
-        raise EvidenceError(f"says {written['verdict']} where its contracts say {evidence.verdict}", where=path)
+        raise EvidenceError(
+            f"holds the verdict {written['verdict']}, but its contracts give {evidence.verdict}", where=path
+        )
     return evidence
 
 

@@ -27,7 +27,7 @@ NEEDED = ("base58", "faker", "hypothesis", "pytest", "xdist")
 KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
 KEPT_OUT_BEGIN = "CONTRACTS_"
-#: From so many bytes in the two sets on, two processes end sooner than one; below, their start takes longer than they save.
+#: Bytes in the two sets from which two processes end sooner than one; below, their start takes longer than they save.
 SHARED_FROM_BYTES = 64 * 1024**2
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
@@ -63,7 +63,8 @@ def verify(
         if done.returncode not in (_PASSED, _FAILED):
             last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
             raise MigratorError(
-                f"the contracts did not run (pytest says {done.returncode}): {' '.join(last)}", where="migrator verify"
+                f"the contracts did not run (pytest exited with {done.returncode}): {' '.join(last)}",
+                where="migrator verify",
             )
         if not (folder / "evidence.json").exists():
             raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")

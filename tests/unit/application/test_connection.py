@@ -128,7 +128,7 @@ def test_a_flag_that_says_otherwise_is_refused(data):
 
 
 def test_a_durability_that_nobody_knows_is_an_error(data):
-    with pytest.raises(UsageError, match="say 'FULL' or 'NORMAL'"):
+    with pytest.raises(UsageError, match="expected 'FULL' or 'NORMAL'"):
         migrator.connect("jarvis.db", data_dir=data, synchronous="OFF")
 
 

@@ -72,7 +72,7 @@ def test_nothing_is_needed():
         ("[decisions]\naccept_quarantine = true", "decisions.accept_quarantine has to be of type int"),
         ("[decisions]\norder_amount_sol = 'guess'", "order_amount_sol must be 'position', or be left out"),
         ("[decisions]\nabsent = [1]", "decisions.absent has to be a list of texts"),
-        ("[files]\n'x.db' = 'carry:elsewhere'", "'x.db' has the fate 'carry:elsewhere'; write carry:core"),
+        ("[files]\n'x.db' = 'carry:elsewhere'", "'x.db': unknown fate 'carry:elsewhere'; write carry:core"),
         ("[files", "cannot be read"),
         ("a = " + "[" * 3000 + "]" * 3000, "cannot be read"),
         ("a = " + "9" * 5000, "cannot be read"),

@@ -91,7 +91,7 @@ def test_a_dry_run_says_all_that_would_be_done_and_a_quiet_one_says_why_not(home
     assert (3, False) == (len(dry["steps"]), dry["executed"])
     assert "A=1" == (home / ".env").read_text()
     assert (3, "") == (quiet.returncode, quiet.stdout)
-    assert "jarvis_core.db: is there already" in quiet.stderr
+    assert "jarvis_core.db: exists already" in quiet.stderr
 
 
 def test_without_code_that_is_ready_each_table_that_will_not_answer_is_named(home):

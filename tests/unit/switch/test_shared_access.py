@@ -71,7 +71,7 @@ def test_files_with_different_permissions_are_refused_until_a_mode_is_decided(da
     assert {"jarvis.db (0664", "tax.db (0600", "alerts.db (0644"} <= {
         part.strip() for part in sentence.replace(";", ",").replace(": ", ",").split(",")
     }
-    assert 'say [decisions] file_mode = "0600" to leave out users who may not use each of them' in sentence
+    assert 'set [decisions] file_mode = "0600" to leave out users who may not use each of them' in sentence
     assert [] == list(shared_access.disagreements({"core": paths}, data, 0o600))
     assert [] == list(shared_access.disagreements({"core": paths[:1], "cache": paths[2:]}, data, None))
     assert 0o600 == permissions.shared(paths, data, 0o666)[0].mode

@@ -114,7 +114,7 @@ def test_the_text_is_canonical_and_its_own_digest_stands_last():
         (lambda text: resigned(text, lambda body: body.update(schema=2)), "has the schema 2, 1 is known"),
         (
             lambda text: resigned(text, lambda body: body.update(verdict="NO-GO")),
-            "says NO-GO where its contracts say GO",
+            "holds the verdict NO-GO, but its contracts give GO",
         ),
         (lambda text: resigned(text, lambda body: body.update(more=1)), "does not have the fields of evidence"),
         (lambda text: resigned(text, lambda body: body.update(deselected=True)), "does not have the fields"),
