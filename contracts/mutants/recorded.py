@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
+
+from migrator.system import serialize
 
 #: The record, beside this module.
 RECORDED = Path(__file__).with_suffix(".json")
@@ -124,17 +125,6 @@ def read(text: str) -> Sabotaged:
     """Return the record that *text* is.
 
     Raises:
-        ValueError: It is no JSON.
-        KeyError: A field is missing.
+        ValueError: It is no JSON, or a field is missing or unknown.
     """
-    written = json.loads(text)
-    plain = ("made", "command", "suite", "mappings", "seconds")
-    return Sabotaged(
-        **{name: written[name] for name in plain},
-        versions=MappingProxyType(written["versions"]),
-        kinds=tuple(Kind(**kind | {"by": MappingProxyType(kind["by"])}) for kind in written["kinds"]),
-        needs=tuple(Need(**need) for need in written["needs"]),
-        equivalents=MappingProxyType(written["equivalents"]),
-        same=tuple(written["same"]),
-        survivors=tuple(written["survivors"]),
-    )
+    return serialize.record(json.loads(text), Sabotaged)

@@ -20,19 +20,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from migrator.errors import MigratorError
-from migrator.records.plan import Fate, PlannedTable
+from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
 from migrator.system import connections, durable_files, own_files, permissions
 from migrator.system.durable_files import Access
-from migrator.system.serialize import escaped, plain
-
-if TYPE_CHECKING:
-    pass
+from migrator.system.serialize import escaped, plain, record
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
@@ -204,34 +201,14 @@ def read(data_dir: Path) -> Switch | None:
     try:
         with connections.open_source(path) as file:
             written = json.load(file)
-        if written["schema"] != _SCHEMA:
+        if written.pop("schema") != _SCHEMA:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
-        found = Switch(
-            data_dir=home,
-            kind=written["kind"],
-            run=written["run"],
-            env_file=_from_written(home, written["env_file"]),
-            names=tuple(
-                Name(
-                    database=name["database"],
-                    place=PurePosixPath(name["place"]),
-                    path=_from_written(home, name["path"]),
-                    target=name["target"],
-                    journal_mode=name["journal_mode"],
-                    digest=name.get("digest", ""),
-                    marks=tuple(map(int, name.get("marks", ()))),
-                )
-                for name in written["names"]
-            ),
-            tables=tuple(PlannedTable(**table | {"fate": Fate(table["fate"])}) for table in written["tables"]),
-            constants=MappingProxyType(dict(written["constants"])),
-            digests=MappingProxyType(dict(written.get("digests", {}))),
-            extra_indexes=tuple(written.get("extra_indexes", ())),
-            finished=written["finished"],
-        )
+        # The folder and the mode never come from the file; whether the switch has ended always does.
+        known = {"data_dir": home, "file_mode": None, "finished": written["finished"]}
+        found = record(written | known, Switch, partial(_from_written, home))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
     if what := malformed(found):
         raise MigratorError(f"was not written by migrator: {what}", where=path, hint="restore it from a copy")

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from migrator.config import extra_indexes as config_extra_indexes
 from migrator.errors import BuildError
@@ -25,7 +24,7 @@ from migrator.mapping import lookups, sql_functions
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping.model import TableMapping
 from migrator.records.backup import Snapshot
-from migrator.records.build import Built, SourceAccount, TargetAccount
+from migrator.records.build import Built
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.schema import catalogue, text_encoding
 from migrator.schema import reader as schema_reader
@@ -34,7 +33,7 @@ from migrator.stages.build import carried_tables, row_accounts
 from migrator.stages.build import load as table_load
 from migrator.stages.build import proof as build_proof
 from migrator.system import connections, content_digest, durable_files, error_hints
-from migrator.system.serialize import plain
+from migrator.system.serialize import plain, record
 
 #: Called with the table that is done, its rows, and seconds.
 Progress = Callable[[str, int, float], None]
@@ -68,7 +67,7 @@ def build(
     """
     begun = time.monotonic()
     key = _key(plan, snapshot)
-    if (finished := _finished(stage / FINISHED, key, stage)) is not None:
+    if (finished := _finished(stage, key)) is not None:
         return finished
     durable_files.remove_folder(stage)
     durable_files.make_private_folder(stage)
@@ -320,27 +319,31 @@ def _key(plan: Plan, snapshot: Snapshot) -> str:
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
-def _finished(path: Path, key: str, stage: Path) -> Built | None:
-    """Return the finished build that *path* tells of, if it was made of the same and is still there; else None."""
-    if not path.exists():
-        return None
+def _finished(stage: Path, key: str) -> Built | None:
+    """Return the finished build in *stage* if it was made of the same and is still there; else None."""
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-        if written["key"] != key or written["digests"] != _digests(stage):
-            return None
-        return _told(written, stage)
-    except (ValueError, KeyError, TypeError, AttributeError, sqlite3.Error):
+        known_as, built = _read(stage) or ("", None)
+        return built if built and known_as == key and built.digests == _digests(stage) else None
+    except (BuildError, sqlite3.Error):
         # Damaged or changed since it was written: the build begins anew.
         return None
 
 
 def told(stage: Path) -> Built | None:
     """Return what the finished build in *stage* says of itself, unchecked; None if there is none."""
+    found = _read(stage)
+    return found[1] if found else None
+
+
+def _read(stage: Path) -> tuple[str, Built] | None:
+    """Return the key of the finished build in *stage* and what it says of itself; None if there is none."""
     path = stage / FINISHED
     if not path.exists():
         return None
     try:
-        return _told(json.loads(path.read_text(encoding="utf-8")), stage)
+        written = json.loads(path.read_text(encoding="utf-8"))
+        known_as, _ = written.pop("key"), written.pop("schema")
+        return known_as, record(written | {"stage": stage}, Built)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildError("is not what a build wrote", where=path, hint="run migrator build again") from error
 
@@ -352,28 +355,3 @@ def _digests(stage: Path) -> dict[str, str]:
         with connections.closing_scratch(stage / name) as connection:
             digests[target] = content_digest.digest(connection)
     return digests
-
-
-def _told(written: Mapping[str, Any], stage: Path) -> Built:
-    """Return the record of the finished build that *written* holds as JSON."""
-    return Built(
-        run=written["run"],
-        stage=stage,
-        digests=MappingProxyType(written["digests"]),
-        sources=tuple(
-            SourceAccount(
-                **account
-                | {
-                    "fate": Fate(account["fate"]),
-                    "columns": MappingProxyType({name: tuple(into) for name, into in account["columns"].items()}),
-                }
-            )
-            for account in written["sources"]
-        ),
-        targets=tuple(
-            TargetAccount(**account | {"quarantined": MappingProxyType(account["quarantined"])})
-            for account in written["targets"]
-        ),
-        mismatches=MappingProxyType({source: tuple(keys) for source, keys in written["mismatches"].items()}),
-        seconds=written["seconds"],
-    )

@@ -24,7 +24,7 @@ from migrator.config.waivers import Waiver
 from migrator.errors import EvidenceError, UsageError
 from migrator.records.verify import BrokenContract
 from migrator.system import durable_files, user_files
-from migrator.system.serialize import plain
+from migrator.system.serialize import plain, record
 
 #: Version of the file; it changes when a field goes or changes its meaning.
 SCHEMA = 1
@@ -133,9 +133,8 @@ def text(evidence: Evidence) -> str:
     """Return the file that says what *evidence* says."""
     body = {
         "schema": SCHEMA,
-        **plain({name: value for name, value in _fields(evidence).items() if name != "waivers"}),
+        **plain(evidence),
         "verdict": evidence.verdict,
-        "waivers": [{**plain(_texts(waiver)), "expires": waiver.expires.isoformat()} for waiver in evidence.waivers],
     }
     return _signed(body)
 
@@ -181,21 +180,21 @@ def read(path: Path) -> Evidence:
     own = written.pop("sha256")
     if found != _signed(written) or own != _sha256(_canonical(written)):
         raise EvidenceError("was changed after it was written: its own digest does not match", where=path, hint=again)
-    if written.get("schema") != SCHEMA:
-        raise EvidenceError(f"has the schema {written.get('schema')!r}, {SCHEMA} is known", where=path, hint=again)
-    if not _fits(written, _SHAPE):
-        raise EvidenceError("does not have the fields of evidence", where=path, hint=again)
+    schema, verdict = written.pop("schema", None), written.pop("verdict", None)
+    if schema != SCHEMA:
+        raise EvidenceError(f"has the schema {schema!r}, {SCHEMA} is known", where=path, hint=again)
     try:
-        evidence = _evidence(written)
+        evidence = record(written, Evidence)
+        dt.datetime.fromisoformat(evidence.made)
     except ValueError as error:
-        raise EvidenceError(f"holds a value that cannot be meant ({error})", where=path, hint=again) from error
+        raise EvidenceError(f"does not have the fields of evidence ({error})", where=path, hint=again) from error
     names = [said.id for said in evidence.contracts]
     if len(set(names)) != len(names):
         raise EvidenceError("names a contract twice", where=path, hint=again)
-    if written["verdict"] != evidence.verdict:
-        raise EvidenceError(
-            f"holds the verdict {written['verdict']}, but its contracts give {evidence.verdict}", where=path
-        )
+    if verdict != evidence.verdict:
+        raise EvidenceError(f"holds the verdict {verdict}, but its contracts give {evidence.verdict}", where=path)
+    if text(evidence) != found:
+        raise EvidenceError("does not have the fields of evidence as migrator writes them", where=path, hint=again)
     return evidence
 
 
@@ -209,76 +208,6 @@ def _loaded(path: Path, again: str) -> tuple[str, Any]:
     except (UsageError, ValueError, RecursionError) as error:
         why = error.what if isinstance(error, UsageError) else type(error).__name__
         raise EvidenceError(f"cannot be read as evidence ({why})", where=path, hint=again) from error
-
-
-class _Map:
-    """A shape: an object with any keys, whose values have one shape."""
-
-    def __init__(self, of: object) -> None:
-        self.of = of
-
-
-#: What the file holds beside its own digest, by type.
-_SHAPE: Mapping[str, object] = {
-    "schema": int, "made": str, "versions": _Map(str), "legacy": _Map(str), "consolidated": _Map(str),
-    "configuration": str, "mappings": str, "suite": str, "deselected": int, "complaints": [str], "verdict": str,
-    "quarantine": _Map(_Map(int)),
-    "contracts": [{"id": str, "clause": str, "verdict": str, "why": str, "milliseconds": int, "counts": _Map(int)}],
-    "waivers": [{"id": str, "scope": str, "reason": str, "owner": str, "expires": str}],
-}  # fmt: skip
-
-
-def _fits(value: object, shape: object) -> bool:
-    if isinstance(shape, type):
-        return type(value) is shape
-    if isinstance(shape, list):
-        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
-    if isinstance(shape, _Map):
-        return isinstance(value, dict) and all(_fits(item, shape.of) for item in value.values())
-    if isinstance(shape, Mapping) and isinstance(value, dict):
-        return value.keys() == shape.keys() and all(_fits(value[key], shape[key]) for key in shape)
-    return False
-
-
-def _evidence(written: Mapping[str, Any]) -> Evidence:
-    """Return the record; an unknown word or a malformed date is a ValueError."""
-    dt.datetime.fromisoformat(written["made"])
-    contracts = tuple(
-        Said(
-            **said
-            | {
-                "verdict": Outcome(said["verdict"]),
-                "why": Why(said["why"]),
-                "counts": MappingProxyType(said["counts"]),
-            }
-        )
-        for said in written["contracts"]
-    )
-    waivers = tuple(
-        Waiver(**waiver | {"expires": dt.date.fromisoformat(waiver["expires"])}) for waiver in written["waivers"]
-    )
-    return Evidence(
-        made=written["made"],
-        configuration=written["configuration"],
-        mappings=written["mappings"],
-        suite=written["suite"],
-        contracts=contracts,
-        deselected=written["deselected"],
-        waivers=waivers,
-        complaints=tuple(written["complaints"]),
-        versions=MappingProxyType(written["versions"]),
-        legacy=MappingProxyType(written["legacy"]),
-        consolidated=MappingProxyType(written["consolidated"]),
-        quarantine=MappingProxyType({into: MappingProxyType(rows) for into, rows in written["quarantine"].items()}),
-    )
-
-
-def _fields(evidence: Evidence) -> dict[str, object]:
-    return {name: getattr(evidence, name) for name in evidence.__slots__}
-
-
-def _texts(waiver: Waiver) -> dict[str, str]:
-    return {name: getattr(waiver, name) for name in ("id", "scope", "reason", "owner")}
 
 
 def _canonical(body: object) -> str:
@@ -309,8 +238,8 @@ def read_broken(path: Path) -> tuple[BrokenContract, ...]:
         EvidenceError: The file is missing, or is not what the plugin writes.
     """
     try:
-        return tuple(BrokenContract(**contract) for contract in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return record(json.loads(path.read_text(encoding="utf-8")), tuple[BrokenContract, ...])
+    except (OSError, ValueError) as error:
         raise EvidenceError(
             f"the messages of the broken contracts cannot be read ({error})", where=path, hint="run: migrator verify"
         ) from error

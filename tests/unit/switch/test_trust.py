@@ -120,6 +120,53 @@ def test_what_migrator_never_writes_is_an_error(home, outside, kind):
     assert before == (state_of(outside), state_of(home))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"finished": "yes"},
+        {"names": {}},
+        {"tables": [{"source": "jarvis.trades", "fate": "mapped", "rows": "7"}]},
+        {"tables": [{"source": "jarvis.trades", "fate": "sold", "rows": 7}]},
+        {"constants": {"utc_offset": 6}},
+        {"env_file": "../.env"},
+        {"name": {"place": 5}},
+        {"name": {"more": 5}},
+        {"more": 5},
+    ],
+    ids=str,
+)
+def test_a_switch_with_other_fields_or_types_is_an_error(home, changed):
+    plant(home, **changed)
+
+    with pytest.raises(MigratorError, match=r"switch\.json: cannot be read \(.*\); restore it from a copy"):
+        switch_state.read(home)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "5", '"schema"', "{"])
+def test_a_switch_that_is_no_object_is_an_error(home, text):
+    (home / ".migrator" / "switch.json").write_text(text)
+
+    with pytest.raises(MigratorError, match=r"switch\.json: cannot be read \(.*\); restore it from a copy"):
+        switch_state.read(home)
+
+
+def test_a_switch_that_lacks_whether_it_has_ended_is_an_error(home):
+    plant(home)
+    path = home / ".migrator" / "switch.json"
+    path.write_text(path.read_text().replace('"finished": false, ', ""))
+
+    with pytest.raises(MigratorError, match=r"cannot be read \(KeyError\('finished'\)\)"):
+        switch_state.read(home)
+
+
+def test_a_switch_cannot_name_its_own_folder_or_a_mode(home, outside):
+    plant(home, data_dir=hexed(outside), file_mode=0o666)
+
+    found = switch_state.read(home)
+
+    assert (home, None) == (found.data_dir, found.file_mode)
+
+
 @pytest.mark.parametrize("kind", NAMED)
 @pytest.mark.parametrize("verb", ENDING)
 def test_what_lies_outside_has_to_be_named(home, outside, kind, verb):

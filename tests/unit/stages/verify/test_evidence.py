@@ -119,10 +119,13 @@ def test_the_text_is_canonical_and_its_own_digest_stands_last():
         (lambda text: resigned(text, lambda body: body.update(more=1)), "does not have the fields of evidence"),
         (lambda text: resigned(text, lambda body: body.update(deselected=True)), "does not have the fields"),
         (lambda text: resigned(text, lambda body: body.update(deselected=0.0)), "does not have the fields"),
-        (lambda text: resigned(text, lambda body: body.update(made="yesterday")), "a value that cannot be meant"),
+        (lambda text: resigned(text, lambda body: body.update(schema=True)), "does not have the fields"),
+        (lambda text: resigned(text, lambda body: body["contracts"][0].pop("why")), "does not have the fields"),
+        (lambda text: resigned(text, lambda body: body["contracts"][0].update(more=1)), "unknown field `more`"),
+        (lambda text: resigned(text, lambda body: body.update(made="yesterday")), "isoformat string: 'yesterday'"),
         (
             lambda text: resigned(text, lambda body: body["contracts"][0].update(verdict="fine")),
-            "a value that cannot be meant",
+            "Invalid enum value 'fine' - at `$.contracts[0].verdict`",
         ),
         (
             lambda text: resigned(text, lambda body: body["contracts"].append(body["contracts"][0])),
