@@ -18,18 +18,18 @@ run on a connection to the one database that the header names first, and give th
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from migrator.errors import MappingError
+from migrator.schema import sql_header
 
 #: How often a question is asked in a mix, beside the others.
 WEIGHTS = {"hot": 10, "warm": 3, "cold": 1}
 
-_KEYS = ("query", "legacy", "target", "asked", "takes", "times", "json", "differs", "costs", "longer", "mends")
-_LINE = re.compile(r"-- (?:(\w+): *)? *(.*)")
+_MUST, _MAY = ("query", "legacy", "target", "asked"), ("takes", "times", "json", "differs", "costs", "longer", "mends")
+_HEADER: dict[str, str | None] = dict.fromkeys(_MUST) | dict.fromkeys(_MAY, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,37 +103,27 @@ def read(text: str, file: str) -> Question:
     """
     where = f"workload/{file}"
     head, separator, ours = text.partition("\n-- consolidated:\n")
-    header: dict[str, str] = {}
-    key = ""
-    lines = head.split("\n")
-    while lines and lines[0].startswith("-- "):
-        match = _LINE.fullmatch(lines.pop(0))
-        if match is None or (match[1] and match[1] not in _KEYS):
-            raise MappingError("a line of the header cannot be read", where=where)
-        key = match[1] or key
-        header[key] = f"{header.get(key, '')} {match[2]}".strip()
-    if missing := {"query", "legacy", "target", "asked"} - header.keys():
-        raise MappingError(f"the header lacks {', '.join(sorted(missing))}", where=where)
-    often, _, when = header["asked"].partition(": ")
-    if header["query"] != file.removesuffix(".sql") or often not in WEIGHTS or not separator:
+    found, legacy_sql = sql_header.read(head, _HEADER, where)
+    often, _, when = found["asked"].partition(": ")
+    if found["query"] != file.removesuffix(".sql") or often not in WEIGHTS or not separator:
         raise MappingError("needs its own name, hot, warm or cold, and a consolidated form", where=where)
-    legacy, target = (_tables(header[side], where) for side in ("legacy", "target"))
+    legacy, target = (_tables(found[side], where) for side in ("legacy", "target"))
     return Question(
-        name=header["query"],
+        name=found["query"],
         legacy=legacy[0],
         legacy_tables=legacy[1],
         target=target[0],
         target_tables=target[1],
         often=often,
         when=when,
-        takes=header.get("takes", ""),
-        times=frozenset(header.get("times", "").split()),
-        json=frozenset(header.get("json", "").split()),
-        differs=header.get("differs", ""),
-        costs=header.get("costs", ""),
-        longer=header.get("longer", ""),
-        mends=header.get("mends", ""),
-        legacy_sql="\n".join(lines).strip().removesuffix(";"),
+        takes=found["takes"],
+        times=frozenset(found["times"].split()),
+        json=frozenset(found["json"].split()),
+        differs=found["differs"],
+        costs=found["costs"],
+        longer=found["longer"],
+        mends=found["mends"],
+        legacy_sql=legacy_sql.strip().removesuffix(";"),
         sql=ours.strip().removesuffix(";"),
     )
 

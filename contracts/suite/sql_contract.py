@@ -33,15 +33,12 @@ from contracts.suite.deadline import FAULT_S, deadline
 from contracts.suite.results import WHY
 from contracts.suite.session import NO_PAIR, SESSION, Session
 from migrator.errors import DdlError
-from migrator.schema import catalogue
+from migrator.schema import catalogue, sql_header
 from migrator.schema import reader as schema_reader
 from migrator.stages.verify.evidence import Why
 from migrator.system import connections
 
 _BROKEN_BY = "-- broken by:"
-_CLAUSE = re.compile(r"^-- clause: *(\S+)$", re.MULTILINE)
-_VARIANT = re.compile(r"^-- variant: *(\S+)$", re.MULTILINE)
-_CLAIM = re.compile(r"-- *(?P<claim>\S.*)")
 #: A table named with its database.
 _TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)\.(\w+)", re.IGNORECASE)
 
@@ -77,14 +74,13 @@ def parse(text: str, where: str) -> SqlContract:
     Raises:
         DdlError: It lacks its claim, its clause, its single SELECT or its fault.
     """
-    claim = _CLAIM.match(text)
-    clause = _CLAUSE.search(text)
+    claim, _, rest = text.partition("\n")
+    header, _ = sql_header.read(rest, {"clause": None, "variant": ""}, where)
     question, broken_by, fault = text.partition(_BROKEN_BY)
     selects = [statement for _, statement in schema_reader.statements(question)]
     faults = tuple(statement for _, statement in schema_reader.statements(fault))
     for missing, present in (
-        ("a first line with its claim", claim),
-        ("a line '-- clause: ID'", clause),
+        ("a first line with its claim", claim.startswith("-- ")),
         ("exactly one SELECT", len(selects) == 1),
         (f"a part '{_BROKEN_BY}' with the statements that break it", broken_by and faults),
     ):
@@ -96,9 +92,9 @@ def parse(text: str, where: str) -> SqlContract:
     if len({*reads, *(name.partition(".")[0] for name in legacy)}) > MOST_ATTACHED:
         raise DdlError(f"a contract can name {MOST_ATTACHED} databases", where=where, hint="make two of it")
     return SqlContract(
-        claim=claim["claim"] if claim else "",
-        clause=clause[1] if clause else "",
-        variant=variant[1] if (variant := _VARIANT.search(text)) else "",
+        claim=claim.removeprefix("-- ").strip(),
+        clause=header["clause"],
+        variant=header["variant"],
         select=selects[0],
         fault=faults,
         reads=reads,

@@ -16,9 +16,10 @@ from importlib.resources import files
 
 from migrator.errors import MappingError
 from migrator.schema import reader as schema_reader
+from migrator.schema import sql_header
 from migrator.system.connections import quoted
 
-_NAME = re.compile(r"^-- lookup: *(\w+)\(([\w, ]+)\)$", re.MULTILINE)
+_NAME = re.compile(r"(\w+)\(([\w, ]+)\)")
 _PART = re.compile(r"^-- (?:from: *(\S+) +(\S+)|(gives):) *$", re.MULTILINE)
 
 
@@ -57,8 +58,9 @@ def read(text: str, file: str) -> Lookup:
     Raises:
         MappingError: It has no header, or no SELECT that gives the table.
     """
-    header = _NAME.search(text)
-    if header is None:
+    found, _ = sql_header.read(_PART.split(text, maxsplit=1)[0], {"lookup": None, "why": ""}, file)
+    name = _NAME.fullmatch(found["lookup"])
+    if name is None:
         raise MappingError("lacks the line '-- lookup: name(column, ...)'", where=f"{file}:1:1")
     marks = list(_PART.finditer(text))
     evidence, gives = [], ""
@@ -71,8 +73,8 @@ def read(text: str, file: str) -> Lookup:
             evidence.append((mark[1], mark[2], statement.removesuffix(";")))
     if not gives:
         raise MappingError("lacks the part '-- gives:'", where=f"{file}:1:1")
-    columns = tuple(column.strip() for column in header[2].split(","))
-    return Lookup(name=header[1], columns=columns, evidence=tuple(evidence), gives=gives)
+    columns = tuple(column.strip() for column in name[2].split(","))
+    return Lookup(name=name[1], columns=columns, evidence=tuple(evidence), gives=gives)
 
 
 def prepare(connection: sqlite3.Connection, lookup: Lookup, present: Collection[tuple[str, str]]) -> None:

@@ -12,7 +12,6 @@ read the consolidated database itself, and the forward one the work tables ``ids
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -26,7 +25,7 @@ from migrator.errors import DdlError, MappingError
 from migrator.mapping import checks as mapping_checks
 from migrator.mapping.model import TableMapping
 from migrator.records.plan import Fate, PlannedTable
-from migrator.schema import catalogue
+from migrator.schema import catalogue, sql_header
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Schema
 from migrator.system import connections
@@ -50,7 +49,6 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
     }
 )
 
-_LINE = re.compile(r"^-- (\w+): *(.*)$")
 _BACK = "-- back:"
 
 
@@ -77,7 +75,7 @@ def read(text: str, file: str) -> TableMapping:
     Raises:
         MappingError: Its header, its SELECTs or its columns are wrong.
     """
-    header = _header(text, file)
+    header, _ = sql_header.read(text, HEADER, file)
     back_line = next((number for number, line in enumerate(text.splitlines()) if line.startswith(_BACK)), None)
     forward_text, _, back_text = text.partition(_BACK)
     try:
@@ -128,29 +126,6 @@ def read(text: str, file: str) -> TableMapping:
         back=_statement(back_text) if back is not None else "",
         parts="part" in names,
     )
-
-
-def _header(text: str, file: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    last = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.startswith("--"):
-            break
-        match = _LINE.match(line)
-        if match and match[1] in HEADER:
-            last = match[1]
-            if last in found:
-                raise MappingError(f"'{last}' is there twice", where=f"{file}:{number}:1", hint="keep one of them")
-            found[last] = match[2].strip()
-        elif last and line.startswith("--  "):
-            found[last] = f"{found[last]} {line[2:].strip()}".strip()
-        else:
-            known = ", ".join(HEADER)
-            raise MappingError("unknown line in the header", where=f"{file}:{number}:1", hint=f"known are: {known}")
-    for name, default in HEADER.items():
-        if name not in found and default is None:
-            raise MappingError(f"lacks the line '-- {name}:'", where=f"{file}:1:1", hint="add it to the header")
-    return {name: found.get(name, default or "") for name, default in HEADER.items()}
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ Both are plain SQL in this package.  ``specification/*.sql`` is the specificatio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +14,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from migrator.errors import DdlError
+from migrator.schema import sql_header
 from migrator.system import connections
 
 #: The consolidated databases: name under which they are attached, and file name.
@@ -50,7 +49,7 @@ SPECIFIED: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 #: The name of the variant in which sources already have the target's shape.
 SPECIFIED_VARIANT = "specified"
 
-_HEADER = re.compile(r"^-- (legacy|file|variant|fate|home|about): +(.+)$", re.MULTILINE)
+_HEADER = dict.fromkeys(("legacy", "file", "variant", "fate", "home", "about"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +112,7 @@ def legacy_databases() -> tuple[LegacyDatabase, ...]:
     """Return every known legacy database and variant, in the order of their file names.
 
     Raises:
-        DdlError: A file of ``legacy/`` lacks its header.
+        MappingError: A file of ``legacy/`` lacks its header.
     """
     folder = files("migrator.schema") / "legacy"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
@@ -132,10 +131,7 @@ def shapes_of(name: str) -> tuple[Shape, ...]:
 
 
 def _read(file_name: str, ddl: str) -> LegacyDatabase:
-    header = dict(_HEADER.findall(ddl))
-    missing = {"legacy", "file", "variant", "fate", "home", "about"} - header.keys()
-    if missing:
-        raise DdlError(f"header lacks {', '.join(sorted(missing))}", where=f"legacy/{file_name}")
+    header, _ = sql_header.read(ddl, _HEADER, f"legacy/{file_name}")
     standalone = header["fate"] == "standalone"
     return LegacyDatabase(
         name=header["legacy"],

@@ -129,7 +129,8 @@ def test_every_lookup_of_the_package_is_read():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("SELECT 1;", "lacks the line '-- lookup: name(column, ...)'"),
+        ("SELECT 1;", "lacks the line '-- lookup:'"),
+        ("-- lookup: mints\nSELECT 1;", "lacks the line '-- lookup: name(column, ...)'"),
         ("-- lookup: x(a)\n-- from: jarvis.items found\nSELECT 1;\n", "lacks the part '-- gives:'"),
     ],
 )
