@@ -29,12 +29,10 @@ from migrator.schema.model import (
     VirtualTable,
 )
 from migrator.system import connections
+from migrator.system.virtual_tables import declaration
 
 _LEADING_COMMENTS = re.compile(r"(\s+|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _PRAGMA = re.compile(r"PRAGMA\s+(\w+)\s*=\s*([^;]+?)\s*;", re.IGNORECASE)
-_VIRTUAL = re.compile(
-    r"CREATE\s+VIRTUAL\s+TABLE\s.*?\sUSING\s+(\w+)\s*(?:\((.*)\))?\s*;?\s*$", re.IGNORECASE | re.DOTALL
-)
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
@@ -225,22 +223,15 @@ def virtual_table(name: str, sql: str) -> VirtualTable:
     Raises:
         DdlError: It declares none.
     """
-    match = _VIRTUAL.search(sql)
-    if match is None:
+    module, arguments = declaration(sql)
+    if not module:
         raise DdlError("the virtual table's declaration cannot be read", where=name)
     columns: list[str] = []
     options: list[tuple[str, str]] = []
-    for argument in _arguments(match[2] or ""):
+    for argument in arguments:
         key, equals, value = argument.partition("=")
         if equals:
             options.append((key.strip().lower(), value.strip().strip("'\"")))
         else:
             columns.append(" ".join(argument.split()))
-    return VirtualTable(name=name, module=match[1].lower(), columns=tuple(columns), options=tuple(sorted(options)))
-
-
-def _arguments(text: str) -> Iterator[str]:
-    """Yield the arguments of a virtual table, split at the commas that stand outside quotes and brackets."""
-    for match in re.finditer(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\[[^]]*\]|\((?:[^()]*)\)|[^,])+""", text):
-        if argument := match[0].strip():
-            yield argument
+    return VirtualTable(name=name, module=module, columns=tuple(columns), options=tuple(sorted(options)))

@@ -21,7 +21,6 @@ as ``surrogateescape`` does.  A test pins a digest, because the format of ``mars
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -40,12 +39,6 @@ from migrator.system.database_layout import Entry, Layout
 _MARSHAL = 2
 #: Rows fetched at once: few while rows are large, so that memory stays bounded, else many.
 _FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 512, 1024 * 1024
-_MODULE = re.compile(
-    r"""\s*CREATE\s+VIRTUAL\s+TABLE\s+
-        (?: "(?:[^"]|"")*" | \[[^\]]*\] | `(?:[^`]|``)*` | '(?:[^']|'')*' | [^\s"\[`']+ )
-        \s+USING\s+["\[`']?(\w+)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 #: Decodes TEXT of any bytes; two texts differ exactly if their bytes do.
 any_text = partial(str, encoding="utf-8", errors="surrogateescape")
@@ -166,8 +159,7 @@ def _module(entry: Entry) -> str | None:
     """Return the module of a virtual table, None for an ordinary one."""
     if not (entry.sql or "").lstrip()[:14].upper().startswith("CREATE VIRTUAL"):
         return None
-    match = _MODULE.match(entry.sql or "")
-    return match[1].lower() if match else ""
+    return virtual_tables.declaration(entry.sql or "")[0]
 
 
 @contextmanager

@@ -27,10 +27,14 @@ CONTENT = "content"
 BOXES: Mapping[str, tuple[str, ...]] = dict.fromkeys(("rtree", "rtree_i32", "geopoly"), ("node", "parent", "rowid"))
 #: Modules that keep nothing in the file: they show other tables of it, or another file.
 _SHOWING = frozenset({"csv", "dbstat", "fts3tokenize", "fts4aux", "fts5vocab", "swarmvtab", "unionvtab"})
-#: The option that names the table over which a full-text table is an index; '' where its rows are kept nowhere.
-_OPTION = re.compile(
-    r"""[(,]\s*content\s*=\s*(?:"([^"]*)"|'([^']*)'|\[([^]]*)\]|`([^`]*)`|([^,)\s]*))""", re.IGNORECASE
+#: CREATE VIRTUAL TABLE as SQLite stores it, with the module and the arguments, and one argument.
+_DECLARATION = re.compile(
+    r"""\s*CREATE\s+VIRTUAL\s+TABLE\s+
+        (?: "(?:[^"]|"")*" | \[[^\]]*\] | `(?:[^`]|``)*` | '(?:[^']|'')*' | [^\s"\[`']+ )
+        \s+USING\s+["\[`']?(\w+)["\]`']?\s*(?:\((.*)\))?""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_ARGUMENT = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\[[^]]*\]|\([^()]*\)|[^,])+""")
 
 
 class Kept(NamedTuple):
@@ -55,10 +59,25 @@ def shadows(name: str, module: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
+def declaration(sql: str) -> tuple[str, list[str]]:
+    """Return module and arguments of the statement *sql*; no module where SQLite does not store it so."""
+    match = _DECLARATION.match(sql)
+    return (
+        (match[1].lower(), [one.strip() for one in _ARGUMENT.findall(match[2] or "") if one.strip()])
+        if match
+        else ("", [])
+    )
+
+
 def content_of(sql: str) -> str | None:
-    """Return what the option ``content`` of a full-text table's statement says; None where it has none."""
-    match = _OPTION.search(sql)
-    return match and next((part for part in match.groups() if part), "")
+    """Return the table over which a full-text table's statement makes an index; '' if its rows are kept nowhere.
+
+    None where it has no option ``content``: it keeps its rows itself.
+    """
+    for key, equals, value in (argument.partition("=") for argument in declaration(sql)[1]):
+        if equals and key.strip().lower() == "content":
+            return value.strip().strip("'\"[]`")
+    return None
 
 
 def kept(connection: sqlite3.Connection, parts: Layout) -> dict[str, Kept]:

@@ -7,20 +7,17 @@ them back, letter by letter, at the end; the full-text indexes over tables that 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from migrator.stages.rollback.session import CANNOT, CarriedBack
-from migrator.system import connections, content_digest
+from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
 #: What an entry of the schema consists of.
 _ENTRY = "type, name, tbl_name, rootpage, sql"
-#: The option of a full-text table that names the table it is an index over.
-_CONTENT = re.compile(r"\bcontent\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|\[([^]]+)\]|`([^`]+)`|(\w+))", re.IGNORECASE)
 
 
 def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ...]]]:
@@ -72,8 +69,4 @@ def _indexes_over(connection: sqlite3.Connection, tables: Collection[str]) -> li
     declared = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
     ).fetchall()
-    return [
-        name
-        for name, sql in declared
-        if (match := _CONTENT.search(sql)) and next(filter(None, match.groups())).lower() in tables
-    ]
+    return [name for name, sql in declared if (virtual_tables.content_of(sql) or "").lower() in tables]
