@@ -61,12 +61,9 @@ def shadows(name: str, module: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def declaration(sql: str) -> tuple[str, list[str]]:
     """Return module and arguments of the statement *sql*; no module where SQLite does not store it so."""
-    match = _DECLARATION.match(sql)
-    return (
-        (match[1].lower(), [one.strip() for one in _ARGUMENT.findall(match[2] or "") if one.strip()])
-        if match
-        else ("", [])
-    )
+    if (match := _DECLARATION.match(sql)) is None:
+        return "", []
+    return match[1].lower(), [one for one in map(str.strip, _ARGUMENT.findall(match[2] or "")) if one]
 
 
 def content_of(sql: str) -> str | None:
