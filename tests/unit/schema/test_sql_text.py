@@ -2,9 +2,10 @@
 
 import pytest
 
-from contracts import sql_contract
-from migrator import header, virtual
+from contracts.suite import sql_contract
 from migrator.errors import DdlError, MappingError
+from migrator.schema import sql_header
+from migrator.system import virtual_tables
 
 KEYS = {"name": None, "why": "", "asks": "nothing"}
 
@@ -12,7 +13,7 @@ KEYS = {"name": None, "why": "", "asks": "nothing"}
 def test_a_header_ends_where_the_statement_begins():
     text = "-- name: trades: all\n-- why:  one line\n--       and one more\nSELECT 1; -- asks: no header\n"
 
-    found, below = header.read(text, KEYS, "x.sql")
+    found, below = sql_header.read(text, KEYS, "x.sql")
 
     assert {"name": "trades: all", "why": "one line and one more", "asks": "nothing"} == found
     assert "SELECT 1; -- asks: no header\n" == below
@@ -29,7 +30,7 @@ def test_a_header_ends_where_the_statement_begins():
 )
 def test_a_header_that_is_wrong_is_an_error_with_its_line(text, sentence):
     with pytest.raises(MappingError, match=sentence):
-        header.read(text, KEYS, "x.sql")
+        sql_header.read(text, KEYS, "x.sql")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,6 @@ def test_a_contract_with_a_wrong_header_is_an_error(text, sentence):
     ],
 )
 def test_the_declaration_of_a_virtual_table_is_read(sql, module, arguments, content):
-    found, listed = virtual.declaration(sql)
+    found, listed = virtual_tables.declaration(sql)
 
-    assert (module, arguments, content) == (found, len(listed), virtual.content_of(sql))
+    assert (module, arguments, content) == (found, len(listed), virtual_tables.content_of(sql))
