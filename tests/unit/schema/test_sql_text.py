@@ -23,9 +23,9 @@ def test_a_header_ends_where_the_statement_begins():
     ("text", "sentence"),
     [
         ("SELECT 1;", r"x\.sql:1:1: lacks the line '-- name:'"),
-        ("-- name: a\n-- nmae: b\n", r"x\.sql:2:1: is no line of a header; a header knows name, why, asks"),
-        ("-- name: a\n-- name: b\n", r"x\.sql:2:1: says 'name' twice"),
-        ("--   continued\n", r"x\.sql:1:1: is no line of a header"),
+        ("-- name: a\n-- nmae: b\n", r"x\.sql:2:1: unknown line in the header; known are: name, why, asks"),
+        ("-- name: a\n-- name: b\n", r"x\.sql:2:1: 'name' is there twice"),
+        ("--   continued\n", r"x\.sql:1:1: unknown line in the header"),
     ],
 )
 def test_a_header_that_is_wrong_is_an_error_with_its_line(text, sentence):
@@ -39,7 +39,7 @@ def test_a_header_that_is_wrong_is_an_error_with_its_line(text, sentence):
         ("-- It holds.\nSELECT 1;\n-- clause: S4\n", "lacks the line '-- clause:'"),
         (
             "-- It holds.\n-- clause: S4\n-- varaint: found\nSELECT 1;\n-- broken by:\nSELECT 2;\n",
-            "is no line of a header",
+            "unknown line in the header",
         ),
         ("It holds.\n-- clause: S4\nSELECT 1;\n-- broken by:\nSELECT 2;\n", "needs a first line with its claim"),
         ("-- It holds.\n-- clause: S4\nSELECT 1;\n", "needs a part '-- broken by:'"),
