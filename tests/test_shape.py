@@ -2,6 +2,7 @@
 
 import ast
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,15 @@ def test_the_oracle_shares_with_the_tool_only_how_files_are_opened_and_what_tabl
     for module in MODULES:
         if within(module, "contracts.oracle"):
             assert not {name for name in IMPORTS[module] if not any(within(name, one) for one in shared)}, module
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig):
+    """pytest passes over folders called build or dist unless it is told otherwise, and a stage is called build."""
+    tests = HERE / "tests"
+    folders = {part for path in tests.rglob("test_*.py") for part in path.relative_to(tests).parts[:-1]}
+    passed_over = pytestconfig.getini("norecursedirs")
+
+    assert set() == {folder for folder in folders if any(fnmatch(folder, pattern) for pattern in passed_over)}
 
 
 @pytest.mark.parametrize(("root", "most"), [("migrator", 16), ("contracts", 22)])
