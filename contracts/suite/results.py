@@ -107,7 +107,8 @@ class Results:
         if outcome is Outcome.SKIPPED:
             phases.why = Why(str(properties.get(WHY, Why.NOT_ASKED)))
         if outcome is Outcome.BROKEN:
-            self._says.setdefault(report.nodeid, report.longreprtext)
+            # Not `longreprtext`: with several processes it begins with the name of the one that judged.
+            self._says.setdefault(report.nodeid, str(report.longrepr).strip())
         phases.outcome = min((one for one in (phases.outcome, outcome) if one), key=_WORST.index, default=None)
 
     def sent(self) -> dict[str, Any]:
