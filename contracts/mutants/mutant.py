@@ -8,8 +8,8 @@ from pathlib import Path
 
 from contracts.mutants.by_hand import declared as by_hand_declared
 from contracts.mutants.by_hand import rows as by_hand_rows
-from contracts.mutants.by_hand.data_fault import DataFault
 from contracts.mutants.by_hand.declared import Fault
+from contracts.mutants.by_hand.rows import DataFault
 from contracts.mutants.fixtures import Stand
 
 
