@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from contracts.checks import lineage
+from contracts.sets.case import Case
 from contracts.sets.consolidated import Subject
-from contracts.sets.pair import Pair
 from contracts.suite import evidence_writer, options, results, surroundings, tracebacks
 from contracts.suite.results import Results
 from contracts.suite.session import NO_PAIR, SESSION, Session
@@ -63,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     config.stash[RESULTS] = Results()
     config.pluginmanager.register(config.stash[RESULTS], "contracts-results")
-    session = config.stash[SESSION] = Session(asked, shared=Path(worker[_WORKER]) if worker else None)
+    session = config.stash[SESSION] = Session(asked, lineage.choose, shared=Path(worker[_WORKER]) if worker else None)
     if asked.consolidated is not None:
         try:
             _ = session.judged
@@ -206,7 +207,7 @@ def _can_judge(session: Session, item: pytest.Item) -> bool:
     """Tell whether *item* can judge a single database: it asks for no other, and for a pair only of that one."""
     targets = _targets(item)
     contract = getattr(item, "contract", None)
-    of_pair = bool(contract.legacy) if contract is not None else "pair" in getattr(item, "fixturenames", ())
+    of_pair = bool(contract.legacy) if contract is not None else "case" in getattr(item, "fixturenames", ())
     return targets <= session.judged.originals.keys() and not (of_pair and not (session.has_pair and targets))
 
 
@@ -231,12 +232,12 @@ def legacy_dir(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def pair(pytestconfig: pytest.Config) -> Pair:
+def case(pytestconfig: pytest.Config) -> Case:
     """The legacy set and the consolidated set under judgement, side by side."""
     session = pytestconfig.stash[SESSION]
     if not session.has_pair:
         pytest.skip(NO_PAIR)
-    return session.pair
+    return session.case
 
 
 @pytest.fixture(scope="session")
@@ -262,10 +263,10 @@ def count(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
 
 
 @pytest.fixture(scope="session")
-def traced(pair: Pair) -> Pair:
-    """The pair, for a contract that needs to know which legacy row became which row; without lineage it is not judged."""
-    if missing := pair.without_lineage():
+def traced(case: Case) -> Case:
+    """The case, for a contract that needs to know which legacy row became which row; without lineage it is not judged."""
+    if missing := case.lineage.missing:
         pytest.skip(
             f"not judged: {', '.join(missing)}: no lineage and quarantine say which legacy row became which row"
         )
-    return pair
+    return case

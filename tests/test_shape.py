@@ -40,22 +40,6 @@ LAYERS = {
         ["contracts.mutants"],
     ],
 }
-#: Imports that break the rule of the layers, with what cures each; an entry that is no longer needed fails.
-VIOLATIONS = {
-    (
-        "contracts.sets.pair",
-        "contracts.checks.match_sets",
-    ): "matching by value belongs to what puts pair, lineage and oracle together",
-}
-#: Modules that import each other, with what cures it.
-CIRCLES = {
-    frozenset(
-        {
-            "contracts.sets.pair", "contracts.checks.match_sets", "contracts.checks.match_tables", "contracts.checks.references",
-            "contracts.checks.row_accounting",
-        }
-    ): "matching by value belongs to what puts pair, lineage and oracle together",
-}  # fmt: skip
 STAGES = [f"migrator.stages.{stage}" for stage in PIPELINE]
 
 
@@ -112,14 +96,14 @@ def test_a_module_imports_from_below_or_from_its_own_package(root):
             if not within(name, package) and layer_of(name)[0] >= height:
                 broken.add((module, name))
 
-    assert {pair for pair in VIOLATIONS if within(pair[0], root)} == broken
+    assert set() == broken
 
 
 def test_no_stage_imports_another():
     for stage in STAGES:
         for module in (module for module in MODULES if within(module, stage)):
             others = {name for name in IMPORTS[module] if any(within(name, one) for one in STAGES if one != stage)}
-            assert {name for name in others if (module, name) not in VIOLATIONS} == set(), module
+            assert others == set(), module
 
 
 def circles():
@@ -138,7 +122,7 @@ def circles():
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    assert CIRCLES.keys() == circles()
+    assert set() == circles()
 
 
 def test_the_tool_never_imports_the_suite():

@@ -10,7 +10,7 @@ import pytest
 
 from contracts import judgement
 from contracts.checks import row_accounting
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from contracts.suite.session import SESSION
 from migrator.records.plan import Plan
 from migrator.schema import catalogue
@@ -27,16 +27,16 @@ def _planned(pytestconfig: pytest.Config, legacy_dir: Path) -> Plan:
 
 
 @pytest.mark.clause("P1")
-def test_plan_has_every_table_with_its_fate(planned: Plan, pair: Pair, count: Count) -> None:
+def test_plan_has_every_table_with_its_fate(planned: Plan, case: Case, count: Count) -> None:
     """Found and counted in the legacy files, table by table; what the plan leaves out would be left behind."""
     said = {table.source: table for table in planned.tables}
     times = Counter(table.source for table in planned.tables)
     wrong = [f"{source}: is planned {often} times" for source, often in times.items() if often > 1]
-    found = {table.source: table for table in pair.legacy.every_table()}
+    found = {table.source: table for table in case.legacy.every_table()}
     wrong += [f"{source}: is planned, and is not there" for source in said.keys() - found.keys()]
-    rows = pair.legacy.counted()
+    rows = case.legacy.counted()
     for source, table in found.items():
-        fate = row_accounting.fate(pair, table)
+        fate = row_accounting.fate(case, table)
         one = said.get(source)
         if one is None:
             wrong.append(f"{source}: is not planned")
@@ -45,7 +45,7 @@ def test_plan_has_every_table_with_its_fate(planned: Plan, pair: Pair, count: Co
         elif table.kind == "table" and one.rows != rows[source]:
             wrong.append(f"{source}: has {rows[source]:,} rows, planned with {one.rows}")
     count("tables", len(found))
-    judgement.none(str(pair.legacy.where), "legacy table that is not planned as it is", wrong)
+    judgement.none(str(case.legacy.where), "legacy table that is not planned as it is", wrong)
 
 
 @pytest.mark.clause("P2")

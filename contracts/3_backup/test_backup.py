@@ -13,7 +13,7 @@ import pytest
 from contracts import judgement
 from contracts.checks import row_accounting
 from contracts.sets import made as made_sets
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from contracts.suite import surroundings
 from contracts.suite.session import SESSION
 from contracts.suite.surroundings import Standing
@@ -34,16 +34,16 @@ def _snapshot(around: Standing, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.mark.clause("B1")
-def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, pair: Pair, count: Count) -> None:
+def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case: Case, count: Count) -> None:
     """Every file that it names is there, opens, is whole and holds what it held; and there is no other."""
     named: dict[str, str] = around.manifest["digests"]
     wrong = [f"{place}: is not there" for place in named if not (snapshot / place).is_file()]
     wrong += [f"{place}: is not in the manifest" for place in _databases(snapshot) if place not in named]
     # Where the backup itself is the legacy set that is judged, its copies are there already.
-    copies = {path: name for name, path in pair.legacy.originals.items()} if pair.legacy.where == snapshot else {}
+    copies = {path: name for name, path in case.legacy.originals.items()} if case.legacy.where == snapshot else {}
     for place, wanted in named.items():
         path = snapshot / place
-        copy = pair.legacy.as_found(copies[path]) if path in copies else None
+        copy = case.legacy.as_found(copies[path]) if path in copies else None
         if path.is_file() and (problem := _problem(path, wanted, around.scratch, copy)):
             wrong.append(f"{place}: {problem}")
     count("files", len(named))
@@ -81,7 +81,7 @@ def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
 
 @pytest.mark.clause("B2")
 def test_file_that_stands_alone_equals_its_backup(
-    snapshot: Path, around: Standing, pair: Pair, request: pytest.FixtureRequest, count: Count
+    snapshot: Path, around: Standing, case: Case, request: pytest.FixtureRequest, count: Count
 ) -> None:
     """Schema and rows with their storage classes; it is in use, so its writer has to rest as for all that is judged."""
     if around.data_dir is None or around.switch is not None:
@@ -89,9 +89,9 @@ def test_file_that_stands_alone_equals_its_backup(
             request, "no data directory from before a switch was named: files in use go on changing"
         )
     alone = {
-        path.relative_to(pair.legacy.where).as_posix(): path
-        for name, path in pair.legacy.originals.items()
-        if row_accounting.decided_fate(pair, name) == row_accounting.STANDALONE
+        path.relative_to(case.legacy.where).as_posix(): path
+        for name, path in case.legacy.originals.items()
+        if case.decided_fate(name) == row_accounting.STANDALONE
     }
     if not alone:
         surroundings.nothing_to_ask(request, "no file of the legacy set stands alone")
@@ -108,10 +108,10 @@ def test_file_that_stands_alone_equals_its_backup(
 
 @pytest.mark.clause("B3")
 def test_backup_migrates_to_the_same_set(
-    snapshot: Path, around: Standing, pair: Pair, tmp_path: Path, request: pytest.FixtureRequest
+    snapshot: Path, around: Standing, case: Case, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Restored to an empty folder, and migrated there: three databases with the digests of those that are judged."""
-    if around.switch is not None or pair.without_lineage():
+    if around.switch is not None or case.lineage.missing:
         surroundings.nothing_to_ask(request, "the judged set is in use, or another tool made it")
     rows = sum(surroundings.rows_of(snapshot / place, around.scratch) for place in around.manifest["digests"])
     if rows > RESTORED_UP_TO:
@@ -121,11 +121,11 @@ def test_backup_migrates_to_the_same_set(
     judgement.none(
         str(snapshot),
         "database that a restored set does not migrate to",
-        _again(snapshot, around, pair, tmp_path, request),
+        _again(snapshot, around, case, tmp_path, request),
     )
 
 
-def _again(snapshot: Path, around: Standing, judged: Pair, tmp_path: Path, request: pytest.FixtureRequest) -> list[str]:
+def _again(snapshot: Path, around: Standing, judged: Case, tmp_path: Path, request: pytest.FixtureRequest) -> list[str]:
     restored = tmp_path / "restored"
     for place in around.manifest["digests"]:
         (restored / place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 from contracts import judgement
 from contracts.checks import row_accounting
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from contracts.suite.results import WHY
 from migrator.schema import catalogue
 from migrator.stages.verify.evidence import Why
@@ -21,28 +21,28 @@ _USE = 0o6
 
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
-def test_nobody_gains_access(pair: Pair, target: str, request: pytest.FixtureRequest) -> None:
+def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureRequest) -> None:
     """Members of its group, and all others, may do no more than with each legacy file, whichever groups they are in."""
-    if target not in pair.judged.originals:
+    if target not in case.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")
-    sources = [path for name, path in pair.legacy.originals.items() if target in _homes(pair, name)]
+    sources = [path for name, path in case.legacy.originals.items() if target in _homes(case, name)]
     if not sources:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"no legacy file has rows for {catalogue.TARGETS[target]}")
-    found = pair.judged.originals[target].stat()
+    found = case.judged.originals[target].stat()
     wrong = [
-        f"{path.relative_to(pair.legacy.where)} is {stat.S_IMODE(legacy.st_mode):04o}"
+        f"{path.relative_to(case.legacy.where)} is {stat.S_IMODE(legacy.st_mode):04o}"
         + (f", group {legacy.st_gid}" if legacy.st_gid != found.st_gid else "")
         for path in sorted(sources)
-        if _wider(found, legacy := _permissions(pair, path))
+        if _wider(found, legacy := _permissions(case, path))
     ]
     told = f"{catalogue.TARGETS[target]} is {stat.S_IMODE(found.st_mode):04o}"
     judgement.none(told, "wider than a file whose rows are in it", wrong)
 
 
-def _permissions(pair: Pair, path: Path) -> os.stat_result:
+def _permissions(case: Case, path: Path) -> os.stat_result:
     """Return the status of a legacy file: after a cutover that of the original, which its copy in a snapshot has not."""
-    original = pair.legacy.where / "originals" / path.relative_to(pair.legacy.where)
+    original = case.legacy.where / "originals" / path.relative_to(case.legacy.where)
     return (original if original.is_file() else path).stat()
 
 
@@ -55,8 +55,8 @@ def _wider(found: os.stat_result, legacy: os.stat_result) -> bool:
     return bool(found.st_mode >> 3 & _USE & ~members or found.st_mode & _USE & ~others)
 
 
-def _homes(pair: Pair, name: str) -> set[str]:
+def _homes(case: Case, name: str) -> set[str]:
     """Return the consolidated databases that take rows of the legacy database *name*."""
-    mapped = {one.target.partition(".")[0] for one in pair.reader.all_readings if one.source.partition(".")[0] == name}
-    alone = row_accounting.decided_fate(pair, name) in {row_accounting.STANDALONE, "ignore"}
-    return set() if alone else {*mapped, row_accounting.home(pair, name)} - {""}
+    mapped = {one.target.partition(".")[0] for one in case.reader.all_readings if one.source.partition(".")[0] == name}
+    alone = case.decided_fate(name) in {row_accounting.STANDALONE, "ignore"}
+    return set() if alone else {*mapped, row_accounting.home(case, name)} - {""}

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import judgement
 from contracts.checks import quarantine, row_accounting
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -17,7 +17,7 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
 @pytest.mark.clause("L6")
 @EVERY_TARGET
-def test_quarantined_row_is_kept_whole(traced: Pair, target: str) -> None:
+def test_quarantined_row_is_kept_whole(traced: Case, target: str) -> None:
     """Every column, with its storage class and bytes."""
     wrong = [
         fault
@@ -30,7 +30,7 @@ def test_quarantined_row_is_kept_whole(traced: Pair, target: str) -> None:
 
 @pytest.mark.clause("L7")
 @EVERY_TARGET
-def test_constraint_refuses_what_it_is_named_for(traced: Pair, target: str, tmp_path: Path) -> None:
+def test_constraint_refuses_what_it_is_named_for(traced: Case, target: str, tmp_path: Path) -> None:
     """The row is built by the second reader and inserted beside those that are there; the named constraint says no."""
     copy = traced.judged.fresh_copy(target, tmp_path)
     wrong = [

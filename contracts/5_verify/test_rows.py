@@ -11,7 +11,8 @@ from contracts import judgement
 from contracts.checks import references, row_accounting
 from contracts.oracle.cells import Cell, rows
 from contracts.oracle.times import ONE_FORM, instant
-from contracts.sets.pair import Pair, specified_tables
+from contracts.sets.case import Case
+from contracts.sets.pair import specified_tables
 from contracts.suite.results import WHY
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -47,23 +48,17 @@ Count = Callable[[str, int], None]
 
 @pytest.mark.clause("M1")
 @EVERY_TABLE
-def test_row_says_what_was_decided(pair: Pair, target: str, table: str, count: Count) -> None:
+def test_row_says_what_was_decided(case: Case, target: str, table: str, count: Count) -> None:
     """Every cell of every mapped row, worked out again from the legacy row: by key, or by value without lineage."""
-    if pair.without_lineage():
-        matched = pair.by_value.table(f"{target}.{table}")
-        count("legacy_rows", matched.rows)
-        count("judged_rows", matched.rows)
-        judgement.none(f"{target}.{table}", "row is lost or invented", pair.by_value.differences(f"{target}.{table}"))
-        return
-    judged = pair.reader.judge(f"{target}.{table}")
-    count("legacy_rows", judged.of)
-    count("judged_rows", judged.rows)
-    judgement.none(f"{target}.{table}", "row does not say what the decisions make of its legacy row", judged.values)
+    found = case.lineage.values(f"{target}.{table}")
+    count("legacy_rows", found.of)
+    count("judged_rows", found.rows)
+    judgement.none(f"{target}.{table}", found.what, found.faults)
 
 
 @pytest.mark.clause("U1")
 @EVERY_TABLE
-def test_legacy_row_is_rebuilt(traced: Pair, target: str, table: str, count: Count) -> None:
+def test_legacy_row_is_rebuilt(traced: Case, target: str, table: str, count: Count) -> None:
     """Every cell of every mapped legacy row, from the row here and the rest that lineage keeps."""
     judged = traced.reader.judge(f"{target}.{table}")
     count("legacy_rows", judged.of)
@@ -78,7 +73,7 @@ def test_legacy_row_is_rebuilt(traced: Pair, target: str, table: str, count: Cou
     ids=[f"{link.source}.{link.column}" for link in references.EVERY],
 )
 def test_link_is_the_same_link(
-    traced: Pair, target: str, link: references.Link, request: pytest.FixtureRequest
+    traced: Case, target: str, link: references.Link, request: pytest.FixtureRequest
 ) -> None:
     """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
     if not references.asked(traced, link):
@@ -89,14 +84,14 @@ def test_link_is_the_same_link(
 
 @pytest.mark.clause("M3")
 @EVERY_TARGET
-def test_times_have_one_form(pair: Pair, target: str) -> None:
+def test_times_have_one_form(case: Case, target: str) -> None:
     """UTC, a blank between, a fraction of six digits only where there is one; so that order and range are right."""
     wrong = []
-    for table, column in _times(pair, target):
-        if problem := pair.judged.unreadable(f"{target}.{table}", [column]):
+    for table, column in _times(case, target):
+        if problem := case.judged.unreadable(f"{target}.{table}", [column]):
             wrong.append(f"{target}.{table}.{column}: {problem}")
             continue
-        with pair.judged.read(target) as connection:
+        with case.judged.read(target) as connection:
             doubtful = rows(connection, DOUBTFUL.format(at=quoted(column), table=quoted(table)))
             wrong += [
                 f"{target}.{table}.{column}: {type(at).__name__} that is no time in the one form"
@@ -106,14 +101,14 @@ def test_times_have_one_form(pair: Pair, target: str) -> None:
     judgement.none(catalogue.TARGETS[target], "time in another form", wrong)
 
 
-def _times(pair: Pair, target: str) -> list[tuple[str, str]]:
+def _times(case: Case, target: str) -> list[tuple[str, str]]:
     """Return the columns of times, but of tables that had the target's shape: there a cell is what it was."""
     schema = schema_reader.target(target)
     found = [
         (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"
     ]
     found += [(table.name, "timestamp") for table in schema.virtual_tables]
-    kept = {one.target for one in row_accounting.readings(pair) if one.variant == catalogue.SPECIFIED_VARIANT}
+    kept = {one.target for one in row_accounting.readings(case) if one.variant == catalogue.SPECIFIED_VARIANT}
     return [(table, column) for table, column in found if f"{target}.{table}" not in kept]
 
 
@@ -123,7 +118,7 @@ def _in_one_form(at: Cell) -> bool:
 
 @pytest.mark.clause("M4")
 @EVERY_TARGET
-def test_stub_claims_nothing(traced: Pair, target: str) -> None:
+def test_stub_claims_nothing(traced: Case, target: str) -> None:
     """A row without a legacy row says that its kind is unknown, and is named by a row that hangs on it."""
     wrong = []
     stubs = defaultdict(list)

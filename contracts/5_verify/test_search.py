@@ -9,7 +9,7 @@ import pytest
 
 from contracts import judgement
 from contracts.checks import full_text
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from contracts.suite.results import WHY
 from migrator.stages.verify.evidence import Why
 
@@ -17,18 +17,18 @@ from migrator.stages.verify.evidence import Why
 @pytest.mark.clause("M8")
 @pytest.mark.parametrize("target", [full_text.TARGET])
 def test_same_search_has_the_same_answer(
-    pair: Pair, target: str, request: pytest.FixtureRequest, count: Callable[[str, int], None]
+    case: Case, target: str, request: pytest.FixtureRequest, count: Callable[[str, int], None]
 ) -> None:
     """But for what the specified tokenizer finds beside it, and what a stale legacy index did not know; both are counted."""
-    index = full_text.index_of(pair)
+    index = full_text.index_of(case)
     if index is None:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip("the legacy set has no full-text index of reflections")
     where = f"{target}.{full_text.TABLE}"
-    if problem := pair.judged.unreadable(where, [full_text.COLUMN]):
+    if problem := case.judged.unreadable(where, [full_text.COLUMN]):
         judgement.broken(where, expected="to be searched", found=problem)
     try:
-        answers = full_text.compare(pair, *index)
+        answers = full_text.compare(case, *index)
     except sqlite3.DatabaseError as error:
         judgement.broken(where, expected="to be searched", found=error)
     if not answers.words:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from contracts import judgement
-from contracts.checks import row_accounting
 from contracts.oracle.cells import rows, shown
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -22,68 +21,39 @@ _WORDS = 300
 
 @pytest.mark.clause("V3")
 @EVERY_TARGET
-def test_counts_compare_with_the_sources(pair: Pair, target: str) -> None:
+def test_counts_compare_with_the_sources(case: Case, target: str) -> None:
     """Rows of each table = rows of its sources, less what is in quarantine, plus what no legacy row stands behind."""
     wrong = []
     for table in schema_reader.target(target).tables:
-        wrong += _miscounted(pair, target, table.name)
+        wrong += _miscounted(case, target, table.name)
     judgement.none(catalogue.TARGETS[target], "count does not compare with the sources", wrong)
 
 
 @pytest.mark.clause("V4")
 @pytest.mark.parametrize("target", ["analytics"])
-def test_reflections_compare_with_the_source(pair: Pair, target: str) -> None:
+def test_reflections_compare_with_the_source(case: Case, target: str) -> None:
     """SELECT count(*) FROM ai_reflections, against jarvis_memory.db."""
     for table in schema_reader.target(target).virtual_tables:
-        wrong = _miscounted(pair, target, table.name)
+        wrong = _miscounted(case, target, table.name)
         judgement.none(f"{target}.{table.name}", "count does not compare with the source", wrong)
 
 
-def _miscounted(pair: Pair, target: str, table: str) -> list[str]:
-    if problem := pair.judged.unreadable(f"{target}.{table}"):
+def _miscounted(case: Case, target: str, table: str) -> list[str]:
+    if problem := case.judged.unreadable(f"{target}.{table}"):
         return [f"{table}: {problem}"]
-    if pair.without_lineage() and pair.reader.readings(f"{target}.{table}"):
-        matched = pair.by_value.table(f"{target}.{table}")
-        refused = sum(bool(one.refused) for one in matched.missing)
-        found, should = matched.here - matched.stubs, matched.wanted - refused
-        return (
-            [] if found == should else [f"{table}: expected {should} and {matched.stubs} stubs, found {matched.here}"]
-        )
-    expected = 0
-    for reading in pair.reader.readings(f"{target}.{table}"):
-        columns = tuple(dict.fromkeys((*reading.columns, reading.key)))
-        if reading.parts is None:
-            name, _, own = reading.source.partition(".")
-            with pair.legacy.read(name) as connection:
-                (whole,) = connection.execute(f"SELECT count(*) FROM {quoted(own)}").fetchone()
-            expected += whole - sum(1 for _ in row_accounting.keys_held(pair, reading))
-            continue
-        held = set(map(row_accounting.typed, row_accounting.keys_held(pair, reading)))
-        for cells in pair.legacy_rows(reading.source, *columns):
-            row = dict(zip(columns, cells, strict=True))
-            if row_accounting.typed(row[reading.key]) not in held:
-                expected += len(reading.parts(row))
-    with pair.judged.read(target) as connection:
-        (found,) = connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
-        stubs = 0
-        if not pair.without_lineage():
-            (stubs,) = connection.execute(
-                "SELECT count(*) FROM lineage WHERE source LIKE 'stub:%' AND target = ?", (table,)
-            ).fetchone()
-        elif table == "config":
-            expected = found
-    return [] if expected + stubs == found else [f"{table}: expected {expected} and {stubs} stubs, found {found}"]
+    wrong = case.lineage.miscounted(f"{target}.{table}")
+    return [wrong] if wrong else []
 
 
 @pytest.mark.clause("M5")
 @pytest.mark.parametrize("target", ["analytics"])
-def test_search_finds_what_a_fresh_index_finds(pair: Pair, target: str, tmp_path: Path) -> None:
+def test_search_finds_what_a_fresh_index_finds(case: Case, target: str, tmp_path: Path) -> None:
     """The index is compared, instance by instance, with one built anew over the rows; then words are asked for."""
-    copy = pair.judged.fresh_copy(target, tmp_path)
+    copy = case.judged.fresh_copy(target, tmp_path)
     with connections.closing_scratch(copy) as connection:
         for table in schema_reader.target(target).virtual_tables:
             name = quoted(table.name)
-            if problem := pair.judged.unreadable(f"{target}.{table.name}", table.columns):
+            if problem := case.judged.unreadable(f"{target}.{table.name}", table.columns):
                 judgement.broken(f"{target}.{table.name}: full-text table", expected="to be searched", found=problem)
             (made,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table.name,)).fetchone()
             connection.execute("ATTACH '' AS fresh")
@@ -94,7 +64,7 @@ def test_search_finds_what_a_fresh_index_finds(pair: Pair, target: str, tmp_path
             for where, words in instances.items():
                 connection.execute(f"CREATE VIRTUAL TABLE temp.{words} USING fts5vocab({where}, {name}, instance)")
             wrong = [
-                f"rowid {doc}, {column}, word {offset}: {shown(term, values=pair.show_values)} is only in the {said} index"
+                f"rowid {doc}, {column}, word {offset}: {shown(term, values=case.show_values)} is only in the {said} index"
                 for said, has, lacks in (("fresh", "fresh", "main"), ("judged", "main", "fresh"))
                 for term, doc, column, offset in rows(
                     connection,

@@ -16,8 +16,8 @@ import pytest
 from contracts import judgement
 from contracts.performance import questions, workload
 from contracts.performance.workload import Question
+from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
-from contracts.sets.pair import Pair
 from contracts.suite.results import WHY
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.stages.verify.evidence import Why
@@ -50,22 +50,22 @@ class Asked(NamedTuple):
 
 
 @contextmanager
-def both(question: Question, pair: Pair, request: pytest.FixtureRequest) -> Iterator[Asked]:
+def both(question: Question, case: Case, request: pytest.FixtureRequest) -> Iterator[Asked]:
     """Open both sides; a question to tables that are not there, or have another shape, is not asked."""
-    found = {table.source: table.variant for table in _tables(pair, question)}
+    found = {table.source: table.variant for table in _tables(case, question)}
     missing = [one for one in question.legacy_tables if found.get(f"{question.legacy}.{one}") != "found"]
-    missing += [one for one in question.target_tables if pair.judged.unreadable(f"{question.target}.{one}")]
+    missing += [one for one in question.target_tables if case.judged.unreadable(f"{question.target}.{one}")]
     if missing:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"nothing to ask: {', '.join(missing)}")
-    values = questions.parameters(question, pair.legacy.copy(question.legacy), pair.judged.copy(question.target))
-    with pair.legacy.read(question.legacy) as legacy, pair.judged.read(question.target) as ours:
+    values = questions.parameters(question, case.legacy.copy(question.legacy), case.judged.copy(question.target))
+    with case.legacy.read(question.legacy) as legacy, case.judged.read(question.target) as ours:
         rows = [ours.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for table in question.target_tables]
         yield Asked(legacy, ours, list(values[:ASKINGS]), big=max(rows) >= questions.BIG_ROWS)
 
 
-def _tables(pair: Pair, question: Question) -> Sequence[LegacyTable]:
-    return pair.legacy.tables(question.legacy) if question.legacy in pair.legacy.originals else ()
+def _tables(case: Case, question: Question) -> Sequence[LegacyTable]:
+    return case.legacy.tables(question.legacy) if question.legacy in case.legacy.originals else ()
 
 
 def reported(question: Question, ordered: tuple[ExtraIndex, ...]) -> bool:
@@ -80,10 +80,10 @@ def _steps(connection: Connection, sql: str, values: list[Mapping[str, Any]], mo
 @pytest.mark.clause("Q1")
 @EVERY_QUESTION
 def test_question_is_answered_by_an_index_that_answered_it(
-    pair: Pair, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
+    case: Case, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
 ) -> None:
     """No big table is read whole, and nothing is sorted, where the legacy file had an index for it."""
-    with both(question, pair, request) as asked:
+    with both(question, case, request) as asked:
         values = asked.values[0] if asked.values else questions.nothing(question)
         legacy = questions.plan(asked.legacy, question.legacy_sql, values)
         ours = questions.plan(asked.ours, question.sql, values)
@@ -95,10 +95,10 @@ def test_question_is_answered_by_an_index_that_answered_it(
 @pytest.mark.clause("Q2")
 @EVERY_QUESTION
 def test_question_takes_no_more_steps(
-    pair: Pair, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
+    case: Case, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
 ) -> None:
     """Counted by SQLite's virtual machine, up to twice as many: what is read out of JSON takes a few for each row."""
-    with both(question, pair, request) as asked:
+    with both(question, case, request) as asked:
         try:
             legacy = _steps(asked.legacy, question.legacy_sql, asked.values)
         except Error as error:

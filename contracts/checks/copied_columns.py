@@ -13,7 +13,7 @@ from contracts.oracle.cells import Cell, rows, same, shown
 from contracts.oracle.rules import Filled, Reading, Time, taken_from
 from contracts.oracle.table_judge import column_types, target_key
 from contracts.oracle.times import instant
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.system.connections import quoted
 
 #: What the usual spellings of a time are in the one form.  What is spelled otherwise is NULL here, and looked at.
@@ -43,7 +43,7 @@ class Asked:
     right: Callable[[Cell, Cell], bool]
 
 
-def cells(pair: Pair, reading: Reading) -> list[Asked]:
+def cells(case: Case, reading: Reading) -> list[Asked]:
     """Return the cells that have to be what they were, byte for byte and bit for bit."""
     types = column_types(reading.target)
     # A piece of a row may lay something else over a cell.
@@ -53,14 +53,14 @@ def cells(pair: Pair, reading: Reading) -> list[Asked]:
             was=was,
             now=now,
             plainly=f"+t.{quoted(now)} IS +s.{quoted(was)} AND typeof(t.{quoted(now)}) = typeof(s.{quoted(was)})",
-            right=_kept(pair, types.get(now, ""), empty_is_null=isinstance(reading.forward[now], Filled)),
+            right=_kept(case, types.get(now, ""), empty_is_null=isinstance(reading.forward[now], Filled)),
         )
         for now, was in taken.items()
         if was
     ]
 
 
-def times(_: Pair, reading: Reading) -> list[Asked]:
+def times(_: Case, reading: Reading) -> list[Asked]:
     """Return the times, each of which has to be the instant that it was."""
     return [
         Asked(
@@ -74,10 +74,10 @@ def times(_: Pair, reading: Reading) -> list[Asked]:
     ]
 
 
-def _kept(pair: Pair, declared: str, *, empty_is_null: bool) -> Callable[[Cell, Cell], bool]:
+def _kept(case: Case, declared: str, *, empty_is_null: bool) -> Callable[[Cell, Cell], bool]:
     def right(was: Cell, now: Cell) -> bool:
         wanted = None if empty_is_null and was == "" else was
-        return same(wanted, now) or same(pair.reader.affinity.stored(wanted, declared), now)
+        return same(wanted, now) or same(case.reader.affinity.stored(wanted, declared), now)
 
     return right
 
@@ -86,7 +86,7 @@ def _at_once(local: str) -> Callable[[Cell, Cell], bool]:
     return lambda was, now: same(instant(was, local), now)
 
 
-def unlike(pair: Pair, reading: Reading, asked: list[Asked]) -> Iterator[str]:
+def unlike(case: Case, reading: Reading, asked: list[Asked]) -> Iterator[str]:
     """Yield each cell of what is *asked* that is wrong, in any row of the legacy table of *reading*."""
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
@@ -97,9 +97,9 @@ def unlike(pair: Pair, reading: Reading, asked: list[Asked]) -> Iterator[str]:
         f" JOIN {target}.{quoted(table)} AS t ON t.{quoted(target_key(reading.target))} = +l.target_id"
         f" WHERE NOT ({' AND '.join(f'({one.plainly})' for one in asked)})"
     )
-    with pair.beside(database, target) as connection:
+    with case.beside(database, target) as connection:
         for key, *found in rows(connection, question, reading.source, table):
             for one, was, now in zip(asked, found[::2], found[1::2], strict=True):
                 if not one.right(was, now):
-                    said = f"was {shown(was, values=pair.show_values)}, is {shown(now, values=pair.show_values)}"
+                    said = f"was {shown(was, values=case.show_values)}, is {shown(now, values=case.show_values)}"
                     yield f"{reading.source} {key!r} -> {reading.target}: {one.was} -> {one.now}: {said}"

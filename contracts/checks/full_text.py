@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from contracts.oracle.cells import Cell, bound, rows, shown
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import VirtualTable
@@ -48,26 +48,26 @@ class Answers:
     wrong: list[str] = field(default_factory=list)
 
 
-def index_of(pair: Pair) -> tuple[str, str, tuple[str, ...]] | None:
+def index_of(case: Case) -> tuple[str, str, tuple[str, ...]] | None:
     """Return the legacy table of reflections that is there, its index, and what can be searched; None without one."""
     for variant, (source, index, columns) in INDEXES.items():
-        names = {table.source for table in pair.legacy.tables("jarvis_memory")} if _has_memory(pair) else set()
-        if pair.variant(source) == variant and f"jarvis_memory.{index}" in names:
+        names = {table.source for table in case.legacy.tables("jarvis_memory")} if _has_memory(case) else set()
+        if case.variant(source) == variant and f"jarvis_memory.{index}" in names:
             return source, index, columns
     return None
 
 
-def _has_memory(pair: Pair) -> bool:
-    return "jarvis_memory" in pair.legacy.originals
+def _has_memory(case: Case) -> bool:
+    return "jarvis_memory" in case.legacy.originals
 
 
-def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> Answers:
+def compare(case: Case, source: str, index: str, columns: tuple[str, ...]) -> Answers:
     """Ask both sides for words of the legacy rows, and explain each difference or name it as wrong."""
     found = Answers()
     database, _, table = source.partition(".")
     key = "rowid" if table == index else "id"
     declared = next(one for one in schema_reader.target(TARGET).virtual_tables if one.name == TABLE)
-    with pair.beside(database, TARGET) as connection:
+    with case.beside(database, TARGET) as connection:
         asked = f"SELECT sql FROM {database}.sqlite_schema WHERE type = 'table' AND name = ?"
         (sql,) = connection.execute(asked, (index,)).fetchone()
         tokenizers = {
@@ -99,7 +99,7 @@ def compare(pair: Pair, source: str, index: str, columns: tuple[str, ...]) -> An
             now, was, anew = now & legacy, was & here, anew & here
             if now != wanted:
                 told = ", ".join(repr(id_) for id_ in sorted(now ^ wanted)[:3])
-                found.wrong.append(f"{shown(word, values=pair.show_values)} finds other rows than it should: {told}")
+                found.wrong.append(f"{shown(word, values=case.show_values)} finds other rows than it should: {told}")
             elif now == was:
                 found.same += 1
             elif was != anew:

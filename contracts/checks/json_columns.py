@@ -29,19 +29,19 @@ from contracts.oracle.rules import (
     taken_from,
 )
 from contracts.oracle.table_judge import UNREADABLE_ROWS, Judged, OneTable
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.system.connections import quoted
 
 _CLASSES = {int: "integer", float: "real", str: "text"}
 _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
 
 
-def doubted(pair: Pair, reading: Reading) -> Judged:
+def doubted(case: Case, reading: Reading) -> Judged:
     """Judge each row of the legacy table of *reading* for which SQLite cannot vouch."""
     judged = Judged()
     if reading.parts is not None:
         return judged
-    table = OneTable(pair, pair.reader.affinity, reading, judged, at_most=1)
+    table = OneTable(case, case.reader.affinity, reading, judged, at_most=1)
     functions: dict[str, Callable[..., Cell]] = {}
     right = [_document(reading, functions, *document) for document in reading.documents.items()]
     right += _rest(table, functions)

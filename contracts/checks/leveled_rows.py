@@ -21,7 +21,8 @@ from contracts.oracle.cells import TWINS, Cell, Row, bytes_of, members, text_of
 from contracts.oracle.rules import Always, Raw, Reading, Say, taken_from
 from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.oracle.times import instant
-from contracts.sets.pair import Pair, specified_tables
+from contracts.sets.case import Case
+from contracts.sets.pair import specified_tables
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
@@ -70,7 +71,7 @@ def _plain(cell: Cell) -> Cell:
     return cell.rstrip("\n") if isinstance(cell, str) else cell
 
 
-def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: Pair, both: Both) -> None:
+def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: Case, both: Both) -> None:
     """Let the rows of a private copy of the database *target* say what they say in the one form."""
     connection.create_function("leveled", 1, _leveled, deterministic=True)
     connection.create_function("plain", 1, _plain, deterministic=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from contracts.checks import row_accounting
 from contracts.checks.match_tables import Missing, TableByValue
 from contracts.oracle.cells import Cell, rows
-from contracts.oracle.rules import Reading
+from contracts.sets.case import Case, Finding, Losses
 from contracts.sets.legacy import LegacyTable
-from contracts.sets.pair import QUARANTINE, Pair, specified_tables
-from migrator.schema import catalogue
+from contracts.sets.pair import QUARANTINE, specified_tables, without_lineage
 from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
@@ -33,11 +32,11 @@ class Carried:
     lost: list[Cell] = field(default_factory=list)
 
 
-class Matching:
-    """The rows of a pair, matched by value; every table once, parents before children."""
+class InferredLineage:
+    """What the rows of a case say of each other; every table is matched once, parents before children."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
+    def __init__(self, case: Case) -> None:
+        self.case = case
         self._tables: dict[str, TableByValue] = {}
         self._carried: dict[str, Carried] = {}
         self._left: dict[tuple[str, tuple[str, ...]], Counter[tuple[row_accounting.Typed, ...]]] = {}
@@ -53,24 +52,88 @@ class Matching:
                 for key in (shape.foreign_keys if shape else ())
                 if shape and shape.column(key.columns[0]).type == "INTEGER"
             }
-            self._tables[target] = TableByValue(self.pair, target, parents)
+            self._tables[target] = TableByValue(self.case, target, parents)
         return self._tables[target]
 
-    def lineage(self, source: str) -> Iterator[tuple[Cell, Cell]]:
-        """Yield key of each row of a legacy table, and the id of the row that it became."""
-        for target in dict.fromkeys(one.target for one in self.pair.reader.all_readings if one.source == source):
-            yield from self.table(target).became(source).items()
+    @property
+    def missing(self) -> list[str]:
+        """The databases of the consolidated set that do not say which legacy row became which row."""
+        return without_lineage(self.case.judged)
 
-    def lineage_of(self, target: str) -> Iterator[tuple[Cell, Cell]]:
-        """Yield key of each legacy row that goes to the table *target*, and the id of the row that it became."""
-        for source in dict.fromkeys(one.source for one in self.pair.reader.all_readings if one.target == target):
-            yield from self.table(target).became(source).items()
+    def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
+        """Yield legacy key and target id of each row of a legacy table, or of each in a target table."""
+        for one in self.case.reader.all_readings:
+            if source in ("", one.source) and target in ("", one.target):
+                yield from self.table(one.target).became(one.source).items()
 
-    def readings(self, source: str) -> list[Reading]:
-        """Return the readings of a legacy table; none where the specification has no home for it."""
-        return [one for one in self.pair.reader.all_readings if one.source == source]
+    def readable(self, table: str, columns: Iterable[str]) -> bool:
+        """Tell whether another tool made the table as specified."""
+        return not self.case.judged.unreadable(table, columns)
 
-    def differences(self, target: str) -> Iterator[str]:
+    def fates(self) -> Finding:
+        """Look for legacy tables with rows whose columns no table here has, or whose specified table is not there."""
+        return Finding(what="legacy table that is nowhere", faults=self._homeless())
+
+    def _homeless(self) -> Iterator[str]:
+        for table in self.case.legacy.every_table():
+            if not row_accounting.home_of(self.case, table):
+                continue
+            reading = self.case.reader.reading_of(table.source)
+            if reading is not None and (problem := self.table(reading.target).problem):
+                yield f"{table.source}: {reading.target}: {problem}"
+            if reading is None and (carried := self.carried_table(table)).rows and not carried.found_in:
+                yield f"{table.source}: {carried.rows:,} rows, and no table here has its columns"
+
+    def accounts(self, target: str) -> Finding:
+        """Look for the legacy rows that a constraint of the database *target* refuses and that nothing keeps."""
+        gone = [
+            f"{one.source} {one.key!r} -> {target}.{table}: {one.refused} refuses it, and nothing keeps it"
+            for table in specified_tables(target)
+            for one in self._refused_and_gone(f"{target}.{table}")
+        ]
+        return Finding(what="legacy row that is refused and kept nowhere", faults=gone)
+
+    def carried(self, target: str) -> Finding:
+        """Look for rows of tables without a home in the specification that should be in *target* and are nowhere."""
+        lost = [
+            f"{table.source} {key!r}: is nowhere"
+            for table in self.case.legacy.every_table()
+            if row_accounting.home_of(self.case, table) == target and self.case.reader.reading_of(table.source) is None
+            for key in self.carried_table(table).lost
+        ]
+        return Finding(what="row of a table that nobody specified is nowhere", faults=lost)
+
+    def values(self, target: str) -> Finding:
+        """Look for what the table *target* lacks of what it should say, and for what it says beyond that."""
+        rows_ = self.table(target).rows
+        return Finding(what="row is lost or invented", faults=self._differences(target), of=rows_, rows=rows_)
+
+    def miscounted(self, target: str) -> str:
+        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+        table = target.partition(".")[2]
+        if self.case.reader.readings(target):
+            matched = self.table(target)
+            should = matched.wanted - sum(bool(one.refused) for one in matched.missing)
+            fits = matched.here - matched.stubs == should
+            return "" if fits else f"{table}: expected {should} and {matched.stubs} stubs, found {matched.here}"
+        found = row_accounting.rows_of(self.case, target)
+        return "" if table == "config" or not found else f"{table}: expected 0 and 0 stubs, found {found}"
+
+    def losses(self) -> Losses:
+        """Count the legacy rows that are nowhere, by value."""
+        found = Losses()
+        for table, count in row_accounting.counted(self.case):
+            found.of += count
+            if self.case.reader.reading_of(table.source) is None:
+                found.rows[table.source] += len(self.carried_table(table).lost)
+        for target in dict.fromkeys(one.target for one in self.case.reader.all_readings):
+            refused = sum(1 for _ in self._refused_and_gone(target))
+            found.refused += refused
+            found.rows[target] += refused + sum(not one.refused for one in self.table(target).missing)
+        found.rows = +found.rows
+        return found
+
+    def _differences(self, target: str) -> Iterator[str]:
         """Yield what *target* lacks of what it should say, and what it says beyond that."""
         table = self.table(target)
         if table.problem:
@@ -83,7 +146,7 @@ class Matching:
         for id_ in table.extra.values():
             yield f"{target} {id_!r}: no legacy row stands behind it"
 
-    def refused_and_gone(self, target: str) -> Iterator[Missing]:
+    def _refused_and_gone(self, target: str) -> Iterator[Missing]:
         """Yield legacy rows that a constraint of *target* refuses and that no quarantine keeps."""
         kept = self._kept(target)
         for one in self.table(target).missing:
@@ -94,12 +157,12 @@ class Matching:
 
     def _kept(self, target: str) -> Counter[tuple[str, row_accounting.Typed]]:
         database, _, table = target.partition(".")
-        if self.pair.judged.unreadable(f"{database}.quarantine", QUARANTINE):
+        if self.case.judged.unreadable(f"{database}.quarantine", QUARANTINE):
             return Counter()
-        asked = self.pair.target_rows(f"{database}.quarantine", "source", "legacy_key", target=table)
+        asked = self.case.target_rows(f"{database}.quarantine", "source", "legacy_key", target=table)
         return Counter((source, row_accounting.typed(key)) for source, key in asked)
 
-    def carried(self, table: LegacyTable) -> Carried:
+    def carried_table(self, table: LegacyTable) -> Carried:
         """Return what came of a legacy table without a home in the specification."""
         if table.source not in self._carried:
             made = self._carried[table.source] = Carried()
@@ -117,14 +180,14 @@ class Matching:
 
     def _all_of(self, table: LegacyTable) -> Iterator[tuple[Cell, ...]]:
         database, _, name = table.source.partition(".")
-        with self.pair.legacy.read(database) as connection:
+        with self.case.legacy.read(database) as connection:
             yield from rows(connection, f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(name)}")
 
     def _candidates(self, table: LegacyTable) -> list[tuple[str, Counter[tuple[row_accounting.Typed, ...]]]]:
         wanted = {name.lower() for name in table.columns}
         found = []
-        for target in self.pair.judged.originals:
-            for name, columns in self.pair.judged.columns(target).items():
+        for target in self.case.judged.originals:
+            for name, columns in self.case.judged.columns(target).items():
                 if name not in specified_tables(target) and columns == wanted:
                     where = f"{target}.{name}"
                     if (where, table.columns) not in self._left:
@@ -133,54 +196,10 @@ class Matching:
         return found
 
     def _rows_of(self, target: str, name: str, columns: tuple[str, ...]) -> Counter[tuple[row_accounting.Typed, ...]]:
-        with self.pair.judged.read(target) as connection:
+        with self.case.judged.read(target) as connection:
             try:
                 found = rows(connection, f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(name)}")
                 return Counter(tuple(map(row_accounting.typed, cells)) for cells in found)
             except sqlite3.Error:
                 # What cannot be read is not there.
                 return Counter()
-
-
-def home_of(pair: Pair, table: LegacyTable) -> str:
-    """Return the consolidated database that should have the rows of a legacy table; '' where none should."""
-    name = table.source.partition(".")[0]
-    fate = row_accounting.decided_fate(pair, name)
-    if fate in {row_accounting.STANDALONE, "ignore"}:
-        return ""
-    reading = next((one for one in pair.reader.all_readings if one.source == table.source), None)
-    if reading is not None:
-        return reading.target.partition(".")[0]
-    return "" if table.kind == "virtual" else row_accounting.home(pair, name) or next(iter(catalogue.TARGETS))
-
-
-def homeless(pair: Pair) -> Iterator[str]:
-    """Yield legacy tables with rows whose columns no table here has, or whose specified table is not there."""
-    for table in pair.legacy.every_table():
-        if not home_of(pair, table):
-            continue
-        targets = [one.target for one in pair.by_value.readings(table.source)]
-        for target in targets:
-            if problem := pair.by_value.table(target).problem:
-                yield f"{table.source}: {target}: {problem}"
-        if not targets and (carried := pair.by_value.carried(table)).rows and not carried.found_in:
-            yield f"{table.source}: {carried.rows:,} rows, and no table here has its columns"
-
-
-def refused_and_gone(pair: Pair, target: str) -> list[str]:
-    """Return the legacy rows that a constraint of the database *target* refuses and that nothing keeps."""
-    return [
-        f"{one.source} {one.key!r} -> {target}.{table}: {one.refused} refuses it, and nothing keeps it"
-        for table in specified_tables(target)
-        for one in pair.by_value.refused_and_gone(f"{target}.{table}")
-    ]
-
-
-def lost_of_carried(pair: Pair, target: str) -> list[str]:
-    """Return the rows of tables without a home in the specification that should be in *target* and are nowhere."""
-    return [
-        f"{table.source} {key!r}: is nowhere"
-        for table in pair.legacy.every_table()
-        if home_of(pair, table) == target and not pair.by_value.readings(table.source)
-        for key in pair.by_value.carried(table).lost
-    ]

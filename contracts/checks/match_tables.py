@@ -20,7 +20,7 @@ from contracts.oracle.judge import every_reading
 from contracts.oracle.row_signature import LOST, Faces, Follow, is_near, unlike
 from contracts.oracle.rules import Near, Reading
 from contracts.oracle.table_judge import parts_of, target_key
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from migrator.system.connections import quoted
 
 #: For so many lost rows of a table the nearest row is looked for, among so many that no legacy row explains.
@@ -70,8 +70,8 @@ class TableByValue:
         problem: Why the table cannot be read, or ''.
     """
 
-    def __init__(self, pair: Pair, target: str, parents: Mapping[str, TableByValue]) -> None:
-        self.pair = pair
+    def __init__(self, case: Case, target: str, parents: Mapping[str, TableByValue]) -> None:
+        self.case = case
         self.target = target
         self.parents = parents
         self.rows = self.wanted = self.here = self.stubs = 0
@@ -84,10 +84,10 @@ class TableByValue:
         self._lost: set[Cell] = set()
         self._twins: dict[Cell, Cell] = {}
         self._became: dict[str, dict[Cell, Cell]] = {}
-        readings = pair.reader.readings(target)
+        readings = case.reader.readings(target)
         self.assigned = any(reading.assigned for reading in readings)
         columns = [self._key, *(name for reading in readings for name in (*reading.forward, *reading.documents))]
-        self.problem = pair.judged.unreadable(target, columns)
+        self.problem = case.judged.unreadable(target, columns)
         self._match(readings)
 
     def became(self, source: str) -> Mapping[Cell, Cell]:
@@ -108,7 +108,7 @@ class TableByValue:
 
     def _match(self, readings: list[Reading]) -> None:
         follow: Mapping[str, Follow] = {column: parent.follow for column, parent in self.parents.items()}
-        asked = [self._wanted(Faces(reading, self.pair.reader.affinity, follow)) for reading in readings]
+        asked = [self._wanted(Faces(reading, self.case.reader.affinity, follow)) for reading in readings]
         pools: dict[Any, dict[bytes, list[_Here]]] = {}
         for one in asked:
             pool = pools.get(one.faces.shape)
@@ -139,7 +139,7 @@ class TableByValue:
 
     def _legacy(self, reading: Reading) -> Iterator[Row]:
         names = tuple(dict.fromkeys((*reading.columns, reading.key)))
-        for cells in self.pair.legacy_rows(reading.source, *names):
+        for cells in self.case.legacy_rows(reading.source, *names):
             yield dict(zip(names, cells, strict=True))
 
     def _pool(self, faces: Faces) -> dict[bytes, list[_Here]]:
@@ -161,7 +161,7 @@ class TableByValue:
         database, _, table = self.target.partition(".")
         names = list(dict.fromkeys((self._key, *faces.columns)))
         question = f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table)}"
-        with self.pair.judged.read(database) as connection:
+        with self.case.judged.read(database) as connection:
             try:
                 for place, cells in enumerate(rows(connection, question)):
                     if only is None or place in only:
@@ -192,13 +192,13 @@ class TableByValue:
             return
         claims, name = made
         # The legacy table may not be there while others name its rows.
-        shapes = readings or [one for one in every_reading(self.pair.reader.world) if one.target == self.target]
-        faces = Faces(shapes[0], self.pair.reader.affinity, {})
+        shapes = readings or [one for one in every_reading(self.case.reader.world) if one.target == self.target]
+        faces = Faces(shapes[0], self.case.reader.affinity, {})
         if not readings:
             self._pool(faces)
         if not self.extra:
             return
-        hanging = references.hanging_on(self.pair, table)
+        hanging = references.hanging_on(self.case, table)
         for place, id_, face in self._found(faces, self.extra.copy()):
             said = {column: value for column, value in face.items() if value is not None and column != "id"}
             if name in said and said[name] in hanging and said == {name: said[name], **claims}:
@@ -245,7 +245,7 @@ class TableByValue:
         names = unlike(wanted, face)
         if 2 * len(names) > len(wanted.keys() | face.keys()):
             return ""
-        values = self.pair.show_values
+        values = self.case.show_values
         said = [
             f"{name}: expected {_said(wanted.get(name), values=values)}, found {_said(face.get(name), values=values)}"
             for name in names

@@ -13,7 +13,7 @@ from contracts.checks.row_accounting import typed
 from contracts.oracle.cells import Cell, Row, bound, rows
 from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 from contracts.suite.deadline import ROW_S, deadline
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Table
@@ -21,9 +21,9 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 
 
-def altered(pair: Pair, reading: Reading) -> Iterator[str]:
+def altered(case: Case, reading: Reading) -> Iterator[str]:
     """Yield each quarantined row that is not the legacy row, cell by cell with storage classes."""
-    for key, kept, expected in row_accounting.quarantined(pair, reading):
+    for key, kept, expected in row_accounting.quarantined(case, reading):
         found = [row for _, row in kept]
         if Counter(map(_whole, expected)) != Counter(map(_whole, found)):
             columns = sorted(
@@ -49,8 +49,8 @@ def _unlike(one: Row, other: Row, name: str) -> bool:
 class Refusals:
     """Tries the quarantined rows of one target table on a private copy of its database, at *path*."""
 
-    def __init__(self, pair: Pair, target: str, path: Path) -> None:
-        self.pair = pair
+    def __init__(self, case: Case, target: str, path: Path) -> None:
+        self.case = case
         self.target = target
         database, _, name = target.partition(".")
         self.shape = schema_reader.target(database).table(name)
@@ -61,8 +61,8 @@ class Refusals:
         with closing(connections.application(self.path)) as connection:
             # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
             connection.execute("BEGIN IMMEDIATE")
-            for reading in self.pair.reader.readings(self.target):
-                for key, kept, legacy in row_accounting.quarantined(self.pair, reading):
+            for reading in self.case.reader.readings(self.target):
+                for key, kept, legacy in row_accounting.quarantined(self.case, reading):
                     if not legacy:
                         continue
                     if key is None:
@@ -82,7 +82,7 @@ class Refusals:
 
     def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
         """Return why a row should not be in quarantine, or ''."""
-        parts = self.pair.reader.forward(reading, legacy)
+        parts = self.case.reader.forward(reading, legacy)
         connection.execute("SAVEPOINT trial")
         try:
             if not any(_is_refused(connection, self.shape, part) for part in parts):
@@ -139,7 +139,7 @@ class Refusals:
         if found is None:
             return None
         there = dict(zip(columns, found, strict=True))
-        there["legacy_key"] = self.pair.reader.world.came_from(self.target, there[target_key(self.target)])
+        there["legacy_key"] = self.case.reader.world.came_from(self.target, there[target_key(self.target)])
         return there
 
 

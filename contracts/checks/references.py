@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts.oracle.cells import Cell, kept_rest, same
 from contracts.oracle.spilling_map import Known
 from contracts.oracle.table_judge import target_key
-from contracts.sets.pair import Pair
+from contracts.sets.case import Case
 
 #: What a row for which there is no legacy row may claim, by its reason: table, claims, and the column of its name.
 STUBS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
@@ -16,7 +16,7 @@ STUBS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "stub:unknown wallet": ("whale_wallets", {}, "address"),
 }
 #: What a row here that is linked to stands for in the legacy set.
-Means = Callable[[Pair, Cell], Cell]
+Means = Callable[[Case, Cell], Cell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +54,26 @@ class Claimed:
     source: str
     column: str
     target: str
-    faults: Callable[[Pair], Iterator[str]]
+    faults: Callable[[Case], Iterator[str]]
 
 
 def _row_of(table: str) -> Means:
-    return lambda pair, id_: pair.reader.world.came_from(table, id_)
+    return lambda case, id_: case.reader.world.came_from(table, id_)
 
 
-def _position_that_names(pair: Pair, id_: Cell) -> Cell:
-    return pair.reader.world.came_from("core.positions", id_)
+def _position_that_names(case: Case, id_: Cell) -> Cell:
+    return case.reader.world.came_from("core.positions", id_)
 
 
-def _signature(pair: Pair, id_: Cell) -> Cell:
-    return pair.reader.world.signatures.get(id_)
+def _signature(case: Case, id_: Cell) -> Cell:
+    return case.reader.world.signatures.get(id_)
 
 
-def _name(pair: Pair, id_: Cell) -> Cell:
-    return pair.reader.world.entity_names.get(id_)
+def _name(case: Case, id_: Cell) -> Cell:
+    return case.reader.world.entity_names.get(id_)
 
 
-def _itself(_: Pair, cell: Cell) -> Cell:
+def _itself(_: Case, cell: Cell) -> Cell:
     return cell
 
 
@@ -109,24 +109,24 @@ LINKS: tuple[Link, ...] = (
 )
 
 
-def asked(pair: Pair, link: Link | Claimed) -> bool:
+def asked(case: Case, link: Link | Claimed) -> bool:
     """Tell whether the legacy set has what *link* is about."""
     if isinstance(link, Claimed):
-        return pair.variant(link.source) == "found"
+        return case.variant(link.source) == "found"
     name = link.source.partition(".")[0]
-    tables = pair.legacy.tables(name) if name in pair.legacy.originals else ()
+    tables = case.legacy.tables(name) if name in case.legacy.originals else ()
     return any(one.source == link.source and one.variant and link.column in one.columns for one in tables)
 
 
-def faults(pair: Pair, link: Link | Claimed) -> Iterator[str]:
+def faults(case: Case, link: Link | Claimed) -> Iterator[str]:
     """Yield each row of the legacy table in which *link* is lost or leads elsewhere."""
-    yield from link.faults(pair) if isinstance(link, Claimed) else _faults(pair, link)
+    yield from link.faults(case) if isinstance(link, Claimed) else _faults(case, link)
 
 
-def _faults(pair: Pair, link: Link) -> Iterator[str]:
-    legacy: Known[Cell] = Known(pair.legacy_rows(link.source, link.key, link.column))
-    now = Known(((id_, (here,)) for id_, here in pair.target_rows(link.target, target_key(link.target), link.link)))
-    for key, id_, rest in _lineages(pair, link.source, link.target):
+def _faults(case: Case, link: Link) -> Iterator[str]:
+    legacy: Known[Cell] = Known(case.legacy_rows(link.source, link.key, link.column))
+    now = Known(((id_, (here,)) for id_, here in case.target_rows(link.target, target_key(link.target), link.link)))
+    for key, id_, rest in _lineages(case, link.source, link.target):
         was, there = legacy.get(key), now.get(id_)
         if there is None:
             continue
@@ -135,45 +135,45 @@ def _faults(pair: Pair, link: Link) -> Iterator[str]:
             kept = link.column in rest and same(rest[link.column][0], was)
             if was not in {None, ""} and not kept:
                 yield f"{link.source} {key!r} -> {link.target}: {link.link}: NULL, and the link is not kept"
-        elif not same(link.means(pair, here), was):
+        elif not same(link.means(case, here), was):
             yield f"{link.source} {key!r} -> {link.target}: {link.link}: leads elsewhere than {link.column} did"
 
 
-def _lineages(pair: Pair, source: str, target: str) -> Iterator[tuple[Cell, Cell, dict[str, tuple[Cell, Cell]]]]:
+def _lineages(case: Case, source: str, target: str) -> Iterator[tuple[Cell, Cell, dict[str, tuple[Cell, Cell]]]]:
     database, _, table = target.partition(".")
     columns = ("legacy_key", "target_id", "rest")
-    for key, id_, rest in pair.target_rows(f"{database}.lineage", *columns, source=source, target=table):
+    for key, id_, rest in case.target_rows(f"{database}.lineage", *columns, source=source, target=table):
         try:
             yield key, id_, kept_rest(rest)
         except ValueError:
             yield key, id_, {}
 
 
-def _order_faults(pair: Pair) -> Iterator[str]:
+def _order_faults(case: Case) -> Iterator[str]:
     """An order's position is the one that names it among its orders."""
     names: dict[Cell, set[Cell]] = {}
-    if pair.variant("jarvis.positions") == "found":
-        for position, *orders in pair.legacy_rows("jarvis.positions", "id", "tp_order_id", "sl_order_id"):
+    if case.variant("jarvis.positions") == "found":
+        for position, *orders in case.legacy_rows("jarvis.positions", "id", "tp_order_id", "sl_order_id"):
             for order in orders:
                 names.setdefault(order, set()).add(position)
-    now: dict[Cell, Cell] = dict(pair.target_rows("core.treasury_orders", "id", "position_id"))
-    for key, id_, _ in _lineages(pair, "jarvis.treasury_orders", "core.treasury_orders"):
+    now: dict[Cell, Cell] = dict(case.target_rows("core.treasury_orders", "id", "position_id"))
+    for key, id_, _ in _lineages(case, "jarvis.treasury_orders", "core.treasury_orders"):
         here, claims = now.get(id_), names.get(key, set())
-        if here is not None and claims != {_position_that_names(pair, here)}:
+        if here is not None and claims != {_position_that_names(case, here)}:
             yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: is not the one that names the order"
-        if here is None and len(claims) == 1 and pair.reader.world.became("jarvis.positions", *claims) is not None:
+        if here is None and len(claims) == 1 and case.reader.world.became("jarvis.positions", *claims) is not None:
             yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: NULL, its position is there"
 
 
-def _sold_lot_faults(pair: Pair) -> Iterator[str]:
+def _sold_lot_faults(case: Case) -> Iterator[str]:
     """A wash sale has one row for each lot that its sale used."""
-    sales: dict[Cell, Cell] = dict(pair.legacy_rows("tax.wash_sales", "id", "sale_tx_id"))
-    now: dict[Cell, Cell] = dict(pair.target_rows("core.wash_sales", "id", "sold_lot_id"))
+    sales: dict[Cell, Cell] = dict(case.legacy_rows("tax.wash_sales", "id", "sale_tx_id"))
+    now: dict[Cell, Cell] = dict(case.target_rows("core.wash_sales", "id", "sold_lot_id"))
     found: dict[Cell, list[Cell]] = {}
-    for key, id_, _ in _lineages(pair, "tax.wash_sales", "core.wash_sales"):
-        found.setdefault(key, []).append(pair.reader.world.came_from("core.tax_lots", now.get(id_)))
+    for key, id_, _ in _lineages(case, "tax.wash_sales", "core.wash_sales"):
+        found.setdefault(key, []).append(case.reader.world.came_from("core.tax_lots", now.get(id_)))
     for key, lots in found.items():
-        used = [part.lot for part in pair.reader.world.lots_of(sales.get(key))]
+        used = [part.lot for part in case.reader.world.lots_of(sales.get(key))]
         if sorted(map(str, used)) != sorted(map(str, lots)):
             yield f"tax.wash_sales {key!r} -> core.wash_sales: sold_lot_id: expected the lots {used}, found {lots}"
 
@@ -186,10 +186,10 @@ EVERY: tuple[Link | Claimed, ...] = (
 )
 
 
-def hanging_on(pair: Pair, table: str) -> set[Cell]:
+def hanging_on(case: Case, table: str) -> set[Cell]:
     """Return what legacy rows name in *table*: the keys for which a stub may stand there."""
     source, column = {
         "ai_entities": ("jarvis_memory.facts", "entity"),
         "whale_wallets": ("whales.whale_movements", "wallet_address"),
     }[table]
-    return {name for (name,) in pair.legacy_rows(source, column)}
+    return {name for (name,) in case.legacy_rows(source, column)}

@@ -14,8 +14,8 @@ from pathlib import Path
 from contracts.checks.rollback_diff import Cells, Judge
 from contracts.checks.row_accounting import carried_name, typed
 from contracts.oracle.cells import rows
+from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
-from contracts.sets.pair import Pair
 from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -52,7 +52,7 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
     wanted, gone, kept = was, Counter[Cells](), Counter[Cells]()
     # What was dropped or renamed since has no deleted rows.
     if target and own in judge.in_use.judged.table_names(target):
-        there = [_rows(pair.judged.copy(target), own, columns) for pair in (judge.before, judge.in_use)]
+        there = [_rows(case.judged.copy(target), own, columns) for case in (judge.before, judge.in_use)]
         gone = there[0] - there[1]
         wanted = was - gone + (there[1] - there[0])
         kept = Counter(tuple(typed(row.get(column)) for column in columns) for row in judge.residue(f"{target}.{own}"))
@@ -109,15 +109,15 @@ def _marks(judge: Judge, table: LegacyTable) -> Iterator[str]:
         target, _, own = kept[0].target.partition(".")
     given = [was or 0]
     if target:
-        marks = [_mark(pair, target, own) for pair in (judge.before, judge.in_use)]
+        marks = [_mark(case, target, own) for case in (judge.before, judge.in_use)]
         # Rows that the migration adds take ids too, which no application gave.
         given += marks[1:] if marks[1] > marks[0] else []
     if (now or 0) < max(given):
         yield f"{table.source}: ids up to {max(given)} were given, the next would be {(now or 0) + 1}"
 
 
-def _mark(pair: Pair, target: str, table: str) -> int:
-    with pair.judged.read(target) as connection:
+def _mark(case: Case, target: str, table: str) -> int:
+    with case.judged.read(target) as connection:
         (mark,) = connection.execute(_MARK, (table,)).fetchone()
     return mark or 0
 

@@ -17,18 +17,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 from contracts.checks.leveled_rows import level, leveled_reading
+from contracts.checks.lineage import choose
+from contracts.checks.match_sets import InferredLineage
 from contracts.checks.row_accounting import Typed, typed
 from contracts.oracle.cells import Row, rows
 from contracts.oracle.table_judge import target_key
+from contracts.sets.case import Case, Lineage
 from contracts.sets.consolidated import Subject
 from contracts.sets.legacy import LegacySet
 from contracts.sets.pair import Pair, specified_tables
@@ -78,17 +82,17 @@ class Judge:
     _residue: dict[str, list[Row]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def before(self) -> Pair:
+    def before(self) -> Case:
         """The originals beside what was installed, with its lineage."""
-        return self._pair(self.sets.originals, self._copies("baseline", self.sets.baseline))
+        return self._case(self.sets.originals, self._copies("baseline", self.sets.baseline))
 
     @cached_property
-    def in_use(self) -> Pair:
+    def in_use(self) -> Case:
         """The originals beside what was in use, with the lineage of the baseline: what each row says of its legacy row."""
-        return self._pair(self.sets.originals, self._copies("used", self.sets.used, lineage=True))
+        return self._case(self.sets.originals, self._copies("used", self.sets.used, lineage=True))
 
     @cached_property
-    def now(self) -> Pair:
+    def now(self) -> Case:
         """The legacy set of now beside what was in use, without lineage: rows are matched by what they say."""
         copies = self._copies("matched", self.sets.used)
         for target in catalogue.TARGETS:
@@ -96,11 +100,16 @@ class Judge:
                 level(connection, target, self.sets.baseline / catalogue.TARGETS[target], self.in_use, self._both)
                 for table in ("lineage", "quarantine"):
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
-        pair = self._pair(self.sets.back, copies)
-        pair.reader.all_readings = [
-            leveled_reading(one, pair.reader.readings(one.target)) for one in pair.reader.all_readings
+        case = self._case(self.sets.back, copies, InferredLineage)
+        case.reader.all_readings = [
+            leveled_reading(one, case.reader.readings(one.target)) for one in case.reader.all_readings
         ]
-        return pair
+        return case
+
+    @property
+    def matched(self) -> InferredLineage:
+        """The rows of :attr:`now`, matched."""
+        return cast("InferredLineage", self.now.lineage)
 
     def residue(self, table: str) -> list[Row]:
         """Return the rows of a consolidated table that are in the residue, without the reason."""
@@ -120,10 +129,10 @@ class Judge:
                 return []
             return [{key: cell for key, cell in row.items() if key != "why"} for row in of(connection, name)]
 
-    def _pair(self, legacy: LegacySet, judged: Subject) -> Pair:
+    def _case(self, legacy: LegacySet, judged: Subject, choose: Callable[[Case], Lineage] = choose) -> Case:
         # A constant that no row needed is not known, and no row says what it would be.
         constants = defaultdict(str, self.sets.constants)
-        return Pair(legacy=legacy, judged=judged, constants=constants, fates={})
+        return Case(pair=Pair(legacy=legacy, judged=judged), constants=constants, fates={}, choose=choose)
 
     def _copies(self, name: str, folder: Path, *, lineage: bool = False) -> Subject:
         """Copy the three of *folder*; with the *lineage* of the baseline, where a table of that name is in use."""
@@ -166,7 +175,7 @@ class Judge:
             maybe = Counter(cells_of(row, without) for row in chain(*self._both(target)[1].values()))
             yield from self._against_residue(target, self._written(target, without), maybe=maybe)
             return
-        table = self.now.by_value.table(target)
+        table = self.matched.table(target)
         if table.problem:
             yield f"{target}: {table.problem}"
             return
@@ -235,7 +244,7 @@ class Judge:
 
     def _become_again(self, target: str) -> set[Typed]:
         """Return the ids of the rows of a table that another migration makes of the legacy rows."""
-        extra = set(map(typed, self.now.by_value.table(target).extra.values()))
+        extra = set(map(typed, self.matched.table(target).extra.values()))
         return {id_ for id_ in self.by_id(self.sets.used, target) if id_ not in extra}
 
     def _of_touched_groups(self, target: str) -> set[Typed]:
@@ -244,7 +253,7 @@ class Judge:
         touched = set()
         for reading in self.before.reader.readings(target):
             groups: dict[Typed, list[Typed]] = defaultdict(list)
-            for key, id_ in self.before.lineage(source=reading.source) if reading.parts is not None else ():
+            for key, id_ in self.before.lineage.became(source=reading.source) if reading.parts is not None else ():
                 groups[typed(key)].append(typed(id_))
             touched |= {
                 id_ for ids in groups.values() if any(was.get(one) != now.get(one) for one in ids) for id_ in ids
@@ -256,8 +265,8 @@ class Judge:
         count, name = 0, source.partition(".")[2].lower()
         for target in catalogue.TARGETS:
             was, now = (
-                {table for table in pair.judged.table_names(target) if table.lower() == name}
-                for pair in (self.before, self.in_use)
+                {table for table in case.judged.table_names(target) if table.lower() == name}
+                for case in (self.before, self.in_use)
             )
             for table in now - was:
                 with self.in_use.judged.read(target) as connection:

@@ -31,13 +31,13 @@ class _OneTable:
         self.reading = reading
         database, _, table = reading.target.partition(".")
         self.virtual = table in {one.name for one in schema_reader.target(database).virtual_tables}
-        said = (pair.reader.all_readings for pair in (judge.before, judge.in_use))
+        said = (case.reader.all_readings for case in (judge.before, judge.in_use))
         self.before, self.later = (
             next(one for one in all_ if (one.source, one.target) == (reading.source, reading.target)) for all_ in said
         )
         self.was = judge.by_id(judge.sets.baseline, reading.target)
         self.now = judge.by_id(judge.sets.used, reading.target)
-        table_now = judge.now.by_value.table(reading.target)
+        table_now = judge.matched.table(reading.target)
         missing = [one for one in table_now.missing if one.source == reading.source]
         self.missing = Counter(typed(one.key) for one in missing)
         self.nearest = {typed(one.key): f": {one.nearest}" for one in missing if one.nearest}
@@ -50,7 +50,7 @@ class _OneTable:
             return
         originals, back = self._legacy(self.judge.sets.originals), self._legacy(self.judge.sets.back)
         became = defaultdict(list)
-        for key, id_ in self.judge.before.lineage(source=source):
+        for key, id_ in self.judge.before.lineage.became(source=source):
             became[typed(key)].append(typed(id_))
         for key, rows_ in originals.items():
             if len(rows_) == 1 and key[1] is not None:

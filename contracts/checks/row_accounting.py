@@ -10,8 +10,9 @@ from itertools import chain, groupby, islice, zip_longest
 from contracts.oracle.cells import Cell, Row, bound, kept_row, rows, same
 from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
+from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
-from contracts.sets.pair import Pair, specified_tables
+from contracts.sets.pair import specified_tables
 from migrator.errors import DdlError
 from migrator.schema import catalogue, declaration
 from migrator.system.connections import quoted
@@ -30,33 +31,49 @@ def typed(cell: Cell) -> Typed:
     return type(cell), cell
 
 
-def readings(pair: Pair) -> Iterator[Reading]:
+def readings(case: Case) -> Iterator[Reading]:
     """Yield the reading of each mapped legacy table that is there."""
-    yield from (reading for reading in pair.reader.all_readings if reading.target in pair.targets)
+    yield from (reading for reading in case.reader.all_readings if reading.target in case.targets)
 
 
-def fate(pair: Pair, table: LegacyTable) -> str:
+def fate(case: Case, table: LegacyTable) -> str:
     """Return what has to become of *table*."""
     name = table.source.partition(".")[0]
-    decided = decided_fate(pair, name)
+    decided = case.decided_fate(name)
     if decided in {STANDALONE, "ignore"}:
         return STANDALONE if decided == STANDALONE else IGNORED
-    if table.source in {reading.source for reading in readings(pair)}:
+    if table.source in {reading.source for reading in readings(case)}:
         return MAPPED
     return DERIVED if table.kind == "virtual" else CARRIED
 
 
-def decided_fate(pair: Pair, name: str) -> str:
-    """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
-    return pair.decided_fate(name)
-
-
-def home(pair: Pair, name: str) -> str:
+def home(case: Case, name: str) -> str:
     """Return the consolidated database that takes the tables of *name* which nobody specified."""
-    decided = decided_fate(pair, name)
+    decided = case.decided_fate(name)
     if decided.startswith("carry:"):
         return decided.partition(":")[2]
     return next((one.home for one in catalogue.legacy_databases() if one.name == name), "")
+
+
+def home_of(case: Case, table: LegacyTable) -> str:
+    """Return the consolidated database that should have the rows of a legacy table; '' where none should."""
+    name = table.source.partition(".")[0]
+    if case.decided_fate(name) in {STANDALONE, "ignore"}:
+        return ""
+    reading = case.reader.reading_of(table.source)
+    if reading is not None:
+        return reading.target.partition(".")[0]
+    return "" if table.kind == "virtual" else home(case, name) or next(iter(catalogue.TARGETS))
+
+
+def counted(case: Case) -> Iterator[tuple[LegacyTable, int]]:
+    """Yield each legacy table that has a home, and its rows; a database is opened once for all of them."""
+    for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
+        with case.legacy.read(database) as connection:
+            for table in tables:
+                if home_of(case, table):
+                    name = quoted(table.source.partition(".")[2])
+                    yield table, connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
 
 
 def carried_name(table: LegacyTable) -> str:
@@ -64,17 +81,17 @@ def carried_name(table: LegacyTable) -> str:
     return f"legacy_{table.source.replace('.', '_', 1)}"
 
 
-def carried_in(pair: Pair, table: LegacyTable) -> list[str]:
+def carried_in(case: Case, table: LegacyTable) -> list[str]:
     """Return the consolidated databases that have *table* as a carried one."""
     name = carried_name(table)
-    return [target for target in pair.judged.originals if name in pair.judged.table_names(target)]
+    return [target for target in case.judged.originals if name in case.judged.table_names(target)]
 
 
-def told_of(pair: Pair) -> dict[str, set[str]]:
+def told_of(case: Case) -> dict[str, set[str]]:
     """Return, for each legacy table that lineage or quarantine names, the consolidated tables that they name with it."""
     told: dict[str, set[str]] = {}
-    for target in pair.judged.originals:
-        with pair.judged.read(target) as connection:
+    for target in case.judged.originals:
+        with case.judged.read(target) as connection:
             for table in ("lineage", "quarantine"):
                 for source, into in rows(connection, f"SELECT DISTINCT source, target FROM {table}"):
                     if not str(source).startswith("stub:"):
@@ -82,13 +99,13 @@ def told_of(pair: Pair) -> dict[str, set[str]]:
     return told
 
 
-def balance(pair: Pair, reading: Reading) -> Iterator[str]:
+def balance(case: Case, reading: Reading) -> Iterator[str]:
     """Yield what does not add up: each legacy row has to have lineage or be quarantined, once, and nothing else has."""
-    if adds_up(pair, reading):
+    if adds_up(case, reading):
         return
     target, _, table = reading.target.partition(".")
-    legacy = Counter(typed(key) for (key,) in pair.legacy_rows(reading.source, reading.key))
-    with pair.judged.read(target) as connection:
+    legacy = Counter(typed(key) for (key,) in case.legacy_rows(reading.source, reading.key))
+    with case.judged.read(target) as connection:
         of_source = "FROM {} WHERE source = ? AND target = ?"
         mapped = {
             typed(key)
@@ -145,12 +162,12 @@ _PLACES = """
 """
 
 
-def adds_up(pair: Pair, reading: Reading) -> bool:
+def adds_up(case: Case, reading: Reading) -> bool:
     """Tell by counting whether every row is in exactly one place; if not, each row has to be looked at.  Asked once."""
-    if reading.source not in pair.settled:
+    if reading.source not in case.settled:
         database, _, name = reading.source.partition(".")
         target, _, table = reading.target.partition(".")
-        with pair.beside(database, target) as connection:
+        with case.beside(database, target) as connection:
             keys = connection.execute("SELECT name FROM pragma_table_info(?, ?) WHERE pk", (name, database))
             alone = reading.key == "rowid" or keys.fetchall() == [(reading.key,)]
             different = (
@@ -164,16 +181,16 @@ def adds_up(pair: Pair, reading: Reading) -> bool:
             )
             asked = connection.execute(question, {"source": reading.source, "table": table})
             whole, placed, keyed, keyless, places, without = asked.fetchone()
-        pair.settled[reading.source] = bool(whole == placed == keyed == places and keyless == without)
-    return pair.settled[reading.source]
+        case.settled[reading.source] = bool(whole == placed == keyed == places and keyless == without)
+    return case.settled[reading.source]
 
 
-def carried_unlike(pair: Pair, target: str) -> Iterator[str]:
+def carried_unlike(case: Case, target: str) -> Iterator[str]:
     """Yield how the carried tables of *target* differ from the legacy ones; a database is opened once for all its tables."""
-    for database, tables in groupby(pair.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
-        here = [table for table in tables if target in carried_in(pair, table)]
+    for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
+        here = [table for table in tables if target in carried_in(case, table)]
         if here:
-            with pair.beside(database, target) as connection:
+            with case.beside(database, target) as connection:
                 for table in here:
                     yield from _unlike(connection, table, target)
 
@@ -215,17 +232,17 @@ def _other_rows(connection: sqlite3.Connection, names: str, legacy: str, target:
         yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
 
 
-def declared_unlike(pair: Pair, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
+def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
     """Yield how SQLite takes the declaration of a carried table in *target* otherwise than that of the legacy *table*.
 
     Indexes that the owners *ordered* are set aside.
     """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
-    now = pair.judged.statements(target)[declaration.folded(carried)]
-    with pair.judged.read(target) as connection:
+    now = case.judged.statements(target)[declaration.folded(carried)]
+    with case.judged.read(target) as connection:
         references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
-    was = pair.legacy.statements(database)[declaration.folded(name)]
+    was = case.legacy.statements(database)[declaration.folded(name)]
     if references:
         yield f"{target}.{carried}: has a foreign key, and its parent is another table here"
     for what, before, after in (
@@ -251,27 +268,47 @@ def _same_row(one: tuple[Cell, ...] | None, other: tuple[Cell, ...] | None) -> b
     return one is not None and other is not None and all(map(same, one, other))
 
 
-def stray_carried(pair: Pair) -> Iterator[str]:
+def stray_carried(case: Case) -> Iterator[str]:
     """Yield carried tables that no legacy table stands behind."""
-    expected = {carried_name(table) for table in pair.legacy.every_table()}
-    for target in pair.judged.originals:
-        for name in pair.judged.table_names(target):
+    expected = {carried_name(table) for table in case.legacy.every_table()}
+    for target in case.judged.originals:
+        for name in case.judged.table_names(target):
             if name.startswith("legacy_") and name not in expected:
                 yield f"{target}.{name}"
 
 
-def keys_held(pair: Pair, reading: Reading) -> Iterator[Cell]:
+def keys_held(case: Case, reading: Reading) -> Iterator[Cell]:
     """Yield the key of each legacy row of *reading* that has none or that is in quarantine."""
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     key = quoted(reading.key)
     held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
     question = f"SELECT {key} FROM {quoted(database)}.{quoted(name)} WHERE {key} IS NULL OR +{key} IN ({held})"
-    with pair.beside(database, target) as connection:
+    with case.beside(database, target) as connection:
         yield from (found for (found,) in rows(connection, question, reading.source, table))
 
 
-def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
+def parts_let_in(case: Case, reading: Reading) -> int:
+    """Count the rows that the legacy rows of *reading* become that have a key and are not in quarantine."""
+    if reading.parts is None:
+        name, _, table = reading.source.partition(".")
+        with case.legacy.read(name) as connection:
+            (whole,) = connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
+        return int(whole) - sum(1 for _ in keys_held(case, reading))
+    columns = tuple(dict.fromkeys((*reading.columns, reading.key)))
+    held = set(map(typed, keys_held(case, reading)))
+    legacy = (dict(zip(columns, cells, strict=True)) for cells in case.legacy_rows(reading.source, *columns))
+    return sum(len(reading.parts(row)) for row in legacy if typed(row[reading.key]) not in held)
+
+
+def rows_of(case: Case, target: str) -> int:
+    """Count the rows of a table of the consolidated set."""
+    database, _, table = target.partition(".")
+    with case.judged.read(database) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+
+
+def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
     """Yield each key that *reading* has in quarantine, with what is kept of it and the legacy rows that have it.
 
     What is kept is the broken constraint and the row.  Some hundred keys at a time are in memory.
@@ -285,7 +322,7 @@ def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, list[tuple
     asked = (
         f"SELECT legacy_key, broken, row FROM {target}.quarantine WHERE source = ? AND target = ? ORDER BY legacy_key"
     )
-    with pair.beside(database, target) as connection:
+    with case.beside(database, target) as connection:
         groups = groupby(rows(connection, asked, reading.source, table), key=lambda row: row[0])
         while some := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
             kept: dict[Typed, list[tuple[str, Row]]] = {}
@@ -304,9 +341,9 @@ def quarantined(pair: Pair, reading: Reading) -> Iterator[tuple[Cell, list[tuple
             yield from ((key[1], found, there.get(key, [])) for key, found in kept.items())
 
 
-def lineage_faults(pair: Pair, target: str) -> Iterator[str]:
+def lineage_faults(case: Case, target: str) -> Iterator[str]:
     """Yield where rows and lineages of the database *target* do not match one to one."""
-    with pair.judged.read(target) as connection:
+    with case.judged.read(target) as connection:
         known = specified_tables(target)
         for (name,) in connection.execute("SELECT DISTINCT target FROM lineage"):
             if name not in known:

@@ -29,6 +29,13 @@ _MINTS = (
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
+class Lineage(Protocol):
+    """Which legacy row became which row."""
+
+    def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
+        """Yield legacy key and target id of each row of a legacy table, or of each in a target table but stubs."""
+
+
 class Sets(Protocol):
     """What the world is read from: a legacy set and a consolidated one."""
 
@@ -38,8 +45,9 @@ class Sets(Protocol):
     def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells *columns* of every row of a legacy table, by rowid."""
 
-    def lineage(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
+    @property
+    def lineage(self) -> Lineage:
+        """Which legacy row became which row."""
 
     def target_rows(self, table_of: str, /, *columns: str) -> Iterator[tuple[Cell, ...]]:
         """Yield the cells *columns* of every row of a table of the consolidated set."""
@@ -69,19 +77,19 @@ class World:
     def became(self, source: str, key: Cell) -> Cell:
         """Return the id of the row that the legacy row *key* of *source* became, or None."""
         if source not in self._links:
-            self._links[source] = Known(self.sets.lineage(source=source))
+            self._links[source] = Known(self.sets.lineage.became(source=source))
         return self._links[source].get(key)
 
     def became_in(self, target: str, key: Cell) -> Cell:
         """Return the id of the row of the table *target* that a legacy row *key* became, whatever its table; or None."""
         if target not in self._ids:
-            self._ids[target] = Known(self.sets.lineage(target=target))
+            self._ids[target] = Known(self.sets.lineage.became(target=target))
         return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
         """Return the key of the legacy row that became the row *key* of the table *target*, or None."""
         if target not in self._keys:
-            self._keys[target] = Known((id_, legacy_key) for legacy_key, id_ in self.sets.lineage(target=target))
+            self._keys[target] = Known((id_, legacy_key) for legacy_key, id_ in self.sets.lineage.became(target=target))
         return self._keys[target].get(key)
 
     def mint(self, given: Cell, symbol: Cell) -> Cell:

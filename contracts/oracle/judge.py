@@ -38,6 +38,10 @@ class Reader:
         """The readings of every mapped legacy table that is there."""
         return [one for one in every_reading(self.world) if self.pair.variant(one.source) == one.variant]
 
+    def reading_of(self, source: str) -> Reading | None:
+        """Return the reading of a legacy table; None where it is not there, or the specification has no home for it."""
+        return next((one for one in self.all_readings if one.source == source), None)
+
     @cached_property
     def at_most(self) -> int:
         """How many rows of one legacy table are judged."""

@@ -10,15 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from migrator.schema import catalogue, declaration, text_encoding
 from migrator.schema.declaration import Statements
 from migrator.system import connections, content_digest, own_files, private_copy, virtual_tables
 from migrator.system.connections import quoted
-
-if TYPE_CHECKING:
-    pass
 
 #: SQLite attaches so many databases at once.
 MOST_ATTACHED = 10

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contracts.sets.legacy import begins_as_sqlite, regular_files
 from migrator.errors import MigratorError
 from migrator.system import connections, private_copy
-
-if TYPE_CHECKING:
-    pass
 
 
 def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 from contracts.oracle.cells import Cell, Row, bound, rows, same
 from contracts.oracle.table_judge import target_key
 from contracts.sets import consolidated as consolidated_set
-from contracts.sets.pair import LINEAGE, QUARANTINE, Pair
+from contracts.sets.case import Case
+from contracts.sets.pair import LINEAGE, QUARANTINE
 from contracts.smallest.rows import Place, by_table, insert
 from migrator.errors import UsageError
 from migrator.schema import catalogue
@@ -29,26 +30,26 @@ _DEFAULT = """
 class ConsolidatedRows:
     """The rows of the specified tables of a consolidated set; places are as of legacy rows: ``core.trades`` and rowid."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
+    def __init__(self, case: Case) -> None:
+        self.case = case
         self._left: set[Place] = set()
-        for target in pair.judged.originals:
+        for target in case.judged.originals:
             schema = schema_reader.target(target)
             shapes = {table.name: [column.name for column in table.columns] for table in schema.tables}
             shapes |= {table.name: list(table.columns) for table in schema.virtual_tables}
             for name, columns in shapes.items():
-                if problem := pair.judged.unreadable(f"{target}.{name}", columns):
+                if problem := case.judged.unreadable(f"{target}.{name}", columns):
                     hint = "a set of another shape cannot be written as a test"
                     raise UsageError(problem, where=f"{target}.{name}", hint=hint)
 
     @property
     def traced(self) -> bool:
         """Whether the set says which legacy row became which row."""
-        return not self.pair.without_lineage()
+        return not self.case.lineage.missing
 
     def _tables(self) -> Iterator[tuple[str, str, str]]:
         """Yield database, table and the column that names a row of it."""
-        for target in self.pair.judged.originals:
+        for target in self.case.judged.originals:
             schema = schema_reader.target(target)
             for name in (*(one.name for one in schema.tables), *(one.name for one in schema.virtual_tables)):
                 if name != "config":
@@ -60,9 +61,9 @@ class ConsolidatedRows:
         found: defaultdict[Place, list[Place]] = defaultdict(list)
         ids = {f"{target}.{name}": dict(self._ids(target, name, key)) for target, name, key in self._tables()}
         self._left = {(table, id_) for table, known in ids.items() for id_ in known.values()}
-        for reading in self.pair.reader.all_readings:
+        for reading in self.case.reader.all_readings:
             places = dict(self._legacy(reading.source, reading.key))
-            for key, into in self._became(reading.source, reading.target, {} if reading.assigned else places):
+            for key, into in self._became(reading.source, {} if reading.assigned else places):
                 row = ids.get(reading.target, {}).get(into)
                 if key in places and row is not None and (reading.target, row) in self._left:
                     self._left.discard((reading.target, row))
@@ -77,18 +78,18 @@ class ConsolidatedRows:
 
     def like(self, place: Place) -> Place | None:
         """Return the stranger that shares most cells, and at least half, with what a legacy row without its row becomes."""
-        reading = next((one for one in self.pair.reader.all_readings if one.source == place[0]), None)
+        reading = self.case.reader.reading_of(place[0])
         if reading is None or place in self.belonging:
             return None
         names = list(dict.fromkeys((*reading.columns, reading.key)))
         database, _, table = place[0].partition(".")
-        with self.pair.legacy.read(database) as connection:
+        with self.case.legacy.read(database) as connection:
             listed = ", ".join(map(quoted, names))
             cells = rows(connection, f"SELECT {listed} FROM {quoted(table)} WHERE rowid = ?", place[1]).fetchone()
-        expected = self.pair.reader.forward(reading, dict(zip(names, cells, strict=True)))
+        expected = self.case.reader.forward(reading, dict(zip(names, cells, strict=True)))
         known = {name: cell for name, cell in (expected[0] if expected else {}).items() if cell is not None}
         best: tuple[int, Place] | None = None
-        with self.pair.judged.read(reading.target.partition(".")[0]) as connection:
+        with self.case.judged.read(reading.target.partition(".")[0]) as connection:
             for stranger in self.strangers:
                 if stranger[0] == reading.target:
                     row = _row(connection, *stranger)
@@ -98,21 +99,17 @@ class ConsolidatedRows:
         return best[1] if best else None
 
     def _ids(self, target: str, name: str, key: str) -> Iterator[tuple[Cell, int]]:
-        with self.pair.judged.read(target) as connection:
+        with self.case.judged.read(target) as connection:
             yield from rows(connection, f"SELECT {quoted(key)}, rowid FROM {quoted(name)}")
 
     def _legacy(self, source: str, key: str) -> Iterator[tuple[Cell, int]]:
-        yield from ((name, id_) for name, id_ in self.pair.legacy_rows(source, key, "rowid"))
+        yield from ((name, id_) for name, id_ in self.case.legacy_rows(source, key, "rowid"))
 
-    def _became(self, source: str, target: str, places: dict[Cell, int]) -> Iterator[tuple[Cell, Cell]]:
-        if self.traced:
-            database, _, table = target.partition(".")
-            asked = ("legacy_key", "target_id")
-            yield from self.pair.target_rows(f"{database}.lineage", *asked, source=source, target=table)
-            return
-        yield from self.pair.by_value.lineage(source)
-        # A row that is unlike its legacy row, under the id that it has kept.
-        yield from ((key, key) for key in places)
+    def _became(self, source: str, places: dict[Cell, int]) -> Iterator[tuple[Cell, Cell]]:
+        yield from self.case.lineage.became(source=source)
+        if not self.traced:
+            # A row that is unlike its legacy row, under the id that it has kept.
+            yield from ((key, key) for key in places)
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
         """Return the cells of the rows that belong to these legacy rows, of strangers among them, and of their parents."""
@@ -136,7 +133,7 @@ class ConsolidatedRows:
         """Read rows of one table, and yield the parents that they name."""
         target, _, table = name.partition(".")
         shape = next((one for one in schema_reader.target(target).tables if one.name == table), None)
-        with self.pair.judged.read(target) as connection:
+        with self.case.judged.read(target) as connection:
             for id_ in ids:
                 row = _row(connection, name, id_)
                 into.append(row)
@@ -149,7 +146,7 @@ class ConsolidatedRows:
         """Return what lineage and quarantine say of the rows *found* and of these legacy rows."""
         told: dict[str, list[Row]] = {}
         keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
-        for target in self.pair.judged.originals:
+        for target in self.case.judged.originals:
             here = [
                 (name.partition(".")[2], row[target_key(name)])
                 for name, cells in found.items()
@@ -159,7 +156,7 @@ class ConsolidatedRows:
             for table, columns in (("lineage", LINEAGE), ("quarantine", QUARANTINE)):
                 chosen: dict[int, Row] = {}
                 listed = ", ".join(map(quoted, columns))
-                with self.pair.judged.read(target) as connection:
+                with self.case.judged.read(target) as connection:
                     for into, cells, of in self._asked(target, keys, here if table == "lineage" else []):
                         question = f"SELECT rowid, {listed} FROM {table} WHERE {of}"
                         for id_, *told_cells in rows(connection, question, into, *cells):
@@ -171,7 +168,7 @@ class ConsolidatedRows:
         self, target: str, keys: Mapping[str, list[Cell]], here: list[tuple[str, Cell]]
     ) -> Iterator[tuple[str, tuple[Cell, ...], str]]:
         """Yield target table, values and condition of each question to lineage or quarantine, so that an index answers."""
-        for reading in self.pair.reader.all_readings:
+        for reading in self.case.reader.all_readings:
             database, _, table = reading.target.partition(".")
             for key in keys.get(reading.source, ()) if database == target else ():
                 place, value = bound(key)
@@ -181,11 +178,11 @@ class ConsolidatedRows:
             yield table, (value,), f"target = ? AND target_id = {place}"
 
     def _keys(self, source: str, ids: list[int]) -> list[Cell]:
-        key = next((one.key for one in self.pair.reader.all_readings if one.source == source), None)
+        key = next((one.key for one in self.case.reader.all_readings if one.source == source), None)
         if key is None:
             return []
         name, _, table = source.partition(".")
-        with self.pair.legacy.read(name) as connection:
+        with self.case.legacy.read(name) as connection:
             question = f"SELECT {quoted(key)} FROM {quoted(table)} WHERE rowid = ?"
             return [rows(connection, question, one).fetchone()[0] for one in ids]
 

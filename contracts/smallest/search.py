@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.checks import lineage
 from contracts.oracle.cells import Row
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets import legacy as legacy_sets
-from contracts.sets import pair as set_pair
+from contracts.sets.case import case_of
 from contracts.smallest import case
 from contracts.smallest import consolidated as others
 from contracts.smallest.anonymous import Anonymous
@@ -69,7 +70,7 @@ class Search:
         self.others: ConsolidatedRows | None = None
         if consolidated is not None:
             judged = consolidated_set.subject(consolidated, scratch)
-            self.others = ConsolidatedRows(set_pair.pair(legacy, judged, scratch, config))
+            self.others = ConsolidatedRows(case_of(legacy, judged, scratch, config, lineage.choose))
         self.tried = 0
         self._first = ""
 

@@ -47,7 +47,7 @@ def digests(session: Session) -> dict[str, dict[str, str]]:
         for target in session.judged.originals:
             found[CONSOLIDATED][target] = _digest(session.judged.copy, target)
         if session.has_pair:
-            legacy = session.pair.legacy
+            legacy = session.case.legacy
             for name, path in legacy.originals.items():
                 found[LEGACY][path.relative_to(legacy.where).as_posix()] = _digest(legacy.as_found, name)
     except MigratorError:

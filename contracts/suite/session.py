@@ -14,9 +14,8 @@ import pytest
 
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets import made as made_sets
-from contracts.sets import pair as set_pair
+from contracts.sets.case import Case, Lineage, case_of
 from contracts.sets.consolidated import Subject
-from contracts.sets.pair import Pair
 from contracts.suite.options import Options
 from migrator.config import config_file as config_config_file
 from migrator.config.config_file import Config
@@ -33,8 +32,9 @@ class Session:
     dirty specimen and what a migration makes of that.  With the consolidated folder alone there is no pair.
     """
 
-    def __init__(self, options: Options, shared: Path | None = None) -> None:
+    def __init__(self, options: Options, choose: Callable[[Case], Lineage], shared: Path | None = None) -> None:
         self.options = options
+        self._choose = choose
         self.legacy = options.legacy
         self.consolidated = options.consolidated
         self._folder = tempfile.TemporaryDirectory(prefix="contracts-")
@@ -71,10 +71,15 @@ class Session:
         return consolidated_set.subject(where, self.scratch)
 
     @cached_property
-    def pair(self) -> Pair:
+    def case(self) -> Case:
         """Both, side by side."""
-        return set_pair.pair(
-            self.legacy_dir, self.judged, self.scratch, self.config_file, show_values=self.options.show_values
+        return case_of(
+            self.legacy_dir,
+            self.judged,
+            self.scratch,
+            self.config_file,
+            self._choose,
+            show_values=self.options.show_values,
         )
 
     @property

@@ -144,7 +144,7 @@ class SqlItem(pytest.Item):
     def _need_legacy(self, session: Session) -> None:
         if not session.has_pair:
             pytest.skip(NO_PAIR)
-        variants = {source: session.pair.variant(source) for source in self.contract.legacy}
+        variants = {source: session.case.variant(source) for source in self.contract.legacy}
         wanted = self.contract.variant
         if absent := [source for source, variant in variants.items() if not variant or wanted not in ("", variant)]:
             self.user_properties.append((WHY, Why.NO_DATA.value))
@@ -163,7 +163,7 @@ class SqlItem(pytest.Item):
     def _attached(self, session: Session, copies: Mapping[str, Path] | None = None) -> Iterator[sqlite3.Connection]:
         with session.judged.attached(self.contract.reads, copies) as connection:
             for name in dict.fromkeys(source.partition(".")[0] for source in self.contract.legacy):
-                connections.attach(connection, session.pair.legacy.copy(name), name)
+                connections.attach(connection, session.case.legacy.copy(name), name)
             yield connection
 
     def _see_it_fail(self, session: Session) -> None:

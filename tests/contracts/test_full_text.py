@@ -5,10 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from contracts.checks import full_text
+from contracts.checks import full_text, lineage
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets import made as made_sets
-from contracts.sets import pair as set_pair
+from contracts.sets.case import case_of
 from contracts.specimens import generator
 from migrator.system import connections
 
@@ -34,7 +34,7 @@ def _answers(tmp_path):
                 analytics.execute(statement)
         scratch = tmp_path / f"scratch-{len(statements)}"
         scratch.mkdir()
-        pair = set_pair.pair(data, consolidated_set.subject(stage, scratch), scratch, data / "migrator.toml")
+        pair = case_of(data, consolidated_set.subject(stage, scratch), scratch, data / "migrator.toml", lineage.choose)
         return full_text.compare(pair, *full_text.index_of(pair))
 
     return ask

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts import oracle
-from contracts.checks import json_columns, row_accounting
+from contracts.checks import json_columns, lineage, row_accounting
 from contracts.oracle import cells as oracle_cells
 from contracts.oracle import spilling_map, table_judge
 from contracts.oracle import times as oracle_times
@@ -16,7 +16,7 @@ from contracts.oracle.cross_table import World
 from contracts.oracle.judge import every_reading
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets import made as made_sets
-from contracts.sets import pair as set_pair
+from contracts.sets.case import case_of
 from migrator.config import config_file
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
@@ -221,7 +221,7 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     judged = consolidated_set.subject(made_sets.migrated(legacy, scratch), scratch)
-    pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
+    pair = case_of(legacy, judged, scratch, config_file.beside(legacy), lineage.choose)
 
     found = pair.reader.judge("analytics.telegram_messages")
 
@@ -235,7 +235,7 @@ def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypat
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     judged = consolidated_set.subject(made_sets.migrated(legacy, scratch), scratch)
-    pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
+    pair = case_of(legacy, judged, scratch, config_file.beside(legacy), lineage.choose)
     (messages,) = pair.reader.readings("analytics.telegram_messages")
     with closing(sqlite3.connect(judged.copy("analytics"))) as connection, connection:
         connection.execute(
@@ -280,7 +280,7 @@ def test_what_lies_on_the_disk_or_comes_by_parts_says_the_same(tmp_path, monkeyp
     for in_memory, at_once in ((20_000, 500), (3, 2)):
         monkeypatch.setattr(spilling_map, "IN_MEMORY", in_memory)
         monkeypatch.setattr(row_accounting, "KEYS_AT_ONCE", at_once)
-        pair = set_pair.pair(legacy, judged, scratch, config_file.beside(legacy))
+        pair = case_of(legacy, judged, scratch, config_file.beside(legacy), lineage.choose)
         found[at_once] = {
             one.source: (pair.reader.judge(one.target), list(row_accounting.quarantined(pair, one)))
             for one in pair.reader.all_readings

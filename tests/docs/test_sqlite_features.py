@@ -9,9 +9,9 @@ import pytest
 import small_set
 from sqlite_features import MADE, ROWS, make
 
-from contracts.checks import row_accounting
+from contracts.checks import lineage, row_accounting
 from contracts.sets import consolidated as consolidated_set
-from contracts.sets import pair as set_pair
+from contracts.sets.case import case_of
 from migrator.config.config_file import Config
 from migrator.schema import catalogue
 from migrator.stages.inventory import inspect_pool, inspect_worker
@@ -92,7 +92,7 @@ def test_is_carried_whole_or_listed(made, feature):
     assert any(listed in one for one in run.plan.findings)
     (run.folder / "judged").mkdir()
     consolidated = consolidated_set.subject(run.stage, run.folder / "judged")
-    judged = set_pair.pair(run.snapshot.folder, consolidated, run.folder / "judged", None)
+    judged = case_of(run.snapshot.folder, consolidated, run.folder / "judged", None, lineage.choose)
     for target in catalogue.TARGETS:
         assert [] == list(row_accounting.carried_unlike(judged, target))
     for table in judged.legacy.every_table():

@@ -7,9 +7,9 @@ import odd_schemas
 import pytest
 from hypothesis import given, settings
 
-from contracts.checks import row_accounting
+from contracts.checks import lineage, row_accounting
 from contracts.sets import consolidated as consolidated_set
-from contracts.sets import pair as set_pair
+from contracts.sets.case import case_of
 from migrator.config.config_file import Config
 from migrator.errors import Refused
 from migrator.schema import catalogue
@@ -35,8 +35,12 @@ def wrong_after_a_build(folder):
     run.check()
     run.check_by_hand()
     (folder / "judged").mkdir()
-    judged = set_pair.pair(
-        run.snapshot.folder, consolidated_set.subject(run.stage, folder / "judged"), folder / "judged", None
+    judged = case_of(
+        run.snapshot.folder,
+        consolidated_set.subject(run.stage, folder / "judged"),
+        folder / "judged",
+        None,
+        lineage.choose,
     )
     wrong = [fault for target in catalogue.TARGETS for fault in row_accounting.carried_unlike(judged, target)]
     for table in judged.legacy.every_table():

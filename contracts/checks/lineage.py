@@ -1,0 +1,161 @@
+"""A set that says itself which legacy row became which row, by lineage and quarantine; and which sets do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from contracts.checks import row_accounting
+from contracts.checks.match_sets import InferredLineage
+from contracts.oracle.cells import Cell, rows
+from contracts.oracle.rules import Reading
+from contracts.oracle.table_judge import target_key
+from contracts.sets.case import Case, Finding, Lineage, Losses
+from contracts.sets.pair import without_lineage
+from migrator.system.connections import quoted
+
+
+class RecordedLineage:
+    """What lineage and quarantine record."""
+
+    missing: tuple[str, ...] = ()
+
+    def __init__(self, of: Case) -> None:
+        self.case = of
+
+    def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
+        """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
+        of_target, _, table = target.partition(".")
+        where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
+        for database in self.case.judged.originals if source else [of_target]:
+            with self.case.judged.read(database) as connection:
+                question = f"SELECT legacy_key, target_id FROM lineage WHERE {where} ORDER BY rowid"
+                yield from rows(connection, question, source or table)
+
+    def readable(self, table: str, columns: Iterable[str]) -> bool:  # noqa: ARG002 - we wrote it as specified
+        """Take every table to be as specified: that one is not is an error."""
+        return True
+
+    def fates(self) -> Finding:
+        """Look for legacy tables that are not mapped, carried, left alone or an index over another table, in one way."""
+        case, wrong = self.case, []
+        told = row_accounting.told_of(case)
+        for table in case.legacy.every_table():
+            fate = row_accounting.fate(case, table)
+            into, copies = told.pop(table.source, set()), row_accounting.carried_in(case, table)
+            expected = (
+                [row_accounting.home(case, table.source.partition(".")[0])] if fate == row_accounting.CARRIED else []
+            )
+            if fate == row_accounting.DERIVED and table.problem and table.source not in case.left_behind:
+                wrong.append(f"{table.source}: {table.problem}, and nothing carries it")
+            if copies != expected:
+                wrong.append(f"{table.source}: is {fate}, expected as a carried table in {expected}, found in {copies}")
+            if into and fate != row_accounting.MAPPED:
+                wrong.append(f"{table.source}: is {fate}, yet lineage or quarantine take its rows to {sorted(into)}")
+            homes = {reading.target for reading in row_accounting.readings(case) if reading.source == table.source}
+            if not into <= homes:
+                names = sorted(into - homes)
+                wrong.append(f"{table.source}: goes to {sorted(homes)}, lineage or quarantine name {names}")
+        wrong += [f"{source}: lineage or quarantine name it, the legacy set does not have it" for source in told]
+        wrong += [f"{table}: no legacy table stands behind it" for table in row_accounting.stray_carried(case)]
+        return Finding(what="legacy table without exactly one fate", faults=wrong)
+
+    def accounts(self, target: str) -> Finding:
+        """Look for legacy rows that do not have either lineage or quarantine in the database *target*, once."""
+        wrong = [
+            fault
+            for reading in row_accounting.readings(self.case)
+            if reading.target.startswith(f"{target}.")
+            for fault in row_accounting.balance(self.case, reading)
+        ]
+        return Finding(what="legacy row that is not in exactly one place", faults=wrong)
+
+    def carried(self, target: str) -> Finding:
+        """Look for carried tables of *target* that are not verbatim."""
+        return Finding(
+            what="carried table is not as it was", faults=list(row_accounting.carried_unlike(self.case, target))
+        )
+
+    def values(self, target: str) -> Finding:
+        """Look for rows of the table *target* that do not say what the decisions make of their legacy rows."""
+        judged = self.case.reader.judge(target)
+        what = "row does not say what the decisions make of its legacy row"
+        return Finding(what=what, faults=judged.values, of=judged.of, rows=judged.rows)
+
+    def miscounted(self, target: str) -> str:
+        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+        database, _, table = target.partition(".")
+        expected = sum(row_accounting.parts_let_in(self.case, reading) for reading in self.case.reader.readings(target))
+        found = row_accounting.rows_of(self.case, target)
+        with self.case.judged.read(database) as connection:
+            asked = "SELECT count(*) FROM lineage WHERE source LIKE 'stub:%' AND target = ?"
+            (stubs,) = connection.execute(asked, (table,)).fetchone()
+        return "" if expected + stubs == found else f"{table}: expected {expected} and {stubs} stubs, found {found}"
+
+    def losses(self) -> Losses:
+        """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
+        found = Losses()
+        kept = _carried_rows(self.case)
+        for table, count in row_accounting.counted(self.case):
+            found.of += count
+            reading = self.case.reader.reading_of(table.source)
+            if reading is None:
+                found.rows[table.source] += max(count - kept.get(table.source, 0), 0)
+            elif reading.target in self.case.targets:
+                found.rows[reading.target] += _without_a_row(self.case, reading)
+        found.rows = +found.rows
+        return found
+
+
+def choose(of: Case) -> Lineage:
+    """Return what the consolidated set records, or where one of its databases records nothing what the rows say."""
+    return InferredLineage(of) if without_lineage(of.judged) else RecordedLineage(of)
+
+
+def _carried_rows(case: Case) -> Counter[str]:
+    """Count the rows that the carried copies of each legacy table have."""
+    found: Counter[str] = Counter()
+    for target in case.judged.originals:
+        with case.judged.read(target) as connection:
+            for table in case.legacy.every_table():
+                if target in row_accounting.carried_in(case, table):
+                    name = quoted(row_accounting.carried_name(table))
+                    found[table.source] += connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+    return found
+
+
+def _without_a_row(case: Case, reading: Reading) -> int:
+    """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
+    if row_accounting.adds_up(case, reading) and not _leads_nowhere(case, reading):
+        return 0
+    database, _, name = reading.source.partition(".")
+    target, _, table = reading.target.partition(".")
+    key = f"+s.{quoted(reading.key)}"
+    question = f"""
+        SELECT count(*) FROM {quoted(database)}.{quoted(name)} AS s
+        WHERE NOT EXISTS (
+            SELECT 1 FROM {target}.lineage AS l
+            WHERE l.source = :source AND l.target = :table AND l.legacy_key = {key} AND (
+                l.target_id IS NULL
+                OR EXISTS (SELECT 1 FROM {target}.{quoted(table)} AS t WHERE t.{target_key(reading.target)} = +l.target_id)
+            )
+        ) AND NOT EXISTS (
+            SELECT 1 FROM {target}.quarantine AS q
+            WHERE q.source = :source AND q.target = :table AND q.legacy_key IS {key}
+        )
+    """
+    with case.beside(database, target) as connection:
+        asked = connection.execute(question, {"source": reading.source, "table": table})
+        (count,) = asked.fetchone()
+    return int(count)
+
+
+def _leads_nowhere(case: Case, reading: Reading) -> bool:
+    """Tell whether any lineage of a legacy table names a row that is not there."""
+    target, _, table = reading.target.partition(".")
+    question = f"""
+        SELECT 1 FROM lineage AS l WHERE l.source = ? AND l.target = ? AND l.target_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM {quoted(table)} AS t WHERE t.{target_key(reading.target)} = +l.target_id)
+    """
+    with case.judged.read(target) as connection:
+        return connection.execute(question, (reading.source, table)).fetchone() is not None

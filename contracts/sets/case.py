@@ -1,0 +1,211 @@
+"""The case under judgement: two sets, what the owners decided, which legacy row became which row, and the second reader."""
+
+from __future__ import annotations
+
+import sqlite3
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Protocol
+
+from contracts.oracle.cells import Cell, rows, with_rowid
+from contracts.oracle.judge import Reader
+from contracts.sets.consolidated import Subject
+from contracts.sets.legacy import LegacySet, legacy_set
+from contracts.sets.pair import Pair, specified_tables
+from migrator.config import config_file
+from migrator.schema import catalogue
+from migrator.system import user_files
+from migrator.system.connections import quoted
+
+#: So many tables are named.
+_NAMED = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Losses:
+    """Legacy rows that have no row in the consolidated set.
+
+    Attributes:
+        of: Legacy rows that should.
+        rows: Those that do not, by the table that should have them.
+        refused: How many of them a constraint of the specification refuses.
+    """
+
+    of: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+
+    def sentence(self) -> str:
+        """Say it."""
+        most = ", ".join(f"{table} ({count:,})" for table, count in self.rows.most_common(_NAMED))
+        refused = (
+            f"; the specification's constraints refuse {self.refused:,} of them, and nothing keeps them"
+            if self.refused
+            else ""
+        )
+        return f"{self.rows.total():,} of {self.of:,} legacy rows have no row in the consolidated set; most: {most}{refused}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What came of one question.
+
+    Attributes:
+        what: The fault that was looked for.
+        faults: Where it was found, one sentence each.
+        of: Legacy rows that there are.
+        rows: How many of them were judged.
+    """
+
+    what: str
+    faults: Iterable[str]
+    of: int = 0
+    rows: int = 0
+
+
+class Lineage(Protocol):
+    """Which legacy row became which row, and what can be asked of a set that says so in this way."""
+
+    @property
+    def missing(self) -> Collection[str]:
+        """The databases of the consolidated set that do not say which legacy row became which row."""
+
+    def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
+        """Yield legacy key and target id of each row of a legacy table, or of each in a target table but stubs."""
+
+    def readable(self, table: str, columns: Iterable[str]) -> bool:
+        """Tell whether a table of the consolidated set is to be read; that it cannot be is said elsewhere."""
+
+    def fates(self) -> Finding:
+        """Look for legacy tables that nothing became of."""
+
+    def accounts(self, target: str) -> Finding:
+        """Look for legacy rows that are neither in the database *target* nor in its quarantine."""
+
+    def carried(self, target: str) -> Finding:
+        """Look for rows of tables that nobody specified, and that *target* does not have as they were."""
+
+    def values(self, target: str) -> Finding:
+        """Look for rows of the table *target* that do not say what the decisions make of their legacy rows."""
+
+    def miscounted(self, target: str) -> str:
+        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+
+    def losses(self) -> Losses:
+        """Count the legacy rows that are nowhere."""
+
+
+@dataclass(kw_only=True)
+class Case:
+    """What is judged.
+
+    Attributes:
+        pair: The two sets.
+        constants: The constants and decisions of the owners' configuration, as text.
+        fates: What the configuration says of files that nobody knows: place -> fate.
+        show_values: Whether reports may show what cells hold.
+        left_behind: Virtual tables that the owners leave in the backup.
+        choose: Finds out which legacy row became which row.
+        settled: Legacy tables of which it is known whether each row is in exactly one place.
+    """
+
+    pair: Pair
+    constants: Mapping[str, str]
+    fates: Mapping[str, str]
+    choose: Callable[[Case], Lineage]
+    show_values: bool = False
+    left_behind: Collection[str] = ()
+    settled: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """Which legacy row became which row."""
+        return self.choose(self)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The second reader, at work on this case."""
+        return Reader(self)
+
+    @property
+    def legacy(self) -> LegacySet:
+        """The legacy set."""
+        return self.pair.legacy
+
+    @property
+    def judged(self) -> Subject:
+        """The consolidated set."""
+        return self.pair.judged
+
+    def beside(self, *names: str) -> AbstractContextManager[sqlite3.Connection]:
+        """Open a connection with these databases attached under their names, for reading."""
+        return self.pair.beside(*names)
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The specified tables of the databases that are judged."""
+        return frozenset(f"{target}.{name}" for target in self.judged.originals for name in specified_tables(target))
+
+    def decided_fate(self, name: str) -> str:
+        """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
+        place = self.legacy.originals[name].relative_to(self.legacy.where)
+        decided = config_file.fate_at(self.fates, PurePosixPath(place.as_posix()))
+        alone = any(one.standalone for one in catalogue.legacy_databases() if one.name == name)
+        return "standalone" if alone and decided != "ignore" else decided
+
+    def variant(self, source: str) -> str:
+        """Return the variant of a legacy table, '' where it is not there, has no known shape, or stays where it is."""
+        name, _, _ = source.partition(".")
+        moved = name in self.legacy.originals and self.decided_fate(name) not in {"standalone", "ignore"}
+        tables = self.legacy.tables(name) if moved else ()
+        return next((table.variant for table in tables if table.source == source), "")
+
+    def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a legacy table, by rowid."""
+        name, _, table = source.partition(".")
+        if self.variant(source):
+            with self.legacy.read(name) as connection:
+                of_table = with_rowid(connection, "main", table)
+                yield from rows(connection, f"SELECT {_listed(columns)} FROM {of_table} ORDER BY rowid")
+
+    def target_rows(self, table_of: str, /, *columns: str, **where: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a table of the consolidated set, or of those that have these cells."""
+        database, _, table = table_of.partition(".")
+        if database in self.judged.originals and self.lineage.readable(table_of, columns):
+            chosen = " AND ".join(f"{quoted(name)} = ?" for name in where) or "true"
+            with self.judged.read(database) as connection:
+                question = f"SELECT {_listed(columns)} FROM {quoted(table)} WHERE {chosen} ORDER BY rowid"
+                yield from rows(connection, question, *where.values())
+
+
+def _listed(columns: tuple[str, ...]) -> str:
+    return ", ".join(map(quoted, columns))
+
+
+def case_of(
+    legacy: Path,
+    judged: Subject,
+    scratch: Path,
+    config: Path | None,
+    choose: Callable[[Case], Lineage],
+    *,
+    show_values: bool = False,
+) -> Case:
+    """Return the case of the legacy databases below *legacy* and *judged*, whose owners wrote *config*."""
+    written = tomllib.loads(user_files.text(config)) if config else {}
+    decisions = written.get("decisions", {})
+    order_amount = decisions.get("order_amount_sol", "")
+    return Case(
+        pair=Pair(legacy=legacy_set(legacy, scratch), judged=judged),
+        constants=MappingProxyType({"order_amount_sol": order_amount, **written.get("constants", {})}),
+        fates=MappingProxyType(written.get("files", {})),
+        choose=choose,
+        show_values=show_values,
+        left_behind=decisions.get("left_behind", ()),
+    )
