@@ -13,7 +13,7 @@ from migrator.config.waivers import CAN_FAIL
 from migrator.stages.verify.evidence import Outcome, Said
 
 #: The fixtures through which a contract asks something of the judged set.
-_ASKS = {"judged", "pair"}
+_ASKS = {"judged", "case"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

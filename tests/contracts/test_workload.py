@@ -52,8 +52,8 @@ def test_a_file_says_both_forms():
         (("-- query:  score", "-- query:  other"), "own name"),
         (("hot:", "tepid:"), "own name"),
         (("\n-- consolidated:\n", "\n"), "own name"),
-        (("-- asked:  hot: at the start\n", ""), "lacks asked"),
-        (("-- takes:", "-- gives:"), "cannot be read"),
+        (("-- asked:  hot: at the start\n", ""), "lacks the line .-- asked:"),
+        (("-- takes:", "-- gives:"), "unknown line in the header"),
         (("core.scorecard", "core.scorecard analytics.tweets"), "one database"),
     ],
 )
