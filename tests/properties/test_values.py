@@ -107,6 +107,9 @@ def test_a_cell_in_json_comes_back_bit_for_bit(cell):
 
 @given(create_tables())
 @example("CREATE TABLE t (a INT, b INTEGER -- of\nREFERENCES t(a) -- two\nGENERATED ALWAYS AS (1) STORED) STRICT")
+@example(
+    "CREATE TABLE t (a, CHECK (a IS NOT 'FOREIGN KEY (a) REFERENCES p'), CONSTRAINT c FOREIGN KEY (a) REFERENCES p)"
+)
 def test_a_declaration_loses_its_foreign_keys_and_nothing_else(sql):
     with contextlib.closing(connections.memory()) as connection:
         try:
@@ -119,13 +122,15 @@ def test_a_declaration_loses_its_foreign_keys_and_nothing_else(sql):
         connection.execute("ATTACH ':memory:' AS other")
         made = declaration.renamed(declaration.Statements(stored), before.name, "carried")
         connection.execute(declaration.in_schema(made.table, "other"))
-        (after,) = schema_reader.stored(connection, "other").tables
+        copied = schema_reader.stored(connection, "other")
+        (after,) = copied.tables
 
         assert () == after.foreign_keys
         assert before.columns == after.columns
         assert sorted(map(_plain, before.uniques)) == sorted(map(_plain, after.uniques))
-        # SQLite does not tell the checks; where sqlglot cannot read the statement, nobody does.
-        assert before.checks == after.checks or schema.differences
+        # SQLite does not list the checks; of a statement that sqlglot cannot read, such as a copy that keeps the name of
+        # a foreign key, they are not known.
+        assert before.checks == after.checks or schema.differences or copied.differences
         assert (before.without_rowid, before.strict) == (after.without_rowid, after.strict)
 
 
