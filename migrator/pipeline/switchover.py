@@ -132,7 +132,11 @@ def _entries(place: Place) -> Mapping[Path, tuple[int, ...]]:
     included = (connections.beside(path, suffix) for path in place.include for suffix in ("", *connections.COMPANIONS))
     states = {}
     for path in {*below, *filter(os.path.lexists, included)} - {run_lock.path_of(place.data_dir)}:
-        state = path.lstat()
+        try:
+            state = path.lstat()
+        except FileNotFoundError:
+            # The bot may be at work, and removes its journals.
+            continue
         # Reading a database makes and removes these: an empty companion, and the index of a WAL, hold nothing.
         if state.st_size and not path.name.endswith("-shm"):
             states[path] = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

@@ -68,3 +68,13 @@ def test_a_process_that_opened_a_file_after_the_plan_is_refused(ready, monkeypat
 
     assert not done.executed
     assert ("process 7 has jarvis.db open",) == done.holders
+
+
+def test_a_journal_that_the_bot_removes_while_the_folder_is_read_is_passed_over(ready, monkeypatch):
+    place, _ = small_set.place_of(ready)
+    before = switchover._entries(place)
+    monkeypatch.setattr(
+        switchover.os, "walk", lambda _: [(ready / "data", [], [*map(str, before), "jarvis.db-journal"])]
+    )
+
+    assert before == switchover._entries(place)
