@@ -85,7 +85,7 @@ def test_the_header_says_which_contracts_judge_what(judged, tmp_path):
 
     header = [line for line in done.stdout.splitlines() if line.startswith("contracts: ")]
     assert f"judging {judged}; no legacy set was named" in header[0]
-    assert str(options.__file__).rpartition("/")[0] in header[0]
+    assert str(results.HERE) in header[0]
     assert f"sqlite {sqlite3.sqlite_version}" in header[1]
     assert 0 == done.returncode, done.stdout
 
