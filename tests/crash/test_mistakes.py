@@ -12,7 +12,7 @@ AT_A_POWER_CUT = {
     "no fsync of files": ("cutover", "COMMITTED", ("env",)),
     ".env in place": ("cutover", "COMMITTED", ("env",)),
     ".env not synced": ("cutover", "COMMITTED", ("env",)),
-    "flag first": ("cutover", "nobody else", ("flag",)),
+    "flag first": ("cutover", "no other process can write", ("flag",)),
     "a rename for each name": ("cutover", "one pointer", ("one set",)),
     "copied instead of renamed": ("cutover", "COMMITTED", ("env",)),
     "synchronous OFF": ("cutover", "are copied", ("one set",)),
