@@ -10,7 +10,7 @@ import sweep
 pytestmark = pytest.mark.faults
 
 #: What is told before the part of a deed that a recovery has to bring to its end.
-BEGINS = {"cutover": "nobody else", "rollback": "is in copies"}
+BEGINS = {"cutover": "no other process can write", "rollback": "is in copies"}
 DEEDS = ("cutover", "rollback", "migrate")
 #: At about so many operations a deed is killed at most, all over it: every power cut in the recovery of each takes seconds.
 MOST_KILLED = 100
