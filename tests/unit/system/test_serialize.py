@@ -57,7 +57,7 @@ def test_a_path_is_read_as_asked_and_taken_as_it_is():
     [
         ({"seconds": "1.5"}, r"Expected `float`, got `str` - at `\$\.seconds`"),
         ({"day": "yesterday"}, r"date - at `\$\.day`"),
-        ({"place": 5}, r"not int - at `\$\.place`"),
+        ({"place": 5}, r"not '?int'? - at `\$\.place`"),
         ({"named": {"a": "b"}}, r"Expected `array`, got `str`"),
         ({"parts": [{"kind": "good", "rows": True}]}, r"got `bool` - at `\$\.parts\[0\]\.rows`"),
         ({"parts": [{"kind": "bad", "rows": 1}]}, "Invalid enum value 'bad'"),
