@@ -32,7 +32,7 @@ from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.schema import catalogue
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections, private_copy
 
 
@@ -112,16 +112,16 @@ def built_again(legacy: Path, folder: Path) -> Built:
         Stopped: The plan or the build refuses.
     """
     home, snapshot = _snapshot(legacy)
-    place = workspace.Place(home)
-    shutil.rmtree(place.stage, ignore_errors=True)
+    workspace = Workspace(home)
+    shutil.rmtree(workspace.stage, ignore_errors=True)
     try:
-        built = pipeline_migrate.build(place, config_file.load(config_file.beside(legacy)), snapshot)
+        built = pipeline_migrate.build(workspace, config_file.load(config_file.beside(legacy)), snapshot)
     except MigratorError as error:
-        raise Stopped("plan" if not place.stage.exists() else "build", str(error)) from error
+        raise Stopped("plan" if not workspace.stage.exists() else "build", str(error)) from error
     except sqlite3.Error as error:
         raise Stopped("build", str(error)) from error
     for file in catalogue.TARGETS.values():
-        shutil.move(place.stage / file, folder / file)
+        shutil.move(workspace.stage / file, folder / file)
     return replace(built, stage=folder)
 
 
@@ -142,8 +142,8 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
                 private_copy.private_copy(path, copied)
             else:
                 shutil.copyfile(path, copied)
-    place, config = workspace.Place(home), config_file.load(config_file.beside(legacy))
-    return home, pipeline_migrate.backup(pipeline_migrate.plan(place, config), place)
+    workspace, config = Workspace(home), config_file.load(config_file.beside(legacy))
+    return home, pipeline_migrate.backup(pipeline_migrate.plan(workspace, config), workspace)
 
 
 @cache

@@ -25,7 +25,7 @@ from migrator.config import config_file
 from migrator.mapping import reader as mapping_reader
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 #: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
 RECORDED = Path(__file__).parent.parent / "9_budget" / "recorded.json"
@@ -150,25 +150,25 @@ class Bench:
     """A snapshot of a legacy set, to be built again and again.
 
     Attributes:
-        place: The data directory.
+        workspace: The data directory.
         snapshot: Its snapshot.
         mapped: The mappings that a build of it follows.
     """
 
     def __init__(self, legacy: Path) -> None:
-        self.place = workspace.Place(legacy)
+        self.workspace = Workspace(legacy)
         self._config = config_file.load(config_file.beside(legacy))
-        planned = pipeline_migrate.plan(self.place, self._config)
+        planned = pipeline_migrate.plan(self.workspace, self._config)
         self.mapped = [one for table in planned.tables for one in mapping_reader.sources_of(table)]
-        self.snapshot: Snapshot = pipeline_migrate.backup(planned, self.place)
+        self.snapshot: Snapshot = pipeline_migrate.backup(planned, self.workspace)
 
     def clear(self) -> None:
         """Remove what the last build made: a finished build is left as it is."""
-        shutil.rmtree(self.place.stage, ignore_errors=True)
+        shutil.rmtree(self.workspace.stage, ignore_errors=True)
 
     def build(self) -> Path:
         """Build, and return the stage."""
-        return pipeline_migrate.build(self.place, self._config, self.snapshot).stage
+        return pipeline_migrate.build(self.workspace, self._config, self.snapshot).stage
 
     def steps(self) -> int:
         """Return how many steps a build takes."""

@@ -175,7 +175,7 @@ def works(
     bench.clear()
     finished = scratch / "finished"
     first(bench.build)
-    shutil.copytree(bench.place.stage, finished)
+    shutil.copytree(bench.workspace.stage, finished)
     copies = scratch / "copies"
     copies.mkdir()
     for path in paths.values():

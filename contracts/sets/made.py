@@ -28,7 +28,7 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
     """
     from migrator.config import config_file  # noqa: PLC0415 - the tool is not needed to judge what is there
     from migrator.pipeline import migrate as pipeline_migrate  # noqa: PLC0415 - the tool is not needed to judge what is there
-    from migrator.switch import workspace  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator.switch.workspace import Workspace  # noqa: PLC0415 - the tool is not needed to judge what is there
 
     home = scratch / "migrated"
     for path in regular_files(legacy):
@@ -39,9 +39,9 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
         elif not path.name.endswith(connections.COMPANIONS) and not path.name.endswith("-shm"):
             shutil.copyfile(path, copied)
     written = config_file.load(config_path or config_file.beside(legacy))
-    place = workspace.Place(home)
-    pipeline_migrate.backup(pipeline_migrate.plan(place, written), place)
-    built = pipeline_migrate.build(place, written)
+    workspace = Workspace(home)
+    pipeline_migrate.backup(pipeline_migrate.plan(workspace, written), workspace)
+    built = pipeline_migrate.build(workspace, written)
     if not built.stage.is_dir():
         raise MigratorError("the build left no stage", where=home)
     return built.stage

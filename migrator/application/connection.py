@@ -22,7 +22,7 @@ from migrator.schema import catalogue
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
-from migrator.switch.workspace import EVENTS, Place
+from migrator.switch.workspace import EVENTS, Workspace
 from migrator.system import connections, paths, permissions
 from migrator.system.shell import quoted
 
@@ -89,7 +89,7 @@ def connect(
         return connections.without_file(os.fsdecode(name), uri=uri, **options)
     named = paths.beside_itself(Path(data_dir or os.environ.get("MIGRATOR_DATA_DIR") or _HOME))
     try:
-        return _settled(_place(paths.resolved(named), named), path, query, synchronous, options)
+        return _settled(_workspace(paths.resolved(named), named), path, query, synchronous, options)
     except PermissionError as error:
         what = f"user {permissions.user(os.geteuid())} may not use it"
         raise Refused(what, where=error.filename, hint="give that user the x permission on the folder") from error
@@ -107,12 +107,12 @@ def _asked(name: str, *, uri: bool) -> tuple[str, str]:
 
 
 def _settled(
-    place: Place, name: str, query: str, synchronous: str | None, options: Mapping[str, Any]
+    workspace: Workspace, name: str, query: str, synchronous: str | None, options: Mapping[str, Any]
 ) -> sqlite3.Connection:
-    """Open *name* in *place* once no switch is under way, and again where one has begun meanwhile."""
-    home = place.data_dir
+    """Open *name* in *workspace* once no switch is under way, and again where one has begun meanwhile."""
+    home = workspace.data_dir
     while True:
-        _wait_for_switch(place, options["timeout"])
+        _wait_for_switch(workspace, options["timeout"])
         settled = _stamp(home)
         try:
             connection = _opened(home, home / name, query, synchronous, options)
@@ -126,22 +126,22 @@ def _settled(
             connection.close()
 
 
-def _place(home: Path, named: Path) -> Place:
+def _workspace(home: Path, named: Path) -> Workspace:
     """Return what the environment names, as the command line reads it; the .env lies beside the folder as it is *named*."""
     env_file, include = os.environ.get("MIGRATOR_ENV_FILE"), os.environ.get("MIGRATOR_INCLUDE", "")
     included = tuple(Path(path) for path in include.split(os.pathsep) if path)
-    return Place(home, included, Path(env_file) if env_file else env_flag.beside(named))
+    return Workspace(home, included, Path(env_file) if env_file else env_flag.beside(named))
 
 
-def _wait_for_switch(place: Place, patience_s: float) -> None:
+def _wait_for_switch(workspace: Workspace, patience_s: float) -> None:
     """See that no switch is under way: wait for one that is at work, end one that was cut short where this user may.
 
     Raises:
         Refused: It does not come to its end.
     """
-    home, root = place.data_dir, place.data_dir / ".migrator"
+    home, root = workspace.data_dir, workspace.data_dir / ".migrator"
     if not root.exists() or os.geteuid() in (0, root.stat().st_uid):
-        recovery.settle(home, place, patience_s)
+        recovery.settle(home, workspace, patience_s)
         return
     give_up = time.monotonic() + patience_s
     while (last := _last(home)[0]) is not None and not last.finished:

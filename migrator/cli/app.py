@@ -26,7 +26,7 @@ from migrator.pipeline.backup import snapshot_in_use
 from migrator.reports import page, terminal
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.stages.verify import stage as verify_stage
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import durable_files, error_hints, paths, serialize, temporary_folders
 from migrator.system.shell import quoted
 
@@ -100,7 +100,7 @@ def specimen(
 def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
     """Find every SQLite file below DIR and give each a verdict; changes nothing."""
     data_dir = paths.resolved(data_dir)
-    options.look(workspace.Place(data_dir))
+    options.look(Workspace(data_dir))
     found = inventory_stage.inventory(data_dir, include=include)
     cli_output.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
 
@@ -113,8 +113,8 @@ def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: b
 @options.QUIET
 def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Show what would happen to every table, and count what would be quarantined; changes nothing."""
-    place, configuration = options.place(data_dir, include, config)
-    planned = pipeline_migrate.plan(place, configuration, count=True)
+    workspace, configuration = options.workspace(data_dir, include, config)
+    planned = pipeline_migrate.plan(workspace, configuration, count=True)
     cli_output.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
     if planned.refusals:
         sys.exit(Refused.exit_code)
@@ -128,8 +128,8 @@ def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json
 @options.QUIET
 def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
-    place, configuration = options.place(data_dir, include, config, alone=True, go_on=True)
-    snapshot = snapshot_in_use(place, configuration)
+    workspace, configuration = options.workspace(data_dir, include, config, alone=True, go_on=True)
+    snapshot = snapshot_in_use(workspace, configuration)
     cli_output.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
 
 
@@ -140,9 +140,9 @@ def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_js
 @options.QUIET
 def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
-    place, configuration = options.place(data_dir, (), config, alone=True)
+    workspace, configuration = options.workspace(data_dir, (), config, alone=True)
     with cli_output.progress_bar(quiet=quiet) as observer:
-        built = pipeline_migrate.build(place, configuration, observer=observer)
+        built = pipeline_migrate.build(workspace, configuration, observer=observer)
     cli_output.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
     if not built.holds:
         sys.exit(MigratorError.exit_code)
@@ -173,8 +173,8 @@ def verify(
     if legacy is not None and consolidated is not None:
         verified = verify_stage.verify(legacy, consolidated, config=config, evidence=evidence)
     else:
-        place, _ = options.place(data_dir, (), config, alone=True)
-        verified = pipeline_migrate.verify_stage(place, options.config_path(place.data_dir, config))
+        workspace, _ = options.workspace(data_dir, (), config, alone=True)
+        verified = pipeline_migrate.verify_stage(workspace, options.config_path(workspace.data_dir, config))
     cli_output.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
     if not verified.holds:
         sys.exit(MigratorError.exit_code)
@@ -188,12 +188,12 @@ def verify(
 @options.QUIET
 def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
     """Go from inventory to verify in one run; the sources keep every byte."""
-    place, configuration = options.place(data_dir, include, config, alone=True)
+    workspace, configuration = options.workspace(data_dir, include, config, alone=True)
     with cli_output.progress_bar(quiet=quiet) as observer:
         migrated = pipeline_migrate.migrate(
-            place, configuration, options.config_path(place.data_dir, config), observer=observer
+            workspace, configuration, options.config_path(workspace.data_dir, config), observer=observer
         )
-    stage = quoted(place.stage)
+    stage = quoted(workspace.stage)
     step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"
     cli_output.show("migrate", migrated, terminal.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
     if not migrated.holds:
@@ -236,10 +236,12 @@ def status(
             pipeline_status.of_pair(legacy, consolidated, config_file.load(config or config_file.beside(legacy))),
         )
     else:
-        place, configuration = options.place(data_dir, include, config)
-        now = pipeline_status.present(place, configuration) if evidence else None
+        workspace, configuration = options.workspace(data_dir, include, config)
+        now = pipeline_status.present(workspace, configuration) if evidence else None
         stands = (
-            pipeline_status.check(evidence, now) if evidence and now else pipeline_status.status(place, configuration)
+            pipeline_status.check(evidence, now)
+            if evidence and now
+            else pipeline_status.status(workspace, configuration)
         )
     cli_output.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
     if evidence is not None and stands.reasons:
@@ -263,8 +265,8 @@ def write_report(
     data_dir: Path, include: tuple[Path, ...], config: Path | None, form: str, output: Path | None
 ) -> None:
     """Write one file, HTML, JSON or Markdown, about a run; it shows no private values and needs nothing else."""
-    place, configuration = options.place(data_dir, include, config)
-    found = pipeline_migrate.report(place, configuration)
+    workspace, configuration = options.workspace(data_dir, include, config)
+    found = pipeline_migrate.report(workspace, configuration)
     if form == "json":
         text = cli_output.json_text("report", found)
     else:

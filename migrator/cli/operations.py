@@ -22,7 +22,7 @@ from migrator.records.switch import Switched
 from migrator.reports import terminal
 from migrator.stages.monitor.error_rate import Limits, false_alarm
 from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import durable_files, paths, user_files
 from migrator.system.serialize import escaped
 
@@ -76,7 +76,7 @@ def rehearse(
     """
     configured = None if data_dir is None else options.config_path(data_dir, config)
     if data_dir is not None:
-        options.look(workspace.Place(data_dir))
+        options.look(Workspace(data_dir))
     with output.progress_bar(quiet=quiet) as observer:
         rehearsed = rehearsal.rehearse(data_dir, include, configured, run=shlex.split(run or ""), observer=observer)
     output.show("rehearse", rehearsed, terminal.rehearsal_table(rehearsed), as_json=as_json, quiet=quiet)
@@ -106,14 +106,14 @@ def cutover(
     quiet: bool,
 ) -> None:
     """Switch to the consolidated set in one instant, or show what that would do."""
-    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped)
-    configured = options.config_path(place.data_dir, config)
+    workspace, configuration = options.workspace(data_dir, include, config, env_file=env_file, stopped=stopped)
+    configured = options.config_path(workspace.data_dir, config)
     switched = switchover.cutover(
-        place,
+        workspace,
         configuration,
         execute=execute,
         observer=output.Shown(quiet=quiet),
-        catch_up=(lambda: pipeline_migrate.migrate(place, configuration, configured)) if catch_up else None,
+        catch_up=(lambda: pipeline_migrate.migrate(workspace, configuration, configured)) if catch_up else None,
     )
     output.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
@@ -186,11 +186,13 @@ def monitor(
 
     Ends when the time is over, stdin ends, or it is interrupted; with 1 if a process wrote to an original.
     """
-    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
+    workspace, configuration = options.workspace(
+        data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True
+    )
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
     with _watching(limits, prometheus, quiet=quiet) as tell:
         watched = watch.monitor(
-            place,
+            workspace,
             configuration,
             limits,
             _feed(events),
@@ -228,8 +230,10 @@ def rollback(
     quiet: bool,
 ) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
-    place, configuration = options.place(data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True)
-    switched = switchover.rollback(place, configuration, execute=execute, observer=output.Shown(quiet=quiet))
+    workspace, configuration = options.workspace(
+        data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True
+    )
+    switched = switchover.rollback(workspace, configuration, execute=execute, observer=output.Shown(quiet=quiet))
     output.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
     _refuse(switched, quiet=quiet)
     if switched.residue or switched.aside or switched.late:

@@ -14,8 +14,9 @@ from migrator.cli import full_commands
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
 from migrator.stages.verify import stage as verify_stage
-from migrator.switch import env_flag, recovery, workspace
+from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
+from migrator.switch.workspace import Workspace
 from migrator.system import paths, run_lock
 from migrator.system.ownership import guard
 
@@ -86,7 +87,7 @@ JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", h
 QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
 
 
-def place(
+def workspace(
     data_dir: Path,
     include: tuple[Path, ...],
     config: Path | None,
@@ -95,7 +96,7 @@ def place(
     stopped: bool = False,
     alone: bool = False,
     go_on: bool = False,
-) -> tuple[workspace.Place, config_file.Config]:
+) -> tuple[Workspace, config_file.Config]:
     """Return where to work, and the configuration for it.
 
     With *alone* no other migrator may be at work there until the verb ends, and no switch may have been cut short.  With
@@ -106,7 +107,7 @@ def place(
         UsageError: The configuration cannot be read.
     """
     # The .env lies beside the folder as it was named: a link may lead far away from the application.
-    found = workspace.Place(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
+    found = Workspace(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
     look(found, alone=alone)
     if alone and found.data_dir.is_dir():
         click.get_current_context().with_resource(run_lock.locked(found.data_dir))
@@ -120,16 +121,16 @@ def place(
         return found, config_file.Config()
 
 
-def look(place: workspace.Place, *, alone: bool = False) -> None:
+def look(workspace: Workspace, *, alone: bool = False) -> None:
     """See that what lies under our names is ours, and say if a switch is at work or was cut short; nothing is changed.
 
     Raises:
         Refused: It is not, or with *alone* there is such a switch.
     """
-    guard(place.data_dir)
-    if sentence := recovery.at_work(place.data_dir) or recovery.cut_short(place.data_dir):
+    guard(workspace.data_dir)
+    if sentence := recovery.at_work(workspace.data_dir) or recovery.cut_short(workspace.data_dir):
         if alone:
-            raise Refused(sentence, where=place.data_dir)
+            raise Refused(sentence, where=workspace.data_dir)
         click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
 
 

@@ -9,19 +9,19 @@ from migrator.records.backup import Snapshot
 from migrator.stages import backup as backup_stage
 from migrator.switch import set_in_use
 from migrator.switch import state as switch_state
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system.serialize import escaped
 
 
-def snapshot_in_use(place: Place, config: Config) -> Snapshot:
+def snapshot_in_use(workspace: Workspace, config: Config) -> Snapshot:
     """Take a snapshot of the legacy set, or after a cutover one of the three, below ``backup/consolidated``.
 
     Raises:
         Refused: The plan has reasons against it, or the cutover is there and its databases are not.
     """
-    last = switch_state.cutover_in_use(place.data_dir)
+    last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
-        return migrate.backup(migrate.plan(place, config), place)
+        return migrate.backup(migrate.plan(workspace, config), workspace)
     databases = set_in_use.inventory(last.data_dir).databases
     for database in databases:
         if not database.digest:
@@ -30,4 +30,4 @@ def snapshot_in_use(place: Place, config: Config) -> Snapshot:
                 where=escaped(database.path),
                 hint="restore it from a copy",
             )
-    return backup_stage.backup(databases, place.backups / "consolidated", read_back=set_in_use.inventory)
+    return backup_stage.backup(databases, workspace.backups / "consolidated", read_back=set_in_use.inventory)

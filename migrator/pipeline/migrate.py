@@ -30,7 +30,7 @@ from migrator.stages.rollback import stage as rollback_stage
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify.stage import verify
 from migrator.switch import state as switch_state
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system import durable_files
 from migrator.system.temporary_folders import private_folder
 
@@ -40,13 +40,13 @@ def steps() -> tuple[str, ...]:
     return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
 
 
-def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
-    """Return what would happen to the files in *place*; nothing is touched.
+def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
+    """Return what would happen to the files in *workspace*; nothing is touched.
 
     With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
     """
     planned = plan_stage.plan(
-        inventory(place.data_dir, include=place.include), config, disk=place.data_dir, in_place=True
+        inventory(workspace.data_dir, include=workspace.include), config, disk=workspace.data_dir, in_place=True
     )
     if not count or planned.refusals:
         return planned
@@ -57,84 +57,93 @@ def plan(place: Place, config: Config, *, count: bool = False) -> Plan:
     return replace(planned, quarantine=MappingProxyType(refused))
 
 
-def backup(planned: Plan, place: Place) -> Snapshot:
+def backup(planned: Plan, workspace: Workspace) -> Snapshot:
     """Take a snapshot of what was planned.
 
     Raises:
         Refused: The plan has reasons against it.
     """
     plan_stage.refuse(planned)
-    return backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
+    return backup_stage.backup(backup_stage.wanted(planned), workspace.backups, read_back=inventory)
 
 
-def build(place: Place, config: Config, snapshot: Snapshot | None = None, observer: Observer | None = None) -> Built:
+def build(
+    workspace: Workspace, config: Config, snapshot: Snapshot | None = None, observer: Observer | None = None
+) -> Built:
     """Build the three databases from *snapshot*, or from the newest one.
 
     Raises:
         Refused: There is no snapshot, the plan for it has reasons against it, or the consolidated set is in use.
     """
-    place.refuse_after_a_cutover()
-    snapshot = snapshot or backup_stage.latest(place.backups, read_back=inventory)
+    workspace.refuse_after_a_cutover()
+    snapshot = snapshot or backup_stage.latest(workspace.backups, read_back=inventory)
     if snapshot is None:
-        raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    planned = plan_stage.plan(snapshot.inventory, config, disk=place.data_dir)
+        raise Refused("there is no snapshot", where=workspace.backups, hint="run: migrator backup")
+    planned = plan_stage.plan(snapshot.inventory, config, disk=workspace.data_dir)
     plan_stage.refuse(planned)
-    wanted = replace(cutover_stage.prepare(planned, snapshot, place.data_dir), data_dir=place.data_dir.resolve())
+    wanted = replace(
+        cutover_stage.prepare(planned, snapshot, workspace.data_dir), data_dir=workspace.data_dir.resolve()
+    )
     prove = partial(rollback_stage.way_back, wanted, snapshot)
-    return build_stage.build(planned, snapshot, place.stage, progress=(observer or Observer()).progress, prove=prove)
+    return build_stage.build(
+        planned, snapshot, workspace.stage, progress=(observer or Observer()).progress, prove=prove
+    )
 
 
-def verify_stage(place: Place, config: Path | None) -> Verified:
+def verify_stage(workspace: Workspace, config: Path | None) -> Verified:
     """Judge the stage against the newest snapshot, and write the evidence.
 
     Raises:
         Refused: There is no snapshot, or no finished stage, or the consolidated set is in use.
     """
-    place.refuse_after_a_cutover()
-    snapshot = backup_stage.newest(place.backups)
+    workspace.refuse_after_a_cutover()
+    snapshot = backup_stage.newest(workspace.backups)
     if snapshot is None:
-        raise Refused("there is no snapshot", where=place.backups, hint="run: migrator backup")
-    staged = [place.stage / name for name in (build_stage.FINISHED, *catalogue.TARGETS.values())]
+        raise Refused("there is no snapshot", where=workspace.backups, hint="run: migrator backup")
+    staged = [workspace.stage / name for name in (build_stage.FINISHED, *catalogue.TARGETS.values())]
     if not all(path.exists() for path in staged):
-        raise Refused("there is no finished build", where=place.stage, hint="run: migrator build")
-    return _judge(snapshot, place, config)
+        raise Refused("there is no finished build", where=workspace.stage, hint="run: migrator build")
+    return _judge(snapshot, workspace, config)
 
 
-def _judge(snapshot: Path, place: Place, config: Path | None) -> Verified:
+def _judge(snapshot: Path, workspace: Workspace, config: Path | None) -> Verified:
     """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
-    durable_files.remove(place.report)
-    verified = verify(snapshot, place.stage, config=config, evidence=place.evidence, broken=place.broken)
-    durable_files.write(place.report, page.html(_report(place, ())))
-    return replace(verified, report=place.report)
+    durable_files.remove(workspace.report)
+    verified = verify(snapshot, workspace.stage, config=config, evidence=workspace.evidence, broken=workspace.broken)
+    durable_files.write(workspace.report, page.html(_report(workspace, ())))
+    return replace(verified, report=workspace.report)
 
 
-def report(place: Place, config: Config) -> Report:
-    """Return all that is known of the run in *place*; nothing is touched.
+def report(workspace: Workspace, config: Config) -> Report:
+    """Return all that is known of the run in *workspace*; nothing is touched.
 
     Raises:
         Refused: The contracts have not judged it yet.
         EvidenceError: The evidence is not as it was written.
     """
-    if not place.evidence.exists() or not place.broken.exists():
-        raise Refused("there is no evidence", where=place.evidence, hint="run: migrator verify")
-    last = switch_state.read(place.data_dir)
+    if not workspace.evidence.exists() or not workspace.broken.exists():
+        raise Refused("there is no evidence", where=workspace.evidence, hint="run: migrator verify")
+    last = switch_state.read(workspace.data_dir)
     moved = last is not None and last.finished
     # After a switch the stage is in use or kept: what the evidence speaks of is no longer there to compare.
     return _report(
-        place, () if moved else pipeline_status.check(place.evidence, pipeline_status.present(place, config)).reasons
+        workspace,
+        () if moved else pipeline_status.check(workspace.evidence, pipeline_status.present(workspace, config)).reasons,
     )
 
 
-def _report(place: Place, reasons: tuple[str, ...]) -> Report:
+def _report(workspace: Workspace, reasons: tuple[str, ...]) -> Report:
     return Report(
-        evidence=verify_evidence.read(place.evidence),
-        broken=verify_evidence.read_broken(place.broken),
-        built=build_stage.told(place.stage),
+        evidence=verify_evidence.read(workspace.evidence),
+        broken=verify_evidence.read_broken(workspace.broken),
+        built=build_stage.told(workspace.stage),
         reasons=reasons,
     )
 
 
-def migrate(place: Place, config: Config, config_path: Path | None, observer: Observer | None = None) -> Migrated:
+def migrate(
+    workspace: Workspace, config: Config, config_path: Path | None, observer: Observer | None = None
+) -> Migrated:
     """Go from inventory to verify.
 
     Raises:
@@ -143,13 +152,13 @@ def migrate(place: Place, config: Config, config_path: Path | None, observer: Ob
     """
     watching = observer or Observer()
     begun = time.monotonic()
-    place.refuse_after_a_cutover()
-    planned = plan(place, config)
+    workspace.refuse_after_a_cutover()
+    planned = plan(workspace, config)
     watching.progress("plan", 0, 0.0)
-    snapshot = backup(planned, place)
+    snapshot = backup(planned, workspace)
     watching.progress("backup", 0, 0.0)
-    built = build(place, config, snapshot, watching)
-    verified = _judge(snapshot.folder, place, config_path)
+    built = build(workspace, config, snapshot, watching)
+    verified = _judge(snapshot.folder, workspace, config_path)
     watching.progress("verify", 0, 0.0)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
 

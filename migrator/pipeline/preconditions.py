@@ -17,7 +17,7 @@ from migrator.records.plan import Plan
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.verify.freshness import Present
 from migrator.switch.state import Switch
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system.serialize import escaped
 
 
@@ -26,7 +26,7 @@ class Case:
     """What the conditions are checked on.
 
     Attributes:
-        place: The data directory and what belongs to it.
+        workspace: The data directory and what belongs to it.
         config: What the owners decided.
         plan: The plan for the legacy set as it is now.
         switch: The switch that is wanted.
@@ -35,7 +35,7 @@ class Case:
         present: What is there now, as evidence describes it.
     """
 
-    place: Place
+    workspace: Workspace
     config: Config
     plan: Plan
     switch: Switch
@@ -92,7 +92,7 @@ def _stage_is_of_the_newest_snapshot(case: Case) -> Iterator[str]:
 
 
 def _evidence_is_green_and_current(case: Case) -> Iterable[str]:
-    return status.check(case.place.evidence, case.present).reasons
+    return status.check(case.workspace.evidence, case.present).reasons
 
 
 def _quarantine_is_accepted(case: Case) -> Iterator[str]:

@@ -25,7 +25,7 @@ from migrator.stages.inventory import stage as inventory_stage
 from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.verify import stage as verify_stage
 from migrator.switch import env_flag
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 from migrator.system.temporary_folders import private_folder
 
@@ -136,19 +136,19 @@ def rehearse(
             config_path = scratch / "migrator.toml"
         else:
             pipeline_migrate.scratch_copy(data_dir, include, load(config_path), scratch)
-        place, config = Place(scratch, env_file=folder / ".env"), load(config_path)
-        migrated = pipeline_migrate.migrate(place, config, config_path, observer)
+        workspace, config = Workspace(scratch, env_file=folder / ".env"), load(config_path)
+        migrated = pipeline_migrate.migrate(workspace, config, config_path, observer)
         if not migrated.holds:
             return Rehearsed(migrated=migrated)
         ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
-        there = switchover.cutover(place, ready, execute=True)
+        there = switchover.cutover(workspace, ready, execute=True)
         if not there.executed:
             return Rehearsed(migrated=migrated, there=there)
         write(scratch, config.constants.get("wallet_address", ""))
         own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
         code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
         fail(scratch)
-        watched = watch.monitor(place, ready, Limits(), until=lambda _: True)
+        watched = watch.monitor(workspace, ready, Limits(), until=lambda _: True)
         return Rehearsed(
             migrated=migrated,
             there=there,

@@ -18,46 +18,48 @@ from migrator.stages.verify.freshness import Present, Standing, Status
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system.serialize import escaped
 
 
-def status(place: Place, config: Config) -> Status:
-    """Return where the run in *place* stands; nothing is touched.
+def status(workspace: Workspace, config: Config) -> Status:
+    """Return where the run in *workspace* stands; nothing is touched.
 
     Raises:
         EvidenceError: The contracts are not installed.
         UsageError: There is no data directory.
     """
-    last = switch_state.read(place.data_dir)
+    last = switch_state.read(workspace.data_dir)
     if last is not None and not (last.finished and last.kind == switch_state.ROLLBACK):
-        return _of_switch(place, last)
-    snapshot = backup_stage.newest(place.backups)
+        return _of_switch(workspace, last)
+    snapshot = backup_stage.newest(workspace.backups)
     run = snapshot.name if snapshot else ""
     if last is not None and last.kind == switch_state.ROLLBACK and last.run == run:
         return Status(standing=Standing.ROLLED_BACK, run=run, next="to begin anew: migrator migrate")
-    if not (place.stage / build_stage.FINISHED).exists():
+    if not (workspace.stage / build_stage.FINISHED).exists():
         if snapshot is None:
-            _ = inventory(place.data_dir, include=place.include)
+            _ = inventory(workspace.data_dir, include=workspace.include)
             return Status(standing=Standing.NOTHING, next="to see what would happen: migrator plan")
         return Status(standing=Standing.SNAPSHOT, run=run, next="to go on: migrator migrate")
-    if not place.evidence.exists():
+    if not workspace.evidence.exists():
         return Status(standing=Standing.BUILT, run=run, next="migrator verify")
-    return replace(check(place.evidence, present(place, config)), run=run)
+    return replace(check(workspace.evidence, present(workspace, config)), run=run)
 
 
-def _of_switch(place: Place, last: Switch) -> Status:
-    """Return where the run in *place* stands after the cutover *last*, or while the switch *last* has not ended."""
-    standing, step = Standing.CONSOLIDATED, _to_go_back(place, last)
+def _of_switch(workspace: Workspace, last: Switch) -> Status:
+    """Return where the run in *workspace* stands after the cutover *last*, or while the switch *last* has not ended."""
+    standing, step = Standing.CONSOLIDATED, _to_go_back(workspace, last)
     if not last.finished:
-        busy = recovery.at_work(place.data_dir)
-        standing, step = (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(place.data_dir))
+        busy = recovery.at_work(workspace.data_dir)
+        standing, step = (
+            (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(workspace.data_dir))
+        )
     return Status(standing=standing, run=last.run, next=step)
 
 
-def _to_go_back(place: Place, last: Switch) -> str:
+def _to_go_back(workspace: Workspace, last: Switch) -> str:
     """Return the command that goes back from the cutover *last*, with each option without which it is refused."""
-    named, options = trust.lacking(last, place.include, place.env_file)
+    named, options = trust.lacking(last, workspace.include, workspace.env_file)
     # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
     own = (
         f", and {' and '.join(map(escaped, named))} {'are' if len(named) > 1 else 'is'} your application's"
@@ -67,12 +69,14 @@ def _to_go_back(place: Place, last: Switch) -> str:
     return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
 
 
-def present(place: Place, config: Config, found: Inventory | None = None) -> Present:
-    """Return what is in *place* now, as evidence describes it: the sources, the stage, the configuration.
+def present(workspace: Workspace, config: Config, found: Inventory | None = None) -> Present:
+    """Return what is in *workspace* now, as evidence describes it: the sources, the stage, the configuration.
 
     *found* is the inventory of the sources, if the caller has it.
     """
-    return _present(found or inventory(place.data_dir, include=place.include), place.stage, config, ignoring=True)
+    return _present(
+        found or inventory(workspace.data_dir, include=workspace.include), workspace.stage, config, ignoring=True
+    )
 
 
 def of_pair(legacy: Path, consolidated: Path, config: Config) -> Present:

@@ -32,7 +32,7 @@ from migrator.stages.rollback import stage as rollback_stage
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system import connections, durable_files, error_hints, permissions, run_lock
 
 #: Seconds between two attempts of a rollback that waits for processes to close the databases.
@@ -57,7 +57,7 @@ class CutoverPlan:
 
 
 def cutover(
-    place: Place,
+    workspace: Workspace,
     config: Config,
     *,
     execute: bool,
@@ -67,7 +67,7 @@ def cutover(
     """Switch to the consolidated set in the stage, or return what that would do.
 
     Args:
-        place: The data directory and what belongs to it.
+        workspace: The data directory and what belongs to it.
         config: What the owners decided.
         execute: Make the switch.
         catch_up: Takes a new snapshot, builds and verifies, after the hook ``before-cutover``.
@@ -78,32 +78,32 @@ def cutover(
         MigratorError: A step failed; before the commit all is as it was.
     """
     observer = observer or Observer()
-    foreseen, plan = _unfinished(place, switch_state.CUTOVER), None
+    foreseen, plan = _unfinished(workspace, switch_state.CUTOVER), None
     if foreseen is None:
-        plan = plan_cutover(place, config, before_catching_up=catch_up is not None)
+        plan = plan_cutover(workspace, config, before_catching_up=catch_up is not None)
         foreseen = plan.shown
     if not execute:
         return foreseen
 
     def switch() -> Switched:
-        with _alone(place, switch_state.CUTOVER, observer) as ended:
+        with _alone(workspace, switch_state.CUTOVER, observer) as ended:
             if ended:
                 return ended
             if catch_up is not None:
                 catch_up()
                 observer.step("snapshot, build and verify are done again")
             # Nothing has changed: the plan that was made is the plan that is carried out.
-            holds = catch_up is None and plan is not None and plan.made_from == _entries(place)
-            now = plan if plan and holds else plan_cutover(place, config)
+            holds = catch_up is None and plan is not None and plan.made_from == _entries(workspace)
+            now = plan if plan and holds else plan_cutover(workspace, config)
             shown = replace(now.shown, holders=cutover_stage.holders(now.wanted))
             if shown.stopped:
                 return shown
-            return cutover_stage.cutover(now.wanted, now.snapshot, observer=observer, stopped=place.stopped)
+            return cutover_stage.cutover(now.wanted, now.snapshot, observer=observer, stopped=workspace.stopped)
 
-    return hooks.around(switch, foreseen, config, place.data_dir)
+    return hooks.around(switch, foreseen, config, workspace.data_dir)
 
 
-def plan_cutover(place: Place, config: Config, *, before_catching_up: bool = False) -> CutoverPlan:
+def plan_cutover(workspace: Workspace, config: Config, *, before_catching_up: bool = False) -> CutoverPlan:
     """Return what a cutover would do; nothing is touched.
 
     *before_catching_up*, the reasons that a new snapshot, build and verification may remove are left out.
@@ -111,27 +111,29 @@ def plan_cutover(place: Place, config: Config, *, before_catching_up: bool = Fal
     Raises:
         Refused: There is no snapshot, or no finished build.
     """
-    made_from = _entries(place)
-    snapshot, built = backup_stage.latest(place.backups, read_back=inventory), build_stage.told(place.stage)
+    made_from = _entries(workspace)
+    snapshot, built = backup_stage.latest(workspace.backups, read_back=inventory), build_stage.told(workspace.stage)
     if snapshot is None or built is None:
-        raise Refused("there is no finished build", where=place.stage, hint="run: migrator migrate")
-    planned = pipeline_migrate.plan(place, config)
-    present = status.present(place, config, planned.inventory)
-    wanted = replace(cutover_stage.prepare(planned, snapshot, place.env_file), digests=present.consolidated)
-    case = preconditions.Case(place, config, planned, wanted, snapshot, built, present)
+        raise Refused("there is no finished build", where=workspace.stage, hint="run: migrator migrate")
+    planned = pipeline_migrate.plan(workspace, config)
+    present = status.present(workspace, config, planned.inventory)
+    wanted = replace(cutover_stage.prepare(planned, snapshot, workspace.env_file), digests=present.consolidated)
+    case = preconditions.Case(workspace, config, planned, wanted, snapshot, built, present)
     reasons = preconditions.of_cutover(case, before_catching_up=before_catching_up)
-    shown = cutover_stage.foreseen(wanted, reasons, stopped=place.stopped)
+    shown = cutover_stage.foreseen(wanted, reasons, stopped=workspace.stopped)
     if not config.code_is_ready:
         shown = replace(shown, findings=cutover_stage.unanswered(planned))
     return CutoverPlan(shown=shown, wanted=wanted, snapshot=snapshot, made_from=made_from)
 
 
-def _entries(place: Place) -> Mapping[Path, tuple[int, ...]]:
+def _entries(workspace: Workspace) -> Mapping[Path, tuple[int, ...]]:
     """Return what betrays a change of any file that a plan is made from: path -> inode, size and times."""
-    below = (Path(folder) / name for folder, _, files in os.walk(place.data_dir) for name in files)
-    included = (connections.beside(path, suffix) for path in place.include for suffix in ("", *connections.COMPANIONS))
+    below = (Path(folder) / name for folder, _, files in os.walk(workspace.data_dir) for name in files)
+    included = (
+        connections.beside(path, suffix) for path in workspace.include for suffix in ("", *connections.COMPANIONS)
+    )
     states = {}
-    for path in {*below, *filter(os.path.lexists, included)} - {run_lock.path_of(place.data_dir)}:
+    for path in {*below, *filter(os.path.lexists, included)} - {run_lock.path_of(workspace.data_dir)}:
         try:
             state = path.lstat()
         except FileNotFoundError:
@@ -144,7 +146,7 @@ def _entries(place: Place) -> Mapping[Path, tuple[int, ...]]:
 
 
 def rollback(
-    place: Place,
+    workspace: Workspace,
     config: Config,
     *,
     execute: bool,
@@ -156,7 +158,7 @@ def rollback(
     Without *execute* the work is done on copies, and what was found is returned.
 
     Args:
-        place: The data directory and what belongs to it.
+        workspace: The data directory and what belongs to it.
         config: What the owners decided.
         execute: Make the switch.
         patience_s: Seconds for which to wait for processes that have a database open.  Default: they are refused at once.
@@ -166,40 +168,42 @@ def rollback(
         Refused: There is no cutover to roll back, a hook failed, or a process has a database open; all is as it was.
         RollbackFailed: A step failed; the consolidated set is still in use.
     """
-    foreseen = _unfinished(place, switch_state.ROLLBACK)
+    foreseen = _unfinished(workspace, switch_state.ROLLBACK)
     if foreseen is None:
-        last = _cutover_to_undo(place, config)
-        foreseen = rollback_stage.foreseen(last, stopped=place.stopped)
+        last = _cutover_to_undo(workspace, config)
+        foreseen = rollback_stage.foreseen(last, stopped=workspace.stopped)
         if not (execute or foreseen.refusals):
-            with _failing(place):
-                return rollback_stage.tried(last, partial(_built_again, last), stopped=place.stopped)
+            with _failing(workspace):
+                return rollback_stage.tried(last, partial(_built_again, last), stopped=workspace.stopped)
     if not execute:
         return foreseen
-    switch = partial(_roll_back, place, config, observer or Observer())
+    switch = partial(_roll_back, workspace, config, observer or Observer())
     if patience_s is not None:
-        switch = partial(_patiently, switch, place, patience_s)
-    return hooks.around(switch, foreseen, config, place.data_dir, waits=patience_s is not None)
+        switch = partial(_patiently, switch, workspace, patience_s)
+    return hooks.around(switch, foreseen, config, workspace.data_dir, waits=patience_s is not None)
 
 
-def _roll_back(place: Place, config: Config, observer: Observer) -> Switched:
+def _roll_back(workspace: Workspace, config: Config, observer: Observer) -> Switched:
     """Switch back, unless something speaks against it by now.
 
     Raises:
         Refused: As :func:`rollback`.
         RollbackFailed: As :func:`rollback`.
     """
-    with _alone(place, switch_state.ROLLBACK, observer) as ended:
+    with _alone(workspace, switch_state.ROLLBACK, observer) as ended:
         if ended:
             return ended
-        last = _cutover_to_undo(place, config)
-        foreseen = rollback_stage.foreseen(last, stopped=place.stopped)
+        last = _cutover_to_undo(workspace, config)
+        foreseen = rollback_stage.foreseen(last, stopped=workspace.stopped)
         if foreseen.stopped:
             return foreseen
-        with _failing(place):
-            return rollback_stage.rollback(last, partial(_built_again, last), observer=observer, stopped=place.stopped)
+        with _failing(workspace):
+            return rollback_stage.rollback(
+                last, partial(_built_again, last), observer=observer, stopped=workspace.stopped
+            )
 
 
-def _patiently(switch: Callable[[], Switched], place: Place, patience_s: float) -> Switched:
+def _patiently(switch: Callable[[], Switched], workspace: Workspace, patience_s: float) -> Switched:
     """Try *switch* again until it is made, or for *patience_s* seconds; return its last result.
 
     Raises:
@@ -210,7 +214,7 @@ def _patiently(switch: Callable[[], Switched], place: Place, patience_s: float) 
         try:
             done = switch()
         except Refused as error:
-            if switch_state.cutover_in_use(place.data_dir) is None:
+            if switch_state.cutover_in_use(workspace.data_dir) is None:
                 raise
             done = Switched(kind=switch_state.ROLLBACK, run="", executed=False, names={}, refusals=(str(error),))
         if done.executed or time.monotonic() >= give_up:
@@ -219,7 +223,7 @@ def _patiently(switch: Callable[[], Switched], place: Place, patience_s: float) 
 
 
 @contextlib.contextmanager
-def _failing(place: Place) -> Iterator[None]:
+def _failing(workspace: Workspace) -> Iterator[None]:
     """Say of each error that the consolidated set is still in use; a refusal says so itself.
 
     Raises:
@@ -230,39 +234,39 @@ def _failing(place: Place) -> Iterator[None]:
     except (sqlite3.Error, OSError, MigratorError) as error:
         if isinstance(error, Refused):
             raise
-        told = error if isinstance(error, MigratorError) else error_hints.told(error, [place.data_dir])
-        raise RollbackFailed(f"{told}; the consolidated set is still in use", where=place.data_dir) from error
+        told = error if isinstance(error, MigratorError) else error_hints.told(error, [workspace.data_dir])
+        raise RollbackFailed(f"{told}; the consolidated set is still in use", where=workspace.data_dir) from error
 
 
-def _cutover_to_undo(place: Place, config: Config) -> Switch:
-    """Return the finished cutover in *place*, as far as it may be trusted.
+def _cutover_to_undo(workspace: Workspace, config: Config) -> Switch:
+    """Return the finished cutover in *workspace*, as far as it may be trusted.
 
     Raises:
         Refused: There is none, or its record names what it may not.
     """
-    last = switch_state.cutover_in_use(place.data_dir)
+    last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
-        raise Refused("the legacy set is in use: there is no cutover to roll back", where=place.data_dir)
-    trust.refuse(last, place.include, place.env_file)
+        raise Refused("the legacy set is in use: there is no cutover to roll back", where=workspace.data_dir)
+    trust.refuse(last, workspace.include, workspace.env_file)
     # What the set was built with counts; a constant that no row needed then may have been given since.
     return replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
 
 
-def _unfinished(place: Place, kind: str) -> Switched | None:
-    """Return what the verb *kind* would do about a switch that is under way in *place*, None where there is none."""
-    permissions.refuse_strangers(place.data_dir)
-    return recovery.ended(place, kind, execute=False, tell=lambda _: None)
+def _unfinished(workspace: Workspace, kind: str) -> Switched | None:
+    """Return what the verb *kind* would do about a switch that is under way in *workspace*, None where there is none."""
+    permissions.refuse_strangers(workspace.data_dir)
+    return recovery.ended(workspace, kind, execute=False, tell=lambda _: None)
 
 
 @contextlib.contextmanager
-def _alone(place: Place, kind: str, observer: Observer) -> Iterator[Switched | None]:
-    """Keep other migrators out of *place*, and end a switch that was cut short; yield its result, if that was the *kind*.
+def _alone(workspace: Workspace, kind: str, observer: Observer) -> Iterator[Switched | None]:
+    """Keep other migrators out of *workspace*, and end a switch that was cut short; yield its result, if that was the *kind*.
 
     Where the set stands is read only now: another process may have rolled back while this one was begun.
     """
-    with run_lock.locked(place.data_dir):
-        ended = recovery.ended(place, kind, execute=True, tell=observer.step)
-        with recovery.true_after_commit(place.data_dir):
+    with run_lock.locked(workspace.data_dir):
+        ended = recovery.ended(workspace, kind, execute=True, tell=observer.step)
+        with recovery.true_after_commit(workspace.data_dir):
             yield ended
 
 

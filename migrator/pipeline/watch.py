@@ -17,7 +17,7 @@ from migrator.stages.monitor.event_feed import Feed, Tail
 from migrator.stages.verify import freshness
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
-from migrator.switch.workspace import EVENTS, Place
+from migrator.switch.workspace import EVENTS, Workspace
 from migrator.system import durable_files, exclusive_access
 
 #: Seconds for which an automatic rollback waits for processes that have a database open.
@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 
 
 def monitor(
-    place: Place,
+    workspace: Workspace,
     config: Config,
     limits: Limits,
     feed: Feed | None = None,
@@ -37,7 +37,7 @@ def monitor(
     """Watch the application until it is time to go back, then go back: once.
 
     Args:
-        place: Where.
+        workspace: Where.
         config: What the owners decided.
         limits: When to go back.
         feed: Where events come from.  Default: what the application's connections count.
@@ -49,13 +49,13 @@ def monitor(
         Refused: There is no cutover to watch, or its watch has fired before.
         RollbackFailed: The rollback failed; the consolidated set is still in use.
     """
-    recovery.settle(place.data_dir, place)
-    last = switch_state.cutover_in_use(place.data_dir)
+    recovery.settle(workspace.data_dir, workspace)
+    last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
-        raise Refused("the legacy set is in use: there is nothing to watch", where=place.data_dir)
+        raise Refused("the legacy set is in use: there is nothing to watch", where=workspace.data_dir)
     # What a rollback would refuse has to be known before it is needed.
-    trust.refuse(last, place.include, place.env_file)
-    for sentence in exclusive_access.blind(map(last.installed, last.targets), stopped=place.stopped):
+    trust.refuse(last, workspace.include, workspace.env_file)
+    for sentence in exclusive_access.blind(map(last.installed, last.targets), stopped=workspace.stopped):
         raise Refused(sentence)
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
@@ -73,10 +73,10 @@ def monitor(
     if not watched.fired:
         return watched
     durable_files.write(latch, json.dumps({"run": last.run, "ok": watched.ok, "failed": watched.failed}) + "\n")
-    return replace(watched, rolled_back=_go_back(place, config, patience_s))
+    return replace(watched, rolled_back=_go_back(workspace, config, patience_s))
 
 
-def _go_back(place: Place, config: Config, patience_s: float) -> Switched:
+def _go_back(workspace: Workspace, config: Config, patience_s: float) -> Switched:
     """Roll back, waiting *patience_s* seconds for processes that have a database open.
 
     Raises:
@@ -84,9 +84,9 @@ def _go_back(place: Place, config: Config, patience_s: float) -> Switched:
         RollbackFailed: A process did not let go of a database, or a step failed.
     """
     try:
-        done = switchover.rollback(place, config, execute=True, patience_s=patience_s)
+        done = switchover.rollback(workspace, config, execute=True, patience_s=patience_s)
     except Refused as error:
-        if switch_state.cutover_in_use(place.data_dir) is None:
+        if switch_state.cutover_in_use(workspace.data_dir) is None:
             raise
         against = str(error)
     else:
@@ -94,5 +94,5 @@ def _go_back(place: Place, config: Config, patience_s: float) -> Switched:
             return done
         against = "; ".join((*done.refusals, *done.holders))
     raise RollbackFailed(
-        against, where=place.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
+        against, where=workspace.data_dir, hint="stop what uses the databases; then: migrator rollback --execute"
     )

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from migrator.errors import MigratorError, Refused
 from migrator.records.switch import Switched
-from migrator.switch import env_flag, trust, workspace
+from migrator.switch import env_flag, trust
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
 from migrator.switch.state import Switch
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import EVENTS, Workspace
 from migrator.system import connections, durable_files, exclusive_access
 from migrator.system.durable_files import Access
 from migrator.system.run_lock import is_held, locked
@@ -83,8 +83,8 @@ def _consolidated(found: Switch) -> bool:
     return switch_state.pointed(found) == switch_state.NEW
 
 
-def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
-    """End a switch that was cut short in *place*, for the verb *kind*; without *execute* return what that would do.
+def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
+    """End a switch that was cut short in *workspace*, for the verb *kind*; without *execute* return what that would do.
 
     Returns:
         What the verb has to say, None where it has work of its own to do.
@@ -92,38 +92,38 @@ def ended(place: Place, kind: str, *, execute: bool, tell: Callable[[str], None]
     Raises:
         Refused: As :func:`recover`.
     """
-    found = switch_state.read(place.data_dir)
+    found = switch_state.read(workspace.data_dir)
     if found is None or found.finished:
         return None
-    against = "" if execute else at_work(place.data_dir) or _refused(found, place)
+    against = "" if execute else at_work(workspace.data_dir) or _refused(found, workspace)
     foreseen = Switched(
         kind=kind,
         run=found.run,
         executed=False,
         names=switch_state.shown(found),
-        steps=() if against else (cut_short(place.data_dir),),
+        steps=() if against else (cut_short(workspace.data_dir),),
         refusals=(against,) if against else (),
     )
     if not execute:
         return foreseen
-    said = recover(place.data_dir, place)
+    said = recover(workspace.data_dir, workspace)
     tell(said)
-    last = switch_state.read(place.data_dir)
+    last = switch_state.read(workspace.data_dir)
     if (last is not None and last.consolidated) != (kind == switch_state.CUTOVER):
         return None
     return replace(foreseen, executed=True, steps=(), findings=(said,))
 
 
-def _refused(found: Switch, place: Place) -> str:
-    """Return why the switch *found* would not be ended in *place*, '' where it would; nothing is touched."""
+def _refused(found: Switch, workspace: Workspace) -> str:
+    """Return why the switch *found* would not be ended in *workspace*, '' where it would; nothing is touched."""
     try:
-        trust.refuse(found, place.include, place.env_file)
+        trust.refuse(found, workspace.include, workspace.env_file)
     except Refused as error:
         return str(error)
     return ""
 
 
-def settle(data_dir: Path, place: Place | None = None, patience_s: float = 0.0) -> str:
+def settle(data_dir: Path, workspace: Workspace | None = None, patience_s: float = 0.0) -> str:
     """See that no switch is under way in *data_dir*: wait for one that is at work, end one that was cut short.
 
     Returns:
@@ -137,13 +137,13 @@ def settle(data_dir: Path, place: Place | None = None, patience_s: float = 0.0) 
     if found is None or found.finished:
         return ""
     with locked(data_dir, patience_s):
-        return recover(data_dir, place)
+        return recover(data_dir, workspace)
 
 
-def recover(data_dir: Path, place: Place | None = None) -> str:
+def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
     """Bring an interrupted switch in *data_dir* to its end; return a sentence that says what was done, '' if nothing.
 
-    *place* names what else the switch may lead to.  Default: nothing but the .env beside the data directory.
+    *workspace* names what else the switch may lead to.  Default: nothing but the .env beside the data directory.
 
     Raises:
         Refused: A process has one of the databases open, or the switch leads to a file that is not named.
@@ -152,9 +152,9 @@ def recover(data_dir: Path, place: Place | None = None) -> str:
     found = switch_state.read(data_dir)
     if found is None or found.finished:
         return ""
-    place = place or Place(data_dir)
-    trust.refuse(found, place.include, place.env_file)
-    stopped = place.stopped
+    workspace = workspace or Workspace(data_dir)
+    trust.refuse(found, workspace.include, workspace.env_file)
+    stopped = workspace.stopped
     _sync_what_was_done(found)
     pointed = switch_state.pointed(found)
     late: tuple[str, ...] = ()
@@ -238,7 +238,7 @@ def finish_cutover(wanted: Switch) -> None:
         durable_files.replace(wanted.left_behind, _free(wanted.left_behind))
     durable_files.remove(wanted.latch)
     switch_steps.flatten(wanted)
-    durable_files.write(wanted.data_dir / workspace.EVENTS, "", _counting(wanted))
+    durable_files.write(wanted.data_dir / EVENTS, "", _counting(wanted))
     for name in wanted.names:
         kept, original = wanted.tree(switch_state.LEGACY) / name.place, wanted.originals / name.place
         if kept.exists():

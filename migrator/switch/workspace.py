@@ -10,7 +10,7 @@ from migrator.switch import env_flag
 from migrator.switch import state as switch_state
 
 
-class Place:
+class Workspace:
     """Where a run reads and writes, below the data directory.
 
     Attributes:

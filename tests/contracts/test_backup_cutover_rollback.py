@@ -16,7 +16,7 @@ from migrator.records.observer import Observer
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -30,16 +30,16 @@ def _lives(tmp_path_factory):
     top = tmp_path_factory.mktemp("lives")
     home = top / "home"
     generator.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    verified = pipeline_migrate.migrate(place, configuration, home / "data" / "migrator.toml").verified
+    workspace, configuration = Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    verified = pipeline_migrate.migrate(workspace, configuration, home / "data" / "migrator.toml").verified
     assert () == verified.broken
     shutil.copytree(home, top / "built", symlinks=True)
-    snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
+    snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+    wanted = cutover_stage.prepare(pipeline_migrate.plan(workspace, configuration), snapshot, home / ".env")
     cutover_stage.cutover(wanted, snapshot, observer=Observer())
     shutil.copytree(home, top / "cut", symlinks=True)
     run(home / "data" / "jarvis_core.db", "UPDATE trades SET price = price * 2 WHERE id = (SELECT max(id) FROM trades)")
-    switchover.rollback(place, configuration, execute=True)
+    switchover.rollback(workspace, configuration, execute=True)
     shutil.copytree(home, top / "back", symlinks=True)
     return top
 

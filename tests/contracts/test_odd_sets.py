@@ -12,7 +12,7 @@ from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify.evidence import Outcome, Why
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -34,14 +34,14 @@ def test_odd_and_sound_is_go(tmp_path):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             for statement in statements:
                 assert connection.execute(statement).rowcount > 0, statement
-    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    workspace, toml = Workspace(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
     # Where nothing could be spoilt, nothing was asked, and that is no reason against the set.
-    skipped = [one for one in verify_evidence.read(place.evidence).contracts if one.verdict is Outcome.SKIPPED]
+    skipped = [one for one in verify_evidence.read(workspace.evidence).contracts if one.verdict is Outcome.SKIPPED]
     assert {Why.NO_DATA} == {one.why for one in skipped}
     assert "verify/every_known_position_is_linked[can_fail]" in {one.id for one in skipped}
 
@@ -77,14 +77,14 @@ def test_known_tables_without_a_rowid_and_a_module_nobody_has(tmp_path):
         connection.execute("PRAGMA writable_schema = ON")
         made = "CREATE VIRTUAL TABLE elsewhere USING nobody_has_it(a)"
         connection.execute("INSERT INTO sqlite_schema VALUES ('table', 'elsewhere', 'elsewhere', 0, ?)", (made,))
-    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    workspace, toml = Workspace(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
     with pytest.raises(
         Refused, match=r"custom\.db: elsewhere \(nobody_has_it\): is of a module that is not known here"
     ):
-        pipeline_migrate.migrate(place, config_file.load(toml), toml)
+        pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
     toml.write_text(toml.read_text().replace("[decisions]", '[decisions]\nleft_behind = ["custom.elsewhere"]'))
 
-    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
 
     assert [] == [one.name for one in done.verified.broken]
     assert done.built.holds
@@ -132,9 +132,9 @@ def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = OFF")
             assert connection.execute(statement).rowcount > 0, statement
-    place, toml = workspace.Place(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
+    workspace, toml = Workspace(tmp_path / "data"), tmp_path / "data" / "migrator.toml"
 
-    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds
@@ -151,7 +151,7 @@ def test_every_feature_of_sqlite_that_is_carried_ends_in_go(tmp_path):
             sqlite_features.make(feature, tmp_path / "data" / f"feature {number}.db")
             configuration.write(f'"feature {number}.db" = "carry:analytics"\n')
 
-    done = pipeline_migrate.migrate(workspace.Place(tmp_path / "data"), config_file.load(toml), toml)
+    done = pipeline_migrate.migrate(Workspace(tmp_path / "data"), config_file.load(toml), toml)
 
     assert [] == [(one.name, one.says) for one in done.verified.broken]
     assert done.built.holds

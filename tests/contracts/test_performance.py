@@ -157,7 +157,7 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
     sources = {one.name: bench.snapshot.folder / one.place for one in catalogue.legacy_databases()}
     sources = {name: path for name, path in sources.items() if path.is_file()}
     for name in catalogue.TARGETS.values():
-        private_copy.private_copy(bench.place.stage / name, tmp_path / name)
+        private_copy.private_copy(bench.workspace.stage / name, tmp_path / name)
     measures.prove(sources, tmp_path, bench.mapped)
     with closing(connections.scratch(tmp_path / catalogue.TARGETS[database])) as connection:
         assert 1 == connection.execute(statement).rowcount
@@ -169,7 +169,7 @@ def test_the_proof_that_is_measured_can_fail(bench, tmp_path, database, statemen
 def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench, tmp_path, monkeypatch):
     trades = next(one for one in bench.mapped if one.table == "trades")
     paths = {
-        "core": private_copy.private_copy(bench.place.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
+        "core": private_copy.private_copy(bench.workspace.stage / catalogue.TARGETS["core"], tmp_path / "core.db"),
         trades.database: bench.snapshot.folder / "jarvis.db",
     }
     with closing(connections.memory()) as connection:

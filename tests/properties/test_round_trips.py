@@ -32,7 +32,7 @@ from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
 from migrator.stages import cutover as cutover_stage
 from migrator.switch import state as switch_state
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 
 #: Whole lives of sets take long: fewer than the profile has, but for the one that runs 2,000.
@@ -172,7 +172,7 @@ def test_an_empty_time_in_a_table_that_no_legacy_row_fills_says_nothing():
         assert cut_over(home, legacy.config)
         with closing(sqlite3.connect(home / "data" / catalogue.TARGETS["core"])) as connection, connection:
             connection.execute("UPDATE config SET updated_at = '' WHERE key = 'max_positions'")
-        switchover.rollback(workspace.Place(home / "data"), legacy.config, execute=True)
+        switchover.rollback(Workspace(home / "data"), legacy.config, execute=True)
 
         assert not judged(home)
 
@@ -185,7 +185,7 @@ def live(home, config, life, data):
             return
         for write in writes:
             perform(home, write, data)
-        done = switchover.rollback(workspace.Place(home / "data"), config, execute=True)
+        done = switchover.rollback(Workspace(home / "data"), config, execute=True)
 
         assert done.executed, done.refusals
         found = judged(home)
@@ -194,7 +194,7 @@ def live(home, config, life, data):
 
 def cut_over(home, config):
     """Migrate and switch, as the commands do; the contracts judge the build elsewhere.  Return whether it was let in."""
-    place = workspace.Place(home / "data")
+    place = Workspace(home / "data")
     try:
         planned = pipeline_migrate.plan(place, config)
         snapshot = pipeline_migrate.backup(planned, place)

@@ -32,8 +32,9 @@ from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory import inspect_worker
 from migrator.stages.inventory.stage import inventory
-from migrator.switch import env_flag, workspace
+from migrator.switch import env_flag
 from migrator.switch import state as switch_state
+from migrator.switch.workspace import Workspace
 from migrator.system import connections, durable_files, ownership
 from migrator.system.run_lock import locked
 
@@ -88,7 +89,7 @@ def image(folder):
 
 
 def place_of(data):
-    return workspace.Place(data), config_file.load(data / "migrator.toml")
+    return Workspace(data), config_file.load(data / "migrator.toml")
 
 
 # ---------------------------------------------------------------- what lies under our names
@@ -158,7 +159,7 @@ def test_what_cannot_be_ours_is_refused_and_nothing_goes_through_it(tmp_path, ou
     with pytest.raises(Refused, match="to see whose it is run: ls -la"), locked(data):
         pass
     with pytest.raises(Refused, match="to see whose it is run: ls -la"):
-        options.look(workspace.Place(data))
+        options.look(Workspace(data))
     assert before == image(outside)
 
 
@@ -292,13 +293,13 @@ def test_a_link_is_not_used_as_a_folder(tmp_path, outside):
 
 def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, outside):
     shutil.copy(data / "tax.db", outside / "tax.db")
-    place, configuration = place_of(data)
-    planned = pipeline_migrate.plan(place, configuration)
+    workspace, configuration = place_of(data)
+    planned = pipeline_migrate.plan(workspace, configuration)
     (data / "tax.db").unlink()
     (data / "tax.db").symlink_to(outside / "tax.db")
 
     with pytest.raises(SourceError, match="not a regular file"):
-        backup_stage.backup(backup_stage.wanted(planned), place.backups, read_back=inventory)
+        backup_stage.backup(backup_stage.wanted(planned), workspace.backups, read_back=inventory)
     assert [] == list(outside.glob("tax.db-*"))
 
 
@@ -347,9 +348,9 @@ def test_dots_in_an_included_path_are_resolved_and_a_link_is_not_followed(data, 
 @pytest.fixture(name="staged", scope="module")
 def _staged(made, tmp_path_factory):
     folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
-    place, configuration = place_of(folder)
+    workspace, configuration = place_of(folder)
     pipeline_migrate.build(
-        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        workspace, configuration, pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     )
     return folder
 
@@ -360,9 +361,11 @@ def _built(staged, tmp_path):
 
 
 def prepared(data):
-    place, configuration = place_of(data)
-    snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    return cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, data.parent / ".env"), snapshot
+    workspace, configuration = place_of(data)
+    snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+    return cutover_stage.prepare(
+        pipeline_migrate.plan(workspace, configuration), snapshot, data.parent / ".env"
+    ), snapshot
 
 
 @pytest.mark.slow
@@ -451,14 +454,14 @@ def test_nothing_of_a_hostile_schema_runs(data):
     with (data / "migrator.toml").open("a", encoding="utf-8") as added:
         added.write("\n" + "\n".join(fates) + "\n")
 
-    place, configuration = place_of(data)
-    planned = pipeline_migrate.plan(place, configuration)
-    built = pipeline_migrate.build(place, configuration, pipeline_migrate.backup(planned, place))
+    workspace, configuration = place_of(data)
+    planned = pipeline_migrate.plan(workspace, configuration)
+    built = pipeline_migrate.build(workspace, configuration, pipeline_migrate.backup(planned, workspace))
 
     assert built.holds
     schemas = {}
     for file in catalogue.TARGETS.values():
-        with closing(sqlite3.connect(place.stage / file)) as built_database:
+        with closing(sqlite3.connect(workspace.stage / file)) as built_database:
             for kind, name in built_database.execute("SELECT type, name FROM sqlite_schema"):
                 schemas[name] = kind
                 if name.endswith("_hit"):
@@ -487,13 +490,13 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
 
 
 def test_a_build_trusts_no_source_either(data):
-    place, configuration = place_of(data)
-    snapshot = pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    workspace, configuration = place_of(data)
+    snapshot = pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     from migrator.stages.build import stage as build_stage  # noqa: PLC0415 - the bench is an inner part of it
 
     paths = {one.known_as: one.path for one in snapshot.inventory.databases}
-    place.stage.mkdir(parents=True, mode=0o700)
-    with closing(build_stage.Bench("core", place.stage / "jarvis_core.db", paths)) as bench:
+    workspace.stage.mkdir(parents=True, mode=0o700)
+    with closing(build_stage.Bench("core", workspace.stage / "jarvis_core.db", paths)) as bench:
         bench.need(["custom"])
         assert [(1,)] == bench.connection.execute("PRAGMA cell_size_check").fetchall()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -506,9 +509,9 @@ def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
         connection.execute("CREATE TABLE t (a)")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a); DROP TABLE t' WHERE name = 't'")
-    place, configuration = place_of(data)
+    workspace, configuration = place_of(data)
 
-    planned = pipeline_migrate.plan(place, configuration)
+    planned = pipeline_migrate.plan(workspace, configuration)
 
     (refusal,) = planned.refusals
     assert refusal.startswith("custom.db: t: cannot be made here (You can only execute one statement at a time.)")

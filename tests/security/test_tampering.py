@@ -18,7 +18,7 @@ from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages import backup as backup_stage
 from migrator.stages.build import stage as build_stage
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -68,12 +68,12 @@ def content(data):
 
 
 def place_of(data):
-    return workspace.Place(data), config_file.load(data / "migrator.toml")
+    return Workspace(data), config_file.load(data / "migrator.toml")
 
 
 def backed_up(data):
-    place, configuration = place_of(data)
-    return pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    workspace, configuration = place_of(data)
+    return pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
 
 
 def a_file_for_backups(data):
@@ -195,14 +195,14 @@ def halve_the_record(stage):
     "deed", [drop_a_database, drop_target_rows, spoil_the_file, garble_the_record, halve_the_record]
 )
 def test_a_stage_that_was_touched_is_built_anew(built, deed):
-    place, configuration = place_of(built)
-    first = pipeline_migrate.build(place, configuration)
-    deed(place.stage)
+    workspace, configuration = place_of(built)
+    first = pipeline_migrate.build(workspace, configuration)
+    deed(workspace.stage)
 
-    again = pipeline_migrate.build(place, configuration)
+    again = pipeline_migrate.build(workspace, configuration)
 
     assert dict(first.digests) == dict(again.digests)
-    assert again == pipeline_migrate.build(place, configuration)
+    assert again == pipeline_migrate.build(workspace, configuration)
 
 
 def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
@@ -212,11 +212,11 @@ def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
         connection.commit()
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         file.write('\n[files]\n"included/notes.db" = "carry:core"\n')
-    place = workspace.Place(data, [tmp_path / "notes.db"])
+    workspace = Workspace(data, [tmp_path / "notes.db"])
     configuration = config_file.load(data / "migrator.toml")
 
     built = pipeline_migrate.build(
-        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        workspace, configuration, pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     )
 
     assert [(1, 1)] == [(one.rows, one.carried) for one in built.sources if one.source == "notes.notes"]

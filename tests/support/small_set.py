@@ -25,7 +25,7 @@ from migrator.stages.build import stage as build_stage
 from migrator.stages.inventory import inspect_pool
 from migrator.stages.inventory.stage import inventory
 from migrator.switch import state as switch_state
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import durable_files
 
 #: What stays of a specimen: core twice, analytics, cache.
@@ -50,7 +50,7 @@ def write(home):
 
 
 def place_of(home):
-    return workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    return Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
 
 
 @contextlib.contextmanager
@@ -62,10 +62,12 @@ def in_this_process():
 
 def build(home):
     """Take a snapshot and build from it: what ``migrator migrate`` does before the contracts judge it."""
-    place, configuration = place_of(home)
+    workspace, configuration = place_of(home)
     with in_this_process():
         built = pipeline_migrate.build(
-            place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+            workspace,
+            configuration,
+            pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace),
         )
     assert built.holds
 
@@ -79,12 +81,12 @@ class _Told(Observer):
 
 def cut_over(home, tell=lambda _: None):
     """Switch to the consolidated set."""
-    place, configuration = place_of(home)
+    workspace, configuration = place_of(home)
     with in_this_process():
-        snapshot = backup_stage.latest(place.backups, read_back=inventory)
-        planned = pipeline_migrate.plan(place, configuration)
+        snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+        planned = pipeline_migrate.plan(workspace, configuration)
     wanted = replace(
-        cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.told(place.stage).digests
+        cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.told(workspace.stage).digests
     )
     if reasons := [*planned.refusals, *cutover_stage.refusals(wanted)]:
         raise Refused("; ".join(reasons))
@@ -93,9 +95,9 @@ def cut_over(home, tell=lambda _: None):
 
 def roll_back(home, tell=lambda _: None):
     """Switch back."""
-    place, configuration = place_of(home)
+    workspace, configuration = place_of(home)
     with in_this_process():
-        done = switchover.rollback(place, configuration, execute=True, observer=_Told(tell))
+        done = switchover.rollback(workspace, configuration, execute=True, observer=_Told(tell))
     if not done.executed:
         raise Refused("; ".join((*done.refusals, *done.holders)))
     return done

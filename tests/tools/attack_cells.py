@@ -19,7 +19,7 @@ from contracts.specimens.drawn import cells as drawn_cells
 from migrator.config import config_file
 from migrator.errors import MigratorError
 from migrator.pipeline import migrate as pipeline_migrate
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system.connections import quoted
 
 #: TEXT whose bytes are no UTF-8: bound as BLOBs, cast by SQLite.
@@ -129,7 +129,7 @@ def attempt(folder, variant, seed, *, rows, share, only=()):
     planted = plant(data, seed, share, only)
     toml = data / "migrator.toml"
     try:
-        done = pipeline_migrate.migrate(workspace.Place(data), config_file.load(toml), toml)
+        done = pipeline_migrate.migrate(Workspace(data), config_file.load(toml), toml)
     except MigratorError as error:
         return planted, [f"{type(error).__name__}: {error}"]
     except Exception:  # noqa: BLE001 - whatever it is, it is a finding

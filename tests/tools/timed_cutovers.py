@@ -21,7 +21,7 @@ from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import switchover
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 #: The requirement: writers are blocked for less than this, in seconds.
 LIMIT_S = 1.0
@@ -30,8 +30,8 @@ LIMIT_S = 1.0
 def migrated(home, *, dirty, rows):
     """Make a legacy set below *home*, migrate it, accept what is in quarantine; return rows and bytes of its files."""
     generator.make(home / "data", seed=7, rows=rows, dirty=dirty, wal=True)
-    place, toml = workspace.Place(home / "data"), home / "data" / "migrator.toml"
-    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
+    workspace, toml = Workspace(home / "data"), home / "data" / "migrator.toml"
+    done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
     if not done.holds:
         raise click.ClickException(f"the specimen in {home} is NO-GO")
     accepted = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
@@ -43,9 +43,9 @@ def migrated(home, *, dirty, rows):
 def timed(home):
     """Switch *home*; return seconds for which writers were held up, and of the whole verb."""
     os.sync()
-    place = workspace.Place(home / "data")
+    workspace = Workspace(home / "data")
     begun = time.perf_counter()
-    done = switchover.cutover(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
+    done = switchover.cutover(workspace, config_file.load(home / "data" / "migrator.toml"), execute=True)
     whole_s = time.perf_counter() - begun
     if not done.executed:
         raise click.ClickException("; ".join((*done.refusals, *done.holders)))

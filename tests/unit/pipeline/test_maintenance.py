@@ -17,7 +17,7 @@ from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.schema import catalogue
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +27,8 @@ def _migrated(tmp_path_factory):
     """A clean set, migrated and judged, whose owners accept what is in quarantine."""
     home = tmp_path_factory.mktemp("migrated")
     generator.make(home / "data", seed=3, rows=300, wal=True)
-    place, toml = workspace.Place(home / "data"), home / "data" / "migrator.toml"
-    done = pipeline_migrate.migrate(place, config_file.load(toml), toml)
+    workspace, toml = Workspace(home / "data"), home / "data" / "migrator.toml"
+    done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
     assert done.holds
     decided = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
     toml.write_text(decided + '\n[hooks]\nfolder = "hooks"\n')

@@ -24,7 +24,7 @@ from migrator.records.plan import Fate
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.stages.build import stage as build_stage
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -45,13 +45,13 @@ def content(folder):
 
 def made(folder, **asked):
     generator.make(folder, **asked)
-    return workspace.Place(folder), config_file.load(folder / "migrator.toml")
+    return Workspace(folder), config_file.load(folder / "migrator.toml")
 
 
-def built_from(place, configuration):
-    planned = pipeline_migrate.plan(place, configuration)
+def built_from(workspace, configuration):
+    planned = pipeline_migrate.plan(workspace, configuration)
     assert () == planned.refusals
-    return pipeline_migrate.build(place, configuration, pipeline_migrate.backup(planned, place))
+    return pipeline_migrate.build(workspace, configuration, pipeline_migrate.backup(planned, workspace))
 
 
 def run(*arguments, **options):
@@ -91,28 +91,28 @@ def _data(dirty, tmp_path):
 )
 def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused(tmp_path, asked):
     """The specimen says what it planted to be refused, and what its clean rows are refused for: that, and no row more."""
-    place, configuration = made(tmp_path / "data", **asked)
-    before = content(place.data_dir)
+    workspace, configuration = made(tmp_path / "data", **asked)
+    before = content(workspace.data_dir)
 
-    built = built_from(place, configuration)
+    built = built_from(workspace, configuration)
 
     assert {} == built.mismatches
     assert [] == [account for account in (*built.sources, *built.targets) if not account.balanced]
-    predicted = json.loads((place.data_dir / "specimen.json").read_text(encoding="utf-8"))["quarantine"]
+    predicted = json.loads((workspace.data_dir / "specimen.json").read_text(encoding="utf-8"))["quarantine"]
     assert {table: rows for table, rows in predicted.items() if rows} == {
         account.table: sum(account.quarantined.values()) for account in built.targets if account.quarantined
     }
-    assert before == content(place.data_dir)
+    assert before == content(workspace.data_dir)
 
 
 def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
     """The application may write anything after the cutover; going back must not end in 'malformed JSON'."""
-    place = workspace.Place(data)
-    built_from(place, config_file.load(data / "migrator.toml"))
+    workspace = Workspace(data)
+    built_from(workspace, config_file.load(data / "migrator.toml"))
     spoilt = 0
     for target in catalogue.TARGETS:
         with closing(connections.memory()) as connection:
-            connections.attach(connection, place.stage / f"jarvis_{target}.db", target, mode="rw")
+            connections.attach(connection, workspace.stage / f"jarvis_{target}.db", target, mode="rw")
             sql_functions.register(connection)
             connection.text_factory = bytes
             for table in schema_reader.target(target).tables:
@@ -128,7 +128,7 @@ def test_a_document_that_is_no_json_does_not_stop_the_way_back(data):
 
 
 def test_every_file_ends_in_one_fate(data):
-    planned = pipeline_migrate.plan(workspace.Place(data), config_file.load(data / "migrator.toml"))
+    planned = pipeline_migrate.plan(Workspace(data), config_file.load(data / "migrator.toml"))
 
     by_database = {}
     for table in planned.tables:
@@ -144,7 +144,7 @@ def test_every_file_ends_in_one_fate(data):
 
 def test_the_order_of_rows_on_disk_does_not_matter(data, tmp_path):
     """VACUUM and another order of insertion: the same three digests."""
-    first = built_from(workspace.Place(data), config_file.load(data / "migrator.toml"))
+    first = built_from(Workspace(data), config_file.load(data / "migrator.toml"))
     other = shutil.copytree(data, tmp_path / "other", ignore=shutil.ignore_patterns("backup", ".migrator"))
     for name, tables in (("jarvis", ("trades", "positions", "pick_performance")), ("call_tracking", ("calls",))):
         with closing(sqlite3.connect(other / PLACES[name])) as connection, connection:
@@ -156,29 +156,29 @@ def test_the_order_of_rows_on_disk_does_not_matter(data, tmp_path):
         with closing(sqlite3.connect(other / PLACES[name])) as connection:
             connection.execute("VACUUM")
 
-    second = built_from(workspace.Place(other), config_file.load(other / "migrator.toml"))
+    second = built_from(Workspace(other), config_file.load(other / "migrator.toml"))
 
     assert dict(first.digests) == dict(second.digests)
 
 
 def test_a_finished_build_is_left_alone_and_a_changed_decision_is_not(data):
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
-    first = built_from(place, configuration)
-    stamps = {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
+    first = built_from(workspace, configuration)
+    stamps = {path: path.stat().st_mtime_ns for path in workspace.stage.iterdir()}
 
-    again = pipeline_migrate.build(place, configuration)
+    again = pipeline_migrate.build(workspace, configuration)
 
-    assert stamps == {path: path.stat().st_mtime_ns for path in place.stage.iterdir()}
+    assert stamps == {path: path.stat().st_mtime_ns for path in workspace.stage.iterdir()}
     assert first == again
     other = config_file.Config(constants={**configuration.constants, "wallet_address": "another"})
-    assert dict(first.digests) != dict(pipeline_migrate.build(place, other).digests)
+    assert dict(first.digests) != dict(pipeline_migrate.build(workspace, other).digests)
 
 
 @pytest.fixture(name="undisturbed", scope="module")
 def _undisturbed(dirty, tmp_path_factory):
     """The digests of a run that nothing disturbs."""
     copy = shutil.copytree(dirty, tmp_path_factory.mktemp("undisturbed") / "data")
-    return dict(built_from(workspace.Place(copy), config_file.load(copy / "migrator.toml")).digests)
+    return dict(built_from(Workspace(copy), config_file.load(copy / "migrator.toml")).digests)
 
 
 @pytest.mark.parametrize("after_s", [0.6, 0.9, 1.2, 1.6, 2.0, 2.5])
@@ -194,8 +194,8 @@ def test_killed_at_any_moment_a_second_run_completes(data, after_s, undisturbed)
     process.wait()
     assert before == content(data)
 
-    place = workspace.Place(data)
-    built = built_from(place, config_file.load(data / "migrator.toml"))
+    workspace = Workspace(data)
+    built = built_from(workspace, config_file.load(data / "migrator.toml"))
 
     assert built.holds
     assert undisturbed == dict(built.digests)
@@ -265,7 +265,7 @@ def test_a_constant_that_a_rollback_would_need_is_named_while_there_is_time(data
         connection.execute("DELETE FROM positions")
     forget_the_wallet(data)
 
-    planned = pipeline_migrate.plan(workspace.Place(data), config_file.load(data / "migrator.toml"))
+    planned = pipeline_migrate.plan(Workspace(data), config_file.load(data / "migrator.toml"))
 
     assert () == planned.refusals
     (found,) = [one for one in planned.findings if "wallet_address" in one]
@@ -277,7 +277,7 @@ def test_the_configuration_gives_a_stranger_its_fate(data):
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         file.write('\n[files]\n"notes.db" = "carry:cache"\n')
 
-    planned = pipeline_migrate.plan(workspace.Place(data), config_file.load(data / "migrator.toml"))
+    planned = pipeline_migrate.plan(Workspace(data), config_file.load(data / "migrator.toml"))
 
     assert () == planned.refusals
     assert ["cache.legacy_notes_notes"] == [table.into for table in planned.tables if table.source == "notes.notes"]
@@ -288,7 +288,7 @@ def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done)
     """Also one whose writer has pages in the file and a journal beside it, which is not hot while the writer lives."""
     monkeypatch.setattr("migrator.stages.backup.PATIENCE_S", 0.2)
     before = content(data)
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
     with closing(sqlite3.connect(data / "tax.db", isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
         writer.execute(f"BEGIN {lock}")
@@ -296,16 +296,16 @@ def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done)
             "INSERT INTO wash_sales (symbol, sale_date, replacement_date, disallowed_loss) VALUES (?, '', '', 1)",
             [("HALF DONE" * 100,)] * half_done,
         )
-        planned = pipeline_migrate.plan(place, configuration)
+        planned = pipeline_migrate.plan(workspace, configuration)
 
         begun = time.monotonic()
         with pytest.raises(SourceBusy, match=r"tax\.db: another process kept it locked for 0 s"):
-            pipeline_migrate.backup(planned, place)
+            pipeline_migrate.backup(planned, workspace)
         # SQLite's own patience is 5 s.
         assert time.monotonic() - begun < 4.5
 
     assert before == content(data)
-    assert [] == list(place.backups.glob("[0-9][0-9][0-9][0-9]"))
+    assert [] == list(workspace.backups.glob("[0-9][0-9][0-9][0-9]"))
 
 
 @pytest.mark.parametrize(("when", "left_bytes"), [("backup", 0), (".migrator/stage", 0), (".migrator/stage", 800_000)])
@@ -346,15 +346,15 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence_and_leaves_no_final_name
             path.parent.name for path in target.glob("backup/*/snapshot.json") if path.parent.name.isdecimal()
         ]
         (small / "filler").unlink()
-        place = workspace.Place(target)
-        assert built_from(place, config_file.load(target / "migrator.toml")).holds
+        workspace = Workspace(target)
+        assert built_from(workspace, config_file.load(target / "migrator.toml")).holds
     finally:
         subprocess.run(["umount", small], check=True)
 
 
 def test_a_writer_goes_on_during_the_backup_and_loses_nothing(data):
     """200 transactions a second into a WAL and a rollback-journal database, and the snapshot is of one instant."""
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
     code = """
 import select, sqlite3, sys, time
 wal = sqlite3.connect(sys.argv[1] + "/jarvis.db", timeout=30, isolation_level=None)
@@ -376,7 +376,7 @@ print(count, worst)
     with subprocess.Popen([sys.executable, "-c", code, str(data)], text=True, **pipes) as writer:
         writer.stdout.readline()
         # From the first look at the files on: the writer of a rollback journal leaves no moment of rest.
-        snapshot = pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        snapshot = pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
         count, worst = writer.communicate("enough\n")[0].split()
 
     def rows(folder, name, sql):
@@ -413,20 +413,20 @@ os._exit(1)
     assert (data / "tax.db-journal").stat().st_size
     assert b"HALF DONE" in (data / "tax.db").read_bytes()
     before = content(data)
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
 
-    snapshot = pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+    snapshot = pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
 
     assert before == content(data)
     with closing(sqlite3.connect(snapshot.folder / "tax.db")) as connection:
         assert [(0,)] == connection.execute("SELECT count(*) FROM tax_lots WHERE symbol = 'HALF DONE'").fetchall()
-    assert pipeline_migrate.build(place, configuration, snapshot).holds
+    assert pipeline_migrate.build(workspace, configuration, snapshot).holds
 
 
 def test_what_the_tool_writes_is_for_its_owner_alone(data):
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
-    built_from(place, configuration)
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
+    built_from(workspace, configuration)
 
-    for path in (place.backups, place.data_dir / ".migrator"):
+    for path in (workspace.backups, workspace.data_dir / ".migrator"):
         for one in (path, *path.rglob("*")):
             assert 0 == one.stat().st_mode & 0o077, one

@@ -20,8 +20,9 @@ from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
-from migrator.switch import recovery, workspace
+from migrator.switch import recovery
 from migrator.switch import state as switch_state
+from migrator.switch.workspace import Workspace
 from migrator.system import durable_files
 
 pytestmark = pytest.mark.slow
@@ -36,9 +37,9 @@ def _built(tmp_path_factory):
     """A dirty set, migrated; its contracts are judged elsewhere."""
     home = tmp_path_factory.mktemp("built")
     generator.make(home / "data", seed=7, rows=300, dirty=True, wal=True)
-    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    workspace, configuration = Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
     built = pipeline_migrate.build(
-        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        workspace, configuration, pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     )
     assert built.holds
     return home
@@ -54,9 +55,9 @@ def _home(built, tmp_path):
 
 def prepared(home):
     """Return the switch of *home*, and the snapshot it goes by."""
-    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    planned = pipeline_migrate.plan(place, configuration)
+    workspace, configuration = Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+    planned = pipeline_migrate.plan(workspace, configuration)
     return cutover_stage.prepare(planned, snapshot, home / ".env"), snapshot
 
 
@@ -67,8 +68,8 @@ def switched(home):
 
 
 def rolled_back(home):
-    place = workspace.Place(home / "data")
-    return switchover.rollback(place, config_file.load(home / "data" / "migrator.toml"), execute=True)
+    workspace = Workspace(home / "data")
+    return switchover.rollback(workspace, config_file.load(home / "data" / "migrator.toml"), execute=True)
 
 
 def legacy(home):

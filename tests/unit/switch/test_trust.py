@@ -15,7 +15,7 @@ from migrator.cli import app
 from migrator.errors import MigratorError, Refused
 from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
-from migrator.switch.workspace import Place
+from migrator.switch.workspace import Workspace
 from migrator.system import ownership
 
 #: The verbs that bring a switch to its end.
@@ -285,7 +285,7 @@ def test_an_env_that_is_a_link_of_one_user_to_a_file_of_another_is_refused(home,
     before = state_of(outside)
 
     with pytest.raises(Refused, match=r"is a link of user 4321 to .*app\.env, which belongs to user 0"):
-        recovery.recover(home, Place(home))
+        recovery.recover(home, Workspace(home))
 
     assert before == state_of(outside)
 

@@ -21,7 +21,7 @@ from migrator.reports import terminal
 from migrator.stages import backup as backup_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections, own_files
 
 
@@ -48,7 +48,7 @@ def database(path):
 
 
 def backed_up(data, **files):
-    place = workspace.Place(data)
+    place = Workspace(data)
     configuration = config_file.load(data / "migrator.toml")
     planned = pipeline_migrate.plan(
         place, configuration if not files else Config(constants=configuration.constants, **files)
@@ -63,7 +63,7 @@ def test_a_database_that_the_owner_keeps_under_our_names_is_seen(data, place):
     database(data / place)
 
     found = {str(one.place): one.verdict for one in inventory(data).databases}
-    planned = pipeline_migrate.plan(workspace.Place(data), config_file.load(data / "migrator.toml"))
+    planned = pipeline_migrate.plan(Workspace(data), config_file.load(data / "migrator.toml"))
 
     assert Verdict.UNKNOWN is found[place]
     assert any(sentence.startswith(f"{place}: ") for sentence in planned.refusals)
@@ -123,7 +123,7 @@ def test_what_a_switch_keeps_in_a_snapshot_is_no_part_of_it(data, tmp_path):
 
 def test_the_configuration_gives_a_whole_folder_its_fate_and_a_copy_of_the_set_is_one_sentence(data):
     shutil.copytree(data, data / "old")
-    place = workspace.Place(data)
+    place = Workspace(data)
 
     refused = pipeline_migrate.plan(place, config_file.load(data / "migrator.toml")).refusals
     snapshot = backed_up(data, files={"old": "standalone"})
@@ -141,7 +141,7 @@ def test_of_many_strangers_the_first_are_named(data):
     for number in range(30):
         database(data / f"stranger{number:02}.db")
 
-    refused = pipeline_migrate.plan(workspace.Place(data), config_file.load(data / "migrator.toml")).refusals
+    refused = pipeline_migrate.plan(Workspace(data), config_file.load(data / "migrator.toml")).refusals
 
     named = [one for one in refused if "stranger" in one]
     assert [f"stranger{number:02}.db" for number in range(5)] == [one.partition(":")[0] for one in named]
@@ -152,7 +152,7 @@ def test_of_many_strangers_the_first_are_named(data):
 def test_a_folder_without_a_legacy_database_is_refused_and_what_was_looked_for_is_named(tmp_path, make):
     make(tmp_path)
 
-    refused = pipeline_migrate.plan(workspace.Place(tmp_path), Config()).refusals
+    refused = pipeline_migrate.plan(Workspace(tmp_path), Config()).refusals
 
     assert any("no legacy database is in this folder" in one and "jarvis.db, " in one for one in refused)
 
@@ -161,7 +161,7 @@ def test_a_set_in_which_no_file_has_a_table_is_refused(tmp_path):
     with closing(connections.create(tmp_path / "alerts.db")) as legacy:
         legacy.execute("PRAGMA user_version = 1")
 
-    refused = pipeline_migrate.plan(workspace.Place(tmp_path), Config()).refusals
+    refused = pipeline_migrate.plan(Workspace(tmp_path), Config()).refusals
 
     assert any("none of the 1 legacy databases in this folder has a table" in one for one in refused)
 
@@ -174,7 +174,7 @@ def test_a_file_that_is_ignored_is_in_no_snapshot_and_has_no_fate_beside(data, p
         database(data / place)
 
     planned = pipeline_migrate.plan(
-        workspace.Place(data),
+        Workspace(data),
         Config(constants=config_file.load(data / "migrator.toml").constants, files={place: "ignore"}),
     )
 
@@ -199,7 +199,7 @@ def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_
     }
     with (data / "migrator.toml").open("a", encoding="utf-8") as written:
         written.write("\n[files]\n" + "".join(f'"{place}" = "{fate}"\n' for place, fate in fates.items()))
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
+    place, configuration = Workspace(data), config_file.load(data / "migrator.toml")
 
     migrated = pipeline_migrate.migrate(place, configuration, data / "migrator.toml")
 
@@ -212,13 +212,13 @@ def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_
 def test_a_file_that_is_specified_to_stay_is_not_carried(data):
     database(data / "raid_bot.db")
 
-    refused = pipeline_migrate.plan(workspace.Place(data), Config(files={"raid_bot.db": "carry:core"})).refusals
+    refused = pipeline_migrate.plan(Workspace(data), Config(files={"raid_bot.db": "carry:core"})).refusals
 
     assert any(sentence.startswith('raid_bot.db: "carry:core" in [files]') for sentence in refused)
 
 
 def test_ten_thousand_strangers_fill_no_screen(data, capsys):
-    place = workspace.Place(data)
+    place = Workspace(data)
     found = inventory(data)
     stranger = found.databases[0]
     many = tuple(
@@ -265,6 +265,6 @@ def test_two_files_from_outside_that_have_one_name_are_refused(data, tmp_path):
     for path in include:
         database(path)
 
-    refused = pipeline_migrate.plan(workspace.Place(data, include), Config(files={"included": "standalone"})).refusals
+    refused = pipeline_migrate.plan(Workspace(data, include), Config(files={"included": "standalone"})).refusals
 
     assert any(one.startswith("included/x.db: 2 files would have this place in a snapshot") for one in refused)

@@ -17,8 +17,9 @@ from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import watch
 from migrator.stages.monitor.error_rate import Limits
-from migrator.switch import env_flag, recovery, workspace
+from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -53,9 +54,9 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
     """Nothing was written to the legacy set in between: the same snapshot serves again."""
     session(home, "first")
     small_set.roll_back(home)
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.place_of(home)
     with small_set.in_this_process():
-        assert pipeline_migrate.build(place, configuration).holds
+        assert pipeline_migrate.build(workspace, configuration).holds
     small_set.cut_over(home)
     session(home, "second")
 
@@ -67,14 +68,14 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
         sessions(run / "rolled-back" / "residue.db"),
     )
     with small_set.in_this_process():
-        assert pipeline_migrate.build(place, configuration).holds, (
+        assert pipeline_migrate.build(workspace, configuration).holds, (
             "what a switch keeps beside a snapshot is no part of it"
         )
 
 
 def test_a_cutover_of_the_same_run_is_watched_anew(home):
     """The monitor fires once for a cutover: neither its latch nor the errors before it count against the next one."""
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.place_of(home)
     limits = Limits(min_events=10)
 
     def errors():
@@ -85,12 +86,12 @@ def test_a_cutover_of_the_same_run_is_watched_anew(home):
 
     def watched():
         with small_set.in_this_process():
-            return watch.monitor(place, configuration, limits, until=lambda _: True, patience_s=0)
+            return watch.monitor(workspace, configuration, limits, until=lambda _: True, patience_s=0)
 
     errors()
     assert watched().fired
     with small_set.in_this_process():
-        assert pipeline_migrate.build(place, configuration).holds
+        assert pipeline_migrate.build(workspace, configuration).holds
     small_set.cut_over(home)
 
     assert (False, 0) == ((now := watched()).fired, now.seen)
@@ -204,9 +205,9 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
         else:
             small_set.cut_over(home)
             small_set.roll_back(home)
-            place, configuration = small_set.place_of(home)
+            workspace, configuration = small_set.place_of(home)
             with small_set.in_this_process():
-                pipeline_migrate.build(place, configuration)
+                pipeline_migrate.build(workspace, configuration)
             monkeypatch.setattr(env_flag, "flag", late)
         with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection:
             assert (1,) == connection.execute("PRAGMA foreign_keys").fetchone()
@@ -235,4 +236,4 @@ def test_a_verb_that_switches_brings_a_switch_to_its_end_when_it_is_executed(bui
 
 def test_after_a_cutover_there_is_nothing_in_the_stage_to_judge(home):
     with pytest.raises(Refused, match="a stage is built and judged before a cutover only"):
-        pipeline_migrate.verify_stage(workspace.Place(home / "data"), None)
+        pipeline_migrate.verify_stage(Workspace(home / "data"), None)

@@ -21,7 +21,7 @@ from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.rollback import residue as rollback_residue
 from migrator.stages.rollback import session as rollback_session
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,9 @@ def _built(tmp_path_factory):
         legacy.executescript(
             "CREATE TABLE told (what); CREATE TRIGGER tell AFTER DELETE ON trades BEGIN INSERT INTO told VALUES (1); END"
         )
-    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    workspace, configuration = Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
     assert pipeline_migrate.build(
-        place, configuration, pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        workspace, configuration, pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     ).holds
     return home
 
@@ -49,15 +49,15 @@ def _built(tmp_path_factory):
 def _data(built, tmp_path):
     """A set that was cut over."""
     home = shutil.copytree(built, tmp_path / "home", symlinks=True)
-    place, configuration = workspace.Place(home / "data"), config_file.load(home / "data" / "migrator.toml")
-    snapshot = backup_stage.latest(place.backups, read_back=inventory)
-    wanted = cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
+    workspace, configuration = Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
+    snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+    wanted = cutover_stage.prepare(pipeline_migrate.plan(workspace, configuration), snapshot, home / ".env")
     assert cutover_stage.cutover(wanted, snapshot, observer=Observer()).executed
     return home / "data"
 
 
 def went_back(data):
-    return switchover.rollback(workspace.Place(data), config_file.load(data / "migrator.toml"), execute=True)
+    return switchover.rollback(Workspace(data), config_file.load(data / "migrator.toml"), execute=True)
 
 
 def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_back(tmp_path):

@@ -26,7 +26,7 @@ from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify import freshness
 from migrator.stages.verify import stage as verify_stage
 from migrator.stages.verify.evidence import Outcome, Said, Why
-from migrator.switch import workspace
+from migrator.switch.workspace import Workspace
 
 TODAY = dt.date(2026, 6, 1)
 WAIVER = Waiver(id="verify/v", scope="core", reason="typed by hand", owner="trading lead", expires=dt.date(2026, 6, 1))
@@ -454,7 +454,7 @@ def test_a_run_that_judged_nothing_or_not_all_leaves_no_evidence(data, monkeypat
     contracts_run_with(monkeypatch, *more)
 
     with pytest.raises(MigratorError, match=sentence):
-        pipeline_migrate.verify_stage(workspace.Place(data), data / "migrator.toml")
+        pipeline_migrate.verify_stage(Workspace(data), data / "migrator.toml")
 
     assert not own(data).exists()
 
@@ -463,9 +463,9 @@ def test_a_run_that_judged_nothing_or_not_all_leaves_no_evidence(data, monkeypat
 def test_contracts_that_were_left_out_show(data, monkeypatch):
     contracts_run_with(monkeypatch, "-k", "not rebuilt")
 
-    verified = pipeline_migrate.verify_stage(workspace.Place(data), data / "migrator.toml")
+    verified = pipeline_migrate.verify_stage(Workspace(data), data / "migrator.toml")
 
-    place, configuration = workspace.Place(data), config_file.load(data / "migrator.toml")
+    place, configuration = Workspace(data), config_file.load(data / "migrator.toml")
     reasons = pipeline_status.check(own(data), pipeline_status.present(place, configuration)).reasons
     assert verified.holds
     assert ("22 contracts were left out by hand", "clause U1 is not proved: no contract of it held") == reasons
