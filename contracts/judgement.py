@@ -1,4 +1,4 @@
-"""How a contract says that it is broken: the claim, where, what was expected, what was found, at most five examples."""
+"""Fails a contract with a message: the claim, the place, expected and found, and at most five counterexamples."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NoReturn
 
 import pytest
 
-#: How many counterexamples a broken contract shows.
+#: Counterexamples in the message of a broken contract [rows]: enough to see a pattern.
 SHOWN = 5
-#: Letters of one thing that are shown: a name may be as long as its database.
+#: Length of one text in a message [letters]: a name may be as long as its database.
 _LETTERS = 1_000
 
 
 def same(where: str, what: str, *, expected: object, found: object) -> None:
-    """Fail, naming *where* and *what*, unless *found* is *expected*."""
+    """Fail with *where* and *what* unless *found* equals *expected*."""
     if expected != found:
         broken(f"{where}: {what}", expected=expected, found=found)
 
 
 def none(where: str, what: str, counterexamples: Iterable[object]) -> None:
-    """Fail, showing the first of them, if there are *counterexamples*."""
+    """Fail with the first *counterexamples*, if there are any."""
     if examples := list(counterexamples):
         more = f"\n  and {len(examples) - SHOWN:,} more" if len(examples) > SHOWN else ""
         shown = "".join(f"\n  counterexample: {plain(str(example))}" for example in examples[:SHOWN])
@@ -32,13 +32,13 @@ def broken(what: str, *, expected: object, found: object) -> NoReturn:
     fail(f"{plain(what)}\n  expected: {plain(str(expected))}\n  found:    {plain(str(found))}")
 
 
-def fail(said: str) -> NoReturn:
-    """Fail with these words alone, whatever led to them."""
-    raise pytest.fail.Exception(said, pytrace=False) from None
+def fail(message: str) -> NoReturn:
+    """Fail with this message alone, without a traceback."""
+    raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 def plain(text: str) -> str:
-    """Return *text* on one line, short enough to be read, with letters that any terminal and any file can take."""
+    """Return *text* on one line, shortened, with unprintable letters escaped."""
     cut = text[:_LETTERS]
     shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in cut)
     return shown if cut == text else f"{shown}... ({len(text):,} letters)"

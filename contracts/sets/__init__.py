@@ -1,5 +1,5 @@
-"""Does: open the sets under judgement: legacy, consolidated, and the pair of them.
+"""Does: open the sets that contracts judge: legacy, consolidated, and the pair of both.
 
-Reads: database files, through private copies.
+Reads: private copies of database files.
 Writes: scratch folders.
 """

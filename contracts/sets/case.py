@@ -1,4 +1,4 @@
-"""The case under judgement: two sets, what the owners decided, which legacy row became which row, and the second reader."""
+"""The case that contracts judge: the two sets, the owners' decisions, the lineage and the oracle."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from migrator.schema import catalogue
 from migrator.system import user_files
 from migrator.system.connections import quoted
 
-#: So many tables are named.
+#: Tables that a sentence on lost rows names [tables]: the line stays readable in a terminal.
 _NAMED = 3
 
 
 @dataclass(slots=True, kw_only=True)
 class Losses:
-    """Legacy rows that have no row in the consolidated set.
+    """Legacy rows without a row in the consolidated set.
 
     Attributes:
-        of: Legacy rows that should.
-        rows: Those that do not, by the table that should have them.
-        refused: How many of them a constraint of the specification refuses.
+        of: Legacy rows that must have a row.
+        rows: Number of lost rows, by the target table that must have them.
+        refused: Number of lost rows that a constraint of the specification refuses.
     """
 
     of: int = 0
@@ -42,7 +42,7 @@ class Losses:
     refused: int = 0
 
     def sentence(self) -> str:
-        """Say it."""
+        """Return the loss as one sentence: how many rows, of which tables."""
         most = ", ".join(f"{table} ({count:,})" for table, count in self.rows.most_common(_NAMED))
         refused = (
             f"; the specification's constraints refuse {self.refused:,} of them, and nothing keeps them"
@@ -54,13 +54,13 @@ class Losses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What came of one question.
+    """Result of one check.
 
     Attributes:
-        what: The fault that was looked for.
-        faults: Where it was found, one sentence each.
-        of: Legacy rows that there are.
-        rows: How many of them were judged.
+        what: The fault that the check looks for.
+        faults: The places that have it, one sentence each.
+        of: Number of legacy rows.
+        rows: Number of legacy rows that were judged.
     """
 
     what: str
@@ -70,49 +70,49 @@ class Finding:
 
 
 class Lineage(Protocol):
-    """Which legacy row became which row, and what can be asked of a set that says so in this way."""
+    """Which legacy row became which row, recorded or worked out, and the checks that need it."""
 
     @property
     def missing(self) -> Collection[str]:
-        """The databases of the consolidated set that do not say which legacy row became which row."""
+        """The consolidated databases without a readable lineage or quarantine table."""
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each in a target table but stubs."""
+        """Yield legacy key and target id of each row of a legacy table, or of each row but stubs of a target table."""
 
     def readable(self, table: str, columns: Iterable[str]) -> bool:
-        """Tell whether a table of the consolidated set is to be read; that it cannot be is said elsewhere."""
+        """Return whether to read a table of the consolidated set; another contract reports an unreadable table."""
 
     def fates(self) -> Finding:
-        """Look for legacy tables that nothing became of."""
+        """Find legacy tables without a fate."""
 
     def accounts(self, target: str) -> Finding:
-        """Look for legacy rows that are neither in the database *target* nor in its quarantine."""
+        """Find legacy rows that are neither in the database *target* nor in its quarantine."""
 
     def carried(self, target: str) -> Finding:
-        """Look for rows of tables that nobody specified, and that *target* does not have as they were."""
+        """Find rows of unspecified legacy tables that *target* lacks or has changed."""
 
     def values(self, target: str) -> Finding:
-        """Look for rows of the table *target* that do not say what the decisions make of their legacy rows."""
+        """Find rows of the table *target* that differ from what the decisions make of their legacy rows."""
 
     def miscounted(self, target: str) -> str:
-        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+        """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
 
     def losses(self) -> Losses:
-        """Count the legacy rows that are nowhere."""
+        """Count the legacy rows without a row in the consolidated set."""
 
 
 @dataclass(kw_only=True)
 class Case:
-    """What is judged.
+    """What contracts judge: a pair of sets, with all that is needed to compare them.
 
     Attributes:
         pair: The two sets.
         constants: The constants and decisions of the owners' configuration, as text.
-        fates: What the configuration says of files that nobody knows: place -> fate.
-        show_values: Whether reports may show what cells hold.
+        fates: The configuration's fates of unknown files: place -> fate.
+        show_values: Whether reports may show the values of cells.
         left_behind: Virtual tables that the owners leave in the backup.
-        choose: Finds out which legacy row became which row.
-        settled: Legacy tables of which it is known whether each row is in exactly one place.
+        choose: Makes the lineage of a case, recorded or inferred.
+        settled: Legacy tables already checked -> whether each of their rows is in exactly one place.
     """
 
     pair: Pair
@@ -130,7 +130,7 @@ class Case:
 
     @cached_property
     def reader(self) -> Reader:
-        """The second reader, at work on this case."""
+        """The oracle on this case."""
         return Reader(self)
 
     @property
@@ -144,30 +144,30 @@ class Case:
         return self.pair.judged
 
     def beside(self, *names: str) -> AbstractContextManager[sqlite3.Connection]:
-        """Open a connection with these databases attached under their names, for reading."""
+        """Open a connection that reads these databases, each attached under its name."""
         return self.pair.beside(*names)
 
     @cached_property
     def targets(self) -> frozenset[str]:
-        """The specified tables of the databases that are judged."""
+        """The specified tables of the judged databases."""
         return frozenset(f"{target}.{name}" for target in self.judged.originals for name in specified_tables(target))
 
     def decided_fate(self, name: str) -> str:
-        """Return what the catalogue or the owners' configuration says of a whole database; '' where they say nothing."""
+        """Return the fate of a whole database by the catalogue or the owners' configuration; '' if neither has one."""
         place = self.legacy.originals[name].relative_to(self.legacy.where)
         decided = config_file.fate_at(self.fates, PurePosixPath(place.as_posix()))
-        alone = any(one.standalone for one in catalogue.legacy_databases() if one.name == name)
+        alone = any(database.standalone for database in catalogue.legacy_databases() if database.name == name)
         return "standalone" if alone and decided != "ignore" else decided
 
     def variant(self, source: str) -> str:
-        """Return the variant of a legacy table, '' where it is not there, has no known shape, or stays where it is."""
+        """Return the variant of a legacy table; '' if it is missing, has no known shape, or stays where it is."""
         name, _, _ = source.partition(".")
         moved = name in self.legacy.originals and self.decided_fate(name) not in {"standalone", "ignore"}
         tables = self.legacy.tables(name) if moved else ()
         return next((table.variant for table in tables if table.source == source), "")
 
     def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a legacy table, by rowid."""
+        """Yield the cells *columns* of every row of a legacy table, in the order of rowids."""
         name, _, table = source.partition(".")
         if self.variant(source):
             with self.legacy.read(name) as connection:
@@ -175,7 +175,7 @@ class Case:
                 yield from rows(connection, f"SELECT {_listed(columns)} FROM {of_table} ORDER BY rowid")
 
     def target_rows(self, table_of: str, /, *columns: str, **where: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a table of the consolidated set, or of those that have these cells."""
+        """Yield the cells *columns* of the rows of a consolidated table whose cells equal *where*."""
         database, _, table = table_of.partition(".")
         if database in self.judged.originals and self.lineage.readable(table_of, columns):
             chosen = " AND ".join(f"{quoted(name)} = ?" for name in where) or "true"
@@ -197,7 +197,7 @@ def case_of(
     *,
     show_values: bool = False,
 ) -> Case:
-    """Return the case of the legacy databases below *legacy* and *judged*, whose owners wrote *config*."""
+    """Return the case of the legacy databases below *legacy* and the set *judged*, with the owners' file *config*."""
     written = tomllib.loads(user_files.text(config)) if config else {}
     decisions = written.get("decisions", {})
     order_amount = decisions.get("order_amount_sol", "")

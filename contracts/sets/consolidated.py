@@ -1,4 +1,4 @@
-"""The databases under judgement, read through private copies so that judging leaves nothing beside them."""
+"""The judged databases, read through private copies: SQLite leaves no file beside the originals."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Subject:
     """A consolidated set, or a single database of one.
 
     Attributes:
-        where: The folder or file that is judged.
-        originals: Path of each database that is there, by ``core``, ``analytics`` and ``cache``; never opened.
-        scratch: A folder of ours for the private copies.
-        whole: Whether a folder is judged, in which all three are expected.
+        where: The judged folder or file.
+        originals: Path of each existing database, by ``core``, ``analytics`` and ``cache``; never opened.
+        scratch: Our folder for the private copies.
+        whole: Whether *where* is a folder, which must hold all three databases.
     """
 
     where: Path
@@ -41,17 +41,17 @@ class Subject:
     _statements: dict[str, Mapping[str, Statements]] = field(default_factory=dict)
 
     def original(self, target: str) -> Path:
-        """Return where *target* lies; a contract that asks for a database that is not there is broken.
+        """Return the path of *target*.
 
         Raises:
             pytest.fail.Exception: The judged set has no such database.
         """
         if target not in self.originals:
-            judgement.fail(f"{catalogue.TARGETS[target]}: cannot be judged, because it is not there")
+            judgement.fail(f"{catalogue.TARGETS[target]}: cannot be judged, because it is missing")
         return self.originals[target]
 
     def copy(self, target: str) -> Path:
-        """Return a private copy of *target* to read, made once and shared: do not write to it.
+        """Return the shared private copy of *target*; callers only read it.
 
         Raises:
             pytest.fail.Exception: The judged set has no such database.
@@ -63,28 +63,28 @@ class Subject:
         return self._copies[target]
 
     def fresh_copy(self, target: str, folder: Path) -> Path:
-        """Return another private copy of *target* below *folder*, to do with as one likes."""
+        """Return a new private copy of *target* below *folder*, which the caller may change."""
         return private_copy.private_copy(self.copy(target), folder / f"{target}.db", at_rest=True)
 
     def empty_copy(self, target: str, folder: Path) -> Path:
-        """Return a database below *folder* with the tables and indexes that *target* has, without a row.
+        """Return a database below *folder* with the tables and indexes of *target* and no rows.
 
         Raises:
-            sqlite3.Error: A statement that is stored there cannot be run.
+            sqlite3.Error: A stored statement cannot be run.
         """
         with self.read(target) as connection:
             shadows = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
-            asked = connection.execute(
+            statements = connection.execute(
                 "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type IN ('table', 'index')"
                 f" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN ({shadows}) ORDER BY type = 'index'"
             )
-            made = [statement for (statement,) in asked]
+            ddl = [statement for (statement,) in statements]
         path = folder / f"{target}-empty.db"
         with closing(connections.create(path)) as connection:
-            # Gone in a moment: nothing of it has to outlive a power cut.
+            # A temporary file: it need not survive a power cut.
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN")
-            for statement in made:
+            for statement in ddl:
                 connection.execute(statement)
             connection.execute("COMMIT")
         return path
@@ -92,19 +92,19 @@ class Subject:
     def read(self, target: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *target* for reading."""
         connection = connections.read(self.copy(target))
-        # Names and declarations may be of any bytes, too.
+        # Names and declarations may hold any bytes too.
         connection.text_factory = text_of
         return closing(connection)
 
     def schema(self, target: str) -> Schema:
-        """Return what *target* declares, read once."""
+        """Return the schema that *target* declares, read once."""
         if target not in self._schemas:
             with self.read(target) as connection:
                 self._schemas[target] = schema_reader.stored(connection)
         return self._schemas[target]
 
     def statements(self, target: str) -> Mapping[str, Statements]:
-        """Return what makes each table of *target*, by its folded name; read once."""
+        """Return the statements that create each table of *target*, by its folded name; read once."""
         if target not in self._statements:
             with self.read(target) as connection:
                 self._statements[target] = declaration.of_tables(content_digest.layout(connection).entries)
@@ -117,36 +117,36 @@ class Subject:
     def columns(self, target: str) -> Mapping[str, frozenset[str]]:
         """Return each table of *target*, shadow tables included, with its columns in lower case; read once.
 
-        Views are left out: what looks like a table may be a question without an end.
+        Views are left out: a query of a view may never end.
         """
         if target not in self._tables:
-            found: dict[str, set[str]] = {}
+            columns: dict[str, set[str]] = {}
             question = """
                 SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
                 WHERE t.type = 'table' AND c.hidden <> 1
             """
             with self.read(target) as connection:
                 for table, column in connection.execute(question):
-                    found.setdefault(table, set()).add(column.lower())
-            self._tables[target] = {table: frozenset(columns) for table, columns in found.items()}
+                    columns.setdefault(table, set()).add(column.lower())
+            self._tables[target] = {table: frozenset(names) for table, names in columns.items()}
         return self._tables[target]
 
     def unreadable(self, name: str, columns: Iterable[str] = ()) -> str:
-        """Return why the table *name*, such as ``core.trades``, with these columns cannot be read, or ''."""
+        """Return why these columns of the table *name*, such as ``core.trades``, cannot be read; '' if they can."""
         target, _, table = name.partition(".")
         if target not in self.originals:
             return f"there is no {catalogue.TARGETS[target]}"
-        found = {known.lower(): there for known, there in self.columns(target).items()}.get(table.lower())
-        if found is None:
+        existing = {name.lower(): names for name, names in self.columns(target).items()}.get(table.lower())
+        if existing is None:
             return "there is no such table"
-        lacking = [column for column in columns if column.lower() not in {*found, "rowid"}]
+        lacking = [column for column in columns if column.lower() not in {*existing, "rowid"}]
         return f"has no column {', '.join(dict.fromkeys(lacking))}" if lacking else ""
 
     @contextmanager
     def attached(
         self, targets: tuple[str, ...], copies: Mapping[str, Path] | None = None
     ) -> Iterator[sqlite3.Connection]:
-        """Open a connection with each of *targets* attached under its name: for reading, or *copies* for writing."""
+        """Open a connection with each of *targets* attached under its name: read-only, or *copies* writable."""
         connection = connections.memory()
         try:
             for target in targets:
@@ -160,16 +160,16 @@ class Subject:
 
 
 def subject(where: Path, scratch: Path) -> Subject:
-    """Return the subject at *where*: a folder with the three databases, or one file of any name.
+    """Return the subject at *where*: a folder with the three databases, or a single database of any name.
 
     Raises:
-        UsageError: There is nothing to judge.
+        UsageError: *where* has no consolidated database.
     """
     if where.is_dir():
         originals = {target: where / name for target, name in catalogue.TARGETS.items() if (where / name).is_file()}
         if not originals:
             names = ", ".join(catalogue.TARGETS.values())
-            raise UsageError(f"holds none of {names}", where=where, hint="name the folder that does")
+            raise UsageError(f"holds none of {names}", where=where, hint="name the folder that holds them")
         return Subject(where=where, originals=MappingProxyType(originals), scratch=scratch)
     if where.is_file():
         target = _recognise(where, scratch)
@@ -178,7 +178,7 @@ def subject(where: Path, scratch: Path) -> Subject:
 
 
 def _recognise(path: Path, scratch: Path) -> str:
-    """Return which of the three *path* is: by its name, else by the specified tables it has."""
+    """Return which of the three databases *path* is: by its file name, else by its specified tables."""
     for target, name in catalogue.TARGETS.items():
         if path.name == name:
             return target
@@ -199,10 +199,7 @@ def _recognise(path: Path, scratch: Path) -> str:
 
 
 def make_empty_set(folder: Path, changed: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Create the three databases in *folder* as the specification's DDL makes them, without a row of ours.
-
-    This is what is judged where no set is named: the DDL itself.  *changed* has another DDL for some of them.
-    """
+    """Create the three databases in *folder* from the specification's DDL; *changed* replaces some of the DDL."""
     for target, name in catalogue.TARGETS.items():
         with closing(connections.create(folder / name)) as connection:
             connection.executescript(changed.get(target) or catalogue.target_ddl(target))

@@ -1,4 +1,4 @@
-"""A legacy set under judgement, read through private copies."""
+"""The judged legacy set, read through private copies."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from migrator.schema.declaration import Statements
 from migrator.system import connections, content_digest, own_files, private_copy, virtual_tables
 from migrator.system.connections import quoted
 
-#: SQLite attaches so many databases at once.
+#: Attached databases per connection [databases]: SQLite's default limit, SQLITE_MAX_ATTACHED.
 MOST_ATTACHED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyTable:
-    """A table of a legacy database, as the second reader finds it.
+    """A table of a legacy database.
 
     Attributes:
-        source: Database and table.
+        source: Database and table, such as ``jarvis.trades``.
         kind: ``table`` or ``virtual``; shadow tables are left out.
-        variant: The known shape that it has, or ''.
+        variant: Name of its known shape; '' if the shape is unknown.
         columns: Its stored columns.
-        problem: What a virtual table keeps that nothing else has; '' if nothing.
+        problem: Why the rows of a virtual table exist only in it; '' if another table has them.
     """
 
     source: str
@@ -41,12 +41,12 @@ class LegacyTable:
 
 @dataclass(slots=True, kw_only=True)
 class LegacySet:
-    """The legacy databases of a folder, by their names; none is ever opened itself.
+    """The legacy databases of a folder, by their names.
 
     Attributes:
         where: The folder: a data directory or a snapshot of one.
-        originals: Path of each database, by name.
-        scratch: A folder of ours for the copies.
+        originals: Path of each database, by name; never opened.
+        scratch: Our folder for the private copies.
     """
 
     where: Path
@@ -59,7 +59,7 @@ class LegacySet:
     _sequences: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def copy(self, name: str) -> Path:
-        """Return a private copy of the database *name* with its text in UTF-8, as SQLite reads it; made once."""
+        """Return a private copy of the database *name* with its text converted to UTF-8; made once."""
         if name not in self._copies:
             path = self.as_found(name)
             if text_encoding.of(path) != text_encoding.UTF8:
@@ -69,7 +69,7 @@ class LegacySet:
         return self._copies[name]
 
     def as_found(self, name: str) -> Path:
-        """Return a private copy of the database *name*, made once; its WAL and hot journal count."""
+        """Return a private copy of the database *name*, WAL and hot journal applied; made once."""
         if name not in self._found:
             folder = self.scratch / "legacy"
             path = folder / f"{name.replace('/', '%')}.db"
@@ -85,7 +85,7 @@ class LegacySet:
         return closing(connections.read(self.copy(name)))
 
     def tables(self, name: str) -> tuple[LegacyTable, ...]:
-        """Return the tables of the database *name*; SQLite's own and shadow tables are left out."""
+        """Return the tables of the database *name*, without SQLite's own and shadow tables."""
         if name not in self._tables:
             with self.read(name) as connection:
                 parts = content_digest.layout(connection)
@@ -96,22 +96,22 @@ class LegacySet:
         return self._tables[name]
 
     def statements(self, name: str) -> Mapping[str, Statements]:
-        """Return what makes each table of the database *name*, by its folded name; read once."""
+        """Return the statements that create each table of the database *name*, by its folded name; read once."""
         if name not in self._statements:
             with self.read(name) as connection:
                 self._statements[name] = declaration.of_tables(content_digest.layout(connection).entries)
         return self._statements[name]
 
     def counted(self) -> Mapping[str, int]:
-        """Return the rows of each ordinary table, by its source; each database is opened once."""
-        found: dict[str, int] = {}
+        """Return the number of rows of each ordinary table, by its source; each database is opened once."""
+        counts: dict[str, int] = {}
         for name in sorted(self.originals):
             with self.read(name) as connection:
                 for table in self.tables(name):
                     if table.kind == "table":
                         own = quoted(table.source.partition(".")[2])
-                        (found[table.source],) = connection.execute(f"SELECT count(*) FROM {own}").fetchone()
-        return found
+                        (counts[table.source],) = connection.execute(f"SELECT count(*) FROM {own}").fetchone()
+        return counts
 
     def every_table(self) -> Iterator[LegacyTable]:
         """Yield the tables of all databases."""
@@ -119,7 +119,7 @@ class LegacySet:
             yield from self.tables(name)
 
     def sequences(self, name: str) -> Mapping[str, int]:
-        """Return the largest id that each AUTOINCREMENT table of the database *name*, in lower case, ever gave; read once."""
+        """Return the largest id ever assigned in each AUTOINCREMENT table of *name*, table in lower case; read once."""
         if name not in self._sequences:
             self._sequences[name] = self._read_sequences(name)
         return self._sequences[name]
@@ -128,7 +128,7 @@ class LegacySet:
         with self.read(name) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
                 return {}
-            # A mark may be text, or there twice: SQLite counts on from the number that it is.
+            # A sequence may be stored as text, or twice: SQLite goes on from its numeric value.
             marks = connection.execute(
                 "SELECT lower(name), max(CAST(seq AS INTEGER)) FROM sqlite_sequence GROUP BY lower(name)"
             ).fetchall()
@@ -136,23 +136,23 @@ class LegacySet:
 
 
 def _table(connection: sqlite3.Connection, database: str, table: str, problem: str | None) -> LegacyTable:
-    """Return the table as found; *problem* is None of an ordinary one."""
+    """Return the table with its known shape; *problem* is None for an ordinary table."""
     try:
         columns = connection.execute("SELECT name, type, hidden FROM pragma_table_xinfo(?)", (table,)).fetchall()
     except sqlite3.OperationalError as error:
         if problem is None or error.sqlite_errorname != "SQLITE_ERROR":
             raise
-        # Its module or its tokenizer is not here: no row of it can be read.
+        # Its module or its tokenizer is not installed: its rows cannot be read.
         columns = []
     shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
-    # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
-    shapes = [one for one in catalogue.shapes_of(database) if one.table.lower() == table.lower()]
-    known = [one for one in shapes if one.columns == shape]
+    # SQL compares names without letter case; a known table gets the catalogue's spelling.
+    shapes = [known for known in catalogue.shapes_of(database) if known.table.lower() == table.lower()]
+    fitting = [known for known in shapes if known.columns == shape]
     return LegacyTable(
-        source=f"{database}.{known[0].table if known else table}",
+        source=f"{database}.{fitting[0].table if fitting else table}",
         kind="table" if problem is None else "virtual",
         problem=problem or "",
-        variant=known[0].variant if known else "",
+        variant=fitting[0].variant if fitting else "",
         columns=tuple(name for name, _, hidden in columns if not hidden),
     )
 
@@ -160,36 +160,36 @@ def _table(connection: sqlite3.Connection, database: str, table: str, problem: s
 def legacy_set(where: Path, scratch: Path) -> LegacySet:
     """Find the legacy databases below *where*: by their place, else by a file name that only one of them has."""
     places = {database.place: database.name for database in catalogue.legacy_databases()}
-    found = {
+    files = {
         PurePosixPath(path.relative_to(where).as_posix()): path
         for path in regular_files(where)
         if path.name not in catalogue.TARGETS.values() and begins_as_sqlite(path)
     }
-    originals = {places[place]: path for place, path in found.items() if place in places}
-    strangers = {}
-    for place, path in found.items():
+    originals = {places[place]: path for place, path in files.items() if place in places}
+    unknown = {}
+    for place, path in files.items():
         if place not in places:
             names = {name for home, name in places.items() if home.name == place.name} - originals.keys()
             if len(names) == 1:
                 originals[next(iter(names))] = path
             else:
-                strangers[place] = path
-    taken = Counter(name.lower() for name in (*originals, *map(_called, strangers)))
-    for place, path in strangers.items():
-        # Where several files have one stem, the place tells them apart.
-        alone = taken[_called(place).lower()] == 1
-        originals[_called(place) if alone else place.with_suffix("").as_posix().replace(".", "_")] = path
+                unknown[place] = path
+    taken = Counter(name.lower() for name in (*originals, *map(_name_of_unknown, unknown)))
+    for place, path in unknown.items():
+        # Several files may have one stem: then the name is the place.
+        alone = taken[_name_of_unknown(place).lower()] == 1
+        originals[_name_of_unknown(place) if alone else place.with_suffix("").as_posix().replace(".", "_")] = path
     return LegacySet(where=where, originals=MappingProxyType(originals), scratch=scratch)
 
 
-def _called(place: PurePosixPath) -> str:
-    """Return the name of a database that nobody knows: the stem of its file, without points and not a name in use."""
+def _name_of_unknown(place: PurePosixPath) -> str:
+    """Return the name of an unknown database: the stem of its file, without dots and distinct from reserved names."""
     stem = place.stem.replace(".", "_")
     return f"{stem}_db" if stem.lower() in {"main", "temp", "core", "analytics", "cache", "ids"} else stem
 
 
 def regular_files(where: Path) -> Iterator[Path]:
-    """Yield every regular file below *where* outside of the folders of the tool."""
+    """Yield every regular file below *where* outside the tool's own folders."""
     ours = own_files.paths(where)
     for folder, folders, names in os.walk(where):
         folders[:] = [name for name in folders if Path(folder) / name not in ours]
@@ -198,6 +198,6 @@ def regular_files(where: Path) -> Iterator[Path]:
 
 
 def begins_as_sqlite(path: Path) -> bool:
-    """Return whether the file begins as a database of SQLite does."""
+    """Return whether the file begins with the header of an SQLite database."""
     with connections.open_source(path) as file:
         return file.read(len(connections.MAGIC)) == connections.MAGIC

@@ -1,4 +1,4 @@
-"""Sets that the suite makes where none is named: a specimen, and what a migration makes of a legacy set."""
+"""Sets that the suite makes if the user names none: a specimen, and the migration of a legacy set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from migrator.system import connections, private_copy
 
 
 def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: str = "found") -> Path:
-    """Make a dirty specimen in *folder*, rows in its WALs included, and return it."""
+    """Make a dirty specimen in *folder*, with rows in its WALs, and return *folder*."""
     from contracts.specimens import generator  # noqa: PLC0415 - faker is slow to load and only needed here
 
     generator.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
@@ -24,7 +24,7 @@ def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Pa
     The configuration is the one at *config_path*, else that of the data directory.
 
     Raises:
-        MigratorError: The plan refuses it, or the build fails.
+        MigratorError: The plan refuses the set, or the build fails.
     """
     from migrator.config import config_file  # noqa: PLC0415 - the tool is not needed to judge what is there
     from migrator.pipeline import migrate as pipeline_migrate  # noqa: PLC0415 - the tool is not needed to judge what is there

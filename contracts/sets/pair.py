@@ -1,4 +1,4 @@
-"""A legacy set and the consolidated set that was made of it, side by side, read through private copies."""
+"""A legacy set and the consolidated set made from it, read together through private copies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
-#: What says which legacy row became which row, and which became none.
+#: Columns of the tables that record which legacy row became which row, and which rows are in quarantine.
 LINEAGE = ("source", "legacy_key", "target", "target_id", "rest")
 QUARANTINE = ("source", "legacy_key", "target", "broken", "row")
 
@@ -26,7 +26,7 @@ def specified_tables(target: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two sets: where rows came from, and where they went.
+    """The two sets that contracts compare.
 
     Attributes:
         legacy: The legacy set.
@@ -38,7 +38,7 @@ class Pair:
 
     @contextmanager
     def beside(self, *names: str) -> Iterator[sqlite3.Connection]:
-        """Open a connection with these databases attached under their names, for reading."""
+        """Open a connection that reads these databases, each attached under its name."""
         with closing(connections.memory()) as connection:
             for name in names:
                 path = self.judged.copy(name) if name in catalogue.TARGETS else self.legacy.copy(name)
@@ -47,7 +47,7 @@ class Pair:
 
 
 def without_lineage(judged: Subject) -> list[str]:
-    """Return the databases of a consolidated set that do not say which legacy row became which row."""
+    """Return the consolidated databases without a readable lineage or quarantine table."""
     return [
         catalogue.TARGETS[target]
         for target in judged.originals

@@ -1,4 +1,4 @@
-"""An end for what other people's SQL may take: a trigger of a judged set may never end."""
+"""Limits the time that a judged set's SQL may run: one of its triggers may never end."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Seconds that one row may take, and that planting a fault may take.
+#: Time limits for one row and for planting one fault [s]: both far above what a sound set needs.
 ROW_S, FAULT_S = 2.0, 60.0
-#: Steps of SQLite's machine between two looks at the clock: a few milliseconds.
+#: Instructions of SQLite's virtual machine between two checks of the clock: a few milliseconds.
 _STEPS = 100_000
 
 
 @contextmanager
 def deadline(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
-    """Interrupt what *connection* does after *seconds*; SQLite then says ``interrupted``."""
+    """Interrupt *connection* after *seconds*; SQLite then raises ``interrupted``."""
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
     try:

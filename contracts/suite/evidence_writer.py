@@ -1,4 +1,4 @@
-"""What a run of the contracts can vouch for: digests of the copies that were judged, the quarantine, the whole evidence."""
+"""Makes the evidence of a run: digests of the judged copies, results of the contracts, the quarantine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from migrator.stages.verify import freshness
 from migrator.stages.verify.evidence import Evidence
 from migrator.system import connections
 
-#: What each side is called in a sentence.
+#: Names of the two sides in messages.
 LEGACY, CONSOLIDATED = "legacy file", "consolidated database"
 
-#: What another name of a constraint is called.
+#: Stands for a constraint name that the specification does not have.
 _UNSPECIFIED = "no specified constraint"
 _OVER_COLUMNS = re.compile(r"(?:NOT NULL|UNIQUE|PRIMARY KEY|FOREIGN KEY) (?P<columns>\w+(?:, \w+)*)")
 
@@ -41,19 +41,19 @@ def versions() -> Mapping[str, str]:
 
 
 def digests(session: Session) -> dict[str, dict[str, str]]:
-    """Return the content digest of each judged copy, '' where it cannot be read; side -> name -> digest."""
-    found: dict[str, dict[str, str]] = {LEGACY: {}, CONSOLIDATED: {}}
+    """Return the content digest of each judged copy, '' if it cannot be read: side -> name -> digest."""
+    by_side: dict[str, dict[str, str]] = {LEGACY: {}, CONSOLIDATED: {}}
     try:
         for target in session.judged.originals:
-            found[CONSOLIDATED][target] = _digest(session.judged.copy, target)
+            by_side[CONSOLIDATED][target] = _digest(session.judged.copy, target)
         if session.has_pair:
             legacy = session.case.legacy
             for name, path in legacy.originals.items():
-                found[LEGACY][path.relative_to(legacy.where).as_posix()] = _digest(legacy.as_found, name)
+                by_side[LEGACY][path.relative_to(legacy.where).as_posix()] = _digest(legacy.as_found, name)
     except MigratorError:
-        # There is nothing that could have been judged; the contracts have said so, each of them.
-        return found
-    return found
+        # A set could not be made, so nothing was judged; each contract has failed with this error.
+        return by_side
+    return by_side
 
 
 def _digest(copy: Callable[[str], Path], name: str) -> str:
@@ -64,7 +64,7 @@ def _digest(copy: Callable[[str], Path], name: str) -> str:
 
 
 def evidence(session: Session, results: Results, complaints: Sequence[str]) -> Evidence:
-    """Return what this run can vouch for.
+    """Return the evidence of this run.
 
     Raises:
         EvidenceError: The contracts are not installed as a package.
@@ -90,9 +90,9 @@ def evidence(session: Session, results: Results, complaints: Sequence[str]) -> E
 
 
 def quarantine(judged: Subject) -> dict[str, dict[str, int]]:
-    """Return how many rows of each target table are in quarantine, by the constraint that refuses them.
+    """Return the number of quarantined rows by target table and broken constraint.
 
-    Another tool may have written anything there: only names that the specification has are repeated.
+    Another tool may have written any name there: only names of the specification are repeated.
     """
     counts: dict[str, dict[str, int]] = {}
     for target in judged.originals:
@@ -106,10 +106,11 @@ def quarantine(judged: Subject) -> dict[str, dict[str, int]]:
 
 
 def _specified(target: str, table: object, broken: object) -> tuple[str, str]:
-    """Return *table* and *broken* as the specification names them, else that it does not."""
-    shape = next((one for one in schema_reader.target(target).tables if one.name == table), None)
+    """Return *table* and *broken* as the specification names them, else words for an unspecified name."""
+    schema = schema_reader.target(target)
+    shape = next((specified for specified in schema.tables if specified.name == table), None)
     if shape is None:
-        virtual = {one.name for one in schema_reader.target(target).virtual_tables}
+        virtual = {specified.name for specified in schema.virtual_tables}
         return (f"{target}.{table}" if table in virtual else f"{target}: no specified table"), _UNSPECIFIED
     columns = {column.name for column in shape.columns} | _legacy_columns()
     over = _OVER_COLUMNS.fullmatch(str(broken))
@@ -121,6 +122,6 @@ def _specified(target: str, table: object, broken: object) -> tuple[str, str]:
 
 @cache
 def _legacy_columns() -> frozenset[str]:
-    """Return every column of the legacy tables that are known: a key may be what is missing."""
+    """Return every column of the known legacy tables: a quarantined row may lack a legacy key."""
     shapes = [shape for database in catalogue.legacy_databases() for shape in database.shapes]
     return frozenset({"rowid"}.union(*(shape.names for shape in shapes)))

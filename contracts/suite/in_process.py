@@ -1,4 +1,4 @@
-"""Runs pytest in this process, alone: nothing that a caller set for runs of his own reaches it, nothing is printed."""
+"""Runs pytest in this process, without the caller's environment for pytest, and prints nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from migrator.stages.verify.stage import KEPT_OUT, KEPT_OUT_BEGIN
 
 
 def run(arguments: Sequence[str], plugin: object) -> tuple[int, str]:
-    """Run pytest with the contracts, these *arguments* and a *plugin*; return its exit code and what it would have printed."""
+    """Run pytest with the contracts, these *arguments* and a *plugin*; return its exit code and its output."""
     printed = io.StringIO()
     with _environment(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         code = pytest.main(["-p", "contracts.plugin", *arguments], plugins=[plugin])

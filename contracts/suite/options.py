@@ -1,4 +1,4 @@
-"""The options of the plugin: on the command line, else in the environment, else in pytest's configuration file."""
+"""The plugin's options: from the command line, else the environment, else pytest's configuration file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PATHS = {
         "DIR",
         (
             "Judge the three databases in DIR, or the single database DIR, through private copies. "
-            "Default: {twins}, else what a migration makes of the legacy set."
+            "Default: {twins}, else a migration of the legacy set."
         ),
     ),
     "legacy_dir": (
@@ -46,13 +46,13 @@ _PATHS = {
     "contracts_config": (
         "FILE",
         (
-            "What the owners decided: constants, fates of files, waivers. "
+            "The owners' decisions: constants, fates of files, waivers. "
             "Default: {twins}, else migrator.toml in the data directory of the legacy set."
         ),
     ),
     "contracts_waivers": (
         "FILE",
-        "More [[waivers]]: contracts that may be broken for a while. Default: {twins}, else none.",
+        "More [[waivers]]: contracts that may be broken until a date. Default: {twins}, else none.",
     ),
     "contracts_report": (
         "DIR",
@@ -64,17 +64,17 @@ _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What was asked of the plugin.
+    """The options of a run.
 
     Attributes:
-        consolidated: The consolidated set to judge, or one database of it; None to make one.
-        legacy: The legacy set to judge it by; None for none, or a specimen.
-        config_path: The owners' configuration, where one was named.
-        config: What it says, or what the data directory of *legacy* says.
-        waivers: Those of the configuration and of the file of waivers.
+        consolidated: The consolidated set to judge, or one database of it; None to make a set.
+        legacy: The legacy set to judge it by; None to judge without, or by a specimen.
+        config_path: The owners' configuration, if the user named a file.
+        config: The content of that file, else of the configuration in *legacy*.
+        waivers: The waivers of the configuration and of the waiver file.
         report: The folder to write to; None to write nothing.
-        show_values: Whether messages may show what cells hold.
-        asked: Whether one of the two sets was named on the command line: then something has to be judged.
+        show_values: Whether messages may show the values of cells.
+        asked: Whether the command line names a set: then a run that judges nothing is an error.
     """
 
     consolidated: Path | None
@@ -110,20 +110,20 @@ def add(parser: pytest.Parser) -> None:
 
 
 def read(config: pytest.Config) -> Options:
-    """Return what was asked.
+    """Return the options of this run.
 
     Raises:
-        pytest.UsageError: A named folder or file is missing, or does not hold what it should.
+        pytest.UsageError: A named folder or file is missing, or has the wrong content.
     """
     legacy, consolidated = _path(config, "legacy_dir"), _path(config, "consolidated_dir")
     report, waiver_file = _path(config, "contracts_report"), _path(config, "contracts_waivers")
     if legacy is not None and not legacy.is_dir():
         raise pytest.UsageError(f"--legacy-dir: {legacy}: no such folder")
     if legacy is not None and not legacy_sets.legacy_set(legacy, legacy).originals:
-        what = "no database is in this folder; name a data directory, or a snapshot of one"
+        what = "no database in this folder; name a data directory, or a snapshot of one"
         raise pytest.UsageError(f"--legacy-dir: {legacy}: {what}")
     if report is not None and report.exists() and not report.is_dir():
-        raise pytest.UsageError(f"--contracts-report: {report}: is no folder")
+        raise pytest.UsageError(f"--contracts-report: {report}: is not a folder")
     named = _path(config, "contracts_config")
     with _naming("--contracts-config"):
         decided = config_file.load(named or (config_file.beside(legacy) if legacy else None))
@@ -144,7 +144,7 @@ def read(config: pytest.Config) -> Options:
 
 @contextmanager
 def _naming(option: str) -> Iterator[None]:
-    """Turn an error of ours into pytest's, naming the option."""
+    """Turn our errors into pytest's usage errors that name the option."""
     try:
         yield
     except MigratorError as error:
@@ -152,13 +152,13 @@ def _naming(option: str) -> Iterator[None]:
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """Return the path that an option or one of its twins names, free of links and ``..``."""
+    """Return the path that an option or one of its twins names, without links and ``..``."""
     path = _named(config, name)
     return path and paths.resolved(path)
 
 
 def _named(config: pytest.Config, name: str) -> Path | None:
-    """Return the path as it is written; one in a configuration file is below its folder."""
+    """Return the path as written; a path in a configuration file is relative to the file's folder."""
     variable, ini = TWINS[name]
     if (named := config.getoption(name)) is not None:
         return Path(named)
@@ -170,7 +170,7 @@ def _named(config: pytest.Config, name: str) -> Path | None:
 
 def _show_values(config: pytest.Config) -> bool:
     variable, ini = TWINS["show_values"]
-    said = os.environ.get(variable, "").lower()
-    if said not in (*_YES, *_NO):
-        raise pytest.UsageError(f"${variable}: {said!r} is neither 1 nor 0")
-    return bool(config.getoption("show_values") or said in _YES or (variable not in os.environ and config.getini(ini)))
+    value = os.environ.get(variable, "").lower()
+    if value not in (*_YES, *_NO):
+        raise pytest.UsageError(f"${variable}: expected 1 or 0, found {value!r}")
+    return bool(config.getoption("show_values") or value in _YES or (variable not in os.environ and config.getini(ini)))

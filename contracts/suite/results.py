@@ -1,11 +1,13 @@
-"""What the contracts of a run said: gathered from their reports, here or from workers, and summed up."""
+"""The results of a run: gathered from pytest's reports, of this process or of workers, and summed up."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +19,19 @@ from migrator.stages.verify.evidence import Outcome, Said, Why, counted
 
 #: The folder that holds the contracts.
 HERE = Path(__file__).parent.parent
-#: Names of the properties that reports carry, from workers too: which waivers covered it, why it was skipped.
+#: Properties of a report: the waivers that covered the contract, the reason for which it was skipped.
 WAIVED, WHY = "waived", "why"
 
 _STAGE = re.compile(r"(?:[1-9]_)?(?P<stage>\w+)")
-#: Of what its phases say, a contract says the worst.
+#: Outcomes of a contract's phases, worst first: the worst is the contract's.
 _WORST = (Outcome.BROKEN, Outcome.WAIVED, Outcome.SKIPPED, Outcome.HELD)
 
 
 class Named(NamedTuple):
-    """A contract among pytest's items.
+    """Name of a contract.
 
     Attributes:
-        id: ``verify/row_says_what_was_decided[core.trades]``.
+        id: Such as ``verify/row_says_what_was_decided[core.trades]``.
         clause: The clause that it proves.
     """
 
@@ -38,7 +40,7 @@ class Named(NamedTuple):
 
 
 def named(item: pytest.Item) -> Named | None:
-    """Return what *item* is called as a contract; None if it proves no clause."""
+    """Return the contract's name of a pytest *item*; None if it proves no clause."""
     mark = item.get_closest_marker("clause")
     if mark is None:
         return None
@@ -54,7 +56,7 @@ def named(item: pytest.Item) -> Named | None:
 
 @dataclass(slots=True)
 class _Phases:
-    """What the phases of one contract said."""
+    """Results of one contract's phases, summed up."""
 
     outcome: Outcome | None = None
     why: Why = Why.NOT_SKIPPED
@@ -64,13 +66,13 @@ class _Phases:
 
 @dataclass(slots=True, eq=False)
 class Results:
-    """What the contracts of a run said.
+    """The results of a run.
 
     Attributes:
-        known: Every contract that was collected, by node id, those that were left out included.
-        chosen: Node ids of those to be judged.
+        known: Every collected contract by node id, deselected ones included.
+        chosen: Node ids of the contracts to run.
         complete: Whether every file of the suite was collected.
-        digests: Content digests that workers sent: side -> name -> digests.
+        digests: Content digests of the judged copies, from each worker: side -> name -> digests.
     """
 
     known: dict[str, Named] = field(default_factory=dict)
@@ -81,21 +83,21 @@ class Results:
     _says: dict[str, str] = field(default_factory=dict)
 
     def collected(self, items: Sequence[pytest.Item]) -> None:
-        """Remember what was collected, before anything is left out."""
+        """Keep the collected contracts, before any is deselected."""
         self.known = {item.nodeid: name for item in items if (name := named(item))}
         files = {*HERE.glob("[1-9]_*/test_*.py"), *HERE.glob("[1-9]_*/*.sql")}
         self.complete = files <= {item.path for item in items}
 
     def choose(self, items: Sequence[pytest.Item]) -> None:
-        """Remember what is going to be judged."""
+        """Keep the contracts that will run."""
         self.chosen = {item.nodeid for item in items if item.nodeid in self.known}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take one phase of one contract down, or of a test that is none; pytest calls this."""
+        """Add one phase of one pytest item; pytest calls this."""
         phases = self._phases.setdefault(report.nodeid, _Phases())
         phases.seconds += report.duration
         properties = dict(report.user_properties)
-        # What a waiver added stands in the report of its own phase only.
+        # A waiver's properties are in the report of its own phase only.
         phases.properties = list(
             dict.fromkeys([*phases.properties, *((name, value) for name, value in report.user_properties)])
         )
@@ -107,12 +109,12 @@ class Results:
         if outcome is Outcome.SKIPPED:
             phases.why = Why(str(properties.get(WHY, Why.NOT_ASKED)))
         if outcome is Outcome.BROKEN:
-            # Not `longreprtext`: with several processes it begins with the name of the one that judged.
+            # Not `longreprtext`: with several processes it begins with the name of a process.
             self._says.setdefault(report.nodeid, str(report.longrepr).strip())
-        phases.outcome = min((one for one in (phases.outcome, outcome) if one), key=_WORST.index, default=None)
+        phases.outcome = min(filter(None, (phases.outcome, outcome)), key=_WORST.index, default=None)
 
     def sent(self) -> dict[str, Any]:
-        """Return what a worker sends, beside its reports."""
+        """Return what a worker sends in addition to its reports."""
         return {
             "known": {nodeid: list(name) for nodeid, name in self.known.items()},
             "chosen": sorted(self.chosen),
@@ -120,35 +122,35 @@ class Results:
         }
 
     def receive(self, sent: Mapping[str, Any]) -> None:
-        """Take down what a worker sent."""
+        """Add what a worker sent."""
         self.known |= {nodeid: Named(*name) for nodeid, name in sent["known"].items()}
         self.chosen |= set(sent["chosen"])
         self.complete = self.complete or sent["complete"]
         self.see(sent.get("digests", {}))
 
     def see(self, digests: Mapping[str, Mapping[str, str]]) -> None:
-        """Take content digests of judged copies down."""
+        """Add content digests of judged copies."""
         for side, by_name in digests.items():
             for name, digest in by_name.items():
                 self.digests.setdefault(side, {}).setdefault(name, set()).add(digest)
 
     @property
     def deselected(self) -> int:
-        """How many contracts were left out."""
+        """Number of deselected contracts."""
         return len(self.known) - len(self.chosen)
 
     @property
     def unfinished(self) -> list[str]:
-        """Contracts that were to be judged and said nothing: the run was cut short."""
+        """Contracts without a result, because the run was cut short."""
         return sorted(self.known[nodeid].id for nodeid in self.chosen if not self._outcome(nodeid))
 
     @property
     def judged(self) -> bool:
-        """Whether any contract said yes or no."""
+        """Whether any contract held or was broken."""
         return any(self._outcome(nodeid) not in (None, Outcome.SKIPPED) for nodeid in self.known)
 
     def said(self) -> tuple[Said, ...]:
-        """Return what each contract said, by name."""
+        """Return the result of each contract, in the order of names."""
         return tuple(
             Said(
                 id=name.id,
@@ -158,12 +160,12 @@ class Results:
                 milliseconds=round(1000 * phases.seconds),
                 counts=counted(phases.properties),
             )
-            for nodeid, name in sorted(self.known.items(), key=lambda one: one[1])
+            for nodeid, name in sorted(self.known.items(), key=itemgetter(1))
             if (phases := self._phases.get(nodeid)) and phases.outcome
         )
 
     def broken(self) -> tuple[BrokenContract, ...]:
-        """Return what each broken contract says."""
+        """Return each broken contract with its message."""
         return tuple(
             BrokenContract(name=self.known[nodeid].id, says=says)
             for nodeid, says in sorted(self._says.items())
@@ -171,31 +173,33 @@ class Results:
         )
 
     def needed(self, waivers: Sequence[Waiver]) -> tuple[Waiver, ...]:
-        """Return those of *waivers* that a broken contract needed."""
+        """Return the *waivers* that a broken contract needed."""
         used = {name for nodeid in self.known for name in self._waivers_of(nodeid)}
         return tuple(waiver for waiver in waivers if waiver.name in used)
 
     def complaints(self, waivers: Sequence[Waiver], today: dt.date) -> list[str]:
-        """Return what is wrong with *waivers*, one sentence each, and with the run as a whole."""
+        """Return the problems of *waivers* and of the run as a whole, one sentence each."""
         needed = self.needed(waivers)
-        found = []
+        problems = []
         for waiver in waivers:
             about = [nodeid for nodeid, name in self.known.items() if waiver.covers(name.id)]
             if waiver.expired(today):
-                found.append(f"the waiver of {waiver.name} ran out on {waiver.expires}: mend it, or decide again")
+                problems.append(
+                    f"the waiver of {waiver.name} ran out on {waiver.expires}: set a new date, or remove it"
+                )
             elif not about and self.complete:
-                found.append(f"the waiver of {waiver.name} names a contract that nobody knows")
+                problems.append(f"the waiver of {waiver.name} names an unknown contract")
             elif waiver not in needed and any(self._outcome(nodeid) is Outcome.HELD for nodeid in about):
-                found.append(f"the waiver of {waiver.name} is not needed, the contract holds: remove it")
-        names = [name.id for name in self.known.values()]
-        found += [f"two contracts are called {name}" for name in sorted({one for one in names if names.count(one) > 1})]
+                problems.append(f"the waiver of {waiver.name} is not needed, the contract holds: remove it")
+        counts = Counter(name.id for name in self.known.values())
+        problems += [f"two contracts have the name {name}" for name, count in sorted(counts.items()) if count > 1]
         for side, by_name in self.digests.items():
             for name, digests in sorted(by_name.items()):
                 if len(digests) > 1:
-                    found.append(f"{side} {name} was not the same for two workers: stop its writer")
+                    problems.append(f"{side} {name} was not the same for two workers: stop its writer")
                 elif "" in digests:
-                    found.append(f"{side} {name} cannot be read to its end, so nothing vouches for it")
-        return found
+                    problems.append(f"{side} {name} cannot be read to its end, so it has no digest")
+        return problems
 
     def _outcome(self, nodeid: str) -> Outcome | None:
         phases = self._phases.get(nodeid)
@@ -207,7 +211,7 @@ class Results:
 
 
 def waive(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], waivers: Sequence[Waiver]) -> None:
-    """Let *report* be waived if *waivers* say so: a contract that is broken, never one that could not be asked."""
+    """Mark *report* as waived if a waiver covers its broken contract; a contract that raised an error is not waived."""
     name = named(item)
     if (
         not report.failed
@@ -220,5 +224,5 @@ def waive(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[No
     if about := [waiver for waiver in waivers if waiver.covers(name.id) and not waiver.expired(today)]:
         report.outcome = "skipped"
         report.user_properties += [(WAIVED, waiver.name) for waiver in about]
-        # pytest's own way to say that something failed and that somebody expected it: no failure, yet shown apart.
+        # pytest's mark for an expected failure: it does not fail the run and is listed on its own.
         report.wasxfail = f"waived by {about[0].owner} until {about[0].expires}: {about[0].reason}"

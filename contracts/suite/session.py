@@ -1,4 +1,4 @@
-"""What one run of the contracts judges, made when it is first asked for: the pair, or one side of it."""
+"""The sets that one run of the contracts judges, each made on first use: the pair, or the consolidated set alone."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from migrator.system import paths
 
 
 class Session:
-    """The sets under judgement.
+    """The sets that this run judges.
 
-    With both folders named, that pair.  With the legacy folder alone, what a migration makes of it.  With neither, a
-    dirty specimen and what a migration makes of that.  With the consolidated folder alone there is no pair.
+    Both folders named: that pair.  The legacy folder alone: it and its migration.  None: a dirty specimen and its
+    migration.  The consolidated folder alone: that set, without a pair.
     """
 
     def __init__(self, options: Options, choose: Callable[[Case], Lineage], shared: Path | None = None) -> None:
@@ -44,27 +44,27 @@ class Session:
 
     @property
     def has_pair(self) -> bool:
-        """Whether there is a legacy set to judge the consolidated one by."""
+        """Whether there is a legacy set to judge the consolidated set by."""
         return self.legacy is not None or self.consolidated is None
 
     @cached_property
     def legacy_dir(self) -> Path:
-        """The legacy set that was named, else a dirty specimen at real size."""
+        """The named legacy set, else a dirty specimen at real size."""
         return self.legacy or self._once("specimen", lambda folder: made_sets.specimen(folder / "data"))
 
     def look(self) -> Inventory:
-        """Have inventory look at the legacy set, and remember what it says."""
+        """Take inventory of the legacy set and keep the result."""
         self._looked = inventory_stage.inventory(self.legacy_dir)
         return self._looked
 
     @property
     def looked(self) -> Inventory:
-        """What inventory said of the legacy set when it looked last."""
+        """The newest inventory of the legacy set."""
         return self._looked or self.look()
 
     @cached_property
     def judged(self) -> Subject:
-        """The consolidated set that was named, else what a migration makes of the legacy set."""
+        """The named consolidated set, else the migration of the legacy set."""
         where = self.consolidated or self._once(
             "migrated", lambda folder: made_sets.migrated(self.legacy_dir, folder, self.options.config_path)
         )
@@ -72,7 +72,7 @@ class Session:
 
     @cached_property
     def case(self) -> Case:
-        """Both, side by side."""
+        """The case: both sets and what is needed to compare them."""
         return case_of(
             self.legacy_dir,
             self.judged,
@@ -84,23 +84,23 @@ class Session:
 
     @property
     def config(self) -> Config:
-        """What the owners decided about this legacy set."""
+        """The owners' configuration of this legacy set."""
         return config_config_file.load(self.config_file) if self.has_pair else Config()
 
     @property
     def config_file(self) -> Path | None:
-        """Where the owners wrote it; None where they did not."""
+        """Path of the owners' configuration; None without one."""
         return self.options.config_path or config_config_file.beside(self.legacy_dir)
 
     @property
     def ordered(self) -> tuple[ExtraIndex, ...]:
-        """The indexes that the owners order beyond the specification."""
+        """The owners' indexes beyond the specification."""
         return (self.config if self.has_pair else self.options.config).extra_indexes
 
     def _once(self, name: str, make: Callable[[Path], Path]) -> Path:
-        """Return what *make* makes in a folder; of the workers that share one, the first makes it for all.
+        """Return the path that *make* makes in a folder, once for all parallel workers.
 
-        Measured on two cores: making specimen and migration for each of two workers costs 3.6 s more of processor time.
+        Measured on two cores: to make specimen and migration in each of two workers costs 3.6 s more of processor time.
         """
         done = self._shared / f"{name}.done"
         with (self._shared / f"{name}.lock").open("w") as lock:
@@ -113,9 +113,9 @@ class Session:
         return Path(os.fsdecode(done.read_bytes()))
 
     def describe(self) -> str:
-        """Say what is judged."""
+        """Return the judged sets in words."""
         if self.consolidated is None:
-            return f"what a migration makes of {self.legacy or 'a dirty specimen'}"
+            return f"the migration of {self.legacy or 'a dirty specimen'}"
         beside = (
             f" beside {self.legacy}" if self.legacy else "; no legacy set was named: contracts on the pair are skipped"
         )
@@ -126,7 +126,7 @@ class Session:
         self._folder.cleanup()
 
 
-#: Where the plugin keeps the session, for items that have no fixtures.
+#: Key of the session in pytest's stash, for items without fixtures.
 SESSION = pytest.StashKey[Session]()
-#: Why a contract on the pair is skipped.
+#: Reason for which a contract on the pair is skipped.
 NO_PAIR = "no legacy set was named"

@@ -1,4 +1,4 @@
-"""A contract as one ``.sql`` file: a claim, a SELECT of counterexamples, and a statement that breaks it.
+"""A contract in one ``.sql`` file: a claim, a SELECT of counterexamples, and statements that plant a fault.
 
 ::
 
@@ -8,11 +8,11 @@
     -- broken by:
     INSERT ... ;
 
-It is collected twice: ``::holds`` runs the SELECT on the judged set and wants no row; ``::can_fail`` plants the fault
-in a copy and wants at least one.  Databases are named as they are attached: ``core``, ``analytics``, ``cache``, and the
-legacy ones by their names (``jarvis``, ``tax``), at most ten in all; a contract that names a legacy table is one on the
-pair, and is skipped where there is none or where the set does not have that table, in the variant that a line
-``-- variant: found`` asks for.
+The plugin collects it twice: ``::holds`` runs the SELECT on the judged set and passes if it returns no row;
+``::can_fail`` plants the fault in a copy and passes if the SELECT returns a row.  Databases have the names under which
+they are attached: ``core``, ``analytics``, ``cache``, and the legacy ones (``jarvis``, ``tax``), at most ten in all.
+A contract that names a legacy table needs a pair.  It is skipped if the legacy set lacks that table, or has it in
+another variant than the line ``-- variant: found`` requires.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)\.(\w+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlContract:
-    """What a ``.sql`` contract says.
+    """The parts of a ``.sql`` contract.
 
     Attributes:
         claim: The sentence that must hold.
-        clause: The id of the clause it proves.
-        variant: The variant of the legacy tables that it speaks of; '' for any.
+        clause: The id of the clause that it proves.
+        variant: The variant that its legacy tables must have; '' for any.
         select: The SELECT of counterexamples.
-        fault: The statements that plant one.
-        reads: The databases of the consolidated set that either of them names.
+        fault: The statements that plant a fault.
+        reads: The consolidated databases that the SELECT or the fault names.
         legacy: The legacy tables that the SELECT names, with their databases.
-        tables: The tables of the consolidated set that it names, likewise.
+        tables: The consolidated tables that the SELECT names, with their databases.
     """
 
     claim: str
@@ -69,10 +69,10 @@ class SqlContract:
 
 
 def parse(text: str, where: str) -> SqlContract:
-    """Return the contract that *text* states.
+    """Return the contract in *text*.
 
     Raises:
-        DdlError: It lacks its claim, its clause, its single SELECT or its fault.
+        DdlError: The claim, the clause, the single SELECT or the fault is missing.
     """
     claim, _, rest = text.partition("\n")
     header, _ = sql_header.read(rest, {"clause": None, "variant": ""}, where)
@@ -85,12 +85,14 @@ def parse(text: str, where: str) -> SqlContract:
         (f"a part '{_BROKEN_BY}' with the statements that break it", broken_by and faults),
     ):
         if not present:
-            raise DdlError(f"a contract needs {missing}", where=where, hint="contracts/README.md shows one")
+            raise DdlError(f"a contract needs {missing}", where=where, hint="contracts/README.md has an example")
     reads = tuple(target for target in catalogue.TARGETS if re.search(rf"\b{target}\b\.|'{target}'", text))
     known = {database.name for database in catalogue.legacy_databases()}
     legacy = [f"{database}.{table}" for database, table in _TABLE.findall(question) if database in known]
     if len({*reads, *(name.partition(".")[0] for name in legacy)}) > MOST_ATTACHED:
-        raise DdlError(f"a contract can name {MOST_ATTACHED} databases", where=where, hint="make two of it")
+        raise DdlError(
+            f"a contract can name {MOST_ATTACHED} databases", where=where, hint="split it into two contracts"
+        )
     return SqlContract(
         claim=claim.removeprefix("-- ").strip(),
         clause=header["clause"],
@@ -124,10 +126,10 @@ class SqlItem(pytest.Item):
         self.add_marker(pytest.mark.clause(contract.clause))
 
     def runtest(self) -> None:
-        """Ask the question.
+        """Run the SELECT, with or without the planted fault.
 
         Raises:
-            pytest.fail.Exception: It has counterexamples, or none although the fault was planted.
+            pytest.fail.Exception: ``holds`` has counterexamples, or ``can_fail`` has none.
         """
         session = self.config.stash[SESSION]
         if absent := [target for target in self.contract.reads if target not in session.judged.originals]:
@@ -151,11 +153,11 @@ class SqlItem(pytest.Item):
             pytest.skip(f"the legacy set has no {', '.join(absent)}{f' of the variant {wanted}' if wanted else ''}")
 
     def _need_tables(self, session: Session) -> None:
-        """See that what is asked are tables: a view may be a question without an end."""
+        """Fail or skip unless all named tables are tables: a query of a view may never end."""
         problems = {name: session.judged.unreadable(name) for name in self.contract.tables}
         ours = [name for name, problem in problems.items() if problem and name.endswith((".lineage", ".quarantine"))]
         if ours:
-            pytest.skip(f"not judged: {', '.join(ours)}: says which legacy row became which, and is not there")
+            pytest.skip(f"not judged: {', '.join(ours)}: records which legacy row became which, and is missing")
         if lacking := [f"{name}: {problem}" for name, problem in problems.items() if problem]:
             judgement.fail(f"{self.contract.claim}: cannot be judged: {', '.join(lacking)}")
 
@@ -167,7 +169,7 @@ class SqlItem(pytest.Item):
             yield connection
 
     def _see_it_fail(self, session: Session) -> None:
-        """Plant the fault in tables without rows, and where that says nothing, in a copy of the judged set."""
+        """Plant the fault in empty tables; if the contract does not fail on those, in a copy of the judged set."""
         with tempfile.TemporaryDirectory(dir=session.scratch) as folder:
             if not self.contract.legacy and self._fails_without_rows(session, Path(folder)):
                 return
@@ -178,14 +180,14 @@ class SqlItem(pytest.Item):
                 judgement.fail(f"{self.contract.claim}: its fault cannot be planted ({error})")
             if self.contract.legacy and not planted:
                 self.user_properties.append((WHY, Why.NO_DATA.value))
-                pytest.skip("the legacy set has no row in which its fault could be planted")
+                pytest.skip("the legacy set has no row in which the fault can be planted")
             # A new connection: a fault may have changed the schema under the old one.
             with self._attached(session, copies) as connection:
                 if not self._counterexamples(connection):
-                    pytest.fail(f"{self.contract.claim}: nothing noticed the planted fault", pytrace=False)
+                    pytest.fail(f"{self.contract.claim}: the SELECT does not find the planted fault", pytrace=False)
 
     def _fails_without_rows(self, session: Session, folder: Path) -> bool:
-        """Tell whether the claim holds of the judged tables without their rows, and no longer with the fault."""
+        """Return whether the claim holds on the judged tables without rows, and is broken with the fault."""
         try:
             copies = {target: session.judged.empty_copy(target, folder) for target in self.contract.reads}
             with self._attached(session, copies) as connection:
@@ -194,11 +196,11 @@ class SqlItem(pytest.Item):
             with self._attached(session, copies) as connection:
                 return held and connection.execute(self.contract.select).fetchone() is not None
         except sqlite3.Error:
-            # The fault needs rows, or the set is not one that can be made anew: the copy will tell.
+            # The fault needs rows, or the set's DDL cannot be run again: the copy of the set decides.
             return False
 
     def _plant(self, session: Session, copies: Mapping[str, Path]) -> int:
-        """Plant the fault; return how many rows it changed."""
+        """Plant the fault; return the number of rows changed."""
         with self._attached(session, copies) as connection:
             with deadline(connection, FAULT_S):
                 for statement in self.contract.fault:
@@ -212,5 +214,5 @@ class SqlItem(pytest.Item):
             judgement.fail(f"{self.contract.claim}: cannot be judged ({error})")
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Name the file and the claim."""
+        """Return the file, the line and the claim."""
         return self.path, 0, self.contract.claim

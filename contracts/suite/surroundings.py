@@ -1,4 +1,4 @@
-"""What stands around the sets under judgement: a snapshot, a switch that was made, and what it kept."""
+"""The surroundings of the judged sets: the snapshot, the last switch, and the files that the switch kept."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, own_files, private_copy
 from migrator.system.content_digest import Content
 
-#: What reading a file says that is no database, or a spoilt one.
+#: Errors that reading raises if a file is damaged or not a database.
 UNREADABLE = (sqlite3.Error, UnicodeError, OSError, MigratorError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What stands around the sets under judgement; nothing that was not named, or made for this run, is looked for.
+    """The surroundings of the judged sets, only in folders that the user named or this run made.
 
     Attributes:
-        data_dir: The data directory with the legacy files in use; None where a snapshot alone was named.
+        data_dir: The data directory with the legacy files in use; None if the user named a snapshot alone.
         snapshot: The folder of the newest finished snapshot; None without one.
-        switch: The switch that was made last in a folder that was named; None without one.
-        scratch: A folder of ours for private copies.
+        switch: The last switch made in a named folder; None without one.
+        scratch: Our folder for private copies.
     """
 
     data_dir: Path | None
@@ -47,14 +47,14 @@ class Standing:
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What the snapshot says of itself."""
+        """The snapshot's manifest; empty without a snapshot."""
         if self.snapshot is None:
             return {}
         return manifest_of(self.snapshot)
 
 
 def standing(session: Session) -> Standing:
-    """Find out what stands around the sets of *session*."""
+    """Return the surroundings of the sets of *session*."""
     legacy = session.legacy_dir if session.has_pair else None
     named = [folder for folder in (legacy, session.consolidated) if folder is not None and folder.is_dir()]
     is_snapshot = legacy is not None and own_files.is_snapshot(legacy)
@@ -76,43 +76,43 @@ def _newest(data_dir: Path) -> Path | None:
 
 
 def nothing_to_ask(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    """Skip the contract: the sets that were named hold nothing that it could be asked of."""
+    """Skip the contract, because the named sets have no data for it."""
     request.node.user_properties.append((WHY, Why.NO_DATA.value))
     pytest.skip(why)
 
 
 def switched(standing: Standing, kind: str, request: pytest.FixtureRequest) -> Switch:
-    """Return the switch that was made, if it is of this *kind*; else skip the contract."""
+    """Return the last switch, if it is of this *kind*; else skip the contract."""
     last = standing.switch
     if last is None or last.kind != kind:
-        nothing_to_ask(request, f"no {kind} was made in a folder that was named")
+        nothing_to_ask(request, f"no {kind} was made in a named folder")
     return last
 
 
 def manifest_of(snapshot: Path) -> Mapping[str, Any]:
-    """Return what the snapshot in a folder says of itself."""
-    found: dict[str, Any] = json.loads((snapshot / own_files.MANIFEST).read_text(encoding="utf-8"))
-    return found
+    """Return the manifest of a snapshot."""
+    manifest: dict[str, Any] = json.loads((snapshot / own_files.MANIFEST).read_text(encoding="utf-8"))
+    return manifest
 
 
 def half_way(made: Switch) -> list[str]:
-    """Return what is there that a switch which has come to its end does not leave."""
+    """Return the files and states that exist only in the middle of a switch."""
     passing = [made.tree(switch_state.LEGACY), made.tree(switch_state.ROLLED_BACK), made.baseline_to_be]
     passing += map(made.staged, made.targets)
-    # After a cutover the pointer stays where it was turned to; no name goes through it.
+    # After a cutover the pointer still leads to the new set, but no name leads through it.
     pointed = "" if made.kind == switch_state.ROLLBACK else switch_state.NEW
-    found = [] if made.finished else ["switch.json says that it is under way"]
-    found += (
+    half_done = [] if made.finished else ["switch.json: the switch is under way"]
+    half_done += (
         [f"the pointer leads to {switch_state.pointed(made)}"]
         if switch_state.pointed(made) not in ("", pointed)
         else []
     )
-    return found + [str(path.relative_to(made.data_dir)) for path in passing if os.path.lexists(path)]
+    return half_done + [str(path.relative_to(made.data_dir)) for path in passing if os.path.lexists(path)]
 
 
 @contextmanager
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
-    """Open a private copy in *scratch* of the database at *path*; it is gone afterwards."""
+    """Open a private copy in *scratch* of the database at *path*; delete the copy afterwards."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         copy = private_copy.private_copy(path, Path(folder) / "copy.db")
         with closing(connections.scratch(copy)) as connection:
@@ -121,10 +121,10 @@ def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 @cache
 def content_of_copy(copy: Path) -> Content:
-    """Return the content digest of a private copy that nobody writes to, and of its tables; looked at once.
+    """Return the content digests of a private copy and its tables, computed once: the copy is never written to.
 
     Raises:
-        sqlite3.Error: It cannot be read to its end.
+        sqlite3.Error: The copy cannot be read to its end.
     """
     with closing(connections.read(copy)) as connection:
         return content_digest.content(connection)
@@ -132,17 +132,17 @@ def content_of_copy(copy: Path) -> Content:
 
 @cache
 def content(path: Path, scratch: Path) -> Content:
-    """Return the content digest of the database at *path*, and of its tables; looked at once.
+    """Return the content digests of the database at *path* and its tables, computed once.
 
     Raises:
-        sqlite3.Error: It cannot be read to its end.
+        sqlite3.Error: The database cannot be read to its end.
     """
     with opened(path, scratch) as connection:
         return content_digest.content(connection)
 
 
 def digest_of(path: Path, scratch: Path) -> str:
-    """Return the content digest of the database at *path*, '' where it cannot be read."""
+    """Return the content digest of the database at *path*; '' if it cannot be read."""
     try:
         return content(path, scratch).digest
     except UNREADABLE:
@@ -150,14 +150,14 @@ def digest_of(path: Path, scratch: Path) -> str:
 
 
 def rows_of(path: Path, scratch: Path) -> int:
-    """Return how many rows the database at *path* has."""
+    """Return the number of rows in the database at *path*."""
     return sum(table.rows for table in content(path, scratch).tables)
 
 
-def unlike(one: Content, other: Content) -> str:
-    """Return which tables differ between two contents, '' where nothing does."""
-    if one.digest == other.digest:
+def unlike(first: Content, second: Content) -> str:
+    """Return the names of the tables that differ between two contents; '' if none does."""
+    if first.digest == second.digest:
         return ""
-    first, second = ({table.name: table for table in content.tables} for content in (one, other))
-    names = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    before, after = ({table.name: table for table in content.tables} for content in (first, second))
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return ", ".join(names) or "the schema"

@@ -144,10 +144,10 @@ def test_every_option_has_a_twin_in_the_environment_and_in_the_configuration_fil
             "waiver 1 has no expires; write id, scope, reason, owner and expires",
         ),
         (["--contracts-waivers", "other.toml"], {}, "other.toml: may hold [[waivers]] and nothing else"),
-        (["--contracts-report", "odd.toml"], {}, "--contracts-report: {cwd}/odd.toml: is no folder"),
+        (["--contracts-report", "odd.toml"], {}, "--contracts-report: {cwd}/odd.toml: is not a folder"),
         (["--contracts-report", "taken"], {}, "evidence.json: exists and is not an evidence file"),
         ([], {"LEGACY_DIR": "no"}, "--legacy-dir: {cwd}/no: no such folder"),
-        ([], {"CONTRACTS_SHOW_VALUES": "perhaps"}, "$CONTRACTS_SHOW_VALUES: 'perhaps' is neither 1 nor 0"),
+        ([], {"CONTRACTS_SHOW_VALUES": "perhaps"}, "$CONTRACTS_SHOW_VALUES: expected 1 or 0, found 'perhaps'"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error_before_anything_runs(judged, tmp_path, arguments, environment, sentence):
@@ -242,7 +242,7 @@ def test_a_waiver_is_shown_apart_and_is_no_failure(judged, tmp_path, more):
     [
         (True, {"expires": "2020-12-31"}, "ran out on 2020-12-31"),
         (False, {}, "is not needed, the contract holds: remove it"),
-        (True, {"scope": "cache"}, "names a contract that nobody knows"),
+        (True, {"scope": "cache"}, "names an unknown contract"),
     ],
 )
 def test_a_waiver_that_cannot_count_fails_the_run_in_one_sentence(judged, tmp_path, broken, waiver, sentence):

@@ -94,4 +94,4 @@ def test_a_folder_without_a_database_is_no_legacy_set(tmp_path):
     )
 
     assert pytest.ExitCode.USAGE_ERROR == done.returncode
-    assert f"--legacy-dir: {tmp_path}/empty: no database is in this folder; name a data directory" in done.stderr
+    assert f"--legacy-dir: {tmp_path}/empty: no database in this folder; name a data directory" in done.stderr

@@ -527,7 +527,7 @@ def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
         ({"id": "verify/every_row_has_its_lineage", "scope": "core", "expires": "2999-01-01"}, "is not needed"),
         (
             {"id": "verify/every_row_has_its_linage", "scope": "core", "expires": "2999-01-01"},
-            "a contract that nobody knows",
+            "names an unknown contract",
         ),
     ],
 )
