@@ -73,8 +73,7 @@ def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: 
     nameless = [
         f"{database.place}: {database.verdict}, {database.reason}"
         for database in look.said.databases
-        if database.verdict not in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS)
-        and not config.fate(database.place)
+        if database.verdict not in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS) and not config.fate(database)
     ]
     judgement.none(str(legacy_dir), "file that is no source: remove it, or say in the config what it is", nameless)
 

@@ -19,6 +19,7 @@ from migrator.config import waivers as config_waivers
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.config.waivers import Waiver
 from migrator.errors import UsageError
+from migrator.records.inventory import Database
 from migrator.system import paths, user_files
 
 #: Seconds after which a hook is killed.
@@ -34,7 +35,7 @@ class Config:
 
     Attributes:
         constants: ``wallet_address`` and ``local_utc_offset`` (``-06:00``); each is demanded only when a row needs it.
-        files: Fate of files, by place, or of all files in a folder, by its place: ``carry:core``, ``carry:analytics``,
+        files: Path in a snapshot, of a file or of a folder for all files in it -> fate: ``carry:core``, ``carry:analytics``,
             ``carry:cache``, ``standalone`` or ``ignore``.
         accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
         order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
@@ -83,25 +84,20 @@ class Config:
         order_amount_sol = taken.pop("order_amount_sol", self.order_amount_sol)
         return replace(self, constants=MappingProxyType(taken), order_amount_sol=order_amount_sol)
 
-    def fate(self, place: PurePosixPath) -> str:
-        """Return what becomes of the file at *place*, '' where nothing is said; it is called as its copy in a snapshot is."""
-        return fate_at(self.files, place_in_snapshot(place))
+    def fate(self, database: Database) -> str:
+        """Return what the owners decided about the file of *database*, '' for nothing."""
+        return fate_at(self.files, database.path_in_snapshot)
 
 
-def fate_at(files: Mapping[str, str], place: PurePosixPath) -> str:
-    """Return what *files* holds of the file at *place*, else of the nearest folder that it lies in; '' for nothing."""
-    named = {PurePosixPath(name): fate for name, fate in files.items()}
-    return next((named[one] for one in (place, *folders(place)) if one in named), "")
+def fate_at(files: Mapping[str, str], path: PurePosixPath) -> str:
+    """Return the fate that *files* gives *path*, else that of the nearest folder above it; '' for none."""
+    fates = {PurePosixPath(name): fate for name, fate in files.items()}
+    return next((fates[above] for above in (path, *folders(path)) if above in fates), "")
 
 
-def folders(place: PurePosixPath) -> tuple[PurePosixPath, ...]:
-    """Return the folders below the data directory that the file at *place* lies in, the nearest first."""
-    return tuple(place.parents)[:-1]
-
-
-def place_in_snapshot(place: PurePosixPath) -> PurePosixPath:
-    """Return where the copy of the database at *place* lies in a snapshot; one from outside is ``included/NAME``."""
-    return PurePosixPath("included", place.name) if place.is_absolute() else place
+def folders(path: PurePosixPath) -> tuple[PurePosixPath, ...]:
+    """Return the folders below the data directory that hold the file *path*, the nearest first."""
+    return tuple(path.parents)[:-1]
 
 
 def beside(legacy: Path) -> Path | None:
@@ -125,9 +121,7 @@ def load(path: Path | None) -> Config:
         written = tomllib.loads(user_files.text(path))
     except (ValueError, RecursionError) as error:
         # Not every number with thousands of digits, nor every nesting, is the parser's own error.
-        raise UsageError(
-            f"cannot be read ({error})", where=path, hint="correct the configuration at that place"
-        ) from error
+        raise UsageError(f"cannot be read ({error})", where=path, hint="correct the configuration there") from error
     sections = _taken(
         written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list, "hooks": dict}, "", path
     )
@@ -150,10 +144,10 @@ def load(path: Path | None) -> Config:
     )
     hooks = _taken(sections.get("hooks", {}), {"folder": str, "timeout": int}, "hooks.", path)
     fates = sections.get("files", {})
-    for place, fate in fates.items():
+    for name, fate in fates.items():
         if not isinstance(fate, str) or not _FATE.fullmatch(fate):
             raise UsageError(
-                f"[files] {place!r}: unknown fate {fate!r}", where=path, hint="write carry:core, carry:analytics, "
+                f"[files] {name!r}: unknown fate {fate!r}", where=path, hint="write carry:core, carry:analytics, "
                 "carry:cache, standalone or ignore",
             )  # fmt: skip
     if not _OFFSET.fullmatch(constants.get("local_utc_offset", "+00:00")):

@@ -90,7 +90,7 @@ def read(path: Path) -> tuple[Waiver, ...]:
     try:
         written = tomllib.loads(user_files.text(path))
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"cannot be read ({error})", where=path, hint="correct the waivers at that place") from error
+        raise UsageError(f"cannot be read ({error})", where=path, hint="correct the waivers there") from error
     listed = written.pop("waivers", [])
     if written or not isinstance(listed, list):
         raise UsageError("may hold [[waivers]] and nothing else", where=path)

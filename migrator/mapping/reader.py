@@ -146,8 +146,8 @@ def _select(text: str, file: str, above: int) -> exp.Select:
     try:
         tree = sqlglot.parse_one(statement, read="sqlite")
     except SqlglotError as error:
-        place = getattr(error, "errors", None) or [{}]
-        at = f"{file}:{above + line + (place[0].get('line') or 1) - 1}:{place[0].get('col') or 1}"
+        errors = getattr(error, "errors", None) or [{}]
+        at = f"{file}:{above + line + (errors[0].get('line') or 1) - 1}:{errors[0].get('col') or 1}"
         raise MappingError(
             str(error).splitlines()[0], where=at, hint=f"correct the SQL of this mapping in {file}"
         ) from error

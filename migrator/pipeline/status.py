@@ -93,9 +93,9 @@ def _present(found: Inventory, consolidated: Path, config: Config, *, ignoring: 
     paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
     return Present(
         legacy={
-            str(backup_stage.place_of(one)): one.digest
+            str(one.path_in_snapshot): one.digest
             for one in found.databases
-            if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one.place) == "ignore")
+            if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one) == "ignore")
         },
         consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),
         configuration=config.digest(),

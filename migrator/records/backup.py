@@ -15,9 +15,9 @@ class Snapshot:
 
     Attributes:
         run: The run's number, such as ``0001``.
-        folder: Where the copies lie, each in the place of its original.
+        folder: Where the copies lie, each under the path of its original.
         inventory: What was read back from the copies.
-        journal_modes: Place -> journal mode of the original, which its copy does not have.
+        journal_modes: Path -> journal mode of the original, which its copy does not have.
         blocked_s: Seconds for which writers were held up.
     """
 

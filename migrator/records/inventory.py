@@ -61,10 +61,10 @@ class Database:
 
     Attributes:
         path: Absolute path.
-        place: Where it lies below the data directory; the absolute path if it was included from outside.
+        place: Its path below the data directory; the absolute path if it was included from outside.
         verdict: What it is.
-        name: The legacy database that it is or stands in the place of; '' if none.
-        alias: What tells it from other files with the same stem: its place; '' where the stem is enough.
+        name: The legacy database that it is or stands in for; '' if none.
+        alias: What tells it from other files with the same stem, made of its path; '' where the stem is enough.
         reason: Why it is unreadable, unknown or ours; else ''.
         size_bytes: The main file.
         wal_bytes: The WAL beside it; None without one.
@@ -119,6 +119,11 @@ class Database:
         return self.name or self.alias or (f"{stem}_db" if stem.lower() in _ATTACHED else stem)
 
     @property
+    def path_in_snapshot(self) -> PurePosixPath:
+        """The path of its copy below a snapshot; that of a database from outside is ``included/NAME``."""
+        return PurePosixPath("included", self.place.name) if self.place.is_absolute() else self.place
+
+    @property
     def variants(self) -> tuple[str, ...]:
         """The known shapes that its tables have, each once."""
         return tuple(sorted({table.variant for table in self.tables if table.variant}))
@@ -130,7 +135,7 @@ class Inventory:
 
     Attributes:
         data_dir: Absolute path of the data directory.
-        databases: Every file with a verdict, in the order of their places.
+        databases: Every file with a verdict, in the order of their paths.
         passed_over: Number of other files.
         findings: One sentence each on what a person should know and no verdict says.
     """

@@ -15,7 +15,7 @@ class Switched:
         kind: ``cutover`` or ``rollback``.
         run: The run of the snapshot that the consolidated set was built from.
         executed: Whether it was done; else this is what would be done.
-        names: Legacy place -> file name of the consolidated database that it stands for after a cutover.
+        names: Legacy path -> file name of the consolidated database that it stands for after a cutover.
         refusals: Why it cannot be done, one sentence each.
         holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.

@@ -26,8 +26,8 @@ SHOWN = 5
 #: How many files of a verdict that is none of a legacy database's are listed, and how many sentences; of the others their number is given.
 LISTED = 40
 
-#: Longest place that is never folded where notes stand beside, and the room that notes need.
-_PLACE_CHARACTERS, _NOTE_CHARACTERS = 32, 20
+#: Longest path [characters] that is never folded beside notes, and the room [characters] that notes need.
+_PATH_CHARACTERS, _NOTE_CHARACTERS = 32, 20
 _STYLES = {
     Verdict.SOURCE: "green",
     Verdict.STANDALONE: "cyan",
@@ -86,8 +86,8 @@ def _listed(databases: Sequence[Database]) -> Iterator[Database]:
 def _databases(databases: Sequence[Database], *, notes: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
     widest = max((len(escaped(database.place)) for database in databases), default=0)
-    # With notes, these are what has to give way; without them, the places.
-    table.add_column("database", overflow="fold", min_width=min(widest, _PLACE_CHARACTERS) if notes else None)
+    # With notes, these are what has to give way; without them, the paths.
+    table.add_column("database", overflow="fold", min_width=min(widest, _PATH_CHARACTERS) if notes else None)
     for name in ("verdict", "shape"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "size"):
@@ -316,8 +316,8 @@ def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
 def switch_table(switched: Switched) -> RenderableType:
     """Return a cutover or a rollback, done or foreseen, as a table and sentences."""
     table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
-    for place, consolidated in switched.names.items():
-        table.add_row(escaped(place), f"a link to {consolidated}")
+    for name, consolidated in switched.names.items():
+        table.add_row(escaped(name), f"a link to {consolidated}")
     lines = [*switched.steps]
     lines += [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
     lines += [f"- {finding}" for finding in (*switched.late, *switched.findings)]

@@ -76,7 +76,7 @@ class LegacyDatabase:
     Attributes:
         name: What it is called everywhere: attached under this name, carried under it.  The stem of its file name
             but for the two files whose stem is taken.
-        place: Where it lies below the data directory.
+        place: Its path below the data directory.
         variant: Which shape this is: ``found``, or a name of its own where a file has several.
         standalone: True for the four files that the specification leaves alone.
         home: The consolidated database that takes its tables without a home in the specification; '' if standalone.

@@ -238,40 +238,40 @@ def _without_references(sql: str) -> str:
     tokens = _tokens(sql)
     words = [_word(token) for token in tokens]
     kept: list[str] = []
-    place = 0
-    while place < len(tokens):
-        if words[place] == "REFERENCES":
-            place = _after_reference(words, place)
-            if words[place] == "GENERATED":
+    position = 0
+    while position < len(tokens):
+        if words[position] == "REFERENCES":
+            position = _after_reference(words, position)
+            if words[position] == "GENERATED":
                 # Right behind a type these two words are read as its part, and SQLite cuts them off again where no comment is.
-                kept += [f" {word}" for word in words[place : place + 2]]
-                place += 2
-        elif words[place] == "FOREIGN":
-            place = _after_reference(words, words.index("REFERENCES", place))
+                kept += [f" {word}" for word in words[position : position + 2]]
+                position += 2
+        elif words[position] == "FOREIGN":
+            position = _after_reference(words, words.index("REFERENCES", position))
             # A list must not end with a comma, nor have one between nothing and nothing.
             if _word(kept[-1]) == ",":
-                if words[place] == ")":
+                if words[position] == ")":
                     kept.pop()
-                elif words[place] == ",":
-                    place += 1
+                elif words[position] == ",":
+                    position += 1
         else:
-            kept.append(tokens[place])
-            place += 1
+            kept.append(tokens[position])
+            position += 1
     return "".join(kept)
 
 
-def _after_reference(words: Sequence[str], place: int) -> int:
-    """Return the place after the clause REFERENCES at *place* (``refargs`` and ``defer_subclause`` in SQLite's parse.y)."""
-    place += 2
-    if words[place] == "(":
-        place = words.index(")", place) + 1
+def _after_reference(words: Sequence[str], position: int) -> int:
+    """Return the position after the clause REFERENCES at *position* (``refargs`` and ``defer_subclause`` in SQLite's parse.y)."""
+    position += 2
+    if words[position] == "(":
+        position = words.index(")", position) + 1
     while True:
-        if words[place] == "ON":
-            place += 4 if words[place + 2] in ("SET", "NO") else 3
-        elif words[place] == "MATCH":
-            place += 2
-        elif words[place] == "DEFERRABLE" or words[place : place + 2] == ["NOT", "DEFERRABLE"]:
-            place += 1 if words[place] == "DEFERRABLE" else 2
-            place += 2 if words[place] == "INITIALLY" else 0
+        if words[position] == "ON":
+            position += 4 if words[position + 2] in ("SET", "NO") else 3
+        elif words[position] == "MATCH":
+            position += 2
+        elif words[position] == "DEFERRABLE" or words[position : position + 2] == ["NOT", "DEFERRABLE"]:
+            position += 1 if words[position] == "DEFERRABLE" else 2
+            position += 2 if words[position] == "INITIALLY" else 0
         else:
-            return place
+            return position

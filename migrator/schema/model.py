@@ -28,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexColumn:
-    """A column of an index, in its place.
+    """A column of an index, at its position.
 
     Attributes:
         name: The column's name, or None for an expression.

@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
-from migrator.config.config_file import place_in_snapshot
 from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
@@ -63,7 +62,7 @@ def wanted(plan: Plan) -> list[Database]:
 def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
     """Copy *databases* to a new run below *into*, all as they were at one instant.
 
-    The copies are read back by *read_back*, each in the place of its original, in rollback-journal mode, 0600.  The
+    The copies are read back by *read_back*, each under the path of its original, in rollback-journal mode, 0600.  The
     sources keep every byte; beside one in WAL mode SQLite may leave a ``-shm``, an index that it makes again at will.
 
     Raises:
@@ -84,18 +83,18 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
         begun = time.monotonic()
         held = _hold_all(databases, stack)
         for one in held:
-            _copy(one, draft / place_of(one.database))
+            _copy(one, draft / one.database.path_in_snapshot)
             _release(one)
         blocked_s = time.monotonic() - begun
     # Sync to disk only after the locks are released.
-    copies = [draft / place_of(database) for database in databases]
+    copies = [draft / database.path_in_snapshot for database in databases]
     for copy in copies:
         durable_files.sync_file(copy)
     for folder in sorted({copy.parent for copy in copies}):
         durable_files.sync_folder(folder)
     inventory = read_back(draft)
     _check_read_back(databases, inventory)
-    journal_modes = {str(place_of(database)): database.journal_mode for database in databases}
+    journal_modes = {str(database.path_in_snapshot): database.journal_mode for database in databases}
     manifest = {
         "schema": 2,
         "run": run,
@@ -112,11 +111,6 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
         journal_modes=MappingProxyType(journal_modes),
         blocked_s=blocked_s,
     )
-
-
-def place_of(database: Database) -> PurePosixPath:
-    """Return where the copy of *database* lies in a snapshot."""
-    return place_in_snapshot(database.place)
 
 
 def newest(into: Path) -> Path | None:
@@ -148,7 +142,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
-    changed = sorted(place for place in digests | now if digests.get(place) != now.get(place))
+    changed = sorted(path for path in digests | now if digests.get(path) != now.get(path))
     unread = [one for one in snapshot.inventory.with_verdict(Verdict.UNREADABLE) if str(one.place) in changed]
     if unread:
         raise Refused(f"cannot be read back: {unread[0].reason}", where=folder / escaped(unread[0].place))
@@ -170,7 +164,7 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
         SourceBusy: A source does not hold still.
     """
     for database in wanted(plan):
-        target = folder / place_of(database)
+        target = folder / database.path_in_snapshot
         durable_files.make_private_folder(target.parent)
         with contextlib.closing(connections.scratch(private_copy.private_copy(database.path, target))) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -314,7 +308,7 @@ def _copy(one: _Held, target: Path) -> None:
 def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> None:
     copies = {database.place: database for database in inventory.databases}
     for database in databases:
-        copy = copies.get(place_of(database))
+        copy = copies.get(database.path_in_snapshot)
         if copy is None or copy.integrity != ("ok",):
             said = copy.reason or ", ".join(copy.integrity) if copy else "it is not there"
             raise SourceError(f"its copy does not read back whole: {said}", where=escaped(database.place))

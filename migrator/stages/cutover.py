@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from migrator.errors import Refused
 from migrator.records.backup import Snapshot
@@ -41,12 +41,12 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
     names = [
         Name(
             database=database.known_as,
-            place=_place(database),
+            place=database.path_in_snapshot,
             path=database.path.parent.resolve() / database.path.name,
             target=_target(plan, database),
             journal_mode=database.journal_mode,
             digest=database.digest,
-            marks=connections.marks(snapshot.folder / _place(database)),
+            marks=connections.marks(snapshot.folder / database.path_in_snapshot),
         )
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
         if _target(plan, database)
@@ -63,11 +63,6 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         extra_indexes=plan.extra_indexes,
         file_mode=plan.file_mode,
     )
-
-
-def _place(database: Database) -> PurePosixPath:
-    """Return where *database* lies below a snapshot."""
-    return switch_state.outside(database.place) if database.place.is_absolute() else database.place
 
 
 def _target(plan: Plan, database: Database) -> str:

@@ -45,7 +45,7 @@ class Name:
 
     Attributes:
         database: The legacy database, as mappings and carried tables call it.
-        place: Where it lies below a snapshot, and below each tree of the switch.
+        place: Its path below a snapshot, and below each tree of the switch.
         path: The name itself, absolute, its folders without links.
         target: The consolidated database it becomes a link to: ``core``.
         journal_mode: The journal mode that the legacy database had.
@@ -171,13 +171,8 @@ class Switch:
 
 
 def shown(wanted: Switch) -> Mapping[str, str]:
-    """Return legacy place -> file name of the consolidated database that it stands for after a cutover."""
+    """Return legacy path -> file name of the consolidated database that it stands for after a cutover."""
     return MappingProxyType({str(name.place): catalogue.TARGETS[name.target] for name in wanted.names})
-
-
-def outside(path: PurePosixPath) -> PurePosixPath:
-    """Return the place, below a snapshot and below each tree, of a database outside of the data directory."""
-    return PurePosixPath("included", path.name)
 
 
 def cutover_in_use(data_dir: Path) -> Switch | None:
@@ -301,7 +296,7 @@ def malformed(found: Switch) -> str:
 
 
 def _is_below(data_dir: Path, name: Name) -> bool:
-    """Tell whether the place of *name* lies below the data directory, and is none of migrator's own."""
+    """Tell whether *name* lies below the data directory, and outside of migrator's own folders."""
     parts = name.place.parts
     return (
         not name.place.is_absolute()

@@ -1,7 +1,7 @@
 """Whether what is written down about a switch may be acted on.
 
 Another user may have written ``switch.json``, or planted a link where a switch moves a file, and root would follow.  So
-every name in it is derived again: a place below the data directory, a database named by --include, the .env that is
+every name in it is derived again: a path below the data directory, a database named by --include, the .env that is
 configured.  Nothing else is ever written.
 """
 

@@ -177,7 +177,7 @@ def _one_snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tuple[str, int]]:
-    """Return name and place in the primary key (0: none) of each stored column, in declared order."""
+    """Return name and position in the primary key (0: none) of each stored column, in declared order."""
     with decoding(connection, any_text):
         described = _rows(connection, f"PRAGMA {quoted(schema)}.table_xinfo({quoted(table)})").fetchall()
     # hidden = 2 is a virtual generated column: it follows from the schema and the other cells.
@@ -201,8 +201,8 @@ def _table(
 
 def rows_sql(schema: str, table: str, columns: list[tuple[str, int]]) -> str:
     """Return the SELECT of all rows in the order in which they are hashed."""
-    key = sorted((place, number) for number, (_, place) in enumerate(columns, 1) if place)
-    rest = [number for number, (_, place) in enumerate(columns, 1) if not place]
+    key = sorted((position, number) for number, (_, position) in enumerate(columns, 1) if position)
+    rest = [number for number, (_, position) in enumerate(columns, 1) if not position]
     # NOT INDEXED: the rows come from the table itself, so that a damaged index can neither hide nor double one.
     # BINARY: a column's own collation may call different texts equal, or may not be known here.
     return (

@@ -74,15 +74,15 @@ _UNKNOWN = "to see what the system allows run: ls -la {folders}"
 
 def told(error: OSError | sqlite3.Error, folders: Sequence[Path] = ()) -> MigratorError:
     """Return *error* as a sentence with its hint; *folders* are those that the run writes to, beside TMPDIR."""
-    places = (*folders, Path(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108 - where SQLite and Python go
+    written = (*folders, Path(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108 - where SQLite and Python go
     if isinstance(error, OSError):
         named = None if error.filename is None else Path(os.fsdecode(error.filename))
         hint = _OF_SYSTEM.get(error.errno or 0, _UNKNOWN)
         what = (error.strerror or str(error)).lower()
-        return MigratorError(what, where=escaped(named or ""), hint=_filled(hint, named, places))
+        return MigratorError(what, where=escaped(named or ""), hint=_filled(hint, named, written))
     name = getattr(error, "sqlite_errorname", "")
     begins = max((one for one in _OF_SQLITE if name.startswith(one)), key=len, default="")
-    return MigratorError(str(error), hint=_filled(_OF_SQLITE.get(begins, _UNKNOWN), None, places))
+    return MigratorError(str(error), hint=_filled(_OF_SQLITE.get(begins, _UNKNOWN), None, written))
 
 
 def _filled(hint: str, named: Path | None, folders: Sequence[Path]) -> str:

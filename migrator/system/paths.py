@@ -1,6 +1,6 @@
 """The one place that resolves paths: every path that a user names, or TMPDIR leads to, passes through here once.
 
-Behind it no path has a link or ``..`` in it, so that two names of one place are equal and one path lies below another
+Behind it no path has a link or ``..`` in it, so that two names of one file are equal and one path lies below another
 exactly where its folder does.
 """
 

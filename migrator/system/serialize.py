@@ -51,7 +51,7 @@ def plain(value: object) -> Any:
     if isinstance(value, tuple | list | set | frozenset):
         items = [plain(item) for item in value]
         return sorted(items) if isinstance(value, set | frozenset) else items
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    raise TypeError(f"{type(value).__name__} cannot be part of a record")
 
 
 def record(values: object, of: type[_T], path: Callable[[str], Path] = Path) -> _T:

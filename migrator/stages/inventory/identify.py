@@ -42,37 +42,37 @@ class Identity(NamedTuple):
 
 
 @cache
-def places() -> Mapping[PurePosixPath, str]:
-    """Return the name of the legacy database that belongs at each place."""
+def known_paths() -> Mapping[PurePosixPath, str]:
+    """Return path below the data directory -> name of the legacy database that belongs there."""
     return {database.place: database.name for database in catalogue.legacy_databases()}
 
 
-def by_place(place: PurePosixPath) -> str:
-    """Return a name, without points, for the file at *place* that no other file has."""
-    return place.with_suffix("").as_posix().replace(".", "_")
+def name_from(path: PurePosixPath) -> str:
+    """Return a name without points for the file *path*; no other file has it."""
+    return path.with_suffix("").as_posix().replace(".", "_")
 
 
 def identities(files: Mapping[PurePosixPath, Sequence[FoundTable] | None]) -> dict[PurePosixPath, Identity]:
-    """Tell who is who; *files* are all files with their tables, None where those could not be read.
+    """Return which legacy database each of *files* is; they come with their tables, None where those cannot be read.
 
-    The place decides, readable or not.  Elsewhere the file's name does, if no file is at the real place, no other file
-    has the name, and its tables do not speak against it; where two databases share a file name, the tables decide.
+    A file at a known path is that database, readable or not.  Elsewhere the file's name decides, if no file has the known
+    path, no other file has the name, and its tables fit; where two databases share a file name, the tables decide.
     """
-    at_home = {places()[place] for place in files if place in places()}
-    claims = {place: _by_name(place, tables, at_home) for place, tables in files.items() if place not in places()}
+    at_home = {known_paths()[path] for path in files if path in known_paths()}
+    claims = {path: _by_name(path, tables, at_home) for path, tables in files.items() if path not in known_paths()}
     wanted = Counter(claim.name for claim in claims.values() if claim.name)
-    known = {place: Identity(places()[place], "") for place in files if place in places()}
-    for place, claim in claims.items():
+    known = {path: Identity(known_paths()[path], "") for path in files if path in known_paths()}
+    for path, claim in claims.items():
         if wanted[claim.name] > 1:
-            others = sorted(escaped(p) for p, c in claims.items() if c.name == claim.name and p != place)
-            known[place] = Identity("", f"could be {claim.name}, and so could {', '.join(others)}")
+            others = sorted(escaped(p) for p, c in claims.items() if c.name == claim.name and p != path)
+            known[path] = Identity("", f"could be {claim.name}, and so could {', '.join(others)}")
         else:
-            known[place] = claim
+            known[path] = claim
     return known
 
 
-def _by_name(place: PurePosixPath, tables: Sequence[FoundTable] | None, at_home: set[str]) -> Identity:
-    named = {name: home for home, name in places().items() if home.name == place.name}
+def _by_name(path: PurePosixPath, tables: Sequence[FoundTable] | None, at_home: set[str]) -> Identity:
+    named = {name: home for home, name in known_paths().items() if home.name == path.name}
     if not named:
         return Identity("", "no legacy database has this name")
     scores = {name: _score(name, tables or ()) for name in named}
@@ -84,7 +84,7 @@ def _by_name(place: PurePosixPath, tables: Sequence[FoundTable] | None, at_home:
             "", f"is called like {' and '.join(map(str, named.values()))}, and its tables do not tell which"
         )
     if best in at_home:
-        return Identity("", f"a second {best}: the first lies at its place, {named[best]}")
+        return Identity("", f"a second {best}: the first lies at its path, {named[best]}")
     return Identity(best, "")
 
 

@@ -124,13 +124,13 @@ class _Walk:
         if (companion and path.with_name(base) in self.databases) or self._file(path, status):
             return
         self.passed_over += 1
-        place = escaped(self._place(path))
+        shown = escaped(self._below(path))
         if companion and suffix != "shm" and status.st_size:
             if is_database_name(base) or _begin(path)[0][:4] in _WAL_MAGICS:
-                self.findings.append(f"{place}: lies without its database; what it holds is out of reach")
+                self.findings.append(f"{shown}: lies without its database; what it holds is out of reach")
         elif stat.S_ISLNK(status.st_mode) and path.is_dir():
             self.findings.append(
-                f"{place}: a link to the folder {escaped(path.readlink())}, not followed;"
+                f"{shown}: a link to the folder {escaped(path.readlink())}, not followed;"
                 " name databases there with --include"
             )
 
@@ -151,7 +151,7 @@ class _Walk:
             head, reason = _begin(path)
             verdict = Verdict.UNREADABLE if reason else Verdict.UNKNOWN
             if reason and not named:
-                self.findings.append(f"{escaped(self._place(path))}: {reason}; it may be a database")
+                self.findings.append(f"{escaped(self._below(path))}: {reason}; it may be a database")
             named = named or head == connections.MAGIC
         if named:
             self._add(path, status, verdict, reason)
@@ -169,14 +169,14 @@ class _Walk:
         regular = status is not None and stat.S_ISREG(status.st_mode)
         self.databases[path] = Database(
             path=path,
-            place=self._place(path),
+            place=self._below(path),
             verdict=verdict,
             reason=reason,
             size_bytes=status.st_size if status is not None and regular else None,
             mode=stat.S_IMODE(status.st_mode) if status is not None else None,
         )
 
-    def _place(self, path: Path) -> PurePosixPath:
+    def _below(self, path: Path) -> PurePosixPath:
         return PurePosixPath(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 

@@ -44,7 +44,7 @@ def inventory(
         data_dir: The folder that holds the databases.
         include: Databases outside of it, known by their base names.
         consolidated: Whether to look into the consolidated databases too; they are ours all the same.
-        progress: Called with the place of each file that was examined.
+        progress: Called with the path of each file that was examined.
         deadline_s: Seconds for each file, beside what its size on disk allows; then it is unreadable.
 
     Raises:
@@ -171,12 +171,12 @@ def _judged(
 
 
 def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
-    """Give each file that no legacy database is, and whose stem another file has, its place for a name."""
+    """Give each file that no legacy database is, and whose stem another file has, a name made of its path."""
     databases = tuple(databases)
     # SQLite does not tell names apart by letter case.
     stems = Counter(one.known_as.lower() for one in databases if one.verdict is not Verdict.OURS)
     return tuple(
-        replace(one, alias=identify.by_place(one.place))
+        replace(one, alias=identify.name_from(one.place))
         if one.verdict is Verdict.UNKNOWN and stems[one.known_as.lower()] > 1
         else one
         for one in databases
@@ -185,35 +185,35 @@ def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
 
 def _findings(databases: Sequence[Database]) -> Iterable[str]:
     there = {database.name for database in databases}
-    absent = sorted(str(place) for place, name in identify.places().items() if name not in there)
+    absent = sorted(str(path) for path, name in identify.known_paths().items() if name not in there)
     if absent:
         yield f"not there: {', '.join(absent)}"
     inodes = defaultdict(list)
     for database in databases:
-        place = escaped(database.place)
+        shown = escaped(database.place)
         if database.verdict is Verdict.OURS:
             continue
         status = database.path.lstat() if os.path.lexists(database.path) else None
         if status and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-            inodes[status.st_dev, status.st_ino].append(place)
+            inodes[status.st_dev, status.st_ino].append(shown)
         if database.verdict in _LEGACY and (database.mode or 0) & stat.S_IWOTH:
-            yield f"{place}: every user may write to it (mode {database.mode:04o})"
-        yield from _inside(database, place)
+            yield f"{shown}: every user may write to it (mode {database.mode:04o})"
+        yield from _inside(database, shown)
     for names in inodes.values():
         beyond = "" if len(names) > 1 else ", and the other name is not here"
         yield f"{' and '.join(names)}: a file with several names{beyond}; what is written to one is written to all"
 
 
-def _inside(database: Database, place: str) -> Iterable[str]:
+def _inside(database: Database, shown: str) -> Iterable[str]:
     if database.hot_journal and database.verdict is not Verdict.UNREADABLE:
-        yield f"{place}: a transaction was cut short; it counts as undone, as its journal says"
+        yield f"{shown}: a transaction was cut short; it counts as undone, as its journal says"
     if database.digest and database.integrity != ("ok",):
-        yield f"{place}: rows break a promise of its schema: {'; '.join(database.integrity)}"
+        yield f"{shown}: rows break a promise of its schema: {'; '.join(database.integrity)}"
     for table in database.tables:
-        name = f"{place}: table {escaped(table.name)}"
+        name = f"{shown}: table {escaped(table.name)}"
         if table.differs:
             yield f"{name} has a shape that is not known: {table.differs}"
         if table.unexpected:
             yield f"{name} is not known here ({'no' if table.rows is None else f'{table.rows:,}'} rows)"
     if database.missing:
-        yield f"{place}: lacks {', '.join(map(escaped, database.missing))}"
+        yield f"{shown}: lacks {', '.join(map(escaped, database.missing))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from migrator.config.config_file import Config, place_in_snapshot
+from migrator.config.config_file import Config
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema.declaration import folded, index_name
@@ -57,13 +57,12 @@ def _decided(inventory: Inventory, tables: Sequence[PlannedTable]) -> Iterator[t
 
 
 def _cannot_be_carried(database: Database, table: Table, source: str) -> str:
-    place = escaped(database.place)
     kind = f" ({table.module})" if table.module else ""
     behind = f', leave it in the backup ([decisions] left_behind = ["{escaped(source)}"])' if table.module else ""
     return (
-        f"{place}: {escaped(table.name)}{kind}: {escaped(table.problem)}; "
+        f"{escaped(database.place)}: {escaped(table.name)}{kind}: {escaped(table.problem)}; "
         f"{'copy its rows to an ordinary table' if table.rows else 'drop it'}{behind}, or let the file stay as it is "
-        f'([files] "{escaped(place_in_snapshot(database.place))}" = "standalone")'
+        f'([files] "{escaped(database.path_in_snapshot)}" = "standalone")'
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from migrator.config import extra_indexes
-from migrator.config.config_file import Config, folders, place_in_snapshot
+from migrator.config.config_file import Config, folders
 from migrator.errors import Refused
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
@@ -86,7 +86,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_place: bool = F
             *_constants_to_come(mapped, tables, config),
             *shared_access.findings(sources, inventory.data_dir, config.file_mode),
         ),
-        left_out=frozenset(one.place for one in inventory.databases if config.fate(one.place) == "ignore"),
+        left_out=frozenset(one.place for one in inventory.databases if config.fate(one) == "ignore"),
         extra_indexes=tuple(one.statement for one in config.extra_indexes),
         file_mode=config.file_mode,
     )
@@ -104,7 +104,7 @@ def refuse(planned: Plan) -> None:
 
 
 def _decide(database: Database, config: Config) -> Iterator[PlannedTable]:
-    fate = config.fate(database.place)
+    fate = config.fate(database)
     for table in database.tables:
         source = f"{database.known_as}.{table.name}"
         if fate == "ignore":
@@ -153,39 +153,37 @@ def _refused_files(inventory: Inventory, config: Config) -> Iterator[str]:
     yield from _strangers(inventory, config)
     useless = [
         f"{escaped(one.place)}: {one.reason}; drop what SQLite {sqlite3.sqlite_version} does not know, run the migrator with an "
-        f'SQLite that knows it, or leave the file where it is: [files] "{escaped(place_in_snapshot(one.place))}" = "ignore"'
+        f'SQLite that knows it, or leave the file where it is: [files] "{escaped(one.path_in_snapshot)}" = "ignore"'
         if one.reason.startswith(NOT_HERE)
         else f"{escaped(one.place)}: {one.verdict}, {one.reason or 'no content'}{_way_out(one)}"
         for one in inventory.with_verdict(Verdict.UNREADABLE, Verdict.EMPTY)
-        if config.fate(one.place) != "ignore"
+        if config.fate(one) != "ignore"
     ]
     yield from _first(useless, "files are empty or cannot be read")
     for database in inventory.databases:
-        place, fate = escaped(database.place), config.fate(database.place)
+        shown, fate = escaped(database.place), config.fate(database)
         if fate == "ignore" or (database.verdict is Verdict.UNKNOWN and not fate):
             continue
         if database.verdict is Verdict.STANDALONE and fate.startswith("carry:"):
             yield (
-                f'{place}: "{fate}" in [files], and the specification leaves this file as it is; take the line out, or '
+                f'{shown}: "{fate}" in [files], and the specification leaves this file as it is; take the line out, or '
                 'say "ignore"'
             )
         if database.integrity not in ((), ("ok",)):
             yield (
-                f"{place}: SQLite's integrity check reports {escaped(database.integrity[0])}; correct these rows, or make the "
+                f"{shown}: SQLite's integrity check reports {escaped(database.integrity[0])}; correct these rows, or make the "
                 f"index anew with REINDEX, in the file itself: sqlite3 {quoted(database.path)}"
             )
-    copied = [
-        one for one in inventory.databases if one.verdict is not Verdict.OURS and config.fate(one.place) != "ignore"
-    ]
-    places = Counter(place_in_snapshot(one.place) for one in copied)
-    for place_of_both, count in sorted(places.items()):
+    copied = [one for one in inventory.databases if one.verdict is not Verdict.OURS and config.fate(one) != "ignore"]
+    paths = Counter(one.path_in_snapshot for one in copied)
+    for path, count in sorted(paths.items()):
         if count > 1:
             yield (
-                f"{escaped(place_of_both)}: {count} files would have this place in a snapshot; rename those that are "
+                f"{escaped(path)}: {count} files would have this path in a snapshot; rename those that are "
                 "named with --include"
             )
     for database in inventory.databases:
-        if database.alias and config.fate(database.place).startswith("carry:"):
+        if database.alias and config.fate(database).startswith("carry:"):
             yield (
                 f"{escaped(database.place)}: two files would be carried under the name {escaped(database.place.stem)}; "
                 'rename this file, or say "standalone" or "ignore" in [files]'
@@ -198,15 +196,15 @@ def _way_out(useless: Database) -> str:
         return ""
     if "permission denied" in useless.reason:
         return f"; run this as a user that may read it; to see the permissions run: namei -l {quoted(useless.path)}"
-    return f'; restore it, move it away, or leave it behind: [files] "{escaped(place_in_snapshot(useless.place))}" = "ignore"'
+    return f'; restore it, move it away, or leave it behind: [files] "{escaped(useless.path_in_snapshot)}" = "ignore"'
 
 
 def _strangers(inventory: Inventory, config: Config) -> Iterator[str]:
     """Yield a sentence for each file, or folder of files, that is not known and that the configuration is silent on."""
     by_folder: dict[str, list[Database]] = {}
     for database in inventory.with_verdict(Verdict.UNKNOWN):
-        if not config.fate(database.place):
-            within = folders(place_in_snapshot(database.place))
+        if not config.fate(database):
+            within = folders(database.path_in_snapshot)
             by_folder.setdefault(str(within[-1]) if within else "", []).append(database)
     alone = []
     for folder, strangers in by_folder.items():
@@ -217,12 +215,12 @@ def _strangers(inventory: Inventory, config: Config) -> Iterator[str]:
         yield (
             f"{escaped(folder)}: {len(strangers):,} databases in this folder are not known ({shown}"
             f"{', ...' if len(strangers) > SHOWN else ''}); decide in the configuration under [files] what becomes of all "
-            f'of them: "{escaped(folder)}" = "ignore" or "standalone", or of each by its place'
+            f'of them: "{escaped(folder)}" = "ignore" or "standalone", or of each by its path'
         )
     yield from _first(
         [
             f"{escaped(one.place)}: this database is not known ({one.reason or 'no known name'}); decide in the configuration "
-            f'under [files] what becomes of it: "{escaped(place_in_snapshot(one.place))}" = "carry:analytics", '
+            f'under [files] what becomes of it: "{escaped(one.path_in_snapshot)}" = "carry:analytics", '
             '"standalone" or "ignore"'
             for one in alone
         ],
@@ -340,19 +338,19 @@ def _consolidated(inventory: Inventory) -> list[str]:
 
 
 def _in_the_way(disk: Path) -> Iterator[str]:
-    """Yield a sentence for each place below *disk* that is written to, and cannot be."""
+    """Yield a sentence for each folder below *disk* that this user has to write to, and cannot."""
     ours = [disk / name for name in catalogue.OUR_FOLDERS]
-    for place in (disk, *ours):
-        if os.path.lexists(place) and not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-            yield f"{escaped(place)}: is not a folder that this user can write to; move it away or change its permissions"
-    for place, what in ownership.complaints(disk):
-        yield f"{escaped(place)}: {what}; to see whose it is run: ls -la {quoted(place.parent)}; unless you made it, move it away"
+    for folder in (disk, *ours):
+        if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            yield f"{escaped(folder)}: is not a folder that this user can write to; move it away or change its permissions"
+    for path, what in ownership.complaints(disk):
+        yield f"{escaped(path)}: {what}; to see whose it is run: ls -la {quoted(path.parent)}; unless you made it, move it away"
 
 
 def _users(inventory: Inventory, config: Config) -> Iterator[str]:
-    """Yield why this process may not work on *inventory* in its place."""
+    """Yield why this process may not work on the files of *inventory* themselves."""
     yield from permissions.refusals([
-        (one.path, one.journal_mode) for one in _regular(inventory) if config.fate(one.place) != "ignore"
+        (one.path, one.journal_mode) for one in _regular(inventory) if config.fate(one) != "ignore"
     ])  # fmt: skip
 
 
@@ -369,13 +367,13 @@ def _regular(inventory: Inventory) -> list[Database]:
 
 
 def _findings(inventory: Inventory, config: Config) -> Iterator[str]:
-    there = {place_in_snapshot(database.place) for database in inventory.databases}
-    there |= {folder for place in there for folder in folders(place)}
+    there = {database.path_in_snapshot for database in inventory.databases}
+    there |= {folder for path in there for folder in folders(path)}
     for named in config.files:
         if PurePosixPath(named) not in there:
             yield f"the configuration names {escaped(named)}, which is not there"
     for database in inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN):
-        fate = config.fate(database.place)
+        fate = config.fate(database)
         carried = fate.startswith("carry:") or (database.verdict is Verdict.SOURCE and not fate)
         if carried and database.encoding not in ("", text_encoding.UTF8):
             yield (

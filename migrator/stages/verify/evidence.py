@@ -81,7 +81,7 @@ class Evidence:
     Attributes:
         made: When, in UTC: ``2026-01-31T12:00:00Z``.
         versions: Of the tool, of SQLite and of Python.
-        legacy: Content digest of the judged copy of each legacy file, by its place; '' where it cannot be read.
+        legacy: Content digest of the judged copy of each legacy file, by its path; '' where it cannot be read.
         consolidated: The same of the three, by ``core``, ``analytics`` and ``cache``.
         configuration: Digest of the decisions that the verdict depends on.
         mappings: Digest of the tool's mapping files.

@@ -36,7 +36,7 @@ class Present:
     """What is there now.
 
     Attributes:
-        legacy: Content digest of each legacy file, by its place.
+        legacy: Content digest of each legacy file, by its path.
         consolidated: The same of the three, by ``core``, ``analytics`` and ``cache``.
         configuration: Digest of the decisions that a verdict depends on.
     """
@@ -170,7 +170,7 @@ def late_originals(last: Switch) -> tuple[str, ...]:
     # A cutover of an older version did not note what they held; its snapshot did.
     noted = {str(name.place): last.snapshot / name.place for name in last.names if not name.digest}
     then = {str(name.place): name.digest for name in last.names} | digests_of(noted)
-    return tuple(str(last.originals / place) for place, found in now.items() if found != then[place])
+    return tuple(str(last.originals / path) for path, digest in now.items() if digest != then[path])
 
 
 def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -267,4 +267,4 @@ def test_two_files_from_outside_that_have_one_name_are_refused(data, tmp_path):
 
     refused = pipeline_migrate.plan(Workspace(data, include), Config(files={"included": "standalone"})).refusals
 
-    assert any(one.startswith("included/x.db: 2 files would have this place in a snapshot") for one in refused)
+    assert any(one.startswith("included/x.db: 2 files would have this path in a snapshot") for one in refused)

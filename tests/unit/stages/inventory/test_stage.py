@@ -349,7 +349,7 @@ def test_the_file_at_its_place_wins(data, state_of_first):
 
     databases = by_place(inventory(data))
 
-    assert (Verdict.UNKNOWN, "a second custom: the first lies at its place, custom.db") == (
+    assert (Verdict.UNKNOWN, "a second custom: the first lies at its path, custom.db") == (
         databases["old/custom.db"].verdict,
         databases["old/custom.db"].reason,
     )
