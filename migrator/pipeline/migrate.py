@@ -46,7 +46,7 @@ def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
     With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
     """
     planned = plan_stage.plan(
-        inventory(workspace.data_dir, include=workspace.include), config, disk=workspace.data_dir, in_place=True
+        inventory(workspace.data_dir, include=workspace.include), config, disk=workspace.data_dir, in_use=True
     )
     if not count or planned.refusals:
         return planned

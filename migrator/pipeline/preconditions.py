@@ -1,80 +1,61 @@
-"""What has to be true before a cutover, one small function for each condition.
-
-A function yields one sentence for each reason against the switch.  :func:`migrator.stages.cutover.refusals` holds the
-conditions on the files themselves, which the cutover checks again while it holds them.
-"""
+"""The preconditions of a cutover: the plan's, the files', and what the owners have to accept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from migrator.config.config_file import Config
 from migrator.pipeline import status
+from migrator.records import precondition
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.plan import Plan
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.verify.freshness import Present
-from migrator.switch.state import Switch
+from migrator.switch import preconditions as switch_preconditions
+from migrator.switch.preconditions import SwitchCase
 from migrator.switch.workspace import Workspace
 from migrator.system.serialize import escaped
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What the conditions are checked on.
+class Case(SwitchCase):
+    """What the conditions of a cutover are checked on.
 
     Attributes:
         workspace: The data directory and what belongs to it.
         config: What the owners decided.
         plan: The plan for the legacy set as it is now.
-        switch: The switch that is wanted.
         snapshot: The newest snapshot.
         built: What the build recorded of the stage.
-        present: What is there now, as evidence describes it.
+        present: The digests of the files and of the configuration as they are now.
     """
 
     workspace: Workspace
     config: Config
     plan: Plan
-    switch: Switch
     snapshot: Snapshot
     built: Built
     present: Present
 
 
-@dataclass(frozen=True, slots=True)
-class Precondition:
-    """A condition of the cutover.
-
-    Attributes:
-        reasons: Yields a sentence for each reason against the switch.
-        renewed: Whether ``--catch-up`` makes it true or false anew, so that it cannot be checked before.
-    """
-
-    reasons: Callable[[Case], Iterable[str]]
-    renewed: bool = False
-
-
-def of_cutover(case: Case, *, before_catching_up: bool = False) -> list[str]:
+def unmet(case: Case, *, before_catching_up: bool = False) -> tuple[str, ...]:
     """Return the reasons against the cutover in *case*, each once.
 
-    *before_catching_up*, conditions that a new snapshot, build and verification renew are left out.
+    *before_catching_up*, the conditions in ``RENEWED`` are left out.
     """
-    checked = (one for one in CUTOVER if not (before_catching_up and one.renewed))
-    return list(dict.fromkeys(reason for one in checked for reason in one.reasons(case)))
+    left_out = RENEWED if before_catching_up else ()
+    return precondition.unmet([condition for condition in CUTOVER if condition not in left_out], case)
 
 
-def _plan_allows_it(case: Case) -> Iterable[str]:
+def plan_allows_it(case: Case) -> Iterable[str]:
+    """Require that the plan for the legacy set as it is now has no reason against a migration."""
     return case.plan.refusals
 
 
-def _files_can_be_switched(case: Case) -> Iterable[str]:
-    return cutover_stage.refusals(case.switch)
-
-
-def _code_knows_the_new_names(case: Case) -> Iterator[str]:
+def code_knows_the_new_names(case: Case) -> Iterator[str]:
+    """Require code_is_ready if a legacy table will have another name or other columns."""
     changed = cutover_stage.unanswered(case.plan)
     if changed and not case.config.code_is_ready:
         yield (
@@ -83,7 +64,8 @@ def _code_knows_the_new_names(case: Case) -> Iterator[str]:
         )
 
 
-def _stage_is_of_the_newest_snapshot(case: Case) -> Iterator[str]:
+def stage_is_of_the_newest_snapshot(case: Case) -> Iterator[str]:
+    """Require that the stage was built from the newest snapshot."""
     if case.built.run != case.snapshot.run:
         yield (
             f"{escaped(case.built.stage)}: is built from the snapshot {case.built.run}, and the newest is "
@@ -91,11 +73,13 @@ def _stage_is_of_the_newest_snapshot(case: Case) -> Iterator[str]:
         )
 
 
-def _evidence_is_green_and_current(case: Case) -> Iterable[str]:
+def evidence_is_green_and_current(case: Case) -> Iterable[str]:
+    """Require evidence with the verdict GO that fits the files, the configuration, the mappings and the contracts."""
     return status.check(case.workspace.evidence, case.present).reasons
 
 
-def _quarantine_is_accepted(case: Case) -> Iterator[str]:
+def quarantine_is_accepted(case: Case) -> Iterator[str]:
+    """Require that the owners accept exactly as many quarantined rows as there are."""
     quarantined = case.built.quarantined
     if quarantined != case.config.accept_quarantine:
         yield (
@@ -104,12 +88,13 @@ def _quarantine_is_accepted(case: Case) -> Iterator[str]:
         )
 
 
-#: The conditions, in the order in which their reasons are shown.
+#: The conditions that ``--catch-up`` makes true or false anew, so that they cannot be checked before it.
+RENEWED = (stage_is_of_the_newest_snapshot, evidence_is_green_and_current, quarantine_is_accepted)
+#: The preconditions of a cutover, in the order of their messages.
 CUTOVER = (
-    Precondition(_plan_allows_it),
-    Precondition(_files_can_be_switched),
-    Precondition(_code_knows_the_new_names),
-    Precondition(_stage_is_of_the_newest_snapshot, renewed=True),
-    Precondition(_evidence_is_green_and_current, renewed=True),
-    Precondition(_quarantine_is_accepted, renewed=True),
+    plan_allows_it,
+    *switch_preconditions.CUTOVER_FILES,
+    code_knows_the_new_names,
+    *RENEWED,
+    switch_preconditions.processes_can_be_seen,
 )

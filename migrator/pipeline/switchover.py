@@ -118,9 +118,17 @@ def plan_cutover(workspace: Workspace, config: Config, *, before_catching_up: bo
     planned = pipeline_migrate.plan(workspace, config)
     present = status.present(workspace, config, planned.inventory)
     wanted = replace(cutover_stage.prepare(planned, snapshot, workspace.env_file), digests=present.consolidated)
-    case = preconditions.Case(workspace, config, planned, wanted, snapshot, built, present)
-    reasons = preconditions.of_cutover(case, before_catching_up=before_catching_up)
-    shown = cutover_stage.foreseen(wanted, reasons, stopped=workspace.stopped)
+    case = preconditions.Case(
+        switch=wanted,
+        stopped=workspace.stopped,
+        workspace=workspace,
+        config=config,
+        plan=planned,
+        snapshot=snapshot,
+        built=built,
+        present=present,
+    )
+    shown = cutover_stage.foreseen(wanted, preconditions.unmet(case, before_catching_up=before_catching_up))
     if not config.code_is_ready:
         shown = replace(shown, findings=cutover_stage.unanswered(planned))
     return CutoverPlan(shown=shown, wanted=wanted, snapshot=snapshot, made_from=made_from)

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from migrator.errors import Refused
+from migrator.records import precondition
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Verdict
 from migrator.records.observer import Observer
 from migrator.records.plan import Fate, Plan
 from migrator.records.switch import Switched
 from migrator.schema import catalogue
-from migrator.switch import env_flag, recovery, shared_access
+from migrator.switch import env_flag, preconditions, recovery, shared_access
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
+from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Name, Switch
-from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
+from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
 from migrator.system.serialize import escaped
-from migrator.system.shell import quoted
 
 #: Seconds between two looks for the file that holds the commit back.
 _POLL_S = 0.2
@@ -90,41 +90,9 @@ def unanswered(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def refusals(wanted: Switch) -> list[str]:
+def refusals(wanted: Switch) -> tuple[str, ...]:
     """Return why the names cannot be switched, one sentence each; nothing is touched."""
-    found = []
-    owners: dict[int, Path] = {}
-    # A file of ours, not the folder: an overlay over two file systems gives folders a device of their own.
-    ours = wanted.staged(wanted.targets[0])
-    device = (ours if ours.is_file() else wanted.data_dir).stat().st_dev
-    for name in wanted.names:
-        if name.path.is_symlink() or not name.path.is_file():
-            found.append(f"{escaped(name.path)}: is not a regular file; only a regular file can be switched")
-            continue
-        status = name.path.stat()
-        if status.st_nlink > 1:
-            found.append(f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them")
-        owners.setdefault(status.st_uid, name.path)
-        if not permissions.may_write(name.path):
-            found.append(
-                f"{escaped(name.path)}: this user may not write to it, and so cannot hold it; to allow it run: "
-                f"chmod u+w {quoted(name.path)}"
-            )
-        if status.st_dev != device:
-            found.append(
-                f"{escaped(name.path)}: lies on another file system than {escaped(wanted.data_dir)}, or in a lower "
-                "layer of an overlay file system; replace it by a copy of itself"
-            )
-    found += _foreign(owners)
-    found += mounts.apart(wanted.data_dir, (wanted.stage, wanted.originals, *(name.path for name in wanted.names)))
-    if not found:
-        found += shared_access.disagreements(_sources(wanted), wanted.data_dir, wanted.file_mode)
-    found += _unready(wanted)
-    # What would not be read back must not be written: there would be no way on, nor back.
-    found += filter(None, [switch_state.malformed(wanted)])
-    if what := env_flag.complaint(wanted.env_file):
-        found.append(f"{escaped(wanted.env_file)}: {escaped(what)}")
-    return found
+    return precondition.unmet(preconditions.CUTOVER_FILES, SwitchCase(wanted, stopped=False))
 
 
 def _try_links(wanted: Switch) -> None:
@@ -159,31 +127,6 @@ def _write_what_was(wanted: Switch, before: Switch | None) -> None:
         switch_state.forget(wanted)
     else:
         switch_state.write(before)
-
-
-def _unready(wanted: Switch) -> Iterator[str]:
-    """Yield a sentence for each of the three that cannot be installed as it lies in the stage."""
-    for target in wanted.targets:
-        staged = wanted.staged(target)
-        if os.path.lexists(wanted.installed(target)):
-            yield f"{escaped(wanted.installed(target))}: exists already; move it away"
-        if staged.is_symlink() or not staged.is_file():
-            yield f"{escaped(staged)}: is missing or not a regular file; run: migrator migrate"
-        elif staged.stat().st_nlink > 1:
-            yield f"{escaped(staged)}: has a second name (a hard link); run: migrator migrate"
-
-
-def _foreign(owners: Mapping[int, Path]) -> Iterator[str]:
-    """Report legacy files whose owners differ: the three consolidated files can have only one owner."""
-    if len(owners) > 1:
-        (one, first), (other, second), *_ = owners.items()
-        yield (
-            f"{escaped(first)} belongs to user {one} and {escaped(second)} to user {other}; the three that take their "
-            "place have one owner: give the legacy files one"
-        )
-    elif os.geteuid() not in (0, *owners):
-        ((one, first),) = owners.items()
-        yield f"{escaped(first)}: belongs to user {one}; only that user or root can make what takes its place"
 
 
 def cutover(
@@ -250,9 +193,8 @@ def cutover(
     )
 
 
-def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -> Switched:
-    """Return what a cutover would do, and who is in its way; *stopped* as :func:`cutover` has it."""
-    paths = tuple(name.path for name in wanted.names)
+def foreseen(wanted: Switch, reasons: tuple[str, ...]) -> Switched:
+    """Return what a cutover would do, the *reasons* against it, and the processes that are in its way."""
     return Switched(
         kind=switch_state.CUTOVER,
         run=wanted.run,
@@ -263,7 +205,7 @@ def foreseen(wanted: Switch, reasons: Sequence[str], *, stopped: bool = False) -
             f"{env_flag.FLAG}=true in {escaped(wanted.env_file)}, every other byte of it as it is",
             f"the originals go to backup/{wanted.run}/originals",
         ),
-        refusals=(*reasons, *exclusive_access.blind(paths, stopped=stopped)),
+        refusals=reasons,
         holders=holders(wanted),
     )
 
@@ -332,12 +274,8 @@ def _wait(hold: Path, observer: Observer) -> None:
         time.sleep(_POLL_S)
 
 
-def _sources(wanted: Switch) -> dict[str, list[Path]]:
-    return shared_access.sources([(name.database, name.path) for name in wanted.names], wanted.tables)
-
-
 def _install(wanted: Switch) -> None:
-    sources = _sources(wanted)
+    sources = shared_access.sources_of(wanted)
     most = 0o666 if wanted.file_mode is None else wanted.file_mode
     for target in wanted.targets:
         if wanted.installed(target).exists():

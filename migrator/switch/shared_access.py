@@ -10,6 +10,7 @@ from pathlib import Path
 from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
+from migrator.switch.state import Switch
 from migrator.system import durable_files, permissions
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped
@@ -29,6 +30,11 @@ def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable
         target: [path for name, path in named if (name, target) in homes] or [path for _, path in named]
         for target in catalogue.TARGETS
     }
+
+
+def sources_of(switch: Switch) -> dict[str, list[Path]]:
+    """Return the legacy files whose rows may be in each consolidated database of *switch*."""
+    return sources([(name.database, name.path) for name in switch.names], switch.tables)
 
 
 def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int | None) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The architecture page names what is there: every package with its first line, the layers, and paths that exist.
 
-``UPDATE_DOCS=1 pytest tests/docs/test_architecture.py`` writes the tree and the layers anew.
+``UPDATE_DOCS=1 pytest tests/docs/test_architecture.py`` writes the tree, the layers and the preconditions anew.
 """
 
 import ast
@@ -10,6 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
+
+from migrator.pipeline import preconditions
+from migrator.stages.plan import preconditions as plan_preconditions
+from migrator.switch import preconditions as switch_preconditions
 
 HERE = Path(__file__).parent.parent.parent
 PAGE = HERE / "docs" / "concepts" / "architecture.md"
@@ -58,8 +62,24 @@ def layers():
     return "\n".join(["```text", *lines, "```"])
 
 
-@pytest.mark.parametrize(("part", "made"), [("tree", tree), ("layers", layers)])
-def test_the_tree_and_the_layers_are_those_of_the_code(part, made):
+def conditions():
+    """Return a line for each precondition, in the order in which a command checks them."""
+    scopes = {
+        "plan": plan_preconditions.PLAN,
+        "cutover": preconditions.CUTOVER,
+        "rollback": switch_preconditions.ROLLBACK,
+    }
+    lines = ["| scope | condition | requires |", "|---|---|---|"]
+    for scope, listed in scopes.items():
+        for condition in listed:
+            requires = condition.__doc__.partition("\n")[0].removeprefix("Require that ").removeprefix("Require ")
+            requires = requires.replace(", and that ", ", and ").replace(", or that ", ", or ").replace("``", "`")
+            lines.append(f"| {scope} | `{condition.__name__}` | {requires.removesuffix('.')} |")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(("part", "made"), [("tree", tree), ("layers", layers), ("conditions", conditions)])
+def test_the_tree_the_layers_and_the_preconditions_are_those_of_the_code(part, made):
     begin, end = f"<!-- {part}: begin -->\n", f"\n<!-- {part}: end -->"
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
     shown, _, after = rest.partition(end) if not rest.startswith(end[1:]) else ("", "", rest.removeprefix(end[1:]))

@@ -10,7 +10,7 @@ from contracts.specimens.drawn import model as drawn_model
 from contracts.specimens.drawn.model import DrawnFile, DrawnSet, DrawnTable
 from migrator.errors import Refused
 from migrator.records.plan import Fate
-from migrator.stages.plan import carry_checks
+from migrator.stages.plan import preconditions
 
 
 def table(name, columns, *rows, constraint=""):
@@ -69,7 +69,7 @@ def test_two_files_that_differ_in_letter_case_are_refused(run):
 
 
 def test_more_tables_than_anybody_can_look_at_are_refused(run, monkeypatch):
-    monkeypatch.setattr(carry_checks, "MOST_CARRIED", 2)
+    monkeypatch.setattr(preconditions, "MOST_CARRIED", 2)
     many = legacy_set(few=(table("t", ("a",)),), many=(table("t", ("a",)), table("u", ("a",))))
 
     with pytest.raises(Refused, match=r"many: 2 of 3 tables that the specification has no home for, and at most 2 are"):

@@ -203,7 +203,7 @@ def cut_over(home, config):
         return False
     assert built.holds
     wanted = cutover_stage.prepare(planned, snapshot, home / ".env")
-    assert [] == cutover_stage.refusals(wanted)
+    assert () == cutover_stage.refusals(wanted)
     cutover_stage.cutover(wanted, snapshot, observer=Observer())
     return True
 

@@ -396,7 +396,7 @@ def test_files_of_two_users_are_refused_and_what_root_makes_belongs_to_the_owner
     assert re.search(r"belongs to user 1234\d and .* to user 1234\d", said)
 
     os.chown(built / "tax.db", SOMEBODY, SOMEBODY)
-    assert [] == cutover_stage.refusals(wanted)
+    assert () == cutover_stage.refusals(wanted)
     with locked(built):
         cutover_stage.cutover(wanted, snapshot, observer=Observer())
     os.chown(built.parent / ".env", SOMEBODY, SOMEBODY)

@@ -13,16 +13,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from migrator.records import precondition
 from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.stages.rollback import baseline as rollback_baseline
 from migrator.stages.rollback import on_copies
 from migrator.stages.rollback.on_copies import Again, as_planned, way_back
-from migrator.switch import env_flag, recovery
+from migrator.switch import env_flag, preconditions, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
+from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Switch
-from migrator.system import connections, durable_files, exclusive_access, mounts, open_files, permissions
+from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
 from migrator.system.serialize import escaped
 
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
@@ -33,15 +35,6 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
 
     *stopped* is as :func:`rollback` has it.
     """
-    needed = (
-        *(
-            last.originals / name.place
-            for name in last.names
-            # What the cutover had is in the snapshot too.
-            if not (last.snapshot / name.place).is_file()
-        ),
-        *(last.installed(target) for target in last.targets),
-    )
     return Switched(
         kind=switch_state.ROLLBACK,
         run=last.run,
@@ -52,16 +45,8 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
             f"{env_flag.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
             f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
         ),
-        refusals=(
-            *(
-                f"{escaped(path)}: is not there; without it nothing can be compared"
-                for path in needed
-                if not path.is_file()
-            ),
-            *mounts.apart(last.data_dir, (last.root, last.baseline, *needed, *(name.path for name in last.names))),
-            *exclusive_access.blind(_in_use(last), stopped=stopped),
-        ),
-        holders=tuple(map(str, open_files.holders((*_in_use(last), *_originals(last))))),
+        refusals=precondition.unmet(preconditions.ROLLBACK, SwitchCase(last, stopped)),
+        holders=tuple(map(str, open_files.holders((*preconditions.in_use(last), *_originals(last))))),
     )
 
 
@@ -80,7 +65,7 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
         written=written.counts,
         residue=written.residue,
         findings=tuple(written.done.told),
-        aside=tuple(map(str, _made_since(last))),
+        aside=tuple(map(str, preconditions.made_since(last))),
     )
 
 
@@ -180,16 +165,6 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
     except BaseException:
         switch_state.write(last)
         raise
-
-
-def _in_use(last: Switch) -> tuple[Path, ...]:
-    """Return what no process may have open: the three databases, and files made since under a legacy name."""
-    return (*map(last.installed, last.targets), *_made_since(last))
-
-
-def _made_since(last: Switch) -> list[Path]:
-    """Return the files that were made under a legacy name since the cutover."""
-    return [name.path for name in last.names if name.path.is_file() and not name.path.is_symlink()]
 
 
 def _originals(last: Switch) -> tuple[Path, ...]:

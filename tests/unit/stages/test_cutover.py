@@ -63,7 +63,7 @@ def prepared(home):
 
 def switched(home):
     wanted, snapshot = prepared(home)
-    assert [] == cutover_stage.refusals(wanted)
+    assert () == cutover_stage.refusals(wanted)
     return cutover_stage.cutover(wanted, snapshot, observer=Observer())
 
 

@@ -55,7 +55,7 @@ def bound(path):
 def test_a_mount_between_is_refused_in_the_dry_run(home, name):
     path = home / "data" / name if name != ".env" else home / name
     (home / ".env").touch()
-    assert [] == cutover_stage.refusals(prepared(home))
+    assert () == cutover_stage.refusals(prepared(home))
 
     with bound(path):
         (told, *_) = cutover_stage.refusals(prepared(home))

@@ -169,17 +169,17 @@ def test_a_lock_that_is_none_is_an_error(passable):
 def test_the_plan_refuses_a_user_who_owns_nothing_in_one_sentence(passable):
     data = given(pair(passable / "data", "delete"), DEPLOY, SHARED, folder_mode=0o2775, file_mode=0o664)
 
-    def refusals(*, in_place):
+    def refusals(*, in_use):
         with in_this_process():
-            planned = plan_stage.plan(inventory(data), config_file.Config(), disk=passable, in_place=in_place)
+            planned = plan_stage.plan(inventory(data), config_file.Config(), disk=passable, in_use=in_use)
         return [one for one in planned.refusals if "belongs to user" in one or "run this again" in one]
 
-    (sentence,) = as_user(THIRD, partial(refusals, in_place=True), groups=[SHARED])
+    (sentence,) = as_user(THIRD, partial(refusals, in_use=True), groups=[SHARED])
     assert f"{data}/a.db: belongs to user #71001, and this is #71003: a cutover needs its owner, or root" in sentence
     assert " (and 1 more); run this again with: sudo -u '#71001' -g '#71100'" in sentence
-    assert [] == as_user(THIRD, partial(refusals, in_place=False), groups=[SHARED])
-    assert [] == as_user(DEPLOY, partial(refusals, in_place=True))
-    assert [] == refusals(in_place=True)
+    assert [] == as_user(THIRD, partial(refusals, in_use=False), groups=[SHARED])
+    assert [] == as_user(DEPLOY, partial(refusals, in_use=True))
+    assert [] == refusals(in_use=True)
 
 
 def test_users_and_groups_are_called_by_their_names():
