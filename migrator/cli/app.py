@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from migrator import PIPELINE
-from migrator.cli import full_commands, operations, options
+from migrator.cli import command_hints, operations, options
 from migrator.cli import output as cli_output
 from migrator.config import config_file
 from migrator.errors import MigratorError, Refused, UsageError
@@ -40,7 +40,7 @@ _BESIDE = {"specimen": "inventory", "migrate": "cutover", "status": "", "rehears
 class _Ordered(click.Group):
     """A group that lists its verbs in the order of the pipeline instead of the alphabet."""
 
-    command_class = full_commands.Verb
+    command_class = command_hints.Verb
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in order."""

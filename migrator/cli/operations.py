@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from migrator.cli import full_commands, options, output
+from migrator.cli import command_hints, options, output
 from migrator.errors import MigratorError, Refused, UsageError
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.pipeline import rehearsal, switchover, watch
@@ -50,7 +50,7 @@ class _Share(click.ParamType[Fraction]):
         return share
 
 
-@click.command(cls=full_commands.Verb)
+@click.command(cls=command_hints.Verb)
 @click.option(
     "--data-dir",
     metavar="DIR",
@@ -84,7 +84,7 @@ def rehearse(
         sys.exit(MigratorError.exit_code)
 
 
-@click.command(cls=full_commands.Verb)
+@click.command(cls=command_hints.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -119,7 +119,7 @@ def cutover(
     _refuse(switched, quiet=quiet)
 
 
-@click.command(cls=full_commands.Verb)
+@click.command(cls=command_hints.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG
@@ -210,7 +210,7 @@ def monitor(
         sys.exit(MigratorError.exit_code)
 
 
-@click.command(cls=full_commands.Verb)
+@click.command(cls=command_hints.Verb)
 @options.DATA_DIR
 @options.INCLUDE
 @options.CONFIG

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from migrator.cli import full_commands
+from migrator.cli import command_hints
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
 from migrator.stages.verify import stage as verify_stage
@@ -131,7 +131,7 @@ def look(workspace: Workspace, *, alone: bool = False) -> None:
     if sentence := recovery.at_work(workspace.data_dir) or recovery.cut_short(workspace.data_dir):
         if alone:
             raise Refused(sentence, where=workspace.data_dir)
-        click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
+        click.echo(f"migrator: {command_hints.completed(sentence)}", err=True)
 
 
 def config_path(data_dir: Path, config: Path | None) -> Path | None:

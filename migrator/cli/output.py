@@ -10,7 +10,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
-from migrator.cli import full_commands
+from migrator.cli import command_hints
 from migrator.pipeline import migrate
 from migrator.records.observer import Observer
 from migrator.system import serialize
@@ -62,12 +62,12 @@ def progress_bar(*, quiet: bool) -> Iterator[Observer]:
 
 def loudly(sentence: str) -> None:
     """Print *sentence* to stderr, its commands completed with the options of this verb."""
-    click.echo(f"migrator: {full_commands.completed(sentence)}", err=True)
+    click.echo(f"migrator: {command_hints.completed(sentence)}", err=True)
 
 
 def json_text(command: str, record: object) -> str:
     """Return *record* as one JSON object with a schema version."""
-    told = full_commands.completed_values(serialize.plain(record))
+    told = command_hints.completed_values(serialize.plain(record))
     return json.dumps({"schema": JSON_SCHEMA, "command": command, **told}, indent=2) + "\n"
 
 
@@ -79,5 +79,5 @@ def show(command: str, record: object, table: RenderableType, *, as_json: bool, 
         console = Console()
         # A pipe has no width of its own; 80 columns would fold the table.
         (console if console.is_terminal else Console(width=160, no_color=True)).print(
-            full_commands.completed_text(table), crop=False
+            command_hints.completed_text(table), crop=False
         )

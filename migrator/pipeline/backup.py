@@ -7,7 +7,7 @@ from migrator.errors import Refused
 from migrator.pipeline import migrate
 from migrator.records.backup import Snapshot
 from migrator.stages import backup as backup_stage
-from migrator.switch import set_in_use
+from migrator.switch import consolidated_set
 from migrator.switch import state as switch_state
 from migrator.switch.workspace import Workspace
 from migrator.system.serialize import escaped
@@ -22,7 +22,7 @@ def snapshot_in_use(workspace: Workspace, config: Config) -> Snapshot:
     last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
         return migrate.backup(migrate.plan(workspace, config), workspace)
-    databases = set_in_use.inventory(last.data_dir).databases
+    databases = consolidated_set.inventory(last.data_dir).databases
     for database in databases:
         if not database.digest:
             raise Refused(
@@ -30,4 +30,4 @@ def snapshot_in_use(workspace: Workspace, config: Config) -> Snapshot:
                 where=escaped(database.path),
                 hint="restore it from a copy",
             )
-    return backup_stage.backup(databases, workspace.backups / "consolidated", read_back=set_in_use.inventory)
+    return backup_stage.backup(databases, workspace.backups / "consolidated", read_back=consolidated_set.inventory)

@@ -23,7 +23,7 @@ from migrator.records.observer import Observer
 from migrator.records.plan import Fate, Plan
 from migrator.records.switch import Switched
 from migrator.schema import catalogue
-from migrator.switch import env_flag, preconditions, recovery, shared_access
+from migrator.switch import env_flag, preconditions, recovery, target_permissions
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
 from migrator.switch.preconditions import SwitchCase
@@ -275,7 +275,7 @@ def _wait(hold: Path, observer: Observer) -> None:
 
 
 def _install(wanted: Switch) -> None:
-    sources = shared_access.sources_of(wanted)
+    sources = target_permissions.sources_of(wanted)
     most = 0o666 if wanted.file_mode is None else wanted.file_mode
     for target in wanted.targets:
         if wanted.installed(target).exists():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.records import precondition
-from migrator.switch import env_flag, shared_access
+from migrator.switch import env_flag, target_permissions
 from migrator.switch import state as switch_state
 from migrator.switch.state import Name, Switch
 from migrator.system import exclusive_access, mounts, permissions
@@ -85,7 +85,7 @@ def users_keep_their_access(case: SwitchCase) -> Iterable[str]:
         # The permissions of a file that cannot be switched are not compared.
         return ()
     switch = case.switch
-    return shared_access.disagreements(shared_access.sources_of(switch), switch.data_dir, switch.file_mode)
+    return target_permissions.disagreements(target_permissions.sources_of(switch), switch.data_dir, switch.file_mode)
 
 
 def stage_can_be_installed(case: SwitchCase) -> Iterator[str]:

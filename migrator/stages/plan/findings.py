@@ -10,7 +10,7 @@ from migrator.records.inventory import Verdict
 from migrator.records.plan import Fate
 from migrator.schema import text_encoding
 from migrator.stages.plan.preconditions import Case
-from migrator.switch import shared_access
+from migrator.switch import target_permissions
 from migrator.system.serialize import escaped
 
 
@@ -22,7 +22,7 @@ def findings(case: Case) -> Iterator[str]:
     yield from _of_tables_left_behind(case)
     yield from _of_header_numbers(case)
     yield from _of_constants(case)
-    yield from shared_access.findings(case.sources(), case.inventory.data_dir, case.config.file_mode)
+    yield from target_permissions.findings(case.sources(), case.inventory.data_dir, case.config.file_mode)
 
 
 def _of_configuration(case: Case) -> Iterator[str]:

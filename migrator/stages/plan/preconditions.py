@@ -19,7 +19,7 @@ from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import folded, index_name
-from migrator.switch import shared_access
+from migrator.switch import target_permissions
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
 from migrator.system.serialize import escaped
@@ -85,7 +85,7 @@ class Case:
             return {}
         moved = {table.source.partition(".")[0] for table in self.tables if table.fate in (Fate.MAPPED, Fate.CARRIED)}
         named = [(database.known_as, database.path) for database in self.regular() if database.known_as in moved]
-        return shared_access.sources(named, self.tables)
+        return target_permissions.sources(named, self.tables)
 
     def regular(self) -> list[Database]:
         """Return the legacy and the unknown databases that are regular files."""
@@ -376,7 +376,7 @@ def files_can_be_locked(case: Case) -> Iterator[str]:
 
 def users_keep_their_access(case: Case) -> Iterator[str]:
     """Require permissions for the three that serve every user of the files whose rows they take, and no other."""
-    return shared_access.disagreements(case.sources(), case.inventory.data_dir, case.config.file_mode)
+    return target_permissions.disagreements(case.sources(), case.inventory.data_dir, case.config.file_mode)
 
 
 def disk_has_room(case: Case) -> Iterable[str]:

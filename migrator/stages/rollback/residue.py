@@ -19,7 +19,7 @@ from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.stages.rollback import cell_comparison, residue_database
 from migrator.stages.rollback.session import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
-from migrator.switch import set_in_use
+from migrator.switch import consolidated_set
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -78,7 +78,7 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
         connections.attach(connection, baseline, BASELINE)
         connections.attach(connection, again, "again")
         residue_database.open_beside(connection, into)
-        set_in_use.stand_in_collations(connection, target)
+        consolidated_set.stand_in_collations(connection, target)
         yield connection
 
 

@@ -1,6 +1,6 @@
 """Rollback: the legacy set takes its place again, with what was written since the cutover.
 
-Everything is prepared on copies while no process may write: :mod:`migrator.stages.rollback.on_copies` writes the legacy copies, proves them
+Everything is prepared on copies while no process may write: :mod:`migrator.stages.rollback.legacy_copies` writes the legacy copies, proves them
 and keeps what they cannot hold.  Then the flag is turned first, so that no process
 reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
 """
@@ -17,8 +17,8 @@ from migrator.records import precondition
 from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.stages.rollback import baseline as rollback_baseline
-from migrator.stages.rollback import on_copies
-from migrator.stages.rollback.on_copies import Again, as_planned, way_back
+from migrator.stages.rollback import legacy_copies
+from migrator.stages.rollback.legacy_copies import Again, as_planned, way_back
 from migrator.switch import env_flag, preconditions, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
@@ -59,7 +59,7 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     found = foreseen(last, stopped=stopped)
     if found.refusals:
         return found
-    written = on_copies.rehearse(last, again)
+    written = legacy_copies.rehearse(last, again)
     return replace(
         found,
         written=written.counts,
@@ -94,12 +94,12 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
             for folder in (scratch, tree):
                 durable_files.remove_folder(folder)
                 durable_files.make_private_folder(folder)
-            changed = on_copies.copy_originals(wanted, tree, scratch / "late")
+            changed = legacy_copies.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             kept = wanted.left_behind / "residue.db"
             durable_files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            written = on_copies.write(wanted, tree, copies, baseline, changed, again, kept)
+            written = legacy_copies.write(wanted, tree, copies, baseline, changed, again, kept)
             rollback_baseline.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:

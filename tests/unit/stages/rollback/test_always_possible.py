@@ -17,7 +17,7 @@ from migrator.cli import app
 from migrator.errors import BuildError
 from migrator.pipeline import watch
 from migrator.stages.build import carried_tables
-from migrator.stages.rollback import on_copies
+from migrator.stages.rollback import legacy_copies
 from migrator.system.connections import quoted
 
 #: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
@@ -374,7 +374,7 @@ def test_a_dry_run_fails_where_an_execution_would(home, monkeypatch):
     def fails(*_):
         raise sqlite3.OperationalError("planted")
 
-    monkeypatch.setattr(on_copies, "write", fails)
+    monkeypatch.setattr(legacy_copies, "write", fails)
 
     assert (5, 5) == (run(home, "rollback")[1], run(home, "rollback", "--execute")[1])
     assert small_set.last_switch(home).consolidated
@@ -423,7 +423,7 @@ def test_a_dry_run_without_room_for_its_copies_is_refused(home, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(on_copies, "copy_originals", full)
+    monkeypatch.setattr(legacy_copies, "copy_originals", full)
 
     said, code = run(home, "rollback")
 

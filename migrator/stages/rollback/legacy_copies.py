@@ -1,4 +1,4 @@
-"""The part of a rollback that is done on copies: by the rollback itself, by its dry run, and by the proof after a build.
+"""Writes copies of the legacy files from the set in use: for a rollback, its dry run, and the proof after a build.
 
 The legacy copies are written from the consolidated set in use, and what they cannot hold is kept in the residue.
 """

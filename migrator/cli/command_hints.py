@@ -1,7 +1,7 @@
-"""The one place that completes commands: every sentence that names one passes through here before it is shown.
+"""Completes the commands in hints: every sentence that names a command passes through here before it is shown.
 
-The sentences say ``migrator cutover``; what is shown has the options too that led the user here, quoted for a shell, so
-that it can be run as it stands.
+A sentence holds ``migrator cutover``; the user sees the command with the options that the running verb was given, quoted
+for a shell, so that it can be copied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from migrator.system.shell import quoted
 
 #: Options that say what a verb is about; the next verb has to be about the same.
 _CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated", "stopped", "catch_up")
-#: The pair that is named in place of a data directory.
+#: Options that name a pair instead of a data directory.
 _PAIR = ("legacy", "consolidated")
 #: Fields of records that hold sentences.
 _SENTENCES = frozenset({"next", "refusals", "reasons", "findings", "steps", "complaints"})

@@ -17,8 +17,8 @@ from other_users import AS_ROOT, BOT, DEPLOY, SHARED, as_user, given
 import migrator
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
-from migrator.switch import shared_access
 from migrator.switch import state as switch_state
+from migrator.switch import target_permissions
 from migrator.switch.state import Name, Switch
 from migrator.system import durable_files, permissions
 from migrator.system.durable_files import Access
@@ -66,14 +66,14 @@ def made(folder, **modes):
 def test_files_with_different_permissions_are_refused_until_a_mode_is_decided(data):
     paths = made(data, jarvis=0o664, tax=0o600, alerts=0o644)
 
-    (sentence,) = shared_access.disagreements({"core": paths}, data, None)
+    (sentence,) = target_permissions.disagreements({"core": paths}, data, None)
     assert sentence.startswith("jarvis_core.db takes rows of files with different permissions: ")
     assert {"jarvis.db (0664", "tax.db (0600", "alerts.db (0644"} <= {
         part.strip() for part in sentence.replace(";", ",").replace(": ", ",").split(",")
     }
     assert 'set [decisions] file_mode = "0600" to leave out users who may not use each of them' in sentence
-    assert [] == list(shared_access.disagreements({"core": paths}, data, 0o600))
-    assert [] == list(shared_access.disagreements({"core": paths[:1], "cache": paths[2:]}, data, None))
+    assert [] == list(target_permissions.disagreements({"core": paths}, data, 0o600))
+    assert [] == list(target_permissions.disagreements({"core": paths[:1], "cache": paths[2:]}, data, None))
     assert 0o600 == permissions.shared(paths, data, 0o666)[0].mode
     assert 0o640 == permissions.shared(paths[:1], data, 0o640)[0].mode
 
@@ -95,7 +95,7 @@ def test_a_folder_that_others_may_not_pass_counts_as_a_permission_of_its_files(d
 def test_a_database_without_sources_is_for_the_users_of_all_files(data):
     paths = made(data, jarvis=0o660)
 
-    assert {"core": paths, "analytics": paths, "cache": paths} == shared_access.sources([("jarvis", paths[0])], ())
+    assert {"core": paths, "analytics": paths, "cache": paths} == target_permissions.sources([("jarvis", paths[0])], ())
 
 
 @AS_ROOT
@@ -104,7 +104,7 @@ def test_a_group_that_this_user_cannot_give_is_refused(passable):
     os.chown(path, DEPLOY, SHARED)
 
     def refusals():
-        return list(shared_access.disagreements({"core": [path]}, passable, None))
+        return list(target_permissions.disagreements({"core": [path]}, passable, None))
 
     (sentence,) = as_user(DEPLOY, refusals)
     assert f"has to belong to group #{SHARED}, and user #{DEPLOY} is not in it" in sentence
@@ -117,7 +117,7 @@ def test_a_group_that_may_do_no_more_than_all_others_need_not_be_given(passable)
     (path,) = made(given(passable, DEPLOY, DEPLOY), jarvis=0o644)
     os.chown(path, DEPLOY, SHARED)
 
-    assert [] == as_user(DEPLOY, lambda: list(shared_access.disagreements({"core": [path]}, passable, None)))
+    assert [] == as_user(DEPLOY, lambda: list(target_permissions.disagreements({"core": [path]}, passable, None)))
 
 
 def test_writers_who_may_not_write_to_the_data_directory_are_not_left_out_silently(data):
@@ -126,12 +126,12 @@ def test_writers_who_may_not_write_to_the_data_directory_are_not_left_out_silent
     folder.chmod(0o775)
     paths = made(folder, file_cache=0o664)
 
-    (sentence,) = shared_access.disagreements({"cache": paths}, data, None)
+    (sentence,) = target_permissions.disagreements({"cache": paths}, data, None)
     assert f"users who may write to {paths[0]} may not write to {data}, where SQLite keeps files beside it" in sentence
     assert '[decisions] file_mode = "0644"' in sentence
-    assert [] == list(shared_access.disagreements({"cache": paths}, data, 0o644))
+    assert [] == list(target_permissions.disagreements({"cache": paths}, data, 0o644))
     data.chmod(0o775)
-    assert [] == list(shared_access.disagreements({"cache": paths}, data, None))
+    assert [] == list(target_permissions.disagreements({"cache": paths}, data, None))
 
 
 @AS_ROOT
@@ -139,15 +139,15 @@ def test_a_folder_that_does_not_pass_its_group_on_is_a_finding(passable):
     paths = made(given(passable, DEPLOY, SHARED, folder_mode=0o775), jarvis=0o664)
     os.chown(paths[0], DEPLOY, SHARED)
 
-    (sentence,) = shared_access.findings({"core": paths, "cache": paths}, passable, None)
+    (sentence,) = target_permissions.findings({"core": paths, "cache": paths}, passable, None)
     assert f"(chgrp #{SHARED} and chmod g+s on that folder)" in sentence
-    assert [] == list(shared_access.findings({"core": paths}, passable, 0o644))
+    assert [] == list(target_permissions.findings({"core": paths}, passable, 0o644))
     passable.chmod(0o2775)
-    assert [] == list(shared_access.findings({"core": paths}, passable, None))
+    assert [] == list(target_permissions.findings({"core": paths}, passable, None))
     os.chown(passable, 0, 0)
     os.chown(paths[0], 0, 0)
     passable.chmod(0o775)
-    assert [] == list(shared_access.findings({"core": paths}, passable, None))
+    assert [] == list(target_permissions.findings({"core": paths}, passable, None))
 
 
 @pytest.mark.parametrize("mode", ["0770", "777", "rw", "0640x", "060", ""])
@@ -193,10 +193,10 @@ def test_an_access_list_is_given_on_or_refused(listed):
     data, (first, second) = listed
     assert FOR_BOT == durable_files.access_of(first).acl
 
-    (sentence,) = shared_access.disagreements({"core": [first, second]}, data, None)
+    (sentence,) = target_permissions.disagreements({"core": [first, second]}, data, None)
     assert "with an access list" in sentence
     os.setxattr(second, "system.posix_acl_access", FOR_BOT)
-    assert [] == list(shared_access.disagreements({"core": [first, second]}, data, None))
+    assert [] == list(target_permissions.disagreements({"core": [first, second]}, data, None))
     (new,) = made(data, jarvis_core=0o600)
     durable_files.grant(new, permissions.shared([first, second], data)[0])
     assert durable_files.access_of(first) == durable_files.access_of(new)

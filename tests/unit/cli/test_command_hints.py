@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from contracts.specimens import generator
-from migrator.cli import app, full_commands
+from migrator.cli import app, command_hints
 from migrator.errors import Refused
 from migrator.system import shell
 
@@ -74,8 +74,8 @@ def test_a_name_reaches_the_shell_as_it_is(name):
 
 
 def test_a_sentence_that_names_no_verb_or_stands_outside_of_a_run_stays():
-    assert "migrator dances" == full_commands.completed("migrator dances")
-    assert "run: migrator plan" == full_commands.completed("run: migrator plan")
+    assert "migrator dances" == command_hints.completed("migrator dances")
+    assert "run: migrator plan" == command_hints.completed("run: migrator plan")
 
 
 def test_a_flag_that_the_next_command_needs_is_carried_on(tmp_path):
@@ -86,8 +86,8 @@ def test_a_flag_that_the_next_command_needs_is_carried_on(tmp_path):
         group.invoked_subcommand = "cutover"
         flags = ["--data-dir", str(tmp_path / "data"), "--bot-is-stopped", "--catch-up", "--execute"]
         with app.cli.commands["cutover"].make_context("cutover", flags, parent=group):
-            told = full_commands.completed("run: migrator cutover")
-            other = full_commands.completed("run: migrator status")
+            told = command_hints.completed("run: migrator cutover")
+            other = command_hints.completed("run: migrator status")
 
     assert isinstance(error, Refused)
     assert told == f"run: migrator cutover --data-dir {tmp_path}/data --bot-is-stopped --catch-up"

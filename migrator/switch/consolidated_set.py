@@ -1,4 +1,4 @@
-"""The consolidated databases in use, readable also with what the application has added to them.
+"""Reads the consolidated databases in use, also with what the application has added to them.
 
 An index, a CHECK or a table's key may ask for a function or a collation that only the application has.  The rows can be
 read all the same; what cannot be checked without it is left unchecked.

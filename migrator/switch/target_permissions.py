@@ -1,4 +1,4 @@
-"""Who may use the three consolidated databases: every user of the files whose rows they take, and no other."""
+"""Permissions of the three consolidated databases: every user of the files whose rows they take, and no other."""
 
 from __future__ import annotations
 
