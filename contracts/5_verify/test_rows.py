@@ -76,7 +76,7 @@ def test_link_is_the_same_link(
     traced: Case, target: str, link: references.Link, request: pytest.FixtureRequest
 ) -> None:
     """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
-    if not references.asked(traced, link):
+    if not references.applies(traced, link):
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"the legacy set has no {link.source} with {link.column}")
     judgement.none(catalogue.TARGETS[target], "link is lost or leads elsewhere", references.faults(traced, link))

@@ -1,7 +1,7 @@
-"""Rows that a specified table accepts, and rows that break exactly one constraint: is each constraint alive?
+"""Makes rows that a specified table must accept, and rows that break exactly one constraint.
 
-A declaration can be read and still not be enforced (a trigger may have taken its place, or checks been ignored while
-rows were written).  So every constraint gets a row that it must accept and one that it must refuse.
+A declared constraint may still not be enforced: a trigger may undo it, or CHECK constraints were ignored when rows were
+written.  So contracts try each constraint with a row that it must accept and a row that it must refuse.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Row = dict[str, object]
 
 @dataclass(slots=True)
 class RowMaker:
-    """Makes rows that satisfy every constraint of *schema*, each unlike any other row.
+    """Makes rows that satisfy every constraint of *schema*, each with its own values.
 
     Attributes:
-        schema: What is declared.
-        made: How many values were made; keeps them apart.
+        schema: The declared schema.
+        made: Number of values made so far; makes the next value unique.
     """
 
     schema: Schema
     made: int = field(default=0)
 
     def row(self, connection: sqlite3.Connection, table: Table) -> Row:
-        """Return a row for *table* with every column set, after inserting the parents it names."""
+        """Return a row for *table* with every column set, after inserting the parent rows."""
         parents = {
             child: self.insert(connection, self.schema.table(key.parent))[parent]
             for key in table.foreign_keys
@@ -74,7 +74,7 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
     """Insert *row* and return its rowid.
 
     Raises:
-        sqlite3.IntegrityError: A constraint refuses it.
+        sqlite3.IntegrityError: A constraint refuses the row.
     """
     columns = ", ".join(connections.quoted(name) for name in row)
     places = ", ".join("?" * len(row))
@@ -85,7 +85,7 @@ def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]
 
 
 def no_id(connection: sqlite3.Connection, key: ForeignKey) -> int:
-    """Return a number that no parent of *key* has: they may have any, negative ones too."""
+    """Return a number that no parent of *key* has as its id; ids may be negative."""
     (parent,) = key.parent_columns
     table, name = connections.quoted(key.parent), connections.quoted(parent)
     question = f"SELECT 1 FROM {table} WHERE {name} = ?"
@@ -93,22 +93,22 @@ def no_id(connection: sqlite3.Connection, key: ForeignKey) -> int:
 
 
 def accepted(check: Check) -> list[object]:
-    """Return each value that a CHECK of one column names as allowed: its list, or both ends of its range.
+    """Return each value that a CHECK of one column allows by name: its list, or both ends of its range.
 
     Raises:
-        UsageError: It is neither a list nor a range.
+        UsageError: The CHECK is neither a list nor a range.
     """
     return [value for value, allowed in _boundaries(check) if allowed]
 
 
 def refused(check: Check) -> list[object]:
-    """Return values that a CHECK of one column must refuse: neighbours of those that it allows."""
+    """Return values that a CHECK of one column must refuse: neighbours of the allowed values."""
     return [value for value, allowed in _boundaries(check) if not allowed]
 
 
 @cache
 def _boundaries(check: Check) -> tuple[tuple[object, bool], ...]:
-    """Return each value to try, and whether it is allowed; every row that is made asks."""
+    """Return each value to try, and whether it is allowed; cached, because each made row needs it."""
     return tuple(_boundary(check))
 
 
@@ -117,7 +117,7 @@ def _boundary(check: Check) -> Iterator[tuple[object, bool]]:
     if isinstance(tree, exp.In):
         for literal in tree.expressions:
             yield literal.name, True
-            # The list is exact: another case or a blank is another word.
+            # The list is exact: another letter case or an added blank is another word.
             yield literal.name.upper(), False
             yield f"{literal.name} ", False
         yield "", False

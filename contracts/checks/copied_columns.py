@@ -1,7 +1,7 @@
-"""What is taken over as it is, and times: asked by SQL of every row, however many there are.
+"""Compares copied cells and times of every row by SQL, in a set of any size.
 
-The second reader judges whole rows, and of a large set a sample.  Here a question is one pass over a table: SQLite lays
-each legacy row beside its row and hands out those that are not plainly the same; each of these is looked at.
+The oracle judges whole rows, and of a large set a sample.  Here one query joins each legacy row with its row and
+returns the rows whose cells SQLite does not find equal.  Python then compares those cells.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contracts.oracle.times import instant
 from contracts.sets.case import Case
 from migrator.system.connections import quoted
 
-#: What the usual spellings of a time are in the one form.  What is spelled otherwise is NULL here, and looked at.
+#: SQL that converts the usual spellings of a time to the target's form.  Other spellings give NULL, for Python to compare.
 USUAL = """
     CASE
         WHEN length({at}) = 25 AND substr({at}, 20) = '+00:00' THEN substr({at}, 1, 10) || ' ' || substr({at}, 12, 8)
@@ -27,14 +27,14 @@ USUAL = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One cell of every row of a table.
+class Comparison:
+    """The comparison of one legacy column with one target column.
 
     Attributes:
         was: The legacy column.
-        now: The column here.
-        plainly: SQL that is true where SQLite can see that the cell is right.
-        right: Tells it of the others, from the legacy cell and the cell here.
+        now: The target column.
+        plainly: SQL that is true if SQLite finds the cell right.
+        right: Returns for the other rows whether the target cell is right, given the legacy cell and the target cell.
     """
 
     was: str
@@ -43,13 +43,13 @@ class Asked:
     right: Callable[[Cell, Cell], bool]
 
 
-def cells(case: Case, reading: Reading) -> list[Asked]:
-    """Return the cells that have to be what they were, byte for byte and bit for bit."""
+def cells(case: Case, reading: Reading) -> list[Comparison]:
+    """Return the comparisons of cells that must be copied byte for byte and bit for bit."""
     types = column_types(reading.target)
-    # A piece of a row may lay something else over a cell.
+    # If a legacy row becomes several, a part may replace a cell.
     taken = {now: taken_from(say) for now, say in reading.forward.items() if reading.parts is None}
     return [
-        Asked(
+        Comparison(
             was=was,
             now=now,
             plainly=f"+t.{quoted(now)} IS +s.{quoted(was)} AND typeof(t.{quoted(now)}) = typeof(s.{quoted(was)})",
@@ -60,10 +60,10 @@ def cells(case: Case, reading: Reading) -> list[Asked]:
     ]
 
 
-def times(_: Case, reading: Reading) -> list[Asked]:
-    """Return the times, each of which has to be the instant that it was."""
+def times(_: Case, reading: Reading) -> list[Comparison]:
+    """Return the comparisons of times, which must be the same instants."""
     return [
-        Asked(
+        Comparison(
             was=say.name,
             now=now,
             plainly=f"t.{quoted(now)} IS {USUAL.format(at=f's.{quoted(say.name)}')}",
@@ -86,20 +86,20 @@ def _at_once(local: str) -> Callable[[Cell, Cell], bool]:
     return lambda was, now: same(instant(was, local), now)
 
 
-def unlike(case: Case, reading: Reading, asked: list[Asked]) -> Iterator[str]:
-    """Yield each cell of what is *asked* that is wrong, in any row of the legacy table of *reading*."""
+def unlike(case: Case, reading: Reading, comparisons: list[Comparison]) -> Iterator[str]:
+    """Yield each wrong cell by these *comparisons*, in any row of the legacy table of *reading*."""
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
-    columns = ", ".join(f"s.{quoted(one.was)}, t.{quoted(one.now)}" for one in asked)
+    columns = ", ".join(f"s.{quoted(cell.was)}, t.{quoted(cell.now)}" for cell in comparisons)
     question = (
         f"SELECT s.{quoted(reading.key)}, {columns} FROM {quoted(database)}.{quoted(name)} AS s"
         f" JOIN {target}.lineage AS l ON l.source = ? AND l.target = ? AND l.legacy_key = +s.{quoted(reading.key)}"
         f" JOIN {target}.{quoted(table)} AS t ON t.{quoted(target_key(reading.target))} = +l.target_id"
-        f" WHERE NOT ({' AND '.join(f'({one.plainly})' for one in asked)})"
+        f" WHERE NOT ({' AND '.join(f'({cell.plainly})' for cell in comparisons)})"
     )
     with case.beside(database, target) as connection:
-        for key, *found in rows(connection, question, reading.source, table):
-            for one, was, now in zip(asked, found[::2], found[1::2], strict=True):
-                if not one.right(was, now):
-                    said = f"was {shown(was, values=case.show_values)}, is {shown(now, values=case.show_values)}"
-                    yield f"{reading.source} {key!r} -> {reading.target}: {one.was} -> {one.now}: {said}"
+        for key, *pairs in rows(connection, question, reading.source, table):
+            for cell, was, now in zip(comparisons, pairs[::2], pairs[1::2], strict=True):
+                if not cell.right(was, now):
+                    change = f"was {shown(was, values=case.show_values)}, is {shown(now, values=case.show_values)}"
+                    yield f"{reading.source} {key!r} -> {reading.target}: {cell.was} -> {cell.now}: {change}"

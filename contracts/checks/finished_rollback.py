@@ -1,4 +1,4 @@
-"""A rollback that was made, handed to the judges of the way back; what was written since it ended is left out."""
+"""Judges a finished rollback; leaves out legacy files that were written to after it ended."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from migrator.system import connections
 
 
 def written_since(made: Switch, name: Name) -> bool:
-    """Tell whether a legacy file was written to after the rollback had come to its end: then it is its owners' again."""
+    """Return whether a legacy file was written to after the rollback ended."""
     ended = (made.root / "switch.json").stat().st_mtime_ns
     wal = connections.beside(name.path, "-wal")
-    there = [path for path in (name.path, wal) if path.is_file() and (path is not wal or path.stat().st_size)]
-    return any(path.stat().st_mtime_ns > ended for path in there)
+    files = [path for path in (name.path, wal) if path.is_file() and (path is not wal or path.stat().st_size)]
+    return any(path.stat().st_mtime_ns > ended for path in files)
 
 
 def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Iterator[str]:
-    """Yield what is wrong with the legacy set after the rollback *made*, but for the legacy databases that are *left_out*."""
+    """Yield the faults of the legacy set after the rollback *made*, without the databases *left_out*."""
     if unfit := [path for target in made.targets if (path := _unfit(made, target, scratch))]:
-        yield from (f"{path}: is not what the cutover installed, and nothing can be compared with it" for path in unfit)
+        yield from (
+            f"{path}: differs from what the cutover installed, so the rollback cannot be judged" for path in unfit
+        )
         return
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         judge = Judge(sets_of(made, Path(folder)), frozenset(left_out))
@@ -36,10 +38,10 @@ def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Itera
 
 
 def _unfit(made: Switch, target: str, scratch: Path) -> Path | None:
-    """Return the baseline of *target* if it is gone, damaged, or not what the cutover recorded."""
+    """Return the baseline of *target* if it is missing, damaged, or not what the cutover recorded."""
     path = made.baseline / made.installed(target).name
-    found = surroundings.digest_of(path, scratch) if path.is_file() else ""
-    return None if found and found == made.digests.get(target, found) else path
+    digest = surroundings.digest_of(path, scratch) if path.is_file() else ""
+    return None if digest and digest == made.digests.get(target, digest) else path
 
 
 def sets_of(made: Switch, folder: Path) -> Sets:

@@ -1,7 +1,7 @@
-"""The same searches, asked of the legacy full-text index and of the one here.
+"""Runs the same searches in the legacy full-text index and in the consolidated one.
 
-The specification orders a stemming tokenizer, so the answers cannot all be the same: what an index with that tokenizer
-finds in the legacy rows is worked out by SQLite itself, and so is what the legacy index would find if it were built anew.
+The specification orders a stemming tokenizer, so some results must differ.  To explain each difference, SQLite builds
+two more indexes over the legacy rows: one with the specified tokenizer, and one with the legacy tokenizer.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from migrator.schema.model import VirtualTable
 from migrator.system.connections import quoted
 
 TARGET, TABLE, COLUMN = "analytics", "ai_reflections", "content"
-#: By variant: the legacy index, and its columns that can be searched in both.
+#: By variant: the legacy table, its index, and the columns that can be searched in both indexes.
 INDEXES = {
     "found": ("jarvis_memory.reflections", "reflections_fts", ("trigger", "lesson", "new_approach")),
     catalogue.SPECIFIED_VARIANT: ("jarvis_memory.ai_reflections", "ai_reflections", ("content",)),
 }
-#: So many words are asked for, from all over the vocabulary.
+#: Words to search for [words], evenly spread over the vocabulary.
 WORDS = 300
-#: The tokenizer that SQLite takes where a table names none: words as they stand in a text.
+#: SQLite's default tokenizer: words as they are in the text.
 _PLAIN = "unicode61"
 
 
 @dataclass(slots=True)
 class Answers:
-    """How the answers to the same searches compare.
+    """How the results of the same searches compare.
 
     Attributes:
-        words: Words that were asked for.
-        same: Those with the same answer on both sides.
-        by_tokenizer: Those of which the specified tokenizer alone makes another answer.
-        by_stale_index: Those of which the legacy index says something else than its rows do.
-        wrong: What is neither, one sentence each.
+        words: Words searched for.
+        same: Words with the same result in both indexes.
+        by_tokenizer: Words whose result differs because of the specified tokenizer.
+        by_stale_index: Words whose result differs because the legacy index does not match its rows.
+        wrong: Other differences, one sentence each.
     """
 
     words: int = 0
@@ -49,7 +49,7 @@ class Answers:
 
 
 def index_of(case: Case) -> tuple[str, str, tuple[str, ...]] | None:
-    """Return the legacy table of reflections that is there, its index, and what can be searched; None without one."""
+    """Return the legacy table of reflections, its index and the searched columns; None if the set has none."""
     for variant, (source, index, columns) in INDEXES.items():
         names = {table.source for table in case.legacy.tables("jarvis_memory")} if _has_memory(case) else set()
         if case.variant(source) == variant and f"jarvis_memory.{index}" in names:
@@ -62,11 +62,11 @@ def _has_memory(case: Case) -> bool:
 
 
 def compare(case: Case, source: str, index: str, columns: tuple[str, ...]) -> Answers:
-    """Ask both sides for words of the legacy rows, and explain each difference or name it as wrong."""
-    found = Answers()
+    """Search both indexes for words of the legacy rows; classify each difference as explained or wrong."""
+    answers = Answers()
     database, _, table = source.partition(".")
     key = "rowid" if table == index else "id"
-    declared = next(one for one in schema_reader.target(TARGET).virtual_tables if one.name == TABLE)
+    declared = next(table_ for table_ in schema_reader.target(TARGET).virtual_tables if table_.name == TABLE)
     with case.beside(database, TARGET) as connection:
         asked = f"SELECT sql FROM {database}.sqlite_schema WHERE type = 'table' AND name = ?"
         (sql,) = connection.execute(asked, (index,)).fetchone()
@@ -86,31 +86,31 @@ def compare(case: Case, source: str, index: str, columns: tuple[str, ...]) -> An
         here = {id_ for (id_,) in connection.execute(f"SELECT rowid FROM {TARGET}.{TABLE}")}
         legacy = {id_ for (id_,) in connection.execute("SELECT rowid FROM temp.plain")}
         for word in _words(connection):
-            found.words += 1
+            answers.words += 1
             try:
                 was = _answer(connection, f"{database}.{quoted(index)}", index, columns, word)
             except sqlite3.DatabaseError:
-                # A legacy index that cannot answer any more is as stale as can be.
+                # A legacy index that raises an error counts as stale.
                 was = set()
             anew = _answer(connection, "temp.anew", "anew", columns, word)
             wanted = _answer(connection, "temp.stemmed", "stemmed", columns, word) & here
             now = _answer(connection, f"{TARGET}.{TABLE}", TABLE, (COLUMN,), word)
-            # Of rows that are not here, or only here, the contracts on accounting speak.
+            # Other contracts report rows that exist on one side only.
             now, was, anew = now & legacy, was & here, anew & here
             if now != wanted:
-                told = ", ".join(repr(id_) for id_ in sorted(now ^ wanted)[:3])
-                found.wrong.append(f"{shown(word, values=case.show_values)} finds other rows than it should: {told}")
+                ids = ", ".join(repr(id_) for id_ in sorted(now ^ wanted)[:3])
+                answers.wrong.append(f"{shown(word, values=case.show_values)} finds other rows than it should: {ids}")
             elif now == was:
-                found.same += 1
+                answers.same += 1
             elif was != anew:
-                found.by_stale_index += 1
+                answers.by_stale_index += 1
             else:
-                found.by_tokenizer += 1
-    return found
+                answers.by_tokenizer += 1
+    return answers
 
 
 def _tokenizer(table: VirtualTable) -> str:
-    """Return the tokenizer that a full-text table orders."""
+    """Return the tokenizer that a full-text table declares."""
     return dict(table.options).get("tokenize", _PLAIN)
 
 
@@ -119,7 +119,7 @@ def _literal(text: str) -> str:
 
 
 def _words(connection: sqlite3.Connection) -> Iterator[Cell]:
-    """Yield words that stand in the legacy rows, from all over the alphabet."""
+    """Yield words of the legacy rows, evenly spread over the alphabet."""
     connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(temp, plain, row)")
     every = [term for (term,) in rows(connection, "SELECT term FROM temp.words ORDER BY term")]
     yield from every[:: max(-(-len(every) // WORDS), 1)]

@@ -1,10 +1,10 @@
-"""JSON columns and ``lineage.rest`` of every row: the second reader judges each row that SQLite cannot vouch for.
+"""Compares JSON columns and ``lineage.rest`` of every row by SQL; the oracle judges each row that SQL cannot confirm.
 
-The second reader judges whole rows, and of a large set a sample.  Here SQLite passes over each table once.  It compares each
-member of a JSON column with the legacy cell that it was taken from, and counts the members, so that a second one of the same name
-shows.  It compares each legacy cell with what the row says of it, and where they differ, with what ``rest`` keeps of it.
-A row where all of that agrees is right; each other row is judged by :mod:`contracts.oracle`, whole.  A legacy row
-that became several is not looked at here: the second reader judges each of those, however many there are.
+The oracle judges whole rows, and of a large set a sample.  Here SQLite reads each table once.  It compares each member of
+a JSON column with its legacy cell, and counts the members, so that two of the same name are detected.  It compares each
+legacy cell with the value rebuilt from the row, and if they differ, with the value in ``rest``.  If all agree, the
+row is right; otherwise the oracle judges the whole row.  Legacy rows that became several are left out: the oracle
+judges all of those.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
 
 
 def doubted(case: Case, reading: Reading) -> Judged:
-    """Judge each row of the legacy table of *reading* for which SQLite cannot vouch."""
+    """Judge each row of the legacy table of *reading* that SQL cannot confirm."""
     judged = Judged()
     if reading.parts is not None:
         return judged
@@ -52,13 +52,13 @@ def doubted(case: Case, reading: Reading) -> Judged:
 def _document(
     reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Say]
 ) -> str:
-    """Return SQL that is true where each member of the document is right, and no other is there."""
+    """Return SQL that is true if each member of the document is right and there is no other member."""
     column = f"t.{quoted(name)}"
     count = " + ".join(f"({column} -> '{_path(member)}' IS NOT NULL)" for member in document)
     members = " AND ".join(
         f"({_is_right(reading, functions, column, member, say)})" for member, say in document.items()
     )
-    # CASE keeps SQLite from reading as JSON what is none, which it refuses.
+    # CASE keeps SQLite from parsing text that is not JSON, which raises an error.
     return (
         f"CASE WHEN {column} IS NULL OR json_valid({column}) AND json_type({column}) = 'object'"
         f" THEN (SELECT count(*) FROM json_each({column})) = {count} AND {members} END"
@@ -66,7 +66,7 @@ def _document(
 
 
 def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, say: Say) -> str:
-    """Return SQL that is true where a member is right, and NULL where SQLite cannot tell."""
+    """Return SQL that is true if a member is right, and NULL if SQL cannot decide."""
     found = f"({column} ->> '{_path(member)}')"
     if isinstance(say, Always):
         return _same(found, _literal(say.value))
@@ -91,14 +91,14 @@ def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], colum
 
 
 def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
-    """Return SQL that calls *say* with *cells*; a BLOB, which nothing here is, where the second reader has to judge."""
+    """Return SQL that calls *say* with *cells*; the call returns a BLOB, which equals no cell, if the oracle must judge."""
 
-    def said(kinds: str, *found: Cell) -> Cell:
+    def said(kinds: str, *values: Cell) -> Cell:
         try:
-            value = say(*(text_of(one) if kind == "t" else one for kind, one in zip(kinds, found, strict=True)))
+            value = say(*(text_of(cell) if kind == "t" else cell for kind, cell in zip(kinds, values, strict=True)))
         except UNREADABLE_ROWS:
             return b""
-        # SQLite takes no text that is not UTF-8, and no integer of more than 64 bits.
+        # SQLite refuses text that is not UTF-8 and integers of more than 64 bits.
         plain = value.isascii() if isinstance(value, str) else not isinstance(value, int) or -(2**63) <= value < 2**63
         return value if plain else b""
 
@@ -110,7 +110,7 @@ def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], c
 
 
 class _Target(dict[str, Any]):
-    """A target row of *table*; what its documents hold is read only when it is asked for."""
+    """A target row of *table*; its JSON documents are parsed on first use."""
 
     def __init__(self, table: OneTable, key: Cell, cells: Sequence[Cell]) -> None:
         super().__init__(zip(table.targets, cells, strict=True), legacy_key=key)
@@ -124,12 +124,12 @@ class _Target(dict[str, Any]):
 
 
 def _says(table: OneTable, say: Callable[[Any], Cell]) -> Callable[..., Cell]:
-    """Return what tells whether a target row says a legacy cell; it is not asked twice, as SQL would have to."""
+    """Return a function that compares the legacy cell rebuilt from a target row with the legacy cell, in one call."""
     return lambda cell, key, *cells: same(say(_Target(table, key, cells)), cell)
 
 
 def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterator[str]:
-    """Yield SQL that is true where each legacy cell is what the row says of it, or is in ``rest``."""
+    """Yield SQL that is true if each legacy cell can be rebuilt from the row or is in ``rest``."""
     yield "(l.rest IS NULL OR json_valid(l.rest))"
     reading = table.reading
     target = ["l.legacy_key", *(f"t.{quoted(name)}" for name in table.targets)]
@@ -140,12 +140,12 @@ def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterato
         if said := _said(say):
             is_said, was_said = _same(said, cell), _same(then, said)
         else:
-            is_said, was_said = (_call(functions, _says(table, say), [one, *target]) for one in (cell, then))
+            is_said, was_said = (_call(functions, _says(table, say), [value, *target]) for value in (cell, then))
         yield (f"CASE WHEN {is_said} THEN l.rest -> '{kept}' IS NULL ELSE {_same(was, cell)} AND {was_said} END")
 
 
 def _said(say: Callable[[Cell], Cell]) -> str:
-    """Return SQL for what the row *t* says of a legacy cell; '' where SQL has no words for it."""
+    """Return SQL that rebuilds a legacy cell from the row *t*; '' if SQL cannot."""
     if isinstance(say, Always):
         return _literal(say.value)
     if isinstance(say, SaidTime):
@@ -161,9 +161,9 @@ def _said(say: Callable[[Cell], Cell]) -> str:
     return "l.legacy_key" if name == "legacy_key" else f"t.{quoted(name)}" if name else ""
 
 
-def _same(one: str, other: str) -> str:
-    """Return SQL that is true where two cells are of one storage class and of the same bytes."""
-    return f"(+{one} IS +({other}) COLLATE BINARY AND typeof({one}) = typeof({other}))"
+def _same(first: str, second: str) -> str:
+    """Return SQL that is true if two cells have the same storage class and the same bytes."""
+    return f"(+{first} IS +({second}) COLLATE BINARY AND typeof({first}) = typeof({second}))"
 
 
 def _path(member: str) -> str:

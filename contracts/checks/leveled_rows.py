@@ -1,9 +1,8 @@
-"""Rows that were in use, in the one form in which what a legacy row becomes can be compared with them.
+"""Normalises the rows that were in use before a rollback, so that the rows made from legacy rows can be compared with them.
 
-A new row that takes a default of the specification, or whose JSON says nothing where a legacy column holds something, has lost
-nothing by what the legacy table holds instead.  A time may be spelled in each way that the second reader reads, a number that is worked out
-in doubles may end in other digits, and line breaks at the end of a full text are in no index.  A member of JSON that was not touched, in a
-row that was, may have gone over to another column.
+These differences are no loss and are removed: a default of the specification in a new row; a JSON member that is absent while
+a legacy column has a value; another spelling of a time that the oracle reads; the last digits of a computed number; line
+breaks at the end of a full text, which no index holds; and an untouched JSON member of a changed row that moved to a column.
 """
 
 from __future__ import annotations
@@ -19,44 +18,43 @@ from typing import Any
 from contracts.checks.row_accounting import Typed
 from contracts.oracle.cells import TWINS, Cell, Row, bytes_of, members, text_of
 from contracts.oracle.rules import Always, Raw, Reading, Say, taken_from
-from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, target_key
+from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, specified_table, target_key
 from contracts.oracle.times import instant
 from contracts.sets.case import Case
 from contracts.sets.pair import specified_tables
 from migrator.schema import catalogue
-from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Places behind the point of a number that is worked out: an application means no more of a percent or a score.
+#: Compared precision of a computed number [decimal places]: a percent or a score needs no more.
 PLACES = 9
-#: The legacy table whose rows are JSON.
+#: The legacy table that stores each row as JSON.
 ORDERS = "jarvis.treasury_orders"
-#: Id -> rows of a consolidated table in the baseline, and in use.
+#: Returns the rows of a consolidated table by id: in the baseline, and in use.
 Both = Callable[[str], tuple[Mapping[Typed, list[Row]], Mapping[Typed, list[Row]]]]
 
 
 def leveled_reading(reading: Reading, siblings: Iterable[Reading]) -> Reading:
-    """Return *reading* so that what it says is in the one form, and the rowid of a full-text table is given anew.
+    """Return *reading* with normalised values and with a newly assigned rowid in a full-text table.
 
-    *siblings* are the readings of the same target table, this one among them: what is leveled for one is leveled in each row.
+    *siblings* are all readings of the same target table: a column that one of them normalises is normalised in every row.
     """
     forward = dict(reading.forward)
     if target_key(reading.target) == "rowid":
         del forward["rowid"]
         reading = replace(reading, assigned="rowid")
-    found = [one for one in siblings if one.variant == "found"]
+    found = [sibling for sibling in siblings if sibling.variant == "found"]
     if reading.variant == catalogue.SPECIFIED_VARIANT and found:
         for name in _times(reading.target) & forward.keys():
             forward[name] = _then(forward[name], _leveled_cell)
-    for name in {column for one in found for column in _nullable(one)} & forward.keys():
+    for name in {column for sibling in found for column in _nullable(sibling)} & forward.keys():
         forward[name] = _then(forward[name], lambda cell: None if cell == "" else cell)
-    rounds = {column for one in found for column in one.rounds}
+    rounds = {column for sibling in found for column in sibling.rounds}
     for name, say in forward.items():
         if name in rounds or (found and reading.assigned == "rowid" and name == "content"):
             forward[name] = _then(say, _plain)
     if reading.source == ORDERS and found:
-        # The JSON of an order repeats what its columns say, and is rewritten with them.
+        # The JSON of an order repeats its columns, and is rewritten with them.
         reading = replace(reading, documents={"metadata": {"order": lambda _: None}})
     return replace(reading, forward=forward)
 
@@ -72,15 +70,15 @@ def _plain(cell: Cell) -> Cell:
 
 
 def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: Case, both: Both) -> None:
-    """Let the rows of a private copy of the database *target* say what they say in the one form."""
+    """Normalise the rows of a private copy of the database *target*."""
     connection.create_function("leveled", 1, _leveled, deterministic=True)
     connection.create_function("plain", 1, _plain, deterministic=True)
     connection.create_function("unended", 1, lambda octets: octets.rstrip(b"\n"), deterministic=True)
     connections.attach(connection, baseline, "baseline")
     for table in specified_tables(target):
         every = in_use.reader.readings(f"{target}.{table}")
-        readings = [one for one in every if one.variant == "found"]
-        # A table that had the target's shape keeps every spelling; one that no legacy row fills is compared like the found ones.
+        readings = [reading for reading in every if reading.variant == "found"]
+        # A legacy table with the target's shape keeps its spelling of times; a table without legacy rows is normalised.
         times = set() if every and not readings else _times(f"{target}.{table}")
         _level_cells(connection, table, readings, times)
         for reading in readings:
@@ -94,14 +92,14 @@ def _level_cells(connection: sqlite3.Connection, table: str, readings: list[Read
     for at in map(quoted, times):
         one_form = f"CAST(leveled(CAST({at} AS BLOB)) AS TEXT)"
         connection.execute(f"UPDATE {name} SET {at} = {one_form} WHERE typeof({at}) = 'text'")
-    for at in {quoted(column) for one in readings for column in one.rounds}:
+    for at in {quoted(column) for reading in readings for column in reading.rounds}:
         connection.execute(f"UPDATE {name} SET {at} = plain({at}) WHERE typeof({at}) = 'real'")
-    for at in {quoted(column) for one in readings for column in _nullable(one)}:
+    for at in {quoted(column) for reading in readings for column in _nullable(reading)}:
         connection.execute(f"UPDATE {name} SET {at} = NULL WHERE {at} = ''")
-    if any(target_key(one.target) == "rowid" for one in readings):
+    if any(target_key(reading.target) == "rowid" for reading in readings):
         ends = "CAST(unended(CAST(content AS BLOB)) AS TEXT)"
         connection.execute(f"UPDATE {name} SET content = {ends} WHERE typeof(content) = 'text'")
-    if any(one.source == ORDERS for one in readings):
+    if any(reading.source == ORDERS for reading in readings):
         connection.execute(
             f"UPDATE {name} SET metadata = json_remove(metadata, '$.order') WHERE CASE WHEN json_valid(metadata)"
             " THEN json_type(metadata) = 'object' END AND instr(CAST(metadata AS BLOB), x'00') = 0"
@@ -111,7 +109,7 @@ def _level_cells(connection: sqlite3.Connection, table: str, readings: list[Read
 def _level_defaults(
     connection: sqlite3.Connection, target: str, table: str, always: Mapping[str, Cell], times: set[str]
 ) -> None:
-    """Let a row that takes a default say no more by it than what is always stored there."""
+    """Replace a new row's default by the value that migrated rows always have in that column."""
     name, key = quoted(table), quoted(target_key(f"{target}.{table}"))
     for column, value in always.items():
         (default,) = connection.execute(
@@ -119,94 +117,92 @@ def _level_defaults(
         ).fetchone() or (None,)
         takes = f"{quoted(column)} IS {default} AND {key} NOT IN (SELECT {key} FROM baseline.{name} WHERE {key} IS NOT NULL)"
         if default == "CURRENT_TIMESTAMP":
-            # The clock, asked twice for one row.
+            # Two columns of a row have the same default: the current time.
             takes = f"{quoted(column)} IN ({', '.join(map(quoted, times - {column}))})"
         if default is not None:
             connection.execute(f"UPDATE {name} SET {quoted(column)} = ? WHERE {takes}", (value,))
 
 
 def _times(target: str) -> set[str]:
-    """Return the columns of times of the table *target*, ``core.trades``."""
-    database, _, table = target.partition(".")
-    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
-    return {one.name for one in shape.columns if one.type == "TIMESTAMP"} if shape else {"timestamp"}
+    """Return the time columns of the table *target*, such as ``core.trades``."""
+    shape = specified_table(target)
+    return {column.name for column in shape.columns if column.type == "TIMESTAMP"} if shape else {"timestamp"}
 
 
 def _nullable(reading: Reading) -> list[str]:
-    """Return the columns of text that is taken over and may be NULL: '' says no more there, and a legacy table may refuse NULL."""
-    database, _, table = reading.target.partition(".")
-    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
-    nullable = (
-        {one.name for one in shape.columns if one.type == "TEXT" and not one.not_null and not one.primary_key}
-        if shape
-        else set()
-    )
+    """Return the nullable columns of copied text: there '' equals NULL, since a legacy table may refuse NULL."""
+    shape = specified_table(reading.target)
+    nullable = {
+        column.name
+        for column in (shape.columns if shape else ())
+        if column.type == "TEXT" and not column.not_null and not column.primary_key
+    }
     return [name for name, say in reading.forward.items() if name in nullable and taken_from(say)]
 
 
 def _add_members(connection: sqlite3.Connection, reading: Reading, both: Both) -> None:
-    """Add to the JSON of new rows what the legacy columns hold where it says nothing."""
+    """Add to the JSON of changed rows the members that it lacks and the legacy columns have."""
     table, key = quoted(reading.target.partition(".")[2]), quoted(target_key(reading.target))
     was, now = both(reading.target)
-    for id_, found in now.items():
-        if found == was.get(id_) or len(found) > 1:
+    for id_, rows_ in now.items():
+        if rows_ == was.get(id_) or len(rows_) > 1:
             continue
-        legacy = says(reading, found, None)
+        legacy = says(reading, rows_, None)
         old = was.get(id_)
-        said = says(reading, old, None) if old else None
+        earlier = says(reading, old, None) if old else None
         for name in reading.documents:
-            text = _with_members(reading, name, found[0][name], legacy, old[0][name] if old else None, said)
+            text = _with_members(reading, name, rows_[0][name], legacy, old[0][name] if old else None, earlier)
             if text and text != "{}":
                 connection.execute(f"UPDATE {table} SET {quoted(name)} = ? WHERE {key} = ?", (text, id_[1]))
 
 
 def _with_members(reading: Reading, name: str, text: Cell, legacy: Row, before: Cell, was: Row | None) -> str:
-    """Return the JSON with the members that a legacy row says where it says nothing; '' where it is none."""
-    there = members("{}" if text is None else text)
+    """Return the JSON *text* with the members that it lacks and the legacy row has; '' if *text* is not an object."""
+    now = members("{}" if text is None else text)
     had = (members(before) if before is not None else None) or {}
-    if there is None or TWINS in there:
+    if now is None or TWINS in now:
         return ""
-    written = {one: raw for one, (_, raw) in there.items()}
-    for one, say in reading.documents[name].items():
-        said = say(legacy)
-        # Of a row that was there before, what its columns now say otherwise of a member that was not touched.
-        if was is None or (one in had and one not in there):
-            taken_over = one not in there
+    written = {member: raw for member, (_, raw) in now.items()}
+    for member, say in reading.documents[name].items():
+        value = say(legacy)
+        # In a row that existed before: an untouched member whose column has changed since.
+        if was is None or (member in had and member not in now):
+            taken_over = member not in now
         else:
-            taken_over = there.get(one) == had.get(one) and said != say(was)
-        if taken_over and said is None:
-            written.pop(one, None)
+            taken_over = now.get(member) == had.get(member) and value != say(was)
+        if taken_over and value is None:
+            written.pop(member, None)
         elif taken_over:
-            written[one] = said.text if isinstance(said, Raw) else json.dumps(said)
-    return "{" + ",".join(f"{json.dumps(one)}:{raw}" for one, raw in written.items()) + "}"
+            written[member] = value.text if isinstance(value, Raw) else json.dumps(value)
+    return "{" + ",".join(f"{json.dumps(member)}:{raw}" for member, raw in written.items()) + "}"
 
 
 def _always(readings: list[Reading]) -> dict[str, Cell]:
-    """Return the columns in which each reading stores one value, with the value."""
+    """Return the columns in which all readings store the same fixed value, with the value."""
     first = readings[0].forward.items() if readings else ()
     return {
         name: say.value
         for name, say in first
-        if isinstance(say, Always) and all(one.forward.get(name) == say for one in readings)
+        if isinstance(say, Always) and all(reading.forward.get(name) == say for reading in readings)
     }
 
 
-def says(reading: Reading, there: list[Row], key: Cell) -> Row:
-    """Return what the rows that a legacy row became say of each of its columns."""
-    read = [{**row, "legacy_key": key} for row in there]
+def says(reading: Reading, became: list[Row], key: Cell) -> Row:
+    """Return the legacy row that is rebuilt from the rows *became*."""
+    read = [{**row, "legacy_key": key} for row in became]
     for row in read:
         for name in reading.documents:
             both = members(row[name]) or {}
-            row[f"{name}."] = {one: value for one, (value, _) in both.items() if value is not None}
-            row[f"{name}:"] = {one: text for one, (_, text) in both.items()}
+            row[f"{name}."] = {member: value for member, (value, _) in both.items() if value is not None}
+            row[f"{name}:"] = {member: text for member, (_, text) in both.items()}
     seen: Any = read if reading.parts is not None else read[0] if read else {}
-    found: Row = {}
+    legacy: Row = {}
     for column, say in (*reading.back.items(), *reading.homeless.items()):
         try:
-            found[column] = say(seen)
+            legacy[column] = say(seen)
         except UNREADABLE_ROWS:
-            found[column] = UNREADABLE
-    return found
+            legacy[column] = UNREADABLE
+    return legacy
 
 
 def _leveled_cell(cell: Cell) -> Cell:

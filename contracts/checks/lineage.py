@@ -1,4 +1,4 @@
-"""A set that says itself which legacy row became which row, by lineage and quarantine; and which sets do."""
+"""The lineage of a set that records it, and the choice between a recorded and an inferred lineage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from migrator.system.connections import quoted
 
 
 class RecordedLineage:
-    """What lineage and quarantine record."""
+    """Which legacy row became which row, by the tables lineage and quarantine."""
 
     missing: tuple[str, ...] = ()
 
@@ -24,7 +24,7 @@ class RecordedLineage:
         self.case = of
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each lineage of a legacy table, or of each in a target table but stubs."""
+        """Yield legacy key and target id of each row of a legacy table, or of each row but stubs of a target table."""
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
         for database in self.case.judged.originals if source else [of_target]:
@@ -33,16 +33,16 @@ class RecordedLineage:
                 yield from rows(connection, question, source or table)
 
     def readable(self, table: str, columns: Iterable[str]) -> bool:  # noqa: ARG002 - we wrote it as specified
-        """Take every table to be as specified: that one is not is an error."""
+        """Return that every table can be read: migrator made them, so an unreadable table is an error."""
         return True
 
     def fates(self) -> Finding:
-        """Look for legacy tables that are not mapped, carried, left alone or an index over another table, in one way."""
+        """Find legacy tables without exactly one fate: mapped, carried, standalone, ignored or derived."""
         case, wrong = self.case, []
-        told = row_accounting.told_of(case)
+        recorded = row_accounting.recorded_targets(case)
         for table in case.legacy.every_table():
             fate = row_accounting.fate(case, table)
-            into, copies = told.pop(table.source, set()), row_accounting.carried_in(case, table)
+            into, copies = recorded.pop(table.source, set()), row_accounting.carried_in(case, table)
             expected = (
                 [row_accounting.home(case, table.source.partition(".")[0])] if fate == row_accounting.CARRIED else []
             )
@@ -56,12 +56,12 @@ class RecordedLineage:
             if not into <= homes:
                 names = sorted(into - homes)
                 wrong.append(f"{table.source}: goes to {sorted(homes)}, lineage or quarantine name {names}")
-        wrong += [f"{source}: lineage or quarantine name it, the legacy set does not have it" for source in told]
-        wrong += [f"{table}: no legacy table stands behind it" for table in row_accounting.stray_carried(case)]
+        wrong += [f"{source}: is in lineage or quarantine, but not in the legacy set" for source in recorded]
+        wrong += [f"{table}: is a copy of no legacy table" for table in row_accounting.stray_carried(case)]
         return Finding(what="legacy table without exactly one fate", faults=wrong)
 
     def accounts(self, target: str) -> Finding:
-        """Look for legacy rows that do not have either lineage or quarantine in the database *target*, once."""
+        """Find legacy rows that are not exactly once in lineage or quarantine of the database *target*."""
         wrong = [
             fault
             for reading in row_accounting.readings(self.case)
@@ -71,19 +71,20 @@ class RecordedLineage:
         return Finding(what="legacy row that is not in exactly one place", faults=wrong)
 
     def carried(self, target: str) -> Finding:
-        """Look for carried tables of *target* that are not verbatim."""
+        """Find carried tables of *target* that are not verbatim."""
         return Finding(
-            what="carried table is not as it was", faults=list(row_accounting.carried_unlike(self.case, target))
+            what="carried table differs from the legacy table",
+            faults=list(row_accounting.carried_unlike(self.case, target)),
         )
 
     def values(self, target: str) -> Finding:
-        """Look for rows of the table *target* that do not say what the decisions make of their legacy rows."""
+        """Find rows of the table *target* that differ from what the decisions make of their legacy rows."""
         judged = self.case.reader.judge(target)
-        what = "row does not say what the decisions make of its legacy row"
+        what = "row differs from what the decisions make of its legacy row"
         return Finding(what=what, faults=judged.values, of=judged.of, rows=judged.rows)
 
     def miscounted(self, target: str) -> str:
-        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+        """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
         database, _, table = target.partition(".")
         expected = sum(row_accounting.parts_let_in(self.case, reading) for reading in self.case.reader.readings(target))
         found = row_accounting.rows_of(self.case, target)
@@ -93,40 +94,40 @@ class RecordedLineage:
         return "" if expected + stubs == found else f"{table}: expected {expected} and {stubs} stubs, found {found}"
 
     def losses(self) -> Losses:
-        """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
-        found = Losses()
+        """Count the legacy rows whose lineage names a missing row, or that are in neither lineage nor quarantine."""
+        losses = Losses()
         kept = _carried_rows(self.case)
         for table, count in row_accounting.counted(self.case):
-            found.of += count
+            losses.of += count
             reading = self.case.reader.reading_of(table.source)
             if reading is None:
-                found.rows[table.source] += max(count - kept.get(table.source, 0), 0)
+                losses.rows[table.source] += max(count - kept.get(table.source, 0), 0)
             elif reading.target in self.case.targets:
-                found.rows[reading.target] += _without_a_row(self.case, reading)
-        found.rows = +found.rows
-        return found
+                losses.rows[reading.target] += _without_a_row(self.case, reading)
+        losses.rows = +losses.rows
+        return losses
 
 
 def choose(of: Case) -> Lineage:
-    """Return what the consolidated set records, or where one of its databases records nothing what the rows say."""
+    """Return the recorded lineage, or an inferred lineage if one of the databases does not record it."""
     return InferredLineage(of) if without_lineage(of.judged) else RecordedLineage(of)
 
 
 def _carried_rows(case: Case) -> Counter[str]:
-    """Count the rows that the carried copies of each legacy table have."""
-    found: Counter[str] = Counter()
+    """Count the rows in the carried copies of each legacy table."""
+    counts: Counter[str] = Counter()
     for target in case.judged.originals:
         with case.judged.read(target) as connection:
             for table in case.legacy.every_table():
                 if target in row_accounting.carried_in(case, table):
                     name = quoted(row_accounting.carried_name(table))
-                    found[table.source] += connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-    return found
+                    counts[table.source] += connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+    return counts
 
 
 def _without_a_row(case: Case, reading: Reading) -> int:
-    """Count the legacy rows whose lineage leads nowhere, or that have none and are not in quarantine."""
-    if row_accounting.adds_up(case, reading) and not _leads_nowhere(case, reading):
+    """Count the legacy rows whose lineage names a missing row, or that are in neither lineage nor quarantine."""
+    if row_accounting.adds_up(case, reading) and not _names_a_missing_row(case, reading):
         return 0
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
@@ -150,8 +151,8 @@ def _without_a_row(case: Case, reading: Reading) -> int:
     return int(count)
 
 
-def _leads_nowhere(case: Case, reading: Reading) -> bool:
-    """Tell whether any lineage of a legacy table names a row that is not there."""
+def _names_a_missing_row(case: Case, reading: Reading) -> bool:
+    """Return whether any lineage of a legacy table names a missing row."""
     target, _, table = reading.target.partition(".")
     question = f"""
         SELECT 1 FROM lineage AS l WHERE l.source = ? AND l.target = ? AND l.target_id IS NOT NULL

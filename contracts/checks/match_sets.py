@@ -1,4 +1,4 @@
-"""A set without lineage, as a whole: which row every legacy row became, by value, and what is nowhere."""
+"""Infers the lineage of a set that does not record it: matches rows by value and finds lost rows."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from contracts.checks import row_accounting
 from contracts.checks.match_tables import Missing, TableByValue
 from contracts.oracle.cells import Cell, rows
+from contracts.oracle.table_judge import specified_table
 from contracts.sets.case import Case, Finding, Losses
 from contracts.sets.legacy import LegacyTable
 from contracts.sets.pair import QUARANTINE, specified_tables, without_lineage
-from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 
 @dataclass(slots=True, kw_only=True)
 class Carried:
-    """A legacy table that the specification has no home for.
+    """A legacy table without a target table.
 
     Attributes:
-        rows: Its rows.
-        found_in: The tables here that have its columns, whatever they are called.
-        lost: First cells of the rows that are in none of them.
+        rows: Number of its rows.
+        found_in: The consolidated tables with the same columns, under any name.
+        lost: First cells of the rows that none of those tables has.
     """
 
     rows: int = 0
@@ -33,7 +33,7 @@ class Carried:
 
 
 class InferredLineage:
-    """What the rows of a case say of each other; every table is matched once, parents before children."""
+    """Which legacy row became which row, matched by value; each table once, parents before children."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -42,11 +42,11 @@ class InferredLineage:
         self._left: dict[tuple[str, tuple[str, ...]], Counter[tuple[row_accounting.Typed, ...]]] = {}
 
     def table(self, target: str) -> TableByValue:
-        """Return what came of the specified table *target*."""
+        """Return the matched rows of the specified table *target*."""
         if target not in self._tables:
-            database, _, name = target.partition(".")
-            shape = next((one for one in schema_reader.target(database).tables if one.name == name), None)
-            # A wallet is named by its address, and an address is a value like others.
+            database, _, _ = target.partition(".")
+            shape = specified_table(target)
+            # A reference to a wallet is its address, which is compared like any value.
             parents = {
                 key.columns[0]: self.table(f"{database}.{key.parent}")
                 for key in (shape.foreign_keys if shape else ())
@@ -57,22 +57,22 @@ class InferredLineage:
 
     @property
     def missing(self) -> list[str]:
-        """The databases of the consolidated set that do not say which legacy row became which row."""
+        """The consolidated databases without a readable lineage or quarantine table."""
         return without_lineage(self.case.judged)
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each in a target table."""
-        for one in self.case.reader.all_readings:
-            if source in ("", one.source) and target in ("", one.target):
-                yield from self.table(one.target).became(one.source).items()
+        """Yield legacy key and target id of each row of a legacy table, or of each row of a target table."""
+        for reading in self.case.reader.all_readings:
+            if source in ("", reading.source) and target in ("", reading.target):
+                yield from self.table(reading.target).became(reading.source).items()
 
     def readable(self, table: str, columns: Iterable[str]) -> bool:
-        """Tell whether another tool made the table as specified."""
+        """Return whether the table has these columns: another tool may have made it."""
         return not self.case.judged.unreadable(table, columns)
 
     def fates(self) -> Finding:
-        """Look for legacy tables with rows whose columns no table here has, or whose specified table is not there."""
-        return Finding(what="legacy table that is nowhere", faults=self._homeless())
+        """Find legacy tables with rows whose target table is missing, or whose columns no consolidated table has."""
+        return Finding(what="legacy table is lost", faults=self._homeless())
 
     def _homeless(self) -> Iterator[str]:
         for table in self.case.legacy.every_table():
@@ -82,78 +82,78 @@ class InferredLineage:
             if reading is not None and (problem := self.table(reading.target).problem):
                 yield f"{table.source}: {reading.target}: {problem}"
             if reading is None and (carried := self.carried_table(table)).rows and not carried.found_in:
-                yield f"{table.source}: {carried.rows:,} rows, and no table here has its columns"
+                yield f"{table.source}: {carried.rows:,} rows, and no consolidated table has its columns"
 
     def accounts(self, target: str) -> Finding:
-        """Look for the legacy rows that a constraint of the database *target* refuses and that nothing keeps."""
+        """Find legacy rows that a constraint of the database *target* refuses and that are not in quarantine."""
         gone = [
-            f"{one.source} {one.key!r} -> {target}.{table}: {one.refused} refuses it, and nothing keeps it"
+            f"{row.source} {row.key!r} -> {target}.{table}: {row.refused} refuses it, and it is not in quarantine"
             for table in specified_tables(target)
-            for one in self._refused_and_gone(f"{target}.{table}")
+            for row in self._refused_and_gone(f"{target}.{table}")
         ]
-        return Finding(what="legacy row that is refused and kept nowhere", faults=gone)
+        return Finding(what="legacy row is refused and not in quarantine", faults=gone)
 
     def carried(self, target: str) -> Finding:
-        """Look for rows of tables without a home in the specification that should be in *target* and are nowhere."""
+        """Find lost rows of legacy tables without a target table that belong into the database *target*."""
         lost = [
-            f"{table.source} {key!r}: is nowhere"
+            f"{table.source} {key!r}: is lost"
             for table in self.case.legacy.every_table()
             if row_accounting.home_of(self.case, table) == target and self.case.reader.reading_of(table.source) is None
             for key in self.carried_table(table).lost
         ]
-        return Finding(what="row of a table that nobody specified is nowhere", faults=lost)
+        return Finding(what="row of a legacy table without a target table is lost", faults=lost)
 
     def values(self, target: str) -> Finding:
-        """Look for what the table *target* lacks of what it should say, and for what it says beyond that."""
+        """Find rows that the table *target* lacks, and rows that no legacy row explains."""
         rows_ = self.table(target).rows
         return Finding(what="row is lost or invented", faults=self._differences(target), of=rows_, rows=rows_)
 
     def miscounted(self, target: str) -> str:
-        """Return how the rows of the table *target* differ in number from those of its sources; '' if they do not."""
+        """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
         table = target.partition(".")[2]
         if self.case.reader.readings(target):
             matched = self.table(target)
-            should = matched.wanted - sum(bool(one.refused) for one in matched.missing)
+            should = matched.wanted - sum(bool(row.refused) for row in matched.missing)
             fits = matched.here - matched.stubs == should
             return "" if fits else f"{table}: expected {should} and {matched.stubs} stubs, found {matched.here}"
-        found = row_accounting.rows_of(self.case, target)
-        return "" if table == "config" or not found else f"{table}: expected 0 and 0 stubs, found {found}"
+        count = row_accounting.rows_of(self.case, target)
+        return "" if table == "config" or not count else f"{table}: expected 0 and 0 stubs, found {count}"
 
     def losses(self) -> Losses:
-        """Count the legacy rows that are nowhere, by value."""
-        found = Losses()
+        """Count the lost legacy rows, by value."""
+        losses = Losses()
         for table, count in row_accounting.counted(self.case):
-            found.of += count
+            losses.of += count
             if self.case.reader.reading_of(table.source) is None:
-                found.rows[table.source] += len(self.carried_table(table).lost)
-        for target in dict.fromkeys(one.target for one in self.case.reader.all_readings):
+                losses.rows[table.source] += len(self.carried_table(table).lost)
+        for target in dict.fromkeys(reading.target for reading in self.case.reader.all_readings):
             refused = sum(1 for _ in self._refused_and_gone(target))
-            found.refused += refused
-            found.rows[target] += refused + sum(not one.refused for one in self.table(target).missing)
-        found.rows = +found.rows
-        return found
+            losses.refused += refused
+            losses.rows[target] += refused + sum(not row.refused for row in self.table(target).missing)
+        losses.rows = +losses.rows
+        return losses
 
     def _differences(self, target: str) -> Iterator[str]:
-        """Yield what *target* lacks of what it should say, and what it says beyond that."""
+        """Yield the rows that *target* lacks, and the rows that no legacy row explains."""
         table = self.table(target)
         if table.problem:
             yield f"{target}: {table.problem}: {len(table.missing):,} legacy rows have no row"
             return
-        for one in table.missing:
-            if not one.refused:
-                more = f"; {one.nearest}" if one.nearest else ""
-                yield f"{one.source} {one.key!r} -> {target}: no row says what the decisions make of it{more}"
+        for row in table.missing:
+            if not row.refused:
+                more = f"; {row.nearest}" if row.nearest else ""
+                yield f"{row.source} {row.key!r} -> {target}: no row equals what the decisions make of it{more}"
         for id_ in table.extra.values():
-            yield f"{target} {id_!r}: no legacy row stands behind it"
+            yield f"{target} {id_!r}: no legacy row explains it"
 
     def _refused_and_gone(self, target: str) -> Iterator[Missing]:
-        """Yield legacy rows that a constraint of *target* refuses and that no quarantine keeps."""
+        """Yield legacy rows that a constraint of *target* refuses and that are not in quarantine."""
         kept = self._kept(target)
-        for one in self.table(target).missing:
-            if one.refused and not kept[one.source, row_accounting.typed(one.key)]:
-                yield one
-            elif one.refused:
-                kept[one.source, row_accounting.typed(one.key)] -= 1
+        for row in self.table(target).missing:
+            if row.refused and not kept[row.source, row_accounting.typed(row.key)]:
+                yield row
+            elif row.refused:
+                kept[row.source, row_accounting.typed(row.key)] -= 1
 
     def _kept(self, target: str) -> Counter[tuple[str, row_accounting.Typed]]:
         database, _, table = target.partition(".")
@@ -163,19 +163,19 @@ class InferredLineage:
         return Counter((source, row_accounting.typed(key)) for source, key in asked)
 
     def carried_table(self, table: LegacyTable) -> Carried:
-        """Return what came of a legacy table without a home in the specification."""
+        """Return where the rows of a legacy table without a target table are."""
         if table.source not in self._carried:
-            made = self._carried[table.source] = Carried()
+            carried = self._carried[table.source] = Carried()
             candidates = self._candidates(table)
-            made.found_in = [where for where, _ in candidates]
+            carried.found_in = [where for where, _ in candidates]
             wanted = Counter(tuple(map(row_accounting.typed, cells)) for cells in self._all_of(table))
-            made.rows = wanted.total()
+            carried.rows = wanted.total()
             for where, left in candidates:
-                # What one legacy table has taken is no other's.
+                # A consolidated row counts for one legacy table only.
                 taken = wanted & left
                 wanted -= taken
                 self._left[where, table.columns] = left - taken
-            made.lost = [cells[0][1] for cells in wanted.elements()]
+            carried.lost = [cells[0][1] for cells in wanted.elements()]
         return self._carried[table.source]
 
     def _all_of(self, table: LegacyTable) -> Iterator[tuple[Cell, ...]]:
@@ -185,21 +185,21 @@ class InferredLineage:
 
     def _candidates(self, table: LegacyTable) -> list[tuple[str, Counter[tuple[row_accounting.Typed, ...]]]]:
         wanted = {name.lower() for name in table.columns}
-        found = []
+        candidates = []
         for target in self.case.judged.originals:
             for name, columns in self.case.judged.columns(target).items():
                 if name not in specified_tables(target) and columns == wanted:
                     where = f"{target}.{name}"
                     if (where, table.columns) not in self._left:
                         self._left[where, table.columns] = self._rows_of(target, name, table.columns)
-                    found.append((where, self._left[where, table.columns]))
-        return found
+                    candidates.append((where, self._left[where, table.columns]))
+        return candidates
 
     def _rows_of(self, target: str, name: str, columns: tuple[str, ...]) -> Counter[tuple[row_accounting.Typed, ...]]:
         with self.case.judged.read(target) as connection:
             try:
-                found = rows(connection, f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(name)}")
-                return Counter(tuple(map(row_accounting.typed, cells)) for cells in found)
+                all_cells = rows(connection, f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(name)}")
+                return Counter(tuple(map(row_accounting.typed, cells)) for cells in all_cells)
             except sqlite3.Error:
-                # What cannot be read is not there.
+                # An unreadable table counts as empty.
                 return Counter()

@@ -1,7 +1,7 @@
-"""One target table of a set without lineage: its rows matched with what the legacy rows have to become, by value.
+"""Matches the rows of one target table of a set without lineage with the rows that the oracle expects, by value.
 
-Ids that were assigned are nobody's business here, and references are followed by value.  Rows that say the same are
-matched as a multiset: three legacy rows want three rows.
+Assigned ids are ignored, and references are compared by the row that they lead to.  Equal rows are matched as a
+multiset: three equal legacy rows need three rows.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from contracts.oracle.table_judge import parts_of, target_key
 from contracts.sets.case import Case
 from migrator.system.connections import quoted
 
-#: For so many lost rows of a table the nearest row is looked for, among so many that no legacy row explains.
+#: Limits of the nearest-row search [rows]: lost rows per table, and candidates per lost row.
 _EXAMPLES, _CANDIDATES = 20, 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A legacy row without its row here.
+    """A legacy row without a row in the target table.
 
     Attributes:
         source: Its database and table.
         key: Its key.
-        refused: The constraint of the specification that refuses it, or ''.
-        nearest: What the row here that is most like it says otherwise, or ''.
+        refused: The constraint of the specification that refuses it; '' if none does.
+        nearest: The most similar unexplained row and its differing columns; '' without such a row.
     """
 
     source: str
@@ -46,28 +46,28 @@ class Missing:
 
 @dataclass(slots=True, kw_only=True)
 class Wanted:
-    """What one reading wants: for each row to be, which legacy row wants it, by its place, and the face's digest."""
+    """The rows that one reading expects: each with the place and key of its legacy row and the digest of its face."""
 
     faces: Faces
     rows: list[tuple[int, Cell, bytes, tuple[Cell, ...]]] = field(default_factory=list)
     missing: set[int] = field(default_factory=set)
 
 
-#: A row here: its place in the table, its id, and its cells that may be rounded in more than one way.
+#: A row of the target table: its place in the table, its id, and its cells that may be rounded in more than one way.
 _Here = tuple[int, Cell, list[Cell]]
 
 
 class TableByValue:
-    """The rows of *target*, matched; *parents* has the tables that its references lead to, by column.
+    """The matched rows of the table *target*; *parents* has the matched tables of its references, by column.
 
     Attributes:
-        rows: Legacy rows that go to the table.
-        wanted: Rows that they have to become.
-        here: Rows that are here.
-        stubs: Rows here that claim nothing and that a legacy row hangs on.
-        missing: Legacy rows without their row.
-        extra: Rows here that no legacy row explains: place in the table -> id.
-        problem: Why the table cannot be read, or ''.
+        rows: Number of legacy rows that go to the table.
+        wanted: Number of rows that they must become.
+        here: Number of rows in the table.
+        stubs: Number of stubs in the table.
+        missing: Legacy rows without a row in the table.
+        extra: Rows that no legacy row explains: place in the table -> id.
+        problem: Why the table cannot be read; '' if it can.
     """
 
     def __init__(self, case: Case, target: str, parents: Mapping[str, TableByValue]) -> None:
@@ -79,7 +79,7 @@ class TableByValue:
         self.extra: dict[int, Cell] = {}
         self._key = target_key(target)
         self._taken: set[int] = set()
-        # Ids are for references alone: a table that somebody made may have none, or one twice.
+        # Ids are used for references only: another tool's table may lack them, or repeat one.
         self._explained: set[Cell] = set()
         self._lost: set[Cell] = set()
         self._twins: dict[Cell, Cell] = {}
@@ -91,51 +91,51 @@ class TableByValue:
         self._match(readings)
 
     def became(self, source: str) -> Mapping[Cell, Cell]:
-        """Return legacy key -> id of the row that it became, or of the first that says the same."""
+        """Return legacy key -> id of the row that it became, or of the first equal row."""
         return self._became.get(source, {})
 
     def follow(self, id_: Cell) -> Cell:
-        """Return which row stands for the row *id_* where it is referred to."""
+        """Return the value to which a reference to the row *id_* is compared."""
         alike = self._twins.get(id_, id_)
         if self.assigned:
             return alike if alike in self._explained else LOST
-        # A reference to nobody is one to nobody, whether it says so by NULL or by a number.
+        # NULL and the number of a row that never existed are both references to no row.
         return alike if self.knows(alike) else None
 
     def knows(self, id_: Cell) -> bool:
-        """Tell whether a row *id_* is here, or should be."""
-        return id_ == LOST or id_ in self._explained or id_ in self._strangers or id_ in self._lost
+        """Return whether the table has a row *id_*, or must have it."""
+        return id_ == LOST or id_ in self._explained or id_ in self._unexplained or id_ in self._lost
 
     def _match(self, readings: list[Reading]) -> None:
         follow: Mapping[str, Follow] = {column: parent.follow for column, parent in self.parents.items()}
-        asked = [self._wanted(Faces(reading, self.case.reader.affinity, follow)) for reading in readings]
+        wanted = [self._wanted(Faces(reading, self.case.reader.affinity, follow)) for reading in readings]
         pools: dict[Any, dict[bytes, list[_Here]]] = {}
-        for one in asked:
-            pool = pools.get(one.faces.shape)
+        for of_reading in wanted:
+            pool = pools.get(of_reading.faces.shape)
             if pool is None:
-                pool = pools[one.faces.shape] = self._pool(one.faces)
-            self._pair_off(one, pool)
+                pool = pools[of_reading.faces.shape] = self._pool(of_reading.faces)
+            self._pair_off(of_reading, pool)
         for place in self._taken:
             del self.extra[place]
         self._leave_out_stubs(readings)
-        self._strangers = set(self.extra.values())
-        for one in asked:
-            self._explain(one)
+        self._unexplained = set(self.extra.values())
+        for of_reading in wanted:
+            self._explain(of_reading)
 
     def _wanted(self, faces: Faces) -> Wanted:
-        """Read the legacy rows; once more if a number turned out to be one that may be rounded."""
+        """Read the legacy rows; read them again if they showed another column whose numbers may be rounded."""
         while True:
-            near, one, whole = frozenset(faces.near), Wanted(faces=faces), 0
+            near, wanted, whole = frozenset(faces.near), Wanted(faces=faces), 0
             for place, legacy in enumerate(self._legacy(faces.reading)):
                 whole += 1
                 for laid in parts_of(faces.reading, legacy):
                     face = faces.expected(laid)
                     wide = tuple(face.get(name) for name in sorted(faces.near))
-                    one.rows.append((place, legacy[faces.reading.key], faces.digest(face), wide))
+                    wanted.rows.append((place, legacy[faces.reading.key], faces.digest(face), wide))
             if near == faces.near:
                 self.rows += whole
-                self.wanted += len(one.rows)
-                return one
+                self.wanted += len(wanted.rows)
+                return wanted
 
     def _legacy(self, reading: Reading) -> Iterator[Row]:
         names = tuple(dict.fromkeys((*reading.columns, reading.key)))
@@ -143,7 +143,7 @@ class TableByValue:
             yield dict(zip(names, cells, strict=True))
 
     def _pool(self, faces: Faces) -> dict[bytes, list[_Here]]:
-        """Return digest -> rows here with that face."""
+        """Return digest -> rows of the table with that face."""
         pool: dict[bytes, list[_Here]] = {}
         for place, id_, face in self._found(faces):
             alike = pool.setdefault(faces.digest(face), [])
@@ -155,7 +155,7 @@ class TableByValue:
         return pool
 
     def _found(self, faces: Faces, only: Container[int] | None = None) -> Iterator[tuple[int, Cell, Row]]:
-        """Yield place, id and face of every row here, or of those at these places."""
+        """Yield place, id and face of every row of the table, or of the rows at the places *only*."""
         if self.problem:
             return
         database, _, table = self.target.partition(".")
@@ -169,15 +169,15 @@ class TableByValue:
             except sqlite3.Error as error:
                 self.problem = f"cannot be read ({error})"
 
-    def _pair_off(self, one: Wanted, pool: dict[bytes, list[_Here]]) -> None:
-        became = self._became.setdefault(one.faces.reading.source, {})
-        for place, key, digest, near in one.rows:
+    def _pair_off(self, wanted: Wanted, pool: dict[bytes, list[_Here]]) -> None:
+        became = self._became.setdefault(wanted.faces.reading.source, {})
+        for place, key, digest, near in wanted.rows:
             alike = pool.get(digest, [])
             while alike and alike[-1][0] in self._taken:
                 alike.pop()
             fits = (at for at in reversed(range(len(alike))) if all(map(is_near, near, alike[at][2])))
             if (at := next(fits, None)) is None:
-                one.missing.add(place)
+                wanted.missing.add(place)
                 continue
             taken, id_, _ = alike.pop(at)
             self._taken.add(taken)
@@ -191,8 +191,10 @@ class TableByValue:
         if made is None:
             return
         claims, name = made
-        # The legacy table may not be there while others name its rows.
-        shapes = readings or [one for one in every_reading(self.case.reader.world) if one.target == self.target]
+        # The legacy table may be missing while other tables refer to its rows.
+        shapes = readings or [
+            reading for reading in every_reading(self.case.reader.world) if reading.target == self.target
+        ]
         faces = Faces(shapes[0], self.case.reader.affinity, {})
         if not readings:
             self._pool(faces)
@@ -200,28 +202,28 @@ class TableByValue:
             return
         hanging = references.hanging_on(self.case, table)
         for place, id_, face in self._found(faces, self.extra.copy()):
-            said = {column: value for column, value in face.items() if value is not None and column != "id"}
-            if name in said and said[name] in hanging and said == {name: said[name], **claims}:
+            filled = {column: value for column, value in face.items() if value is not None and column != "id"}
+            if name in filled and filled[name] in hanging and filled == {name: filled[name], **claims}:
                 del self.extra[place]
                 self._explained.add(id_)
                 self.stubs += 1
 
-    def _explain(self, one: Wanted) -> None:
-        """Say of each legacy row without its row whether the specification refuses it, and what is most like it."""
-        if not one.missing:
+    def _explain(self, wanted: Wanted) -> None:
+        """Add each legacy row without a row to :attr:`missing`, with the constraint that refuses it or the nearest row."""
+        if not wanted.missing:
             return
-        reading, faces = one.faces.reading, one.faces
+        reading, faces = wanted.faces.reading, wanted.faces
         admission = Admission(self.target, {column: parent.knows for column, parent in self.parents.items()})
         for _, _, face in self._found(faces, self._taken):
             admission.let_in(face)
         some = set(islice(self.extra, _CANDIDATES))
         unexplained = [(id_, face) for _, id_, face in self._found(faces, some)] if some else []
         became = self._became[reading.source]
-        # Rows that share their key cannot be named, and none of them is let in.
+        # Rows with the same key cannot be told apart, so none of them is accepted.
         counts = Counter(legacy[reading.key] for legacy in self._legacy(reading))
         twins = {key for key, count in counts.items() if count > 1}
         for place, legacy in enumerate(self._legacy(reading)):
-            if place not in one.missing:
+            if place not in wanted.missing:
                 continue
             key, nearest = legacy[reading.key], ""
             expected = [faces.expected(laid) for laid in parts_of(reading, legacy)]
@@ -229,7 +231,7 @@ class TableByValue:
             refused = refused or (f"UNIQUE {reading.key}" if key in twins else "")
             refused = refused or next(filter(None, map(admission.refuses, expected)), "")
             if not refused:
-                # Of two rivals that are both nowhere only one could have come in.
+                # Of two lost rows with the same unique value the table could accept only one.
                 admission.let_in(expected[0])
                 became.setdefault(key, LOST if self.assigned else key)
                 self._lost.add(key)
@@ -238,24 +240,24 @@ class TableByValue:
             self.missing.append(Missing(source=reading.source, key=key, refused=refused, nearest=nearest))
 
     def _nearest(self, wanted: Row, candidates: list[tuple[Cell, Row]]) -> str:
-        """Return in what the row that is most like *wanted* differs; '' where none has half of its cells."""
+        """Return the most similar candidate and its differing columns; '' if none has half of the wanted cells."""
         if not candidates:
             return ""
-        id_, face = min(candidates, key=lambda one: len(unlike(wanted, one[1])))
+        id_, face = min(candidates, key=lambda candidate: len(unlike(wanted, candidate[1])))
         names = unlike(wanted, face)
         if 2 * len(names) > len(wanted.keys() | face.keys()):
             return ""
         values = self.case.show_values
-        said = [
-            f"{name}: expected {_said(wanted.get(name), values=values)}, found {_said(face.get(name), values=values)}"
+        differences = [
+            f"{name}: expected {_shown(wanted.get(name), values=values)}, found {_shown(face.get(name), values=values)}"
             for name in names
         ]
-        return f"{self.target} {id_!r} has {'; '.join(said)}"
+        return f"{self.target} {id_!r} has {'; '.join(differences)}"
 
 
-def _said(value: Cell, *, values: bool) -> str:
+def _shown(value: Cell, *, values: bool) -> str:
     if value == LOST:
-        return "a row that is lost or unlike"
+        return "a row that is lost or differs"
     if isinstance(value, Near):
         return f"about {shown(value.value, values=values)}"
     return shown(getattr(value, "text", value), values=values)

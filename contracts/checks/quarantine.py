@@ -1,4 +1,4 @@
-"""What is in quarantine: is it whole, and is it really refused by the constraint that is named?"""
+"""Checks that each quarantined row is kept whole, and that the constraint named with it refuses it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from migrator.system.connections import quoted
 
 
 def altered(case: Case, reading: Reading) -> Iterator[str]:
-    """Yield each quarantined row that is not the legacy row, cell by cell with storage classes."""
+    """Yield each quarantined row that differs from the legacy row in a cell or its storage class."""
     for key, kept, expected in row_accounting.quarantined(case, reading):
-        found = [row for _, row in kept]
-        if Counter(map(_whole, expected)) != Counter(map(_whole, found)):
+        kept_rows = [row for _, row in kept]
+        if Counter(map(_whole, expected)) != Counter(map(_whole, kept_rows)):
             columns = sorted(
                 {
                     name
-                    for row in found
+                    for row in kept_rows
                     for other in expected
                     for name in row.keys() | other.keys()
                     if _unlike(row, other, name)
@@ -42,12 +42,12 @@ def _whole(row: Row) -> frozenset[tuple[str, row_accounting.Typed]]:
     return frozenset((name, typed(cell)) for name, cell in row.items() if name != "rowid")
 
 
-def _unlike(one: Row, other: Row, name: str) -> bool:
-    return typed(one.get(name, ...)) != typed(other.get(name, ...))
+def _unlike(first: Row, second: Row, name: str) -> bool:
+    return typed(first.get(name, ...)) != typed(second.get(name, ...))
 
 
 class Refusals:
-    """Tries the quarantined rows of one target table on a private copy of its database, at *path*."""
+    """Inserts the quarantined rows of one target table into a private copy of its database, at *path*."""
 
     def __init__(self, case: Case, target: str, path: Path) -> None:
         self.case = case
@@ -57,9 +57,9 @@ class Refusals:
         self.path = path
 
     def unfounded(self) -> Iterator[str]:
-        """Yield each quarantined row that the constraint it names does not refuse."""
+        """Yield each quarantined row that its named constraint does not refuse."""
         with closing(connections.application(self.path)) as connection:
-            # One transaction for all of them: what was accepted is taken back, row by row, and in the end nothing was written.
+            # One transaction for all rows: each accepted row is rolled back, and nothing is committed.
             connection.execute("BEGIN IMMEDIATE")
             for reading in self.case.reader.readings(self.target):
                 for key, kept, legacy in row_accounting.quarantined(self.case, reading):
@@ -74,14 +74,14 @@ class Refusals:
                         with deadline(connection, ROW_S):
                             why = self._doubt(connection, reading, legacy[0], broken)
                     except sqlite3.OperationalError as error:
-                        # A trigger without an end, or a full disk: the transaction may be gone, and the rest would say the same.
+                        # An endless trigger or a full disk: the transaction may be gone, so the other rows would fail too.
                         yield f"{reading.source} {key!r} -> {self.target}: cannot be tried ({error})"
                         return
                     if why:
                         yield f"{reading.source} {key!r} -> {self.target}: {broken}: {why}"
 
     def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
-        """Return why a row should not be in quarantine, or ''."""
+        """Return why a row should not be in quarantine; '' if it should."""
         parts = self.case.reader.forward(reading, legacy)
         connection.execute("SAVEPOINT trial")
         try:
@@ -101,7 +101,7 @@ class Refusals:
         return ""
 
     def _breaks(self, connection: sqlite3.Connection, row: Row, broken: str) -> bool:
-        """Tell whether the constraint called *broken* refuses *row*."""
+        """Return whether the constraint named *broken* refuses *row*."""
         for kind in ("NOT NULL ", "CHECK ", "FOREIGN KEY ", "PRIMARY KEY ", "UNIQUE "):
             if broken.startswith(kind):
                 return self._breaks_kind(connection, row, kind.strip(), broken.removeprefix(kind))
@@ -112,7 +112,7 @@ class Refusals:
             declared = {column.name for column in self.shape.columns if column.not_null}
             return what in declared and row[what] is None
         if kind == "CHECK":
-            check = next((one for one in self.shape.checks if one.expression == what), None)
+            check = next((declared for declared in self.shape.checks if declared.expression == what), None)
             if check is None:
                 return False
             placed = {name: bound(row[name]) for name in check.columns}
@@ -122,25 +122,25 @@ class Refusals:
         if kind == "FOREIGN KEY":
             (parent,) = [key for key in self.shape.foreign_keys if key.columns == (what,)]
             place, value = bound(row[what])
-            there = f"SELECT 1 FROM {quoted(parent.parent)} WHERE {quoted(parent.parent_columns[0])} = {place}"
-            return row[what] is not None and not connection.execute(there, (value,)).fetchone()
+            question = f"SELECT 1 FROM {quoted(parent.parent)} WHERE {quoted(parent.parent_columns[0])} = {place}"
+            return row[what] is not None and not connection.execute(question, (value,)).fetchone()
         if kind == "PRIMARY KEY" and self.shape.column(what).type == "INTEGER" and not isinstance(row[what], int):
             return True
         return self._winner(connection, row, f"{kind} {what}") is not None
 
     def _winner(self, connection: sqlite3.Connection, row: Row, broken: str) -> Row | None:
-        """Return the row that is there in place of *row*, with its legacy key; None if there is none."""
+        """Return the row that has the unique value of *row*, with its legacy key; None if there is none."""
         names = broken.removeprefix("UNIQUE ").removeprefix("PRIMARY KEY ").split(", ")
         placed = [bound(row[name]) for name in names]
         columns = [column.name for column in self.shape.columns]
         where = " AND ".join(f"{quoted(name)} = {place}" for name, (place, _) in zip(names, placed, strict=True))
         question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(self.shape.name)} WHERE {where}"
-        found = rows(connection, question, *(value for _, value in placed)).fetchone()
-        if found is None:
+        cells = rows(connection, question, *(value for _, value in placed)).fetchone()
+        if cells is None:
             return None
-        there = dict(zip(columns, found, strict=True))
-        there["legacy_key"] = self.case.reader.world.came_from(self.target, there[target_key(self.target)])
-        return there
+        winner = dict(zip(columns, cells, strict=True))
+        winner["legacy_key"] = self.case.reader.world.came_from(self.target, winner[target_key(self.target)])
+        return winner
 
 
 def _is_refused(connection: sqlite3.Connection, shape: Table, row: Row) -> bool:

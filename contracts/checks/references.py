@@ -1,4 +1,4 @@
-"""Links between rows, declared or not: is each still the same, or NULL with the legacy value kept?"""
+"""Checks that each link between rows, declared or not, is the same link, or NULL with the legacy value kept."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from contracts.oracle.spilling_map import Known
 from contracts.oracle.table_judge import target_key
 from contracts.sets.case import Case
 
-#: What a row for which there is no legacy row may claim, by its reason: table, claims, and the column of its name.
+#: The kinds of stub, by the reason in lineage: table, allowed values, and the column with the name referred to.
 STUBS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
     "stub:unnamed entity": ("ai_entities", {"entity_type": "unknown"}, "name"),
     "stub:unknown wallet": ("whale_wallets", {}, "address"),
 }
-#: What a row here that is linked to stands for in the legacy set.
+#: Returns the legacy value that stands for a linked row of the consolidated set.
 Means = Callable[[Case, Cell], Cell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A link of the legacy set and where it is now.
+    """A link of the legacy set and its place in the consolidated set.
 
     Attributes:
         source: Legacy database and table.
-        key: Its key.
+        key: Its key column.
         column: Legacy column that names the other row.
         target: Consolidated database and table.
-        link: Column here.
-        means: The legacy value that the link here stands for.
+        link: Consolidated column.
+        means: Returns the legacy value that the consolidated value stands for.
     """
 
     source: str
@@ -42,11 +42,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A link that the legacy row does not hold itself: another row names it.
+    """A link that another legacy row holds: that row names this one.
 
     Attributes:
         source: Legacy database and table.
-        column: Legacy column by which it is named.
+        column: Legacy column whose value the other row holds.
         target: Consolidated database and table.
         faults: Yields each row in which the link is lost or leads elsewhere.
     """
@@ -109,13 +109,13 @@ LINKS: tuple[Link, ...] = (
 )
 
 
-def asked(case: Case, link: Link | Claimed) -> bool:
-    """Tell whether the legacy set has what *link* is about."""
+def applies(case: Case, link: Link | Claimed) -> bool:
+    """Return whether the legacy set has the table and column of *link*."""
     if isinstance(link, Claimed):
         return case.variant(link.source) == "found"
     name = link.source.partition(".")[0]
     tables = case.legacy.tables(name) if name in case.legacy.originals else ()
-    return any(one.source == link.source and one.variant and link.column in one.columns for one in tables)
+    return any(table.source == link.source and table.variant and link.column in table.columns for table in tables)
 
 
 def faults(case: Case, link: Link | Claimed) -> Iterator[str]:
@@ -127,10 +127,10 @@ def _faults(case: Case, link: Link) -> Iterator[str]:
     legacy: Known[Cell] = Known(case.legacy_rows(link.source, link.key, link.column))
     now = Known(((id_, (here,)) for id_, here in case.target_rows(link.target, target_key(link.target), link.link)))
     for key, id_, rest in _lineages(case, link.source, link.target):
-        was, there = legacy.get(key), now.get(id_)
-        if there is None:
+        was, cells = legacy.get(key), now.get(id_)
+        if cells is None:
             continue
-        (here,) = there
+        (here,) = cells
         if here is None:
             kept = link.column in rest and same(rest[link.column][0], was)
             if was not in {None, ""} and not kept:
@@ -150,7 +150,7 @@ def _lineages(case: Case, source: str, target: str) -> Iterator[tuple[Cell, Cell
 
 
 def _order_faults(case: Case) -> Iterator[str]:
-    """An order's position is the one that names it among its orders."""
+    """Yield each order whose position is not the position that names the order."""
     names: dict[Cell, set[Cell]] = {}
     if case.variant("jarvis.positions") == "found":
         for position, *orders in case.legacy_rows("jarvis.positions", "id", "tp_order_id", "sl_order_id"):
@@ -160,25 +160,25 @@ def _order_faults(case: Case) -> Iterator[str]:
     for key, id_, _ in _lineages(case, "jarvis.treasury_orders", "core.treasury_orders"):
         here, claims = now.get(id_), names.get(key, set())
         if here is not None and claims != {_position_that_names(case, here)}:
-            yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: is not the one that names the order"
+            yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: is not the position that names the order"
         if here is None and len(claims) == 1 and case.reader.world.became("jarvis.positions", *claims) is not None:
-            yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: NULL, its position is there"
+            yield f"jarvis.treasury_orders {key!r} -> core.treasury_orders: position_id: NULL, but its position exists"
 
 
 def _sold_lot_faults(case: Case) -> Iterator[str]:
-    """A wash sale has one row for each lot that its sale used."""
+    """Yield each wash sale whose rows are not one for each lot that its sale used."""
     sales: dict[Cell, Cell] = dict(case.legacy_rows("tax.wash_sales", "id", "sale_tx_id"))
     now: dict[Cell, Cell] = dict(case.target_rows("core.wash_sales", "id", "sold_lot_id"))
-    found: dict[Cell, list[Cell]] = {}
+    lots_of_sale: dict[Cell, list[Cell]] = {}
     for key, id_, _ in _lineages(case, "tax.wash_sales", "core.wash_sales"):
-        found.setdefault(key, []).append(case.reader.world.came_from("core.tax_lots", now.get(id_)))
-    for key, lots in found.items():
+        lots_of_sale.setdefault(key, []).append(case.reader.world.came_from("core.tax_lots", now.get(id_)))
+    for key, lots in lots_of_sale.items():
         used = [part.lot for part in case.reader.world.lots_of(sales.get(key))]
         if sorted(map(str, used)) != sorted(map(str, lots)):
             yield f"tax.wash_sales {key!r} -> core.wash_sales: sold_lot_id: expected the lots {used}, found {lots}"
 
 
-#: Every link, declared or not; what is claimed from the other side comes last.
+#: Every link, declared or not; the links that another row holds come last.
 EVERY: tuple[Link | Claimed, ...] = (
     *LINKS,
     Claimed(source="jarvis.treasury_orders", column="order_id", target="core.treasury_orders", faults=_order_faults),
@@ -187,7 +187,7 @@ EVERY: tuple[Link | Claimed, ...] = (
 
 
 def hanging_on(case: Case, table: str) -> set[Cell]:
-    """Return what legacy rows name in *table*: the keys for which a stub may stand there."""
+    """Return the keys of *table* that legacy rows refer to: each may have a stub."""
     source, column = {
         "ai_entities": ("jarvis_memory.facts", "entity"),
         "whale_wallets": ("whales.whale_movements", "wallet_address"),

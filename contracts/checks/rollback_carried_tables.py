@@ -1,7 +1,8 @@
-"""The tables that a rollback takes back as they are, the tables that it does not touch, and what each legacy file declares.
+"""Judges after a rollback the carried and the untouched tables, and the declarations of each legacy file.
 
-A carried table is compared as a multiset of whole rows, by storage class and bytes: what it was, without what was deleted from
-the table in use, with what was written to it.  A row that its legacy table refuses is in the residue, and the row that it was to replace stays.
+A carried table is compared as a multiset of whole rows, by storage class and bytes.  Expected are its earlier rows, without the
+rows deleted from the table in use, plus the rows written to it.  If its legacy table refuses a changed row, the changed row must
+be in the residue and the earlier row stays.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Numbers in the header of a file that belong to the application.
+#: Numbers in a database's header that the application sets.
 _PRAGMAS = ("user_version", "application_id")
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2, 3"
 _MARK = "SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = ? COLLATE NOCASE"
 
 
 def faults(judge: Judge) -> Iterator[str]:
-    """Yield what is wrong with tables that the specification has no home for, and with what legacy files declare."""
-    mapped = {one.source for one in judge.before.reader.all_readings}
+    """Yield the faults of legacy tables without a target table, and of the declarations of legacy files."""
+    mapped = {reading.source for reading in judge.before.reader.all_readings}
     for name in sorted(judge.sets.originals.originals.keys() - judge.left_out):
         if name not in judge.sets.back.originals:
-            yield f"{name}: its file is not there"
+            yield f"{name}: its file is missing"
             continue
         yield from _declared(judge, name)
         for table in judge.sets.originals.tables(name):
@@ -45,75 +46,76 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
     target, own = home(judge, table)
     columns = table.columns
     if target:
-        # A column that was dropped since is in no row that was in use.
+        # A column that was dropped since the cutover is not compared.
         used = judge.in_use.judged.columns(target).get(own, frozenset(map(str.lower, columns)))
         columns = tuple(column for column in columns if column.lower() in used)
     was, now = (_rows(legacy.copy(database), name, columns) for legacy in (judge.sets.originals, judge.sets.back))
     wanted, gone, kept = was, Counter[Cells](), Counter[Cells]()
-    # What was dropped or renamed since has no deleted rows.
+    # A table that was dropped or renamed since the cutover counts as unchanged.
     if target and own in judge.in_use.judged.table_names(target):
-        there = [_rows(case.judged.copy(target), own, columns) for case in (judge.before, judge.in_use)]
-        gone = there[0] - there[1]
-        wanted = was - gone + (there[1] - there[0])
+        installed, used_last = (_rows(case.judged.copy(target), own, columns) for case in (judge.before, judge.in_use))
+        gone = installed - used_last
+        wanted = was - gone + (used_last - installed)
         kept = Counter(tuple(typed(row.get(column)) for column in columns) for row in judge.residue(f"{target}.{own}"))
     lost, more = wanted - now - kept, now - wanted
     stayed = more & gone if kept else Counter[Cells]()
     more -= stayed
     if lost:
-        yield f"{table.source}: {lost.total():,} of {wanted.total():,} rows are not there and not in the residue"
+        yield f"{table.source}: {lost.total():,} of {wanted.total():,} rows are missing and not in the residue"
     if more.total() > judge.made_anew(table.source):
-        yield f"{table.source}: {more.total():,} rows are there that are not what was in use"
+        yield f"{table.source}: {more.total():,} rows were not in use"
     if stayed.total() > kept.total():
-        yield f"{table.source}: {stayed.total():,} deleted rows are there, the residue has {kept.total():,}"
+        yield f"{table.source}: {stayed.total():,} deleted rows exist, but the residue has only {kept.total():,}"
 
 
 def home(judge: Judge, table: LegacyTable) -> tuple[str, str]:
-    """Return the consolidated database that carries a legacy table, '' where none does, and the name of the table there."""
+    """Return the consolidated database that carries a legacy table, '' if none does, and the table's name there."""
     name = carried_name(table)
-    found = (target for target in catalogue.TARGETS if name in judge.before.judged.table_names(target))
-    return next(found, ""), name
+    carrying = (target for target in catalogue.TARGETS if name in judge.before.judged.table_names(target))
+    return next(carrying, ""), name
 
 
 def _declared(judge: Judge, name: str) -> Iterator[str]:
-    """Yield what a legacy file declares that its original does not, and the other way round."""
+    """Yield each difference between the declarations of a legacy file and of its original."""
     declared, numbers = [], []
     for legacy in (judge.sets.originals, judge.sets.back):
         with legacy.read(name) as connection:
             declared.append(Counter(rows(connection, _SCHEMA)))
             numbers.append([connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in _PRAGMAS])
     for differs in (declared[0] - declared[1]) + (declared[1] - declared[0]):
-        yield f"{name}: {differs[0]} {differs[1]} is not declared as it was"
+        yield f"{name}: the declaration of {differs[0]} {differs[1]} changed"
     for pragma, was, now in zip(_PRAGMAS, *numbers, strict=True):
         if now != was and now not in _in_use(judge, pragma):
             yield f"{name}: {pragma} was {was}, is {now}"
 
 
 def _in_use(judge: Judge, pragma: str) -> list[int]:
-    found = []
+    values = []
     for target in catalogue.TARGETS:
         with judge.in_use.judged.read(target) as connection:
-            found.append(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
-    return found
+            values.append(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+    return values
 
 
 def _marks(judge: Judge, table: LegacyTable) -> Iterator[str]:
-    """Yield an AUTOINCREMENT table that would give an id again which it, or the table in use that it became, ever gave."""
+    """Yield a fault if the AUTOINCREMENT *table* would assign an id that it, or its table in use, assigned before."""
     database, _, name = table.source.partition(".")
     was, now = (legacy.sequences(database).get(name.lower()) for legacy in (judge.sets.originals, judge.sets.back))
     if was is None and now is None:
         return
     target, own = home(judge, table)
-    # Where ids are kept and of one legacy table, those that were given in use are that table's.
-    kept = [one for one in judge.before.reader.all_readings if one.source == table.source and not one.assigned]
+    # If ids are kept and the target has a single source, ids assigned in use belong to that legacy table.
+    readings = judge.before.reader.all_readings
+    kept = [reading for reading in readings if reading.source == table.source and not reading.assigned]
     if kept and len(judge.before.reader.readings(kept[0].target)) == 1:
         target, _, own = kept[0].target.partition(".")
     given = [was or 0]
     if target:
         marks = [_mark(case, target, own) for case in (judge.before, judge.in_use)]
-        # Rows that the migration adds take ids too, which no application gave.
+        # Rows that the migration added have ids too, which no application assigned.
         given += marks[1:] if marks[1] > marks[0] else []
     if (now or 0) < max(given):
-        yield f"{table.source}: ids up to {max(given)} were given, the next would be {(now or 0) + 1}"
+        yield f"{table.source}: ids up to {max(given)} were assigned, the next would be {(now or 0) + 1}"
 
 
 def _mark(case: Case, target: str, table: str) -> int:
@@ -124,5 +126,5 @@ def _mark(case: Case, target: str, table: str) -> int:
 
 def _rows(path: Path, table: str, columns: tuple[str, ...]) -> Counter[Cells]:
     with closing(connections.read(path)) as connection:
-        asked = f"SELECT {', '.join(map(quoted, columns)) or '1'} FROM {quoted(table)}"
-        return Counter(tuple(map(typed, cells)) for cells in rows(connection, asked))
+        question = f"SELECT {', '.join(map(quoted, columns)) or '1'} FROM {quoted(table)}"
+        return Counter(tuple(map(typed, cells)) for cells in rows(connection, question))

@@ -1,16 +1,16 @@
-"""An independent judge of a rollback: what the consolidated set in use said, against what the legacy set says now.
+"""Judges a rollback: compares the consolidated set that was in use with the legacy set after it.
 
-It reads databases alone, and shares no line with what carries rows back: the originals, the three as they were installed (the
-baseline), the three as they were in use when the rollback began, the legacy files after it, and the residue.  The second reader works out what
-each legacy row of now becomes, and both sides are matched by what they say, references followed.  Then
+It reads only databases and shares no code with the write-back: the originals, the baseline, the three databases as they were
+in use when the rollback began, the legacy files after it, and the residue.  The oracle works out what each legacy row
+becomes now, and both sides are matched by value, references followed.  Then
 
-* each row that was in use is what a legacy row of now becomes, or it is in the residue, whole: not neither, not both;
-* a legacy row whose rows were not touched is byte for byte what it was, and one whose rows are all gone is gone;
-* of a row that was touched, each cell stays that the edit does not touch, what ``rest`` alone kept of it included;
-* a legacy row of now that had no original became a row that was in use, and no id is given twice.
+* each row that was in use is what one legacy row becomes, or it is in the residue, whole, but not both;
+* a legacy row whose rows were not changed is the same, byte for byte; if its rows were all deleted, it is deleted;
+* of a changed row, each cell that the change does not concern stays, including cells that only ``rest`` kept;
+* a legacy row without an original becomes a row that was in use, and no id is assigned twice.
 
-:mod:`contracts.checks.rollback_rows` judges each mapped legacy row, :mod:`contracts.checks.rollback_carried_tables` the tables that are carried as
-they are, and what the files declare.
+:mod:`contracts.checks.rollback_rows` judges each mapped legacy row, :mod:`contracts.checks.rollback_carried_tables` the carried
+tables and the declarations of the files.
 """
 
 from __future__ import annotations
@@ -31,13 +31,12 @@ from contracts.checks.lineage import choose
 from contracts.checks.match_sets import InferredLineage
 from contracts.checks.row_accounting import Typed, typed
 from contracts.oracle.cells import Row, rows
-from contracts.oracle.table_judge import target_key
+from contracts.oracle.table_judge import specified_table, target_key
 from contracts.sets.case import Case, Lineage
 from contracts.sets.consolidated import Subject
 from contracts.sets.legacy import LegacySet
 from contracts.sets.pair import Pair, specified_tables
 from migrator.schema import catalogue
-from migrator.schema import reader as schema_reader
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
 
@@ -53,9 +52,9 @@ class Sets:
         originals: The legacy set before the cutover.
         back: The legacy set after the rollback.
         baseline: The folder of the three consolidated databases as they were installed.
-        used: The folder of the three as they were in use when the rollback began.
-        residue: The database with what no legacy table can hold; None without one.
-        constants: What the second reader has to know of the owners' configuration.
+        used: The folder of the three databases as they were in use when the rollback began.
+        residue: The database of rows that no legacy table can hold; None without one.
+        constants: The constants of the owners' configuration, for the oracle.
         scratch: A folder for private copies.
     """
 
@@ -70,7 +69,7 @@ class Sets:
 
 @dataclass
 class Judge:
-    """One rollback under judgement; its tables are read once.
+    """The judgement of one rollback; each table is read once.
 
     Attributes:
         sets: The databases.
@@ -83,17 +82,17 @@ class Judge:
 
     @cached_property
     def before(self) -> Case:
-        """The originals beside what was installed, with its lineage."""
+        """The originals and the baseline, with its lineage."""
         return self._case(self.sets.originals, self._copies("baseline", self.sets.baseline))
 
     @cached_property
     def in_use(self) -> Case:
-        """The originals beside what was in use, with the lineage of the baseline: what each row says of its legacy row."""
+        """The originals and the set that was in use, with the lineage of the baseline."""
         return self._case(self.sets.originals, self._copies("used", self.sets.used, lineage=True))
 
     @cached_property
     def now(self) -> Case:
-        """The legacy set of now beside what was in use, without lineage: rows are matched by what they say."""
+        """The legacy set after the rollback and the set that was in use, without lineage: rows are matched by value."""
         copies = self._copies("matched", self.sets.used)
         for target in catalogue.TARGETS:
             with closing(connections.scratch(copies.original(target))) as connection:
@@ -102,7 +101,7 @@ class Judge:
                     connection.execute(f"DROP TABLE IF EXISTS {table}")
         case = self._case(self.sets.back, copies, InferredLineage)
         case.reader.all_readings = [
-            leveled_reading(one, case.reader.readings(one.target)) for one in case.reader.all_readings
+            leveled_reading(reading, case.reader.readings(reading.target)) for reading in case.reader.all_readings
         ]
         return case
 
@@ -112,10 +111,10 @@ class Judge:
         return cast("InferredLineage", self.now.lineage)
 
     def residue(self, table: str) -> list[Row]:
-        """Return the rows of a consolidated table that are in the residue, without the reason."""
+        """Return the rows of a consolidated table that are in the residue, without their reasons."""
         if table not in self._residue:
             rows_ = self._read_residue(table.replace(".", "_", 1))
-            self._residue[table] = [_without_what_was_added(table, row) for row in rows_]
+            self._residue[table] = [_without_added_columns(table, row) for row in rows_]
         return self._residue[table]
 
     def _read_residue(self, name: str) -> list[Row]:
@@ -130,12 +129,12 @@ class Judge:
             return [{key: cell for key, cell in row.items() if key != "why"} for row in of(connection, name)]
 
     def _case(self, legacy: LegacySet, judged: Subject, choose: Callable[[Case], Lineage] = choose) -> Case:
-        # A constant that no row needed is not known, and no row says what it would be.
+        # The switch records only the constants that rows needed; no row depends on the others.
         constants = defaultdict(str, self.sets.constants)
         return Case(pair=Pair(legacy=legacy, judged=judged), constants=constants, fates={}, choose=choose)
 
     def _copies(self, name: str, folder: Path, *, lineage: bool = False) -> Subject:
-        """Copy the three of *folder*; with the *lineage* of the baseline, where a table of that name is in use."""
+        """Copy the three databases of *folder*, if *lineage* is set with the lineage of the baseline."""
         into = self.sets.scratch / name
         for inner in (into, into / "read"):
             inner.mkdir(mode=0o700)
@@ -150,7 +149,7 @@ class Judge:
         return Subject(where=into, originals=MappingProxyType(originals), scratch=into)
 
     def faults(self) -> Iterator[str]:
-        """Yield what is wrong with the tables that the specification has a home for."""
+        """Yield the faults of the specified tables."""
         for target in catalogue.TARGETS:
             for table in specified_tables(target):
                 if not self.is_left_out(f"{target}.{table}"):
@@ -160,18 +159,18 @@ class Judge:
         return self.by_id(self.sets.baseline, target), self.by_id(self.sets.used, target)
 
     def is_left_out(self, target: str) -> bool:
-        """Tell whether a table, or one that its rows refer to, is of a legacy database that is left out."""
-        database, _, name = target.partition(".")
-        shape = next((one for one in schema_reader.target(database).tables if one.name == name), None)
+        """Return whether a table, or a table that its rows refer to, comes from a legacy database that is left out."""
+        database, _, _ = target.partition(".")
+        shape = specified_table(target)
         parents = {f"{database}.{key.parent}" for key in shape.foreign_keys} - {target} if shape else set()
-        sources = {one.source.partition(".")[0] for one in self.before.reader.readings(target)}
+        sources = {reading.source.partition(".")[0] for reading in self.before.reader.readings(target)}
         return bool(sources & self.left_out) or any(map(self.is_left_out, parents))
 
     def _of_target(self, target: str) -> Iterator[str]:
-        """Yield each row that was in use and is neither in a legacy table nor in the residue, or in both."""
+        """Yield each row that was in use and is in neither a legacy table nor the residue, or in both."""
         if not self.now.reader.readings(target):
             without = self.nameless(target)
-            # No legacy row says what is left of such a table where a row of it was deleted: it may be there whole.
+            # The table has no legacy rows: after a deletion the residue may hold all its other rows.
             maybe = Counter(cells_of(row, without) for row in chain(*self._both(target)[1].values()))
             yield from self._against_residue(target, self._written(target, without), maybe=maybe)
             return
@@ -179,22 +178,23 @@ class Judge:
         if table.problem:
             yield f"{target}: {table.problem}"
             return
-        there = self.by_id(self.sets.used, target)
+        used = self.by_id(self.sets.used, target)
         without = self.nameless(target)
         extra = Counter(map(typed, table.extra.values()))
         yield from self._against_residue(
-            target, Counter(cells_of(row, without) for id_, count in extra.items() for row in there[id_][:count])
+            target, Counter(cells_of(row, without) for id_, count in extra.items() for row in used[id_][:count])
         )
 
     def _written(self, target: str, without: str) -> Counter[Cells]:
-        """Return the rows of a table that no legacy row fills which say something else than what was installed, in either form."""
+        """Return the rows of a table without legacy rows that differ from the baseline, as stored and normalised."""
         was, used = self._both(target)
         left = Counter(cells_of(row, without) for row in chain(*was.values()))
         leveled = self.by_id(self.now.judged.where, target)
         written: Counter[Cells] = Counter()
-        for id_, found in used.items():
-            for row, form in zip(found, leveled[id_], strict=True):
-                same = next((one for one in (cells_of(row, without), cells_of(form, without)) if left[one]), None)
+        for id_, used_rows in used.items():
+            for row, form in zip(used_rows, leveled[id_], strict=True):
+                forms = (cells_of(row, without), cells_of(form, without))
+                same = next((cells for cells in forms if left[cells]), None)
                 if same is None:
                     written[cells_of(row, without)] += 1
                 else:
@@ -212,19 +212,19 @@ class Judge:
         for row in (unexplained - kept).elements():
             yield f"{target} {named[row]!r}: is in no legacy table and not in the residue"
         for row in (kept - whole).elements():
-            yield f"{target}: a row of the residue was not in use: {len(row)} cells"
+            yield f"{target}: the residue has a row of {len(row)} cells that was not in use"
         maybe = self._may_be_both(target, used, without) if maybe is None else maybe
         for row in (kept - unexplained - maybe).elements():
             yield f"{target} {named.get(row)!r}: is in the residue and in a legacy table"
 
     def _may_be_both(self, target: str, used: Mapping[Typed, list[Row]], without: str) -> Counter[Cells]:
-        """Return the rows that may be in both, whole in the residue.
+        """Return the rows that may be in a legacy table and, whole, in the residue.
 
-        The legacy table may hold a part of a row: columns were added, or it has a default.  Or another migration would refuse the
-        row, since it refers to one that no legacy row becomes, or to none.
+        The legacy table may hold a part of such a row, because columns were added or normalisation changed it.  Or a new
+        migration would refuse the row, because no legacy row becomes the row that it refers to.
         """
-        database, _, table = target.partition(".")
-        shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
+        database, _, _ = target.partition(".")
+        shape = specified_table(target)
         specified = {column.name for column in shape.columns} if shape else set()
         leveled = self.by_id(self.now.judged.where, target)
         become = {
@@ -234,8 +234,8 @@ class Judge:
         parts = self._of_touched_groups(target)
         return Counter(
             cells_of(row, without)
-            for id_, found in used.items()
-            for place, row in enumerate(found)
+            for id_, used_rows in used.items()
+            for place, row in enumerate(used_rows)
             if any(cell is not None and name not in specified for name, cell in row.items() if shape)
             or row != leveled[id_][place]
             or any(row[column] is not None and typed(row[column]) not in ids for column, ids in become.items())
@@ -243,12 +243,12 @@ class Judge:
         )
 
     def _become_again(self, target: str) -> set[Typed]:
-        """Return the ids of the rows of a table that another migration makes of the legacy rows."""
+        """Return the ids of the rows of a table that a new migration makes from the legacy rows."""
         extra = set(map(typed, self.matched.table(target).extra.values()))
         return {id_ for id_ in self.by_id(self.sets.used, target) if id_ not in extra}
 
     def _of_touched_groups(self, target: str) -> set[Typed]:
-        """Return the ids of rows that one legacy row became, of which one was changed or deleted."""
+        """Return the ids of all rows made from a legacy row that became several, if one of them was changed or deleted."""
         was, now = self._both(target)
         touched = set()
         for reading in self.before.reader.readings(target):
@@ -256,12 +256,12 @@ class Judge:
             for key, id_ in self.before.lineage.became(source=reading.source) if reading.parts is not None else ():
                 groups[typed(key)].append(typed(id_))
             touched |= {
-                id_ for ids in groups.values() if any(was.get(one) != now.get(one) for one in ids) for id_ in ids
+                id_ for ids in groups.values() if any(was.get(part) != now.get(part) for part in ids) for id_ in ids
             }
         return touched
 
     def made_anew(self, source: str) -> int:
-        """Return how many rows tables have that were made since the cutover under the name of a legacy table."""
+        """Return the number of rows in tables created since the cutover under the name of a legacy table."""
         count, name = 0, source.partition(".")[2].lower()
         for target in catalogue.TARGETS:
             was, now = (
@@ -274,19 +274,20 @@ class Judge:
         return count
 
     def nameless(self, target: str) -> str:
-        """Return the column of a consolidated table that names its rows here alone: an assigned id, a rowid; else ''."""
+        """Return the key column if its values mean nothing in the legacy set, an assigned id or a rowid; else ''."""
         key = target_key(target)
-        return key if key == "rowid" or any(one.assigned for one in self.before.reader.readings(target)) else ""
+        assigned = any(reading.assigned for reading in self.before.reader.readings(target))
+        return key if key == "rowid" or assigned else ""
 
     def by_id(self, folder: Path, target: str) -> dict[Typed, list[Row]]:
-        """Return id -> rows of a consolidated table in the three of *folder*."""
+        """Return id -> rows of a consolidated table in the databases of *folder*."""
         database, _, table = target.partition(".")
-        found: dict[Typed, list[Row]] = defaultdict(list)
+        by_id: dict[Typed, list[Row]] = defaultdict(list)
         with closing(connections.read(self._private(folder, database))) as connection:
             key = target_key(target)
             for row in of(connection, table, key):
-                found[typed(row[key])].append(_without_what_was_added(target, row))
-        return found
+                by_id[typed(row[key])].append(_without_added_columns(target, row))
+        return by_id
 
     def _private(self, folder: Path, target: str) -> Path:
         known = {self.sets.baseline: self.before, self.sets.used: self.in_use}
@@ -294,7 +295,7 @@ class Judge:
 
 
 def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Row]:
-    """Yield the rows of a table as column -> cell; with the *key*, which may be the rowid."""
+    """Yield the rows of a table as column -> cell, with the rowid if it is the *key*."""
     also = f"{key} AS rowid, " if key == "rowid" else ""
     cursor = rows(connection, f"SELECT {also}* FROM {quoted(table)}")
     names = [name for name, *_ in cursor.description]
@@ -302,10 +303,9 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
         yield dict(zip(names, cells, strict=True))
 
 
-def _without_what_was_added(target: str, row: Row) -> Row:
-    """Return a row of a consolidated table without columns that were added since and in which it says nothing."""
-    database, _, table = target.partition(".")
-    shape = next((one for one in schema_reader.target(database).tables if one.name == table), None)
+def _without_added_columns(target: str, row: Row) -> Row:
+    """Return a row of a consolidated table without columns that were added since the cutover and are NULL in it."""
+    shape = specified_table(target)
     specified = {column.name for column in shape.columns} if shape else row.keys()
     return {name: cell for name, cell in row.items() if cell is not None or name in specified}
 

@@ -1,4 +1,4 @@
-"""One legacy table before and after a rollback, row by row: what the rows in use say of each of its rows."""
+"""Judges each row of the mapped legacy tables after a rollback, by its original and the rows that were in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from migrator.schema import reader as schema_reader
 
 
 def faults(judge: Judge) -> Iterator[str]:
-    """Yield what is wrong with legacy rows that the specification has a home for."""
+    """Yield the faults of the rows of mapped legacy tables."""
     for reading in judge.before.reader.all_readings:
         if not judge.is_left_out(reading.target):
             yield from _OneTable(judge, reading).faults()
@@ -30,23 +30,27 @@ class _OneTable:
         self.judge = judge
         self.reading = reading
         database, _, table = reading.target.partition(".")
-        self.virtual = table in {one.name for one in schema_reader.target(database).virtual_tables}
-        said = (case.reader.all_readings for case in (judge.before, judge.in_use))
+        self.virtual = table in {virtual.name for virtual in schema_reader.target(database).virtual_tables}
         self.before, self.later = (
-            next(one for one in all_ if (one.source, one.target) == (reading.source, reading.target)) for all_ in said
+            next(
+                same_tables
+                for same_tables in case.reader.all_readings
+                if (same_tables.source, same_tables.target) == (reading.source, reading.target)
+            )
+            for case in (judge.before, judge.in_use)
         )
         self.was = judge.by_id(judge.sets.baseline, reading.target)
         self.now = judge.by_id(judge.sets.used, reading.target)
         table_now = judge.matched.table(reading.target)
-        missing = [one for one in table_now.missing if one.source == reading.source]
-        self.missing = Counter(typed(one.key) for one in missing)
-        self.nearest = {typed(one.key): f": {one.nearest}" for one in missing if one.nearest}
+        missing = [row for row in table_now.missing if row.source == reading.source]
+        self.missing = Counter(typed(row.key) for row in missing)
+        self.nearest = {typed(row.key): f": {row.nearest}" for row in missing if row.nearest}
 
     def faults(self) -> Iterator[str]:
-        """Yield what is wrong with the legacy table."""
+        """Yield the faults of the legacy table."""
         source = self.reading.source
         if self.judge.sets.back.originals.get(source.partition(".")[0]) is None:
-            yield f"{source}: its file is not there"
+            yield f"{source}: its file is missing"
             return
         originals, back = self._legacy(self.judge.sets.originals), self._legacy(self.judge.sets.back)
         became = defaultdict(list)
@@ -56,21 +60,21 @@ class _OneTable:
             if len(rows_) == 1 and key[1] is not None:
                 yield from self._original(key, rows_[0], back.get(key, []), became.get(key, []))
             elif Counter(map(cells_of, rows_)) != Counter(map(cells_of, back.get(key, []))):
-                yield f"{source} {key[1]!r}: its {len(rows_)} rows are not what they were"
+                yield f"{source} {key[1]!r}: its {len(rows_)} rows changed"
         yield from self._new(originals, back)
 
     def _legacy(self, legacy: LegacySet) -> dict[Typed, list[Row]]:
         database, _, table = self.reading.source.partition(".")
-        found: dict[Typed, list[Row]] = defaultdict(list)
+        by_key: dict[Typed, list[Row]] = defaultdict(list)
         with legacy.read(database) as connection:
             for row in of(connection, table, self.reading.key):
-                found[typed(row[self.reading.key])].append(row)
-        return found
+                by_key[typed(row[self.reading.key])].append(row)
+        return by_key
 
     def _original(self, key: Typed, was: Row, now: list[Row], ids: list[Typed]) -> Iterator[str]:
         name = f"{self.reading.source} {key[1]!r}"
         if len(now) > 1:
-            yield f"{name}: is there {len(now)} times"
+            yield f"{name}: exists {len(now)} times"
             return
         ids = [id_ for id_ in ids if id_[1] is not None]
         left = [id_ for id_ in ids if self.now.get(id_) and not self._is_another(id_)]
@@ -78,29 +82,31 @@ class _OneTable:
             if now and self._is_refused(was, now[0], ids):
                 return
             if now and not self._is_new(now[0], was):
-                yield f"{name}: each row that it became was deleted, and it is there"
-            elif now and (told := self._told_of_the_dead(was, now[0], key, ids)):
-                yield f"{name}: has the number of a deleted row, and its {', '.join(told)}"
+                yield f"{name}: each row that it became was deleted, but it exists"
+            elif now and (kept := self._kept_of_the_deleted(was, now[0], key, ids)):
+                yield f"{name}: has the key of a deleted row, and its {', '.join(kept)}"
             return
         if not now:
-            yield f"{name}: is not there, and no row that it became was deleted"
+            yield f"{name}: is missing, but no row that it became was deleted"
         elif all(self.was[id_] == self.now.get(id_) for id_ in ids):
-            # What a row refers to may have changed, and what it says by that.
+            # The rows that a row refers to may have changed, and with them the cells rebuilt through the reference.
             before, later = self._says(self.before, self.was, key, ids), self._says(self.later, self.now, key, ids)
             differing = [column for column in _unlike(was, now[0]) if not ids or same(before[column], later[column])]
             if differing and not self._is_looked_up(key, was, now[0], differing):
-                yield f"{name}: {', '.join(differing)} changed, and no row that it became did"
+                yield f"{name}: {', '.join(differing)} changed, but no row that it became did"
         else:
             yield from self._touched(name, key, was, now[0], left)
 
     def _is_looked_up(self, key: Typed, was: Row, now: Row, differing: list[str]) -> bool:
-        """Tell whether a cell was empty and looked up elsewhere, means something else there now, and was filled in."""
-        forward = next(one for one in self.judge.now.reader.all_readings if one.source == self.reading.source).forward
+        """Return whether empty cells, whose values a lookup supplies, were filled in after the lookup changed."""
+        forward = next(
+            reading for reading in self.judge.now.reader.all_readings if reading.source == self.reading.source
+        ).forward
         empty = all(was[column] in (None, "") for column in differing)
         return empty and not self.missing[key] and any(not same(say(was), say(now)) for say in forward.values())
 
     def _is_another(self, id_: Typed) -> bool:
-        """Tell whether the number of a deleted row was given to another one: nothing of what it says is the same."""
+        """Return whether the key of a deleted row was assigned to a new row: no cell is the same."""
         if not self.virtual or self.was[id_] == self.now[id_]:
             return False
         before, now = self.was[id_][0], self.now[id_][0]
@@ -108,7 +114,7 @@ class _OneTable:
         return not any(before[name] is not None and same(before[name], now[name]) for name in before if name != key)
 
     def _is_refused(self, was: Row, now: Row, ids: list[Typed]) -> bool:
-        """Tell whether the one row that it became got another key, for which it is in the residue, and it is what it was."""
+        """Return whether the row that it became got another key and is in the residue, while the legacy row is unchanged."""
         key = target_key(self.reading.target)
         became = [cells_of(row, key) for id_ in ids for row in self.was[id_]]
         kept = [row for row in self.judge.residue(self.reading.target) if cells_of(row, key) in became]
@@ -120,51 +126,51 @@ class _OneTable:
 
     @cached_property
     def _vanished(self) -> Counter[Cells]:
-        """What the rows say whose key is not in use any more, without the key."""
+        """The rows whose key is no longer in use, without the key."""
         key = target_key(self.reading.target)
         return Counter(cells_of(row, key) for id_, rows_ in self.was.items() if id_ not in self.now for row in rows_)
 
     def _is_new(self, now: Row, was: Row) -> bool:
-        """Tell whether a legacy row under the key of a deleted one is another row."""
+        """Return whether a legacy row with the key of a deleted row is a new row."""
         kept = [name for name in self.reading.columns if name != self.reading.key and was[name] is not None]
         return not any(same(now[name], was[name]) for name in kept if name not in self.reading.homeless)
 
-    def _told_of_the_dead(self, was: Row, now: Row, key: Typed, ids: list[Typed]) -> list[str]:
-        """Return the columns of a new row that still have what a deleted row alone had in them."""
-        said = self._says(self.before, self.was, key, ids)
+    def _kept_of_the_deleted(self, was: Row, now: Row, key: Typed, ids: list[Typed]) -> list[str]:
+        """Return the columns of a new row that still have values which only the deleted row had."""
+        rebuilt = self._says(self.before, self.was, key, ids)
         return [
-            name for name in self.reading.homeless if same(was[name], now[name]) and not same(was[name], said[name])
+            name for name in self.reading.homeless if same(was[name], now[name]) and not same(was[name], rebuilt[name])
         ]
 
     def _touched(self, name: str, key: Typed, was: Row, now: Row, left: list[Typed]) -> Iterator[str]:
-        """Yield each cell that changed though the edit does not touch it, and a row that became several and changed as a whole."""
+        """Yield each changed cell that the change in use does not concern, and changes of a row that became several."""
         if self.reading.parts is not None:
             if self.missing[key] and _unlike(was, now):
-                yield f"{name}: one of the rows that it became changed, and it says something else of the others"
+                yield f"{name}: one of the rows that it became changed, and it no longer agrees with the others"
             return
         if self.missing[key] and not self._in_residue(left):
-            yield f"{name}: does not become the row that was in use, which is not in the residue either{self.nearest.get(key, '')}"
+            yield f"{name}: does not become the row that was in use, which is not in the residue{self.nearest.get(key, '')}"
         before, later = self._says(self.before, self.was, key, left), self._says(self.later, self.now, key, left)
         for column in self.reading.columns:
             if same(was[column], now[column]):
                 continue
             untouched = same(before[column], later[column])
             if column in self.reading.homeless:
-                # What is worked out of the row, where nothing else was kept, may be worked out anew.
+                # A cell that is computed from the row, and not kept in rest, may be computed again.
                 untouched = not (same(was[column], before[column]) and same(now[column], later[column]))
             if untouched:
-                yield f"{name}: {column} changed, which the edit does not touch"
+                yield f"{name}: {column} changed, which the change in use does not concern"
 
     def _in_residue(self, ids: list[Typed]) -> bool:
         without = self.judge.nameless(self.reading.target)
         kept = {cells_of(row, without) for row in self.judge.residue(self.reading.target)}
         return all(cells_of(row, without) in kept for id_ in ids for row in self.now[id_])
 
-    def _says(self, reading: Reading, there: Mapping[Typed, list[Row]], key: Typed, ids: list[Typed]) -> Row:
-        return says(reading, [row for id_ in ids for row in there[id_][:1]], key[1])
+    def _says(self, reading: Reading, by_id: Mapping[Typed, list[Row]], key: Typed, ids: list[Typed]) -> Row:
+        return says(reading, [row for id_ in ids for row in by_id[id_][:1]], key[1])
 
     def _new(self, originals: Mapping[Typed, list[Row]], back: Mapping[Typed, list[Row]]) -> Iterator[str]:
-        """Yield new legacy rows that no row in use explains, and keys that were given before."""
+        """Yield new legacy rows that no row in use explains, and new rows with keys that were assigned before."""
         database, _, table = self.reading.source.partition(".")
         mark = self.judge.sets.originals.sequences(database).get(table.lower(), 0)
         kept = len(self.judge.residue(self.reading.target))
@@ -173,10 +179,10 @@ class _OneTable:
         )
         for key in back.keys() - originals.keys():
             if isinstance(key[1], int) and key[1] <= mark and self.reading.assigned:
-                yield f"{self.reading.source} {key[1]!r}: is new, and ids up to {mark} were given before"
+                yield f"{self.reading.source} {key[1]!r}: is new, but ids up to {mark} were assigned before"
         for key in unexplained[kept + self.judge.made_anew(self.reading.source) :]:
-            yield f"{self.reading.source} {key[1]!r}: is new, and is not what was in use{self.nearest.get(key, '')}"
+            yield f"{self.reading.source} {key[1]!r}: is new, but no row in use explains it{self.nearest.get(key, '')}"
 
 
-def _unlike(one: Row, other: Row) -> list[str]:
-    return [name for name in one if name not in other or not same(one[name], other[name])]
+def _unlike(first: Row, second: Row) -> list[str]:
+    return [name for name in first if name not in second or not same(first[name], second[name])]

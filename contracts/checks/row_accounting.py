@@ -1,4 +1,4 @@
-"""Second count of rows: where every row of every legacy table is, counted from the legacy files, not from our records."""
+"""Counts where every row of every legacy table is, from the legacy files and not from the build's own counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from migrator.system.connections import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
 
-#: So many keys in quarantine are looked at together.
+#: Quarantined keys compared at a time [keys]: limits memory and the parameters of one query.
 KEYS_AT_ONCE = 500
 
 #: A cell with its storage class, for sets: 1 and 1.0 are two.
@@ -32,12 +32,12 @@ def typed(cell: Cell) -> Typed:
 
 
 def readings(case: Case) -> Iterator[Reading]:
-    """Yield the reading of each mapped legacy table that is there."""
+    """Yield the reading of each mapped legacy table that the set has."""
     yield from (reading for reading in case.reader.all_readings if reading.target in case.targets)
 
 
 def fate(case: Case, table: LegacyTable) -> str:
-    """Return what has to become of *table*."""
+    """Return the fate that *table* must have."""
     name = table.source.partition(".")[0]
     decided = case.decided_fate(name)
     if decided in {STANDALONE, "ignore"}:
@@ -48,15 +48,15 @@ def fate(case: Case, table: LegacyTable) -> str:
 
 
 def home(case: Case, name: str) -> str:
-    """Return the consolidated database that takes the tables of *name* which nobody specified."""
+    """Return the consolidated database that takes the unspecified tables of the legacy database *name*."""
     decided = case.decided_fate(name)
     if decided.startswith("carry:"):
         return decided.partition(":")[2]
-    return next((one.home for one in catalogue.legacy_databases() if one.name == name), "")
+    return next((database.home for database in catalogue.legacy_databases() if database.name == name), "")
 
 
 def home_of(case: Case, table: LegacyTable) -> str:
-    """Return the consolidated database that should have the rows of a legacy table; '' where none should."""
+    """Return the consolidated database that must have the rows of a legacy table; '' if none must."""
     name = table.source.partition(".")[0]
     if case.decided_fate(name) in {STANDALONE, "ignore"}:
         return ""
@@ -67,7 +67,7 @@ def home_of(case: Case, table: LegacyTable) -> str:
 
 
 def counted(case: Case) -> Iterator[tuple[LegacyTable, int]]:
-    """Yield each legacy table that has a home, and its rows; a database is opened once for all of them."""
+    """Yield each legacy table that has a home, with its number of rows; each database is opened once."""
     for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
         with case.legacy.read(database) as connection:
             for table in tables:
@@ -87,20 +87,20 @@ def carried_in(case: Case, table: LegacyTable) -> list[str]:
     return [target for target in case.judged.originals if name in case.judged.table_names(target)]
 
 
-def told_of(case: Case) -> dict[str, set[str]]:
-    """Return, for each legacy table that lineage or quarantine names, the consolidated tables that they name with it."""
-    told: dict[str, set[str]] = {}
+def recorded_targets(case: Case) -> dict[str, set[str]]:
+    """Return each legacy table in lineage or quarantine with the consolidated tables recorded for it."""
+    targets: dict[str, set[str]] = {}
     for target in case.judged.originals:
         with case.judged.read(target) as connection:
             for table in ("lineage", "quarantine"):
                 for source, into in rows(connection, f"SELECT DISTINCT source, target FROM {table}"):
                     if not str(source).startswith("stub:"):
-                        told.setdefault(source, set()).add(f"{target}.{into}")
-    return told
+                        targets.setdefault(source, set()).add(f"{target}.{into}")
+    return targets
 
 
 def balance(case: Case, reading: Reading) -> Iterator[str]:
-    """Yield what does not add up: each legacy row has to have lineage or be quarantined, once, and nothing else has."""
+    """Yield each legacy row that is not exactly once in lineage or quarantine, and each recorded row that never existed."""
     if adds_up(case, reading):
         return
     target, _, table = reading.target.partition(".")
@@ -117,26 +117,26 @@ def balance(case: Case, reading: Reading) -> Iterator[str]:
             typed(key)
             for (key,) in rows(connection, f"SELECT legacy_key {of_source.format('quarantine')}", reading.source, table)
         )
-    found = Counter(mapped) + refused
-    if found == legacy:
+    recorded = Counter(mapped) + refused
+    if recorded == legacy:
         return
     yield (
         f"{reading.source}: {legacy.total()} rows in, {len(mapped)} mapped and {refused.total()} quarantined"
         f" in {reading.target}"
     )
-    yield from (f"{reading.source} {key!r}: is nowhere" for _, key in (legacy - found))
+    yield from (f"{reading.source} {key!r}: is lost" for _, key in (legacy - recorded))
     yield from (
-        f"{reading.source} {key!r}: is there more than once" for _, key in (found - legacy) if (_, key) in legacy
+        f"{reading.source} {key!r}: is recorded more than once" for _, key in (recorded - legacy) if (_, key) in legacy
     )
     yield from (
         f"{reading.source} {key!r}: the legacy table has no such row"
-        for _, key in (found - legacy)
+        for _, key in (recorded - legacy)
         if (_, key) not in legacy
     )
 
 
-#: Legacy rows with a key, those of them that are in exactly one place, their different keys, and how many have none;
-#: what has a place, and what has one without a key.
+#: Counts of legacy rows: with a key; with a key and recorded exactly once; distinct keys; without a key.  Then counts of
+#: records in lineage and quarantine: with a key, and without one.
 _PLACES = """
     SELECT total(s.{key} IS NOT NULL), total(s.{key} IS NOT NULL AND (
         EXISTS (
@@ -163,7 +163,7 @@ _PLACES = """
 
 
 def adds_up(case: Case, reading: Reading) -> bool:
-    """Tell by counting whether every row is in exactly one place; if not, each row has to be looked at.  Asked once."""
+    """Return whether the counts show every row recorded exactly once; if not, compare row by row.  Counted once."""
     if reading.source not in case.settled:
         database, _, name = reading.source.partition(".")
         target, _, table = reading.target.partition(".")
@@ -179,14 +179,14 @@ def adds_up(case: Case, reading: Reading) -> bool:
                 target=target,
                 legacy=f"{quoted(database)}.{quoted(name)}",
             )
-            asked = connection.execute(question, {"source": reading.source, "table": table})
-            whole, placed, keyed, keyless, places, without = asked.fetchone()
+            counts = connection.execute(question, {"source": reading.source, "table": table})
+            whole, placed, keyed, keyless, places, without = counts.fetchone()
         case.settled[reading.source] = bool(whole == placed == keyed == places and keyless == without)
     return case.settled[reading.source]
 
 
 def carried_unlike(case: Case, target: str) -> Iterator[str]:
-    """Yield how the carried tables of *target* differ from the legacy ones; a database is opened once for all its tables."""
+    """Yield how the carried tables of *target* differ from the legacy tables; each database is opened once."""
     for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
         here = [table for table in tables if target in carried_in(case, table)]
         if here:
@@ -196,9 +196,9 @@ def carried_unlike(case: Case, target: str) -> Iterator[str]:
 
 
 def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> Iterator[str]:
-    """Yield how the carried copy of *table* in *target* differs: its columns, or its rows as a multiset of cells.
+    """Yield how the carried copy of *table* in *target* differs: in its columns, or in its rows as a multiset of cells.
 
-    Where SQL can read a rowid beside the columns it counts as a cell: another table may keep it.
+    A rowid that SQL can read in addition to the columns is compared too: another table may refer to it.
     """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
@@ -210,32 +210,32 @@ def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> 
         return
     number = declaration.rowid(connection, database, name)
     if number != declaration.rowid(connection, target, carried):
-        yield f"{target}.{carried}: its rows have no rowids, those of {table.source} do, or the other way round"
+        yield f"{target}.{carried}: only one of it and {table.source} has rowids"
         return
     columns = [quoted(column) for column in table.columns]
     several = [[number, *columns] if number else columns]
     if number and len(columns) == declaration.MOST_COLUMNS:
-        # SQLite reads no more: each column is beside the rowid in one of two questions.
+        # SQLite's limit of columns: two queries together compare each column with the rowid.
         several = [[number, *columns[1:]], [number, *columns[:-1]]]
     for names in several:
         yield from _other_rows(connection, ", ".join(names), f"{quoted(database)}.{quoted(name)}", target, carried)
 
 
 def _other_rows(connection: sqlite3.Connection, names: str, legacy: str, target: str, carried: str) -> Iterator[str]:
-    """Yield the rows of a carried table that the legacy one does not have, and the other way round."""
-    asked = [f"SELECT {names} FROM {where} NOT INDEXED" for where in (legacy, f"{quoted(target)}.{quoted(carried)}")]
-    # Mostly both lie in one order; only where they do not, they are compared as multisets.
-    if all(_same_row(one, other) for one, other in zip_longest(*(rows(connection, question) for question in asked))):
+    """Yield the rows that only one of a carried table and its legacy table has."""
+    both = [f"SELECT {names} FROM {where} NOT INDEXED" for where in (legacy, f"{quoted(target)}.{quoted(carried)}")]
+    # Usually both have the same order; otherwise they are compared as multisets.
+    if all(_same_row(was, now) for was, now in zip_longest(*(rows(connection, question) for question in both))):
         return
-    there, here = (Counter(tuple(map(typed, cells)) for cells in rows(connection, question)) for question in asked)
-    for kept, count in ((there - here).items(), "is missing or differs"), ((here - there).items(), "nobody recorded"):
-        yield from (f"{target}.{carried}: row {shown_key(cells)} {count}" for cells, _ in kept)
+    before, here = (Counter(tuple(map(typed, cells)) for cells in rows(connection, question)) for question in both)
+    for differing, fault in (before - here, "is missing or differs"), (here - before, "is not in the legacy table"):
+        yield from (f"{target}.{carried}: row {shown_key(cells)} {fault}" for cells in differing)
 
 
 def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
-    """Yield how SQLite takes the declaration of a carried table in *target* otherwise than that of the legacy *table*.
+    """Yield how the declaration of a carried table in *target* differs for SQLite from that of the legacy *table*.
 
-    Indexes that the owners *ordered* are set aside.
+    The owners' extra indexes, *ordered*, are ignored.
     """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
@@ -244,10 +244,10 @@ def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collec
         references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
     was = case.legacy.statements(database)[declaration.folded(name)]
     if references:
-        yield f"{target}.{carried}: has a foreign key, and its parent is another table here"
+        yield f"{target}.{carried}: has a foreign key, which would refer to another table here"
     for what, before, after in (
         ("constraints, collations or generated columns", was._replace(indexes=()), now._replace(indexes=())),
-        ("indexes", was, now._replace(indexes=tuple(one for one in now.indexes if one[0] not in ordered))),
+        ("indexes", was, now._replace(indexes=tuple(index for index in now.indexes if index[0] not in ordered))),
     ):
         try:
             same = declaration.meaning(before) == declaration.meaning(after)
@@ -260,16 +260,16 @@ def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collec
 
 
 def shown_key(cells: tuple[Typed, ...]) -> str:
-    """Return what names a row in a report: its first cell."""
+    """Return the first cell of a row, which names it in a report."""
     return repr(cells[0][1]) if cells else ""
 
 
-def _same_row(one: tuple[Cell, ...] | None, other: tuple[Cell, ...] | None) -> bool:
-    return one is not None and other is not None and all(map(same, one, other))
+def _same_row(first: tuple[Cell, ...] | None, second: tuple[Cell, ...] | None) -> bool:
+    return first is not None and second is not None and all(map(same, first, second))
 
 
 def stray_carried(case: Case) -> Iterator[str]:
-    """Yield carried tables that no legacy table stands behind."""
+    """Yield carried tables that are copies of no legacy table."""
     expected = {carried_name(table) for table in case.legacy.every_table()}
     for target in case.judged.originals:
         for name in case.judged.table_names(target):
@@ -278,18 +278,18 @@ def stray_carried(case: Case) -> Iterator[str]:
 
 
 def keys_held(case: Case, reading: Reading) -> Iterator[Cell]:
-    """Yield the key of each legacy row of *reading* that has none or that is in quarantine."""
+    """Yield the key of each legacy row of *reading* that has a NULL key or is in quarantine."""
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     key = quoted(reading.key)
     held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
     question = f"SELECT {key} FROM {quoted(database)}.{quoted(name)} WHERE {key} IS NULL OR +{key} IN ({held})"
     with case.beside(database, target) as connection:
-        yield from (found for (found,) in rows(connection, question, reading.source, table))
+        yield from (cell for (cell,) in rows(connection, question, reading.source, table))
 
 
 def parts_let_in(case: Case, reading: Reading) -> int:
-    """Count the rows that the legacy rows of *reading* become that have a key and are not in quarantine."""
+    """Count the target rows made from the legacy rows of *reading* that have a key and are not in quarantine."""
     if reading.parts is None:
         name, _, table = reading.source.partition(".")
         with case.legacy.read(name) as connection:
@@ -302,16 +302,16 @@ def parts_let_in(case: Case, reading: Reading) -> int:
 
 
 def rows_of(case: Case, target: str) -> int:
-    """Count the rows of a table of the consolidated set."""
+    """Count the rows of a consolidated table."""
     database, _, table = target.partition(".")
     with case.judged.read(database) as connection:
         return int(connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
 
 
 def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
-    """Yield each key that *reading* has in quarantine, with what is kept of it and the legacy rows that have it.
+    """Yield each quarantined key of *reading*, with its quarantined rows and the legacy rows that have it.
 
-    What is kept is the broken constraint and the row.  Some hundred keys at a time are in memory.
+    Each quarantined row comes with its broken constraint.  :data:`KEYS_AT_ONCE` keys are in memory at a time.
     """
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
@@ -319,35 +319,35 @@ def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple
     of_legacy = (
         f"SELECT {', '.join(map(quoted, names))} FROM {quoted(database)}.{quoted(name)} WHERE {quoted(reading.key)}"
     )
-    asked = (
+    question = (
         f"SELECT legacy_key, broken, row FROM {target}.quarantine WHERE source = ? AND target = ? ORDER BY legacy_key"
     )
     with case.beside(database, target) as connection:
-        groups = groupby(rows(connection, asked, reading.source, table), key=lambda row: row[0])
-        while some := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
+        groups = groupby(rows(connection, question, reading.source, table), key=lambda row: row[0])
+        while batch := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
             kept: dict[Typed, list[tuple[str, Row]]] = {}
-            for key, broken, row in chain.from_iterable(some):
+            for key, broken, row in chain.from_iterable(batch):
                 kept.setdefault(typed(key), []).append((broken, kept_row(row)))
             placed = [bound(key) for _, key in kept]
-            there: dict[Typed, list[Row]] = {}
-            # Affinity may find more rows than have these keys, never fewer.
+            legacy_rows: dict[Typed, list[Row]] = {}
+            # Because of affinity the query may return rows with other keys too, but misses none.
             for condition, values in (
                 (f"IN ({', '.join(place for place, _ in placed)})", [value for _, value in placed]),
                 *([("IS NULL", [])] if typed(None) in kept else []),
             ):
                 for cells in rows(connection, f"{of_legacy} {condition}", *values):
                     legacy = dict(zip(names, cells, strict=True))
-                    there.setdefault(typed(legacy[reading.key]), []).append(legacy)
-            yield from ((key[1], found, there.get(key, [])) for key, found in kept.items())
+                    legacy_rows.setdefault(typed(legacy[reading.key]), []).append(legacy)
+            yield from ((key[1], kept_rows, legacy_rows.get(key, [])) for key, kept_rows in kept.items())
 
 
 def lineage_faults(case: Case, target: str) -> Iterator[str]:
-    """Yield where rows and lineages of the database *target* do not match one to one."""
+    """Yield each row and each lineage entry of the database *target* that do not match one to one."""
     with case.judged.read(target) as connection:
         known = specified_tables(target)
         for (name,) in connection.execute("SELECT DISTINCT target FROM lineage"):
             if name not in known:
-                yield f"{target}.lineage: names a table {name} that nobody specified"
+                yield f"{target}.lineage: names {name}, which is not a specified table"
         for table in known:
             key, name = quoted(target_key(f"{target}.{table}")), quoted(table)
             of_table = "FROM lineage AS l WHERE l.target = ? AND l.target_id"
@@ -358,7 +358,7 @@ def lineage_faults(case: Case, target: str) -> Iterator[str]:
                 ),
                 (
                     f"SELECT l.target_id {of_table} NOT IN (SELECT t.{key} FROM {name} AS t WHERE t.{key} IS NOT NULL)",
-                    "has a lineage and is not there",
+                    "has a lineage but is missing",
                 ),
                 (f"SELECT l.target_id {of_table} IS NOT NULL GROUP BY 1 HAVING count(*) > 1", "has several lineages"),
             ):

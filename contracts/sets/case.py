@@ -45,7 +45,7 @@ class Losses:
         """Return the loss as one sentence: how many rows, of which tables."""
         most = ", ".join(f"{table} ({count:,})" for table, count in self.rows.most_common(_NAMED))
         refused = (
-            f"; the specification's constraints refuse {self.refused:,} of them, and nothing keeps them"
+            f"; the specification's constraints refuse {self.refused:,} of them, and they are not in quarantine"
             if self.refused
             else ""
         )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Time limits for one row and for planting one fault [s]: both far above what a sound set needs.
+#: Time limits for trying one row and for planting one fault [s].
 ROW_S, FAULT_S = 2.0, 60.0
 #: Instructions of SQLite's virtual machine between two checks of the clock: a few milliseconds.
 _STEPS = 100_000

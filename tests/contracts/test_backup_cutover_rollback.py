@@ -265,7 +265,7 @@ AS_IT_WAS = "test_legacy_is_what_it_was_and_what_was_written"
         ("name that is a link", lambda d: point(d / "custom.db", "backup/0001/originals/custom.db"), "test_every_name_is_its_own_file_again", "custom.db: is no file"),
         ("database still there", lambda d: shutil.copy(d / "backup/0001/rolled-back/jarvis_core.db", d), "test_every_name_is_its_own_file_again", "jarvis_core.db: still has its name"),
         ("database not kept", lambda d: (d / "backup/0001/rolled-back/jarvis_core.db").unlink(), "test_every_name_is_its_own_file_again", "jarvis_core.db: is not kept"),
-        ("row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"), AS_IT_WAS, "is not there, and no row that it became was deleted"),
+        ("row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"), AS_IT_WAS, "is missing, but no row that it became was deleted"),
         ("carried row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM sales"), AS_IT_WAS, "tax.sales: "),
         ("written row not carried back", lambda d: shutil.copy(d / "backup/0001/originals/jarvis.db", d / "jarvis.db") and os.utime(d / "jarvis.db", (0, 0)), AS_IT_WAS, "does not become the row that was in use"),
         ("journal mode changed", lambda d: run(d / "tax.db", "PRAGMA journal_mode = WAL"), "test_journal_modes_are_what_they_were", "tax.db: was delete, is wal"),

@@ -119,23 +119,23 @@ CASES = {
         says="is in the residue and in a legacy table",
     ),
     "another cell changed too": Case(
-        TRADE, ("jarvis.db", f"UPDATE trades SET user_id = 77, {PRICE}"), says="user_id changed, which the edit does not touch"
+        TRADE, ("jarvis.db", f"UPDATE trades SET user_id = 77, {PRICE}"), says="user_id changed, which the change in use does not concern"
     ),
     "row that was not in use in the residue": Case(
         residue=("core.trades", "id = (SELECT min(id) FROM trades)"), says="is in the residue and in a legacy table"
     ),
     "row lost": Case(
         legacy=("tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"),
-        says="is not there, and no row that it became was deleted",
+        says="is missing, but no row that it became was deleted",
     ),
     "quarantined row lost": Case(legacy=("jarvis.db", "DELETE FROM positions"), says="jarvis.positions"),
     "row altered": Case(
         legacy=("telegram_memory.db", "UPDATE messages SET content = content || ' ' WHERE id = (SELECT min(id) FROM messages)"),
-        says="content changed, and no row that it became did",
+        says="content changed, but no row that it became did",
     ),
     "cell that rest alone keeps altered": Case(
         legacy=("whales.db", "UPDATE whale_movements SET value_usd = 1.5 WHERE id = (SELECT min(id) FROM whale_movements)"),
-        says="value_usd changed, and no row that it became did",
+        says="value_usd changed, but no row that it became did",
     ),
     "row deleted": Case(
         ("jarvis_analytics.db", "DELETE FROM llm_costs WHERE id = (SELECT max(id) FROM llm_costs)"),
@@ -143,12 +143,12 @@ CASES = {
     ),
     "deleted row comes back": Case(
         ("jarvis_analytics.db", "DELETE FROM llm_costs WHERE id = (SELECT max(id) FROM llm_costs)"), ("llm_costs.db",),
-        says="each row that it became was deleted, and it is there",
+        says="each row that it became was deleted, but it exists",
     ),
     "new row": Case(NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"))),
     "new row doubled": Case(
         NEW_TRADE, ("jarvis.db", LEGACY_TRADE.format("abcdef01"), LEGACY_TRADE.format("abcdef02").replace("'new'", "''")),
-        says="is new, and is not what was in use",
+        says="is new, but no row in use explains it",
     ),
     "new row lost": Case(NEW_TRADE, says="is in no legacy table and not in the residue"),
     "new row with the time of another spelling": Case(
@@ -164,7 +164,7 @@ CASES = {
     "one part changed, the others with it": Case(
         METRIC,
         ("metrics.db", "UPDATE metrics_1h SET timestamp = '2026-02-01T10:00:00+00:00' WHERE id = (SELECT min(id) FROM metrics_1h)"),
-        says="says something else of the others",
+        says="no longer agrees with the others",
     ),
     "lot corrected": Case(
         LOT, ("tax.db", "UPDATE tax_lots SET quantity = quantity + 1 WHERE id = 1"), ("core.tax_lots", "id = 1")
@@ -172,7 +172,7 @@ CASES = {
     "lot corrected and unsold by it": Case(
         LOT, ("tax.db", "UPDATE tax_lots SET quantity = quantity + 1, remaining_quantity = quantity + 1 WHERE id = 1"),
         ("core.tax_lots", "id = 1"),
-        says="remaining_quantity changed, which the edit does not touch",
+        says="remaining_quantity changed, which the change in use does not concern",
     ),
     "number of a deleted reflection given to another": Case(
         REFLECTION,
@@ -183,14 +183,14 @@ CASES = {
         REFLECTION,
         ("jarvis_memory.db", ("UPDATE reflections SET trigger = 'okapi', lesson = 'quagga', new_approach = 'zanzibar',"
          " created_at = '2026-02-01T10:00:00+00:00' WHERE id = (SELECT max(id) FROM reflections)")),
-        says="has the number of a deleted row, and its what_happened",
+        says="has the key of a deleted row, and its what_happened",
     ),
     "carried row": Case(ALERT, ("alerts.db", LEGACY_ALERT)),
     "carried row in the residue": Case(ALERT, ("alerts.db",), ("core.legacy_alerts_alerts", "id = 'new'")),
     "carried row lost": Case(ALERT, ("alerts.db",), says="alerts.alerts: 1 of "),
     "carried rows deleted": Case(legacy=("tax.db", "DELETE FROM sales"), says="tax.sales: "),
     "carried row doubled": Case(
-        legacy=("alerts.db", LEGACY_ALERT), says="alerts.alerts: 1 rows are there that are not what was in use"
+        legacy=("alerts.db", LEGACY_ALERT), says="alerts.alerts: 1 rows were not in use"
     ),
     "storage class of a carried cell changed": Case(
         legacy=("jarvis.db", "UPDATE pick_performance SET symbol = CAST(symbol AS BLOB) WHERE typeof(symbol) = 'text'"),
@@ -202,9 +202,9 @@ CASES = {
     ),
     "mark of the table in use forgotten": Case(
         ("jarvis_core.db", "UPDATE sqlite_sequence SET seq = 9000 WHERE name = 'legacy_tax_sales'"),
-        says="tax.sales: ids up to 9000 were given",
+        says="tax.sales: ids up to 9000 were assigned",
     ),
-    "index dropped": Case(legacy=("jarvis.db", "DROP INDEX idx_positions_status"), says="index idx_positions_status is not declared"),
+    "index dropped": Case(legacy=("jarvis.db", "DROP INDEX idx_positions_status"), says="the declaration of index idx_positions_status changed"),
     "user_version lost": Case(legacy=("jarvis.db", "PRAGMA user_version = 77"), says="user_version was"),
 }  # fmt: skip
 

@@ -136,7 +136,7 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "row lost, and its lineage with it",
         ("test_every_mapped_row_is_accounted_for", "test_no_legacy_row_is_lost"),
-        ("jarvis.trades", "is nowhere"),
+        ("jarvis.trades", "is lost"),
         "DELETE FROM lineage WHERE target = 'trades' AND target_id = (SELECT max(id) FROM trades)",
         "DELETE FROM trades WHERE id = (SELECT max(id) FROM trades)",
     ),
@@ -240,7 +240,7 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "lineage lost",
         ("test_every_mapped_row_is_accounted_for", "test_every_row_has_its_lineage"),
-        ("jarvis.positions", "is nowhere"),
+        ("jarvis.positions", "is lost"),
         "DELETE FROM lineage WHERE source = 'jarvis.positions' AND target_id = 1",
     ),
     fault(
@@ -266,7 +266,7 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "quarantined row lost",
         ("test_every_mapped_row_is_accounted_for",),
-        ("jarvis.positions", "is nowhere"),
+        ("jarvis.positions", "is lost"),
         "DELETE FROM quarantine WHERE rowid = (SELECT min(rowid) FROM quarantine WHERE source = 'jarvis.positions')",
     ),
     fault(
@@ -372,7 +372,7 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "row twice where nobody keeps lineage",
         ("test_row_says_what_was_decided", "test_counts_compare_with_the_sources"),
-        ("core.trades", "no legacy row stands behind it"),
+        ("core.trades", "no legacy row explains it"),
         "DROP TABLE lineage",
         "INSERT INTO trades (direction, symbol, token_address, amount, amount_sol, price, status, timestamp)"
         " SELECT direction, symbol, token_address, amount, amount_sol, price, status, timestamp FROM trades LIMIT 1",
@@ -395,21 +395,21 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "quarantined row lost where nobody keeps lineage",
         ("test_every_mapped_row_is_accounted_for", "test_no_legacy_row_is_lost"),
-        ("jarvis.positions", "refuses it, and nothing keeps it"),
+        ("jarvis.positions", "refuses it, and it is not in quarantine"),
         "DELETE FROM quarantine WHERE rowid = (SELECT min(rowid) FROM quarantine WHERE source = 'jarvis.positions')",
         "DROP TABLE lineage",
     ),
     fault(
         "carried row altered where nobody keeps lineage",
         ("test_carried_tables_are_verbatim", "test_no_legacy_row_is_lost"),
-        ("jarvis.pick_performance 1", "is nowhere"),
+        ("jarvis.pick_performance 1", "is lost"),
         "DROP TABLE lineage",
         "UPDATE legacy_jarvis_pick_performance SET symbol = symbol || ' ' WHERE id = 1",
     ),
     fault(
         "carried table lost where nobody keeps lineage",
         ("test_every_legacy_table_has_one_fate", "test_carried_tables_are_verbatim"),
-        ("jarvis.pick_performance", "no table here has its columns"),
+        ("jarvis.pick_performance", "no consolidated table has its columns"),
         "DROP TABLE lineage",
         "DROP TABLE legacy_jarvis_pick_performance",
     ),

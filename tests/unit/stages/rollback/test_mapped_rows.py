@@ -548,7 +548,7 @@ def test_what_refers_to_a_row_whose_new_key_is_refused_stays_with_the_old_row(fr
     carried_set.write(
         kept, "CREATE TABLE aside AS SELECT * FROM analytics_whale_wallets; DELETE FROM analytics_whale_wallets"
     )
-    assert any("each row that it became was deleted, and it is there" in fault for fault in faults(fresh))
+    assert any("each row that it became was deleted, but it exists" in fault for fault in faults(fresh))
     carried_set.write(kept, "INSERT INTO analytics_whale_wallets SELECT * FROM aside")
     carried_set.write(
         fresh / "data" / "whales.db", "UPDATE whale_wallets SET win_rate = 0.25 WHERE address = 'address 3'"
