@@ -26,7 +26,7 @@ from contracts.oracle.times import spelled
 _NEVER_STORED = always(None)
 _PROVIDERS = {"anthropic", "xai", "openai", "other"}
 _COMMANDS = ("/", "cli:", "code:", "vibe:")
-#: SQLite's integers are smaller; the least is this one, negated.
+#: Bound of SQLite's integers: each is smaller, and at least the negated bound.
 _INTEGERS = 2**63
 _COUNTS = ("total_requests", "failed_requests")
 _MEASURES = (
@@ -162,11 +162,11 @@ def _metrics(resolution: str, *, order: int) -> Reading:
 
     def measured(name: str) -> Callable[[list[Row]], Cell]:
         def say(rows: list[Row]) -> Cell:
-            found: list[Cell] = [row["metric_value"] for row in rows if row["metric_name"] == name]
-            if not found:
+            values: list[Cell] = [row["metric_value"] for row in rows if row["metric_name"] == name]
+            if not values:
                 return None
-            # A count became a REAL like every measure; one beyond the integers has always been one.
-            value = found[0]
+            # A count was stored as a REAL, like every measure; a value beyond the integers was a REAL before.
+            value = values[0]
             whole = (
                 name in _COUNTS and isinstance(value, float) and value.is_integer() and -_INTEGERS <= value < _INTEGERS
             )

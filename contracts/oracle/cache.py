@@ -39,7 +39,7 @@ def _file_cache() -> Reading:
             "key": cell("legacy_key"),
             "value": cell("value"),
             "created_at": lambda row: to_epoch(row["created_at"]),
-            # Not NULL there: an entry that never expires does so after every finite time.
+            # The legacy column is NOT NULL: infinity stands for an entry that never expires.
             "expires_at": lambda row: math.inf if row["expires_at"] is None else to_epoch(row["expires_at"]),
         },
         homeless={"namespace": always("default"), "tags": always("")},

@@ -1,4 +1,4 @@
-"""Cells as SQLite stores them: their text, their storage class, their JSON."""
+"""Reads and compares cells as SQLite stores them: text, storage class, JSON."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Row = dict[str, Cell]
 
 _CLASSES = {type(None): "NULL", int: "INTEGER", float: "REAL", str: "TEXT", bytes: "BLOB"}
 _BLANKS = re.compile(r"[ \t\n\r]*")
-#: JSON that is nested deeper is left where it was: Python's parser gives up at about 1,000 levels.
+#: Deepest nesting of JSON that counts as JSON [levels]: Python's parser fails at about 1,000.
 _DEEPEST = 500
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def text_of(raw: bytes) -> str:
-    """Return TEXT from its bytes, whatever they are; equal bytes give equal text and only they do."""
+    """Return TEXT from any bytes; equal texts come from equal bytes only."""
     return raw.decode("utf-8", "surrogateescape")
 
 
@@ -36,17 +36,17 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def same(one: Cell, other: Cell) -> bool:
-    """Tell whether two cells are of one storage class and of the same bits."""
-    if one is other:
+def same(first: Cell, second: Cell) -> bool:
+    """Return whether two cells have the same storage class and the same bits."""
+    if first is second:
         return True
-    if type(one) is not type(other) or one != other:
+    if type(first) is not type(second) or first != second:
         return False
-    return type(one) is not float or one != 0.0 or math.copysign(1.0, one) == math.copysign(1.0, other)
+    return type(first) is not float or first != 0.0 or math.copysign(1.0, first) == math.copysign(1.0, second)
 
 
 def shown(cell: Cell, *, values: bool) -> str:
-    """Return *cell* for a report: its storage class and a digest, or the value itself if *values* may be shown."""
+    """Return *cell* for a report: its storage class with a digest, or with the value if *values* may be shown."""
     kind = _CLASSES.get(type(cell), type(cell).__name__)
     if cell is None:
         return kind
@@ -57,26 +57,26 @@ def shown(cell: Cell, *, values: bool) -> str:
 
 
 class Affinity:
-    """What a column of a declared type stores of a value; SQLite is asked wherever that is not plain to see."""
+    """Computes what a column of a declared type stores for a value; SQLite itself decides the difficult cases."""
 
     def stored(self, value: Cell, declared: str) -> Cell:
-        """Return what a column declared as *declared* stores of *value*."""
+        """Return what a column declared as *declared* stores for *value*."""
         if value is None or isinstance(value, bytes) or not declared:
             return value
         if isinstance(value, str):
             if declared == "TEXT" or (declared == "TIMESTAMP" and _DAY.match(value)):
                 return value
         elif isinstance(value, float):
-            # A REAL column has no negative zero: it stores integers where it can.
+            # A REAL column has no negative zero: it stores whole numbers as integers.
             if declared == "REAL":
                 return value + 0.0
         elif declared == "INTEGER":
             return value
         elif declared == "REAL":
             return float(value)
-        return self._asked(value, declared)
+        return self._by_sqlite(value, declared)
 
-    def _asked(self, value: Cell, declared: str) -> Cell:
+    def _by_sqlite(self, value: Cell, declared: str) -> Cell:
         raw = bytes_of(value) if isinstance(value, str) else value
         with closing(connections.memory()) as connection:
             connection.text_factory = text_of
@@ -87,49 +87,49 @@ class Affinity:
 
 
 def bound(value: Cell) -> tuple[str, Cell]:
-    """Return a placeholder and its value for a cell; Python cannot bind TEXT of odd bytes directly."""
+    """Return a placeholder and its value for a cell; Python cannot bind TEXT with invalid UTF-8 directly."""
     return ("CAST(? AS TEXT)", bytes_of(value)) if isinstance(value, str) else ("?", value)
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(reversed(pairs))
 
 
-#: Stands among the members of an object in which two have one name; no reading decides on a member of this name.
+#: Extra member that marks an object with two members of the same name; no reading has a member of this name.
 TWINS = "(two members of one name)"
 
 
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the first member of each name, as SQLite reads JSON, and a mark where one name stands twice."""
-    said = dict(pairs)
-    return said if len(said) == len(pairs) else {**_first(pairs), TWINS: True}
+    """Return the first member of each name, as SQLite reads JSON, and the mark if a name occurs twice."""
+    by_name = dict(pairs)
+    return by_name if len(by_name) == len(pairs) else {**_first(pairs), TWINS: True}
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_marked)
-#: Reads JSON; of twin keys the first counts.  Made once: json.loads makes a decoder for each call.
+#: Reads JSON; the first of two members with the same name counts.  Made once: json.loads makes a decoder for each call.
 _loads: Callable[[str], Any] = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_first).decode
 
 
 def parsed(text: Cell) -> Any:
-    """Return what JSON text says, or None where it is none.
+    """Return the value of JSON text; None if the text is not JSON.
 
-    NUL and bytes that are no UTF-8 are in no JSON; what is nested too deep for most parsers counts as none.
+    Text with NUL or invalid UTF-8 is not JSON; text nested deeper than :data:`_DEEPEST` counts as not JSON.
     """
     if not isinstance(text, str) or "\0" in text or (not text.isprintable() and _odd(text)):
         return None
     try:
-        said = _loads(text)
+        value = _loads(text)
     except (ValueError, RecursionError):
         return None
-    return None if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST else said
+    return None if text.count("[") + text.count("{") > _DEEPEST and _depth(text) > _DEEPEST else value
 
 
 def _depth(text: str) -> int:
-    """Return how deep sound JSON is nested; a number or a text is 0 deep."""
+    """Return how deep valid JSON is nested; a number or a text has depth 0."""
     deepest = depth = 0
     inside = skip = False
     for letter in text:
@@ -154,8 +154,8 @@ def _odd(text: str) -> bool:
 
 
 def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
-    """Return the members of a JSON object, each with what it says and the text that says it, or None if it is none."""
-    found: dict[str, tuple[Any, str]] = {}
+    """Return the members of a JSON object, name -> (value, its text); None if *text* is not a JSON object."""
+    by_name: dict[str, tuple[Any, str]] = {}
     try:
         place = _after_blanks(text, 0)
         if text[place] != "{":
@@ -168,24 +168,24 @@ def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
                 return None
             value, end = _decoder.raw_decode(text, _after_blanks(text, place + 1))
             end = _after_blanks(text, end)
-            # To SQLite's JSON functions a text ends at NUL, so that is what the row says.
-            said = value.partition("\0")[0] if isinstance(value, str) else kept(value)
-            if name in found:
-                found[TWINS] = (True, "")
+            # For SQLite's JSON functions a text ends at NUL.
+            read = value.partition("\0")[0] if isinstance(value, str) else kept(value)
+            if name in by_name:
+                by_name[TWINS] = (True, "")
             else:
-                found[name] = (said, text[place + 1 : end])
+                by_name[name] = (read, text[place + 1 : end])
             place = _after_blanks(text, end + 1) if text[end] == "," else end
     except (IndexError, TypeError, ValueError, RecursionError):
         return None
-    return found if not text[place + 1 :].strip(" \t\n\r") else None
+    return by_name if not text[place + 1 :].strip(" \t\n\r") else None
 
 
 def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL for the rows of a table, each with a ``rowid``: a table may have been made without."""
+    """Return SQL for the rows of a table, each with a ``rowid``, also for a WITHOUT ROWID table."""
     name = f"{quoted(schema)}.{quoted(table)}"
-    asked = "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
-    found = connection.execute(asked, (schema, table)).fetchone()
-    if not found or not found[0]:
+    question = "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    listed = connection.execute(question, (schema, table)).fetchone()
+    if not listed or not listed[0]:
         return name
     keys = connection.execute(
         "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk", (table, schema)
@@ -195,21 +195,21 @@ def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 @lru_cache(maxsize=256)
 def said_members(text: Cell) -> Mapping[str, Any] | None:
-    """Return the members of a JSON object that are not null, as :func:`members` does; faster, and remembered."""
+    """Return the members of a JSON object that are not null, name -> value; faster than :func:`members`, and cached."""
     try:
-        said = _decoder.decode(text)
+        by_name = _decoder.decode(text)
     except (TypeError, ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(by_name, dict):
         return None
-    for name, value in list(said.items()):
+    for name, value in list(by_name.items()):
         if value is None:
-            del said[name]
+            del by_name[name]
         elif isinstance(value, dict):
-            said[name] = kept(value)
+            by_name[name] = kept(value)
         elif isinstance(value, str) and "\0" in value:
-            said[name] = value.partition("\0")[0]
-    return said
+            by_name[name] = value.partition("\0")[0]
+    return by_name
 
 
 def _after_blanks(text: str, place: int) -> int:
@@ -218,7 +218,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def kept(value: Any) -> Cell:
-    """Return the cell that parsed JSON keeps: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT of odd bytes."""
+    """Return the cell that parsed JSON stands for: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT with invalid UTF-8."""
     if isinstance(value, dict) and value.keys() == {"b"}:
         return bytes.fromhex(value["b"])
     if isinstance(value, dict) and value.keys() == {"t"}:
@@ -227,30 +227,30 @@ def kept(value: Any) -> Cell:
 
 
 def kept_row(text: Cell) -> Row:
-    """Return the cells of a whole row in JSON; empty where it is none."""
+    """Return the cells of a whole row in JSON; empty if *text* is not a JSON object."""
     try:
-        said = _loads(text) if isinstance(text, str) else {}
-        return {name: kept(value) for name, value in said.items()} if isinstance(said, dict) else {}
+        cells = _loads(text) if isinstance(text, str) else {}
+        return {name: kept(value) for name, value in cells.items()} if isinstance(cells, dict) else {}
     except (ValueError, TypeError, RecursionError):
-        # Then it is no legacy row either, and whoever compares says so.
+        # An empty row equals no legacy row, so the comparison reports it.
         return {}
 
 
 def kept_rest(text: Cell) -> dict[str, tuple[Cell, Cell]]:
-    """Return column -> (legacy cell, what back said) of ``lineage.rest``; empty where there is none.
+    """Return column -> (legacy cell, cell rebuilt without rest) of ``lineage.rest``; empty for NULL.
 
     Raises:
-        ValueError: It is no JSON object of pairs.
+        ValueError: *text* is not a JSON object of pairs.
     """
     if text is None:
         return {}
-    said = _loads(text)
-    if not isinstance(said, dict) or not all(isinstance(pair, list) and len(pair) == 2 for pair in said.values()):
-        raise ValueError("rest is no object of pairs")
-    return {name: (kept(pair[0]), kept(pair[1])) for name, pair in said.items()}
+    pairs = _loads(text)
+    if not isinstance(pairs, dict) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs.values()):
+        raise ValueError("rest is not an object of pairs")
+    return {name: (kept(pair[0]), kept(pair[1])) for name, pair in pairs.items()}
 
 
 def rows(connection: sqlite3.Connection, question: str, *values: Cell) -> sqlite3.Cursor:
-    """Ask *question*; text of any bytes is read."""
+    """Run the query *question*; TEXT may hold any bytes."""
     connection.text_factory = text_of
     return connection.execute(question, values)

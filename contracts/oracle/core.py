@@ -42,7 +42,7 @@ def _is_closed(status: Cell) -> bool:
 
 
 def _ratio(price: Cell, entry: Cell) -> float | None:
-    """Return price / entry where both are known; a price of 0 is none."""
+    """Return price / entry; None if one of them is unknown. A price of 0 means unknown."""
     if not isinstance(price, float) or not isinstance(entry, float) or not price or entry <= 0:
         return None
     return price / entry
@@ -57,7 +57,7 @@ def _percent(row: Row, price: str, *, gain: bool) -> float | None:
 
 
 def _limit(row: Row, name: str, percent: str, *, gain: bool) -> float | None:
-    """Say the price that was kept while it still is that percentage, else the price that follows from the percentage."""
+    """Return the price kept in metadata if it still has the stored percentage, else the price computed from the percentage."""
     kept = row["metadata."].get(name)
     entry, stated = row["entry_price"], row[percent]
     if kept is not None and _percent({"price": kept, "entry_price": entry}, "price", gain=gain) == stated:
@@ -69,13 +69,13 @@ def _limit(row: Row, name: str, percent: str, *, gain: bool) -> float | None:
 
 
 def _best_position(row: Row) -> Any:
-    """Prefer the open one, of several the later, then the greater id."""
+    """Sort key of rival positions: an open one first, then the later one, then the greater id."""
     opened = row["entry_time"] or ""
     return (row["status"] != "open", _Descending(opened), _Descending(row["legacy_key"]))
 
 
 class _Descending(str):
-    """Text that sorts the other way round."""
+    """Text that sorts in descending order."""
 
     __slots__ = ()
 
@@ -217,7 +217,7 @@ def _trades(world: World) -> Reading:
 
 
 def _lowered(value: Any) -> Cell:
-    """Return a JSON value as SQLite's lower() would say it."""
+    """Return a JSON value as SQLite's lower() returns it."""
     if isinstance(value, str):
         return value.lower()
     if value is None:

@@ -1,6 +1,6 @@
-"""What a row alone does not tell: which mint a symbol means, who named an order, which lots a sale used, who became whom.
+"""Values that depend on other tables: the mint of a symbol, the position of an order, the lots of a sale, ids of migrated rows.
 
-Everything is read from the legacy databases and from ``lineage``, once, when it is first asked for.
+Each value is read once, on first use, from the legacy databases and the lineage.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 from contracts.oracle.cells import Cell, Row, parsed
 from contracts.oracle.spilling_map import Known, Places
 
-#: (found, specified): the names of a column in the two variants; '' where one has none.
+#: Tables with symbols and mints: the table, and its mint column in the variants found and specified; '' without a column.
 _MINTS = (
     ("jarvis.positions", "token_mint", "token_address"),
     ("jarvis.trades", "token_mint", "token_address"),
@@ -33,24 +34,24 @@ class Lineage(Protocol):
     """Which legacy row became which row."""
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each in a target table but stubs."""
+        """Yield legacy key and target id of each row of a legacy table, or of each row but stubs of a target table."""
 
 
 class Sets(Protocol):
-    """What the world is read from: a legacy set and a consolidated one."""
+    """The legacy set and the consolidated set that :class:`World` reads."""
 
     def variant(self, source: str) -> str:
-        """Return the variant of a legacy table, '' where it is not there or has no known shape."""
+        """Return the variant of a legacy table; '' if it is missing or has no known shape."""
 
     def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a legacy table, by rowid."""
+        """Yield the cells *columns* of every row of a legacy table, in the order of rowids."""
 
     @property
     def lineage(self) -> Lineage:
         """Which legacy row became which row."""
 
     def target_rows(self, table_of: str, /, *columns: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a table of the consolidated set."""
+        """Yield the cells *columns* of every row of a consolidated table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Sold:
 
 
 class World:
-    """Answers, each found out once."""
+    """Looks values up in other tables of the two sets; each lookup is read once."""
 
     def __init__(self, sets: Sets, constants: Mapping[str, str]) -> None:
         self.sets = sets
@@ -75,29 +76,29 @@ class World:
         self._keys: dict[str, Known[Cell]] = {}
 
     def became(self, source: str, key: Cell) -> Cell:
-        """Return the id of the row that the legacy row *key* of *source* became, or None."""
+        """Return the id of the row that the legacy row *key* of *source* became; None if there is none."""
         if source not in self._links:
             self._links[source] = Known(self.sets.lineage.became(source=source))
         return self._links[source].get(key)
 
     def became_in(self, target: str, key: Cell) -> Cell:
-        """Return the id of the row of the table *target* that a legacy row *key* became, whatever its table; or None."""
+        """Return the id of the row of the table *target* that a legacy row *key* of any table became; None if there is none."""
         if target not in self._ids:
             self._ids[target] = Known(self.sets.lineage.became(target=target))
         return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
-        """Return the key of the legacy row that became the row *key* of the table *target*, or None."""
+        """Return the key of the legacy row that became the row *key* of the table *target*; None if there is none."""
         if target not in self._keys:
             self._keys[target] = Known((id_, legacy_key) for legacy_key, id_ in self.sets.lineage.became(target=target))
         return self._keys[target].get(key)
 
     def mint(self, given: Cell, symbol: Cell) -> Cell:
-        """Return *given*, or where it is empty the only mint that goes by *symbol*, or None."""
+        """Return *given*; if it is empty, the mint of *symbol*; None if the symbol has several mints or none."""
         if given is not None and given != "":
             return given
-        answers = self._mints.get(_folded(symbol), set()) if isinstance(symbol, str) else set()
-        return next(iter(answers)) if len(answers) == 1 else None
+        mints = self._mints.get(_folded(symbol), set()) if isinstance(symbol, str) else set()
+        return next(iter(mints)) if len(mints) == 1 else None
 
     @cached_property
     def _mints(self) -> Mapping[str, set[str]]:
@@ -107,13 +108,13 @@ class World:
             for symbol, mint in self.sets.legacy_rows(source, "symbol", column) if column else ():
                 if isinstance(symbol, str) and isinstance(mint, str) and symbol and mint:
                     mints = known[_folded(symbol)]
-                    # Two are as many as a thousand: the symbol does not tell.
+                    # Two mints are enough to make the symbol ambiguous.
                     if len(mints) < 2:
                         mints.add(mint)
         return known
 
     def trade_signed(self, signature: Cell) -> Cell:
-        """Return the id of the mapped trade with this signature, or None."""
+        """Return the id of the mapped trade with this signature; None if there is none."""
         return None if signature in {None, ""} else self._signed.get(signature)
 
     @cached_property
@@ -127,17 +128,17 @@ class World:
 
     @cached_property
     def swaps(self) -> Known[tuple[Cell, Cell]]:
-        """The exact integers of each swap that the treasury recorded, by signature; of several, of the least id."""
-        asked: Iterator[tuple[Cell, ...]] = iter(())
+        """The exact integer amounts of each treasury swap, by signature; of several swaps, of the least id."""
+        swaps: Iterator[tuple[Cell, ...]] = iter(())
         if self.sets.variant("treasury_trades.treasury_trades") == "found":
-            asked = self.sets.legacy_rows("treasury_trades.treasury_trades", "signature", "amount_in", "amount_out")
+            swaps = self.sets.legacy_rows("treasury_trades.treasury_trades", "signature", "amount_in", "amount_out")
         return Known(
-            (signature, (into, out)) for signature, into, out in asked if isinstance(signature, str) and signature
+            (signature, (into, out)) for signature, into, out in swaps if isinstance(signature, str) and signature
         )
 
     @cached_property
     def orders(self) -> Known[Row]:
-        """What is known of each order through the positions that name it: position_id, symbol, mint, amount_sol."""
+        """Each order's position_id, symbol, mint and amount_sol, from the positions that name the order."""
         named: Places[tuple[Cell, Row]] = Places()
         if self.sets.variant("jarvis.positions") == "found":
             columns = ("id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
@@ -145,7 +146,7 @@ class World:
                 claim = dict(zip(("position_id", "symbol", "mint", "amount_sol"), cells, strict=True))
                 for order in {profit, loss} - {None, ""}:
                     named.add((order, claim), order, place)
-        by_order = groupby(named.taken(), key=lambda one: one[0])
+        by_order = groupby(named.taken(), key=itemgetter(0))
         return Known((order, _agreed([claim for _, claim in claims])) for order, claims in by_order)
 
     @cached_property
@@ -174,7 +175,7 @@ class World:
         return sales
 
     def lots_of(self, tx: Cell) -> list[Sold]:
-        """Return the lots of the sale with this transaction; empty where nobody knows it."""
+        """Return the lots of the sale with this transaction; empty for an unknown transaction."""
         sales = self._sales
         return sales.get(self._sale_by_tx.get(tx), [])
 
@@ -219,28 +220,28 @@ class World:
 
 
 def _folded(symbol: str) -> str:
-    """Return *symbol* without letter case, as SQLite knows it: of ASCII letters."""
+    """Return *symbol* in lower case, ASCII letters only, as SQLite's NOCASE compares."""
     return symbol.translate(_LOWER)
 
 
 def _agreed(claims: list[Row]) -> Row:
-    """Return what positions that name one order say of it: each answer only where all that know one agree."""
+    """Return an order's values from the positions that name it; None where the positions disagree."""
 
-    def one(name: str) -> Cell:
-        answers = {claim[name] for claim in claims} - {None}
-        return next(iter(answers)) if len(answers) == 1 else None
+    def agreed(name: str) -> Cell:
+        values = {claim[name] for claim in claims} - {None}
+        return next(iter(values)) if len(values) == 1 else None
 
     alone = claims[0] if len(claims) == 1 else {}
     return {
         "position_id": alone.get("position_id"),
         "amount_sol": alone.get("amount_sol"),
-        "symbol": one("symbol"),
-        "mint": one("mint"),
+        "symbol": agreed("symbol"),
+        "mint": agreed("mint"),
     }
 
 
 def _lots(listed: Cell) -> dict[Cell, float]:
-    """Return lot -> quantity of ``[[lot, quantity], ...]``, in order; nothing where it is anything else."""
+    """Return lot -> quantity of the JSON ``[[lot, quantity], ...]``, in order; empty for any other text."""
     used: dict[Cell, float] = {}
     pairs = parsed(listed)
     for pair in pairs if isinstance(pairs, list) else ():

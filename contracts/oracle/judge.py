@@ -1,4 +1,4 @@
-"""The second reader at work on a pair: which readings apply, and what came of each target table."""
+"""The oracle on a pair of sets: chooses the readings that apply and judges each target table once."""
 
 from __future__ import annotations
 
@@ -16,58 +16,68 @@ from contracts.oracle import tax as oracle_tax
 from contracts.oracle.cells import Affinity, Cell, Row
 from contracts.oracle.cross_table import World
 from contracts.oracle.rules import Near, Reading
-from contracts.oracle.table_judge import Judged, OneTable, Pair, check_numbers, column_types, most_of_each, parts_of
+from contracts.oracle.table_judge import (
+    Judged,
+    OneTable,
+    OracleSets,
+    check_numbers,
+    column_types,
+    most_of_each,
+    parts_of,
+)
 from migrator.system.connections import quoted
 
 
 class Reader:
-    """The second reader at work on one pair."""
+    """The oracle on one pair of sets."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.pair = pair
-        self.world = World(pair, pair.constants)
+    def __init__(self, sets: OracleSets) -> None:
+        self.sets = sets
+        self.world = World(sets, sets.constants)
         self.affinity = Affinity()
         self._judged: dict[str, Judged] = {}
 
     def readings(self, target: str) -> list[Reading]:
-        """Return the readings of the legacy tables that are there and go to *target*."""
-        return [one for one in self.all_readings if one.target == target]
+        """Return the readings of the existing legacy tables that go to *target*."""
+        return [reading for reading in self.all_readings if reading.target == target]
 
     @cached_property
     def all_readings(self) -> list[Reading]:
-        """The readings of every mapped legacy table that is there."""
-        return [one for one in every_reading(self.world) if self.pair.variant(one.source) == one.variant]
+        """The readings of every existing mapped legacy table."""
+        return [
+            reading for reading in every_reading(self.world) if self.sets.variant(reading.source) == reading.variant
+        ]
 
     def reading_of(self, source: str) -> Reading | None:
-        """Return the reading of a legacy table; None where it is not there, or the specification has no home for it."""
-        return next((one for one in self.all_readings if one.source == source), None)
+        """Return the reading of a legacy table; None if the table is missing or not mapped."""
+        return next((reading for reading in self.all_readings if reading.source == source), None)
 
     @cached_property
     def at_most(self) -> int:
-        """How many rows of one legacy table are judged."""
+        """Number of rows of one legacy table to judge."""
         counts = []
         for reading in self.all_readings:
             database, _, table = reading.source.partition(".")
-            with self.pair.beside(database) as connection:
-                asked = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}")
-                counts.append(asked.fetchone()[0])
+            with self.sets.beside(database) as connection:
+                (count,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
+                counts.append(count)
         return most_of_each(counts)
 
     def judge(self, target: str) -> Judged:
-        """Judge every row, or a sample by key, of the legacy tables that go to *target*; once.
+        """Judge the rows of the legacy tables that go to *target*, all or a sample by key; once.
 
-        A legacy row that became several is in no sample: no contract in SQL rebuilds it.
+        Tables whose rows become several are judged whole, not by a sample: no SQL contract rebuilds those rows.
         """
         if target not in self._judged:
             judged = self._judged[target] = Judged()
             for reading in self.readings(target):
                 at_most = self.at_most if reading.parts is None else sys.maxsize
-                OneTable(self.pair, self.affinity, reading, judged, at_most=at_most).judge()
+                OneTable(self.sets, self.affinity, reading, judged, at_most=at_most).judge()
             check_numbers(target, judged)
         return self._judged[target]
 
     def forward(self, reading: Reading, legacy: Row) -> list[Row]:
-        """Return each target row that a legacy row becomes, as the target's columns store it, JSON left out."""
+        """Return each target row that a legacy row becomes, as the target's columns store it, without JSON columns."""
         types = column_types(reading.target)
         return [
             {name: self._stored(say(laid), types.get(name, "")) for name, say in reading.forward.items()}

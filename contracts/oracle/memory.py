@@ -1,4 +1,4 @@
-"""Readings of what the assistant remembers: entities, facts, reflections."""
+"""Readings of the legacy tables of the assistant's memory: entities, facts, reflections."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _facts(world: World) -> Reading:
         key="id",
         forward={
             "id": cell("id"),
-            # '' names no entity, but for one that is called that.
+            # '' refers to no entity, unless an entity has the name ''.
             "entity_id": lambda row: world.entities.get(row["entity"]),
             **{name: cell(name) for name in copied},
             "created_at": time("learned_at"),
@@ -70,7 +70,7 @@ def _facts(world: World) -> Reading:
 
 
 def _joined(row: Row) -> str:
-    """Join what could be searched, a blank line between; a part that is NULL is left out."""
+    """Join the searchable columns with blank lines, without the parts that are NULL."""
     first, lesson, last = (word(name)(row) or "" for name in ("trigger", "lesson", "new_approach"))
     begin = "" if row["trigger"] is None else f"{first}\n\n"
     return f"{begin}{lesson}" + ("" if row["new_approach"] is None else f"\n\n{last}")

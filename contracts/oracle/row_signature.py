@@ -1,7 +1,7 @@
-"""What a target row says, apart from the id that was given to it, so that rows can be matched without lineage.
+"""The content of a target row without its assigned id, so that rows can be matched without lineage.
 
-A face is name -> cell: the columns that a reading decides on, and each member of its JSON documents under
-``column.member``.  A reference is followed by value: rows of the parent that say the same are one.
+A face is name -> cell: the columns of a reading, and each member of its JSON documents under ``column.member``.  A
+reference is compared by value: equal rows of the parent count as one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contracts.oracle.cells import Affinity, Cell, Row, bytes_of, members, said_
 from contracts.oracle.rules import Near, Raw, Reading
 from contracts.oracle.table_judge import column_types
 
-#: Stands for a row that nobody can point at: a legacy row without its row here, or a row here that no legacy row explains.
+#: Value of a reference to a lost row, or to a row that no legacy row explains.
 LOST = "\0lost"
-#: Which of the rows of a parent that say the same stands for all of them.
+#: Returns for the id of a parent row the id that stands for all rows equal to it.
 Follow = Callable[[Cell], Cell]
 
 _TAGS = {type(None): b"n", int: b"i", float: b"r", str: b"t", bytes: b"b", Raw: b"j"}
@@ -28,8 +28,8 @@ class Faces:
     Attributes:
         reading: The reading.
         columns: The target columns that are read.
-        raw: Members that have to stand letter by letter; known once the legacy rows were read.
-        near: Columns whose number may be rounded in more than one way; known likewise, and no part of the digest.
+        raw: Members whose text must be the same, letter by letter; complete after the legacy rows were read.
+        near: Columns whose number may be rounded in more than one way; complete likewise, and not in the digest.
     """
 
     def __init__(self, reading: Reading, affinity: Affinity, follow: Mapping[str, Follow]) -> None:
@@ -43,12 +43,12 @@ class Faces:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What two readings of one table share if their faces can be compared."""
+        """Equal for two readings of one table if their faces can be compared."""
         named = tuple((name, tuple(sorted(self.reading.documents[name]))) for name in sorted(self.reading.documents))
         return tuple(sorted(self.columns)), named, frozenset(self.raw), frozenset(self.near)
 
     def expected(self, laid: Row) -> Row:
-        """Return the face that a legacy row has to have."""
+        """Return the face that a legacy row must have."""
         face: Row = {}
         for name, say in self.reading.forward.items():
             value = say(laid)
@@ -66,27 +66,27 @@ class Faces:
                     face[f"{name}.{member}"] = _to_nul(value)
         return face
 
-    def found(self, there: Row) -> Row:
-        """Return the face of a row that is there."""
+    def found(self, target: Row) -> Row:
+        """Return the face of a target row."""
         face: Row = {}
         for name in self.reading.forward:
             follow = self._follow.get(name)
-            face[name] = there[name] if follow is None or there[name] is None else follow(there[name])
+            face[name] = target[name] if follow is None or target[name] is None else follow(target[name])
         for name in self.reading.documents:
-            said = self._members(name, there[name])
-            if said is None:
-                face[name] = there[name]
+            document = self._members(name, target[name])
+            if document is None:
+                face[name] = target[name]
             else:
-                face.update(said)
+                face.update(document)
         return face
 
     def _members(self, name: str, text: Cell) -> Row | None:
         if text is None:
             return {}
-        raw = {one for one in self.raw if one.startswith(f"{name}.")}
+        raw = {member for member in self.raw if member.startswith(f"{name}.")}
         if not raw:
-            said = said_members(text)
-            return None if said is None else {f"{name}.{member}": _to_nul(value) for member, value in said.items()}
+            values = said_members(text)
+            return None if values is None else {f"{name}.{member}": _to_nul(value) for member, value in values.items()}
         both = members(text)
         if both is None:
             return None
@@ -97,7 +97,7 @@ class Faces:
         }
 
     def digest(self, face: Row) -> bytes:
-        """Return what two faces share if each cell is of one storage class and of the same bits."""
+        """Return a digest that is equal for two faces if each cell has the same storage class and the same bits."""
         hashed = hashlib.blake2b(digest_size=16)
         for name in sorted(face.keys() - self.near):
             value = face[name]
@@ -108,7 +108,7 @@ class Faces:
 
 
 def _to_nul(value: Cell) -> Cell:
-    """Return *value*; to SQLite's JSON functions a text ends at NUL."""
+    """Return *value*, a text only up to NUL, where it ends for SQLite's JSON functions."""
     return value.partition("\0")[0] if isinstance(value, str) else value
 
 
@@ -121,7 +121,7 @@ def _written(value: Cell) -> bytes:
 
 
 def is_near(wanted: Cell, seen: Cell) -> bool:
-    """Tell whether *seen* is what is wanted, or near enough to it."""
+    """Return whether *seen* equals *wanted* or is within its tolerance."""
     if isinstance(wanted, Near):
         return isinstance(seen, float) and math.isfinite(seen) and abs(seen - wanted.value) <= wanted.within
     return wanted == seen if isinstance(wanted, Raw) else same(wanted, seen)

@@ -1,4 +1,4 @@
-"""What a reading of one legacy table looks like, and the words in which the statements are written."""
+"""The reading of one legacy table, and the functions of which readings are composed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from contracts.oracle.cells import Cell, Row, parsed
 from contracts.oracle.times import instant, spelled
 
-#: What a row says about one cell.
+#: Returns one cell, computed from a row.
 Say = Callable[[Row], Cell]
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """JSON that has to stand in a document letter by letter."""
+    """JSON text that a document must contain letter by letter."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A number that is right within *within*: a share of an amount, which may be rounded in more than one way."""
+    """A number with the tolerance *within*: a share of an amount, which may be rounded in more than one way."""
 
     value: float
     within: float
@@ -31,24 +31,24 @@ class Near:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How the rows of one legacy table are read in one target table, and back.
+    """How the rows of one legacy table become rows of one target table, and how they are rebuilt.
 
     Attributes:
-        source: Legacy database and table: ``jarvis.trades``.
+        source: Legacy database and table, such as ``jarvis.trades``.
         variant: The shape of the legacy table.
-        target: Consolidated database and table: ``core.trades``.
+        target: Consolidated database and table, such as ``core.trades``.
         key: Legacy column that names a row.
-        forward: Target column -> what it must be for a legacy row.
-        documents: Target column of JSON -> member -> what it must be; None where it must not be there.
-        verbatim: Those of them in which a member has to stand letter by letter.
-        back: Legacy column -> what the target row says; of a row that became several, the list of them.
-        homeless: Legacy column without a column or member of its own -> what it is where ``rest`` keeps nothing.
-        parts: The pieces that a legacy row becomes, each laid over the row for ``forward``; None for one row.
-        match: Target column that tells the parts of one legacy row apart.
-        assigned: Target column by which ids were numbered; '' where they are kept.
-        order: Rank among the readings of one target table, for the numbering.
-        rounds: Target columns that are worked out in doubles: worked out again, the last digits may be others.
-        best: Of rows that a UNIQUE lets in once, the one with the least of this, asked of what ``forward`` says.
+        forward: Target column -> function of the legacy row that returns its cell.
+        documents: Target column of JSON -> member -> function that returns its value; None for no member.
+        verbatim: The documents with a member whose text must be the same, letter by letter.
+        back: Legacy column -> function that rebuilds its cell from the target row, or from the list of several rows.
+        homeless: Legacy column without a target column or member -> function that returns its cell if ``rest`` has none.
+        parts: Returns the parts that a legacy row becomes, each with cells that replace those of the row; None for one row.
+        match: Target column that distinguishes the parts of one legacy row.
+        assigned: Target column whose order decides the assigned ids; '' if ids are kept.
+        order: Rank among the readings of one target table, for the order of ids.
+        rounds: Target columns computed in floating point: computed again, their last digits may differ.
+        best: Sort key of target rows that share a UNIQUE value: the row with the least key stays.
     """
 
     source: str
@@ -69,209 +69,209 @@ class Reading:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The legacy columns, all of which must be rebuilt."""
+        """The legacy columns; each must be rebuilt."""
         return (*self.back, *self.homeless)
 
 
 def cell(name: str) -> Say:
-    """Say the cell *name* as it is."""
+    """Return the cell *name* unchanged."""
     return itemgetter(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """Says *value* of every row."""
+    """Returns *value* for every row."""
 
     value: Cell
 
     def __call__(self, _: Any) -> Cell:
-        """Say it."""
+        """Return the value."""
         return self.value
 
 
 def always(value: Cell) -> Callable[[Any], Cell]:
-    """Say *value* of every row."""
+    """Return *value* for every row."""
     return Always(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Says the time that the cell *name* spells, in the one form; one without an offset is at *local*."""
+    """Returns the time of the cell *name* in the target format; *local* is the offset of times without one."""
 
     name: str
     local: str = "+00:00"
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the time; None if the cell is not a time."""
         return instant(row[self.name], self.local)
 
 
 def time(name: str, local: str = "+00:00") -> Say:
-    """Say the time that the cell *name* spells, in the one form."""
+    """Return the time of the cell *name* in the target format; *local* is the offset of times without one."""
     return Time(name, local)
 
 
 @dataclass(frozen=True, slots=True)
 class SaidTime:
-    """Says the time *name* as the bot spells it, or *otherwise* where there is none."""
+    """Returns the time *name* as the bot spells it; *otherwise* for NULL."""
 
     name: str
     otherwise: Cell = None
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the time."""
         return self.otherwise if row[self.name] is None else spelled(row[self.name])
 
 
 def said_time(name: str, otherwise: Cell = None) -> Say:
-    """Say the time *name* as the bot spells it, or *otherwise* where there is none."""
+    """Return the time *name* as the bot spells it; *otherwise* for NULL."""
     return SaidTime(name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Says the cell *name*; '' is NULL."""
+    """Returns the cell *name*; NULL for ''."""
 
     name: str
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the cell."""
         return None if row[self.name] == "" else row[self.name]
 
 
 def filled(name: str) -> Say:
-    """Say the cell *name*; '' is NULL."""
+    """Return the cell *name*; NULL for ''."""
     return Filled(name)
 
 
 def taken_from(say: Say) -> str:
-    """Return the name of the cell that *say* says as it is, or '' is NULL; '' where it says anything else."""
+    """Return the name of the cell that *say* copies, with '' as NULL at most; '' if it computes its cell."""
     if isinstance(say, Filled):
         return say.name
-    # What itemgetter was made of is what it would be made of again.
+    # An itemgetter has no attribute for its item; pickling exposes it.
     return str(say.__reduce__()[1][0]) if isinstance(say, itemgetter) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class OrElse:
-    """Says the cell *name*, or *otherwise* where it is NULL."""
+    """Returns the cell *name*; *otherwise* for NULL."""
 
     name: str
     otherwise: Cell
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the cell."""
         return self.otherwise if row[self.name] is None else row[self.name]
 
 
 def or_else(name: str, otherwise: Cell) -> Say:
-    """Say the cell *name*, or *otherwise* where it is NULL."""
+    """Return the cell *name*; *otherwise* for NULL."""
     return OrElse(name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Says the cell *name* where it is of this kind and is not *but*."""
+    """Returns the cell *name* if it has this type and differs from *but*; else None."""
 
     name: str
     kind: type
     but: Cell = None
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the cell."""
         value = row[self.name]
         return value if type(value) is self.kind and value != self.but else None
 
 
 def only(name: str, kind: type, *, but: Cell = None) -> Say:
-    """Say the cell *name* where it is of this kind and is not *but*."""
+    """Return the cell *name* if it has this type and differs from *but*; else None."""
     return Only(name, kind, but)
 
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Says what *say* makes of the cell *name* alone."""
+    """Returns *say* of the cell *name*."""
 
     name: str
     say: Callable[[Cell], Cell]
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the computed cell."""
         return self.say(row[self.name])
 
 
 def of(name: str, say: Callable[[Cell], Cell]) -> Say:
-    """Say what *say* makes of the cell *name* alone."""
+    """Return *say* of the cell *name*."""
     return Of(name, say)
 
 
 def as_word(value: Cell) -> Cell:
-    """Return the text of a cell, the bytes of a BLOB as text; '' is nothing."""
+    """Return the text of a cell, a BLOB's bytes as text; None for ''."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
     return None if value is None or value == "" else str(value)
 
 
 def word(name: str) -> Say:
-    """Say the text of the cell *name*, the bytes of a BLOB as text; '' is nothing."""
+    """Return the text of the cell *name*, a BLOB's bytes as text; None for ''."""
     return of(name, as_word)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Says the member *name* of the JSON in the column *document*, or *otherwise* where there is none."""
+    """Returns the member *name* of the JSON in the column *document*; *otherwise* without such a member."""
 
     document: str
     name: str
     otherwise: Cell = None
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
-        found = row[f"{self.document}."].get(self.name)
-        return self.otherwise if found is None else found
+        """Return the member."""
+        value = row[f"{self.document}."].get(self.name)
+        return self.otherwise if value is None else value
 
 
 def member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
-    """Say the member *name* of the JSON in the column *document*, or *otherwise* where there is none."""
+    """Return the member *name* of the JSON in the column *document*; *otherwise* without such a member."""
     return Member(document, name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
 class RawMember:
-    """Says the text that stands in the JSON of the column *document* as the member *name*, or *otherwise*."""
+    """Returns the JSON text of the member *name* in the column *document*; *otherwise* without such a member."""
 
     document: str
     name: str
     otherwise: Cell = None
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
-        found: str | None = row[f"{self.document}:"].get(self.name)
-        return self.otherwise if found is None else found
+        """Return the text."""
+        text: str | None = row[f"{self.document}:"].get(self.name)
+        return self.otherwise if text is None else text
 
 
 def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
-    """Say the text that stands in the JSON of the column *document* as the member *name*."""
+    """Return the JSON text of the member *name* in the column *document*; *otherwise* without such a member."""
     return RawMember(document, name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
 class JsonOf:
-    """Says the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
+    """Returns the JSON text of the cell *name*, letter by letter, if it is JSON of this type; else None."""
 
     name: str
     kind: type
 
     def __call__(self, row: Row) -> Cell:
-        """Say it."""
+        """Return the text."""
         return Raw(row[self.name]) if isinstance(parsed(row[self.name]), self.kind) else None
 
 
 def json_of(name: str, kind: type) -> Say:
-    """Say the JSON text of the cell *name*, letter by letter, where it is sound JSON of this kind."""
+    """Return the JSON text of the cell *name*, letter by letter, if it is JSON of this type; else None."""
     return JsonOf(name, kind)
 
 
 def earliest(time_column: str, key: str) -> Callable[[Row], Any]:
-    """Prefer the earliest, then the least id; what has no time comes last."""
+    """Return a sort key of rows: the earliest first, then the least id; rows without a time last."""
     return lambda row: (row[time_column] is None, row[time_column] or "", row[key])

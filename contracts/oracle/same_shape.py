@@ -1,4 +1,4 @@
-"""Readings of legacy tables that already have the target's shape: every cell is the same, references follow their rows."""
+"""Readings of legacy tables that already have the target's shape: cells are copied, references follow their rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VARIANT = catalogue.SPECIFIED_VARIANT
 
 
 def readings(world: World) -> Iterator[Reading]:
-    """Yield a reading for every table that the specification gives a source."""
+    """Yield a reading for every table with a source in the specification."""
     for database, (target, tables) in catalogue.SPECIFIED.items():
         for table in tables:
             yield _same(world, database, target, table)
@@ -22,7 +22,7 @@ def readings(world: World) -> Iterator[Reading]:
 
 def _same(world: World, database: str, target: str, table: str) -> Reading:
     schema = schema_reader.target(target)
-    virtual = next((one for one in schema.virtual_tables if one.name == table), None)
+    virtual = next((declared for declared in schema.virtual_tables if declared.name == table), None)
     if virtual:
         columns: tuple[str, ...] = virtual.columns
         return Reading(
@@ -34,10 +34,10 @@ def _same(world: World, database: str, target: str, table: str) -> Reading:
             back={name: cell(name) for name in columns},
         )
     shape = schema.table(table)
-    # The parent's own legacy table may be as found, under another name: what counts is where its rows went.
+    # The parent's legacy table may have another name and shape: only its target table matters.
     parents = {key.columns[0]: f"{target}.{key.parent}" for key in shape.foreign_keys}
     names = [column.name for column in shape.columns]
-    # A wallet is named by its address, which stays whether or not anybody entered the wallet.
+    # A reference to a wallet is its address, which stays even if the wallet has no row.
     linked = {name: parent for name, parent in parents.items() if shape.column(name).type == "INTEGER"}
     return Reading(
         source=f"{database}.{table}",
@@ -64,7 +64,7 @@ def _became(world: World, name: str, parent: str) -> Say:
 
 
 def _named(world: World, name: str, parent: str) -> Say:
-    """Say the text that names the parent; '' names none, but where a parent is called that."""
+    """Return the text that names the parent; None for '' unless a parent has the name ''."""
     return lambda row: None if row[name] == "" and world.became_in(parent, "") is None else row[name]
 
 

@@ -1,4 +1,4 @@
-"""What is known by a key, and what was seen in which place: both move to the disk where they get large."""
+"""Maps and sorted lists that move from memory to a temporary database when they get large."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from migrator.system import connections
 
 Value = TypeVar("Value")
 
-#: So many keys are kept in memory.
+#: Largest map in memory [keys].
 IN_MEMORY = 20_000
-#: So many places are moved to the disk at once.
+#: Entries of a sorted list that are written to the database together [entries].
 AT_ONCE = 1_000
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 class Known(Generic[Value]):
-    """What is known of each key; of two answers for one key the first counts.
+    """A read-only map; of two values for one key the first counts.
 
-    Up to :data:`IN_MEMORY` answers lie in a dictionary.  More of them lie in a nameless database of SQLite, whose
-    memory does not grow: there, as in a dictionary, 1 and 1.0 are one key, and text and bytes are never equal.
+    Up to :data:`IN_MEMORY` keys are in a dictionary, more in a temporary SQLite database, whose memory does not
+    grow.  In both, 1 and 1.0 are the same key, and text never equals bytes.
     """
 
-    def __init__(self, answers: Iterable[tuple[Cell, Value]]) -> None:
-        left = iter(answers)
+    def __init__(self, pairs: Iterable[tuple[Cell, Value]]) -> None:
+        left = iter(pairs)
         self._few: dict[Cell, Value] = {}
         for key, value in islice(left, IN_MEMORY):
             self._few.setdefault(key, value)
@@ -52,34 +52,34 @@ class Known(Generic[Value]):
     @overload
     def get(self, key: Cell, default: Value) -> Value: ...
     def get(self, key: Cell, default: Value | None = None) -> Value | None:
-        """Return what is known of *key*, else *default*.
+        """Return the value of *key*, else *default*.
 
         Raises:
-            TypeError: *key* is no cell.
+            TypeError: *key* is not a cell.
         """
         if self._many is None:
             return self._few.get(key, default)
         if isinstance(key, int) and not _LEAST <= key <= _MOST:
             return default
-        found = self._many.execute("SELECT value FROM known WHERE key = ?", (_named(key),)).fetchone()
-        return default if found is None else cast("Value", _unpickled(found[0]))
+        row = self._many.execute("SELECT value FROM known WHERE key = ?", (_named(key),)).fetchone()
+        return default if row is None else cast("Value", _unpickled(row[0]))
 
 
 class Places(Generic[Value]):
-    """What was seen in which place; a place is cells, and sorts as SQLite sorts them: NULL, numbers, text by its bytes, bytes."""
+    """Values sorted by up to four cells, in SQLite's order: NULL, numbers, text by its bytes, BLOBs."""
 
     def __init__(self) -> None:
         self._seen: sqlite3.Connection | None = None
         self._latest: list[tuple[bytes | int | float | None, ...]] = []
 
     def add(self, seen: Value, first: Cell, second: Cell = None, third: Cell = None, last: Cell = None) -> None:
-        """Note what is *seen* in a place of up to four cells."""
+        """Add the value *seen* with its sort key of up to four cells."""
         self._latest.append((pickle.dumps(seen), *map(_coded, (first, second, third, last))))
         if len(self._latest) >= AT_ONCE:
             self._store()
 
     def taken(self) -> Iterator[Value]:
-        """Yield what was seen, in the order of the places, and forget it."""
+        """Yield the values in the order of their keys, and remove them."""
         if self._seen is None and not self._latest:
             return
         seen = self._store()
@@ -89,7 +89,7 @@ class Places(Generic[Value]):
         self._seen = None
 
     def _store(self) -> sqlite3.Connection:
-        """Move the latest to the database."""
+        """Move the newest entries to the database."""
         if self._seen is None:
             self._seen = _nameless(self)
             self._seen.execute("CREATE TABLE seen (what, a, b, c, d)")
@@ -100,14 +100,14 @@ class Places(Generic[Value]):
 
 
 def _nameless(owner: object) -> sqlite3.Connection:
-    """Open a database that is closed when nobody holds its *owner* any more."""
+    """Open a temporary database that is closed when its *owner* is garbage-collected."""
     connection = connections.temporary()
     weakref.finalize(owner, connection.close)
     return connection
 
 
 def _unpickled(answer: bytes) -> Any:
-    return pickle.loads(answer)  # noqa: S301 - nobody else can write to a database without a name
+    return pickle.loads(answer)  # noqa: S301 - no other process can write to a temporary database
 
 
 def _named(key: Cell) -> int | float | bytes:
@@ -116,10 +116,10 @@ def _named(key: Cell) -> int | float | bytes:
 
 
 def _coded(cell: Any) -> int | float | bytes | None:
-    """Return *cell* as something that SQLite takes, compares as Python does, and sorts as the cell.
+    """Return *cell* in a form that SQLite stores, compares as Python does, and sorts like the cell.
 
     Raises:
-        TypeError: It is no cell.
+        TypeError: *cell* is not a cell.
     """
     if cell is None or isinstance(cell, int | float):
         return cell
@@ -127,4 +127,4 @@ def _coded(cell: Any) -> int | float | bytes | None:
         return b"t" + bytes_of(cell)
     if isinstance(cell, bytes):
         return b"x" + cell
-    raise TypeError(f"{type(cell).__name__} is no cell")
+    raise TypeError(f"{type(cell).__name__} is not a cell")

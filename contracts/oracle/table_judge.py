@@ -1,4 +1,4 @@
-"""Asks of every row of one legacy table what its reading says: is the target row right, is the legacy row rebuilt?"""
+"""Judges the rows of one legacy table by its reading: the target row is right, and the legacy row can be rebuilt."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from migrator.schema import reader as schema_reader
 from migrator.schema.model import Table
 from migrator.system.connections import quoted
 
-#: Up to so many legacy rows every row is judged; above, about so many in all, drawn by key from the largest tables.
+#: Rows that the oracle judges in all [rows]: every row of a smaller set; of a larger set a sample of the largest tables.
 EVERY_ROW_UP_TO = 200_000
-#: So many findings of one kind are kept.
+#: Findings of one kind that are kept [findings]: the rest adds nothing to a report.
 _ENOUGH = 1_000
 
-#: What the way back says of a row that it cannot read, whatever is in it.
+#: Rebuilt value of a legacy cell whose target row cannot be read.
 UNREADABLE = "(unreadable)"
 
-#: What reading raises of such a row.
+#: Errors that reading such a target row raises.
 UNREADABLE_ROWS = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, IndexError)
 
 
-class Pair(Sets, Protocol):
-    """A legacy set and a consolidated one, side by side."""
+class OracleSets(Sets, Protocol):
+    """The legacy set and the consolidated set that the oracle reads, with the owners' constants."""
 
     @property
     def constants(self) -> Mapping[str, str]:
@@ -50,22 +50,22 @@ class Pair(Sets, Protocol):
 
     @property
     def show_values(self) -> bool:
-        """Whether reports may show what cells hold."""
+        """Whether reports may show the values of cells."""
 
     def beside(self, *names: str) -> Any:
-        """Open a connection with these databases attached under their names, for reading."""
+        """Open a connection that reads these databases, each attached under its name."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Judged:
-    """What came of one target table.
+    """The judgement of one target table.
 
     Attributes:
-        rows: Legacy rows that were judged.
-        of: Legacy rows that there are.
-        values: Where a target row does not say what the decisions make of its legacy row.
-        rebuilt: Where a legacy row is not rebuilt.
-        places: The id of each row with an assigned one, in the place that it was numbered by.
+        rows: Number of legacy rows that were judged.
+        of: Number of legacy rows.
+        values: Cells that differ from what the decisions make of their legacy row, one sentence each.
+        rebuilt: Cells that are not rebuilt, one sentence each.
+        places: The assigned ids, sorted by the cells that decide their order.
     """
 
     rows: int = 0
@@ -76,9 +76,9 @@ class Judged:
 
 
 def most_of_each(counts: Iterable[int]) -> int:
-    """Return how many rows of each table can be judged so that it is about :data:`EVERY_ROW_UP_TO` in all.
+    """Return how many rows of each table to judge, so that they are about :data:`EVERY_ROW_UP_TO` in all.
 
-    Small tables are judged whole; what they leave is shared among the larger ones.
+    Small tables are judged whole; the larger ones share the remaining rows.
     """
     left, rising = EVERY_ROW_UP_TO, sorted(counts)
     for at, count in enumerate(rising):
@@ -108,15 +108,15 @@ def target_key(target: str) -> str:
 
 
 def parts_of(reading: Reading, legacy: Row) -> list[Row]:
-    """Return the legacy row with each piece that it becomes laid over it."""
+    """Return for each part that a legacy row becomes the row with the part's cells."""
     return [legacy] if reading.parts is None else [{**legacy, **part} for part in reading.parts(legacy)]
 
 
 class OneTable:
-    """One reading, asked of the rows of its legacy table."""
+    """Judges the rows of one legacy table by its reading."""
 
-    def __init__(self, pair: Pair, affinity: Affinity, reading: Reading, judged: Judged, *, at_most: int) -> None:
-        self.pair = pair
+    def __init__(self, sets: OracleSets, affinity: Affinity, reading: Reading, judged: Judged, *, at_most: int) -> None:
+        self.sets = sets
         self.at_most = at_most
         self.affinity = affinity
         self.reading = reading
@@ -135,10 +135,10 @@ class OneTable:
         """Judge every row, or a sample by key."""
         database, _, table = self.reading.source.partition(".")
         target, _, _ = self.reading.target.partition(".")
-        with self.pair.beside(database, target) as connection:
-            (rows_there,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
-            one_in = -(-rows_there // self.at_most)
-            self.judged.of += rows_there
+        with self.sets.beside(database, target) as connection:
+            (count,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
+            one_in = -(-count // self.at_most)
+            self.judged.of += count
             drawn = ""
             if one_in > 1:
                 connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
@@ -146,15 +146,15 @@ class OneTable:
             self._judge(connection, drawn)
 
     def judge_where(self, doubt: str, functions: Mapping[str, Callable[..., Cell]]) -> None:
-        """Judge each legacy row *s* for which the SQL *doubt* is true of it, a lineage *l* or a target row *t* of it.
+        """Judge each legacy row for which the SQL condition *doubt* is true.
 
         Args:
-            doubt: The condition.
-            functions: The functions that it calls, by name.
+            doubt: The condition on the legacy row *s*, its lineage *l* and its target row *t*.
+            functions: The functions that the condition calls, by name.
         """
         database, _, _ = self.reading.source.partition(".")
         target, _, _ = self.reading.target.partition(".")
-        with self.pair.beside(database, target) as connection:
+        with self.sets.beside(database, target) as connection:
             for name, function in functions.items():
                 connection.create_function(name, -1, function, deterministic=True)
             connection.execute(
@@ -167,7 +167,7 @@ class OneTable:
             self._row(list(group))
 
     def _joined(self, connection: sqlite3.Connection, where: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield each legacy row with each lineage and target row of it, by rowid."""
+        """Yield each legacy row with each of its lineage entries and target rows, in the order of rowids."""
         columns = ", ".join(
             [f"s.{quoted(name)}" for name in self.names]
             + ["l.rowid", "l.target_id", "l.rest"]
@@ -178,14 +178,14 @@ class OneTable:
 
     @property
     def _of(self) -> tuple[str, str]:
-        """What :meth:`_from` is to be asked with."""
+        """The values for the placeholders of :meth:`_from`."""
         return self.reading.source, self.reading.target.partition(".")[2]
 
     def _from(self, connection: sqlite3.Connection) -> str:
-        """Return the FROM of legacy rows *s*, each with each lineage *l* and target row *t* of it."""
+        """Return the FROM clause that joins legacy rows *s* with their lineage *l* and target rows *t*."""
         database, _, name = self.reading.source.partition(".")
         target, _, table = self.reading.target.partition(".")
-        # The unary plus takes affinity away, so that keys are compared as they are and the index is used.
+        # The unary plus removes affinity, so that keys are compared as stored and the index is used.
         return (
             f"FROM {with_rowid(connection, database, name)} AS s"
             f" LEFT JOIN {target}.lineage AS l ON l.source = ? AND l.target = ?"
@@ -198,7 +198,7 @@ class OneTable:
         legacy: Row = dict(zip(self.names, group[0][1:width], strict=True))
         self.judged.rows += 1
         if group[0][width] is None:
-            # No lineage: that is for the contracts on accounting and on the quarantine.
+            # No lineage: the contracts on accounting and quarantine report it.
             return
         group.sort(key=lambda row: row[width])
         key = legacy[self.reading.key]
@@ -207,127 +207,135 @@ class OneTable:
         except ValueError as error:
             self._broken(self.judged.rebuilt, key, "rest", f"expected JSON of pairs, found {error}")
             rest = {}
-        found = []
+        targets = []
         for row in group:
-            there = dict(zip(self.targets, row[width + 3 :], strict=True))
-            if there[self.key] is None and row[width + 1] is not None:
-                self._broken(self.judged.values, key, self.key, "lineage names a row that is not there")
+            target = dict(zip(self.targets, row[width + 3 :], strict=True))
+            if target[self.key] is None and row[width + 1] is not None:
+                self._broken(self.judged.values, key, self.key, "lineage names a missing row")
                 return
-            there["legacy_key"] = key
-            self.read_documents(there)
-            found.append(there)
-        self._check_values(key, legacy, [there for there in found if there[self.key] is not None])
-        self._check_rebuilt(key, legacy, found, rest)
+            target["legacy_key"] = key
+            self.read_documents(target)
+            targets.append(target)
+        self._check_values(key, legacy, [target for target in targets if target[self.key] is not None])
+        self._check_rebuilt(key, legacy, targets, rest)
 
-    def read_documents(self, there: Row) -> None:
-        """Add to the target row *there* what the JSON in it holds."""
+    def read_documents(self, target: Row) -> None:
+        """Add the members of its JSON documents to a *target* row."""
         for name, broken, members_of, texts_of, verbatim in self.documents:
-            text = there[name]
+            text = target[name]
             texts: dict[str, str] = {}
-            said: Mapping[str, Cell] | None = {}
+            values: Mapping[str, Cell] | None = {}
             if text is not None and verbatim:
                 both = members(text)
-                said = None if both is None else {one: value for one, (value, _) in both.items() if value is not None}
-                texts = {one: raw for one, (_, raw) in (both or {}).items()}
+                values = (
+                    None
+                    if both is None
+                    else {member: value for member, (value, _) in both.items() if value is not None}
+                )
+                texts = {member: raw for member, (_, raw) in (both or {}).items()}
             elif text is not None:
-                said = said_members(text)
-            there[broken] = said is None
-            there[members_of] = said or {}
-            there[texts_of] = texts
+                values = said_members(text)
+            target[broken] = values is None
+            target[members_of] = values or {}
+            target[texts_of] = texts
 
-    def _check_values(self, key: Cell, legacy: Row, found: list[Row]) -> None:
+    def _check_values(self, key: Cell, legacy: Row, targets: list[Row]) -> None:
         expected = parts_of(self.reading, legacy)
-        if len(expected) != len(found):
+        if len(expected) != len(targets):
             self._broken(
                 self.judged.values,
                 key,
                 self.key,
-                f"expected {len(expected)} rows, found {len(found)} of this legacy row",
+                f"expected {len(expected)} rows, found {len(targets)} of this legacy row",
             )
             return
-        if self.reading.match and len(found) > 1:
+        if self.reading.match and len(targets) > 1:
             say = self.reading.forward[self.reading.match]
             order = [say(laid) for laid in expected]
-            found = sorted(found, key=lambda there: _index(order, there[self.reading.match]))
-        for part, (laid, there) in enumerate(zip(expected, found, strict=True)):
+            targets = sorted(targets, key=lambda target: _index(order, target[self.reading.match]))
+        for part, (laid, target) in enumerate(zip(expected, targets, strict=True)):
             for name, say, declared in self.forward:
-                wanted, seen = say(laid), there[name]
-                # What a column gives back it would store again as it is, so affinity matters only where they differ.
+                wanted, seen = say(laid), target[name]
+                # A column stores again unchanged what it returned, so affinity matters only if the cells differ.
                 if same(wanted, seen) or same(wanted := self._stored(wanted, seen, declared), seen):
                     continue
                 self._differs(self.judged.values, key, name, wanted, seen)
-            self._check_documents(key, laid, there)
+            self._check_documents(key, laid, target)
             if self.reading.assigned:
-                numbered_by = (there[self.reading.assigned], self.reading.order, key, part)
-                self.judged.places.add(there[self.key], *numbered_by)
+                numbered_by = (target[self.reading.assigned], self.reading.order, key, part)
+                self.judged.places.add(target[self.key], *numbered_by)
 
     def _stored(self, wanted: Cell, seen: Cell, declared: str) -> Cell:
-        """Return what the column stores of *wanted*; of a share, what is seen if that is near enough."""
+        """Return what the column stores for *wanted*; for a number within its tolerance, *seen*."""
         if isinstance(wanted, Near):
             near = isinstance(seen, float) and abs(seen - wanted.value) <= wanted.within
             return seen if near else wanted.value
         return self.affinity.stored(wanted, declared)
 
-    def _check_documents(self, key: Cell, laid: Row, there: Row) -> None:
+    def _check_documents(self, key: Cell, laid: Row, target: Row) -> None:
         for (name, broken, members_of, texts_of, _), document in zip(
             self.documents, self.reading.documents.values(), strict=True
         ):
-            if there[broken]:
+            if target[broken]:
                 self._broken(self.judged.values, key, name, "expected a JSON object")
-            said, texts = there[members_of], there[texts_of]
-            unseen = len(said)
+            values, texts = target[members_of], target[texts_of]
+            unseen = len(values)
             for member, say in document.items():
-                wanted, found = say(laid), said.get(member)
-                unseen -= found is not None
+                wanted, seen = say(laid), values.get(member)
+                unseen -= seen is not None
                 if isinstance(wanted, Raw):
-                    wanted, found = wanted.text, texts.get(member)
-                elif isinstance(wanted, str) and isinstance(found, str) and "\0" not in found:
-                    # What follows a NUL has to be in rest, which the way back sees.
+                    wanted, seen = wanted.text, texts.get(member)
+                elif isinstance(wanted, str) and isinstance(seen, str) and "\0" not in seen:
+                    # The text after a NUL must be in rest, which the check of the rebuilt row covers.
                     wanted = wanted.partition("\0")[0]
-                if not same(wanted, found):
-                    self._differs(self.judged.values, key, f"{name}.{member}", wanted, found)
-            for member in said.keys() - document.keys() if unseen else ():
-                self._broken(self.judged.values, key, f"{name}.{member}", "a member that nobody decided on")
+                if not same(wanted, seen):
+                    self._differs(self.judged.values, key, f"{name}.{member}", wanted, seen)
+            for member in values.keys() - document.keys() if unseen else ():
+                self._broken(self.judged.values, key, f"{name}.{member}", "a member that no decision provides")
 
-    def _check_rebuilt(self, key: Cell, legacy: Row, found: list[Row], rest: Mapping[str, tuple[Cell, Cell]]) -> None:
-        seen: Any = found[0] if self.reading.parts is None else found
+    def _check_rebuilt(self, key: Cell, legacy: Row, targets: list[Row], rest: Mapping[str, tuple[Cell, Cell]]) -> None:
+        seen: Any = targets[0] if self.reading.parts is None else targets
         for name, say in self.back:
             try:
-                said = say(seen)
+                from_row = say(seen)
             except UNREADABLE_ROWS:
-                said = UNREADABLE
-            rebuilt = said
+                from_row = UNREADABLE
+            rebuilt = from_row
             if name in rest:
-                rebuilt, back_said = rest[name]
-                # What rest keeps counts only while the target row still says what it said then.  Where it is kept for
-                # nothing, the way back says something else than the row does, and would of a row that is written later.
-                if said != UNREADABLE and not same(back_said, said) and not _is_tagged(back_said, said):
+                rebuilt, from_row_then = rest[name]
+                # A cell in rest counts only while the target row still gives the value recorded with it.  If it is there
+                # without need, the mapping's way back differs from the oracle's, also for rows written later.
+                if (
+                    from_row != UNREADABLE
+                    and not same(from_row_then, from_row)
+                    and not _is_tagged(from_row_then, from_row)
+                ):
                     self._broken(
-                        self.judged.rebuilt, key, name, "rest does not apply: the target row says something else"
+                        self.judged.rebuilt, key, name, "rest does not apply: the target row gives another value"
                     )
                     continue
             if not same(rebuilt, legacy[name]):
                 self._differs(self.judged.rebuilt, key, name, legacy[name], rebuilt, legacy=True)
         for name in rest.keys() - legacy.keys() if rest else ():
-            self._broken(self.judged.rebuilt, key, name, "rest keeps a column that the legacy table does not have")
+            self._broken(self.judged.rebuilt, key, name, "rest keeps a column that the legacy table lacks")
 
     def _differs(
-        self, findings: list[str], key: Cell, name: str, wanted: Cell, found: Cell, *, legacy: bool = False
+        self, findings: list[str], key: Cell, name: str, wanted: Cell, seen: Cell, *, legacy: bool = False
     ) -> None:
-        values = self.pair.show_values
-        said = (
-            f"expected {shown(wanted, values=values)}, {'rebuilt' if legacy else 'found'} {shown(found, values=values)}"
+        values = self.sets.show_values
+        difference = (
+            f"expected {shown(wanted, values=values)}, {'rebuilt' if legacy else 'found'} {shown(seen, values=values)}"
         )
-        self._broken(findings, key, name, said)
+        self._broken(findings, key, name, difference)
 
-    def _broken(self, findings: list[str], key: Cell, name: str, said: str) -> None:
+    def _broken(self, findings: list[str], key: Cell, name: str, fault: str) -> None:
         if len(findings) < _ENOUGH:
-            findings.append(f"{self.reading.source} {key!r} -> {self.reading.target}: {name}: {said}")
+            findings.append(f"{self.reading.source} {key!r} -> {self.reading.target}: {name}: {fault}")
 
 
-def _is_tagged(back_said: Cell, said: Cell) -> bool:
-    """Tell whether *back_said* is how JSON has the text *said*, which it cannot say otherwise: SQLite gives it back as it stands."""
-    return isinstance(said, str) and back_said == f'{{"t":"{bytes_of(said).hex()}"}}'
+def _is_tagged(then: Cell, now: Cell) -> bool:
+    """Return whether *then* is the JSON form ``{"t": hex}`` of the text *now*, as SQLite returns it."""
+    return isinstance(now, str) and then == f'{{"t":"{bytes_of(now).hex()}"}}'
 
 
 def _hash(key: Cell) -> int:
@@ -339,7 +347,7 @@ def _index(order: list[Cell], value: Cell) -> int:
 
 
 def check_numbers(target: str, judged: Judged) -> None:
-    """Ids that were assigned rise with time, then source, key and part."""
+    """Add a finding for each assigned id that does not rise with time, then source, key and part."""
     for before, after in pairwise(judged.places.taken()):
         if not before < after and len(judged.values) < _ENOUGH:
             judged.values.append(f"{target} {after}: id: does not rise with time, then source, key and part")

@@ -12,7 +12,7 @@ from contracts.oracle.rules import Near, Reading, always, cell, said_time, time
 from contracts.oracle.times import instant, is_long_held, spelled
 
 _NEVER_STORED = always(None)
-#: What is known of a lot, in its place in :attr:`World.lots`.
+#: Positions of a lot's values in :attr:`World.lots`.
 _SYMBOL, _ACQUIRED, _TRADE = range(3)
 
 
@@ -57,7 +57,7 @@ def _scorecard() -> Reading:
 
 def _lots(world: World) -> Reading:
     def disposal(row: Row) -> Sold | None:
-        """Return the one sale that used all of a lot of which nothing remains."""
+        """Return the only sale of a lot if it used the whole lot; else None."""
         sales = world.sales_of(row["id"])
         gone = row["remaining_quantity"] == 0 and len(sales) == 1 and sales[0].quantity == row["quantity"]
         return sales[0] if gone else None
@@ -115,23 +115,23 @@ def _wash_sales(world: World) -> Reading:
     def split(row: Row) -> Sequence[Row]:
         loss, sold = row["disallowed_loss"], world.lots_of(row["sale_tx_id"])
         if len(sold) < 2 or not isinstance(loss, float):
-            return [{"lot": one.lot, "loss": loss if len(sold) < 2 else None} for one in sold] or [
+            return [{"lot": part.lot, "loss": loss if len(sold) < 2 else None} for part in sold] or [
                 {"lot": None, "loss": loss}
             ]
-        # Of n lots, in units u of the loss's last bit: a share that is added to the loss and taken away again is rounded by at
-        # most u, and the lot that takes the remainder takes n - 1 of these; n quantities may be added in any order, divided
-        # and multiplied, which makes n u on either side and n + 1 u of their sum: (n - 1) + n + (n + 1) = 3 n.
-        # That the shares make up the very loss is seen on the way back.
+        # The tolerance for n lots, in units u of the loss's last bit.  A share that is added to the loss and subtracted again
+        # is rounded by at most u, and the lot that takes the remainder takes n - 1 of these roundings.  The n quantities may
+        # be added in any order, divided and multiplied: n u on either side, and (n + 1) u for their sum.  In all
+        # (n - 1) + n + (n + 1) = 3 n.  That the shares add up to exactly the loss is checked with the rebuilt row.
         within = 3 * len(sold) * math.ulp(loss)
-        return [{"lot": one.lot, "loss": Near(loss * one.share, within=within)} for one in sold]
+        return [{"lot": part.lot, "loss": Near(loss * part.share, within=within)} for part in sold]
 
     def least(lot: str, place: int) -> Any:
-        """Say the least of what the lots of a wash sale say."""
+        """Return a function that returns the least text among the lots of a wash sale."""
 
         def say(rows: list[Row]) -> Cell:
             known = [world.lots.get(row[lot], (None, None, None))[place] for row in rows]
-            told = [world.signatures.get(cell) if place == _TRADE else cell for cell in known]
-            return min((cell for cell in told if isinstance(cell, str)), default=None)
+            texts = [world.signatures.get(cell) if place == _TRADE else cell for cell in known]
+            return min((cell for cell in texts if isinstance(cell, str)), default=None)
 
         return say
 
@@ -170,5 +170,5 @@ def _wash_sales(world: World) -> Reading:
 
 
 def _kept_id(mapped: Cell, legacy: Cell) -> Cell:
-    """Return the id of a lot that is here, or the legacy one, so that a reference to nothing breaks as such."""
+    """Return the id of the migrated lot; without one the legacy id, so that the foreign key refuses the row."""
     return legacy if mapped is None else mapped

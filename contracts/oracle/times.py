@@ -1,4 +1,4 @@
-"""Times in every spelling that the bot writes, and the one form of the consolidated databases."""
+"""Converts times between the bot's spellings and the target format of the consolidated databases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPELLING = re.compile(
     r"(?:[T ]((?:[01]\d|2[0-3]):[0-5]\d)(?::([0-5]\d)(?:\.(\d+))?)?(Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d(?::[0-5]\d)?)?)?",
     re.ASCII,
 )
-#: The one form: UTC, a fraction of six digits only where there is one.
+#: The target format: UTC, with a fraction of six digits only if it is not zero.
 ONE_FORM = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.(?!000000)\d{6})?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,9 +30,9 @@ def _exists(day: str) -> bool:
 
 
 def instant(cell: Cell, local: str = "+00:00") -> str | None:
-    """Return the time that *cell* spells, in the one form, or None where it spells none.
+    """Return the time of *cell* in the target format; None if *cell* is not a time.
 
-    A time without an offset is at *local*.  30 February, hour 24 and second 60 do not exist; digits beyond
+    *local* is the offset of a time without one.  30 February, hour 24 and second 60 do not exist.  Digits beyond
     microseconds are cut.
     """
     if isinstance(cell, bytes):
@@ -63,7 +63,7 @@ def _at_utc(moment: str, zone: str) -> str | None:
 
 
 def of_epoch(cell: Cell) -> str | None:
-    """Return seconds since 1970, a REAL, in the one form, cut to the microsecond, or None where it is no such time."""
+    """Return seconds since 1970, a REAL, in the target format, cut to the microsecond; None for any other cell."""
     if not isinstance(cell, float) or not math.isfinite(cell):
         return None
     try:
@@ -73,19 +73,19 @@ def of_epoch(cell: Cell) -> str | None:
 
 
 def to_epoch(cell: Cell) -> float | None:
-    """Return a time in the one form as seconds since 1970, the nearest double."""
+    """Return a time in the target format as seconds since 1970, the nearest double."""
     if instant(cell) is None:
         return None
     return (datetime.fromisoformat(f"{cell}+00:00") - _EPOCH) // timedelta(microseconds=1) / 10**6
 
 
 def spelled(cell: Cell) -> str | None:
-    """Return a time in the one form as the bot spells most times: ``2026-01-17T05:11:22.123456+00:00``."""
+    """Return a time in the target format in the bot's usual spelling: ``2026-01-17T05:11:22.123456+00:00``."""
     return None if cell is None else f"{cell}".replace(" ", "T") + "+00:00"
 
 
 def on_a_clock(cell: Cell, local: str | None) -> str | None:
-    """Return a time in the one form as a clock at *local* showed it; in UTC, and saying so, where nobody knows."""
+    """Return a time in the target format as local time at the offset *local*; without an offset in UTC, marked as UTC."""
     if cell is None or local is None:
         return spelled(cell)
     opposite = f"{'+' if local[0] == '-' else '-'}{local[1:]}"
@@ -94,6 +94,6 @@ def on_a_clock(cell: Cell, local: str | None) -> str | None:
 
 
 def is_long_held(bought: str, sold: str) -> bool:
-    """Tell whether more than 365 whole days lie between two times in the one form."""
+    """Return whether more than 365 whole days lie between two times in the target format."""
     held = datetime.fromisoformat(f"{sold}+00:00") - datetime.fromisoformat(f"{bought}+00:00")
     return held.days > 365
