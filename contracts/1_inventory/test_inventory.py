@@ -1,4 +1,4 @@
-"""The legacy set as it lies there: every file is named, and looking changes nothing."""
+"""The inventory of the legacy set: it lists every file once, and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from migrator.system import connections, own_files
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return every regular file below *folder*, links not followed; found by os.walk, not by the tool."""
+    """Return every regular file below *folder*, by os.walk instead of migrator's own scan; does not follow links."""
     return sorted(
         Path(where) / name
         for where, _, names in os.walk(folder)
@@ -33,33 +33,33 @@ def _begins_as_sqlite(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What inventory says of the legacy set, and the digest of every file before and after it looked."""
+    """The inventory of the legacy set, and the digest of every file before and after it was taken."""
 
-    said: Inventory
+    inventory: Inventory
     before: Mapping[Path, str]
     after: Mapping[Path, str]
 
 
 @pytest.fixture(scope="module")
 def look(legacy_dir: Path, pytestconfig: pytest.Config) -> Look:
-    """One look at the legacy set; both contracts are about it, and so is the plan."""
+    """One inventory of the legacy set, for both contracts and for the plan."""
     before = _digests(legacy_dir)
-    said = pytestconfig.stash[SESSION].look()
-    return Look(said, before, _digests(legacy_dir))
+    inventory = pytestconfig.stash[SESSION].look()
+    return Look(inventory, before, _digests(legacy_dir))
 
 
 def _digests(folder: Path) -> dict[Path, str]:
-    found = {}
+    digests = {}
     for path in _files(folder):
         with path.open("rb") as file:
-            found[path] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            digests[path] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 @pytest.mark.clause("I1")
 def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: pytest.Config) -> None:
-    """Each file that begins as SQLite does is listed once, and what is no source has its fate from the owners."""
-    listed = [database.path for database in look.said.databases]
+    """Each SQLite file is listed once, and the owners decide the fate of each file that is not a source."""
+    listed = [database.path for database in look.inventory.databases]
     ours = own_files.paths(legacy_dir)
     missed = [
         path.relative_to(legacy_dir)
@@ -72,15 +72,17 @@ def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: 
     config = pytestconfig.stash[SESSION].config
     nameless = [
         f"{database.place}: {database.verdict}, {database.reason}"
-        for database in look.said.databases
+        for database in look.inventory.databases
         if database.verdict not in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS) and not config.fate(database)
     ]
-    judgement.none(str(legacy_dir), "file that is no source: remove it, or say in the config what it is", nameless)
+    judgement.none(
+        str(legacy_dir), "unknown file without a fate in migrator.toml: remove it, or add it to [files]", nameless
+    )
 
 
 @pytest.mark.clause("I2")
 def test_looking_changes_nothing(legacy_dir: Path, look: Look) -> None:
-    """Not a byte of any file, and no file more or less: neither a checkpoint nor a -shm."""
+    """No byte of a file changes, and no file appears or disappears: no checkpoint, no -shm."""
     every = dict.fromkeys((*look.before, *look.after))
     changed = [path.relative_to(legacy_dir) for path in every if look.before.get(path) != look.after.get(path)]
     judgement.none(str(legacy_dir), "file that inventory changed, made or removed", changed)

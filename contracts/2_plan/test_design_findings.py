@@ -1,4 +1,4 @@
-"""What the specified design costs is what was reported: nobody has repaired it silently, nothing was added to it."""
+"""The reported findings on the specified design: none is silently repaired, and none is added."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from migrator.schema import reader as schema_reader
 @pytest.mark.clause("S13")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_findings_are_those_of_the_specification(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Redundant and misleading indexes, references without an index, history made unique, an indexed time.
+    """Findings: redundant and misleading indexes, references without an index, a UNIQUE on history, an indexed time.
 
-    Indexes that the owners order are set aside: what they mend was reported, and is not mended silently.  So are the
-    indexes of carried tables, which are as found.
+    The owners' extra indexes are ignored: the owners repaired a reported finding.  So are the indexes of carried tables,
+    which are those of the legacy tables.
     """
     expected = design_findings.places(target, schema_reader.target(target))
     schema = judged.schema(target)
@@ -37,5 +37,5 @@ def test_findings_are_those_of_the_specification(judged: Subject, ordered: tuple
             ),
         ),
     )
-    judgement.none(target, "finding that is gone: somebody repaired the design silently", set(expected) - set(found))
+    judgement.none(target, "finding of the specification that was silently repaired", set(expected) - set(found))
     judgement.none(target, "finding that the specification does not have", set(found) - set(expected))

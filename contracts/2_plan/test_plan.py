@@ -1,4 +1,4 @@
-"""The plan of the legacy set: every table in it once, with the fate and the rows that it has, parents before children."""
+"""The plan of the legacy set: every table once, with its fate and its number of rows, parents before children."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ def _planned(pytestconfig: pytest.Config, legacy_dir: Path) -> Plan:
 
 @pytest.mark.clause("P1")
 def test_plan_has_every_table_with_its_fate(planned: Plan, case: Case, count: Count) -> None:
-    """Found and counted in the legacy files, table by table; what the plan leaves out would be left behind."""
-    said = {table.source: table for table in planned.tables}
+    """The plan is compared with the tables and row counts of the legacy files; a table that it lacks would be lost."""
+    by_source = {table.source: table for table in planned.tables}
     times = Counter(table.source for table in planned.tables)
     wrong = [f"{source}: is planned {often} times" for source, often in times.items() if often > 1]
-    found = {table.source: table for table in case.legacy.every_table()}
-    wrong += [f"{source}: is planned, and is not there" for source in said.keys() - found.keys()]
+    existing = {table.source: table for table in case.legacy.every_table()}
+    wrong += [f"{source}: is planned, but does not exist" for source in by_source.keys() - existing.keys()]
     rows = case.legacy.counted()
-    for source, table in found.items():
+    for source, table in existing.items():
         fate = row_accounting.fate(case, table)
-        one = said.get(source)
-        if one is None:
+        in_plan = by_source.get(source)
+        if in_plan is None:
             wrong.append(f"{source}: is not planned")
-        elif one.fate != fate:
-            wrong.append(f"{source}: is {fate}, planned as {one.fate}")
-        elif table.kind == "table" and one.rows != rows[source]:
-            wrong.append(f"{source}: has {rows[source]:,} rows, planned with {one.rows}")
-    count("tables", len(found))
-    judgement.none(str(case.legacy.where), "legacy table that is not planned as it is", wrong)
+        elif in_plan.fate != fate:
+            wrong.append(f"{source}: is {fate}, planned as {in_plan.fate}")
+        elif table.kind == "table" and in_plan.rows != rows[source]:
+            wrong.append(f"{source}: has {rows[source]:,} rows, planned with {in_plan.rows}")
+    count("tables", len(existing))
+    judgement.none(str(case.legacy.where), "legacy table with a wrong plan", wrong)
 
 
 @pytest.mark.clause("P2")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_parents_come_before_their_children(planned: Plan, target: str) -> None:
-    """Every foreign key of the specification names a table that is filled before; and no table is left out."""
+    """Every specified table is filled, and after the tables that its foreign keys name."""
     place = {table: at for at, table in enumerate(planned.order)}
     schema = schema_reader.target(target)
     tables = [*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables)]
@@ -62,5 +62,5 @@ def test_parents_come_before_their_children(planned: Plan, target: str) -> None:
         for key in table.foreign_keys:
             child, parent = f"{target}.{table.name}", f"{target}.{key.parent}"
             if not place.get(parent, -1) < place.get(child, len(place)) or parent not in place:
-                wrong.append(f"{child}: is filled before {parent}, which its {key.columns[0]} names")
+                wrong.append(f"{child}: is filled before {parent}, to which its {key.columns[0]} refers")
     judgement.none(target, "table that is filled out of order", wrong)

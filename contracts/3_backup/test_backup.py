@@ -1,4 +1,4 @@
-"""The snapshot: whole, what its manifest says, private, and enough to begin anew from."""
+"""The snapshot: undamaged, as its manifest records it, private, and sufficient to migrate again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from migrator.errors import MigratorError
 from migrator.schema import catalogue
 from migrator.system import connections, own_files, private_copy
 
-#: A set of more rows is not migrated again here: the tests of the tool do it with small ones.
+#: Largest set that is migrated a second time here [rows]: migrator's own tests do it with small sets.
 RESTORED_UP_TO = 50_000
 Count = Callable[[str, int], None]
 
@@ -29,17 +29,17 @@ Count = Callable[[str, int], None]
 @pytest.fixture(name="snapshot")
 def _snapshot(around: Standing, request: pytest.FixtureRequest) -> Path:
     if around.snapshot is None:
-        surroundings.nothing_to_ask(request, "no finished backup lies in the legacy folder")
+        surroundings.nothing_to_ask(request, "the legacy folder has no finished backup")
     return around.snapshot
 
 
 @pytest.mark.clause("B1")
 def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case: Case, count: Count) -> None:
-    """Every file that it names is there, opens, is whole and holds what it held; and there is no other."""
+    """The backup has exactly the files of its manifest, each readable, undamaged and with the recorded content."""
     named: dict[str, str] = around.manifest["digests"]
-    wrong = [f"{place}: is not there" for place in named if not (snapshot / place).is_file()]
+    wrong = [f"{place}: is missing" for place in named if not (snapshot / place).is_file()]
     wrong += [f"{place}: is not in the manifest" for place in _databases(snapshot) if place not in named]
-    # Where the backup itself is the legacy set that is judged, its copies are there already.
+    # If the backup itself is the judged legacy set, private copies of it exist already.
     copies = {path: name for name, path in case.legacy.originals.items()} if case.legacy.where == snapshot else {}
     for place, wanted in named.items():
         path = snapshot / place
@@ -47,18 +47,18 @@ def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case
         if path.is_file() and (problem := _problem(path, wanted, around.scratch, copy)):
             wrong.append(f"{place}: {problem}")
     count("files", len(named))
-    judgement.none(str(snapshot), "file of the backup that cannot be relied on", wrong)
+    judgement.none(str(snapshot), "missing, additional or damaged file of the backup", wrong)
 
 
 def _databases(snapshot: Path) -> list[str]:
-    """Return the place of each database in the snapshot itself; what a switch keeps beside it is left out."""
-    found = []
+    """Return the place of each database in the snapshot, without the files that a switch keeps in the same folder."""
+    places = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
             folders[:] = [name for name in folders if not own_files.is_kept_by_switch(name)]
         paths = [Path(folder) / name for name in names]
-        found += [path.relative_to(snapshot).as_posix() for path in paths if path.is_file() and _is_database(path)]
-    return sorted(found)
+        places += [path.relative_to(snapshot).as_posix() for path in paths if path.is_file() and _is_database(path)]
+    return sorted(places)
 
 
 def _is_database(path: Path) -> bool:
@@ -67,26 +67,26 @@ def _is_database(path: Path) -> bool:
 
 
 def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
-    """Return what is wrong with one file of the backup, looked at in a private *copy*, '' if nothing is."""
+    """Return the problem of one file of the backup, checked in a private *copy*; '' if it has none."""
     try:
         with closing(connections.read(copy)) if copy else surroundings.opened(path, scratch) as connection:
-            said = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if said != "ok":
-            return f"is not whole ({said})"
-        found = (surroundings.content_of_copy(copy) if copy else surroundings.content(path, scratch)).digest
+            result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if result != "ok":
+            return f"is damaged ({result})"
+        digest = (surroundings.content_of_copy(copy) if copy else surroundings.content(path, scratch)).digest
     except surroundings.UNREADABLE as error:
         return f"cannot be read ({type(error).__name__})"
-    return "" if found == wanted else "holds something else than when it was taken"
+    return "" if digest == wanted else "changed since the backup was made"
 
 
 @pytest.mark.clause("B2")
 def test_file_that_stands_alone_equals_its_backup(
     snapshot: Path, around: Standing, case: Case, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Schema and rows with their storage classes; it is in use, so its writer has to rest as for all that is judged."""
+    """Schema and rows with their storage classes are the same; a program that writes the file must be stopped."""
     if around.data_dir is None or around.switch is not None:
         surroundings.nothing_to_ask(
-            request, "no data directory from before a switch was named: files in use go on changing"
+            request, "no data directory from before a switch was named: after a switch files change"
         )
     alone = {
         path.relative_to(case.legacy.where).as_posix(): path
@@ -94,33 +94,33 @@ def test_file_that_stands_alone_equals_its_backup(
         if case.decided_fate(name) == row_accounting.STANDALONE
     }
     if not alone:
-        surroundings.nothing_to_ask(request, "no file of the legacy set stands alone")
+        surroundings.nothing_to_ask(request, "the legacy set has no standalone file")
     count("files", len(alone))
     wrong = [f"{place}: has no copy" for place in alone if not (snapshot / place).is_file()]
     for place, path in alone.items():
         if (snapshot / place).is_file():
             differ = surroundings.unlike(
-                *(surroundings.content(one, around.scratch) for one in (path, snapshot / place))
+                *(surroundings.content(file, around.scratch) for file in (path, snapshot / place))
             )
             wrong += [f"{place}: {differ}: the file and its backup differ"] if differ else []
-    judgement.none(str(snapshot), "file that stands alone and is not what its backup holds", wrong)
+    judgement.none(str(snapshot), "standalone file that differs from its backup", wrong)
 
 
 @pytest.mark.clause("B3")
 def test_backup_migrates_to_the_same_set(
     snapshot: Path, around: Standing, case: Case, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Restored to an empty folder, and migrated there: three databases with the digests of those that are judged."""
+    """Restored to an empty folder and migrated there, it becomes three databases with the judged digests."""
     if around.switch is not None or case.lineage.missing:
         surroundings.nothing_to_ask(request, "the judged set is in use, or another tool made it")
     rows = sum(surroundings.rows_of(snapshot / place, around.scratch) for place in around.manifest["digests"])
     if rows > RESTORED_UP_TO:
         surroundings.nothing_to_ask(
-            request, f"{rows:,} rows: more than {RESTORED_UP_TO:,} are not migrated a second time"
+            request, f"{rows:,} rows: a set of more than {RESTORED_UP_TO:,} is not migrated a second time"
         )
     judgement.none(
         str(snapshot),
-        "database that a restored set does not migrate to",
+        "database that the restored set does not migrate to",
         _again(snapshot, around, case, tmp_path, request),
     )
 
@@ -149,11 +149,9 @@ def _again(snapshot: Path, around: Standing, judged: Case, tmp_path: Path, reque
 def test_backup_is_for_its_owner_alone(
     snapshot: Path, around: Standing, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Folders 0700, files 0600 or what is stricter: it holds the money and the talk of the whole bot."""
+    """Folders have mode 0700, files 0600, or stricter: the backup holds the bot's trades and messages."""
     if snapshot.parent.name != "backup" or not (snapshot.parent.parent / ".migrator").is_dir():
-        surroundings.nothing_to_ask(
-            request, "the backup does not lie where it was made: a copy has permissions of its own"
-        )
+        surroundings.nothing_to_ask(request, "the backup is a copy in another place, with permissions of its own")
     places = [snapshot / place for place in (*around.manifest["digests"], own_files.MANIFEST)]
     every = dict.fromkeys([snapshot, *(path.parent for path in places), *places])
     count("files", len(places))
@@ -162,4 +160,4 @@ def test_backup_is_for_its_owner_alone(
         for path in every
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
     ]
-    judgement.none(str(snapshot), "file or folder that others than its owner may use", wrong)
+    judgement.none(str(snapshot), "file or folder that other users may read or write", wrong)

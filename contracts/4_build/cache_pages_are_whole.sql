@@ -1,4 +1,4 @@
--- Every page, index entry and NOT NULL of jarvis_cache.db is as SQLite's integrity_check wants it.
+-- Every page, index entry and NOT NULL of jarvis_cache.db passes SQLite's integrity_check.
 -- clause: S8
 SELECT integrity_check
 FROM pragma_integrity_check(NULL, 'cache')

@@ -1,4 +1,4 @@
--- Every page, index entry, CHECK and NOT NULL of jarvis_core.db is as SQLite's integrity_check wants it.
+-- Every page, index entry, CHECK and NOT NULL of jarvis_core.db passes SQLite's integrity_check.
 -- clause: S8
 SELECT integrity_check
 FROM pragma_integrity_check(NULL, 'core')

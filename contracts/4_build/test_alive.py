@@ -1,4 +1,4 @@
-"""Every specified constraint is alive: it accepts what it should and refuses what it should, on a private copy."""
+"""Every specified constraint is enforced: it accepts and refuses the right rows, in a private copy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOREIGN_KEYS = [(target, table, key) for target, table in TABLES for key in tabl
 
 @dataclass(slots=True)
 class Trial:
-    """A writable private copy of one database, with foreign keys on, and what makes rows for it."""
+    """A writable private copy of one database, with foreign keys on, and a maker of rows for it."""
 
     connection: sqlite3.Connection
     maker: constraint_probe.RowMaker
@@ -38,7 +38,7 @@ class Trial:
 
 @pytest.fixture(scope="session")
 def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Trial]]:
-    """A trial for each database; each test rolls back what it does."""
+    """A trial for each database; each test rolls its changes back."""
     made = {
         target: Trial(
             connection=connections.application(judged.fresh_copy(target, tmp_path_factory.mktemp("alive"))),
@@ -55,9 +55,9 @@ def trials(judged: Subject, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def trying(
     trials: dict[str, Trial], target: str, where: str
 ) -> Iterator[tuple[sqlite3.Connection, constraint_probe.RowMaker]]:
-    """Hand out the trial of *target* within a transaction that is rolled back."""
+    """Yield the trial of *target* within a transaction that is rolled back."""
     if target not in trials:
-        judgement.broken(where, expected="a database to try it on", found=f"no {catalogue.TARGETS[target]}")
+        judgement.broken(where, expected="a database to try the constraint in", found=f"no {catalogue.TARGETS[target]}")
     connection = trials[target].connection
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -66,13 +66,13 @@ def trying(
     except sqlite3.Error as error:
         judgement.broken(f"{where}: rows that satisfy the specification", expected="accepted", found=error)
     finally:
-        # A full disk, or ids that are used up, have ended the transaction already.
+        # After a full disk or used-up ids SQLite has ended the transaction already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
 def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: constraint_probe.Row) -> None:
-    """Fail unless *row* can be inserted."""
+    """Fail unless SQLite accepts *row*."""
     try:
         constraint_probe.insert(connection, table.name, row)
     except sqlite3.Error as error:
@@ -80,7 +80,7 @@ def is_accepted(connection: sqlite3.Connection, where: str, table: Table, row: c
 
 
 def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: constraint_probe.Row, why: str) -> None:
-    """Fail unless inserting *row* is refused by a constraint of the kind *why*."""
+    """Fail unless a constraint of the kind *why* refuses *row*."""
     try:
         constraint_probe.insert(connection, table.name, row)
     except sqlite3.IntegrityError as error:
@@ -97,7 +97,7 @@ def is_refused(connection: sqlite3.Connection, where: str, table: Table, row: co
     ("target", "table", "column"), NOT_NULLS, ids=[f"{t}.{table.name}.{c.name}" for t, table, c in NOT_NULLS]
 )
 def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Table, column: Column) -> None:
-    """And accepts the same row with a value."""
+    """NULL is refused, and the same row with a value is accepted."""
     where = f"{target}.{table.name}.{column.name}: NOT NULL"
     with trying(trials, target, where) as (connection, maker):
         row = maker.row(connection, table)
@@ -110,7 +110,7 @@ def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Tab
     ("target", "table", "check"), CHECKS, ids=[f"{t}.{table.name}.{'.'.join(c.columns)}" for t, table, c in CHECKS]
 )
 def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: Check) -> None:
-    """Each listed value passes, each neighbour is refused, and NULL passes where the column may be NULL."""
+    """Each listed value is accepted, each neighbour is refused, and NULL is accepted if the column may be NULL."""
     (name,) = check.columns
     where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
     with trying(trials, target, where) as (connection, maker):
@@ -129,7 +129,7 @@ def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, che
     ids=[f"{t}.{table.name}.{'.'.join(str(c.name) for c in u.columns)}" for t, table, u in UNIQUES],
 )
 def test_unique_refuses_a_second_row(trials: dict[str, Trial], target: str, table: Table, unique: Index) -> None:
-    """A second row with the same value is refused, a row with another is accepted."""
+    """A second row with the same value is refused, a row with another value is accepted."""
     names = [column.name for column in unique.columns if column.name is not None]
     where = f"{target}.{table.name}({', '.join(names)}): {unique.origin.upper()}"
     with trying(trials, target, where) as (connection, maker):
@@ -155,7 +155,7 @@ def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str,
         second = maker.row(connection, table) | {key.name: first[key.name] if used is None else used}
         is_refused(connection, where, table, second, "UNIQUE constraint failed")
         if used is not None:
-            # "datatype mismatch" is what an INTEGER PRIMARY KEY says to a text id of the legacy databases.
+            # An INTEGER PRIMARY KEY refuses a text id, as legacy tables have, with "datatype mismatch".
             is_refused(connection, where, table, second | {key.name: "e90867f9"}, "datatype mismatch")
 
 
@@ -166,7 +166,7 @@ def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str,
     ids=[f"{t}.{table.name}.{'.'.join(k.columns)}" for t, table, k in FOREIGN_KEYS],
 )
 def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, key: ForeignKey) -> None:
-    """It refuses an orphan, and when the parent is deleted it does what the specification says."""
+    """It refuses an orphan, and does what the specification orders when the parent is deleted."""
     (child,), (parent,) = key.columns, key.parent_columns
     where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"
     with trying(trials, target, where) as (connection, maker):
@@ -190,13 +190,13 @@ def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, k
         "CASCADE": ("deleted", []),
         "NO ACTION": ("refused", [(row[child],)]),
     }[key.on_delete]
-    judgement.same(where, "what deleting the parent does", expected=expected, found=(outcome, children))
+    judgement.same(where, "result of deleting the parent", expected=expected, found=(outcome, children))
 
 
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
-    """The porter stemmer over unicode61: an inflected word, another case and an accent find the same row."""
+    """An inflected word, another letter case and an accent find the same row: the porter stemmer over unicode61."""
     where = "analytics.ai_reflections"
     with trying(trials, target, where) as (connection, _):
         connection.execute(
@@ -209,13 +209,16 @@ def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
             for word in ("qwertz", "TRADING", "cafe", "qwertzish")
         }
     expected = {"qwertz": [(2**40,)], "TRADING": [(2**40,)], "cafe": [(2**40,)], "qwertzish": []}
-    judgement.same(where, "what a search finds", expected=expected, found=found)
+    judgement.same(where, "result of a search", expected=expected, found=found)
 
 
 @pytest.mark.clause("S16")
 @pytest.mark.parametrize(("target", "table"), KEYS, ids=[f"{t}.{table.name}" for t, table in KEYS])
 def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, table: Table) -> None:
-    """SQLite tells the collation of a column by an index on it alone: one is made over all columns of an empty copy."""
+    """Every column has the collation BINARY.
+
+    SQLite lists collations only for indexes, so the contract makes an index over all columns of an empty copy.
+    """
     where = f"{target}.{table.name}"
     names = [column.name for column in table.columns]
     with (
@@ -231,6 +234,6 @@ def test_text_is_compared_byte_by_byte(trials: dict[str, Trial], target: str, ta
         found = empty.execute("SELECT name, coll FROM pragma_index_xinfo('contracts_probe') WHERE key").fetchall()
     judgement.none(
         where,
-        "column with another collation than BINARY: letters or blanks do not tell its values apart",
+        "column with another collation than BINARY: it treats different texts as equal",
         [f"{name}: {collation}" for name, collation in found if collation != "BINARY"],
     )

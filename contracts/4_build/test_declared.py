@@ -1,4 +1,4 @@
-"""What the judged databases declare is what the specification's DDL declares, object by object."""
+"""The judged databases declare what the specification's DDL declares, object by object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migrator.schema.model import Index, Table, VirtualTable
 from migrator.system.connections import quoted
 
 SPECIFIED = {target: schema_reader.target(target) for target in catalogue.TARGETS}
-#: What each database has beside the specified tables.
+#: The objects that each database has in addition to the specification: lineage and quarantine.
 OURS = schema_reader.read(catalogue.our_ddl())
 TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
 INDEXES = [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
@@ -28,7 +28,7 @@ def _ids(objects: Sequence[tuple[str, Table | Index | VirtualTable]]) -> list[st
 
 @pytest.mark.clause("S12")
 def test_the_three_databases_are_there(judged: Subject) -> None:
-    """A set without one of them is no set."""
+    """A consolidated set has all three databases."""
     if judged.whole:
         judgement.same(
             str(judged.where),
@@ -41,7 +41,7 @@ def test_the_three_databases_are_there(judged: Subject) -> None:
 @pytest.mark.clause("S1")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
 def test_table_has_its_columns(judged: Subject, target: str, table: Table) -> None:
-    """Names in order, types, defaults, NOT NULL, the key, AUTOINCREMENT, WITHOUT ROWID, STRICT."""
+    """Column names in order, types, defaults, NOT NULL, the key, AUTOINCREMENT, WITHOUT ROWID and STRICT are as specified."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
     where = f"{target}.{expected.name}"
@@ -61,7 +61,7 @@ def test_table_has_its_columns(judged: Subject, target: str, table: Table) -> No
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
 def test_table_has_its_checks(judged: Subject, target: str, table: Table) -> None:
-    """The expressions, as sqlglot reads them in the stored statement."""
+    """The CHECK expressions are as specified, as sqlglot reads them in the stored statement."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
     judgement.same(
@@ -75,7 +75,7 @@ def test_table_has_its_checks(judged: Subject, target: str, table: Table) -> Non
 @pytest.mark.clause("S3")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
 def test_table_has_its_unique_constraints(judged: Subject, target: str, table: Table) -> None:
-    """Columns and collation of each UNIQUE and PRIMARY KEY."""
+    """Columns and collation of each UNIQUE and PRIMARY KEY are as specified."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
     judgement.same(f"{target}.{expected.name}", "UNIQUE constraints", expected=expected.uniques, found=found.uniques)
@@ -84,7 +84,7 @@ def test_table_has_its_unique_constraints(judged: Subject, target: str, table: T
 @pytest.mark.clause("S4")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
 def test_table_has_its_foreign_keys(judged: Subject, target: str, table: Table) -> None:
-    """Columns, parents and actions."""
+    """Columns, parents and actions of each foreign key are as specified."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
     judgement.same(
@@ -95,7 +95,7 @@ def test_table_has_its_foreign_keys(judged: Subject, target: str, table: Table) 
 @pytest.mark.clause("S5")
 @pytest.mark.parametrize(("target", "index"), INDEXES, ids=_ids(INDEXES))
 def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
-    """On its table, its columns, in its direction, unique or not, partial or not."""
+    """The index has the specified table, columns and direction, and is unique and partial only as specified."""
     found = [have for have in judged.schema(target).indexes if have.name == index.name]
     judgement.same(f"{target}.{index.name}", "index", expected=[index], found=found)
 
@@ -103,7 +103,7 @@ def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
 @pytest.mark.clause("S14")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """As its owners wrote it, letter case and white space aside."""
+    """The extra index is stored as the owners wrote it, apart from letter case and white space."""
     with judged.read(target) as connection:
         stored = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index'").fetchall())
     for index in ordered:
@@ -119,7 +119,10 @@ def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...]
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize(("target", "table"), VIRTUAL_TABLES, ids=_ids(VIRTUAL_TABLES))
 def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTable) -> None:
-    """Its module, columns and options, and none set later; the tokenizer decides what a search finds, ``rank`` its order."""
+    """Module, columns and options are as specified, and no option was set later.
+
+    The tokenizer decides the rows that a search finds, the option ``rank`` their order.
+    """
     found = [have for have in judged.schema(target).virtual_tables if have.name == table.name]
     judgement.same(f"{target}.{table.name}", "virtual table", expected=[table], found=found)
     with judged.read(target) as connection:
@@ -132,7 +135,7 @@ def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTabl
 @pytest.mark.clause("S1")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str) -> None:
-    """What sqlglot reads in the stored statements is what SQLite does with them."""
+    """Sqlglot and SQLite read the stored statements in the same way."""
     names = {table.name for table in SPECIFIED[target].tables}
     judgement.none(
         target,
@@ -148,7 +151,7 @@ def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str)
 @pytest.mark.clause("S11")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Beside the specified objects only lineage, quarantine, carried tables and indexes that the owners order may exist."""
+    """Only specified objects, lineage, quarantine, carried tables and the owners' extra indexes exist."""
     expected, found = SPECIFIED[target], judged.schema(target)
     names = {
         *(table.name for table in expected.tables),
@@ -159,21 +162,21 @@ def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[Ex
         *(index.name for index in ordered if index.target == target),
     }
     things: list[Table | Index | VirtualTable] = [*found.tables, *found.indexes, *found.virtual_tables]
-    strangers = [
+    unexpected = [
         f"{type(thing).__name__.lower()} {thing.name}"
         for thing in things
-        # An index goes with its table: whether a carried one has those of the legacy table, the pair tells (L9).
+        # The indexes of carried tables are compared with those of the legacy tables by the contract on clause L9.
         if thing.name not in names
         and not (thing.table if isinstance(thing, Index) else thing.name).startswith("legacy_")
     ]
     programs = [f"{program.kind} {program.name} on {program.table}" for program in found.programs]
-    judgement.none(target, "unexpected object", sorted({*programs, *strangers}))
+    judgement.none(target, "unexpected object", sorted({*programs, *unexpected}))
 
 
 @pytest.mark.clause("S17")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_lineage_is_declared_as_it_has_to_be(judged: Subject, target: str) -> None:
-    """Lineage and quarantine: a key with an affinity would no longer be the key, and without its index nobody finds it in time."""
+    """Lineage and quarantine have the right columns and indexes: an affinity would change keys, a missing index slow lookups."""
     if missing := [table.name for table in OURS.tables if table.name not in judged.table_names(target)]:
         pytest.skip(f"not judged: {catalogue.TARGETS[target]} has no {', '.join(missing)}")
     for table in OURS.tables:

@@ -1,4 +1,4 @@
-"""Who may use a consolidated database: nobody who could not use the legacy files whose rows are in it."""
+"""Permissions of a consolidated database: no wider than those of each legacy file whose rows are in it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from contracts.suite.results import WHY
 from migrator.schema import catalogue
 from migrator.stages.verify.evidence import Why
 
-#: To read and to write, of one digit of a mode.
+#: Bits to read and to write in one digit of a file mode.
 _USE = 0o6
 
 
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureRequest) -> None:
-    """Members of its group, and all others, may do no more than with each legacy file, whichever groups they are in."""
+    """Members of its group and other users may do no more with it than with each legacy file, whatever their groups are."""
     if target not in case.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")
     sources = [path for name, path in case.legacy.originals.items() if target in _homes(case, name)]
@@ -36,27 +36,28 @@ def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureReq
         for path in sorted(sources)
         if _wider(found, legacy := _permissions(case, path))
     ]
-    told = f"{catalogue.TARGETS[target]} is {stat.S_IMODE(found.st_mode):04o}"
-    judgement.none(told, "wider than a file whose rows are in it", wrong)
+    where = f"{catalogue.TARGETS[target]} is {stat.S_IMODE(found.st_mode):04o}"
+    judgement.none(where, "wider than a file whose rows are in it", wrong)
 
 
 def _permissions(case: Case, path: Path) -> os.stat_result:
-    """Return the status of a legacy file: after a cutover that of the original, which its copy in a snapshot has not."""
+    """Return the status of a legacy file; in a snapshot that of the original, because the copy has other permissions."""
     original = case.legacy.where / "originals" / path.relative_to(case.legacy.where)
     return (original if original.is_file() else path).stat()
 
 
 def _wider(found: os.stat_result, legacy: os.stat_result) -> bool:
-    """Tell whether some user may do more with the one file than with the other."""
+    """Return whether some user may do more with the consolidated file than with the legacy file."""
     members, others = legacy.st_mode >> 3 & _USE, legacy.st_mode & _USE
     if found.st_gid != legacy.st_gid:
-        # A user may be in either group, in both or in none.
+        # A user may be in one group, in both or in neither.
         members = others = members & others
     return bool(found.st_mode >> 3 & _USE & ~members or found.st_mode & _USE & ~others)
 
 
 def _homes(case: Case, name: str) -> set[str]:
     """Return the consolidated databases that take rows of the legacy database *name*."""
-    mapped = {one.target.partition(".")[0] for one in case.reader.all_readings if one.source.partition(".")[0] == name}
+    readings = (reading for reading in case.reader.all_readings if reading.source.partition(".")[0] == name)
+    mapped = {reading.target.partition(".")[0] for reading in readings}
     alone = case.decided_fate(name) in {row_accounting.STANDALONE, "ignore"}
     return set() if alone else {*mapped, row_accounting.home(case, name)} - {""}

@@ -1,4 +1,4 @@
-"""What the files themselves say: journal, encoding, configuration, full-text index, pragmas of a connection."""
+"""Properties of the stored files: journal mode, encoding, configuration, full-text index, statistics, pragmas."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from migrator.system import connections
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
-#: Bytes 18 and 19 of the header: 2 where readers and writers use a WAL (sqlite.org/fileformat.html, section 1.3.3).
+#: Bytes 18 and 19 of the header: 2 if readers and writers use a WAL (sqlite.org/fileformat.html, section 1.3.3).
 WRITE_VERSION, READ_VERSION, WAL = 18, 19, 2
 
-#: So many times the rows that there are may statistics speak of, or the other way round.
+#: Allowed factor between the number of rows in the statistics and in the table: a larger one may mislead the planner.
 TIMES = 10
 
 
 @pytest.mark.clause("S8")
 @EVERY_TARGET
 def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
-    """The mode is in the file, so whoever opens it gets it."""
+    """The mode is stored in the file, so that every program that opens it uses it."""
     with judged.original(target).open("rb") as file:
         header = file.read(100)
     judgement.same(
@@ -41,7 +41,7 @@ def test_wal_mode_is_persistent(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S8")
 @EVERY_TARGET
 def test_encoding_is_utf8(judged: Subject, target: str) -> None:
-    """A consolidated database is UTF-8 whatever its sources were."""
+    """A consolidated database is in UTF-8, in whichever encoding its sources are."""
     with judged.read(target) as connection:
         (encoding,) = connection.execute("PRAGMA encoding").fetchone()
     judgement.same(catalogue.TARGETS[target], "encoding", expected="UTF-8", found=encoding)
@@ -50,7 +50,7 @@ def test_encoding_is_utf8(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S7")
 @pytest.mark.parametrize("target", ["core"])
 def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
-    """Key, value and description, as the DDL inserts them; when they were written is not judged."""
+    """Key, value and description are as the DDL inserts them; the time of writing is not judged."""
     question = "SELECT key, value, description FROM config ORDER BY key"
     with closing(connections.memory()) as specified:
         specified.executescript(catalogue.target_ddl(target))
@@ -58,13 +58,13 @@ def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
     with judged.read(target) as connection:
         found = connection.execute(question).fetchall()
     judgement.none("core.config", "specified row is missing or differs", [row for row in expected if row not in found])
-    judgement.none("core.config", "row that nobody specified", [row for row in found if row not in expected])
+    judgement.none("core.config", "row that is not specified", [row for row in found if row not in expected])
 
 
 @pytest.mark.clause("S8")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path: Path) -> None:
-    """FTS5's own integrity-check: SQLite's integrity_check says ok on a stale full-text index."""
+    """FTS5's own integrity-check passes; SQLite's integrity_check does not detect a stale full-text index."""
     copy = judged.fresh_copy(target, tmp_path)
     with closing(connections.scratch(copy)) as connection:
         for table in schema_reader.target(target).virtual_tables:
@@ -78,7 +78,7 @@ def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path
 @pytest.mark.clause("S9")
 @EVERY_TARGET
 def test_our_connection_enforces_what_the_specification_asks(judged: Subject, target: str, tmp_path: Path) -> None:
-    """Foreign keys and syncing belong to a connection; a plain one has foreign keys off."""
+    """Migrator's connection sets foreign_keys and synchronous, which SQLite sets per connection, off by default."""
     wanted = dict(schema_reader.target(target).pragmas)
     least = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}[wanted["synchronous"].upper()]
     with closing(connections.application(judged.fresh_copy(target, tmp_path))) as connection:
@@ -97,7 +97,7 @@ def test_our_connection_enforces_what_the_specification_asks(judged: Subject, ta
 @pytest.mark.clause("S10")
 @EVERY_TARGET
 def test_statistics_are_stored(judged: Subject, target: str) -> None:
-    """ANALYZE left a row for every index of every table that has rows."""
+    """ANALYZE stored a row for every index of every table that has rows."""
     with judged.read(target) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         judgement.same(catalogue.TARGETS[target], "sqlite_stat1", expected=True, found="sqlite_stat1" in tables)
@@ -115,7 +115,7 @@ def test_statistics_are_stored(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S10")
 @EVERY_TARGET
 def test_statistics_are_of_these_rows(judged: Subject, target: str) -> None:
-    """The number of rows that ANALYZE noted is about that of the table: the planner goes by it, right or wrong."""
+    """The number of rows that ANALYZE stored is about that of the table: the planner relies on it."""
     wrong = []
     with judged.read(target) as connection:
         tables = judged.table_names(target)

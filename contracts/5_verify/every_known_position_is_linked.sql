@@ -1,4 +1,4 @@
--- A trade whose position was migrated is linked to it: the validation queries take a lost link for none.
+-- A trade whose position was migrated is linked to it (the validation queries do not detect a lost link).
 -- clause: V5
 SELECT s.id, t.position_id, p.target_id
 FROM jarvis.trades AS s

@@ -1,11 +1,11 @@
--- Where a position takes its profit and stops its loss is a percentage of its entry price that gives the price back.
+-- A position's take-profit and stop-loss percentages of its entry price give the legacy prices back.
 -- clause: M10
 -- variant: found
 SELECT s.id
 FROM jarvis.positions AS s
 JOIN core.lineage AS l ON l.source = 'jarvis.positions' AND l.target = 'positions' AND l.legacy_key = +s.id
 JOIN core.positions AS t ON t.id = +l.target_id
--- Prices that cancel out to the last bits give no percentage to compare to fifteen digits; the second reader is exact.
+-- Only prices of a usual size are compared here, to nine digits; the oracle compares all, exactly.
 WHERE typeof(s.entry_price) = 'real' AND s.entry_price BETWEEN 1e-12 AND 1e12 AND (
     s.take_profit_price BETWEEN 1e-12 AND 1e12
     AND ifnull(abs(t.entry_price * (1 + t.take_profit_percent / 100) - s.take_profit_price), 9e999)

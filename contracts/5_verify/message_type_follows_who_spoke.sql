@@ -1,4 +1,4 @@
--- What the assistant said is a response; what a user said is a command or a query.
+-- A message of the assistant is a response; a message of a user is a command or a query.
 -- clause: M9
 -- variant: found
 SELECT s.id

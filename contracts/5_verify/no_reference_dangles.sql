@@ -1,4 +1,4 @@
--- foreign_key_check finds nothing in any of the three (the specification's second validation query).
+-- foreign_key_check finds nothing in the three databases (the specification's second validation query).
 -- clause: V2
 SELECT 'core', "table", rowid FROM pragma_foreign_key_check(NULL, 'core')
 UNION ALL

@@ -1,8 +1,8 @@
--- No trade names a position that is not there (the specification's first validation query).
+-- No trade names a missing position (the specification's first validation query).
 -- clause: V1
 SELECT id
 FROM core.trades
--- NULL is asked for first: NOT IN of an empty table would call every NULL a lost link.
+-- NULL is excluded first: NOT IN an empty table would make every NULL a counterexample.
 WHERE position_id IS NOT NULL AND position_id NOT IN (SELECT id FROM core.positions);
 
 -- broken by:

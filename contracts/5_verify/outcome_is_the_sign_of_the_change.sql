@@ -1,4 +1,4 @@
--- A call of a buy has won where the price rose, one of a sell where it fell.
+-- A call to buy has won if the price rose, a call to sell if it fell.
 -- clause: M9
 -- variant: found
 SELECT s.id

@@ -1,4 +1,4 @@
--- A position is open where it was open, and closed where it was closed or had failed.
+-- A position is open if it was open, and closed if it was closed or had failed.
 -- clause: M9
 -- variant: found
 SELECT s.id

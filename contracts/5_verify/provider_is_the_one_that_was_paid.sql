@@ -1,4 +1,4 @@
--- A cost names the provider that was paid, or 'other' with the provider's own name beside it.
+-- A cost names the provider that was paid, or 'other' for a provider that the specification does not list.
 -- clause: M9
 -- variant: found
 SELECT s.id

@@ -1,4 +1,4 @@
--- A sentiment between -100 and 100 lies between 0 and 100, at the same place between worst and best.
+-- A sentiment score from -100 to 100 is scaled to 0 to 100.
 -- clause: M10
 -- variant: found
 SELECT s.id

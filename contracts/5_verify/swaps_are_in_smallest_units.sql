@@ -1,4 +1,4 @@
--- What the treasury swapped stands beside its trade as the same whole numbers, in the smallest units that were recorded.
+-- A trade's metadata has the amounts of its treasury swap as the same whole numbers, in the smallest units.
 -- clause: M10
 -- variant: found
 SELECT s.id

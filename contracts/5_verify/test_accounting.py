@@ -1,4 +1,4 @@
-"""Nothing is lost: every legacy row is somewhere, once, and every row here came from somewhere."""
+"""No row is lost: every legacy row is in exactly one place, and every consolidated row has an origin."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
 @pytest.mark.clause("L8")
 def test_no_legacy_row_is_lost(case: Case, request: pytest.FixtureRequest) -> None:
-    """Over all tables, in one sentence; and what nobody can tell is named."""
-    counted = case.lineage.losses()
-    if counted.rows:
+    """No row of any table is lost; the message counts the losses, and names the contracts that need lineage."""
+    losses = case.lineage.losses()
+    if losses.rows:
         names = [name for item in request.session.items if (name := _needs_lineage(item))]
-        unasked = f"\n  not judged without lineage: {len(names)} contracts: {', '.join(dict.fromkeys(names))}"
-        pytest.fail(counted.sentence() + (unasked if case.lineage.missing else ""), pytrace=False)
+        skipped = f"\n  not judged without lineage: {len(names)} contracts: {', '.join(dict.fromkeys(names))}"
+        pytest.fail(losses.sentence() + (skipped if case.lineage.missing else ""), pytrace=False)
 
 
 def _needs_lineage(item: pytest.Item) -> str:
     """Return the name of a contract that cannot be judged without lineage; '' of any other."""
     if "traced" in getattr(item, "fixturenames", ()):
         return str(getattr(item, "originalname", item.name))
-    asked = getattr(getattr(item, "contract", None), "tables", ())
-    return item.path.stem if any(name.endswith(".lineage") for name in asked) else ""
+    tables = getattr(getattr(item, "contract", None), "tables", ())
+    return item.path.stem if any(name.endswith(".lineage") for name in tables) else ""
 
 
 @pytest.mark.clause("L1")
 def test_every_legacy_table_has_one_fate(case: Case) -> None:
-    """Mapped, carried, standing alone or an index over another table; and nothing here comes from nowhere."""
-    found = case.lineage.fates()
-    judgement.none(str(case.judged.where), found.what, found.faults)
+    """Each legacy table is mapped, carried, standalone, ignored or derived, and each carried table has its legacy table."""
+    finding = case.lineage.fates()
+    judgement.none(str(case.judged.where), finding.what, finding.faults)
 
 
 @pytest.mark.clause("L2")
 @EVERY_TARGET
 def test_every_mapped_row_is_accounted_for(case: Case, target: str) -> None:
-    """Rows in = mapped + quarantined, key by key, as counted in the legacy files."""
-    found = case.lineage.accounts(target)
-    judgement.none(catalogue.TARGETS[target], found.what, found.faults)
+    """Legacy rows = mapped + quarantined rows, key by key, counted in the legacy files."""
+    finding = case.lineage.accounts(target)
+    judgement.none(catalogue.TARGETS[target], finding.what, finding.faults)
 
 
 @pytest.mark.clause("L3")
 @EVERY_TARGET
 def test_every_row_has_its_lineage(case: Case, target: str) -> None:
-    """No row without lineage, no lineage without row, none twice."""
+    """Each row has one lineage entry, and each lineage entry has its row."""
     for table, columns in (("lineage", LINEAGE), ("quarantine", QUARANTINE)):
         if problem := case.judged.unreadable(f"{target}.{table}", columns):
-            what = f"has no {table}, so nothing says which legacy row became which row, and the way back is not proved"
+            what = f"has no {table}, so the origin of its rows is not recorded, and the way back is not proved"
             judgement.broken(f"{catalogue.TARGETS[target]}: {what}", expected=f"a table {table}", found=problem)
     wrong = row_accounting.lineage_faults(case, target)
     judgement.none(catalogue.TARGETS[target], "row and lineage do not match", wrong)
@@ -66,15 +66,15 @@ def test_every_row_has_its_lineage(case: Case, target: str) -> None:
 @pytest.mark.clause("L4")
 @EVERY_TARGET
 def test_carried_tables_are_verbatim(case: Case, target: str) -> None:
-    """Columns, and rows as a multiset of cells with their storage classes."""
-    found = case.lineage.carried(target)
-    judgement.none(catalogue.TARGETS[target], found.what, found.faults)
+    """The columns are the same, and so are the rows, as a multiset of cells with their storage classes."""
+    finding = case.lineage.carried(target)
+    judgement.none(catalogue.TARGETS[target], finding.what, finding.faults)
 
 
 @pytest.mark.clause("L9")
 @EVERY_TARGET
 def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Every constraint but foreign keys, collations, generated columns and indexes: SQLite does the same with each row."""
+    """Constraints (without foreign keys), collations, generated columns and indexes are those of the legacy table."""
     mine = {index.name for index in ordered if index.target == target}
     wrong = [
         fault
@@ -82,15 +82,15 @@ def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[E
         if target in row_accounting.carried_in(traced, table)
         for fault in row_accounting.declared_unlike(traced, table, target, mine)
     ]
-    judgement.none(catalogue.TARGETS[target], "carried table is declared otherwise", wrong)
+    judgement.none(catalogue.TARGETS[target], "carried table with another declaration", wrong)
 
 
 @pytest.mark.clause("L5")
 @EVERY_TARGET
 def test_no_id_is_given_twice(case: Case, target: str) -> None:
-    """The next id lies above every id that the legacy tables ever gave, also to rows that were deleted."""
+    """The next id is above every id that the legacy tables ever assigned, also to rows that were deleted."""
     if problem := case.judged.unreadable(f"{target}.sqlite_sequence"):
-        judgement.broken(f"{catalogue.TARGETS[target]}: sqlite_sequence", expected="marks of ids", found=problem)
+        judgement.broken(f"{catalogue.TARGETS[target]}: sqlite_sequence", expected="a readable table", found=problem)
     with case.judged.read(target) as connection:
         marks: dict[str, int] = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
     wrong = []
@@ -99,11 +99,11 @@ def test_no_id_is_given_twice(case: Case, target: str) -> None:
         mark = case.legacy.sequences(name).get(folded(own)) or 0
         carried = row_accounting.carried_name(table)
         if target in row_accounting.carried_in(case, table) and (found := marks.get(carried, 0)) != mark:
-            # An UPDATE of an id moves no mark: SQLite counts on from the highest id that is there, and so may the copy.
+            # An UPDATE of an id does not change sqlite_sequence: SQLite goes on from the highest id, and so may the copy.
             with case.judged.read(target) as connection:
                 (highest,) = connection.execute(f"SELECT max(rowid) FROM {quoted(carried)}").fetchone()
             if not mark < found <= (highest or 0):
-                wrong.append(f"{target}.{carried}: expected the mark {mark}, found {marks.get(carried)}")
+                wrong.append(f"{target}.{carried}: sqlite_sequence: expected {mark}, found {marks.get(carried)}")
     for shape in schema_reader.target(target).tables:
         if not shape.autoincrement:
             continue
@@ -120,10 +120,10 @@ def test_no_id_is_given_twice(case: Case, target: str) -> None:
         mark = marks.get(shape.name, 0)
         highest = max(given, most) if isinstance(most, int) else given
         if mark < highest:
-            wrong.append(f"{target}.{shape.name}: ids up to {highest} were given, the next will be {mark + 1}")
+            wrong.append(f"{target}.{shape.name}: ids up to {highest} were assigned, the next will be {mark + 1}")
         if isinstance(least, int) and any(reading.assigned for reading in readings) and least <= given:
-            wrong.append(f"{target}.{shape.name} {least}: was assigned, and given before: ids up to {given} were")
-    judgement.none(catalogue.TARGETS[target], "id that may be given again", wrong)
+            wrong.append(f"{target}.{shape.name} {least}: is a new id, but legacy tables assigned ids up to {given}")
+    judgement.none(catalogue.TARGETS[target], "id that may be assigned again", wrong)
 
 
 def _parted(reading: object) -> tuple[str, str]:

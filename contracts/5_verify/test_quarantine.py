@@ -1,4 +1,4 @@
-"""The quarantine: rows that the specification's constraints refuse, whole, each for a reason that can be tried."""
+"""The quarantine: it keeps rows whole, and the named constraint refuses each of them when it is inserted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 @pytest.mark.clause("L6")
 @EVERY_TARGET
 def test_quarantined_row_is_kept_whole(traced: Case, target: str) -> None:
-    """Every column, with its storage class and bytes."""
+    """Every column of the legacy row is kept, with its storage class and bytes."""
     wrong = [
         fault
         for reading in row_accounting.readings(traced)
         if reading.target.startswith(f"{target}.")
         for fault in quarantine.altered(traced, reading)
     ]
-    judgement.none(catalogue.TARGETS[target], "quarantined row is not the legacy row", wrong)
+    judgement.none(catalogue.TARGETS[target], "quarantined row differs from the legacy row", wrong)
 
 
 @pytest.mark.clause("L7")
 @EVERY_TARGET
 def test_constraint_refuses_what_it_is_named_for(traced: Case, target: str, tmp_path: Path) -> None:
-    """The row is built by the second reader and inserted beside those that are there; the named constraint says no."""
+    """The row that the oracle expects is inserted into a copy, and the named constraint refuses it."""
     copy = traced.judged.fresh_copy(target, tmp_path)
     wrong = [
         fault
@@ -39,4 +39,4 @@ def test_constraint_refuses_what_it_is_named_for(traced: Case, target: str, tmp_
         for fault in quarantine.Refusals(traced, f"{target}.{table.name}", copy).unfounded()
         if table.name != "config"
     ]
-    judgement.none(catalogue.TARGETS[target], "row is in quarantine without need, or for another reason", wrong)
+    judgement.none(catalogue.TARGETS[target], "row in quarantine that its named constraint does not refuse", wrong)

@@ -1,4 +1,4 @@
-"""The second reader: every mapped row says what the decisions say, and every legacy row is rebuilt from it."""
+"""The oracle's contracts: every mapped row follows the decisions, and every legacy row can be rebuilt from it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from migrator.stages.verify.evidence import Why
 from migrator.system.connections import quoted
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
-# By its scope pytest asks all that is asked of one table together: whoever judges it for one contract has judged it for the
-# other, and processes that share the contracts take runs of them.
+# With this scope pytest runs the contracts on one table together: the oracle judges the table once for both, also when
+# parallel processes share the contracts.
 EVERY_TABLE = pytest.mark.parametrize(
     ("target", "table"), TABLES, ids=[f"{target}.{name}" for target, name in TABLES], scope="module"
 )
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
-#: The times that SQLite does not vouch for; each of them is looked at.
+#: SQL for the times that SQLite does not confirm to be in the target format; Python checks each of them.
 DOUBTFUL = """
     SELECT {at} FROM {table}
     WHERE {at} IS NOT NULL AND (
@@ -49,17 +49,17 @@ Count = Callable[[str, int], None]
 @pytest.mark.clause("M1")
 @EVERY_TABLE
 def test_row_says_what_was_decided(case: Case, target: str, table: str, count: Count) -> None:
-    """Every cell of every mapped row, worked out again from the legacy row: by key, or by value without lineage."""
-    found = case.lineage.values(f"{target}.{table}")
-    count("legacy_rows", found.of)
-    count("judged_rows", found.rows)
-    judgement.none(f"{target}.{table}", found.what, found.faults)
+    """Every cell equals what the oracle works out from the legacy row, matched by key, or by value without lineage."""
+    finding = case.lineage.values(f"{target}.{table}")
+    count("legacy_rows", finding.of)
+    count("judged_rows", finding.rows)
+    judgement.none(f"{target}.{table}", finding.what, finding.faults)
 
 
 @pytest.mark.clause("U1")
 @EVERY_TABLE
 def test_legacy_row_is_rebuilt(traced: Case, target: str, table: str, count: Count) -> None:
-    """Every cell of every mapped legacy row, from the row here and the rest that lineage keeps."""
+    """Every cell of the legacy row is rebuilt from the consolidated row and from the rest in lineage."""
     judged = traced.reader.judge(f"{target}.{table}")
     count("legacy_rows", judged.of)
     count("judged_rows", judged.rows)
@@ -75,7 +75,7 @@ def test_legacy_row_is_rebuilt(traced: Case, target: str, table: str, count: Cou
 def test_link_is_the_same_link(
     traced: Case, target: str, link: references.Link, request: pytest.FixtureRequest
 ) -> None:
-    """Declared or not: it leads to the row that its parent became, or is NULL and kept in lineage."""
+    """Each link, declared or not, leads to the row that its parent became, or is NULL and kept in lineage."""
     if not references.applies(traced, link):
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"the legacy set has no {link.source} with {link.column}")
@@ -85,7 +85,7 @@ def test_link_is_the_same_link(
 @pytest.mark.clause("M3")
 @EVERY_TARGET
 def test_times_have_one_form(case: Case, target: str) -> None:
-    """UTC, a blank between, a fraction of six digits only where there is one; so that order and range are right."""
+    """Each time is UTC, with a blank before the hour and six decimals or none, so that text sorts like times."""
     wrong = []
     for table, column in _times(case, target):
         if problem := case.judged.unreadable(f"{target}.{table}", [column]):
@@ -94,22 +94,23 @@ def test_times_have_one_form(case: Case, target: str) -> None:
         with case.judged.read(target) as connection:
             doubtful = rows(connection, DOUBTFUL.format(at=quoted(column), table=quoted(table)))
             wrong += [
-                f"{target}.{table}.{column}: {type(at).__name__} that is no time in the one form"
+                f"{target}.{table}.{column}: {type(at).__name__} that is not a time in the target format"
                 for (at,) in doubtful
                 if not _in_one_form(at)
             ]
-    judgement.none(catalogue.TARGETS[target], "time in another form", wrong)
+    judgement.none(catalogue.TARGETS[target], "time in another format", wrong)
 
 
 def _times(case: Case, target: str) -> list[tuple[str, str]]:
-    """Return the columns of times, but of tables that had the target's shape: there a cell is what it was."""
+    """Return the time columns, except of tables that already had the target's shape, whose cells are copied."""
     schema = schema_reader.target(target)
-    found = [
+    columns = [
         (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"
     ]
-    found += [(table.name, "timestamp") for table in schema.virtual_tables]
-    kept = {one.target for one in row_accounting.readings(case) if one.variant == catalogue.SPECIFIED_VARIANT}
-    return [(table, column) for table, column in found if f"{target}.{table}" not in kept]
+    columns += [(table.name, "timestamp") for table in schema.virtual_tables]
+    readings = row_accounting.readings(case)
+    kept = {reading.target for reading in readings if reading.variant == catalogue.SPECIFIED_VARIANT}
+    return [(table, column) for table, column in columns if f"{target}.{table}" not in kept]
 
 
 def _in_one_form(at: Cell) -> bool:
@@ -119,7 +120,7 @@ def _in_one_form(at: Cell) -> bool:
 @pytest.mark.clause("M4")
 @EVERY_TARGET
 def test_stub_claims_nothing(traced: Case, target: str) -> None:
-    """A row without a legacy row says that its kind is unknown, and is named by a row that hangs on it."""
+    """A stub has only its key and the allowed values, and a migrated row refers to it."""
     wrong = []
     stubs = defaultdict(list)
     question = "SELECT source, legacy_key, target, target_id FROM lineage WHERE source LIKE 'stub:%' ORDER BY rowid"
@@ -130,19 +131,19 @@ def test_stub_claims_nothing(traced: Case, target: str) -> None:
     for (source, table), made in stubs.items():
         home, claims, name = references.STUBS.get(source, ("", {}, ""))
         if table != home:
-            wrong.append(f"{target}.{table}: nobody decided on {source}")
+            wrong.append(f"{target}.{table}: {source} is not a decided kind of stub")
             continue
         columns = [column.name for column in schema_reader.target(target).table(table).columns]
         of_key = columns.index("id") if "id" in columns else columns.index(name)
-        found = {row[of_key]: row for row in traced.target_rows(f"{target}.{table}", *columns)}
+        by_key = {row[of_key]: row for row in traced.target_rows(f"{target}.{table}", *columns)}
         hanging = references.hanging_on(traced, table)
         for key, id_ in made:
             allowed = {"id": id_, name: key, **claims}
             wrong += [
-                f"{target}.{table} {id_!r}: claims {column}"
-                for column, value in zip(columns, found.get(id_, ()), strict=False)
+                f"{target}.{table} {id_!r}: has a value in {column}"
+                for column, value in zip(columns, by_key.get(id_, ()), strict=False)
                 if value != allowed.get(column)
             ]
             if key not in hanging:
-                wrong.append(f"{target}.{table} {id_!r}: no legacy row hangs on it")
-    judgement.none(catalogue.TARGETS[target], "stub that claims something", wrong)
+                wrong.append(f"{target}.{table} {id_!r}: no legacy row refers to it")
+    judgement.none(catalogue.TARGETS[target], "stub with data, or without a row that refers to it", wrong)

@@ -1,4 +1,4 @@
-"""The fourth look at the full-text index: the same searches, asked of the legacy index and of ours."""
+"""The full-text index: the same searches in the legacy index and in the consolidated one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from migrator.stages.verify.evidence import Why
 def test_same_search_has_the_same_answer(
     case: Case, target: str, request: pytest.FixtureRequest, count: Callable[[str, int], None]
 ) -> None:
-    """But for what the specified tokenizer finds beside it, and what a stale legacy index did not know; both are counted."""
+    """Results differ only because of the specified tokenizer or a stale legacy index; both are counted."""
     index = full_text.index_of(case)
     if index is None:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
@@ -36,4 +36,4 @@ def test_same_search_has_the_same_answer(
         pytest.skip("no legacy reflection has a word")
     for name in ("words", "same", "by_tokenizer", "by_stale_index"):
         count(name, getattr(answers, name))
-    judgement.none(where, "search has another answer than on the legacy index", answers.wrong)
+    judgement.none(where, "search has another result than in the legacy index", answers.wrong)

@@ -1,4 +1,4 @@
-"""The specification's validation queries, with the comparison that it asks for; the others are ``.sql`` files here."""
+"""The specification's validation queries that need a comparison; the other queries are ``.sql`` files here."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
-#: Words that are asked for one by one; the whole index is compared besides.
+#: Words to search for one by one [words]; the whole index is compared in addition.
 _WORDS = 300
 
 
 @pytest.mark.clause("V3")
 @EVERY_TARGET
 def test_counts_compare_with_the_sources(case: Case, target: str) -> None:
-    """Rows of each table = rows of its sources, less what is in quarantine, plus what no legacy row stands behind."""
+    """Rows of each table = rows of its sources - quarantined rows + stubs."""
     wrong = []
     for table in schema_reader.target(target).tables:
         wrong += _miscounted(case, target, table.name)
-    judgement.none(catalogue.TARGETS[target], "count does not compare with the sources", wrong)
+    judgement.none(catalogue.TARGETS[target], "number of rows differs from the sources", wrong)
 
 
 @pytest.mark.clause("V4")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_reflections_compare_with_the_source(case: Case, target: str) -> None:
-    """SELECT count(*) FROM ai_reflections, against jarvis_memory.db."""
+    """SELECT count(*) FROM ai_reflections agrees with jarvis_memory.db."""
     for table in schema_reader.target(target).virtual_tables:
         wrong = _miscounted(case, target, table.name)
-        judgement.none(f"{target}.{table.name}", "count does not compare with the source", wrong)
+        judgement.none(f"{target}.{table.name}", "number of rows differs from the source", wrong)
 
 
 def _miscounted(case: Case, target: str, table: str) -> list[str]:
@@ -48,7 +48,7 @@ def _miscounted(case: Case, target: str, table: str) -> list[str]:
 @pytest.mark.clause("M5")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_search_finds_what_a_fresh_index_finds(case: Case, target: str, tmp_path: Path) -> None:
-    """The index is compared, instance by instance, with one built anew over the rows; then words are asked for."""
+    """The index equals a rebuilt index over its rows, word by word, and searches in both find the same rows."""
     copy = case.judged.fresh_copy(target, tmp_path)
     with connections.closing_scratch(copy) as connection:
         for table in schema_reader.target(target).virtual_tables:
@@ -64,15 +64,15 @@ def test_search_finds_what_a_fresh_index_finds(case: Case, target: str, tmp_path
             for where, words in instances.items():
                 connection.execute(f"CREATE VIRTUAL TABLE temp.{words} USING fts5vocab({where}, {name}, instance)")
             wrong = [
-                f"rowid {doc}, {column}, word {offset}: {shown(term, values=case.show_values)} is only in the {said} index"
-                for said, has, lacks in (("fresh", "fresh", "main"), ("judged", "main", "fresh"))
+                f"rowid {doc}, {column}, word {offset}: {shown(term, values=case.show_values)} is only in the {side} index"
+                for side, has, lacks in (("fresh", "fresh", "main"), ("judged", "main", "fresh"))
                 for term, doc, column, offset in rows(
                     connection,
                     f"SELECT term, doc, col, offset FROM temp.{instances[has]}"
                     f" EXCEPT SELECT term, doc, col, offset FROM temp.{instances[lacks]} ORDER BY 1, 2, 3, 4",
                 )
             ]
-            judgement.none(f"{target}.{table.name}", "word is not indexed where it stands", wrong)
+            judgement.none(f"{target}.{table.name}", "index entry that does not match the rows", wrong)
             words_of_fresh = f"SELECT DISTINCT term FROM temp.{instances['fresh']} ORDER BY term LIMIT {_WORDS}"
             for (word,) in rows(connection, words_of_fresh).fetchall():
                 asked = '"' + word.replace('"', '""') + '"'
@@ -83,5 +83,5 @@ def test_search_finds_what_a_fresh_index_finds(case: Case, target: str, tmp_path
                     for where in ("main", "fresh")
                 }
                 judgement.same(
-                    f"{target}.{table.name}", "what a word finds", expected=found["fresh"], found=found["main"]
+                    f"{target}.{table.name}", "result of a search", expected=found["fresh"], found=found["main"]
                 )

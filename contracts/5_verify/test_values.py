@@ -1,4 +1,4 @@
-"""What is taken over as it is, and times: of every row, however many there are; above all where whole rows are a sample."""
+"""Copied cells, times, JSON and rest of every row, in a set of any size, also where the oracle judges a sample."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from migrator.stages.verify.evidence import Why
 
 TABLES = [(target, table) for target in catalogue.TARGETS for table in specified_tables(target) if table != "config"]
 EVERY_TABLE = pytest.mark.parametrize(("target", "table"), TABLES, ids=[f"{target}.{name}" for target, name in TABLES])
-Asking = Callable[[Case, Reading], list[copied_columns.Asked]]
+Comparing = Callable[[Case, Reading], list[copied_columns.Comparison]]
 
 
 @pytest.mark.clause("M6")
 @EVERY_TABLE
 def test_what_is_taken_over_is_the_same(traced: Case, target: str, table: str, request: pytest.FixtureRequest) -> None:
-    """Text byte for byte, numbers bit for bit: symbols, addresses, signatures, messages, amounts, prices."""
-    found = _wrong(traced, f"{target}.{table}", copied_columns.cells, request)
-    judgement.none(f"{target}.{table}", "cell is not what it was", found)
+    """Text is copied byte for byte, numbers bit for bit: symbols, addresses, signatures, messages, amounts, prices."""
+    wrong = _wrong(traced, f"{target}.{table}", copied_columns.cells, request)
+    judgement.none(f"{target}.{table}", "cell differs from the legacy cell", wrong)
 
 
 @pytest.mark.clause("M7")
 @EVERY_TABLE
 def test_time_is_the_same_instant(traced: Case, target: str, table: str, request: pytest.FixtureRequest) -> None:
-    """Worked out from the legacy spelling to the microsecond; one that spells no time is NULL."""
-    found = _wrong(traced, f"{target}.{table}", copied_columns.times, request)
-    judgement.none(f"{target}.{table}", "time is another instant", found)
+    """Each time equals the legacy one to the microsecond; a legacy text that is not a time becomes NULL."""
+    wrong = _wrong(traced, f"{target}.{table}", copied_columns.times, request)
+    judgement.none(f"{target}.{table}", "time is another instant", wrong)
 
 
 @pytest.mark.clause("M6")
@@ -41,21 +41,22 @@ def test_time_is_the_same_instant(traced: Case, target: str, table: str, request
 def test_json_and_rest_keep_what_they_have_to(
     traced: Case, target: str, table: str, request: pytest.FixtureRequest
 ) -> None:
-    """In each row: each member of its JSON, none twice, and in lineage.rest what the row itself does not say."""
-    asked = [one for one in row_accounting.readings(traced) if one.target == f"{target}.{table}"]
-    if not asked:
+    """Each row has every member of its JSON once, and lineage.rest has the legacy cells that the row cannot hold."""
+    readings = [reading for reading in row_accounting.readings(traced) if reading.target == f"{target}.{table}"]
+    if not readings:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
-        pytest.skip(f"the legacy set has nothing that goes into {target}.{table}")
-    doubted = [json_columns.doubted(traced, reading) for reading in asked]
-    request.node.user_properties.append(("judged_rows", sum(one.rows for one in doubted)))
-    found = [fault for one in doubted for fault in (*one.values, *one.rebuilt)]
-    judgement.none(f"{target}.{table}", "row does not keep what its legacy row says", found)
+        pytest.skip(f"the legacy set has no rows for {target}.{table}")
+    doubted = [json_columns.doubted(traced, reading) for reading in readings]
+    request.node.user_properties.append(("judged_rows", sum(judged.rows for judged in doubted)))
+    wrong = [fault for judged in doubted for fault in (*judged.values, *judged.rebuilt)]
+    judgement.none(f"{target}.{table}", "row loses a part of its legacy row", wrong)
 
 
-def _wrong(case: Case, target: str, what: Asking, request: pytest.FixtureRequest) -> list[str]:
-    asked = [(one, what(case, one)) for one in row_accounting.readings(case) if one.target == target]
-    if not any(cells for _, cells in asked):
+def _wrong(case: Case, target: str, comparing: Comparing, request: pytest.FixtureRequest) -> list[str]:
+    readings = [reading for reading in row_accounting.readings(case) if reading.target == target]
+    compared = [(reading, comparing(case, reading)) for reading in readings]
+    if not any(cells for _, cells in compared):
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
-        pytest.skip(f"the legacy set has nothing that is taken over into {target} like that")
-    request.node.user_properties.append(("columns", sum(len(cells) for _, cells in asked)))
-    return [fault for reading, cells in asked if cells for fault in copied_columns.unlike(case, reading, cells)]
+        pytest.skip(f"the legacy set has no such columns for {target}")
+    request.node.user_properties.append(("columns", sum(len(cells) for _, cells in compared)))
+    return [fault for reading, cells in compared if cells for fault in copied_columns.unlike(case, reading, cells)]

@@ -1,4 +1,4 @@
--- Of two trades the one that was earlier is earlier, and has the lower id.
+-- The earlier of two legacy trades is also the earlier consolidated trade, and has the lower id.
 -- clause: M7
 -- variant: found
 SELECT id
@@ -7,7 +7,7 @@ FROM (
     FROM jarvis.trades AS s
     JOIN core.lineage AS l ON l.source = 'jarvis.trades' AND l.target = 'trades' AND l.legacy_key = +s.id
     JOIN core.trades AS t ON t.id = +l.target_id
-    -- In UTC, as the bot spells nearly all: their text sorts as they do.
+    -- Only times in UTC, the bot's usual spelling: their text sorts like the times.
     WHERE s.timestamp GLOB '????-??-??T??:??:??*+00:00' AND t.timestamp IS NOT NULL
     WINDOW moments AS (ORDER BY substr(s.timestamp, 1, 19), t.timestamp, t.id)
 )

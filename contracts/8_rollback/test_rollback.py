@@ -1,4 +1,4 @@
-"""After a rollback: the legacy set under its names, as it was, with what was written since and nothing else."""
+"""After a rollback: the legacy set has its names and its earlier rows, with the changes since the cutover."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migrator.switch import env_flag
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
 
-#: Byte 18 of the header says how the file is written (sqlite.org/fileformat.html, section 1.3.3).
+#: Byte 18 of the header is 2 in WAL mode (sqlite.org/fileformat.html, section 1.3.3).
 _WRITE_VERSION, _WAL = 18, 2
 Count = Callable[[str, int], None]
 
@@ -26,9 +26,9 @@ def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
 
 @pytest.mark.clause("R1")
 def test_every_name_is_its_own_file_again(made: Switch, count: Count) -> None:
-    """Each legacy name is a regular file; the three are out of the way, and kept."""
+    """Each legacy name is a regular file; the three databases are kept in a folder apart."""
     wrong = [
-        f"{name.place}: is no file of its own"
+        f"{name.place}: is not a file of its own"
         for name in made.names
         if name.path.is_symlink() or not name.path.is_file()
     ]
@@ -39,25 +39,25 @@ def test_every_name_is_its_own_file_again(made: Switch, count: Count) -> None:
         if not (made.left_behind / path.name).is_file():
             wrong.append(f"{path.name}: is not kept in {made.left_behind.relative_to(made.data_dir)}")
     count("names", len(made.names))
-    judgement.none(str(made.data_dir), "name that a rollback should have given back", wrong)
+    judgement.none(str(made.data_dir), "name that the rollback did not restore", wrong)
 
 
 @pytest.mark.clause("R2")
 def test_legacy_is_what_it_was_and_what_was_written(
     made: Switch, around: Standing, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Each row that was in use is in a legacy table or in the residue, once; what was not touched is what it was."""
+    """Each row that was in use is in a legacy table or in the residue, once; unchanged rows are the same."""
     left_out = [name.database for name in made.names if finished_rollback.written_since(made, name)]
     if len(left_out) == len(made.names):
         surroundings.nothing_to_ask(request, "every legacy file has been written to since the rollback")
     wrong = list(finished_rollback.faults(made, around.scratch, left_out))
     count("files", len(made.names) - len(left_out))
-    judgement.none(str(made.data_dir), "legacy table that is not what it was and what was written", wrong)
+    judgement.none(str(made.data_dir), "legacy table with lost, additional or changed rows", wrong)
 
 
 @pytest.mark.clause("R3")
 def test_journal_modes_are_what_they_were(made: Switch) -> None:
-    """The mode is in the file: legacy code gets the one that it always had."""
+    """The mode is stored in the file, and the legacy code expects its earlier one."""
     wrong = []
     for name in made.names:
         if name.path.is_file():
@@ -65,29 +65,31 @@ def test_journal_modes_are_what_they_were(made: Switch) -> None:
                 mode = "wal" if file.read(_WRITE_VERSION + 1)[_WRITE_VERSION] == _WAL else "delete"
             if mode != name.journal_mode:
                 wrong.append(f"{name.place}: was {name.journal_mode}, is {mode}")
-    judgement.none(str(made.data_dir), "journal mode that a rollback should have given back", wrong)
+    judgement.none(str(made.data_dir), "journal mode that the rollback did not restore", wrong)
 
 
 @pytest.mark.clause("R4")
 def test_permissions_are_what_they_were(made: Switch) -> None:
-    """Mode, owner and group of each file, as its original has them."""
+    """Each file has the mode, owner and group of its original."""
     wrong = []
     for name in made.names:
         now, was = name.path, made.originals / name.place
         if now.is_file() and was.is_file():
-            found, expected = ((oct(one.st_mode), one.st_uid, one.st_gid) for one in (now.stat(), was.stat()))
+            found, expected = (
+                (oct(status.st_mode), status.st_uid, status.st_gid) for status in (now.stat(), was.stat())
+            )
             if found != expected:
                 wrong.append(f"{name.place}: was {expected}, is {found}")
-    judgement.none(str(made.data_dir), "mode, owner or group that a rollback should have given back", wrong)
+    judgement.none(str(made.data_dir), "mode, owner or group that the rollback did not restore", wrong)
 
 
 @pytest.mark.clause("R5")
 def test_flag_says_that_the_old_set_is_in_use(made: Switch) -> None:
-    """In the application's .env."""
+    """The flag in the application's .env is false."""
     judgement.same(str(made.env_file), env_flag.FLAG, expected=False, found=env_flag.flag(made.env_file))
 
 
 @pytest.mark.clause("R6")
 def test_nothing_is_left_half_way(made: Switch) -> None:
-    """The switch has come to its end: no pointer, and no name goes through one."""
-    judgement.none(str(made.data_dir), "left of a rollback that has not come to its end", surroundings.half_way(made))
+    """The switch is finished: there is no pointer, and no name leads through one."""
+    judgement.none(str(made.data_dir), "left by an unfinished rollback", surroundings.half_way(made))

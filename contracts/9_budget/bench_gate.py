@@ -1,8 +1,8 @@
-"""The gate: does a change of the code cost speed?  ``tox -e bench``; no part of a verdict on anybody's databases.
+"""Checks whether a change of the code made migrator or the queries slower (``tox -e bench``); judges no user's databases.
 
-First the plans, then the steps of SQLite's virtual machine, which are the same on any machine however busy, both against
-what is recorded for this SQLite; then ratios of processor times within this run, each the least of some rounds.  Times of
-other runs are advice.
+First it compares the query plans and the steps of SQLite's virtual machine with the record for this SQLite; both are the
+same on any machine, however busy.  Then it compares ratios of processor times within this run, each the least of some
+rounds.  Times of other runs are only printed.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from contracts.performance.workload import Question
 from contracts.specimens import generator
 from migrator.schema import catalogue
 
-#: Rows of the specimens: the questions are asked of the larger.
+#: Sizes of the specimens [rows]: the queries run on the larger.
 SMALL, LARGE = 2_500, 10_000
-#: How much more a build may take than was recorded; three runs were seen to take the very same.
+#: Allowed steps of a build relative to the record [factor]: three runs took exactly the same steps.
 STEPS_MORE = 1.01
-#: Four times the rows may take so many times the steps: small sets have few rows of the tables that take the most work,
-#: so that 5.1 is sound; looking at every pair of rows would take sixteen times.
+#: Allowed growth of steps for four times the rows [factor]: 5.1 is normal, because small sets have few rows in the
+#: expensive tables; work on every pair of rows would take sixteen times.
 GROWTH = 6.0
-#: How much larger than recorded a ratio of times may be: the least of seven, on a machine with other things to do.
+#: Allowed ratio of times relative to the record [factor]: the least of seven rounds on a busy machine.
 RATIO_MORE = 1.6
 ROUNDS = 7
 
-#: Where pytest-benchmark keeps what it measured.
+#: Folder of pytest-benchmark's measurements.
 HISTORY = Path(".benchmarks")
 
 QUESTIONS = workload.questions()
@@ -43,15 +43,15 @@ EVERY_QUESTION = pytest.mark.parametrize("question", QUESTIONS, ids=lambda quest
 def _record(pytestconfig: pytest.Config) -> Iterator[gate.Record]:
     record = gate.Record()
     yield record
-    said = gate.advice(HISTORY, record.times)
+    lines = gate.advice(HISTORY, record.times)
     if written := record.keep(HISTORY / "recorded.json"):
-        said.append(
-            f"of {len(record.news)} figures nothing was recorded for {gate.made_by()}: they are in {written};"
-            " look at them, then commit them as contracts/9_budget/recorded.json"
+        lines.append(
+            f"{len(record.news)} figures have no record for {gate.made_by()}: they are in {written};"
+            " review them, then commit them as contracts/9_budget/recorded.json"
         )
     if reporter := pytestconfig.pluginmanager.get_plugin("terminalreporter"):
         reporter.write_line("")
-        for line in said:
+        for line in lines:
             reporter.write_line(line)
 
 
@@ -77,7 +77,7 @@ def _builds(folder: Path) -> dict[int, gate.Bench]:
 
 @EVERY_QUESTION
 def test_plan_is_no_worse_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
-    """No big table is read whole where an index was used, and nothing is sorted that came in order."""
+    """No big table is scanned where the recorded plan used an index, and nothing is sorted that was not sorted before."""
     values = sets.values(question)
     with sets.both(question) as (_, ours):
         plan = questions.plan(ours, question.sql, values[0] if values else questions.nothing(question))
@@ -88,7 +88,7 @@ def test_plan_is_no_worse_than_recorded(sets: Sets, record: gate.Record, questio
 
 @EVERY_QUESTION
 def test_question_takes_no_more_steps_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
-    """Exactly: not one more."""
+    """A query takes at most the recorded number of steps."""
     with sets.both(question) as (_, ours):
         steps = sum(questions.steps(ours, question.sql, values) for values in sets.values(question))
     recorded = record.compare(f"steps of {question.name}", steps)
@@ -98,7 +98,7 @@ def test_question_takes_no_more_steps_than_recorded(sets: Sets, record: gate.Rec
 
 @pytest.mark.parametrize("rows", [SMALL, LARGE])
 def test_build_takes_no_more_steps_than_recorded(builds: dict[int, gate.Bench], record: gate.Record, rows: int) -> None:
-    """Load, lineage, rest, proof, indexes and checks."""
+    """A build takes about the recorded number of steps for load, lineage, rest, proof, indexes and checks."""
     steps = builds[rows].steps()
     recorded = record.compare(f"steps of a build of {rows} rows", steps)
     if recorded is not None and steps > recorded * STEPS_MORE:
@@ -108,7 +108,7 @@ def test_build_takes_no_more_steps_than_recorded(builds: dict[int, gate.Bench], 
 
 
 def test_build_and_proof_grow_in_proportion_to_the_rows(builds: dict[int, gate.Bench]) -> None:
-    """Nothing in it looks at every pair of rows."""
+    """No part of the build works on every pair of rows."""
     small, large = (builds[rows].steps() for rows in (SMALL, LARGE))
     if large > small * GROWTH:
         judgement.broken(
@@ -120,7 +120,7 @@ def test_build_and_proof_grow_in_proportion_to_the_rows(builds: dict[int, gate.B
 def test_build_takes_no_longer_beside_a_naive_copy(
     builds: dict[int, gate.Bench], record: gate.Record, benchmark: BenchmarkFixture
 ) -> None:
-    """Processor time of both, by turns."""
+    """The processor time of a build relative to a naive copy is about the recorded ratio; rounds alternate."""
     bench = builds[LARGE]
     legacy = [
         bench.snapshot.folder / database.place
@@ -136,7 +136,7 @@ def test_build_takes_no_longer_beside_a_naive_copy(
         build_s.append(took())
 
     def before() -> None:
-        # In memory: what the kernel takes to write files is not the same twice.
+        # In memory, because the time that the kernel needs to write files varies.
         with gate.alone() as took:
             peers.naive(legacy, None)
         naive_s.append(took())
@@ -149,9 +149,9 @@ def test_build_takes_no_longer_beside_a_naive_copy(
 def test_questions_take_no_longer_beside_the_legacy_files(
     sets: Sets, record: gate.Record, benchmark: BenchmarkFixture
 ) -> None:
-    """Every question that has no finding, all askings, by turns."""
-    asked = [question for question in QUESTIONS if not question.costs]
-    prepared = [(question, sets.values(question)) for question in asked]
+    """The processor time of queries without a finding relative to the legacy files is about the recorded ratio."""
+    compared = [question for question in QUESTIONS if not question.costs]
+    prepared = [(question, sets.values(question)) for question in compared]
     ours_s: list[float] = []
     legacy_s: list[float] = []
 
@@ -178,7 +178,7 @@ def _judge_ratio(
 ) -> None:
     if benchmark.stats is None:
         pytest.skip("benchmarks are switched off, so no time was measured")
-    # What else the machine does only ever adds: the least of each is nearest to what the work itself takes.
+    # Other work of the machine only adds time: the least is nearest to the time of the work itself.
     ratio = min(ours_s) / min(theirs_s)
     benchmark.extra_info.update(
         ratio=ratio, ours_s=ours_s, theirs_s=theirs_s, made_by=gate.made_by(), processor=gate.processor()

@@ -128,8 +128,8 @@ BACKUP_IS = "test_backup_is_what_its_manifest_says"
 @at(
     "built",
     [
-        ("row changed in the backup", lambda b: run(b / "raid_bot.db", "CREATE TABLE x (y)"), BACKUP_IS, "raid_bot.db: holds something else"),
-        ("file gone from the backup", lambda b: (b / "tax.db").unlink(), BACKUP_IS, "tax.db: is not there"),
+        ("row changed in the backup", lambda b: run(b / "raid_bot.db", "CREATE TABLE x (y)"), BACKUP_IS, "raid_bot.db: changed since the backup"),
+        ("file gone from the backup", lambda b: (b / "tax.db").unlink(), BACKUP_IS, "tax.db: is missing"),
         ("stranger in the backup", lambda b: shutil.copy(b / "tax.db", b / "tax2.db"), BACKUP_IS, "tax2.db: is not in the manifest"),
         ("pages of the backup spoilt", lambda b: spoil(b / "telegram_memory.db"), BACKUP_IS, "telegram_memory.db: "),
         ("backup that all may read", lambda b: (b / "jarvis.db").chmod(0o644), "test_backup_is_for_its_owner_alone", "jarvis.db: 0644"),
@@ -224,13 +224,13 @@ LEADS = "test_every_name_leads_to_its_database"
     "cut",
     [
         ("name that leads to another", lambda d: point(d / "tax.db", "jarvis_cache.db"), LEADS, "tax.db: leads to jarvis_cache.db"),
-        ("name that is a file", lambda d: (d / "tax.db").unlink() or shutil.copy(d / "jarvis_core.db", d / "tax.db"), LEADS, "tax.db: is no link"),
+        ("name that is a file", lambda d: (d / "tax.db").unlink() or shutil.copy(d / "jarvis_core.db", d / "tax.db"), LEADS, "tax.db: is not a link"),
         ("name through the pointer", lambda d: point(d / "tax.db", ".migrator/active/tax.db"), LEADS, "tax.db: leads to"),
-        ("database gone", lambda d: (d / "jarvis_cache.db").unlink(), LEADS, "which is no file"),
-        ("late write to an original", lambda d: run(d / "backup/0001/originals/tax.db", "CREATE TABLE late (x)"), ORIGINALS, "tax.db: does not hold"),
-        ("original gone", lambda d: (d / "backup/0001/originals/tax.db").unlink(), ORIGINALS, "tax.db: is not there"),
-        ("baseline written to", lambda d: run(d / "backup/0001/consolidated/jarvis_core.db", "DELETE FROM trades"), KEPT, "jarvis_core.db: is not what"),
-        ("baseline gone", lambda d: (d / "backup/0001/consolidated/jarvis_core.db").unlink(), KEPT, "jarvis_core.db: is not there"),
+        ("database gone", lambda d: (d / "jarvis_cache.db").unlink(), LEADS, "which is not a file"),
+        ("late write to an original", lambda d: run(d / "backup/0001/originals/tax.db", "CREATE TABLE late (x)"), ORIGINALS, "tax.db: differs from what was migrated"),
+        ("original gone", lambda d: (d / "backup/0001/originals/tax.db").unlink(), ORIGINALS, "tax.db: is missing"),
+        ("baseline written to", lambda d: run(d / "backup/0001/consolidated/jarvis_core.db", "DELETE FROM trades"), KEPT, "jarvis_core.db: differs from the evidence"),
+        ("baseline gone", lambda d: (d / "backup/0001/consolidated/jarvis_core.db").unlink(), KEPT, "jarvis_core.db: is missing"),
         ("flag unset", lambda d: (d.parent / ".env").write_text("USE_CONSOLIDATED_DBS=false\n"), "test_flag_says_that_the_new_set_is_in_use", "expected: True"),
         ("tree left", lambda d: (d / ".migrator/legacy").mkdir(), "test_nothing_is_left_half_way", ".migrator/legacy"),
     ],
@@ -262,7 +262,7 @@ AS_IT_WAS = "test_legacy_is_what_it_was_and_what_was_written"
 @at(
     "back",
     [
-        ("name that is a link", lambda d: point(d / "custom.db", "backup/0001/originals/custom.db"), "test_every_name_is_its_own_file_again", "custom.db: is no file"),
+        ("name that is a link", lambda d: point(d / "custom.db", "backup/0001/originals/custom.db"), "test_every_name_is_its_own_file_again", "custom.db: is not a file"),
         ("database still there", lambda d: shutil.copy(d / "backup/0001/rolled-back/jarvis_core.db", d), "test_every_name_is_its_own_file_again", "jarvis_core.db: still has its name"),
         ("database not kept", lambda d: (d / "backup/0001/rolled-back/jarvis_core.db").unlink(), "test_every_name_is_its_own_file_again", "jarvis_core.db: is not kept"),
         ("row lost", lambda d: in_the_past(d / "tax.db", "DELETE FROM tax_lots WHERE id = (SELECT max(id) FROM tax_lots)"), AS_IT_WAS, "is missing, but no row that it became was deleted"),

@@ -66,7 +66,7 @@ def test_a_single_database_is_judged_under_any_name(pytester, tmp_path):
     assert [] == failed
     assert passed
     assert {
-        "no finished backup lies in the legacy folder",
+        "the legacy folder has no finished backup",
         "no cutover was made in a named folder",
         "no rollback was made in a named folder",
         "not judged: jarvis_core.db has no lineage, quarantine",

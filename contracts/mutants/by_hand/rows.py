@@ -316,13 +316,13 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "sequence of a carried table lowered",
         ("test_no_id_is_given_twice",),
-        ("core.legacy_tax_sales", "expected the mark"),
+        ("core.legacy_tax_sales", "sqlite_sequence: expected"),
         "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'legacy_tax_sales'",
     ),
     fault(
         "sequence of a specified table lowered",
         ("test_no_id_is_given_twice",),
-        ("core.tax_lots", "were given, the next will be"),
+        ("core.tax_lots", "were assigned, the next will be"),
         "UPDATE sqlite_sequence SET seq = (SELECT max(id) FROM tax_lots) WHERE name = 'tax_lots'",
     ),
     fault(
@@ -342,7 +342,7 @@ FAULTS: tuple[DataFault, ...] = (
     fault(
         "stub that claims something",
         ("test_stub_claims_nothing",),
-        ("analytics.ai_entities", "claims reference_count"),
+        ("analytics.ai_entities", "has a value in reference_count"),
         "UPDATE ai_entities SET reference_count = 1 WHERE entity_type = 'unknown'",
         target="analytics",
     ),
