@@ -86,7 +86,7 @@ def _tweets(world: World, count: int) -> Rows:
 
 
 def tweet_id(index: int) -> str:
-    """Return the *index*-th id of a post: 19 digits, beyond what a float can hold."""
+    """Return the *index*-th id of a post: 19 digits, more than a float can hold."""
     return str(1_991_000_000_000_000_003 + index * 3_000_000_017_011)
 
 
@@ -181,7 +181,7 @@ def _llm_usage(world: World, count: int) -> Rows:
 
 @FOUND.of("rate_limiter.request_log", "request_id, endpoint, scope_key, timestamp, allowed, wait_time_ms, limit_name")
 def _request_log(world: World, count: int) -> Rows:
-    """Yield requests of users, and one in six of a wallet, an address or everybody, which is no user id."""
+    """Yield requests of users, and one in six of a wallet, an address or all users, which is not a user id."""
     rng = world.rng("rate_limiter.request_log")
     for index, at in enumerate(steps(count, rng)):
         scope = f"user:{rng.choice(world.people).id}"

@@ -1,4 +1,4 @@
-"""Rows of the tables that the specification has no place for, and of the files that it leaves alone."""
+"""Rows of tables without a target table, and of standalone files."""
 
 from __future__ import annotations
 

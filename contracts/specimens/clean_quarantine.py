@@ -1,6 +1,6 @@
-"""How many rows of a clean specimen a correct migration quarantines: production's own history breaks the specification.
+"""Counts the rows of a clean specimen that a correct migration quarantines: production's own history breaks constraints.
 
-A planted hazard says itself which rows have to be refused because of it.  This counts the rest, before any is planted.
+Planted hazards count the refused rows themselves; this counts the rest, before hazards are planted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts.specimens.values import WRAPPED_SOL
 
-#: Each table that tells a token's mint by its symbol, and its column of the mint.
+#: Each table with symbols and mints, and its mint column.
 _MINTS = (
     ("jarvis", "positions", "token_mint"),
     ("jarvis", "trades", "token_mint"),
@@ -23,7 +23,7 @@ _MINTS = (
 
 
 def count(databases: Mapping[str, sqlite3.Connection]) -> Counter[str]:
-    """Return the refused rows by target table, of a set as found.
+    """Return the number of refused rows by target table, of a set of the variant ``found``.
 
     Args:
         databases: Open legacy databases by name, filled, without hazards.

@@ -72,7 +72,7 @@ def _treasury_orders(world: World, count: int) -> Rows:
 
 
 def order_body(position: Position, kind: str) -> dict[str, Any]:
-    """Return what the order manager keeps of an order of *position*: it names neither symbol nor position."""
+    """Return the order manager's JSON of an order of *position*; it names neither symbol nor position."""
     hit = {"closed_tp": "TAKE_PROFIT", "closed_sl": "STOP_LOSS"}.get(position.status)
     status = "ACTIVE" if position.closed is None else "COMPLETED" if hit == kind else "CANCELLED"
     body: dict[str, Any] = {
@@ -134,8 +134,8 @@ def _treasury_trades(world: World, count: int) -> Rows:
 def lots(book: Book, count: int) -> Sequence[tuple[str, float, float, Trade | None]]:
     """Return symbol, quantity, total cost and trade of each tax lot.
 
-    Lots hang on buys that have a signature and a symbol that only one token has; tokens that were bought twice come
-    first, so that a sale has a replacement.  When such buys run out, the rest hang on a transaction nobody knows.
+    Lots refer to buys with a signature and a symbol that only one token has; tokens that were bought twice come
+    first, so that a sale has a replacement.  When such buys run out, the rest refer to an unknown transaction.
     """
     by_symbol: dict[str, list[Trade]] = defaultdict(list)
     for trade in book.trades:
@@ -144,7 +144,7 @@ def lots(book: Book, count: int) -> Sequence[tuple[str, float, float, Trade | No
     groups = sorted(by_symbol.values(), key=lambda group: (-len(group), group[0].at, group[0].id))
     bought = [trade for group in groups for trade in group][:count]
     if len(bought) < count:
-        # Whole threes, because lots of one three share a sale: all of them have a trade, or none.
+        # In groups of three: the lots of a group share a sale, so all of them have a trade, or none.
         bought = bought[: len(bought) // 3 * 3]
     known = [(trade.token.symbol.upper(), trade.tokens, trade.tokens * trade.price + 0.25, trade) for trade in bought]
     return [*known, *((f"LOT{index}", 10.0, 12.5, None) for index in range(count - len(known)))]

@@ -1,9 +1,9 @@
-"""Specimens: legacy sets that look like production's, made from a seed.
+"""Makes specimens: legacy sets like production's, from a seed.
 
 A specimen has the 29 files in their places below one directory, the right number of rows in each table, values as the
-bot writes them, and histories that hang together.  ``specimen.json`` beside them is its manifest: what was made of
-what, which hazards were planted, and how many rows a correct migration quarantines.  ``migrator.toml`` is the
-configuration that accepts exactly these.
+bot writes them, and consistent histories.  Its manifest ``specimen.json`` records the versions, the rows of each
+table, the planted hazards, and the number of rows that a correct migration quarantines.  ``migrator.toml`` is the
+configuration that accepts exactly these rows.
 
 The same seed and options give the same data.  Without *rows* a table has as many rows as in production.
 """
@@ -35,7 +35,7 @@ from contracts.specimens.writer import Writer
 from migrator.errors import MigratorError, UsageError
 from migrator.schema import catalogue
 
-#: Known databases that no specimen of the variant has: production did not have them, or had the other cache.
+#: Known databases that specimens of the variant lack: production lacked them, or had the other cache.
 ABSENT: Mapping[str, frozenset[str]] = {
     "found": frozenset({"cache_db", "rate_limiter_security"}),
     catalogue.SPECIFIED_VARIANT: frozenset({"file_cache", "rate_limiter_security"}),
@@ -44,7 +44,7 @@ ABSENT: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Variant:
-    """How specimens of one variant are made."""
+    """The parts of specimens of one variant."""
 
     counts: Callable[[int | None], Mapping[str, int]]
     tables: Mapping[str, Table]
@@ -98,19 +98,19 @@ def _databases(variant: str, *, dirty: bool) -> Iterator[_Database]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a specimen is.
+    """The manifest of a specimen.
 
     Attributes:
         schema: Version of this record.
-        seed: What everything was drawn from.
+        seed: The seed of all random data.
         variant: ``found`` or ``specified``.
-        rows: How many rows were asked for; None for as many as in production.  Planted rows come on top.
+        rows: Ordered number of rows without planted ones; None for production's number.
         dirty: Whether hazards were planted.
-        wal: Whether the WAL databases have rows in their WAL alone.
-        versions: Of Faker, Python and SQLite; another Faker may draw other values.
+        wal: Whether the WAL databases have rows that are only in their WAL.
+        versions: Versions of Faker, Python and SQLite; another Faker may draw other values.
         files: Rows by file and table, those in a WAL included; shadow tables, and indexes over a table, are left out.
-        hazards: What was planted.
-        quarantine: How many legacy rows a correct migration quarantines, by target table.
+        hazards: The planted hazards.
+        quarantine: Number of legacy rows that a correct migration quarantines, by target table.
     """
 
     schema: int = 1
@@ -126,7 +126,7 @@ class Manifest:
 
     @property
     def total_rows(self) -> int:
-        """All rows of all files."""
+        """Number of rows in all files."""
         return sum(sum(tables.values()) for tables in self.files.values())
 
 
@@ -139,18 +139,18 @@ def make(
     dirty: bool = False,
     wal: bool = False,
 ) -> Manifest:
-    """Make a legacy set in *directory*, which must be empty or new.
+    """Make a legacy set in *directory*, which must be empty or missing.
 
     Args:
         directory: The data directory of the set.
         variant: ``found``, as production has it, or ``specified``, as the specification describes the sources.
         rows: Total of rows, in production's proportions; None for production's own counts.
         seed: The same seed gives the same data.
-        dirty: Plant every hazard on top.
-        wal: Leave rows in WALs that nobody checkpointed.
+        dirty: Plant every hazard in addition.
+        wal: Leave rows in WALs that were not checkpointed.
 
     Raises:
-        UsageError: There is something in *directory*, or an option has no such value.
+        UsageError: *directory* is not empty, or an option has an unknown value.
     """
     if variant not in _VARIANTS:
         raise UsageError(f"no such variant: {variant}", hint="choose found or specified")
@@ -166,7 +166,7 @@ def make(
         writer.late()
     databases = {name: writer.connection for name, writer in writers.items()}
     plot = Plant(world, databases, kind.sound)
-    # A specified table has the target's own constraints: what is clean there is refused nowhere.
+    # A specified table has the target's own constraints, so the target refuses none of its clean rows.
     refused = clean_quarantine.count(databases) if variant == "found" else Counter()
     planted = [plant(hazard, plot) for hazard in kind.hazards] if dirty else []
     for hazard in planted:
@@ -231,7 +231,7 @@ def _write(directory: Path, manifest: Manifest, world: World) -> None:
 @click.option("--rows", type=click.IntRange(min=0), help="Rows in all.  Default: as many as in production.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same data.")
 @click.option("--dirty", is_flag=True, help="Plant every hazard.")
-@click.option("--wal", is_flag=True, help="Leave rows in WALs that nobody checkpointed.")
+@click.option("--wal", is_flag=True, help="Leave rows in WALs that were not checkpointed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(directory: Path, *, variant: str, rows: int | None, seed: int, dirty: bool, wal: bool, as_json: bool) -> None:
     """Make a legacy set of 29 files in DIRECTORY."""

@@ -1,4 +1,4 @@
-"""Rows of what is known of the market: sentiment, calls and their outcomes, large wallets and their movements."""
+"""Rows of market data: sentiment, calls and their outcomes, large wallets and their movements."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _whale_wallets(world: World, count: int) -> Rows:
     "tx_signature, counterparty, is_significant",
 )
 def _whale_movements(world: World, count: int) -> Rows:
-    """Yield movements, every second one of SOL; one in fifteen is of a wallet that nobody entered."""
+    """Yield movements, every second one of SOL; one in fifteen is of a wallet without a row."""
     rng = world.rng("whales.whale_movements")
     wallets = world.wallets[: world.count("whales.whale_wallets")]
     for index, at in enumerate(steps(count, rng)):

@@ -1,4 +1,4 @@
-"""The world a specimen tells of: people, tokens, wallets, phrases, and the book of positions and their trades.
+"""The things that rows of a specimen share: people, tokens, wallets, phrases, and the book of positions and trades.
 
 Pools are drawn with Faker once; rows sample from them.  Each table has a generator of random numbers of its own, so
 that rows of one table do not depend on how many another has.
@@ -31,7 +31,7 @@ _SLANG = words(
 
 
 class World:
-    """Everything that rows of several tables have in common, the same for the same seed and counts."""
+    """The shared data of all tables, the same for the same seed and counts."""
 
     def __init__(self, seed: int, counts: Mapping[str, int]) -> None:
         self.seed = seed
@@ -40,7 +40,7 @@ class World:
         self.fake.seed_instance(seed)
         self.fake.add_provider(Solana)
         self.salt = self.rng("salt").getrandbits(32)
-        # In this order, whoever asks first: Faker's pools come from one stream.
+        # Drawn here in a fixed order: Faker's pools come from one stream of random numbers.
         self.phrases: Sequence[str] = [self._phrase() for _ in range(2_000)]
         self.handles: Sequence[str] = [self.fake.user_name() for _ in range(400)]
         self.names: Sequence[str] = [self.fake.name() for _ in range(200)]
@@ -53,7 +53,7 @@ class World:
         return random.Random(f"{self.seed}:{name}")  # noqa: S311 - data that looks real, not secrets
 
     def count(self, table: str) -> int:
-        """Return how many rows *table* has."""
+        """Return the number of rows of *table*."""
         return self.counts.get(table, 0)
 
     def _phrase(self) -> str:
@@ -97,7 +97,7 @@ class World:
 
     @cached_property
     def people(self) -> Sequence[Person]:
-        """As many as moderation knows, and no fewer than forty; ids rise with the date of joining."""
+        """As many people as the moderation table has, at least forty; ids rise with the date of joining."""
         rng = self.rng("people")
         wanted = max(40, self.count("jarvis_admin.users"), self.count("jarvis_admin.telegram_users"))
         ids = sorted({*rng.sample(range(90_000_000, 2**31), wanted // 3), *self._young(rng, wanted - wanted // 3)})
@@ -126,7 +126,7 @@ class World:
 
     @cached_property
     def entities(self) -> Sequence[tuple[str, str]]:
-        """Name and type of what the assistant knows; no name twice."""
+        """Name and type of the assistant's entities; no name twice."""
         rng = self.rng("entities")
         wanted = max(3, self.count("jarvis_memory.entities"), self.count("jarvis_memory.ai_entities"))
         found: dict[str, str] = {}
@@ -138,14 +138,14 @@ class World:
         return list(found.items())
 
     def salt_of(self, table: str) -> int:
-        """Return what tells the ids of *table* from those of other tables."""
+        """Return a salt that makes the ids of *table* differ from those of other tables."""
         return self.salt ^ sum(table.encode()) * 0x9E3779B1
 
     def id8(self, table: str, index: int) -> str:
         """Return the id of row *index* of *table*: eight hex digits, unique within the table.
 
-        The third and the fourth row have one that INTEGER affinity would take for a number: about 4 % of such ids do,
-        but a small table might be without.
+        The ids of the third and the fourth row look like numbers to INTEGER affinity: about 4 % of such ids do,
+        but a small table might have none.
         """
         salt = self.salt_of(table)
         if index in _NUMERIC:

@@ -1,4 +1,4 @@
-"""Who and what a population consists of: tokens and people."""
+"""Records of a population: tokens and people."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody on Telegram.
+    """A user of Telegram.
 
     Attributes:
         id: The Telegram id; the younger ones do not fit 32 bits.

@@ -11,13 +11,13 @@ from contracts.specimens.population import World
 from contracts.specimens.values import NOW, spaced
 from migrator.system import connections
 
-#: Makes that many rows of a table.
+#: Makes a given number of rows of a table.
 Maker = Callable[[World, int], Iterator[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """How the rows of one legacy table are made.
+    """The maker of the rows of one legacy table.
 
     Attributes:
         columns: Names of the columns that a row has, comma-separated; the others take their defaults.
@@ -44,12 +44,12 @@ class Tables(dict[str, Table]):
 def insertion(connection: sqlite3.Connection, table: str, given: Mapping[str, str] | Sequence[str]) -> str:
     """Return an INSERT into *table* of the columns *given*, whose values are parameters.
 
-    A column that would take the wall clock for want of a value takes the present of specimens.
+    A column whose default is the current time gets the fixed present of specimens.
 
     Args:
-        connection: Where the table is.
+        connection: The table's database.
         table: Its name.
-        given: Columns, or columns and the expressions in which their parameters stand.
+        given: Columns, or columns and expressions with their parameters.
     """
     marks = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "?")
     clocks = connection.execute(

@@ -1,4 +1,4 @@
-"""How many rows a specimen has: as production had, or so many in proportion.
+"""The number of rows in each table of a specimen: production's, or a given total in production's proportions.
 
 The counts of production were taken on 2026-01-25.  A table that is not named was empty, or was not counted.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: Rows of production in tables whose rows have a place in the specification, or tell where a lot went (sales).
+#: Production's rows in mapped tables, and in the sales, which mappings read.
 MAPPED: Mapping[str, int] = MappingProxyType(
     {
         "jarvis.positions": 33,
@@ -38,7 +38,7 @@ MAPPED: Mapping[str, int] = MappingProxyType(
     }
 )
 
-#: Rows of production in every other table.
+#: Production's rows in every other table.
 OTHERS: Mapping[str, int] = MappingProxyType(
     {
         "jarvis.error_logs": 1,
@@ -68,8 +68,8 @@ OTHERS: Mapping[str, int] = MappingProxyType(
     }
 )
 
-#: What mapped tables that were empty in production weigh once a number of rows is asked for, beside the others'
-#: counts: enough that a large set has all of them, little enough that it keeps production's proportions.
+#: Weights of mapped tables that were empty in production, if a total is given, compared with the others'
+#: counts: enough that a large set fills them all, and little enough to keep production's proportions.
 MODEST: Mapping[str, int] = MappingProxyType(
     {
         "jarvis.treasury_orders": 12,
@@ -87,8 +87,8 @@ MODEST: Mapping[str, int] = MappingProxyType(
     }
 )
 
-#: Rows of the variant ``specified``, which production never had: the counts of what would be mapped into these
-#: tables, and the modest weight where that is nothing.
+#: Rows of the variant ``specified``, which production never had: the counts of the tables mapped into these
+#: tables, or the small weight if there are none.
 SPECIFIED_MAPPED: Mapping[str, int] = MappingProxyType(
     {
         "jarvis.positions": 33,
@@ -116,15 +116,15 @@ SPECIFIED_MAPPED: Mapping[str, int] = MappingProxyType(
     }
 )
 
-#: Tables that hold one row, however large the set.
+#: Tables with one row in a set of any size.
 _SINGLE = frozenset({"jarvis.scorecard"})
 
 
 def found(rows: int | None) -> dict[str, int]:
     """Return the rows per table of the variant ``found``.
 
-    Without *rows* these are production's.  Otherwise they add up to *rows*: from production's total on, the mapped
-    tables take what the others, which stay as they are, leave; below, all shrink alike.
+    Without *rows* these are production's.  Otherwise they add up to *rows*.  Above production's total only the mapped
+    tables grow; below it, all tables shrink in proportion.
     """
     if rows is None:
         return {**MAPPED, **OTHERS}

@@ -1,7 +1,7 @@
-"""The book: positions as the bot opened and closed them, and the trades that did it.
+"""The book of a specimen: the bot's positions, and the trades that opened and closed them.
 
-A position that was opened here has its buy, one that was closed its sell; one that was taken over from the trader's
-own file has neither its buy nor a zone in its time.  A token is traded again and again, but never twice at once.
+A position that the bot opened has its buy, a closed position its sell.  A position that was taken over from the trader's
+own file has no buy, and no offset in its time.  A token is traded several times, but never twice at once.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _TRIALS = 5
 
 
 class Surroundings(Protocol):
-    """What a trade history needs of the population that it belongs to."""
+    """The parts of a population that a trade history needs."""
 
     def rng(self, name: str) -> random.Random:
         """Return the generator of random numbers for *name*."""
 
     def count(self, table: str) -> int:
-        """Return how many rows *table* has."""
+        """Return the number of rows of *table*."""
 
     def id8(self, table: str, index: int) -> str:
         """Return the id of a row of *table*."""
@@ -48,10 +48,10 @@ class Position:
 
     Attributes:
         id: Eight hex digits.
-        token: What it holds.
-        status: As legacy spells it.
-        opened: When.
-        closed: When, or None while open.
+        token: The token that it holds.
+        status: Its status in the legacy spelling.
+        opened: When it was opened.
+        closed: When it was closed; None while open.
         entry_price: USD per token.
         exit_price: USD per token; 0.0 while open.
         sol: SOL paid.
@@ -59,8 +59,8 @@ class Position:
         tokens: Tokens bought.
         take_profit: USD per token.
         stop_loss: USD per token.
-        orders: Ids of the orders to take profit and to stop the loss; '' where there is none.
-        signatures: Of entry and exit; '' where unknown.
+        orders: Ids of the orders to take profit and to stop the loss; '' for none.
+        signatures: Signatures of entry and exit; '' if unknown.
         user: Telegram id, 0 for none.
         bought: Whether a trade records its opening.
         sold: Whether a trade records its closing.
@@ -115,13 +115,13 @@ class Trade:
 
     Attributes:
         id: The side and the id of the position.
-        token: What was traded.
+        token: The traded token.
         side: ``buy`` or ``sell``.
         sol: SOL paid or received.
         tokens: Tokens bought; a sell repeats what was bought.
         price: USD per token.
-        at: When.
-        signature: Of the transaction; '' where unknown.
+        at: When it was made.
+        signature: Signature of the transaction; '' if unknown.
         position: Id of the position; '' for none.
         user: Telegram id, 0 for none.
     """
@@ -162,13 +162,13 @@ class Book:
     trades: list[Trade]
 
     def traded_once(self) -> list[Position]:
-        """Return the positions that UNIQUE(token_address) cannot touch: open ones, and tokens that came up once."""
+        """Return the positions that UNIQUE(token_address) accepts: open ones, and those whose token occurs once."""
         often = Counter(position.token.mint for position in self.positions)
         return [position for position in self.positions if position.closed is None or often[position.token.mint] == 1]
 
 
 def write_book(world: Surroundings) -> Book:
-    """Write the book of *world*: as many positions and trades as it counts."""
+    """Write the book of *world*, with its numbers of positions and trades."""
     rng = world.rng("book")
     wanted, legs = world.count("jarvis.positions"), world.count("jarvis.trades")
     closings = round(wanted * _CLOSED_OF_33 / 33)
@@ -205,7 +205,7 @@ def _chosen(rng: random.Random, done: list[tuple[datetime, Token]], opened: date
 
 
 class _Draft:
-    """What is common to the drawing of one position."""
+    """The common part of drawing one position."""
 
     def __init__(self, world: Surroundings, rng: random.Random, index: int, token: Token, opened: datetime) -> None:
         self.world, self.rng, self.index, self.token, self.opened = world, rng, index, token, opened
@@ -217,7 +217,7 @@ class _Draft:
         sol = 0.01 if trial else (round(usd / rng.uniform(120, 240), 9) if bought else usd / 100)
         take, stop = entry * rng.choice((1.2, 1.5, 2.0, 3.0)), entry * rng.choice((0.8, 0.85, 0.9))
         if self.token.symbol == "TSLAX":
-            # A pair that production has: prices of the share given for the price of its token.
+            # As in production: the price of a share in place of the price of its token.
             entry, take, stop = 0.1666, 114.99, 95.0
         status, end, exit_price, out = "open", None, 0.0, 0.0
         if closed:
@@ -228,7 +228,7 @@ class _Draft:
                 entry if trial else {"closed_tp": take, "closed_sl": stop}.get(status, entry * rng.uniform(0.6, 1.7))
             )
             back = sol * exit_price / entry
-            # Whoever closes by hand records the profit where the proceeds belong.
+            # As in production: a position closed by hand has the profit in the place of the proceeds.
             out = back - sol if status == "closed_manual" else back
         planned = bought and rng.random() < 0.8
         return Position(
@@ -281,7 +281,7 @@ def _legs(position: Position) -> Iterator[Trade]:
 
 
 def _loose(world: Surroundings, rng: random.Random, index: int) -> Trade:
-    """Return a trade of no position: only sets of a handful of rows have more trades than their positions explain."""
+    """Return a trade without a position: only very small sets have more trades than their positions explain."""
     return Trade(
         id=f"buy_{world.id8('jarvis.positions', index)}",
         token=rng.choice(world.tokens[1:10]),

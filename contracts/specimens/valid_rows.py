@@ -1,4 +1,4 @@
-"""Sound rows of the variant ``found``: what a planted row is like but for what is wrong with it."""
+"""Valid rows of the variant ``found``, from which planted rows differ only in their fault."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _trade(plant: Plant) -> dict[str, Any]:
 
 
 def _lot(plant: Plant) -> dict[str, Any]:
-    """Return a lot that hangs on a trade of its own."""
+    """Return a lot with a trade of its own."""
     symbol, address = plant.token()
     signed = plant.signature()
     plant.beside("jarvis.trades", symbol=symbol, token_mint=address, tx_signature=signed)
@@ -180,7 +180,7 @@ def _fixed(**values: Any) -> Sound:
     return lambda _plant: dict(values)
 
 
-#: A sound row of each table in which hazards are planted, by column; what is left out takes its default.
+#: A valid row of each table in which hazards are planted, by column; missing columns take their defaults.
 SOUND: Mapping[str, Sound] = {
     "jarvis.positions": _position,
     "jarvis.trades": _trade,

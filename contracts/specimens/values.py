@@ -1,6 +1,6 @@
 """Values as the bot writes them: Solana's base58, ids of eight hex digits, five spellings of an instant.
 
-Nothing here looks at a clock: the present of every specimen is :data:`NOW`.
+No value depends on the clock: the present of every specimen is :data:`NOW`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta, timezone
 import base58
 from faker.providers import BaseProvider
 
-#: The present of every specimen: nothing in it is later, except what a hazard plants.
+#: The present of every specimen: only planted rows are later.
 NOW = datetime(2026, 1, 25, 12, 0, 0, tzinfo=UTC)
 #: When the bot began to keep records.
 START = datetime(2025, 11, 20, 8, 0, 0, tzinfo=UTC)
 #: Seconds of recorded history.
 HISTORY_S = (NOW - START).total_seconds()
-#: The zone of the host on which naive local times were written.
+#: The offset of the host that wrote naive local times.
 LOCAL = timezone(timedelta(hours=-6))
-#: The mint of wrapped SOL: what swaps between SOL and a token name as SOL's address.
+#: The mint of wrapped SOL: SOL's address in swaps between SOL and a token.
 WRAPPED_SOL = "So11111111111111111111111111111111111111112"
 #: The mint of USDC, into which orders sell.
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -29,7 +29,7 @@ LAMPORTS = 1_000_000_000
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of *text*: a table of words reads better in lines than one by one."""
+    """Return the words of *text*, so that lists of words can be written as lines."""
     return tuple(text.split())
 
 
@@ -60,7 +60,7 @@ class Solana(BaseProvider):
 
 
 def mixed(index: int, salt: int) -> int:
-    """Return a number of 32 bits for *index*: a bijection, so that distinct indices never meet (murmur3's finalizer)."""
+    """Return a number of 32 bits for *index*: distinct for distinct indices (murmur3's finalizer)."""
     value = (index + salt) & 0xFFFFFFFF
     value ^= value >> 16
     value = value * 0x85EBCA6B & 0xFFFFFFFF
@@ -70,12 +70,12 @@ def mixed(index: int, salt: int) -> int:
 
 
 def hex8(index: int, salt: int) -> str:
-    """Return the *index*-th id of eight lower-case hex digits under *salt*; no two are equal."""
+    """Return the *index*-th id of eight lower-case hex digits under *salt*; all are distinct."""
     return f"{mixed(index, salt):08x}"
 
 
 def looks_numeric(text: str) -> bool:
-    """Tell whether INTEGER affinity would take *text* for a number: digits alone, or digits, an e, digits."""
+    """Return whether INTEGER affinity converts *text* to a number: digits, or digits, an e, digits."""
     head, e, tail = text.partition("e")
     return text.isdigit() or (e == "e" and head.isdigit() and tail.isdigit())
 
@@ -93,12 +93,12 @@ def aware(instant: datetime) -> str:
 
 
 def naive(instant: datetime) -> str:
-    """Spell *instant* as ``utcnow().isoformat()`` does: UTC without saying so."""
+    """Spell *instant* as ``utcnow().isoformat()`` does: UTC without an offset."""
     return instant.replace(tzinfo=None).isoformat()
 
 
 def local(instant: datetime) -> str:
-    """Spell *instant* as ``now().isoformat()`` does on the host: local time without saying so."""
+    """Spell *instant* as ``now().isoformat()`` does on the host: local time without an offset."""
     return instant.astimezone(LOCAL).replace(tzinfo=None).isoformat()
 
 
@@ -108,7 +108,7 @@ def spaced(instant: datetime) -> str:
 
 
 def specified(instant: datetime) -> str:
-    """Spell *instant* as the consolidated databases do: UTC, a space, six digits where there is a fraction."""
+    """Spell *instant* as the consolidated databases do: UTC, a space, six digits of a fraction if there is one."""
     return instant.replace(tzinfo=None).isoformat(sep=" ")
 
 
@@ -130,5 +130,5 @@ def steps(count: int, rng: random.Random) -> Iterator[datetime]:
 
 
 def price(rng: random.Random) -> float:
-    """Return a price in USD as tokens have it: mostly far below a cent, seldom hundreds."""
+    """Return a token's price in USD: mostly far below a cent, rarely hundreds."""
     return float(f"{10 ** rng.uniform(-6.5, 2.8):.{rng.randint(3, 8)}g}")

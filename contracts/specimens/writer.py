@@ -1,4 +1,4 @@
-"""Writing one database of a specimen: shape, rows, journal mode, and what is left in the WAL."""
+"""Writes one database of a specimen: schema, rows, journal mode, and rows left in the WAL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contracts.specimens.population import World
 from contracts.specimens.registry import Table, insertion
 from migrator.system import connections
 
-#: How many rows of a table stay in the WAL at most; at least one in ten does, and the only row of a table.
+#: Rows of a table that stay in the WAL [rows]: one in ten, at least one, at most this many.
 WAL_ROWS = 100
 
 _JOURNAL = re.compile(r"^PRAGMA (?:journal_mode = (\w+)|\w+ = \w+);$", re.MULTILINE)
@@ -23,9 +23,9 @@ _JOURNAL = re.compile(r"^PRAGMA (?:journal_mode = (\w+)|\w+ = \w+);$", re.MULTIL
 class Writer:
     """One new database: created, filled, finished.
 
-    While it is being filled it is scratch: no journal, no syncing.  :meth:`finish` gives it the journal mode of
+    While it is filled it has no journal and no syncing.  :meth:`finish` gives it the journal mode of
     production.  With *wal*, the last rows of each table are held back until :meth:`late`, which leaves them, and
-    everything written after, in a WAL that nobody checkpointed.
+    everything written after, in a WAL that is not checkpointed.
     """
 
     def __init__(self, path: Path, ddl: str, *, wal: bool) -> None:
@@ -37,12 +37,12 @@ class Writer:
         self._late: list[tuple[str, Iterator[tuple[Any, ...]]]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self.connection = connections.create(path)
-        # The bot's files have the mode that SQLite gives: readable by everybody.
+        # The bot's files have SQLite's default mode: readable by all users.
         path.chmod(0o644)
-        # A set that was not finished is thrown away: no crash is worth a journal here.
+        # After a crash the set is made again, so no journal is needed.
         self._pragmas("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -16384")
         self.connection.executescript(_JOURNAL.sub("", ddl))
-        # Parents may live in another file, and nobody enforced keys that were declared.
+        # Parents may be in another file, and the bot did not enforce declared keys.
         self._pragmas("foreign_keys = OFF")
 
     def _pragmas(self, *pragmas: str) -> None:
@@ -50,7 +50,7 @@ class Writer:
             self.connection.execute(f"PRAGMA {pragma}").fetchall()
 
     def fill(self, tables: Mapping[str, Table], world: World, database: str, names: Sequence[str]) -> None:
-        """Write the rows of the tables *names* of *database*, as many of each as *world* counts."""
+        """Write the rows of the tables *names* of *database*, in the numbers of *world*."""
         for name in names:
             key = f"{database}.{name}"
             count = world.count(key)
@@ -69,7 +69,7 @@ class Writer:
         self.connection.execute("COMMIT")
 
     def late(self) -> sqlite3.Connection:
-        """Write what was held back and return the connection, for what else is to come last."""
+        """Write the rows that were held back and return the connection, for rows that come last."""
         if self.wal:
             self._early = sum(self.rows().values())
             self._pragmas("locking_mode = NORMAL", "journal_mode = WAL", "wal_autocheckpoint = 0")
@@ -79,7 +79,7 @@ class Writer:
         return self.connection
 
     def rows(self) -> dict[str, int]:
-        """Return how many rows each table has; an index over another table has none of its own."""
+        """Return the number of rows of each table, without indexes over another table."""
         tables = self.connection.execute(
             "SELECT l.name FROM pragma_table_list AS l JOIN sqlite_schema AS s ON s.name = l.name"
             " WHERE l.schema = 'main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -89,19 +89,19 @@ class Writer:
         return {name: self.connection.execute(count + connections.quoted(name)).fetchone()[0] for (name,) in tables}
 
     def rows_in_wal(self) -> int:
-        """Return how many rows would be missing from a copy without the WAL."""
+        """Return the number of rows that are only in the WAL."""
         return sum(self.rows().values()) - self._early if self.wal else 0
 
     def finish(self) -> None:
-        """Close the database in its journal mode; with *wal*, as a process leaves it that was killed."""
+        """Close the database in its journal mode; with *wal*, as after the writer was killed."""
         if not self.wal:
             self._pragmas("locking_mode = NORMAL", f"journal_mode = {self.journal}")
             if not self.path.stat().st_size:
-                # Without a table SQLite has not written anything yet.
+                # Before the first table SQLite has written nothing.
                 self.connection.executescript("CREATE TABLE t (x); DROP TABLE t; VACUUM")
             self.connection.close()
             return
-        # Closing would checkpoint and delete the WAL: keep both files as they are now and put them back.
+        # Closing checkpoints and deletes the WAL: copy both files before, and restore them afterwards.
         kept = [(self.path.with_name(self.path.name + suffix)) for suffix in ("", "-wal")]
         for path in kept:
             shutil.copyfile(path, path.with_name(path.name + ".kept"))

@@ -1,4 +1,4 @@
-"""Hypothesis: what a cell may hold: what its column means, and anything at all that SQLite stores.
+"""Hypothesis strategies for cells: values as the bot writes them, and any value that SQLite stores.
 
 Keys come from small pools, so that links, orphans and duplicates are common.
 """
@@ -21,7 +21,7 @@ from migrator.schema import reader as schema_reader
 from migrator.schema.model import Column
 
 SOL = "So11111111111111111111111111111111111111112"
-#: Ids as they are, and ids that a number hides in; '' is none.
+#: Usual ids, ids that look like numbers, and '' for no id.
 TEXT_KEYS = (
     "e90867f9",
     "buy_e90867f9",
@@ -57,7 +57,7 @@ TIMES = (
     "9999-12-31T23:59:59.999999-14:00",
     "",
 )
-#: Few, since a lot hangs on a sale, a sale and a lot on a trade, and an order on a position.
+#: Few keys, so that lots, sales, trades, orders and positions refer to each other.
 SIGNATURES = ("5VERYLong", "3other", "")
 ORDER_IDS = ("tp1", "sl1", "")
 LOTS = (
@@ -118,7 +118,7 @@ _BY_NAME: tuple[tuple[re.Pattern[str], tuple[Cell, ...]], ...] = (
 
 
 def odd_texts() -> SearchStrategy[OddText]:
-    """TEXT that is not UTF-8, or that is a lone surrogate, NUL among it or not."""
+    """TEXT that is not UTF-8 or has a lone surrogate, with or without NUL."""
     shown = st.sampled_from(
         [b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"2026-01-17\xff", b'{"a":"\xff"}', b"\x00\xff"]
     )
@@ -130,7 +130,7 @@ def _not_utf8(octets: bytes) -> bool:
 
 
 def anything() -> SearchStrategy[Cell]:
-    """Whatever SQLite stores in a cell, in every storage class; NaN is stored as NULL."""
+    """Any value that SQLite stores in a cell, of every storage class; NaN is stored as NULL."""
     return st.one_of(
         st.none(),
         st.sampled_from([*INTEGER_KEYS, *REALS]),
@@ -139,7 +139,7 @@ def anything() -> SearchStrategy[Cell]:
         ),
         st.integers(min_value=-(2**63), max_value=2**63 - 1),
         st.floats(allow_nan=False),
-        # Surrogates cannot be bound; odd_texts has them.
+        # Surrogates cannot be bound; odd_texts covers them.
         st.text(st.characters(codec="utf-8"), max_size=6),
         odd_texts(),
         st.sampled_from([b"", b"1", b"e90867f9", b"\x80\x04\x95.", b"{}", b"2026-01-17"]),
@@ -148,7 +148,7 @@ def anything() -> SearchStrategy[Cell]:
 
 
 def orders() -> SearchStrategy[Cell]:
-    """The JSON of orders: members of every kind, missing ones, spelled with and without white space."""
+    """The JSON of orders: members of every type, missing members, with and without white space."""
     members = st.fixed_dictionaries(
         {
             "type": st.sampled_from(["TAKE_PROFIT", "stop_loss", "LIMIT", "MARKET", "TRAILING", 1, None]),
@@ -177,7 +177,7 @@ def _dumped(members: Mapping[str, object], separators: tuple[str, str], ascii_on
 
 @cache
 def words(table: str, column: str) -> tuple[str, ...]:
-    """Return the words that mean something in a *column*: those that a mapping or a CHECK compares it with."""
+    """Return the words that a mapping or a CHECK compares a *column* with."""
     sql, names = [], {column}
     for one in mapping_reader.mappings():
         if table in (one.source_table, one.table):
@@ -201,7 +201,7 @@ def words(table: str, column: str) -> tuple[str, ...]:
 
 
 def meanings(column: Column, table: str) -> SearchStrategy[Cell]:
-    """What *column* of *table* is for, as the bot's writers fill it; NULL where neither key nor NOT NULL forbids it."""
+    """Values of *column* of *table* as the bot writes them; NULL too, unless it is a key or NOT NULL."""
     if column.name.lower() == "order_json":
         return orders()
     pool = _meant(column.name.lower(), column.type.upper(), table, key=bool(column.primary_key))

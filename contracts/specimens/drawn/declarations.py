@@ -1,6 +1,6 @@
-"""Hypothesis: CREATE TABLE statements with foreign keys in every position that SQLite's grammar has for them.
+"""Hypothesis strategies for CREATE TABLE statements with foreign keys in every position that SQLite's grammar allows.
 
-Beside them stands what a careless reader could take for one: the words in strings, names, comments and brackets.
+They also have text that a careless parser takes for a foreign key: the words in strings, names, comments and brackets.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Hypothesis: what legacy databases may hold, derived from the DDL of ``legacy/`` and, where specified, ``schema/``.
+"""Hypothesis strategies for legacy databases, derived from the DDL of ``legacy/`` and ``specification/``.
 
-A row begins as one that the bot might have written: each cell out of what its column means.  Then a few cells are
-replaced by anything at all that SQLite stores, whatever type the column declares (:mod:`contracts.specimens.drawn.cells`).  A table is
-known by the names and types of its columns alone, so their order, constraints and collations are drawn too.  What is
-allowed is stated here, never how often.
+A row begins as the bot might have written it, each cell with a usual value of its column.  Then a few cells are
+replaced by any value that SQLite stores, of any type (:mod:`contracts.specimens.drawn.cells`).  A table is known by
+the names and types of its columns only, so their order, constraints and collations are drawn too.  The strategies
+define what is allowed, not how often it occurs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from migrator.schema.catalogue import SPECIFIED, LegacyDatabase
 from migrator.schema.model import Column, Table
 from migrator.system.connections import quoted
 
-#: Databases whose rows name each other, or fill one table; a set is drawn from one family.
+#: Families of databases whose rows refer to each other or fill the same table; a set is drawn from one family.
 FAMILIES = (
     ("jarvis", "tax", "treasury_trades", "call_tracking", "jarvis_x_memory"),
     ("call_tracking", "jarvis", "sentiment", "whales"),
@@ -35,12 +35,12 @@ FAMILIES = (
     ("cache_db", "file_cache", "rate_limiter", "rate_limiter_security"),
     ("alerts", "backtests", "database", "health", "raid_bot", "recycle_test", "research", "ai_memory"),
 )
-#: Names that SQL or ours would trip over if they were not quoted.
+#: Names that break SQL statements unless they are quoted.
 ODD_NAMES = ("notes", "my.notes", "it's", 'a "b"', "select", "order by", "ü", "core", "ids", "main", "temp", "lineage")
 
 
 def rows(table: Table, *, max_odd: int = 3) -> SearchStrategy[tuple[Cell, ...]]:
-    """Rows of *table*, at most *max_odd* of their cells anything at all."""
+    """Rows of *table*, with at most *max_odd* cells of any value."""
     columns = _filled(table)
     ordinary = st.tuples(*(meanings(column, table.name) for column in columns))
     places = st.integers(min_value=0, max_value=len(columns) - 1)
@@ -57,7 +57,7 @@ def _replaced(row: tuple[Cell, ...], odd: Mapping[int, Cell]) -> tuple[Cell, ...
 
 @st.composite
 def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 5) -> DrawnTable:
-    """Tables of the shape of *table*: letter case, order of columns, constraints and collations are free."""
+    """Tables with the shape of *table*; letter case, order of columns, constraints and collations vary."""
     name = draw(st.sampled_from([table.name, table.name.upper()]))
     columns = tuple(draw(st.permutations(table.columns))) if draw(st.booleans()) else table.columns
     constrained = draw(st.booleans())
@@ -101,7 +101,7 @@ def create_sql(table: Table, columns: Sequence[Column], *, constrained: bool, co
 
 
 def full_text_tables(name: str, columns: Sequence[str], create: str) -> SearchStrategy[DrawnTable]:
-    """Full-text tables of the specification, with rows; a cell of theirs keeps its storage class."""
+    """Full-text tables of the specification, with rows; their cells keep their storage classes."""
     cells = tuple(anything() for _ in columns)
     return st.builds(
         lambda drawn: DrawnTable(name=name, create=create, columns=("rowid", *columns), rows=tuple(drawn)),
@@ -110,7 +110,7 @@ def full_text_tables(name: str, columns: Sequence[str], create: str) -> SearchSt
 
 
 def unexpected_tables() -> SearchStrategy[DrawnTable]:
-    """Tables of a name that nobody knows, with columns of every affinity and of none."""
+    """Tables with unknown names, and columns of every affinity and of none."""
     types = ("", "TEXT", "INTEGER", "INT", "REAL", "NUMERIC", "BLOB", "VARCHAR(3)", "ANY")
     columns = st.lists(
         st.tuples(st.sampled_from(ODD_NAMES), st.sampled_from(types)),
@@ -184,10 +184,10 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     one = draw(st.sampled_from(_legacy(name)))
     found = {table.name: [tables(table)] for table in _tables_of(one)}
     specified = _specified(name)
-    # A table that is carried is like any other: one of them is enough.
+    # All carried tables are treated alike: one is enough.
     carried = sorted(found.keys() - _read_tables(name))
     both = {table: found.get(table, []) + specified.get(table, []) for table in _read_tables(name)}
-    # Both shapes side by side are mostly refused.
+    # The plan refuses most sets that have a table in both shapes.
     shapes = draw(st.sampled_from([found, specified, both]))
     read = sorted(shapes.keys() & _read_tables(name))
     names = draw(st.permutations(read))[: draw(st.sampled_from([len(read), 1, 2]))] if read else []
@@ -202,7 +202,7 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
 
 
 def unknown_files() -> SearchStrategy[DrawnFile]:
-    """Files that nobody knows, which the configuration says to carry."""
+    """Unknown files that the configuration carries."""
     return st.builds(
         lambda name, table: DrawnFile(place=PurePosixPath(f"{name}.db"), tables=(table,)),
         st.sampled_from(ODD_NAMES),
@@ -212,7 +212,7 @@ def unknown_files() -> SearchStrategy[DrawnFile]:
 
 @st.composite
 def legacy_sets(draw: st.DrawFn, *, max_files: int = 4) -> DrawnSet:
-    """Legacy sets of at least one and at most *max_files* databases of one family, and perhaps one that nobody knows."""
+    """Legacy sets of at least one and at most *max_files* databases of one family, and perhaps one unknown."""
     family = draw(st.sampled_from(FAMILIES))
     names = draw(st.lists(st.sampled_from(family), min_size=1, max_size=max_files, unique=True))
     files = [draw(legacy_files(name)) for name in names]

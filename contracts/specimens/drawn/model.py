@@ -1,7 +1,6 @@
-"""A drawn legacy set: frozen records, and how one is written into a folder.
+"""Records of a drawn legacy set, and the function that writes it into a folder.
 
-A row that a table's own constraints refuse is left out, as the bot's writers would have met the error: what lies in the
-files afterwards is what SQLite stores.
+A row that its table's constraints refuse is left out, because the bot could not have written it either.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from migrator.schema import catalogue
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: What the configuration of a drawn set gives where a mapping asks.
+#: Constants in the configuration of a drawn set.
 CONSTANTS: Mapping[str, str] = MappingProxyType(
     {"wallet_address": "7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU", "local_utc_offset": "-06:00"}
 )
@@ -26,7 +25,7 @@ CONSTANTS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class OddText:
-    """TEXT of bytes that Python's ``str`` cannot be bound as: not UTF-8, or a lone surrogate."""
+    """TEXT that cannot be bound as a Python ``str``: not UTF-8, or with a lone surrogate."""
 
     octets: bytes
 
@@ -43,7 +42,7 @@ class DrawnTable:
         create: The statement that makes it.
         columns: The columns that rows fill.
         rows: In the order in which they are inserted.
-        mark: What ``sqlite_sequence`` says of it; None leaves it as the rows left it.
+        mark: Its value in ``sqlite_sequence``; None keeps the value that the inserts set.
     """
 
     name: str
@@ -83,7 +82,7 @@ class DrawnSet:
 
     @property
     def config(self) -> Config:
-        """The configuration with which nothing stands against the set: every table may be missing."""
+        """The configuration with which the plan accepts the set: every table may be missing."""
         known = {database.place for database in catalogue.legacy_databases()}
         return Config(
             constants=CONSTANTS,
@@ -104,7 +103,7 @@ def write(drawn: DrawnSet, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(connections.create(path)) as connection:
             connection.execute("PRAGMA synchronous = OFF")
-            # A file of no bytes is not a database yet.
+            # An empty file is not a database yet.
             connection.execute("PRAGMA user_version = 1")
             connection.execute("BEGIN")
             for statement in [*(table.create for table in file.tables), *file.afterwards]:
@@ -119,7 +118,7 @@ def write(drawn: DrawnSet, folder: Path) -> Path:
 
 
 def insert(connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """Insert the *rows* that the table's constraints let in."""
+    """Insert the *rows* that the table's constraints accept."""
     names = ", ".join(map(quoted, columns))
     for row in rows:
         marks = ", ".join("CAST(? AS TEXT)" if isinstance(cell, OddText) else "?" for cell in row)
@@ -129,7 +128,7 @@ def insert(connection: sqlite3.Connection, table: str, columns: Sequence[str], r
 
 
 def _set_mark(connection: sqlite3.Connection, table: DrawnTable) -> None:
-    # Without AUTOINCREMENT in the file there is no sqlite_sequence.
+    # A file without AUTOINCREMENT has no sqlite_sequence.
     with contextlib.suppress(sqlite3.OperationalError):
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
         mark = table.mark.octets if isinstance(table.mark, OddText) else table.mark

@@ -1,4 +1,4 @@
-"""Does: plant rows that are wrong in one known way.
+"""Does: plant rows with one known fault each.
 
 Reads: the rows of a specimen.
 Writes: rows of a specimen.

@@ -13,7 +13,7 @@ _MESSAGES, _TWEETS, _ENTITIES = "analytics.telegram_messages", "analytics.tweets
 _CACHE, _LOGS = "cache.cache_entries", "cache.rate_limiter_logs"
 
 
-@HAZARDS.of("M1", "telegram_memory.messages", "roles and prefixes: a command, a role of nobody, no role")
+@HAZARDS.of("M1", "telegram_memory.messages", "roles and prefixes: a command, an unknown role, no role")
 def _m1(plant: Plant) -> None:
     for text in ("/start", "code: fix it", "cli: ls", "vibe: rewrite", " /late"):
         plant.add("telegram_memory.messages", content=text)
@@ -28,7 +28,7 @@ def _m2(plant: Plant) -> None:
         plant.add("telegram_memory.messages", chat_id=chat)
 
 
-@HAZARDS.of("M3", "telegram_memory.messages", "a message of nobody, or without content")
+@HAZARDS.of("M3", "telegram_memory.messages", "a message without a user, or without content")
 def _m3(plant: Plant) -> None:
     plant.add("telegram_memory.messages", user_id=None, refused=_MESSAGES)
     plant.add("telegram_memory.messages", content=None, refused=_MESSAGES)
@@ -58,7 +58,7 @@ def _u2(plant: Plant) -> None:
     plant.add("jarvis_admin.users", username="", last_message_at="", notes="")
 
 
-@HAZARDS.of("U4", "telegram_memory.messages", "somebody whom moderation does not know")
+@HAZARDS.of("U4", "telegram_memory.messages", "a user who is not in the moderation table")
 def _u4(plant: Plant) -> None:
     plant.add("telegram_memory.messages", user_id=77_000_000_001)
 
@@ -78,7 +78,7 @@ def _e2(plant: Plant) -> None:
     plant.add("jarvis_x_memory.tweets", posted_at=None)
 
 
-@HAZARDS.of("E3", "jarvis_x_memory.tweets", "a category nobody listed, none, and tags")
+@HAZARDS.of("E3", "jarvis_x_memory.tweets", "an unlisted category, no category, and tags")
 def _e3(plant: Plant) -> None:
     plant.add("jarvis_x_memory.tweets", category="brand_new", cashtags='["$SOL", "$BONK"]')
     plant.add("jarvis_x_memory.tweets", category=None)
@@ -114,14 +114,12 @@ def _a4(plant: Plant) -> None:
     plant.add("jarvis_memory.reflections", applied=1, applied_count=12)
 
 
-@HAZARDS.of("A5", "jarvis_memory.reflections", "words that the other tokenizer takes for one another")
+@HAZARDS.of("A5", "jarvis_memory.reflections", "words that the other tokenizer treats as equal")
 def _a5(plant: Plant) -> None:
     plant.add("jarvis_memory.reflections", trigger="trading traders traded", lesson="a trade in 2026 is a trade")
 
 
-@HAZARDS.of(
-    "A8", "jarvis_memory.reflections", "words that are stored and were never searchable; parts that are missing"
-)
+@HAZARDS.of("A8", "jarvis_memory.reflections", "words that are stored but not indexed, and missing parts")
 def _a8(plant: Plant) -> None:
     plant.add("jarvis_memory.reflections", what_happened="zzunsearchable", why_failed="zzneither")
     plant.add("jarvis_memory.reflections", new_approach=None)
@@ -148,7 +146,7 @@ def _k2(plant: Plant) -> None:
     plant.add("metrics.metrics_1h", component="planted twin", total_requests=60)
 
 
-@HAZARDS.of("K3", "metrics.alert_history", "alerts, which have no home")
+@HAZARDS.of("K3", "metrics.alert_history", "alerts, which have no target table")
 def _k3(plant: Plant) -> None:
     plant.add("metrics.alert_history", value=0.25, threshold=0.05, severity="warning")
 
@@ -164,7 +162,7 @@ def _l2(plant: Plant) -> None:
     plant.add("llm_costs.llm_usage", success=0, cost_usd=0.0, output_tokens=0, error="429: slow down", latency_ms=None)
 
 
-@HAZARDS.of("L4", "llm_costs.llm_daily_stats", "sums of a day with a running mean, which have no home")
+@HAZARDS.of("L4", "llm_costs.llm_daily_stats", "daily sums with a running mean, which have no target table")
 def _l4(plant: Plant) -> None:
     plant.add("llm_costs.llm_daily_stats", avg_latency_ms=411.625)
 
@@ -187,7 +185,7 @@ def _b4(plant: Plant) -> None:
     plant.add("file_cache.cache_entries", namespace=None, tags=None)
 
 
-@HAZARDS.of("R1", "rate_limiter.request_log", "a scope that is no user")
+@HAZARDS.of("R1", "rate_limiter.request_log", "a scope that is not a user")
 def _r1(plant: Plant) -> None:
     for scope in ("wallet:abc", "user:abc", "user:007", f"user:{2**63}", "ip:10.0.0.1", "global", ""):
         plant.add("rate_limiter.request_log", scope_key=scope, refused=_LOGS)

@@ -14,7 +14,7 @@ HAZARDS = Hazards()
 _POSITIONS, _TRADES, _ORDERS = "core.positions", "core.trades", "core.treasury_orders"
 
 
-@HAZARDS.of("G1", "jarvis.positions", "an id that INTEGER affinity takes for a number, or for a smaller one")
+@HAZARDS.of("G1", "jarvis.positions", "an id that INTEGER affinity converts to a number, or to a smaller one")
 def _g1(plant: Plant) -> None:
     for kind in (str.isdigit, lambda text: text.startswith("00") and text.isdigit(), _tiny_exponent):
         plant.add("jarvis.positions", id=plant.hex8_like("jarvis.positions", kind))
@@ -101,7 +101,7 @@ def _p7(plant: Plant) -> None:
     plant.add("jarvis.positions", opened_at="2026-01-13T06:22:36.780828", entry_amount_sol=0.25, tx_signature_entry="")
 
 
-@HAZARDS.of("P8", "jarvis.positions", "'' or NULL for times and prices that are not there")
+@HAZARDS.of("P8", "jarvis.positions", "'' or NULL for missing times and prices")
 def _p8(plant: Plant) -> None:
     plant.add("jarvis.positions", status="closed_tp", closed_at="", exit_price=0.0)
     plant.add("jarvis.positions", opened_at="")
@@ -119,7 +119,7 @@ def _t1(plant: Plant) -> None:
     plant.add("jarvis.trades", id=f"manual-{plant.serial()}")
 
 
-@HAZARDS.of("T2", "jarvis.trades", "a position that is not there, is '' or NULL, or is refused")
+@HAZARDS.of("T2", "jarvis.trades", "a position that is missing, '' or NULL, or refused")
 def _t2(plant: Plant) -> None:
     symbol, mint = plant.token()
     gone = plant.hex8("jarvis.positions")
@@ -175,7 +175,9 @@ def _t9(plant: Plant) -> None:
     plant.add("treasury_trades.treasury_trades", amount_out=2**63 - 1, pnl=-(2**63))
 
 
-@HAZARDS.of("O1", "treasury_trades.daily_snapshots", "a table that the specification takes for orders and is none")
+@HAZARDS.of(
+    "O1", "treasury_trades.daily_snapshots", "a table that the specification takes for orders, but that has none"
+)
 def _o1(plant: Plant) -> None:
     plant.add("treasury_trades.daily_snapshots")
 
@@ -300,7 +302,7 @@ def _z1_orders(plant: Plant) -> None:
 
 @HAZARDS.of("P1", "jarvis.positions", "wrapped SOL once more")
 def _p1_wrapped(plant: Plant) -> None:
-    """Plant a closed trial, which has to give way to whichever position of wrapped SOL stays."""
+    """Plant a closed trial position, which must give way to the other positions of wrapped SOL."""
     there = (
         plant.databases["jarvis"]
         .execute("SELECT count(*) FROM positions WHERE token_mint = ?", (WRAPPED_SOL,))

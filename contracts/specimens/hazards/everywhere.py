@@ -6,32 +6,32 @@ from contracts.specimens.hazards.planting import Hazards, Plant
 from contracts.specimens.values import NOW, aware, naive, spaced
 
 HAZARDS = Hazards()
-#: To be planted when no row is inserted any more.
+#: Planted last, after all rows are inserted.
 LAST = Hazards()
 
 
-@HAZARDS.of("G4", "engagement.metrics_history", "a declared foreign key that nobody enforced")
+@HAZARDS.of("G4", "engagement.metrics_history", "a declared foreign key that was not enforced")
 def _g4_engagement(plant: Plant) -> None:
     plant.add("engagement.metrics_history", tweet_id="gone")
 
 
-@HAZARDS.of("G4", "raid_bot.raid_participations", "a declared foreign key that nobody enforced")
+@HAZARDS.of("G4", "raid_bot.raid_participations", "a declared foreign key that was not enforced")
 def _g4_raids(plant: Plant) -> None:
     plant.add("raid_bot.raid_participations")
     plant.add("raid_bot.weekly_winners")
 
 
-@HAZARDS.of("G4", "backtests.backtest_trades", "a declared foreign key that nobody enforced")
+@HAZARDS.of("G4", "backtests.backtest_trades", "a declared foreign key that was not enforced")
 def _g4_backtests(plant: Plant) -> None:
     plant.add("backtests.backtest_trades")
 
 
-@HAZARDS.of("G4", "long_term.memory_relations", "a declared foreign key that nobody enforced")
+@HAZARDS.of("G4", "long_term.memory_relations", "a declared foreign key that was not enforced")
 def _g4_memory(plant: Plant) -> None:
     plant.add("long_term.memory_relations")
 
 
-#: Spellings of time: sound ones first, then those that say nothing.
+#: Spellings of time: valid ones first, then texts that are not a time.
 SPELLINGS = (
     aware(NOW),
     naive(NOW),
@@ -95,7 +95,7 @@ def _g5_usage(plant: Plant) -> None:
         plant.add("llm_costs.llm_usage", timestamp=f"2026-01-17T23:59:59.{fraction}+00:00")
 
 
-@HAZARDS.of("G5", "call_tracking.factor_stats", "local time that does not say so")
+@HAZARDS.of("G5", "call_tracking.factor_stats", "local time without an offset")
 def _g5_local(plant: Plant) -> None:
     plant.add("call_tracking.factor_stats", last_updated="2026-01-17T23:30:00.000125")
 
@@ -134,7 +134,7 @@ def _g20_tweets(plant: Plant) -> None:
     plant.add("jarvis_x_memory.tweets", tweet_id="1999999999999999999")
 
 
-@LAST.of("G19", "sqlite_sequence", "ids that were given and deleted: the sequence is ahead, or the table is empty")
+@LAST.of("G19", "sqlite_sequence", "ids that were assigned and deleted: the sequence is ahead, or the table is empty")
 def _g19(plant: Plant) -> None:
     for database, table in (
         ("telegram_memory", "messages"),

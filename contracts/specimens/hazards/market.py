@@ -28,7 +28,7 @@ def _n2(plant: Plant) -> None:
     plant.add("sentiment.sentiment_readings", symbol=symbol, label="euphoric", refused=_READINGS)
 
 
-@HAZARDS.of("N3", "sentiment.sentiment_readings", "a symbol of no mint, of two, or known from one place alone")
+@HAZARDS.of("N3", "sentiment.sentiment_readings", "a symbol without a mint, with two, or known from a single table")
 def _n3(plant: Plant) -> None:
     plant.add("sentiment.sentiment_readings", symbol="HZNOBODY", refused=_READINGS)
     twice, _ = plant.known()
@@ -44,7 +44,7 @@ def _n3(plant: Plant) -> None:
     plant.add("sentiment.sentiment_readings", symbol=symbol)
 
 
-@HAZARDS.of("N3", "jarvis_x_memory.token_mentions", "a mint that is '' or no text is no evidence")
+@HAZARDS.of("N3", "jarvis_x_memory.token_mentions", "a mint that is '' or not text, which does not count")
 def _n3_evidence(plant: Plant) -> None:
     symbol, _ = plant.known()
     plant.add("jarvis_x_memory.token_mentions", symbol=symbol, contract_address="")
@@ -66,7 +66,7 @@ def _c2(plant: Plant) -> None:
         plant.add("call_tracking.calls", verdict=verdict)
 
 
-@HAZARDS.of("C3", "call_tracking.calls", "no contract: found by symbol, or not")
+@HAZARDS.of("C3", "call_tracking.calls", "no contract: the symbol decides, or not")
 def _c3(plant: Plant) -> None:
     symbol, _ = plant.known()
     plant.add("call_tracking.calls", symbol=symbol, contract="")
@@ -103,7 +103,7 @@ def _c6(plant: Plant) -> None:
         plant.add("call_tracking.outcomes", call_id=call, refused=_OUTCOMES)
 
 
-@HAZARDS.of("C7", "call_tracking.trades", "a round trip that knows nothing of what was traded")
+@HAZARDS.of("C7", "call_tracking.trades", "a round trip without the traded token")
 def _c7(plant: Plant) -> None:
     plant.add("call_tracking.trades", contract="", entry_time="", exit_time="", exit_reason="", pnl_pct=12.5)
 
@@ -115,7 +115,7 @@ def _h1(plant: Plant) -> None:
     plant.add("whales.whale_movements", direction="STAKE", refused=_MOVEMENTS)
 
 
-@HAZARDS.of("H2", "whales.whale_movements", "an amount of another token, or none, or of a token that nobody knows")
+@HAZARDS.of("H2", "whales.whale_movements", "an amount of another token, none, or of an unknown token")
 def _h2(plant: Plant) -> None:
     symbol, mint = plant.token()
     plant.add("whales.whale_movements", token_symbol=symbol, token_mint=mint, refused=_MOVEMENTS)
@@ -125,7 +125,7 @@ def _h2(plant: Plant) -> None:
         plant.add("whales.whale_movements", **unknown, refused=_MOVEMENTS)
 
 
-@HAZARDS.of("H3", "whales.whale_movements", "a wallet that nobody entered, twice, or no wallet")
+@HAZARDS.of("H3", "whales.whale_movements", "a wallet without a row, twice, or no wallet")
 def _h3(plant: Plant) -> None:
     stranger = plant.mint()
     plant.add("whales.whale_movements", wallet_address=stranger)
@@ -139,7 +139,7 @@ def _h4(plant: Plant) -> None:
         plant.add("whales.whale_movements", tx_signature=nothing)
 
 
-@HAZARDS.of("H5", "whales.whale_wallets", "a balance that is no flow; a category, notes and tags without a column")
+@HAZARDS.of("H5", "whales.whale_wallets", "a balance instead of a flow; a category, notes and tags without a column")
 def _h5(plant: Plant) -> None:
     plant.add(
         "whales.whale_wallets", sol_balance=12_345.678_901_234, category="fund", notes="", tags_json='["a" , "b"]'

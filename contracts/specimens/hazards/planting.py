@@ -1,8 +1,8 @@
-"""Planting hazards: rows that look like their neighbours except for what is wrong with them.
+"""Plants hazards: rows like their neighbours, each with one fault.
 
-A hazard is a function that adds its rows through a :class:`Plant`, which counts them and notes which ones a correct
-migration has to refuse.  Planted rows have tokens, ids and signatures of their own, so that one hazard does not
-change what becomes of another, or of the rows that were there.
+A hazard is a function that adds its rows through a :class:`Plant`, which counts them and records which of them a correct
+migration must refuse.  Planted rows have tokens, ids and signatures of their own, so that a hazard does not change
+the migration of another hazard, or of the other rows.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from contracts.specimens.values import hex8, hex8_numeric, mint, signature
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """A hazard, planted.
+    """A planted hazard.
 
     Attributes:
         id: Its name in the list of hazards.
-        what: What is wrong, in a sentence.
-        where: The legacy table, ``jarvis.positions``.
-        count: How many rows have it.
-        quarantined: How many of them, and of sound rows that they needed beside them, a correct migration quarantines,
+        what: The fault, in a sentence.
+        where: The legacy table, such as ``jarvis.positions``.
+        count: Number of rows with the fault.
+        quarantined: Number of rows that a correct migration quarantines because of the hazard, its helper rows included,
             by target table.
     """
 
@@ -40,13 +40,13 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Bytes to be stored as TEXT, whether or not they are text."""
+    """Bytes to be stored as TEXT; they may be invalid UTF-8."""
 
     raw: bytes
 
 
 class Plant:
-    """Adds rows to the open databases of a set and keeps count for the hazard at hand."""
+    """Adds the rows of one hazard to the open databases of a set, and counts them."""
 
     def __init__(self, world: World, databases: Mapping[str, sqlite3.Connection], sound: Mapping[str, Sound]) -> None:
         self.world = world
@@ -58,7 +58,7 @@ class Plant:
         self._serial = 0
 
     def serial(self) -> int:
-        """Return the next number that no planted row has had."""
+        """Return a number that no planted row has yet."""
         self._serial += 1
         return self._serial
 
@@ -71,11 +71,11 @@ class Plant:
         return hex8_numeric(kind, 2 * _PLANTED + (self.serial() << 18), self.world.salt_of(table))
 
     def token(self) -> tuple[str, str]:
-        """Return symbol and mint of a token that nobody has heard of."""
+        """Return symbol and mint of a new token that no table mentions."""
         return f"HZ{self.serial()}", self.mint()
 
     def known(self) -> tuple[str, str]:
-        """Return symbol and mint of a new token that is on record once, among the tokens mentioned."""
+        """Return symbol and mint of a new token that only the table of mentioned tokens has."""
         symbol, address = self.token()
         self.beside("jarvis_x_memory.token_mentions", symbol=symbol, contract_address=address)
         return symbol, address
@@ -89,18 +89,18 @@ class Plant:
         return signature(self.rng)
 
     def add(self, table: str, *, refused: str = "", **changes: Any) -> int:
-        """Add a row of the hazard to *table*, like its neighbours but for *changes*; return its rowid.
+        """Add a row of the hazard to *table*, valid except for *changes*; return its rowid.
 
         Args:
-            table: The legacy table, ``jarvis.positions``.
-            refused: The target table that has to refuse it, if any.
+            table: The legacy table, such as ``jarvis.positions``.
+            refused: The target table that must refuse the row, if any.
             changes: Values by column.
         """
         self.count += 1
         return self.beside(table, refused=refused, **changes)
 
     def beside(self, table: str, *, refused: str = "", **changes: Any) -> int:
-        """Add a sound row that the hazard needs: it is not counted, but it may have to be *refused* all the same."""
+        """Add a valid row that the hazard needs: it is not counted, but the target table *refused* may refuse it."""
         if refused:
             self.refused[refused] += 1
         values = {**self.sound[table](self), **changes}
@@ -118,15 +118,15 @@ class Plant:
         self.count += self.databases[database].execute(statement, values).rowcount
 
 
-#: Makes a sound row, by column.
+#: Makes the cells of a valid row, by column.
 Sound = Callable[[Plant], dict[str, Any]]
-#: Ids of planted rows begin here: generated rows are never so many.
+#: First id of planted rows: above the number of generated rows.
 _PLANTED = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Hazard:
-    """A hazard that can be planted: its id, the table it is in, what is wrong, and how to plant it."""
+    """A hazard: its id, its table, the fault, and the function that plants it."""
 
     id: str
     where: str
@@ -138,7 +138,7 @@ class Hazards(list[Hazard]):
     """Hazards in the order in which they are planted."""
 
     def of(self, id_: str, where: str, what: str) -> Callable[[Callable[[Plant], None]], Callable[[Plant], None]]:
-        """Register the decorated function as planting hazard *id_* in table *where*."""
+        """Register the decorated function, which plants the hazard *id_* in the table *where*."""
 
         def register(add: Callable[[Plant], None]) -> Callable[[Plant], None]:
             self.append(Hazard(id_, where, what, add))
@@ -148,7 +148,7 @@ class Hazards(list[Hazard]):
 
 
 def plant(hazard: Hazard, into: Plant) -> Planted:
-    """Plant *hazard* and say what came of it."""
+    """Plant *hazard* and return its counts."""
     into.count, into.refused = 0, Counter()
     hazard.add(into)
     return Planted(

@@ -1,4 +1,4 @@
-"""Hazards of the variant ``specified``: what SQLite lets pass inside a file that has the target's own constraints."""
+"""Hazards of the variant ``specified``: rows that SQLite accepts in a file with the target's own constraints."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _HAZARDS = Hazards()
 _AT = specified(NOW - timedelta(days=2, microseconds=123_457))
 
 
-@_HAZARDS.of("T2", "jarvis.trades", "a position that is not there")
+@_HAZARDS.of("T2", "jarvis.trades", "a missing position")
 def _t2(plant: Plant) -> None:
     plant.add("jarvis.trades", position_id=987_654_321)
 
 
-@_HAZARDS.of("O4", "treasury_trades.treasury_orders", "a position, in another file, that is not there")
+@_HAZARDS.of("O4", "treasury_trades.treasury_orders", "a missing position of another file")
 def _o4(plant: Plant) -> None:
     plant.add("treasury_trades.treasury_orders", position_id=987_654_321)
 
 
-@_HAZARDS.of("X1", "tax.tax_lots", "a trade, in another file, that is not there")
+@_HAZARDS.of("X1", "tax.tax_lots", "a missing trade of another file")
 def _x1(plant: Plant) -> None:
     plant.add("tax.tax_lots", trade_id=987_654_321, refused="core.tax_lots")
 
 
-@_HAZARDS.of("W2", "tax.wash_sales", "a lot that is not there, or is refused")
+@_HAZARDS.of("W2", "tax.wash_sales", "a lot that is missing, or refused")
 def _w2(plant: Plant) -> None:
     lot, other = plant.beside("tax.tax_lots"), plant.beside("tax.tax_lots")
     lost = plant.beside("tax.tax_lots", trade_id=987_654_321, refused="core.tax_lots")
@@ -39,12 +39,12 @@ def _w2(plant: Plant) -> None:
         plant.add("tax.wash_sales", sold_lot_id=gone, replacement_lot_id=lot, refused="core.wash_sales")
 
 
-@_HAZARDS.of("C6", "call_tracking.call_outcomes", "a call that is not there")
+@_HAZARDS.of("C6", "call_tracking.call_outcomes", "a missing call")
 def _c6(plant: Plant) -> None:
     plant.add("call_tracking.call_outcomes", call_id=987_654_321, refused="analytics.call_outcomes")
 
 
-@_HAZARDS.of("H3", "whales.whale_movements", "a wallet that nobody entered, twice")
+@_HAZARDS.of("H3", "whales.whale_movements", "a wallet without a row, twice")
 def _h3(plant: Plant) -> None:
     stranger = plant.mint()
     plant.add("whales.whale_movements", wallet_address=stranger)
@@ -57,7 +57,7 @@ def _b3(plant: Plant) -> None:
     plant.add("cache_db.cache_entries", value=b"\x80\x04K*.")
 
 
-@_HAZARDS.of("A5", "jarvis_memory.ai_reflections", "words that stemming takes for one another; no time, no tags")
+@_HAZARDS.of("A5", "jarvis_memory.ai_reflections", "words that stemming treats as equal; no time, no tags")
 def _a5(plant: Plant) -> None:
     plant.add("jarvis_memory.ai_reflections", content="trading traders traded", timestamp=None, tags=None)
     plant.add("jarvis_memory.ai_reflections", content=None)
@@ -85,7 +85,7 @@ def _g20(plant: Plant) -> None:
     plant.add("telegram_memory.telegram_messages", user_id=2**63 - 1)
 
 
-@_HAZARDS.of("Z2", "telegram_memory.telegram_messages", "bytes that are no UTF-8, stored as TEXT")
+@_HAZARDS.of("Z2", "telegram_memory.telegram_messages", "bytes that are not UTF-8, stored as TEXT")
 def _z2(plant: Plant) -> None:
     for raw in (b"\xff", b"ab\xed\xa0\x80cd"):
         plant.add("telegram_memory.telegram_messages", message=Text(raw))
@@ -118,7 +118,7 @@ def _z9(plant: Plant) -> None:
         plant.add("jarvis_x_memory.tweets", metadata=text)
 
 
-@_HAZARDS.of("G19", "sqlite_sequence", "ids that were given and deleted: the sequence is ahead of the rows")
+@_HAZARDS.of("G19", "sqlite_sequence", "ids that were assigned and deleted: the sequence is ahead of the rows")
 def _g19(plant: Plant) -> None:
     plant.change("telegram_memory", "UPDATE sqlite_sequence SET seq = seq + 1000 WHERE name = 'telegram_messages'")
     plant.change("tax", "UPDATE sqlite_sequence SET seq = seq + 1000 WHERE name = 'tax_lots'")
@@ -170,7 +170,7 @@ def _order(plant: Plant) -> dict[str, Any]:
 
 
 def _lot(plant: Plant) -> dict[str, Any]:
-    """Return a lot that hangs on a trade of its own."""
+    """Return a lot with a trade of its own."""
     symbol, address = plant.token()
     return {
         "trade_id": plant.beside("jarvis.trades"),
@@ -198,7 +198,7 @@ def _movement(plant: Plant) -> dict[str, Any]:
     }
 
 
-#: A sound row of each table in which hazards are planted.
+#: A valid row of each table in which hazards are planted.
 SOUND: Mapping[str, Sound] = {
     "jarvis.positions": _position,
     "jarvis.trades": _trade,

@@ -1,4 +1,4 @@
-"""Hazards of SQLite itself, which keeps anything in any column: bytes, NULs, odd numbers, JSON that is none."""
+"""Hazards of SQLite's storage: any column may hold bytes, NULs, odd numbers, broken JSON."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from contracts.specimens.hazards.planting import Hazards, Plant, Text
 
 HAZARDS = Hazards()
 
-#: Text that is none: a lone byte, a surrogate, an overlong form, a cut character, both byte order marks.
+#: Bytes that are not UTF-8: a lone byte, a surrogate, an overlong form, a cut character, both byte order marks.
 _NO_TEXT = (b"\xff", b"ab\xed\xa0\x80cd", b"\xc0\xaf", b"caf\xc3", b"\xfe\xff\x00a", b"\xef\xbb\xbfa")
 
 
-@HAZARDS.of("Z2", "telegram_memory.messages", "bytes that are no UTF-8, stored as TEXT")
+@HAZARDS.of("Z2", "telegram_memory.messages", "bytes that are not UTF-8, stored as TEXT")
 def _z2_messages(plant: Plant) -> None:
     for raw in _NO_TEXT:
         plant.add("telegram_memory.messages", content=Text(raw))
 
 
-@HAZARDS.of("Z2", "jarvis_admin.users", "bytes that are no UTF-8, stored as TEXT")
+@HAZARDS.of("Z2", "jarvis_admin.users", "bytes that are not UTF-8, stored as TEXT")
 def _z2_users(plant: Plant) -> None:
     plant.add("jarvis_admin.users", username=Text(b"caf\xe9"), notes=Text(b"\xed\xa0\x80"))
 
 
-@HAZARDS.of("Z2", "jarvis_memory.reflections", "bytes that are no UTF-8, in an indexed column")
+@HAZARDS.of("Z2", "jarvis_memory.reflections", "bytes that are not UTF-8, in an indexed column")
 def _z2_reflections(plant: Plant) -> None:
     plant.add("jarvis_memory.reflections", lesson=Text(b"caf\xe9 au lait"))
 
 
-@HAZARDS.of("Z2", "jarvis_admin.messages", "bytes that are no UTF-8, in a carried table")
+@HAZARDS.of("Z2", "jarvis_admin.messages", "bytes that are not UTF-8, in a carried table")
 def _z2_carried(plant: Plant) -> None:
     plant.add("jarvis_admin.messages", text=Text(b"\xff\xfe"))
 
@@ -97,7 +97,7 @@ def _z6_messages(plant: Plant) -> None:
     plant.add("telegram_memory.messages", chat_id="@channel")
 
 
-@HAZARDS.of("Z7", "telegram_memory.messages", "numbers in text columns: affinity has made them text")
+@HAZARDS.of("Z7", "telegram_memory.messages", "numbers in text columns, which affinity converted to text")
 def _z7(plant: Plant) -> None:
     plant.add("telegram_memory.messages", content=42, username=7)
     plant.add("telegram_memory.messages", content=1e300, username=-0.0)
@@ -124,7 +124,7 @@ def _z8_facts(plant: Plant) -> None:
     plant.add("jarvis_memory.facts", source=b"\x80", learned_at=b"")
 
 
-#: JSON in columns that nobody checks.
+#: JSON in columns without a check.
 _ODD_JSON = (
     '{"a" :1.10 ,\t"a": 2,\n"b":1e400, "c":-0.0}',
     "{broken",

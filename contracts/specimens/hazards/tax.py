@@ -11,7 +11,7 @@ HAZARDS = Hazards()
 _TRADES, _LOTS, _WASH = "core.trades", "core.tax_lots", "core.wash_sales"
 
 
-@HAZARDS.of("X1", "tax.tax_lots", "a trade that is nowhere, not named, or refused")
+@HAZARDS.of("X1", "tax.tax_lots", "a trade that is missing, not named, or refused")
 def _x1(plant: Plant) -> None:
     signature = plant.signature()
     plant.beside("jarvis.trades", id=None, tx_signature=signature, refused=_TRADES)
@@ -36,7 +36,7 @@ def _x3(plant: Plant) -> None:
     plant.add("tax.tax_lots", adjusted_cost_basis=2.0, wash_sale_adjustment=0.5, fee=0.1 + 0.2)
 
 
-@HAZARDS.of("X4", "tax.sales", "lot lists that are none, name no lot, or say less than the lot has lost")
+@HAZARDS.of("X4", "tax.sales", "lot lists that are not lists, name no lot, or have less than the lot lost")
 def _x4(plant: Plant) -> None:
     for used in (
         "not json",
@@ -59,20 +59,20 @@ def _x4(plant: Plant) -> None:
     plant.add("tax.sales", lots_used_json=json.dumps([[whole, 8.0]]))
 
 
-@HAZARDS.of("X5", "tax.sales", "long-term by the average of its lots")
+@HAZARDS.of("X5", "tax.sales", "a sale that is long-term by the average of its lots")
 def _x5(plant: Plant) -> None:
     plant.add("tax.sales", is_long_term=1, holding_period_days=366, long_term_gain_loss=-4.0)
 
 
 def _sold(plant: Plant, *quantities: float) -> str:
-    """Sell so much of lots of their own, and return the transaction of the sale."""
+    """Add lots, a sale of these quantities of them, and return the sale's transaction."""
     tx_id = f"planted-sale-{plant.serial()}"
     used = [[plant.beside("tax.tax_lots", remaining_quantity=8.0 - part), part] for part in quantities]
     plant.beside("tax.sales", tx_id=tx_id, lots_used_json=json.dumps(used), quantity=sum(quantities))
     return tx_id
 
 
-@HAZARDS.of("W1", "tax.wash_sales", "a sale of two or three lots, none, or one that nobody knows")
+@HAZARDS.of("W1", "tax.wash_sales", "a sale of two or three lots, none, or an unknown sale")
 def _w1(plant: Plant) -> None:
     lot = plant.beside("tax.tax_lots")
     plant.add("tax.wash_sales", sale_tx_id=_sold(plant, 8.0, 3.0), replacement_lot_id=lot)
@@ -91,7 +91,7 @@ def _w1_refused(plant: Plant) -> None:
     )
 
 
-@HAZARDS.of("W2", "tax.wash_sales", "a replacement that is not named, not there, or refused")
+@HAZARDS.of("W2", "tax.wash_sales", "a replacement that is not named, missing, or refused")
 def _w2(plant: Plant) -> None:
     lost = plant.beside("tax.tax_lots", tx_id=None, refused=_LOTS)
     for lot in (None, 987_654_321, lost):
@@ -105,7 +105,7 @@ def _w3(plant: Plant) -> None:
         plant.add("tax.wash_sales", sale_tx_id=sale, replacement_lot_id=plant.beside("tax.tax_lots"))
 
 
-@HAZARDS.of("W4", "tax.wash_sales", "'' for its date, and columns that have no home")
+@HAZARDS.of("W4", "tax.wash_sales", "'' for its date, and columns without a target column")
 def _w4(plant: Plant) -> None:
     lot = plant.beside("tax.tax_lots")
     plant.add(
@@ -113,7 +113,7 @@ def _w4(plant: Plant) -> None:
     )
 
 
-@HAZARDS.of("G5", "tax.tax_lots", "a date of purchase that is none")
+@HAZARDS.of("G5", "tax.tax_lots", "a purchase date that is not a date")
 def _g5_lots(plant: Plant) -> None:
     plant.add("tax.tax_lots", purchase_date="2026-02-30T10:00:00+00:00", refused=_LOTS)
     plant.add("tax.tax_lots", purchase_date="", refused=_LOTS)
