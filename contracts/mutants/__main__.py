@@ -1,4 +1,4 @@
-"""``python -m contracts.mutants``: every mutant through the suite, and the score."""
+"""``python -m contracts.mutants``: judges every mutant with the suite, and prints the score."""
 
 from __future__ import annotations
 
@@ -47,16 +47,18 @@ def every(stand: Stand) -> Iterator[Mutant]:
 
 
 @click.command(help=__doc__)
-@click.option("--seed", default=1, show_default=True, help="Draws which of a kind in a table are planted.")
-@click.option("--each", default=1, show_default=True, help="So many of each kind in each table; 0 for all.")
-@click.option("--family", multiple=True, type=click.Choice(FAMILIES), help="Of this family only; may be repeated.")
-@click.option("--kind", default="", help="Only kinds whose name holds this.")
-@click.option("--most", default=0, help="At most so many, drawn from all; 0 for no limit.")
-@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="How many at a time.")
+@click.option("--seed", default=1, show_default=True, help="Seed that draws the mutants of a kind in a table.")
+@click.option("--each", default=1, show_default=True, help="Mutants of each kind in each table; 0 for all.")
+@click.option(
+    "--family", multiple=True, type=click.Choice(FAMILIES), help="Only mutants of this family; may be repeated."
+)
+@click.option("--kind", default="", help="Only kinds whose name contains this text.")
+@click.option("--most", default=0, help="Most mutants, drawn from all; 0 for no limit.")
+@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="Parallel processes.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep specimens and a journal here: a run of the same that was cut short goes on.",
+    help="Keep specimens and a journal in this folder; an interrupted run with the same options goes on.",
 )
 @click.option(
     "--record", "recording", is_flag=True, help="Record the result for docs/reference/sabotage.md and the report."
@@ -71,13 +73,13 @@ def main(
     out: Path | None,
     recording: bool,
 ) -> None:
-    """Run it."""
+    """Judge mutants with the suite, and print or record the score."""
     home = out or Path(tempfile.mkdtemp(prefix="mutants-"))
     try:
         (home / "stand").mkdir(parents=True, exist_ok=True)
         stand = Stand(home / "stand")
         stand.make()
-        chosen = [one for one in every(stand) if one.family in (family or FAMILIES) and kind in one.kind]
+        chosen = [mutant for mutant in every(stand) if mutant.family in (family or FAMILIES) and kind in mutant.kind]
         mutants = matrix.numbered(matrix.sampled(chosen, seed=seed, each=each or len(chosen)))
         mutants = matrix.drawn(mutants, most or len(mutants), seed=seed)
         contracts = _control(stand)
@@ -93,13 +95,13 @@ def main(
 
 
 def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str) -> str:
-    """Return what has to be run for the same mutants; how many at a time and where they lie makes no difference."""
-    chosen = [f"--family '{one}'" for one in family] + ([f"--kind '{kind}'"] if kind else [])
+    """Return the command that judges the same mutants, without the number of processes and the folder."""
+    chosen = [f"--family '{name}'" for name in family] + ([f"--kind '{kind}'"] if kind else [])
     return " ".join(["python -m contracts.mutants", f"--seed {seed} --each {each} --most {most}", *chosen])
 
 
 def _control(stand: Stand) -> frozenset[str]:
-    """Return the names of all contracts that are asked, having seen that they hold where nothing was planted."""
+    """Check that every contract holds on the specimens without a fault; return the names of the contracts."""
     asked: frozenset[str] = frozenset()
     for specimen in (EMPTY, *FOUND, *SPECIFIED):
         with tempfile.TemporaryDirectory() as scratch:
@@ -111,7 +113,7 @@ def _control(stand: Stand) -> frozenset[str]:
 
 
 def _of(seed: int, each: int) -> str:
-    """Return what results depend on: what judges, what is judged, and which mutants are drawn."""
+    """Return what results depend on: the digests of contracts and mappings, and the drawn mutants."""
     ours = Path(__file__).parent
     hashed = hashlib.sha256()
     for folder in (results.HERE, Path(migrator.__file__).parent):
@@ -125,7 +127,7 @@ def _of(seed: int, each: int) -> str:
 def _judged(mutants: list[Mutant], stand: Stand, processes: int, journal: Journal) -> list[Result]:
     known = journal.known(mutants)
     done = {result.mutant.id for result in known}
-    left = [one for one in mutants if one.id not in done]
+    left = [mutant for mutant in mutants if mutant.id not in done]
 
     def tell(number: int, result: Result) -> None:
         journal.add(result)

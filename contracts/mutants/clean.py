@@ -1,6 +1,6 @@
-"""The reverse: ``python -m contracts.mutants.clean 100`` makes sets without a fault, and no contract may be broken.
+"""``python -m contracts.mutants.clean 100``: makes sets without a fault, on which no contract may be broken.
 
-Each is a small specimen of another seed, of both variants by turns, clean or with every hazard, migrated and judged by
+Each is a small specimen with its own seed, of alternating variants, clean or with every hazard, migrated and judged by
 the whole suite.
 """
 
@@ -23,20 +23,20 @@ from contracts.mutants.suite_run import Verdict
 from contracts.sets import made as made_sets
 from contracts.specimens import generator
 
-#: Rows that are asked for; the hazards of a dirty set come on top.
+#: Size of a specimen [rows], without the planted hazards.
 _ROWS = (0, 60, 150, 400)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A set without a fault, and what the suite said of it."""
+    """A set without a fault, and its judgement."""
 
     made: Made
     verdict: Verdict
 
 
 def kinds(first: int = 1_000) -> Iterator[Made]:
-    """Yield how to make one set after another, with seeds from *first* on."""
+    """Yield the options of one set after another, with seeds from *first* on."""
     seeds = count(first)
     while True:
         for rows, dirty, variant in product(_ROWS, (True, False), ("found", "specified")):
@@ -44,7 +44,7 @@ def kinds(first: int = 1_000) -> Iterator[Made]:
 
 
 def judged(made: Made) -> Judged:
-    """Make the specimen, migrate it, and let the suite judge it."""
+    """Make the specimen, migrate it, and judge it with the suite."""
     with tempfile.TemporaryDirectory(prefix="clean-") as scratch:
         legacy = Path(scratch) / "legacy"
         generator.make(
@@ -56,9 +56,9 @@ def judged(made: Made) -> Judged:
 @click.command(help=__doc__)
 @click.argument("sets", default=100)
 @click.option("--seed", default=1_000, show_default=True, help="The first seed.")
-@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="How many at a time.")
+@click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="Parallel processes.")
 def main(sets: int, seed: int, processes: int) -> None:
-    """Judge them."""
+    """Make and judge the sets; print each false alarm."""
     begun = time.monotonic()
     alarms = 0
     for one in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):

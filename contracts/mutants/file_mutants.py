@@ -1,4 +1,4 @@
-"""Mutants of the files: what a bad copy, a bad disk or a careless hand does to them."""
+"""Mutants of the files: faults of a bad copy, a bad disk or a careless user."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from contracts.mutants.mutant import Mutant, Planted
 from migrator.schema import catalogue
 from migrator.system import connections
 
-#: SQLite's page, as ours have it.
+#: Page size of our databases [bytes].
 _PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoilt(Mutant):
-    """Something done to a file.
+    """A change of a file.
 
     Attributes:
         target: The database.
-        deed: What is done.
+        deed: Changes the file.
     """
 
     target: str
@@ -31,14 +31,14 @@ class Spoilt(Mutant):
     family = "files"
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
-        """Do it to a copy."""
+        """Change a copy of the file."""
         stand.copy(self.specimen, folder)
         self.deed(folder / catalogue.TARGETS[self.target])
         return Planted(consolidated=folder, legacy=stand.legacy(self.specimen))
 
 
 def mutants(specimen: str) -> Iterator[Spoilt]:
-    """Yield every mutant of the files of *specimen*, in each of the three."""
+    """Yield every mutant of the files of *specimen*, in each of the three databases."""
     for target in catalogue.TARGETS:
         for kind, deed in _DEEDS.items():
             yield Spoilt(kind=kind, where=target, specimen=specimen, target=target, deed=deed)
@@ -70,7 +70,7 @@ def _overwrite(path: Path, page: int, what: bytes) -> None:
 
 
 def _root(path: Path, *, kind: str) -> int:
-    """Return the first page of a table or an index of some size."""
+    """Return the first page of a table or an index with several pages."""
     with closing(connections.read(path)) as connection:
         found = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE type = ? AND tbl_name = 'lineage' ORDER BY name", (kind,)
@@ -87,7 +87,7 @@ def _noise(path: Path) -> None:
 
 
 def _bit(path: Path) -> None:
-    """Turn one bit of the last cell of a page round: no structure is hurt, only what a cell says."""
+    """Flip one bit in the last cell of a page: the structure stays valid, only a value changes."""
     page = _root(path, kind="table")
     with path.open("r+b") as file:
         file.seek(page * _PAGE - 3)
@@ -115,7 +115,7 @@ def _rollback_journal(path: Path) -> None:
 
 
 def _in_the_wal(path: Path, statement: str) -> None:
-    """Leave *statement* in a WAL beside the file that nobody folded in."""
+    """Run *statement* and leave it in a WAL that was not checkpointed."""
     copy = path.with_suffix(".copy")
     copy.write_bytes(path.read_bytes())
     connection = connections.scratch(copy)

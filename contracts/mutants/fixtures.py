@@ -1,4 +1,4 @@
-"""The specimens that faults are planted in, and what the tool makes of each, made once for all workers."""
+"""The specimens in which faults are planted, and their migrations, made once for all workers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from contracts.sets.consolidated import make_empty_set
 from contracts.specimens import generator
 from migrator.schema import catalogue
 
-#: The three databases as the DDL makes them, with no legacy set beside them.
+#: The three databases as the DDL makes them, without a legacy set.
 EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """How a specimen is made; small, because every mutant has a run of the whole suite."""
+    """The options of a specimen; small, because the whole suite runs for every mutant."""
 
     variant: str
     rows: int
@@ -27,7 +27,7 @@ class Made:
     dirty: bool
 
 
-#: Name -> how it is made.
+#: Name -> options.
 SPECIMENS: Mapping[str, Made] = MappingProxyType(
     {
         "found dirty": Made(variant="found", rows=300, seed=7, dirty=True),
@@ -36,7 +36,7 @@ SPECIMENS: Mapping[str, Made] = MappingProxyType(
         "specified clean": Made(variant="specified", rows=400, seed=3, dirty=False),
     }
 )
-#: For mutants of the mappings that make no difference to a smaller one: no other is planted in it.
+#: Only for mutants of the mappings that make no difference to a smaller specimen.
 MANY: Mapping[str, Made] = MappingProxyType({"found many": Made(variant="found", rows=2_000, seed=11, dirty=True)})
 FOUND = tuple(name for name, made in SPECIMENS.items() if made.variant == "found")
 SPECIFIED = tuple(name for name, made in SPECIMENS.items() if made.variant == "specified")
@@ -44,16 +44,16 @@ SPECIFIED = tuple(name for name, made in SPECIMENS.items() if made.variant == "s
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """A folder with every specimen and what the tool makes of it.
+    """A folder with every specimen and its migration.
 
     Attributes:
-        folder: Where they are, each below its name.
+        folder: The folder; each specimen is below its name.
     """
 
     folder: Path
 
     def make(self) -> None:
-        """Make what is not there yet."""
+        """Make the missing specimens and migrations."""
         for name, made in {**SPECIMENS, **MANY}.items():
             home = self.folder / name
             if home.exists():
@@ -76,14 +76,14 @@ class Stand:
             make_empty_set(self.folder / EMPTY / "consolidated")
 
     def legacy(self, specimen: str) -> Path | None:
-        """Return the legacy set of *specimen*; None of the empty one."""
+        """Return the legacy set of *specimen*; None for the empty specimen."""
         return None if specimen == EMPTY else self.folder / specimen / "legacy"
 
     def migrated(self, specimen: str) -> Path:
-        """Return the folder of the three that were made of *specimen*: copy from it, never change it."""
+        """Return the folder of the three databases migrated from *specimen*; callers copy from it and never change it."""
         return self.folder / specimen / "consolidated"
 
     def copy(self, specimen: str, folder: Path) -> None:
-        """Copy the three of *specimen* to *folder*."""
+        """Copy the three databases of *specimen* to *folder*."""
         for file in catalogue.TARGETS.values():
             shutil.copy(self.migrated(specimen) / file, folder / file)

@@ -1,4 +1,4 @@
-"""The results of a run as they come, so that a run that was cut short goes on where it was."""
+"""Stores the results of a run one by one, so that an interrupted run can go on."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from contracts.mutants.mutant import Mutant
 
 
 class Journal:
-    """A file with one line for what the run is of, and one for each mutant that was judged.
+    """A file with one line for the run, and one for each judged mutant.
 
     Attributes:
-        path: Where it lies.
+        path: The file.
     """
 
     def __init__(self, path: Path, of: str) -> None:
-        """Begin a journal of a run *of* these contracts, mappings and options, or go on with one of the same."""
+        """Begin a journal for a run *of* these contracts, mappings and options, or go on with its journal."""
         self.path = path
         self._known: dict[str, dict[str, Any]] = {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         if lines[:1] == [json.dumps(of)]:
-            # The last line may have been cut short with the run.
+            # The last line may be incomplete, if the run was interrupted.
             whole = [line for line in lines[1:] if line.endswith("}")]
             self._known = {entry["id"]: entry for entry in map(json.loads, whole)}
         else:
             path.write_text(json.dumps(of) + "\n", encoding="utf-8")
 
     def known(self, mutants: Sequence[Mutant]) -> list[Result]:
-        """Return the results of those of *mutants* that were judged already."""
+        """Return the results of the *mutants* that were judged already."""
         return [_told(mutant, self._known[mutant.id]) for mutant in mutants if mutant.id in self._known]
 
     def add(self, result: Result) -> None:
-        """Write *result* down."""
+        """Append *result*."""
         entry = {
             "id": result.mutant.id,
             "fate": result.fate.value,

@@ -1,8 +1,8 @@
-"""Mutants of the mappings: a SELECT that says something else, through the whole pipeline.
+"""Mutants of the mappings: changed SELECTs, run through the whole pipeline.
 
-A mutated file has to pass the checks of the mappings, the plan and the build as any mapping has; what is refused there is
-caught by that door.  What sqlglot writes is executed here and nowhere else; that it writes an unchanged SELECT so
-that the same three databases come of it is tested (tests/contracts/test_mutants.py).
+A changed file must pass the checks of the mappings, the plan and the build like any mapping; the stage that refuses it is
+the door that caught it.  Only here is SQL executed that sqlglot wrote; a test checks that sqlglot's text of an unchanged
+SELECT makes the same three databases (tests/contracts/test_mutants.py).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from migrator.system import connections, private_copy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistaken(Mutant):
-    """A mapping file, or a lookup, that says something else.
+    """A changed mapping file or lookup.
 
     Attributes:
-        file: Which: ``core/trades.sql`` below the folder of the mappings.
-        text: Its text.
+        file: Its place below the folder of the mappings, such as ``core/trades.sql``.
+        text: Its changed text.
     """
 
     file: str
@@ -52,11 +52,11 @@ class Mistaken(Mutant):
 
     @property
     def group(self) -> tuple[str, ...]:
-        """Those of one kind in half of the files of one database."""
+        """The kind, and one half of the files of one database."""
         return self.kind, self.file.partition("/")[0], str(zlib.crc32(self.file.encode()) % 2)
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
-        """Build from a snapshot with the mutated file in place of its own; of the specimens the first to which it matters."""
+        """Build with the changed file from the first specimen whose result differs."""
         for specimen in dict.fromkeys((self.specimen, *FOUND, *MANY)):
             legacy = stand.folder / specimen / "legacy"
             with self._in_place():
@@ -67,20 +67,20 @@ class Mistaken(Mutant):
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        """Let the mutated file stand in for its own.
+        """Replace the file by the changed file.
 
         Raises:
-            Stopped: The checks of the mappings refuse it.
+            Stopped: The checks of the mappings refuse the changed file.
         """
         name, module, all_of = f"mapping/sql/{self.file}", mapping_reader.__name__, "mappings"
         try:
             every: tuple[Lookup | TableMapping, ...]
             if self.file.startswith("lookups/"):
                 lookup, module, all_of = lookups.read(self.text, name), lookups.__name__, "lookups"
-                every = tuple(lookup if one.name == lookup.name else one for one in lookups.lookups())
+                every = tuple(lookup if other.name == lookup.name else other for other in lookups.lookups())
             else:
                 changed = mapping_reader.read(self.text, name)
-                every = tuple(changed if one.file == name else one for one in mapping_reader.mappings())
+                every = tuple(changed if other.file == name else other for other in mapping_reader.mappings())
         except MigratorError as error:
             raise Stopped("mapping checks", str(error)) from error
         with mock.patch(f"{module}.{all_of}", return_value=every):
@@ -106,10 +106,10 @@ def mutants(specimen: str) -> Iterator[Mistaken]:
 
 
 def built_again(legacy: Path, folder: Path) -> Built:
-    """Build the three in *folder* from the snapshot of *legacy*, as the pipeline does.
+    """Build the three databases in *folder* from the snapshot of *legacy*, as the pipeline does.
 
     Raises:
-        Stopped: The plan or the build refuses.
+        Stopped: The plan or the build refuses the set.
     """
     home, snapshot = _snapshot(legacy)
     workspace = Workspace(home)
@@ -127,7 +127,7 @@ def built_again(legacy: Path, folder: Path) -> Built:
 
 @cache
 def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
-    """Return a copy of *legacy* and its snapshot, made once in each process, beside it."""
+    """Return a copy of *legacy* and its snapshot, made once in each process."""
     home = legacy.parent / f"built-{os.getpid()}"
     if home.exists():
         shutil.rmtree(home)
@@ -148,7 +148,7 @@ def _snapshot(legacy: Path) -> tuple[Path, Snapshot]:
 
 @cache
 def sound(legacy: Path) -> Mapping[str, str]:
-    """Return the digests of the three that the mappings as they are make of *legacy*."""
+    """Return the digests of the three databases that the unchanged mappings make of *legacy*."""
     folder = legacy.parent / "sound"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

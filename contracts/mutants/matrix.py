@@ -1,4 +1,4 @@
-"""Every mutant through the suite, on as many processes as are asked for: who caught what, and what nobody caught."""
+"""Judges every mutant with the suite, in parallel processes, and records which contracts caught it."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from contracts.mutants.mutant import Mutant, NoDifference, NotPlanted, Stopped
 Of = TypeVar("Of")
 To = TypeVar("To")
 
-#: Mutants that one process judges before another takes its place: what pytest keeps of a run adds up.
+#: Mutants that one process judges before it is replaced [mutants]: pytest's memory grows with each run.
 _A_PROCESS = 60
 
 
 class Fate(StrEnum):
-    """What became of a mutant."""
+    """The fate of a mutant."""
 
-    CAUGHT = "caught"  # by a contract, whatever else noticed it
-    STOPPED = "stopped"  # by the tool, before there was a set to judge
-    SURVIVED = "survived"  # every contract holds: one is missing
-    SAME = "same"  # the set is the same as without it, of every specimen: there is nothing to catch
-    UNPLANTED = "unplanted"  # SQLite refuses it, or there is nothing to spoil: no mutant came of it
+    CAUGHT = "caught"  # by a contract, with or without a door
+    STOPPED = "stopped"  # by migrator, before there was a set to judge
+    SURVIVED = "survived"  # every contract holds: a contract is missing
+    SAME = "same"  # every specimen migrates to the same set as without it: there is nothing to catch
+    UNPLANTED = "unplanted"  # SQLite refuses it, or there is nothing to change: it is not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one mutant.
+    """The result of one mutant.
 
     Attributes:
-        mutant: Which.
-        fate: What became of it.
-        caught_by: The contracts that are broken, without their cases.
-        door: What of the tool refused it, or noticed it and went on; '' for nothing.
-        crashed: Those contracts that failed without saying so.
-        says: Why it is no mutant, what the door said, or what pytest said instead of judging.
-        seconds: How long it took.
+        mutant: The mutant.
+        fate: Its fate.
+        caught_by: The broken contracts, without their cases.
+        door: The part of migrator that refused or reported it; '' for none.
+        crashed: The contracts that raised another error than a failure.
+        says: Why it was not planted, or the message of the door or of pytest.
+        seconds: Duration of planting and judging.
     """
 
     mutant: Mutant
@@ -62,7 +62,7 @@ class Result:
 
 
 def tried(mutant: Mutant, stand: Stand) -> Result:
-    """Plant *mutant*, let the suite judge it, and return what became of it."""
+    """Plant *mutant*, judge it with the suite, and return its result."""
     begun = time.monotonic()
 
     def result(fate: Fate, **more: object) -> Result:
@@ -87,7 +87,7 @@ def tried(mutant: Mutant, stand: Stand) -> Result:
 
 
 def _tried(mutant: Mutant, *, folder: Path) -> Result:
-    """Do so in a process of a pool; whatever goes wrong is told with the mutant's name."""
+    """Do the same in a process of a pool; each error names the mutant."""
     try:
         return tried(mutant, Stand(folder))
     except (sqlite3.Error, OSError, RuntimeError, ValueError, KeyError) as error:
@@ -97,10 +97,10 @@ def _tried(mutant: Mutant, *, folder: Path) -> Result:
 def run(
     mutants: Sequence[Mutant], stand: Stand, *, processes: int, tell: Callable[[int, Result], None]
 ) -> list[Result]:
-    """Return what became of each of *mutants*, in their order; *tell* hears of each as it is done.
+    """Return the result of each of *mutants*, in their order; call *tell* with each result at once.
 
     Raises:
-        RuntimeError: One could neither be planted nor judged: the stand is wrong, not the suite.
+        RuntimeError: A mutant could neither be planted nor judged: an error of the stand, not of the suite.
     """
     found: dict[str, Result] = {}
     for result in in_processes(partial(_tried, folder=stand.folder), mutants, processes=processes):
@@ -110,10 +110,10 @@ def run(
 
 
 def in_processes(do: Callable[[Of], To], things: Sequence[Of], *, processes: int) -> Iterator[To]:
-    """Yield what *do* makes of each of *things*, as it is done, in so many processes at a time.
+    """Yield the result of *do* for each of *things*, as it is done, in parallel *processes*.
 
-    New processes begin with every batch.  That a pool renews its own (``max_tasks_per_child``) is not to be had: with more
-    work waiting than it has processes, that of Python 3.11 stands still (python/cpython issue 115634).
+    Each batch has new processes.  A pool that renews its processes (``max_tasks_per_child``) cannot be used: with more
+    tasks than processes it hangs in Python 3.11 (python/cpython issue 115634).
     """
     batch = _A_PROCESS * processes
     for begin in range(0, len(things), batch):
@@ -137,7 +137,7 @@ def sampled(mutants: Iterable[Mutant], *, seed: int, each: int = 1) -> Iterator[
 
 
 def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
-    """Return *mutants* with names of their own: where several are of one kind in one place they are numbered."""
+    """Return *mutants* with unique names: several of one kind in one place are numbered."""
     seen: Counter[str] = Counter()
     found = []
     for mutant in mutants:
@@ -148,7 +148,7 @@ def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
 
 
 def drawn(mutants: Sequence[Mutant], most: int, *, seed: int) -> list[Mutant]:
-    """Return at most *most* of them, drawn by *seed*: one of each kind before a second of any."""
+    """Return at most *most* mutants, drawn by *seed*: one of each kind before a second of any kind."""
     shuffled = random.Random(seed).sample(mutants, len(mutants))  # noqa: S311 - a sample
     first: dict[str, Mutant] = {}
     for mutant in shuffled:

@@ -1,4 +1,4 @@
-"""What a mutant is: one fault of a kind, in one place, planted in one specimen."""
+"""Mutants: each is one fault of a kind, in one place, planted in one specimen."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from contracts.mutants.fixtures import Stand
 
 
 class NotPlanted(Exception):
-    """There is nothing to spoil, or SQLite itself refuses the fault: no mutant came of it."""
+    """There is nothing to change, or SQLite refuses the fault: the mutant is not counted."""
 
 
 class Stopped(Exception):
-    """The tool refused the fault before a set was made.
+    """migrator refused the fault before a set was made.
 
     Attributes:
-        door: What refused it: ``mapping checks``, ``plan``, ``build`` or ``proof``.
+        door: The part of migrator that refused it: ``mapping checks``, ``plan``, ``build`` or ``proof``.
     """
 
     def __init__(self, door: str, says: str) -> None:
@@ -35,12 +35,12 @@ class NoDifference(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """A set with a fault in it, as the suite is to judge it.
+    """A set with a planted fault, for the suite to judge.
 
     Attributes:
-        consolidated: The folder of the three.
-        legacy: The legacy set beside it; None where there is none.
-        door: What of the tool itself has noticed, and gone on; '' for nothing.
+        consolidated: The folder of the three databases.
+        legacy: Its legacy set; None without one.
+        door: The part of migrator that reported the fault and went on; '' for none.
     """
 
     consolidated: Path
@@ -53,31 +53,31 @@ class Mutant(ABC):
     """A fault of a kind in one place.
 
     Attributes:
-        kind: What is done, such as ``NOT NULL removed``.
-        where: To what, such as ``core.trades.symbol``.
-        specimen: The specimen of :mod:`contracts.mutants.fixtures` that it is planted in.
+        kind: The kind of fault, such as ``NOT NULL removed``.
+        where: Its place, such as ``core.trades.symbol``.
+        specimen: Its specimen in :mod:`contracts.mutants.fixtures`.
     """
 
     kind: str
     where: str
     specimen: str
 
-    #: The family, which a table of kinds is divided by.
+    #: The family: each has its own table of kinds.
     family = ""
 
     @property
     def id(self) -> str:
-        """A name of its own."""
+        """The unique name of the mutant."""
         return f"{self.kind}: {self.where} [{self.specimen}]"
 
     @property
     def table(self) -> str:
-        """The table that it is in, or what else the place begins with."""
+        """The beginning of its place, mostly a table."""
         return ".".join(self.where.split(".")[:2])
 
     @property
     def group(self) -> tuple[str, ...]:
-        """What it is one of several for: those of one kind in one table."""
+        """The group from which mutants are sampled: one kind in one table."""
         return self.kind, self.table
 
     @abstractmethod
@@ -85,9 +85,9 @@ class Mutant(ABC):
         """Make a set with the fault in the empty *folder*.
 
         Raises:
-            NotPlanted: There is nothing to spoil.
-            Stopped: The tool refuses to make it.
-            NoDifference: The fault makes no difference here.
+            NotPlanted: There is nothing to change.
+            Stopped: migrator refuses to make the set.
+            NoDifference: The set is the same as without the fault.
         """
 
 
@@ -100,7 +100,7 @@ class ByHand(Mutant):
     family = "by hand"
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
-        """Plant it as its own module does."""
+        """Plant the fault by its own module."""
         if isinstance(self.fault, Fault):
             by_hand_declared.plant(self.fault, folder)
         else:

@@ -1,4 +1,4 @@
-"""Shows what a run found: in the terminal, and as docs/reference/sabotage.md."""
+"""Shows the results of a run: in the terminal, and as docs/reference/sabotage.md."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contracts.mutants.recorded import Kind, Need, Sabotaged
 
 #: The page of the documentation.
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "sabotage.md"
-#: Contracts that are named for a kind; the others are counted.
+#: Contracts that the page names for a kind [contracts]; the others are counted.
 _NAMED = 4
 
 
 def terminal(found: Sabotaged) -> str:
-    """Return the outcome in a few lines."""
+    """Return the results in a few lines."""
     lines = [f"survived: {name}" for name in found.survivors]
     lines += [f"no fault makes {need.contract} needed ({_most(need)})" for need in found.needs if unneeded(need)]
     lines.append(f"{_sentence(found)} It took {found.seconds:,} s of all processes.")
@@ -23,7 +23,7 @@ def terminal(found: Sabotaged) -> str:
 
 
 def unneeded(need: Need) -> bool:
-    """Tell whether others catch all that a contract does, and nobody has said why it stays."""
+    """Return whether others catch the same faults as a contract, without a reason why it stays."""
     return not need.stays and (not need.caught or need.others > OTHERS)
 
 
@@ -35,7 +35,7 @@ def _sentence(found: Sabotaged) -> str:
     return (
         f"{found.caught:,} of {found.faults:,} faults are caught: {found.score}."
         f" {found.planted:,} mutants of {len(found.kinds):,} kinds were planted; {len(found.same):,} of them make no difference,"
-        f" {found.planted - found.faults - len(found.same):,} are no faults."
+        f" {found.planted - found.faults - len(found.same):,} are not faults."
     )
 
 
@@ -57,9 +57,9 @@ def _page(found: Sabotaged) -> Iterator[str]:
     yield ""
     yield _sentence(found)
     if "--most 0" not in found.command:
-        yield "**It is a drawn part**: one of every kind first, then others by chance. Without `--most` there is one of each kind in"
-        yield "each table that has what it spoils, and `tox -e sabotage` runs that."
-    yield f"Each was judged by the whole suite, one at a time; that took {found.seconds:,} s, added up over all processes."
+        yield "**This is a random part**: first one of every kind, then others at random. Without `--most` there is one of each kind in"
+        yield "each table, and `tox -e sabotage` runs those."
+    yield f"The whole suite judged each of them; that took {found.seconds:,} s in all processes together."
     yield ""
     yield from _how()
     for family in dict.fromkeys(kind.family for kind in found.kinds):
@@ -72,30 +72,30 @@ def _how() -> Iterator[str]:
     yield "## How"
     yield ""
     yield "A mutant is one fault of one kind in one place. It is planted in a copy, and the whole suite judges the copy as it"
-    yield "judges any set: caught is a mutant for which a contract is broken, by the claim itself and not by a `can_fail`."
-    yield "Contracts that ask nothing of the set, such as how the monitor counts, are left out: no fault in a set can break them."
+    yield "judges any set. A mutant is caught if a contract is broken; `can_fail` does not count."
+    yield "Contracts that do not read the set, such as the monitor's, are left out: no fault in a set can break them."
     yield ""
-    yield "- **declarations**: every table, constraint, default, index and full-text option of the specified DDL, taken away, added"
-    yield "  or replaced, also of carried tables and of lineage; the set is made anew around the changed statement and takes over all"
-    yield "  rows where they still fit. Three of four are planted in a set without rows and without a legacy set, since the rows say"
-    yield "  nothing of a declaration; the others are dealt out over four specimens."
+    yield "- **declarations**: every table, constraint, default, index and full-text option of the specified DDL, removed, added"
+    yield "  or replaced, also of carried tables and of lineage. The set is made again with the changed statement and keeps its rows"
+    yield "  if they still fit. Three of four are planted in a set without rows and without a legacy set, because rows do not matter"
+    yield "  for a declaration; the others are distributed over four specimens."
     yield "- **rows**: cells, rows, links, lineage, quarantine, carried tables, sequences, the full-text index; planted in dirty and"
     yield "  clean specimens of both variants."
-    yield "- **files**: what a bad copy or a bad disk does."
+    yield "- **files**: faults of a bad copy or a bad disk."
     yield "- **mappings**: the SELECTs of the mappings and lookups, changed through sqlglot, one file at a time, through checks, plan and"
-    yield "  build; of the specimens the first that the change makes a difference to. What the tool itself refuses is caught by that"
-    yield "  door; `the proof` is the build's own: a legacy row that is not rebuilt."
+    yield "  build, with the first specimen whose result the change affects. A mutant that migrator refuses is caught by that"
+    yield "  stage; `the proof` is the build's own check that every legacy row is rebuilt."
     yield "- **by hand**: the faults in `contracts/mutants/by_hand/declared.py` and `contracts/mutants/by_hand/rows.py`."
     yield ""
-    yield "`--each 0` plants every mutant there is, `--out DIR` goes on with a run that was cut short, and `python -m"
-    yield "contracts.mutants.clean 100` asks the reverse: sets without a fault, in which nothing may be caught."
+    yield "`--each 0` plants all mutants, `--out DIR` continues an interrupted run, and `python -m"
+    yield "contracts.mutants.clean 100` does the reverse: it makes sets without a fault, in which nothing may be caught."
     yield ""
 
 
 def _family(family: str, kinds: list[Kind]) -> Iterator[str]:
     yield f"## {family.capitalize()}"
     yield ""
-    yield "| kind | planted | caught | stopped by the tool | no difference | no fault | survived | by |"
+    yield "| kind | planted | caught | stopped by migrator | no difference | not a fault | survived | by |"
     yield "|---|--:|--:|--:|--:|--:|--:|---|"
     for kind in kinds:
         numbers = (kind.planted, kind.caught, kind.stopped, kind.same, kind.equivalent, kind.survived)
@@ -104,30 +104,28 @@ def _family(family: str, kinds: list[Kind]) -> Iterator[str]:
 
 
 def _by(kind: Kind) -> str:
-    most_first = sorted(kind.by.items(), key=lambda one: (-one[1], one[0]))
+    most_first = sorted(kind.by.items(), key=lambda entry: (-entry[1], entry[0]))
     named = [f"{name} {count:,}" for name, count in most_first[:_NAMED]]
     more = len(kind.by) - _NAMED
     return ", ".join([*named, *([f"{more} more"] if more > 0 else [])])
 
 
 def _left(found: Sabotaged) -> Iterator[str]:
-    yield "## What nobody caught"
+    yield "## Faults that were not caught"
     yield ""
     if found.survivors:
         yield from (f"- {name}" for name in found.survivors)
     else:
-        yield "Nothing that is a fault."
+        yield "None."
     yield ""
-    yield "## What is no fault"
+    yield "## Mutants that are not faults"
     yield ""
-    yield from (
-        (f"- {count:,}: {why}" for why, count in found.equivalents.items()) if found.equivalents else ["Nothing."]
-    )
+    yield from ((f"- {count:,}: {why}" for why, count in found.equivalents.items()) if found.equivalents else ["None."])
     yield ""
-    yield "## What makes no difference"
+    yield "## Mutants that make no difference"
     yield ""
-    yield "The same three databases come of it, whichever of the five specimens is migrated: the set is right, and there is nothing"
-    yield "to catch in it. Some are equal by what they say; for the others the specimens lack the row that would tell."
+    yield "Each of the five specimens migrates to the same three databases as without the change, so there is nothing"
+    yield "to catch. Some changes have the same meaning; for others the specimens lack a row that would show the difference."
     yield ""
     yield from (f"- {name}" for name in found.same)
     yield ""
@@ -136,9 +134,9 @@ def _left(found: Sabotaged) -> Iterator[str]:
 def _needs(found: Sabotaged) -> Iterator[str]:
     yield "## Why each contract is needed"
     yield ""
-    yield f"The fault that the fewest others catch; where that are more than {OTHERS}, why the contract stays."
+    yield f"The fault that the fewest others catch; if more than {OTHERS} others catch it, the reason why the contract stays."
     yield ""
-    yield "| contract | caught | others | the fault, or why it stays |"
+    yield "| contract | caught | others | the fault, or why the contract stays |"
     yield "|---|--:|--:|---|"
     for need in found.needs:
         yield f"| {need.contract} | {need.caught:,} | {need.others if need.caught else ''} | {need.stays or need.fault} |"

@@ -1,4 +1,4 @@
-"""Sums the results of a run up: by kind, by contract, and what is left over; and keeps that for the page."""
+"""Sums up the results of a run, by kind and by contract, and stores the sums for the page."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from contracts.mutants.recorded import Kind, Need, Sabotaged
 from migrator.stages.verify import freshness
 from migrator.system.serialize import plain
 
-#: Mutants that are no faults, each with its reason, and contracts that stay though others catch what they do.
+#: Mutants that are not faults, each with its reason, and contracts that stay although others catch the same faults.
 EQUIVALENT, STAYS = Path(__file__).parent / "equivalent.toml", Path(__file__).parent / "stays.toml"
-#: So many others may catch what makes a contract needed.
+#: Most other contracts that may catch the fault for which a contract is needed [contracts].
 OTHERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equivalent:
-    """Mutants that are no faults.
+    """Mutants that are not faults.
 
     Attributes:
-        kind: Of which kind.
-        where: A regular expression that fits all of a place's name.
-        reason: Why.
+        kind: Their kind.
+        where: A regular expression that matches the whole name of their place.
+        reason: Why no contract has to catch them.
     """
 
     kind: str
@@ -43,30 +43,30 @@ class Equivalent:
     reason: str
 
     def covers(self, mutant: Mutant) -> bool:
-        """Tell whether *mutant* is one of them."""
+        """Return whether *mutant* is one of them."""
         return mutant.kind == self.kind and re.fullmatch(self.where, mutant.where, re.DOTALL) is not None
 
 
 @cache
 def equivalents() -> tuple[Equivalent, ...]:
-    """Return what equivalent.toml says."""
+    """Return the entries of equivalent.toml."""
     written = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
     return tuple(Equivalent(**entry) for entry in written.get("equivalent", []))
 
 
 @cache
 def staying() -> dict[str, str]:
-    """Return contract -> why it stays, as stays.toml says."""
+    """Return contract -> why it stays, from stays.toml."""
     return dict(tomllib.loads(STAYS.read_text(encoding="utf-8")))
 
 
 def reason(result: Result) -> str:
-    """Return why the mutant of *result*, which nobody caught, is no fault; '' where nobody has said so."""
-    return next((one.reason for one in equivalents() if one.covers(result.mutant)), "")
+    """Return why the uncaught mutant of *result* is not a fault; '' if it is a fault."""
+    return next((entry.reason for entry in equivalents() if entry.covers(result.mutant)), "")
 
 
 def summed(results: Sequence[Result], contracts: Iterable[str], command: str) -> Sabotaged:
-    """Return what the *results* say of a run of *command*, in which these *contracts* were asked."""
+    """Return the sums of the *results* of a run of *command* with these *contracts*."""
     planted = [result for result in results if result.fate is not Fate.UNPLANTED]
     kinds = sorted({(result.mutant.family, result.mutant.kind) for result in planted})
     uncaught = [result for result in planted if result.fate is Fate.SURVIVED]
@@ -83,7 +83,11 @@ def summed(results: Sequence[Result], contracts: Iterable[str], command: str) ->
         mappings=freshness.mappings_digest(),
         seconds=round(sum(result.seconds for result in results)),
         kinds=tuple(
-            _kind(family, kind, [one for one in planted if (one.mutant.family, one.mutant.kind) == (family, kind)])
+            _kind(
+                family,
+                kind,
+                [result for result in planted if (result.mutant.family, result.mutant.kind) == (family, kind)],
+            )
             for family, kind in kinds
         ),
         needs=tuple(_need(contract, planted) for contract in sorted(contracts)),
@@ -125,7 +129,7 @@ def _need(contract: str, results: Sequence[Result]) -> Need:
 
 
 def write(found: Sabotaged) -> Sabotaged:
-    """Keep *found*, a line for each kind of fault and each contract; return it as it is read again."""
+    """Write *found* to recorded.json, a line for each kind and each contract; return what can be read back."""
     fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(found).items())]
     text = "{\n" + ",\n".join(fields) + "\n}\n"
     recorded.RECORDED.write_text(text, encoding="utf-8")
@@ -135,4 +139,4 @@ def write(found: Sabotaged) -> Sabotaged:
 def _in_lines(value: object) -> str:
     if not isinstance(value, list) or not value:
         return json.dumps(value, sort_keys=True)
-    return "[\n" + ",\n".join(json.dumps(one, sort_keys=True) for one in value) + "\n]"
+    return "[\n" + ",\n".join(json.dumps(item, sort_keys=True) for item in value) + "\n]"

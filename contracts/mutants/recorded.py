@@ -1,7 +1,7 @@
-"""What the last recorded run of the sabotage found: faults planted in copies, and which contract caught each.
+"""Reads the record of the last sabotage run: faults planted in copies, and the contracts that caught each.
 
-``python -m contracts.mutants --record`` makes the record; docs/reference/sabotage.md shows it.  It speaks of the contracts and mappings
-whose digests it names.
+``python -m contracts.mutants --record`` makes the record; docs/reference/sabotage.md shows it.  It holds for the contracts and
+mappings whose digests it has.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ RECORDED = Path(__file__).with_suffix(".json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of fault, over all places it was planted in.
+    """One kind of fault, summed over all its places.
 
     Attributes:
         family: ``by hand``, ``declarations``, ``rows``, ``files`` or ``mappings``.
-        kind: What is done, such as ``NOT NULL removed``.
-        planted: How many were planted.
-        caught: By a contract.
-        stopped: By the tool itself, before a contract could be asked.
-        same: That make no difference to any specimen: the set is the right one, and there is nothing to catch.
-        equivalent: That are no faults, for a reason that stands in contracts/mutants/equivalent.toml.
-        survived: That nobody noticed.
-        by: How many each contract caught, and each door of the tool, the most first.
+        kind: Its name, such as ``NOT NULL removed``.
+        planted: Number of mutants planted.
+        caught: Number that a contract caught.
+        stopped: Number that migrator refused before there was a set to judge.
+        same: Number that make no difference to any specimen: there is nothing to catch.
+        equivalent: Number that are not faults, for a reason in contracts/mutants/equivalent.toml.
+        survived: Number that no contract and no door caught.
+        by: Number that each contract and each door of migrator caught, the largest first.
     """
 
     family: str
@@ -51,10 +51,10 @@ class Need:
 
     Attributes:
         contract: Its name.
-        caught: How many faults it caught.
-        fault: The fault that the fewest others catch; '' where it caught none.
-        others: How many others caught that one.
-        stays: Why it stays though others catch all that it does; '' where that needs no reason.
+        caught: Number of faults that it caught.
+        fault: The fault that the fewest others catch; '' if it caught none.
+        others: Number of other contracts that caught that fault.
+        stays: Why it stays although others catch the same faults; '' if no reason is needed.
     """
 
     contract: str
@@ -66,20 +66,20 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sabotaged:
-    """What one run of the sabotage found.
+    """The results of one sabotage run.
 
     Attributes:
-        made: When it ended, in UTC.
-        command: What was run.
-        versions: Of SQLite, sqlglot, Faker and Python.
+        made: Time of its end, in UTC.
+        command: The command.
+        versions: Versions of SQLite, sqlglot, Faker and Python.
         suite: Digest of the contracts at that time.
         mappings: Digest of the mappings at that time.
-        seconds: How long the mutants took, each by itself, in all.
+        seconds: Sum of the durations of all mutants [s].
         kinds: The kinds of fault, by family and name.
-        needs: Each contract that asks something of a set, by name.
-        equivalents: The reasons why mutants are no faults, with how many each is about.
+        needs: Each contract that judges a set, by name.
+        equivalents: Reason why mutants are not faults -> number of mutants.
         same: The mutants that make no difference to any specimen.
-        survivors: The faults that nobody caught.
+        survivors: The faults that were not caught.
     """
 
     made: str
@@ -96,22 +96,22 @@ class Sabotaged:
 
     @property
     def planted(self) -> int:
-        """Every mutant, those that are no faults or make no difference included."""
+        """Number of all mutants, with those that are not faults or make no difference."""
         return sum(kind.planted for kind in self.kinds)
 
     @property
     def caught(self) -> int:
-        """Those that a contract or a door of the tool caught."""
+        """Number of mutants that a contract or a door caught."""
         return sum(kind.caught + kind.stopped for kind in self.kinds)
 
     @property
     def faults(self) -> int:
-        """Those that are faults, and make a difference."""
+        """Number of mutants that are faults and make a difference."""
         return self.planted - sum(kind.equivalent + kind.same for kind in self.kinds)
 
     @property
     def score(self) -> str:
-        """Caught of the faults, in per cent; never rounded up to 100."""
+        """Share of the faults that were caught, in per cent; never rounded up to 100."""
         return f"{10_000 * self.caught // self.faults / 100:g} %" if self.faults else "nothing was planted"
 
 
@@ -122,9 +122,9 @@ def recorded() -> Sabotaged:
 
 
 def read(text: str) -> Sabotaged:
-    """Return the record that *text* is.
+    """Return the record in *text*.
 
     Raises:
-        ValueError: It is no JSON, or a field is missing or unknown.
+        ValueError: *text* is not JSON, or a field is missing or unknown.
     """
     return serialize.record(json.loads(text), Sabotaged)

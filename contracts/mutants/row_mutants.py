@@ -1,4 +1,4 @@
-"""Mutants of what a migrated set holds: one cell, one row, one link, one word of the books that say where rows came from."""
+"""Mutants of a migrated set's content: one cell, one row, one link, one entry of lineage or quarantine."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from migrator.system.connections import quoted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Altered(Mutant):
-    """Statements on the finished database, each of which changes something.
+    """Statements on the finished database; each must change something.
 
     Attributes:
         target: The database.
-        statements: What is run.
+        statements: The statements.
     """
 
     target: str
@@ -41,7 +41,7 @@ class Altered(Mutant):
 
     @property
     def group(self) -> tuple[str, ...]:
-        """Those of one kind in one database, of each variant: its tables differ in what they hold, not in how it is judged."""
+        """One kind in one database and variant: its tables are judged in the same way."""
         return self.kind, self.target, SPECIMENS[self.specimen].variant
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
@@ -88,7 +88,7 @@ def _of_database(connection: sqlite3.Connection, target: str) -> Iterator[Mutati
 
 
 def _one(rows: Sequence[Any], *of: str) -> Any:
-    """Return one of *rows*, which always is the same for the same place."""
+    """Return one of *rows*, always the same for the same place."""
     return rows[zlib.crc32(" ".join(of).encode()) % len(rows)]
 
 
@@ -123,7 +123,7 @@ def _cells(connection: sqlite3.Connection, table: Table) -> Iterator[Mutation]:
 
 
 def _is_broken(cell: object) -> bool:
-    """Tell whether *cell* is text that is no UTF-8: nothing can be made of it that could be written back."""
+    """Return whether *cell* is text that is not UTF-8, which could not be written back."""
     return isinstance(cell, str) and not cell.isascii() and any("\ud800" <= letter <= "\udfff" for letter in cell)
 
 
@@ -131,19 +131,19 @@ def _exchanges(connection: sqlite3.Connection, table: Table) -> Iterator[Mutatio
     """Yield two columns of a row exchanged, and one column of two rows."""
     name = quoted(table.name)
     plain = [
-        one
-        for one in table.columns
-        if not one.primary_key and not any(one.name in check.columns for check in table.checks)
+        column
+        for column in table.columns
+        if not column.primary_key and not any(column.name in check.columns for check in table.checks)
     ]
-    for one, other in pairwise(plain):
-        if one.type != other.type:
+    for first, second in pairwise(plain):
+        if first.type != second.type:
             continue
-        a, b = quoted(one.name), quoted(other.name)
-        found = connection.execute(f"SELECT rowid FROM {name} WHERE {a} IS NOT {b} ORDER BY rowid").fetchall()
-        if found:
-            (rowid,) = _one(found, table.name, one.name)
+        a, b = quoted(first.name), quoted(second.name)
+        differing = connection.execute(f"SELECT rowid FROM {name} WHERE {a} IS NOT {b} ORDER BY rowid").fetchall()
+        if differing:
+            (rowid,) = _one(differing, table.name, first.name)
             update = f"UPDATE {name} SET {a} = {b}, {b} = {a} WHERE rowid = ?"
-            yield "two columns exchanged", f"{table.name}.{one.name}", (Statement(update, (rowid,)),)
+            yield "two columns exchanged", f"{table.name}.{first.name}", (Statement(update, (rowid,)),)
     for column in plain:
         cell = quoted(column.name)
         found = connection.execute(
@@ -151,12 +151,12 @@ def _exchanges(connection: sqlite3.Connection, table: Table) -> Iterator[Mutatio
             f" AND b.{cell} IS NOT a.{cell} ORDER BY 1, 3 LIMIT 50"
         ).fetchall()
         if found and not any(column.name == str(part.name) for unique in table.uniques for part in unique.columns):
-            first, its, second, other_cell = _one(found, table.name, column.name)
+            first_row, its, second_row, other_cell = _one(found, table.name, column.name)
             update = f"UPDATE {name} SET {cell} = ? WHERE rowid = ?"
             yield (
                 "a cell of two rows exchanged",
                 f"{table.name}.{column.name}",
-                (Statement(update, (other_cell, first)), Statement(update, (its, second))),
+                (Statement(update, (other_cell, first_row)), Statement(update, (its, second_row))),
             )
 
 
@@ -220,7 +220,7 @@ def _links(connection: sqlite3.Connection, table: Table, key: ForeignKey) -> Ite
 
 
 def _full_text(connection: sqlite3.Connection, table: str) -> Iterator[Mutation]:
-    """Yield what may be wrong with a full-text table beside its rows."""
+    """Yield faults of a full-text table beyond its rows."""
     found = connection.execute(f"SELECT rowid FROM {quoted(table)} ORDER BY rowid").fetchall()
     if not found:
         return

@@ -1,9 +1,9 @@
-"""Mutants of the specified DDL: each constraint taken away, added or replaced, one at a time.
+"""Mutants of the specified DDL: one constraint at a time removed, added or replaced.
 
 The operators are those that SchemaAnalyst has for integrity constraints (McMinn, Wright, Kapfhammer: "The Effectiveness
-of Test Coverage Criteria for Relational Database Schema Integrity Constraints", TOSEM 2015), and beside them what
-SQLite alone can get wrong: AUTOINCREMENT, ON CONFLICT, collations, rowids, tokenizers.  A set is made anew with the one
-changed statement and takes over every row; where its rows no longer fit, the mutant is one of the set without rows.
+of Test Coverage Criteria for Relational Database Schema Integrity Constraints", TOSEM 2015), and in addition faults of
+SQLite's own features: AUTOINCREMENT, ON CONFLICT, collations, rowids, tokenizers.  The set is made again with the changed
+statement and its rows are copied; if a row no longer fits, the mutant has no rows.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: What a changed statement stands in for: ``table``, ``index`` or ``trigger``, and a name; the last for what is added.
+#: The object that a changed statement replaces: ``table``, ``index`` or ``trigger``, and its name; ``trigger`` for additions.
 Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared(Mutant):
-    """A statement of the DDL that says something else.
+    """A changed statement of the DDL.
 
     Attributes:
-        target: The database it is in.
-        instead: What it stands in for.
-        statements: What is declared instead; empty where the object goes.
+        target: Its database.
+        instead: The object that it replaces.
+        statements: The new declarations; empty to remove the object.
     """
 
     target: str
@@ -47,7 +47,7 @@ class Declared(Mutant):
     family = "declarations"
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
-        """Make the set anew around the changed statement, with its rows where they fit, else without."""
+        """Make the set again with the changed statement, with its rows if they fit, else without rows."""
         name = catalogue.TARGETS[self.target]
         for specimen in (self.specimen, EMPTY):
             stand.copy(specimen, folder)
@@ -63,13 +63,13 @@ class Declared(Mutant):
 
 
 def mutants() -> Iterator[Declared]:
-    """Yield every mutant of the declarations, dealt out over the sets: those of one kind in one table get one."""
-    # Without rows and without a legacy set a run takes a third of the time, and the rows say nothing of a declaration.
+    """Yield every mutant of the declarations; those of one kind in one table get the same specimen."""
+    # Without rows and without a legacy set a run takes a third of the time, and rows do not matter for a declaration.
     names = (*[EMPTY] * 12, *SPECIMENS)
     for target in catalogue.TARGETS:
         for kind, where, instead, statements in _of_target(target):
             table = f"{target}.{where}".split(".")[1]
-            # What the DDL alone makes says nothing of where rows came from.
+            # A set made from the DDL alone has no lineage.
             homes = tuple(SPECIMENS) if table in ("lineage", "quarantine") else names
             yield Declared(
                 kind=kind,
@@ -81,7 +81,7 @@ def mutants() -> Iterator[Declared]:
             )
 
 
-#: A kind, what it looks for in the CREATE TABLE of a carried table, and what stands there instead.
+#: Kind, text in the CREATE TABLE of a carried table, and its replacement.
 _OF_CARRIED = (
     ("carried NOT NULL removed", r"\sNOT NULL", ""),
     ("carried DEFAULT changed", r"DEFAULT 0\b", "DEFAULT 7"),
@@ -131,7 +131,7 @@ def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]
 
 
 def _of_ours() -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
-    """Yield what may be wrong with the tables that say where rows came from."""
+    """Yield faults in the declarations of lineage and quarantine."""
     ours = schema_reader.read(catalogue.our_ddl())
     for index in ours.indexes:
         yield "our index removed", f"{index.table}.{index.name}", ("index", index.name), ()
@@ -141,10 +141,10 @@ def _of_ours() -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
 
 
 def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] = MappingProxyType({})) -> None:
-    """Make the database *original* anew at *path*, with other statements *instead* of some, and with its rows.
+    """Make the database *original* again at *path*, with its rows and with the statements *instead* of its own.
 
     Raises:
-        sqlite3.IntegrityError: A row does not fit any more.
+        sqlite3.IntegrityError: A row no longer fits.
         sqlite3.Error: SQLite refuses a statement.
     """
     with closing(connections.create(path)) as connection:
@@ -164,18 +164,18 @@ def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] 
         there = {(kind, name) for kind, name, _ in stored}
         if lacking := [name for kind, name in instead if kind != "stranger" and (kind, name) not in there]:
             raise NotPlanted(f"there is no {', '.join(lacking)}")
-        # Gone or renamed columns may be ones that an index is on: such an index goes with them.
+        # An index on a removed or renamed column is removed too.
         changed = {name for kind, name in instead if kind == "table"}
         connection.execute("BEGIN")
         for kind in ("table", "rows", "index", "stranger"):
             if kind == "rows":
-                for name, sql in [(name, sql) for one, name, sql in stored if one == "table"]:
+                for name, sql in [(name, sql) for kind, name, sql in stored if kind == "table"]:
                     _take_over(connection, name, virtual=sql.upper().startswith("CREATE VIRTUAL"))
-            for _, name, sql in [one for one in stored if one[0] == kind]:
+            for _, name, sql in [entry for entry in stored if entry[0] == kind]:
                 for statement in instead.get((kind, name), (sql,)):
                     _run(connection, statement, forgiving=kind == "index" and bool(changed))
             if kind == "stranger":
-                for statement in [one for (of, _), many in instead.items() if of == kind for one in many]:
+                for statement in [added for (of, _), many in instead.items() if of == kind for added in many]:
                     connection.execute(statement)
         _take_over_sequences(connection)
         connection.execute("COMMIT")
@@ -193,7 +193,7 @@ def _run(connection: sqlite3.Connection, statement: str, *, forgiving: bool) -> 
 
 
 def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> None:
-    """Copy the rows of the table *name* in the columns that both have, if it is there still."""
+    """Copy the rows of the table *name*, in the columns that both sides have, if the table still exists."""
     here, there = (
         [
             column
@@ -204,7 +204,7 @@ def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> N
         ]
         for schema in ("main", "whole")
     )
-    # SQL does not tell names apart by letter case.
+    # SQL compares names without letter case.
     known = {column.lower() for column in here}
     both = [quoted(column) for column in there if column.lower() in known]
     if not both:
@@ -214,7 +214,7 @@ def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> N
 
 
 def _take_over_sequences(connection: sqlite3.Connection) -> None:
-    """Set every mark of AUTOINCREMENT that still belongs to a table."""
+    """Copy the AUTOINCREMENT sequence of every table that still exists."""
     if not connection.execute("SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
         return
     with_marks = [

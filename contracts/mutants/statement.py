@@ -1,4 +1,4 @@
-"""What is run on a finished database to spoil it."""
+"""The SQL statements that plant a fault in a finished database."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 
 class Statement(NamedTuple):
-    """SQL, and what stands in its places."""
+    """SQL, and the values of its placeholders."""
 
     sql: str
     values: tuple[Any, ...] = ()
 
 
-#: A kind, a place, and the statements, each of which changes something.
+#: A kind, a place, and the statements; each must change something.
 Mutation = tuple[str, str, tuple[Statement, ...]]

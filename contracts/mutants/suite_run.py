@@ -1,4 +1,4 @@
-"""The real suite, run in this process: its own collection, its own options, its own verdict."""
+"""Runs the real suite in this process, with its own collection, options and verdict."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from contracts.suite import in_process, results
 from migrator.config.waivers import CAN_FAIL
 from migrator.stages.verify.evidence import Outcome, Said
 
-#: The fixtures through which a contract asks something of the judged set.
+#: The fixtures through which a contract reads the judged set.
 _ASKS = {"judged", "case"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the suite said of one set.
+    """The suite's judgement of one set.
 
     Attributes:
-        broken: Names of the broken contracts, without their cases: ``build/table_has_its_columns``.
-        crashed: Names of those that did not say so but failed with another exception.
-        asked: Names of all contracts that were asked.
-        held: How many held, each case counted.
-        refused: What pytest said where it would not judge the set at all; or ''.
-        complaints: What else keeps the verdict from GO.
-        said: What each broken one said, by id.
+        broken: Names of the broken contracts, without their cases, such as ``build/table_has_its_columns``.
+        crashed: Names of the contracts that raised another error than a failure.
+        asked: Names of all contracts that ran.
+        held: Number of contracts that held, each case counted.
+        refused: pytest's message if it did not judge the set; else ''.
+        complaints: Other problems that prevent GO.
+        said: The message of each broken contract, by id.
     """
 
     broken: frozenset[str]
@@ -40,12 +40,12 @@ class Verdict:
 
     @property
     def go(self) -> bool:
-        """Whether nothing speaks against the set."""
+        """Whether the verdict is GO."""
         return bool(self.held) and not self.broken and not self.refused and not self.complaints
 
 
 class _Recorder:
-    """Takes down what pytest's own hooks see of a run."""
+    """Records a run through pytest's hooks."""
 
     def __init__(self) -> None:
         self.contracts: tuple[Said, ...] = ()
@@ -55,44 +55,44 @@ class _Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what asks nothing of the judged set, such as how the monitor counts: no fault in one can break it."""
+        """Deselect contracts that do not read the judged set, such as the monitor's: no planted fault can break them."""
         items[:] = [item for item in items if asks(item)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        """Note a contract that failed otherwise than by saying so."""
+        """Record a contract that raised another error than a failure."""
         if isinstance(node, pytest.Item) and call.excinfo and not call.excinfo.errisinstance(pytest.fail.Exception):
             name = results.named(node)
             self.crashed.add(_contract(name.id) if name else node.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Take the plugin's own results."""
+        """Keep the plugin's results."""
         found = session.config.stash[RESULTS]
         self.contracts = found.said()
-        self.says = {one.name: one.says for one in found.broken()}
+        self.says = {contract.name: contract.says for contract in found.broken()}
         complaints = session.config.stash.get(COMPLAINTS, None)
         self.complaints = tuple(complaints or ())
 
 
 def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str = "") -> Verdict:
-    """Run every contract on the set in *consolidated*, beside *legacy* where there is one.
+    """Run every contract on the set in *consolidated*, together with *legacy* if there is one.
 
-    A contract of one ``.sql`` file counts by its ``holds`` alone: that its own fault can be planted says nothing of the set.
+    Of an ``.sql`` contract only ``holds`` counts: ``can_fail`` judges the contract and not the set.
 
     Args:
         consolidated: The folder of the three.
-        legacy: The legacy set; None for none.
-        scratch: A folder in which the run may leave its configuration.
-        only: What ``-k`` chooses; '' for all.
+        legacy: The legacy set; None without one.
+        scratch: A folder for the run's configuration.
+        only: The expression for ``-k``; '' for all contracts.
     """
     (scratch / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
     arguments = [
         *(str(results.HERE), "--import-mode=importlib"),
         *("-c", str(scratch / "pytest.ini"), "--rootdir", str(scratch), "-p", "no:cacheprovider", "-q", "--tb=short"),
-        # What a contract prints is of no interest: a tenth of a run goes into taking it down.
+        # Capturing the output of contracts, which is not needed, takes a tenth of a run.
         *("--capture=no", "-p", "no:logging", "-p", "no:warnings"),
-        # Housekeeping for tests of code: a run here takes a second, and these two collect all garbage at its end.
+        # These two plugins collect all garbage at the end of a run, which takes a second here.
         *("-p", "no:unraisableexception", "-p", "no:threadexception", "--basetemp", str(scratch / "pytest")),
         *("--consolidated-dir", str(consolidated)),
         *(("--legacy-dir", str(legacy)) if legacy else ()),
@@ -105,19 +105,21 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         return Verdict(broken=frozenset(), crashed=frozenset(), asked=frozenset(), held=0, refused=" ".join(last))
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not recorder.contracts:
         raise RuntimeError(f"the suite did not run (pytest says {code}): {heard[-2000:]}")
-    broken = {_contract(one.id) for one in recorder.contracts if one.verdict is Outcome.BROKEN and not _own_fault(one)}
+    broken = {
+        _contract(said.id) for said in recorder.contracts if said.verdict is Outcome.BROKEN and not _own_fault(said)
+    }
     return Verdict(
         broken=frozenset(broken),
         crashed=frozenset(recorder.crashed),
-        asked=frozenset(_contract(one.id) for one in recorder.contracts),
-        held=sum(one.verdict is Outcome.HELD for one in recorder.contracts),
+        asked=frozenset(_contract(said.id) for said in recorder.contracts),
+        held=sum(said.verdict is Outcome.HELD for said in recorder.contracts),
         complaints=recorder.complaints,
         said=recorder.says,
     )
 
 
 def asks(item: pytest.Item) -> bool:
-    """Tell whether a contract asks something of the judged set."""
+    """Return whether a contract reads the judged set."""
     return hasattr(item, "contract") or bool(_ASKS & {*getattr(item, "fixturenames", ())})
 
 

@@ -1,4 +1,4 @@
-"""Does: plant faults that were thought of, each with the contract that has to catch it.
+"""Does: plant faults written by hand, each with the contract that must catch it.
 
 Reads: a migrated set.
 Writes: a copy of it.

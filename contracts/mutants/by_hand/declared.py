@@ -1,7 +1,7 @@
-"""Faults to plant in a consolidated set, and the contract that has to catch each.
+"""Faults to plant in a consolidated set, each with the contracts that must catch it.
 
-A contract that catches nothing cannot fail; a fault that nobody catches is a missing contract.  A fault is a change
-of the DDL from which the set is made, statements run on the finished set, or something done to a file.
+A contract that catches nothing cannot fail; an uncaught fault means a missing contract.  A fault is a change
+of the DDL from which the set is made, statements run on the finished set, or a change of a file.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from migrator.system import connections
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something wrong with a consolidated set.
+    """A fault in a consolidated set.
 
     Attributes:
-        name: What is wrong, in a few words.
-        target: The database it is planted in.
-        caught_by: Names of the contracts that each have to turn red.
-        mentions: What the message of the first of them has to name.
-        ddl: Text of the specified DDL, and what stands in its place; or empty.
-        statements: What is run on the finished database.
-        deed: What is done to the finished file.
+        name: The fault, in a few words.
+        target: Its database.
+        caught_by: Names of the contracts that must each be broken.
+        mentions: Texts that the message of the first of them must contain.
+        ddl: Text of the specified DDL and its replacement; or empty.
+        statements: Statements to run on the finished database.
+        deed: Changes the finished file.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Fault:
 
 
 def plant(fault: Fault, folder: Path) -> None:
-    """Make a set in *folder* that is as specified but for *fault*.
+    """Make a set in *folder* that is as specified except for *fault*.
 
     Raises:
-        UsageError: The DDL does not hold the text that the fault replaces.
+        UsageError: The DDL lacks the text that the fault replaces.
     """
     old, new = fault.ddl
     specified = catalogue.target_ddl(fault.target)

@@ -1,6 +1,6 @@
-"""Faults to plant in the rows of a migrated set, and the contracts that have to catch each.
+"""Faults to plant in the rows of a migrated set, each with the contracts that must catch it.
 
-Beside :mod:`contracts.mutants.by_hand.declared`, whose faults are in what a set declares.
+:mod:`contracts.mutants.by_hand.declared` has the faults in a set's declarations.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _FRACTION = "timestamp GLOB '* ??:??:??.*'"
 
 @dataclass(frozen=True, slots=True)
 class DataFault:
-    """Something wrong with the rows of a migrated set.
+    """A fault in the rows of a migrated set.
 
     Attributes:
-        name: What is wrong, in a few words.
-        caught_by: Names of the contracts that each have to turn red.
-        mentions: What the message of the first of them has to name.
-        statements: What is run on the finished database, each of which has to change something.
-        target: The database it is planted in.
-        deed: What is done through a connection to it.
+        name: The fault, in a few words.
+        caught_by: Names of the contracts that must each be broken.
+        mentions: Texts that the message of the first of them must contain.
+        statements: Statements to run on the finished database; each must change something.
+        target: Its database.
+        deed: Changes the database through a connection.
     """
 
     name: str
@@ -84,7 +84,7 @@ def _next_double(connection: sqlite3.Connection) -> None:
 
 
 def _without_its_unique(connection: sqlite3.Connection) -> None:
-    """Make the carried table of picks anew, so that two picks of a token may be of one day."""
+    """Make the carried table of picks again without its UNIQUE, so that two picks of a token may be of one day."""
     name = "legacy_jarvis_pick_performance"
     (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchone()
     connection.execute(f"CREATE TABLE kept AS SELECT * FROM {name}")
@@ -99,7 +99,7 @@ _DECLARED = ("test_carried_tables_are_declared_as_they_were",)
 
 
 def _declared(old: str, new: str) -> Callable[[sqlite3.Connection], None]:
-    """Return a deed that puts *new* for the text *old* into the statement that made the carried table of picks."""
+    """Return a deed that replaces *old* by *new* in the CREATE TABLE of the carried table of picks."""
 
     def deed(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA writable_schema = ON")
@@ -111,7 +111,7 @@ def _declared(old: str, new: str) -> Callable[[sqlite3.Connection], None]:
     return deed
 
 
-#: What is wrong -> text of the declaration, and what stands there instead.
+#: Fault -> text of the declaration, and its replacement.
 _CHANGES = {
     "collation added to a carried column": ("timeframe        TEXT", "timeframe        TEXT COLLATE NOCASE"),
     "CHECK added to a carried table": ("timeframe        TEXT", "timeframe        TEXT CHECK (timeframe <> 'never')"),
@@ -352,7 +352,7 @@ FAULTS: tuple[DataFault, ...] = (
         ("jarvis_core.db", "has no lineage", "the way back is not proved"),
         "DROP TABLE lineage",
     ),
-    # A set that does not say which legacy row became which.
+    # A set without lineage.
     fault(
         "row lost where nobody keeps lineage",
         (
@@ -413,7 +413,7 @@ FAULTS: tuple[DataFault, ...] = (
         "DROP TABLE lineage",
         "DROP TABLE legacy_jarvis_pick_performance",
     ),
-    # What is taken over as it is, times, and what a search finds.
+    # Copied values, times and searches.
     fault(
         "last letter of a message lost",
         ("test_what_is_taken_over_is_the_same", "test_row_says_what_was_decided"),

@@ -1,4 +1,4 @@
-"""Operators on what is kept beside the specified tables: lineage, quarantine, carried tables, sequences, statistics, config."""
+"""Operators on lineage, quarantine, carried tables, sequences, statistics and config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from migrator.system.connections import quoted
 #: A member of the JSON in rest, in an UPDATE.
 _MEMBER = "(SELECT key FROM json_each(rest) ORDER BY key LIMIT 1)"
 _SET_MEMBER = f"UPDATE lineage SET rest = json_set(rest, '$.' || {_MEMBER} || '[{{}}]', 'something')"
-#: A kind, what is done to one row of lineage, and to which; the first of them to a stub's row too.
+#: Kind, UPDATE of one row of lineage, and condition of the row; the first is applied to a stub's row too.
 _LINEAGE = (
     ("lineage lost", "DELETE FROM lineage", "true"),
     ("lineage twice", "INSERT INTO lineage SELECT * FROM lineage", "true"),
@@ -40,7 +40,7 @@ _LINEAGE = (
     ("rest invented", """UPDATE lineage SET rest = '{"id":["invented",1]}'""", "rest IS NULL"),
 )
 _OF_STUBS = 6
-#: A kind, and what is done to one row of the quarantine.
+#: Kind, and statement on one row of the quarantine.
 _CELL = "(SELECT key FROM json_each(row) WHERE type <> 'null' ORDER BY key DESC LIMIT 1)"
 _QUARANTINE = (
     ("quarantined row lost", "DELETE FROM quarantine"),
@@ -60,7 +60,7 @@ _QUARANTINE = (
 
 
 def mutations(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]:
-    """Yield every mutation of the books of the database *target*."""
+    """Yield every mutation of lineage, quarantine and the other tables of the database *target*."""
     yield from _lineage(connection)
     yield from _quarantine(connection)
     yield from _carried(connection)
@@ -73,7 +73,7 @@ def mutations(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]
 
 
 def _one(connection: sqlite3.Connection, question: str, *values: Any) -> Any:
-    """Return one row of the answer, always the same for the same question; None if there is none."""
+    """Return one row of the result, always the same for the same query; None if there is none."""
     found = connection.execute(question, values).fetchall()
     return found[zlib.crc32(question.encode()) % len(found)] if found else None
 

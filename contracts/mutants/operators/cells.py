@@ -1,4 +1,4 @@
-"""Operators on one cell of a specified table: what may be done to a number, a text, a time or a JSON object."""
+"""Operators on one cell of a specified table: changes of a number, a text, a time or a JSON object."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ JSON = frozenset({"metadata", "context", "preferences", "tags"})
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What is done to a cell.
+    """A change of a cell.
 
     Attributes:
-        kind: What it is called.
-        chosen: SQL that is true of a cell ``{c}`` to which it can be done.
-        given: The new cell for the old one; the old one where it can not be done after all.
+        kind: Its name.
+        chosen: SQL that is true for a cell ``{c}`` that can be changed like this.
+        given: Returns the new cell for the old one; the old one if it cannot be changed.
     """
 
     kind: str
@@ -119,7 +119,7 @@ _INVENTED = {
 
 
 def operators(table: Table, column: Column) -> Iterator[Operator]:
-    """Yield what can be done to the cells of *column*, which is no key and no reference."""
+    """Yield the changes of the cells of *column*, which is neither a key nor a reference."""
     listed = next((check for check in table.checks if check.columns == (column.name,)), None)
     if not column.not_null:
         yield _LOST

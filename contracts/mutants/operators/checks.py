@@ -1,4 +1,4 @@
-"""Operators on the CHECK constraints of a table, through sqlglot; what it writes is planted here and nowhere else."""
+"""Operators on the CHECK constraints of a table, through sqlglot; only planted faults use SQL that sqlglot wrote."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from migrator.schema.model import Check, Table
 
-#: A kind, a place, and the CHECKs that the table has instead.
+#: A kind, a place, and the new CHECKs of the table.
 Mutation = tuple[str, str, tuple[Check, ...]]
 
 _RELATIONS: dict[type[exp.Expr], tuple[type[exp.Binary], ...]] = {
@@ -20,7 +20,7 @@ _RELATIONS: dict[type[exp.Expr], tuple[type[exp.Binary], ...]] = {
 
 
 def mutations(table: Table) -> Iterator[Mutation]:
-    """Yield every mutation of the CHECKs of *table*, and one that it does not have."""
+    """Yield every mutation of the CHECKs of *table*, and an additional CHECK."""
     for check in table.checks:
         where = f"{table.name}.{check.columns[0]}"
         others = tuple(one for one in table.checks if one is not check)
@@ -73,7 +73,7 @@ def _bound(
     limit: float | None = None,
     only: bool = False,
 ) -> str:
-    """Return the range with its bound *number* changed, or that bound alone."""
+    """Return the range with its bound *number* changed, or only that bound."""
     bounds = list(sqlglot.parse_one(check.expression, read="sqlite").flatten())
     bound = bounds[number]
     if only:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from migrator.schema.model import Index, Schema, VirtualTable
 from migrator.system.connections import quoted
 
-#: A kind, and the statement that stands there instead; '' where the object goes.
+#: A kind, and the new statement; '' to remove the object.
 Mutation = tuple[str, str]
 
 

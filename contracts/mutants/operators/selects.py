@@ -1,4 +1,4 @@
-"""Operators on a mapping: two columns exchanged, an arm of a CASE dropped, a COALESCE lost, an order turned round, a wrong join."""
+"""Operators on a mapping: exchanged columns, a dropped CASE branch, a lost COALESCE, a reversed order, a wrong join."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sqlglot import exp
 
 from migrator.schema import reader as schema_reader
 
-#: A kind, where in the file, and its whole new text.
+#: A kind, a place in the file, and the whole new text.
 Mutation = tuple[str, str, str]
 
 _MARK = re.compile(r"^-- (?:back|gives|from): *.*$", re.MULTILINE)
-#: Functions whose loss leaves their first argument.
+#: Functions that are replaced by their first argument.
 _WRAPPERS = {"UTC": "time left as it was", "LOWER": "letter case left as it was"}
 _RELATIONS: dict[type[exp.Expr], type[exp.Binary]] = {
     exp.GT: exp.GTE, exp.LT: exp.LTE, exp.GTE: exp.GT, exp.LTE: exp.LT, exp.EQ: exp.NEQ, exp.NEQ: exp.EQ,
 }  # fmt: skip
 
-#: What is done to a copy of a node: another one in its place, or the same one, changed.
+#: A change of a copy of a node: returns another node in its place, or the same node, changed.
 Change = Callable[[Any], exp.Expr]
-#: A kind, what tells it from others of its kind at the node, and the change.
+#: A kind, a text that distinguishes it from others of its kind at the node, and the change.
 Operator = tuple[str, str, Change]
 
 
@@ -52,14 +52,14 @@ def mutations(text: str) -> Iterator[Mutation]:
 
 
 def rewritten(text: str) -> str:
-    """Return *text* with every SELECT as sqlglot writes it, and nothing changed: what a mutant differs from."""
+    """Return *text* with every SELECT rewritten by sqlglot, unchanged in meaning: the base of the mutants."""
     for begin, end in reversed(_selects(text).values()):
         text = f"{text[:begin]}\n{sqlglot.parse_one(text[begin:end], read='sqlite').sql('sqlite')}{text[end:]}"
     return text
 
 
 def _selects(text: str) -> dict[str, tuple[int, int]]:
-    """Return where each SELECT of *text* begins and ends, its semicolon left out, by the part that it is."""
+    """Return begin and end of each SELECT of *text*, without its semicolon, by its part of the file."""
     marks = [("forward", 0), *((mark[0].strip("-: "), mark.end()) for mark in _MARK.finditer(text))]
     ends = [mark.start() for mark in _MARK.finditer(text)] + [len(text)]
     found = {}
@@ -84,7 +84,7 @@ def _headers(text: str) -> Iterator[Mutation]:
 
 
 def _operators(node: exp.Expr) -> Iterator[Operator]:
-    """Yield what can be done to *node*."""
+    """Yield the changes of *node*."""
     for of, operators in _OF.items():
         if isinstance(node, of):
             yield from operators(node)
@@ -243,7 +243,7 @@ def _exchanged(node: exp.Expr, place: int, other: int) -> exp.Expr:
     return _projected(_projected(node, place, second), other, first)
 
 
-#: What can be done to which nodes.
+#: The changes by type of node.
 _OF: dict[Any, Callable[[Any], Iterator[Operator]]] = {
     exp.Case: _cases,
     exp.If: _conditions,

@@ -10,18 +10,18 @@ from contracts.mutants.operators import checks as operators_checks
 from migrator.schema.model import Column, ForeignKey, Index, IndexColumn, Schema, Table
 from migrator.system.connections import quoted
 
-#: A kind, a place, and the CREATE TABLE that stands there instead; '' where the table goes.
+#: A kind, a place, and the new CREATE TABLE; '' to remove the table.
 Mutation = tuple[str, str, str]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ACTIONS = ("SET NULL", "CASCADE", "RESTRICT", "SET DEFAULT", "NO ACTION")
-#: A type of another affinity, and one of the same affinity under another name.
+#: By type: a type of another affinity, and another name for the same affinity.
 _OTHER = {"INTEGER": "TEXT", "REAL": "TEXT", "TEXT": "INTEGER", "TIMESTAMP": "INTEGER"}
 _ALIAS = {"INTEGER": "BIGINT", "REAL": "DOUBLE", "TEXT": "VARCHAR(255)", "TIMESTAMP": "DATETIME"}
 
 
 def create(table: Table, after: Mapping[str, str] = _NOTHING, tail: str = "") -> str:
-    """Return the CREATE TABLE of *table*; *after* has more for some columns, *tail* what follows the brackets."""
+    """Return the CREATE TABLE of *table*, with text *after* some columns and *tail* after the brackets."""
     alone = sum(bool(column.primary_key) for column in table.columns) == 1
     lines = [_column(column, table, after.get(column.name, ""), keyed=alone) for column in table.columns]
     if not alone and any(column.primary_key for column in table.columns):
@@ -148,7 +148,7 @@ def _columns(table: Table, column: Column) -> Iterator[Mutation]:
         yield "column removed", where, create(replace(table, columns=kept))
         yield "column renamed", where, create(_with(table, column.name, name=f"{column.name}_1"))
         if not column.not_null and column.default is None:
-            # What a tool may call a column and fill with nothing.
+            # A column that another tool may have added and left empty.
             yield "column computed", where, create(table, {column.name: "GENERATED ALWAYS AS (NULL)"})
     yield "column in capitals", where, create(_with(table, column.name, name=column.name.upper()))
     yield "type of another affinity", where, create(_with(table, column.name, type=_OTHER[column.type]))
@@ -230,7 +230,7 @@ def _references(table: Table, schema: Schema) -> Iterator[Mutation]:
 
 
 def strangers(table: Table) -> Iterator[Mutation]:
-    """Yield what somebody may have left on *table* or beside it."""
+    """Yield additional objects on *table* or beside it."""
     name, column = quoted(table.name), quoted(table.columns[1].name)
     yield "trigger that deletes", table.name, f"CREATE TRIGGER t AFTER INSERT ON {name} BEGIN DELETE FROM {name}; END"
     ignoring = "CREATE TRIGGER t BEFORE INSERT ON {} BEGIN SELECT RAISE(IGNORE); END"
@@ -241,12 +241,12 @@ def strangers(table: Table) -> Iterator[Mutation]:
 
 
 def loosened(table: Table) -> Iterator[Mutation]:
-    """Yield what may be wrong with a table of ours that says where rows came from."""
+    """Yield faults in the declaration of lineage or quarantine."""
     for column in table.columns:
         if column.not_null:
             where = f"{table.name}.{column.name}"
             yield "our NOT NULL removed", where, create(_with(table, column.name, not_null=False))
         if not column.type:
-            # An untyped column keeps a key as it was stored; with an affinity '1' becomes 1.
+            # An untyped column keeps a key as stored; with an affinity '1' becomes 1.
             where = f"{table.name}.{column.name}"
             yield "our untyped column given a type", where, create(_with(table, column.name, type="INTEGER"))
