@@ -1,1 +1,1 @@
-"""What must be true of the consolidated databases, ours or anybody's: a pytest suite that judges a pair of sets."""
+"""A pytest suite that judges consolidated databases, made by migrator or by another tool, against the legacy set."""

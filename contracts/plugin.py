@@ -1,7 +1,7 @@
-"""The pytest plugin: what is judged, where it is read, what it said, and the collector of ``.sql`` contracts.
+"""The pytest plugin: reads options, collects ``.sql`` contracts, sums up results and writes the evidence.
 
 Installed as the entry point ``contracts`` of ``pytest11``, so that ``pytest --pyargs contracts --consolidated-dir DIR``
-works anywhere.  A packaged suite's options belong in a plugin: a conftest.py would be read too late for them.
+works anywhere.  The options of a packaged suite need a plugin: pytest reads a conftest.py too late.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import re
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -33,28 +34,28 @@ from migrator.system import durable_files
 
 #: The folder that holds the contracts.
 HERE = results.HERE
-#: What ``--contracts-report`` writes.
+#: Files that ``--contracts-report`` writes.
 EVIDENCE, JUNIT, PAGE, SUMMARY = "evidence.json", "contracts.xml", "report.html", "report.md"
-#: What the contracts said, and the sentences that keep the verdict from GO beside them.
+#: Keys of the results, and of the other problems that prevent GO, in pytest's stash.
 RESULTS = pytest.StashKey[Results]()
 COMPLAINTS = pytest.StashKey[list[str]]()
 
 _NUMBERED = re.compile(r"[1-9]_[a-z]+")
-#: The key under which workers of xdist are told, and tell.
+#: Key of the contracts' data between pytest-xdist's controller and its workers.
 _WORKER = "contracts"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options that say what is judged."""
+    """Add the options of the contracts."""
     options.add(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Find out what is judged, and clear the way for what will be written; before JUnit is set up.
+    """Read the options and withdraw earlier evidence, before pytest sets JUnit up.
 
     Raises:
-        pytest.UsageError: A named folder or file is missing, or does not hold what it should.
+        pytest.UsageError: A named folder or file is missing, or has the wrong content.
     """
     config.pluginmanager.register(tracebacks, "contracts-sentences")
     config.addinivalue_line(
@@ -71,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         except UsageError as error:
             session.close()
             raise pytest.UsageError(f"--consolidated-dir: {error}") from error
-    # Only now: a command that is wrong takes no earlier evidence away.
+    # Only after all checks: a wrong command must not remove earlier evidence.
     if asked.report is not None and worker is None:
         asked.report.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -80,39 +81,39 @@ def pytest_configure(config: pytest.Config) -> None:
             session.close()
             raise pytest.UsageError(f"--contracts-report: {error}") from error
         if not getattr(config.option, "xmlpath", None):
-            # Messages name keys: for its owner alone, as everything that we write.
+            # Messages contain keys, so only the owner may read the file.
             (asked.report / JUNIT).touch(mode=0o600)
             config.option.xmlpath = str(asked.report / JUNIT)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the private copies; what was kept out of the collector's way is garbage for whoever goes on in this process."""
+    """Remove the private copies, and let the garbage collector see all objects again, if this process goes on."""
     gc.unfreeze()
     if session := config.stash.get(SESSION, None):
         session.close()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which contracts judge what."""
+    """Return the versions, the contracts and the judged sets."""
     versions = ", ".join(f"{name} {version}" for name, version in evidence_writer.versions().items())
     return [f"contracts: {HERE}, judging {config.stash[SESSION].describe()}", f"contracts: {versions}"]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Let the workers of xdist share one folder, in which what has to be made is made once."""
+    """Give the workers of xdist one shared folder, so that specimen and migration are made once."""
     node.workerinput[_WORKER] = str(node.config.stash[SESSION].scratch)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take down what a worker collected and judged."""
+    """Add the results of a worker."""
     if sent := getattr(node, "workeroutput", {}).get(_WORKER):
         node.config.stash[RESULTS].receive(sent)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContractFile | None:
-    """Collect the ``.sql`` files of numbered folders: the suite's own, and any that its users keep like that."""
+    """Collect the ``.sql`` files of numbered folders: the suite's own and the user's."""
     if file_path.suffix == ".sql" and _NUMBERED.fullmatch(file_path.parent.name):
         return SqlContractFile.from_parent(parent, path=file_path)
     return None
@@ -120,7 +121,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Remember what was collected, and leave out the contracts on the other databases where a single one is judged."""
+    """Keep the collected contracts; if a single database is judged, deselect those on other databases."""
     config.stash[RESULTS].collected(items)
     session = config.stash[SESSION]
     if session.consolidated is None or session.judged.whole:
@@ -132,9 +133,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Remember what is left to be judged."""
+    """Keep the contracts that will run."""
     session.config.stash[RESULTS].choose(session.items)
-    # Modules, DDL and items stay until the end: the collector of garbage need not look at them again and again.
+    # Modules, DDL and items stay until the end: the garbage collector need not check them repeatedly.
     gc.freeze()
 
 
@@ -142,20 +143,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let a broken contract be waived where the owners say so."""
+    """Mark a broken contract as waived if the owners waived it."""
     report = yield
     results.waive(item, report, call, item.config.stash[SESSION].options.waivers)
     return report
 
 
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
-    """Show a waived contract apart from those that hold."""
+    """Show a waived contract with a status of its own."""
     properties = dict(getattr(report, "user_properties", ()))
     return ("waived", "w", "WAIVED") if results.WAIVED in properties and report.outcome == "skipped" else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Sum up: what a waiver does not cover, and a run that judged nothing, are failures; then write the evidence."""
+    """Sum up the results, fail a run with complaints or without a judgement, and write the evidence."""
     config = session.config
     found, asked = config.stash[RESULTS], config.stash[SESSION].options
     if (output := getattr(config, "workeroutput", None)) is not None:
@@ -172,7 +173,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         complaints.append("the contracts judged nothing")
     if complaints:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    # A run that was cut short, or judged nothing, vouches for nothing.
+    # An interrupted run, or a run that judged nothing, leaves no evidence.
     if asked.report and found.judged and not found.unfinished:
         said = evidence_writer.evidence(config.stash[SESSION], found, complaints)
         report = Report(evidence=said, broken=found.broken())
@@ -183,13 +184,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say GO or NO-GO, what was waived, and what else is wrong."""
+    """Print GO or NO-GO, the waived contracts and other problems."""
     complaints = config.stash.get(COMPLAINTS, None)
     if complaints is None:
         return
     found = config.stash[RESULTS]
-    said = found.said()
-    counts = {outcome: sum(one.verdict is outcome for one in said) for outcome in Outcome}
+    counts = Counter(contract.verdict for contract in found.said())
     left = [f"{len(found.unfinished)} not reached"] if found.unfinished else []
     left += [f"{found.deselected} left out"] if found.deselected else []
     good = found.judged and not complaints and not counts[Outcome.BROKEN] and not left
@@ -199,12 +199,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"waived: {waiver.name}, by {waiver.owner} until {waiver.expires}: {waiver.reason}")
     for complaint in complaints:
         terminalreporter.line(complaint, red=True)
-    told = [f"{count} {outcome}" for outcome, count in counts.items() if count]
-    terminalreporter.line(f"{verdict}: {', '.join([*told, *left]) or 'nothing was asked'}", green=good, red=not good)
+    summed = [f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]]
+    terminalreporter.line(f"{verdict}: {', '.join([*summed, *left]) or 'no contract ran'}", green=good, red=not good)
 
 
 def _can_judge(session: Session, item: pytest.Item) -> bool:
-    """Tell whether *item* can judge a single database: it asks for no other, and for a pair only of that one."""
+    """Return whether *item* can judge a single database: it reads no other, and needs a pair only for that one."""
     targets = _targets(item)
     contract = getattr(item, "contract", None)
     of_pair = bool(contract.legacy) if contract is not None else "case" in getattr(item, "fixturenames", ())
@@ -221,19 +221,19 @@ def _targets(item: pytest.Item) -> set[str]:
 
 @pytest.fixture(scope="session")
 def judged(pytestconfig: pytest.Config) -> Subject:
-    """The consolidated set under judgement."""
+    """The judged consolidated set."""
     return pytestconfig.stash[SESSION].judged
 
 
 @pytest.fixture(scope="session")
 def legacy_dir(pytestconfig: pytest.Config) -> Path:
-    """The legacy set under judgement: the folder that was named, else a dirty specimen at real size."""
+    """The judged legacy set: the named folder, else a dirty specimen at real size."""
     return pytestconfig.stash[SESSION].legacy_dir
 
 
 @pytest.fixture(scope="session")
 def case(pytestconfig: pytest.Config) -> Case:
-    """The legacy set and the consolidated set under judgement, side by side."""
+    """The case: legacy and consolidated set, and what is needed to compare them."""
     session = pytestconfig.stash[SESSION]
     if not session.has_pair:
         pytest.skip(NO_PAIR)
@@ -242,31 +242,31 @@ def case(pytestconfig: pytest.Config) -> Case:
 
 @pytest.fixture(scope="session")
 def ordered(pytestconfig: pytest.Config) -> tuple[ExtraIndex, ...]:
-    """The indexes that the owners order beyond the specification."""
+    """The owners' extra indexes."""
     return pytestconfig.stash[SESSION].ordered
 
 
 @pytest.fixture(scope="session")
 def around(pytestconfig: pytest.Config) -> Standing:
-    """What stands around the sets under judgement: a snapshot, a switch that was made."""
+    """The surroundings of the judged sets: the snapshot and the last switch."""
     return surroundings.standing(pytestconfig.stash[SESSION])
 
 
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
-    """What a contract tells how much it looked at, for the evidence: a name and a number."""
+    """A function that records a count of a contract, a name and a number, in the evidence."""
 
-    def tell(name: str, number: int) -> None:
+    def record(name: str, number: int) -> None:
         request.node.user_properties.append((name, number))
 
-    return tell
+    return record
 
 
 @pytest.fixture(scope="session")
 def traced(case: Case) -> Case:
-    """The case, for a contract that needs to know which legacy row became which row; without lineage it is not judged."""
+    """The case with a recorded lineage; without one the contract is skipped."""
     if missing := case.lineage.missing:
         pytest.skip(
-            f"not judged: {', '.join(missing)}: no lineage and quarantine say which legacy row became which row"
+            f"not judged: {', '.join(missing)}: no lineage and quarantine record which legacy row became which row"
         )
     return case

@@ -1,5 +1,5 @@
-"""Does: measure the tool and the bot's questions, and report what the specified design costs.
+"""Does: measure migrator and the bot's queries, and report findings on the specified design.
 
 Reads: workload/*.sql and specimens.
-Writes: docs/performance.json and docs/performance.md.
+Writes: performance.json, performance.md and findings.md in docs/reference.
 """

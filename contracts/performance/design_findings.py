@@ -1,7 +1,7 @@
-"""What the specified design costs: reported with its evidence, never silently repaired.
+"""Finds the weaknesses of the specified design: each is reported with evidence, never silently repaired.
 
-A finding is derived from the declared schema; its evidence is what SQLite answers on an empty database made from the
-same DDL: query plans, with statistics planted where the point is what the planner does with them.
+A finding is derived from the declared schema.  Its evidence is SQLite's result on an empty database made from the
+same DDL: query plans, with planted statistics if the finding depends on them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from migrator.schema import reader as schema_reader
 from migrator.schema.model import Index, Schema, Table, VirtualTable
 from migrator.system import connections, content_digest
 
-#: What the trader's own code allows, in US dollars, whatever the configuration table says.
+#: Limits in the trader's own code [USD], which does not read the configuration table.
 TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
 
-#: Rows that the planted statistics speak of, and how many distinct values a column of few values has among them.
+#: The planted statistics: rows of a table, and distinct values of a column with few values.
 STATISTICS_ROWS = 100_000
 FEW_VALUES = 3
 
@@ -32,15 +32,15 @@ _NAMED = re.compile(r":([a-z_]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something in the specified design that its owners should know.
+    """A weakness of the specified design.
 
     Attributes:
-        kind: What sort of thing it is, such as ``redundant index``.
+        kind: Its kind, such as ``redundant index``.
         where: Database, table and object.
-        says: One sentence: what it is and what it costs.
+        says: One sentence: the weakness and its cost.
         asked: The SQL that shows it.
-        evidence: What SQLite answered, line by line.
-        mend: The statement that would mend it, or '' where that is not one statement.
+        evidence: SQLite's result, line by line.
+        mend: The statement that would repair it; '' if one statement is not enough.
     """
 
     kind: str
@@ -64,7 +64,7 @@ def design() -> tuple[Finding, ...]:
 
 
 def of_workload() -> tuple[Finding, ...]:
-    """Return a finding for each question of the bot that costs more than on the legacy file, with both plans."""
+    """Return a finding for each query of the bot that costs more than on the legacy file, with both plans."""
     found = []
     for question in workload.questions():
         if question.slower:
@@ -84,9 +84,9 @@ def of_workload() -> tuple[Finding, ...]:
 
 
 def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return how SQLite answers *question* on empty databases: the legacy one as found, and ours, with the index or not."""
+    """Return the plans of *question* on empty databases: legacy and consolidated, the latter with or without the index."""
     database = next(
-        one for one in catalogue.legacy_databases() if (one.name, one.variant) == (question.legacy, "found")
+        known for known in catalogue.legacy_databases() if (known.name, known.variant) == (question.legacy, "found")
     )
     with closing(connections.memory()) as legacy, closing(connections.memory()) as ours:
         legacy.executescript(database.ddl)
@@ -103,7 +103,7 @@ def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...],
 
 
 def places(target: str, schema: Schema) -> tuple[tuple[str, str], ...]:
-    """Return kind and place of each structural finding that *schema* has: what ``design`` finds, without evidence."""
+    """Return kind and place of each structural finding on *schema*, without evidence."""
     return tuple(
         sorted(
             [("redundant index", f"{target}.{index.name}") for index, _ in _redundant(schema)]
@@ -133,7 +133,7 @@ def _redundant_findings(target: str, schema: Schema, connection: sqlite3.Connect
         yield Finding(
             kind="redundant index",
             where=f"{target}.{index.name}",
-            says=f"{unique.origin.upper()} already has an index on {index.table}({column}); this one is written with "
+            says=f"{unique.origin.upper()} already has an index on {index.table}({column}); this index is written with "
             "every row and never needed: without it the plan is the same.",
             asked=asked,
             evidence=evidence,
@@ -164,7 +164,7 @@ def _unindexed_findings(target: str, schema: Schema, connection: sqlite3.Connect
 
 
 def _misleading(schema: Schema) -> Iterator[tuple[Index, Index]]:
-    """Yield each index on a column of few values beside one that gives the newest rows first."""
+    """Yield each index on a column with few values, together with an index that returns the newest rows first."""
     for table in schema.tables:
         few_values = {name for check in table.checks for name in check.columns if " IN (" in check.expression}
         few_values |= {column.name for column in table.columns if column.name.startswith("is_")}
@@ -193,15 +193,15 @@ def _misleading_findings(target: str, schema: Schema, connection: sqlite3.Connec
         yield Finding(
             kind="misleading index",
             where=f"{target}.{few.name}",
-            says=f"Without statistics the planner takes this index on a column of few values and sorts what it finds; "
-            f"with them it walks {newest.name} and stops after 50 rows.  The build therefore ends with ANALYZE.",
+            says=f"Without statistics the planner uses this index on a column with few values and sorts the rows; "
+            f"with statistics it reads {newest.name} and stops after 50 rows.  The build therefore ends with ANALYZE.",
             asked=asked,
             evidence=(*(f"without ANALYZE: {line}" for line in before), *(f"after ANALYZE: {line}" for line in after)),
         )
 
 
 def _history(schema: Schema) -> Iterator[tuple[Table, str]]:
-    """Yield each UNIQUE column of a table that keeps closed rows beside open ones."""
+    """Yield each UNIQUE column of a table that keeps closed rows in addition to open ones."""
     for table in schema.tables:
         if any("'closed'" in check.expression for check in table.checks):
             for unique in table.uniques:
@@ -215,15 +215,15 @@ def _history_findings(target: str, schema: Schema, connection: sqlite3.Connectio
         yield Finding(
             kind="history made unique",
             where=f"{target}.{table.name}.{column}",
-            says=f"{table.name} keeps closed rows too, and the same {column} is traded again: UNIQUE lets only "
-            "one row of its history in, the others are quarantined.",
+            says=f"{table.name} keeps closed rows too, and the same {column} is traded again: UNIQUE accepts only "
+            "one row of its history, the others are quarantined.",
             asked="SELECT count(*) - count(DISTINCT token_mint) FROM jarvis.positions",
-            evidence=("asked of the legacy set: the number of rows that cannot go in, at least",),
+            evidence=("on the legacy set: the least number of rows that are refused",),
         )
 
 
 def _dated(schema: Schema) -> Iterator[VirtualTable]:
-    """Yield each full-text table whose time is a search term."""
+    """Yield each full-text table that indexes its time."""
     yield from (table for table in schema.virtual_tables if "timestamp" in table.columns)
 
 
@@ -238,7 +238,7 @@ def _full_text_findings(target: str, schema: Schema, connection: sqlite3.Connect
             kind="indexed by accident",
             where=f"{target}.{table.name}.timestamp",
             says="The time is part of the full-text index, so a search for a number finds rows by their date; "
-            "UNINDEXED would keep it out.",
+            "UNINDEXED would prevent this.",
             asked=asked,
             evidence=(f"{count} row found whose content is 'a lesson'",),
         )
@@ -255,7 +255,7 @@ def _config_findings(target: str, schema: Schema, connection: sqlite3.Connection
                 kind="looser than the code",
                 where=f"{target}.config.{key}",
                 says=f"The specified default is {float(value) / limit:g} times the {limit:g} USD that is compiled into "
-                "the trader; whoever makes the trader read this table raises its limit.",
+                "the trader; if the trader reads this table one day, its limit rises.",
                 asked=asked,
                 evidence=(f"{value} USD",),
             )
@@ -272,7 +272,7 @@ _FINDERS: tuple[Callable[[str, Schema, sqlite3.Connection], Iterator[Finding]], 
 
 
 def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
-    """Return the lines of EXPLAIN QUERY PLAN for *asked*, every parameter NULL."""
+    """Return the lines of EXPLAIN QUERY PLAN for *asked*, with NULL for every parameter."""
     values = dict.fromkeys(_NAMED.findall(asked)) or (None,) * asked.count("?")
     rows = connection.execute(f"EXPLAIN QUERY PLAN {asked}", values)
     return tuple(detail for _, _, _, detail in rows)
@@ -281,15 +281,15 @@ def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
 def as_markdown(found: tuple[Finding, ...]) -> str:
     """Return the findings as a page of docs."""
     lines = [
-        "# What the specified design costs",
+        "# Findings on the specified design",
         "",
-        "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  Nothing here is repaired silently: the",
+        "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  No finding is repaired silently: the",
         "databases are built as specified, and their owners decide.",
     ]
     for finding in found:
         lines += ["", f"## {finding.kind}: `{finding.where}`", "", finding.says, "", "```sql", f"{finding.asked};"]
         lines += [f"-- {line}" for line in finding.evidence]
-        lines += [f"-- would mend it: {finding.mend}"] if finding.mend else []
+        lines += [f"-- would repair it: {finding.mend}"] if finding.mend else []
         lines += ["```"]
     return "\n".join(lines) + "\n"
 

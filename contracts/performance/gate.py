@@ -1,7 +1,7 @@
-"""What the gate compares with: plans, steps and ratios as they were recorded, for each version of SQLite.
+"""The record of the speed gate: plans, steps and ratios, for each version of SQLite.
 
-``contracts/9_budget/recorded.json`` is in the repository.  Where it knows nothing of this SQLite, or of what makes the
-specimens, that is said, and written down beside the results of the run for somebody to commit; it is no failure.
+``contracts/9_budget/recorded.json`` is in the repository.  If it has no figures for this SQLite or for this version of
+Faker, the run prints so and writes them beside its results, for a developer to commit; the gate does not fail.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from migrator.pipeline import migrate as pipeline_migrate
 from migrator.records.backup import Snapshot
 from migrator.switch.workspace import Workspace
 
-#: What is recorded in the repository, and the environment's order to record anew: a folder to write to, or ``repository``.
+#: The record, and the variable that orders a new one: ``repository`` overwrites it, any other value writes beside it.
 RECORDED = Path(__file__).parent.parent / "9_budget" / "recorded.json"
 RECORD = "BUDGET_RECORD"
-#: Steps of a build are counted by so many.
+#: Precision of the count of a build's steps [steps].
 EVERY = 100
 
 
 def made_by() -> str:
-    """Return what plans and steps depend on: the version of SQLite, and of what draws the specimens."""
+    """Return what plans and steps depend on: the versions of SQLite and of Faker, which draws the specimens."""
     return f"sqlite {sqlite3.sqlite_version}, faker {version('faker')}"
 
 
 def processor() -> str:
-    """Return what the processor calls itself."""
+    """Return the model name of the processor and its number of cores."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -50,12 +50,12 @@ def processor() -> str:
 
 
 class Record:
-    """What was recorded for this SQLite, and what this run found.
+    """The recorded figures for this SQLite, and the figures of this run.
 
     Attributes:
-        known: What was recorded: what it is -> plan, steps or ratio.
-        found: What this run found.
-        times: Median seconds of each benchmark of this run, by its name.
+        known: The recorded figures: name -> plan, steps or ratio.
+        found: The figures of this run.
+        times: Median time of each benchmark of this run [s], by its name.
     """
 
     def __init__(self, path: Path = RECORDED) -> None:
@@ -66,17 +66,17 @@ class Record:
         self.times: dict[str, float] = {}
 
     def compare(self, what: str, found: Any) -> Any:
-        """Take *found* down, and return what was recorded of the same; None if nothing was, or is to be recorded anew."""
+        """Keep *found* and return the recorded figure; None if there is none, or a new record is ordered."""
         self.found[what] = found
         return None if os.environ.get(RECORD) else self.known.get(what)
 
     @property
     def news(self) -> dict[str, Any]:
-        """What this run found and nobody had recorded."""
+        """The figures of this run that are not recorded."""
         return {what: found for what, found in self.found.items() if os.environ.get(RECORD) or what not in self.known}
 
     def keep(self, beside: Path) -> Path | None:
-        """Write what is new down, in the repository where that is ordered, else to *beside*; return where, or None."""
+        """Write the new figures to the repository if ordered, else to *beside*; return the file, or None without new ones."""
         if not self.news:
             return None
         path = self.path if os.environ.get(RECORD) == "repository" else beside
@@ -87,11 +87,11 @@ class Record:
 
 
 def advice(history: Path, times: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each of *times* on the newest run that pytest-benchmark stored below *history*: advice only."""
+    """Return a sentence that compares each of *times* with the newest run of pytest-benchmark below *history*."""
     stored = sorted(history.glob("*/*.json"))
     if not stored or not times:
         return []
-    before = {one["name"]: one for one in json.loads(stored[-1].read_text(encoding="utf-8"))["benchmarks"]}
+    before = {entry["name"]: entry for entry in json.loads(stored[-1].read_text(encoding="utf-8"))["benchmarks"]}
     said = []
     for name in sorted(times.keys() & before.keys()):
         extra = before[name]["extra_info"]
@@ -106,7 +106,7 @@ def advice(history: Path, times: Mapping[str, float]) -> list[str]:
 
 @contextmanager
 def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
-    """Count the steps of SQLite's virtual machine on every connection that is opened meanwhile, in children too."""
+    """Count the steps of SQLite's virtual machine on every connection opened within the block, in child processes too."""
     total = multiprocessing.Value("q", 0)
     connect = sqlite3.connect
 
@@ -127,14 +127,14 @@ def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
 
 
 def cpu_s() -> float:
-    """Return the seconds of processor time that this process and its ended children took."""
+    """Return the processor time of this process and its ended children [s]."""
     took = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in took)
+    return sum(usage.ru_utime + usage.ru_stime for usage in took)
 
 
 @contextmanager
 def alone() -> Iterator[Callable[[], float]]:
-    """Time what is done meanwhile, in seconds of processor time, without looking for garbage that others left."""
+    """Measure the processor time of the block [s], without garbage collection."""
     gc.collect()
     gc.disable()
     begun = cpu_s()
@@ -147,31 +147,31 @@ def alone() -> Iterator[Callable[[], float]]:
 
 
 class Bench:
-    """A snapshot of a legacy set, to be built again and again.
+    """A snapshot of a legacy set that can be built repeatedly.
 
     Attributes:
         workspace: The data directory.
         snapshot: Its snapshot.
-        mapped: The mappings that a build of it follows.
+        mapped: The mappings that its build uses.
     """
 
     def __init__(self, legacy: Path) -> None:
         self.workspace = Workspace(legacy)
         self._config = config_file.load(config_file.beside(legacy))
         planned = pipeline_migrate.plan(self.workspace, self._config)
-        self.mapped = [one for table in planned.tables for one in mapping_reader.sources_of(table)]
+        self.mapped = [mapping for table in planned.tables for mapping in mapping_reader.sources_of(table)]
         self.snapshot: Snapshot = pipeline_migrate.backup(planned, self.workspace)
 
     def clear(self) -> None:
-        """Remove what the last build made: a finished build is left as it is."""
+        """Remove the last build; otherwise a finished build would be kept."""
         shutil.rmtree(self.workspace.stage, ignore_errors=True)
 
     def build(self) -> Path:
-        """Build, and return the stage."""
+        """Build and return the stage."""
         return pipeline_migrate.build(self.workspace, self._config, self.snapshot).stage
 
     def steps(self) -> int:
-        """Return how many steps a build takes."""
+        """Return the number of steps of a build."""
         self.clear()
         with counting() as count:
             self.build()

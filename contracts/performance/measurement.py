@@ -1,8 +1,8 @@
-"""``python -m contracts.performance``: measures the tool beside its limits and its peers, and writes docs/reference/performance.md.
+"""``python -m contracts.performance``: measures migrator, its limits and its peers, and writes docs/reference/performance.md.
 
-For each number of rows a legacy set is made and everything is measured by turns (measures.py), then the questions of the
-bot are asked of both sets (question_mix.py).  What was found goes to docs/reference/performance.json, from which the figures on the page and
-its picture are made; what is not measured again is kept, under its own date.
+For each number of rows it makes a legacy set and measures everything in alternating rounds (measures.py), then the bot's
+queries on both sets (question_mix.py).  The results go to docs/reference/performance.json, from which the figures on the page and
+its picture are made; results that are not measured again are kept, with their dates.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from contracts.performance import profile as performance_profile
 from contracts.performance import questions as performance_questions
 from contracts.specimens import generator
 
-#: Rows of the sets, where none are named: as many as production has, and far more.
+#: Default sizes of sets [rows]: production's, and far more.
 SIZES = (4_600, 250_000, 1_000_000)
-#: How often everything is measured, up to so many rows; beyond, the fewer the more there are.
+#: Default rounds: of a set below LARGE rows, and of a larger set.
 ROUNDS, LARGE, ROUNDS_LARGE = 5, 1_000_000, 2
-#: Where no rounds are ordered, what takes long is measured twice from so many rows on, and once of very many; of still
-#: more, migrate alone is measured, and once.
+#: Default rounds of slow measures: two from MIDDLE rows on, one from LARGE rows on; of still
+#: larger sets only migrate is measured, once.
 MIDDLE, ROUNDS_MIDDLE = 100_000, 2
 SLOW = ("migrate", "sqlite-utils", ".dump into sqlite3", "sqldiff", "EXCEPT both ways")
-#: The questions are asked of a set of so many rows, in so many ways: readers, connections reused, beside a writer.
+#: Size of the set for the queries [rows], and the numbers of parallel readers.
 ASKED_ROWS = 250_000
 READERS = (1, 4, 16)
-#: How often each question is asked of each side by itself, for each of its parameters.
+#: Runs of each query on each side, for each of its parameters [runs].
 ASKINGS = 5
 HOME = Path("docs/reference")
 
@@ -46,17 +46,19 @@ HOME = Path("docs/reference")
 @click.option("--rows", type=click.IntRange(min=100), multiple=True, help="Rows of a set; repeatable.  Default: 4,600, 250,000 and 1,000,000.")  # fmt: skip
 @click.option("--variant", type=click.Choice(["found", "specified"]), multiple=True, help="Shapes.  Default: both.")
 @click.option("--rounds", type=click.IntRange(min=1), help=f"Rounds.  Default: {ROUNDS}; {ROUNDS_LARGE} from {LARGE:,} rows on.")  # fmt: skip
-@click.option("--questions/--no-questions", default=True, help="Ask the questions of the bot of both sets too.")
-@click.option("--sets/--no-sets", default=True, help="Build and prove sets; without, the questions alone.")
+@click.option("--questions/--no-questions", default=True, help="Measure the bot's queries on both sets too.")
+@click.option("--sets/--no-sets", default=True, help="Measure builds and proofs of sets.")
 @click.option(
     "--alone",
     is_flag=True,
-    help="Measure builds alone, all sizes by turns, for --rounds, or once: how time and memory grow.",
+    help="Measure only builds, all sizes in turn, for --rounds rounds or one: how time and memory grow.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, help="For each mix of questions.  Default: 3.")
-@click.option("--again", is_flag=True, help="Measure nothing: write the page from the figures that are there.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.1), default=3.0, help="Seconds for each mix of queries.  Default: 3."
+)
+@click.option("--again", is_flag=True, help="Write the page from the stored figures, without measuring.")
 @click.option("--into", type=click.Path(file_okay=False, exists=True, path_type=Path), default=HOME, help="Folder of the page.  Default: docs/reference.")  # fmt: skip
-@click.option("--scratch", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Folder with room for some ten times a set.")  # fmt: skip
+@click.option("--scratch", type=click.Path(file_okay=False, exists=True, path_type=Path), help="Scratch folder with room for ten times a set.")  # fmt: skip
 def main(
     rows: tuple[int, ...],
     variant: tuple[str, ...],
@@ -69,7 +71,7 @@ def main(
     into: Path,
     scratch: Path | None,
 ) -> None:
-    """Measure the tool beside its limits and its peers, and write performance.md, .json and .svg."""
+    """Measure migrator, its limits and its peers, and write performance.md, .json and .svg."""
     path = into / "performance.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if questions and not again:
@@ -77,7 +79,7 @@ def main(
     shapes, sizes = variant or ("found", "specified"), rows or SIZES
     if alone and not again:
         found["alone"] = {
-            one: with_circumstances(partial(of_builds, one, sizes, rounds or 1), scratch) for one in shapes
+            shape: with_circumstances(partial(of_builds, shape, sizes, rounds or 1), scratch) for shape in shapes
         }
     for count in sizes if sets and not (again or alone) else ():
         for one in shapes:
@@ -93,12 +95,12 @@ def _write(found: dict[str, Any], path: Path) -> None:
 
 
 def tell(line: str) -> None:
-    """Say what is done, on stderr."""
+    """Print the current step on stderr."""
     click.echo(line, err=True)
 
 
 def with_circumstances(work: Callable[[Path], dict[str, Any]], scratch: Path | None) -> dict[str, Any]:
-    """Run *work* in a scratch folder; return what it found with where, when and how busy the machine was."""
+    """Run *work* in a scratch folder; return its results with machine, date and load."""
     before = measures.load()
     with tempfile.TemporaryDirectory(prefix="performance-", dir=scratch) as folder:
         found = work(Path(folder))
@@ -113,9 +115,9 @@ def with_circumstances(work: Callable[[Path], dict[str, Any]], scratch: Path | N
 
 
 def _command() -> str:
-    """Return the command that is running, without the folders of this machine."""
+    """Return the running command, without folders."""
     given = click.get_current_context().params
-    names = [f"--rows {count}" for count in given["rows"]] + [f"--variant {one}" for one in given["variant"]]
+    names = [f"--rows {count}" for count in given["rows"]] + [f"--variant {shape}" for shape in given["variant"]]
     names += [f"--rounds {given['rounds']}"] if given["rounds"] else []
     names += ["--no-questions"] if not given["questions"] else []
     names += [f"--{name}" for name in ("alone",) if given[name]] + (["--no-sets"] if not given["sets"] else [])
@@ -123,7 +125,7 @@ def _command() -> str:
 
 
 def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[str, Any]:
-    """Return what ours, the limits and the peers took on a set of *rows*, and where the time of a build goes."""
+    """Return the measures of migrator, the limits and the peers on a set of *rows*, and the profile of a build."""
     legacy = folder / "legacy"
     legacy.mkdir()
     tell(f"{variant}, {rows:,} rows")
@@ -138,13 +140,13 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
         "variant": variant,
         "rows": rows,
         "legacy_mib": round(size / 1024**2, 1),
-        "took": {name: [asdict(one) for one in every] for name, every in took.items() if every},
+        "took": {name: [asdict(measure) for measure in every] for name, every in took.items() if every},
         "profile": {kind: round(cpu_s, 3) for kind, cpu_s in profile.kinds.most_common()},
     }
 
 
 def rounds_of(name: str, rows: int, rounds: int | None) -> int:
-    """Return how often *name* is measured on a set of *rows*, where *rounds* are ordered or not."""
+    """Return the number of rounds for *name* on a set of *rows*; *rounds* are those ordered, or None."""
     if name in SLOW and rows > LARGE:
         return int(name == "migrate")
     if rounds is not None:
@@ -155,7 +157,7 @@ def rounds_of(name: str, rows: int, rounds: int | None) -> int:
 
 
 def of_builds(variant: str, sizes: Sequence[int], rounds: int, folder: Path) -> dict[str, Any]:
-    """Return what builds of sets of these *sizes* took, all of them before any again."""
+    """Return the measures of builds of sets of these *sizes*, in alternating rounds."""
     benches = {}
     for rows in sizes:
         tell(f"{variant}, {rows:,} rows: the build alone")
@@ -173,11 +175,11 @@ def of_builds(variant: str, sizes: Sequence[int], rounds: int, folder: Path) -> 
 
     works = {rows: built(bench) for rows, bench in benches.items()}
     took = measures.by_turns(works, dict.fromkeys(works, rounds), lambda line: tell(f"  {line}"))
-    return {"variant": variant, "took": {rows: [asdict(one) for one in every] for rows, every in took.items()}}
+    return {"variant": variant, "took": {rows: [asdict(measure) for measure in every] for rows, every in took.items()}}
 
 
 def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Return how long the bot's questions take, one by one and in a mix, on the legacy set and on ours."""
+    """Return the times of the bot's queries on both sets, one by one and in a mix."""
     sets = workbench.sets(folder, rows=rows)
     each: dict[str, Any] = {}
     for question in workload.questions():
@@ -214,6 +216,6 @@ def _mixes(
                 ]
                 what = f"{readers} readers, {'reused' if reuse else 'a connection each time'}"
                 tell(f"  {what}{', a writer' if writing else ''}: {both[0].p50_ms:.3f} ms, {both[1].p50_ms:.3f} ms")
-                legacy, ours = (asdict(one) for one in both)
+                legacy, ours = (asdict(mix) for mix in both)
                 found.append({"readers": readers, "reuse": reuse, "writing": writing, "legacy": legacy, "ours": ours})
     return found

@@ -1,4 +1,4 @@
-"""What is measured of one legacy set: ours, the limit, and the peers, each in a process of its own, by turns."""
+"""Measures migrator, its limits and its peers on one legacy set, each in a process of its own, in alternating rounds."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from migrator.stages.build.proof_worker import Proof
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Where Linux reports sizes in KiB.
+#: Files in which Linux reports and resets memory sizes [KiB].
 _MIB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What one run of something took.
+    """The time and memory of one run.
 
     Attributes:
         wall_s: Seconds on the clock.
         cpu_s: Seconds of processor time, children included.
-        peak_mib: Most memory that one process held at once: itself above what it began with, a program that it started all
-            of it; in MiB, and None where the work was a program of which the kernel does not tell.
+        peak_mib: Peak memory of one process: its own above that at the start, or the whole of a program that it started;
+            in MiB, and None for a program whose memory the kernel does not report.
     """
 
     wall_s: float
@@ -54,7 +54,7 @@ def measure(work: Callable[[], object]) -> Measure:
     """Run *work* in a process of its own.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The work failed.
     """
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_measured, args=(work, there))
@@ -70,7 +70,7 @@ def measure(work: Callable[[], object]) -> Measure:
 
 
 def _measured(work: Callable[[], object], told: Connection) -> None:
-    # What the parent had and let go of would count neither as held before nor, used again, as held by the work.
+    # Memory that the parent had freed would count neither as used before nor, if used again, as used by the work.
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -79,25 +79,25 @@ def _measured(work: Callable[[], object], told: Connection) -> None:
     work()
     wall_s, took_s = time.perf_counter() - begun, gate.cpu_s() - cpu_s
     most = _kib("VmHWM")
-    # A program that was started counts with what it was forked from: no more than that says nothing of it.
+    # The memory of a started program includes that of its parent: a value not above the parent's means nothing.
     started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     own, known = most - before, started > most or not started
     told.send((wall_s, took_s, max(own, started if known else 0) / _MIB if known or own >= _MIB else None))
 
 
 def _kib(name: str) -> int:
-    """Return what Linux says of the memory of this process, in KiB: ``VmHWM`` is the most since clear_refs (proc(5))."""
+    """Return a memory size of this process [KiB]: ``VmHWM`` is the peak since clear_refs (proc(5))."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMapping]) -> None:
-    """Prove the finished set in *stage*: every *mapped* row rebuilt type by type, none too many, every carried row equal.
+    """Prove the finished set in *stage*: every *mapped* row is rebuilt with its types, every carried row is equal.
 
-    It is shared as a build shares its proof, the largest legacy database first.
+    The work is divided like the proof of a build, the largest legacy database first.
 
     Raises:
-        ValueError: It is not so.
+        ValueError: A row differs.
     """
     largest_first = sorted(legacy, key=lambda database: legacy[database].stat().st_size, reverse=True)
     for target, name in catalogue.TARGETS.items():
@@ -105,11 +105,13 @@ def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMappi
         with closing(connections.memory()) as connection:
             connections.attach(connection, paths[target], target)
             (rows,) = connection.execute(f"SELECT count(*) FROM {target}.lineage").fetchone()
-            carried = {one: _carried(connection, target, one, legacy[one]) for one in largest_first}
+            carried = {name: _carried(connection, target, name, legacy[name]) for name in largest_first}
         waiting: deque[Proof] = deque()
         for database in largest_first:
             waiting += [
-                _mapped(one) for one in mapped if (one.target, one.database, one.stub) == (target, database, "")
+                _mapped(mapping)
+                for mapping in mapped
+                if (mapping.target, mapping.database, mapping.stub) == (target, database, "")
             ]
             waiting += carried[database]
         with build_proof.provers_of(target, paths, rows) as provers:
@@ -130,7 +132,7 @@ def _mapped(one: TableMapping) -> Proof:
     return Proof(
         source=one.source,
         database=one.database,
-        # A specimen has no table whose way back asks for a constant.
+        # Specimens have no table whose way back needs a constant.
         given=one.given({}),
         find="",
         rebuilt=reverse_sql.mismatches_sql(one),
@@ -150,8 +152,8 @@ def _carried(connection: sqlite3.Connection, target: str, database: str, path: P
             for (name,) in columns
         )
         both = [
-            f"SELECT o.rowid FROM {one} AS o LEFT JOIN {other} AS t ON t.rowid = o.rowid WHERE NOT ({same})"
-            for one, other in ((ours, theirs), (theirs, ours))
+            f"SELECT o.rowid FROM {left} AS o LEFT JOIN {right} AS t ON t.rowid = o.rowid WHERE NOT ({same})"
+            for left, right in ((ours, theirs), (theirs, ours))
         ]
         if columns:
             found.append(Proof(f"{database}.{table}", database, {}, "", *both))
@@ -162,9 +164,9 @@ def _carried(connection: sqlite3.Connection, target: str, database: str, path: P
 def works(
     legacy: Path, scratch: Path, first: Callable[[Callable[[], object]], object] = lambda build: build()
 ) -> dict[str, Callable[[], object]]:
-    """Return what is measured, by its name, prepared in *scratch*: a snapshot and a finished build of *legacy*.
+    """Return the measured works by name, prepared in *scratch* with a snapshot and a finished build of *legacy*.
 
-    *first* runs the build that makes the latter.
+    *first* runs that build.
     """
     bench = gate.Bench(legacy)
     paths = {
@@ -190,7 +192,7 @@ def works(
 
         return run
 
-    # It makes a snapshot of its own: the others go on reading theirs.
+    # It makes a snapshot of its own, while the other works read the common one.
     data_dir = scratch / "migrated"
     shutil.copytree(legacy, data_dir, ignore=lambda folder, _: catalogue.OUR_FOLDERS if Path(folder) == legacy else ())
 
@@ -227,7 +229,7 @@ def works(
 def by_turns(
     found: Mapping[str, Callable[[], object]], rounds: Mapping[str, int], tell: Callable[[str], None]
 ) -> dict[str, list[Measure]]:
-    """Measure each as often as *rounds* says, all of them before any again."""
+    """Measure each work in its number of *rounds*, in alternating rounds."""
     took: dict[str, list[Measure]] = {name: [] for name in found}
     last = max(rounds.values())
     for number in range(last):
@@ -239,11 +241,11 @@ def by_turns(
 
 
 def ratio(took: Mapping[str, Sequence[Measure]], one: str, other: str, what: str) -> float:
-    """Return the median over the rounds that had both, of the ``wall_s`` or ``cpu_s`` of *one* by that of *other*."""
+    """Return the median ratio of *one* to *other* over the rounds that had both; *what* is ``wall_s`` or ``cpu_s``."""
     pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=False)
     return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
 
 
 def load() -> str:
-    """Return how busy the machine is: processes that wanted to run, over the last minute."""
+    """Return the load of the machine: runnable processes over the last minute."""
     return f"{os.getloadavg()[0]:.1f}"

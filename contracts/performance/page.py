@@ -1,4 +1,4 @@
-"""The figures on docs/reference/performance.md, from what ``python -m contracts.performance`` found; what people wrote stays."""
+"""Writes the figures on docs/reference/performance.md, from the results of ``python -m contracts.performance``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from migrator.reports import charts
 
-#: What stands between these two lines on the page is made here.
+#: The figures are between these two lines of the page; the rest is written by hand and kept.
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-#: What each is compared with.
+#: Work -> the work with which it is compared.
 WRITING, READING = "VACUUM INTO", "reading the rows through SQL"
 LIMITS: Mapping[str, str] = {
     "build": WRITING,
@@ -27,7 +27,7 @@ LIMITS: Mapping[str, str] = {
     "sqldiff": READING,
     "migrate": "naive row by row",
 }
-#: What the project wants at a million rows: ratio -> shape -> at least, goal.
+#: The project's goals at a million rows: ratio -> shape -> at least, goal.
 REACH: Mapping[tuple[str, str], Mapping[str, tuple[float, ...]]] = {
     ("build", WRITING): {"specified": (2.0,), "found": (8.0, 4.0)},
     ("proof", READING): {"specified": (8.0,), "found": (10.0, 6.0)},
@@ -38,7 +38,7 @@ Took = Sequence[Mapping[str, Any]]
 
 
 def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
-    """Write the figures between the two lines of *page*, which is begun if it is not there, and the *picture*."""
+    """Write the figures between the two lines of *page*, which is made if it is missing, and the *picture*."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"# How fast\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -48,14 +48,14 @@ def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
 
 
 def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
-    """Yield the lines of the figures: ratios, every set, the questions."""
-    sets = sorted(found.get("sets", {}).values(), key=lambda one: (one["variant"], one["rows"]))
+    """Yield the lines of the figures: ratios, every set, the queries."""
+    sets = sorted(found.get("sets", {}).values(), key=itemgetter("variant", "rows"))
     yield from _reach(sets)
     if sets:
         yield f"![Processor time of everything, in units of VACUUM INTO]({picture})"
         yield ""
-    for one in sets:
-        yield from _set(one)
+    for measured in sets:
+        yield from _set(measured)
     yield from _growth(found.get("alone", {}))
     if "questions" in found:
         yield from _questions(found["questions"])
@@ -64,49 +64,49 @@ def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
 def _reach(sets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "## Ratios"
     yield ""
-    yield "Medians over the rounds of one run, of processor time; in brackets of time on the clock."
+    yield "Medians of processor time over the rounds of one run, in brackets of elapsed time."
     yield ""
     yield "| | shape | at least | goal | " + " | ".join(f"{rows:,} rows" for rows in _sizes(sets)) + " |"
     yield "|---|---|---:|---:|" + "---:|" * len(_sizes(sets))
-    for (one, other), shapes in REACH.items():
+    for (work, limit), shapes in REACH.items():
         for variant, wanted in shapes.items():
-            by_rows = {found["rows"]: found["took"] for found in sets if found["variant"] == variant}
+            by_rows = {measured["rows"]: measured["took"] for measured in sets if measured["variant"] == variant}
             cells = [
-                f"{ratio(by_rows[rows], one, other, 'cpu_s'):.1f} ({ratio(by_rows[rows], one, other, 'wall_s'):.1f})"
+                f"{ratio(by_rows[rows], work, limit, 'cpu_s'):.1f} ({ratio(by_rows[rows], work, limit, 'wall_s'):.1f})"
                 if rows in by_rows
                 else ""
                 for rows in _sizes(sets)
             ]
             goal = f"{wanted[1]:g}" if len(wanted) > 1 else ""
-            yield f"| {one} / {other} | {variant} | {wanted[0]:g} | {goal} | {' | '.join(cells)} |"
+            yield f"| {work} / {limit} | {variant} | {wanted[0]:g} | {goal} | {' | '.join(cells)} |"
     yield ""
 
 
 def _sizes(sets: Sequence[Mapping[str, Any]]) -> list[int]:
-    return sorted({one["rows"] for one in sets})
+    return sorted({measured["rows"] for measured in sets})
 
 
 def ratio(took: Mapping[str, Took], one: str, other: str, what: str) -> float:
-    """Return the median of *one* by *other* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
+    """Return the median ratio of *one* to *other* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
     pairs = zip(took[one], took[other], strict=False)
     return float(statistics.median(mine[what] / max(theirs[what], 1e-6) for mine, theirs in pairs))
 
 
 def _median(every: Took, what: str) -> float:
-    return float(statistics.median(one[what] for one in every))
+    return float(statistics.median(run[what] for run in every))
 
 
 def _peak(every: Took) -> str:
-    """Return the most memory of any round; '' where it was not measured."""
-    peaks = [one["peak_mib"] for one in every if one["peak_mib"] is not None]
+    """Return the peak memory of all rounds; '' if it was not measured."""
+    peaks = [run["peak_mib"] for run in every if run["peak_mib"] is not None]
     return f"{max(peaks):,.0f}" if peaks else ""
 
 
-def _set(one: Mapping[str, Any]) -> Iterator[str]:
-    took: Mapping[str, Took] = one["took"]
-    yield f"## {one['rows']:,} rows, as {one['variant']}"
+def _set(measured: Mapping[str, Any]) -> Iterator[str]:
+    took: Mapping[str, Took] = measured["took"]
+    yield f"## {measured['rows']:,} rows, as {measured['variant']}"
     yield ""
-    yield from _circumstances(one, f"the legacy files have {one['legacy_mib']:,} MiB")
+    yield from _circumstances(measured, f"the legacy files have {measured['legacy_mib']:,} MiB")
     yield "| | rounds | rows/s | seconds | CPU seconds | peak MiB | ratio of CPU | of time | to |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|---|"
     for name, every in sorted(took.items(), key=lambda entry: _order(entry[0])):
@@ -116,14 +116,14 @@ def _set(one: Mapping[str, Any]) -> Iterator[str]:
             f"{ratio(took, name, limit, 'cpu_s'):.2f} | {ratio(took, name, limit, 'wall_s'):.2f}" if limit else " | "
         )
         yield (
-            f"| {name} | {len(every)} | {one['rows'] / wall_s:,.0f} | {wall_s:.2f} | {_median(every, 'cpu_s'):.2f}"
+            f"| {name} | {len(every)} | {measured['rows'] / wall_s:,.0f} | {wall_s:.2f} | {_median(every, 'cpu_s'):.2f}"
             f" | {_peak(every)} | {ratios} | {limit} |"
         )
     yield ""
-    whole = sum(one["profile"].values())
+    whole = sum(measured["profile"].values())
     parts = [
         f"{kind} {cpu_s / whole:.0%}"
-        for kind, cpu_s in sorted(one["profile"].items(), key=itemgetter(1), reverse=True)
+        for kind, cpu_s in sorted(measured["profile"].items(), key=itemgetter(1), reverse=True)
         if cpu_s >= whole / 100
     ]
     yield f"Where the processor time of a build goes: {', '.join(parts)}."
@@ -135,25 +135,25 @@ def _order(name: str) -> tuple[int, str]:
     return (first.index(name), "") if name in first else (len(first), name)
 
 
-def _circumstances(one: Mapping[str, Any], more: str) -> Iterator[str]:
+def _circumstances(measured: Mapping[str, Any], more: str) -> Iterator[str]:
     yield (
-        f"{one['date']}, {one['machine']}, SQLite {one['sqlite']}, Python {one['python']}; processes that wanted to run:"
-        f" {' before, '.join(one['load'])} after; {more}."
+        f"{measured['date']}, {measured['machine']}, SQLite {measured['sqlite']}, Python {measured['python']}; runnable processes:"
+        f" {' before, '.join(measured['load'])} after; {more}."
     )
     yield ""
-    yield f"`{one['command']}`"
+    yield f"`{measured['command']}`"
     yield ""
 
 
 def _growth(alone: Mapping[str, Any]) -> Iterator[str]:
-    """Say how time and memory of a build grow with the rows."""
+    """Yield the lines on how time and memory of a build grow with the rows."""
     if not alone:
         return
     yield "## How a build grows"
     yield ""
-    for variant, one in sorted(alone.items()):
-        took: Mapping[str, Took] = one["took"]
-        yield from _circumstances(one, "sizes by turns")
+    for variant, measured in sorted(alone.items()):
+        took: Mapping[str, Took] = measured["took"]
+        yield from _circumstances(measured, "sizes in turn")
         yield "| rows | shape | rounds | seconds | CPU seconds | peak MiB |"
         yield "|---:|---|---:|---:|---:|---:|"
         rising = sorted(took, key=int)
@@ -167,19 +167,19 @@ def _growth(alone: Mapping[str, Any]) -> Iterator[str]:
         few, many = rising[0], rising[-1]
         wall, cpu = (ratio(took, many, few, what) for what in ("wall_s", "cpu_s"))
         yield (
-            f"{int(many) / int(few):.1f} times the rows, as {variant}, took {wall:.1f} times the time on the clock and"
+            f"{int(many) / int(few):.1f} times the rows, as {variant}, took {wall:.1f} times the elapsed time and"
             f" {cpu:.1f} times the processor time, medians of the rounds."
         )
         yield ""
 
 
-def _questions(one: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## The questions of the bot, {one['rows']:,} rows"
+def _questions(measured: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## The bot's queries, {measured['rows']:,} rows"
     yield ""
-    yield from _circumstances(one, f"each mix was asked for {one['seconds']:g} s, legacy and ours by turns")
+    yield from _circumstances(measured, f"each mix ran for {measured['seconds']:g} s, legacy and ours in turn")
     yield "| readers | connection | writer | legacy p50 ms | p95 | a second | ours p50 ms | p95 | a second | writes a second, legacy and ours | locked |"
     yield "|---:|---|---|---:|---:|---:|---:|---:|---:|---|---|"
-    for each in one["mixes"]:
+    for each in measured["mixes"]:
         sides = " | ".join(
             f"{each[side]['p50_ms']:.3f} | {each[side]['p95_ms']:.2f} | {each[side]['a_second']:,.0f}"
             for side in ("legacy", "ours")
@@ -188,18 +188,18 @@ def _questions(one: Mapping[str, Any]) -> Iterator[str]:
             f"{each['legacy']['writes_a_second']:.0f}, {each['ours']['writes_a_second']:.0f}" if each["writing"] else ""
         )
         yield (
-            f"| {each['readers']} | {'reused' if each['reuse'] else 'for each question'} | {'yes' if each['writing'] else ''}"
+            f"| {each['readers']} | {'reused' if each['reuse'] else 'for each query'} | {'yes' if each['writing'] else ''}"
             f" | {sides} | {writes} | {each['legacy']['locked']}, {each['ours']['locked']} |"
         )
     yield ""
     yield (
-        "One by one, on a connection that is reused, by turns, in processor time; a question with a finding is one of"
+        "One by measured, in turn, on a reused connection, in processor time; a query with a finding is on"
         " [findings.md](findings.md)."
     )
     yield ""
-    yield "| question | asked | legacy p50 ms | p95 | ours p50 ms | p95 | finding | plan on ours |"
+    yield "| query | frequency | legacy p50 ms | p95 | ours p50 ms | p95 | finding | plan on ours |"
     yield "|---|---|---:|---:|---:|---:|---|---|"
-    for name, each in one["each"].items():
+    for name, each in measured["each"].items():
         legacy, ours = each["legacy_ms"], each["ours_ms"]
         yield (
             f"| {name} | {each['often']} | {legacy[0]:.3f} | {legacy[1]:.3f} | {ours[0]:.3f} | {ours[1]:.3f}"
@@ -209,14 +209,16 @@ def _questions(one: Mapping[str, Any]) -> Iterator[str]:
 
 
 def chart(found: Mapping[str, Any]) -> str:
-    """Return processor time of everything that writes, in units of VACUUM INTO, of the largest set as found, as SVG."""
+    """Return as SVG the processor time of each writing work on the largest set as found, in units of VACUUM INTO."""
     sets = [
-        one for one in found.get("sets", {}).values() if one["variant"] == "found" and "sqlite-utils" in one["took"]
+        entry
+        for entry in found.get("sets", {}).values()
+        if entry["variant"] == "found" and "sqlite-utils" in entry["took"]
     ]
     sets = sets or list(found.get("sets", {}).values())
     if not sets:
         return charts.bars("performance", (), {})
-    took = max(sets, key=lambda one: one["rows"])["took"]
+    took = max(sets, key=itemgetter("rows"))["took"]
     names = sorted(
         {name for name, limit in LIMITS.items() if name in took and limit == WRITING} | {"migrate", WRITING},
         key=lambda name: _median(took[name], "cpu_s"),

@@ -1,7 +1,7 @@
-"""What our figures are compared with: the limit, and what people do otherwise.  All do less than we: none maps a row.
+"""The limits and the usual ways to copy databases, with which migrator is compared.  None of them maps rows.
 
-Each takes the legacy databases and a folder to write to.  Tables are those that are consolidated, full-text ones and
-SQLite's own left out.
+Each takes the legacy databases and a folder to write to.  They copy the consolidated tables, without full-text tables
+and SQLite's own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Bytes read at once.
+#: Size of a read [bytes].
 _CHUNK = 1024 * 1024
 
 
@@ -32,7 +32,7 @@ def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
 def _opened(
     legacy: Sequence[Path], into: Path | None, *, indexes: bool = False
 ) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
-    """Yield a source, a new database with the same tables, with their *indexes* or without, and each of their names."""
+    """Yield a source, a new database with the same tables, with or without their *indexes*, and the tables' names."""
     for number, path in enumerate(legacy):
         new = connections.memory() if into is None else connections.create(into / f"{number}.db")
         with closing(connections.read(path)) as source, closing(new) as made:
@@ -56,7 +56,7 @@ def _insert(source: sqlite3.Connection, table: str) -> str:
 def naive(legacy: Sequence[Path], into: Path | None) -> None:
     """Copy row by row, as most scripts do: the schema, then one INSERT for each row; one transaction for a table.
 
-    Without a folder the copies are in memory, and nothing is waited for.
+    Without a folder the copies are in memory, so that no disk is involved.
     """
     for source, made, table in _opened(legacy, into, indexes=True):
         insert = _insert(source, table)
@@ -80,7 +80,7 @@ def dump(legacy: Sequence[Path], into: Path) -> None:
 
 def sqlite_utils(legacy: Sequence[Path], into: Path) -> None:
     """``Database[table].insert_all(rows)`` of sqlite-utils."""
-    import sqlite_utils as utils  # noqa: PLC0415 - measured where it is installed
+    import sqlite_utils as utils  # noqa: PLC0415 - measured only if it is installed
 
     for number, path in enumerate(legacy):
         with closing(connections.read(path)) as source, closing(connections.create(into / f"{number}.db")) as made:
@@ -92,7 +92,7 @@ def sqlite_utils(legacy: Sequence[Path], into: Path) -> None:
 
 
 def vacuum_into(consolidated: Sequence[Path], into: Path) -> None:
-    """``VACUUM INTO``: the limit of a build, the same rows and indexes written once."""
+    """``VACUUM INTO``: the limit of a build, which writes the same rows and indexes once."""
     for path in consolidated:
         with closing(connections.scratch(path)) as connection:
             connection.execute("VACUUM INTO ?", (str(into / path.name),))
@@ -125,7 +125,7 @@ def read_rows(legacy: Sequence[Path], into: Path) -> None:
 
 
 def except_both_ways(legacy: Sequence[Path], into: Path) -> None:
-    """``EXCEPT`` both ways between each file and a copy of it in *into*: blind to types and twins, and nothing was mapped."""
+    """``EXCEPT`` both ways between each file and a copy of it in *into*: it detects neither types nor duplicates, and maps nothing."""
     for path in legacy:
         with closing(connections.memory()) as connection:
             connections.attach(connection, path, "one")

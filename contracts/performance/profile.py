@@ -1,4 +1,4 @@
-"""Where the processor time of a build goes, statement by statement."""
+"""Measures the processor time of a build, statement by statement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contracts.performance import gate
 from migrator.stages.build import proof as build_proof
 from migrator.system import content_digest, durable_files
 
-#: What a statement is for, by how it begins; the first that fits.
+#: Beginning of a statement -> its purpose; the first match counts.
 _KINDS = (
     ("lineage", r"INSERT INTO \w+\.lineage"),
     ("quarantine", r"INSERT INTO \w+\.quarantine"),
@@ -34,12 +34,12 @@ _REST = "all else: plan, schema, Python"
 
 @dataclass(kw_only=True)
 class Profile:
-    """Where the time of one run went.
+    """The processor time of one run.
 
     Attributes:
-        kinds: Seconds of processor time by what they were spent on.
-        statements: The same by statement, white space made one.
-        cpu_s: Seconds of processor time in all.
+        kinds: Processor time [s] by purpose.
+        statements: Processor time [s] by statement, with white space normalised.
+        cpu_s: Processor time in all [s].
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -47,13 +47,13 @@ class Profile:
     cpu_s: float = 0.0
 
     def add(self, kind: str, statement: str, cpu_s: float) -> None:
-        """Take *cpu_s* seconds down."""
+        """Add *cpu_s* seconds."""
         self.kinds[kind] += cpu_s  # type: ignore[assignment]
         self.statements[statement] += cpu_s  # type: ignore[assignment]
 
 
 def profile(work: Callable[[], object], found: Profile | None = None) -> Profile:
-    """Run *work* in this process, every connection that it opens watched, and return in *found* where its time went."""
+    """Run *work* in this process, watch every connection that it opens, and return its times in *found*."""
     found = found or Profile()
     with _watched(found):
         begun = gate.cpu_s()
@@ -64,7 +64,7 @@ def profile(work: Callable[[], object], found: Profile | None = None) -> Profile
 
 
 def kind_of(statement: str) -> str:
-    """Return what *statement* is for, '' if that is not told apart."""
+    """Return the purpose of *statement*; '' if it is unknown."""
     return next((kind for kind, begins in _KINDS if re.match(begins, statement)), "")
 
 
@@ -104,7 +104,7 @@ def _watched(found: Profile) -> Iterator[None]:
         build_proof.SHARED_FROM,
     )
     sqlite3.connect = lambda *place, **options: connect(*place, factory=Watched, **options)  # type: ignore[assignment]
-    # What a process of its own does would not be seen.
+    # A separate process could not be watched.
     build_proof.SHARED_FROM = sys.maxsize
     content_digest.digest = timed("digest", whole)
     content_digest.table_digest = timed("proof of carried rows", table)

@@ -1,6 +1,6 @@
-"""The bot's questions in a mix, each as often as it is asked: on the legacy set or on ours, beside a writer or not.
+"""Runs the bot's queries in a mix, each with its frequency, on the legacy or the consolidated set, with or without a writer.
 
-Readers are threads with connections of their own, as the bot has them; SQLite works outside of Python's lock.
+Readers are threads with connections of their own, as in the bot; SQLite runs outside Python's lock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contracts.performance.workbench import Sets
 from contracts.performance.workload import Question
 from migrator.system import connections as system_connections
 
-#: Transactions a second that the writer tries for.
+#: Target rate of the writer [transactions/s].
 WRITES_A_SECOND = 200
 
 _TABLE = "CREATE TABLE IF NOT EXISTS written_meanwhile (id INTEGER PRIMARY KEY, at REAL)"
@@ -30,14 +30,14 @@ _TABLE = "CREATE TABLE IF NOT EXISTS written_meanwhile (id INTEGER PRIMARY KEY, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One form of a question.
+    """One form of a query.
 
     Attributes:
         path: The database.
         ours: Whether it is a consolidated one.
         sql: The statement.
-        values: The named parameters of each asking.
-        weight: How often it is asked beside the others.
+        values: The named parameters of each run.
+        weight: Its frequency relative to the others.
     """
 
     path: Path
@@ -57,14 +57,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """What came of a mix.
+    """The results of a mix.
 
     Attributes:
-        p50_ms: Half of the questions took at most so many milliseconds.
-        p95_ms: 95 of a hundred did.
-        a_second: Questions answered in a second, all readers together.
-        writes_a_second: Transactions that the writer committed in a second.
-        locked: Questions that met a lock for longer than the bot waits.
+        p50_ms: Median time of a query [ms].
+        p95_ms: 95th percentile of the time of a query [ms].
+        a_second: Queries per second of all readers together.
+        writes_a_second: Transactions per second of the writer.
+        locked: Queries that were locked out for longer than the bot waits.
     """
 
     p50_ms: float
@@ -75,7 +75,7 @@ class Mix:
 
 
 def both_forms(sets: Sets) -> tuple[list[Asked], list[Asked]]:
-    """Return every reading question that has something to ask about: for the legacy set, and for ours."""
+    """Return both forms of every reading query with parameters: for the legacy set, and for the consolidated set."""
     pairs = [_forms(sets, question) for question in workload.questions() if not question.writes]
     return [legacy for legacy, _ in pairs if legacy.values], [ours for _, ours in pairs if ours.values]
 
@@ -90,9 +90,9 @@ def _forms(sets: Sets, question: Question) -> tuple[Asked, Asked]:
 
 
 def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the p50 and p95, in ms of processor time, of *question* on the legacy file and on ours.
+    """Return p50 and p95 of the processor time [ms] of *question* on the legacy file and on the consolidated database.
 
-    They are asked by turns, on one connection each.
+    Runs alternate, on one connection each.
     """
     took: tuple[list[float], list[float]] = ([], [])
     values = sets.values(question) or [dict(questions.nothing(question))]
@@ -104,7 +104,7 @@ def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[fl
                     connections[side], (question.legacy_sql, question.sql)[side], values[number % len(values)]
                 )
                 took[side].append(1000 * (time.thread_time() - begun))
-    legacy, ours = (_percentiles(one) for one in took)
+    legacy, ours = (_percentiles(times) for times in took)
     return legacy, ours
 
 
@@ -116,7 +116,7 @@ def _percentiles(took: Sequence[float]) -> tuple[float, float]:
 
 
 def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, seconds: float) -> Mix:
-    """Ask the mix for *seconds*; each reader reuses its connections, or opens one for each question."""
+    """Run the mix for *seconds*; each reader reuses its connections, or opens one for each query."""
     end = time.monotonic() + seconds
     took: list[list[float]] = [[] for _ in range(readers)]
     locked: list[int] = []
@@ -126,7 +126,7 @@ def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, sec
         for number in range(readers)
     ]
     if writing:
-        for path in {one.path for one in asked}:
+        for path in {form.path for form in asked}:
             with closing(system_connections.as_it_was(path, isolation_level=None)) as connection:
                 connection.execute(_TABLE)
         threads.append(threading.Thread(target=_write, args=(asked, end, written)))
@@ -134,7 +134,7 @@ def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, sec
         thread.start()
     for thread in threads:
         thread.join()
-    every = [one for reader in took for one in reader]
+    every = [seconds_ for reader in took for seconds_ in reader]
     p50, p95 = _percentiles(every)
     return Mix(
         p50_ms=p50,
@@ -146,11 +146,11 @@ def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, sec
 
 
 def _drawn(asked: Sequence[Asked], draw: random.Random) -> Asked:
-    return draw.choices(asked, [one.weight for one in asked])[0]
+    return draw.choices(asked, [form.weight for form in asked])[0]
 
 
 def _read(asked: Sequence[Asked], end: float, reuse: bool, number: int, took: list[float], locked: list[int]) -> None:
-    draw = random.Random(number)  # noqa: S311 - the order in which questions are asked
+    draw = random.Random(number)  # noqa: S311 - the order of the queries
     open_: dict[Path, sqlite3.Connection] = {}
     try:
         while time.monotonic() < end:
@@ -164,7 +164,7 @@ def _read(asked: Sequence[Asked], end: float, reuse: bool, number: int, took: li
                     connection.close()
                 took.append(1000 * (time.perf_counter() - begun))
             except sqlite3.OperationalError:
-                # Locked for longer than the bot waits: counted, and the next question is asked.
+                # Locked out for longer than the bot waits: counted, and the next query runs.
                 locked.append(1)
     finally:
         for connection in open_.values():
@@ -181,7 +181,7 @@ def _write(asked: Sequence[Asked], end: float, written: list[int]) -> None:
             time.sleep(max(0.0, begun + due / WRITES_A_SECOND - now))
             one = _drawn(asked, draw)
             connection = open_.get(one.path) or open_.setdefault(one.path, one.open())
-            # A write that meets a lock for too long is not made up for; the rate that is reported says so.
+            # A write that was locked out is not repeated; the reported rate shows it.
             with suppress(sqlite3.OperationalError):
                 connection.execute("INSERT INTO written_meanwhile (at) VALUES (?)", (now,))
                 written.append(1)

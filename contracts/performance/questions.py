@@ -1,6 +1,6 @@
-"""The questions of the bot, asked of both sets: their parameters, plans, steps and answers.
+"""Runs the bot's queries on both sets: their parameters, plans, steps and results.
 
-Each form is asked on a connection to the one database that it is meant for, as the bot has it.
+Each form runs on a connection to its one database, as in the bot.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from contracts.performance.workload import Question
 from migrator.system import connections
 
-#: A table of fewer rows is read whole sooner than by any index.
+#: Size from which a scan is slower than an index [rows].
 BIG_ROWS = 100
-#: Named parameters of one asking.
+#: Named parameters of one run.
 Values = Mapping[str, Any]
 
 _NAMES = re.compile(r":([a-z_]+)")
@@ -29,7 +29,7 @@ _SCAN, _VIRTUAL, _SORT = "SCAN ", "VIRTUAL TABLE", "USE TEMP B-TREE"
 
 
 class Plan(NamedTuple):
-    """What EXPLAIN QUERY PLAN says.
+    """The result of EXPLAIN QUERY PLAN.
 
     Attributes:
         scans: Lines that read a whole table or index, virtual tables and constant rows left out.
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
 
 def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str, Any]]:
-    """Return the named parameters of each asking, from what the databases at *legacy* and *target* hold."""
+    """Return the named parameters of each run, read from the databases at *legacy* and *target*."""
     if not question.takes:
         return [{}]
     with closing(connections.memory()) as connection:
@@ -51,35 +51,35 @@ def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str,
         connections.attach(connection, target, question.target)
         cursor = connection.execute(question.takes)
         names = [name for name, *_ in cursor.description]
-        # A time of an empty table is NULL: there is nothing to ask about.
+        # A time from an empty table is NULL: there is nothing to query.
         return [dict(zip(names, row, strict=True)) for row in cursor if None not in row]
 
 
 def nothing(question: Question) -> dict[str, None]:
-    """Return named parameters for a question about which nothing is there to ask: how it would be answered all the same."""
+    """Return NULL for each named parameter, for a query without data."""
     return dict.fromkeys(_NAMES.findall(question.sql))
 
 
 def plan(connection: sqlite3.Connection, sql: str, values: Values) -> Plan:
-    """Return how SQLite would answer *sql*."""
+    """Return the plan of *sql*."""
     return as_plan(detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
 
 
 def as_plan(details: Iterable[str]) -> Plan:
-    """Return the lines of EXPLAIN QUERY PLAN, sorted out."""
+    """Return the lines of EXPLAIN QUERY PLAN as a plan."""
     lines = tuple(details)
     scans = tuple(line for line in lines if line.startswith(_SCAN) and _VIRTUAL not in line and "CONSTANT" not in line)
     return Plan(scans, tuple(line for line in lines if line.startswith(_SORT)), lines)
 
 
 def worse(ours: Plan, legacy: Plan) -> list[str]:
-    """Return what *ours* has to do that *legacy* had not: read a whole table, or sort."""
+    """Return the scans and sorts of *ours* that *legacy* does not need."""
     found = list(ours.scans[len(legacy.scans) :] if len(ours.scans) > len(legacy.scans) else ())
     return found + list(ours.sorts[len(legacy.sorts) :] if len(ours.sorts) > len(legacy.sorts) else ())
 
 
 def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return columns and rows of the answer; of a statement that writes, the number of rows, and nothing stays written."""
+    """Return columns and rows of the result; for a writing statement the number of rows, and roll it back."""
     if sql.startswith("SELECT"):
         cursor = connection.execute(sql, values)
         return [name for name, *_ in cursor.description], cursor.fetchall()
@@ -91,10 +91,10 @@ def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[
 
 
 def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: int = 1, most: float = math.inf) -> int:
-    """Return how many instructions SQLite's virtual machine runs to answer *sql*: the same number on any machine.
+    """Return the number of instructions that SQLite's virtual machine runs for *sql*: the same on any machine.
 
-    They are counted by *every* so many: exactly by 1, where each costs a call.  Beyond *most* the answer is not waited
-    for, and what was counted until then is returned.
+    *every* is the precision of the count; 1 is exact, but costs a call per instruction.  Above *most* the query is
+    interrupted, and the count so far is returned.
     """
     count = 0
 
@@ -104,7 +104,7 @@ def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: in
         return count > most
 
     factory = connection.text_factory
-    # Nobody looks at the answer, and text of a legacy database may be no text.
+    # The result is not used, and legacy TEXT may be invalid UTF-8.
     connection.text_factory = bytes
     connection.execute("BEGIN")
     connection.set_progress_handler(step, every)
@@ -121,7 +121,7 @@ def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: in
 
 
 def normal(question: Question, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
-    """Return *rows* so that the two forms of an answer can be compared: instants and JSON by what they mean."""
+    """Return *rows* in a form in which both results can be compared: times and JSON by their meaning."""
     kinds = ["time" if name in question.times else "json" if name in question.json else "" for name in columns]
     return Counter(tuple(_meant(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in rows)
 
@@ -136,5 +136,5 @@ def _meant(cell: Any, kind: str) -> Any:
         return read.replace(tzinfo=read.tzinfo or dt.UTC).astimezone(dt.UTC)
     if kind == "json":
         return None if cell is None else json.dumps(json.loads(cell), sort_keys=True)
-    # 17 digits are the same double; sums of doubles in another order are not.
+    # Sums of doubles in another order may differ in the last digits.
     return float(f"{cell:.12g}") if isinstance(cell, float) else cell

@@ -1,4 +1,4 @@
-"""A legacy set and what is made of it, to ask the questions of the bot: of rows in quarantine both sides are rid."""
+"""Makes a legacy set and its migration for the bot's queries, without the quarantined rows on both sides."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _PLACES = {database.name: database.place for database in catalogue.legacy_databa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sets:
-    """Both sets, private copies.
+    """Private copies of both sets.
 
     Attributes:
-        legacy: The folder of the legacy set, its rows in quarantine taken out.
-        consolidated: The folder of the three.
+        legacy: The folder of the legacy set, without the rows in quarantine.
+        consolidated: The folder of the three databases.
     """
 
     legacy: Path
     consolidated: Path
 
     def paths(self, question: Question) -> tuple[Path, Path]:
-        """Return the legacy database that *question* is asked of, and ours."""
+        """Return the paths of the legacy and the consolidated database of *question*."""
         return self.legacy / _PLACES[question.legacy], self.consolidated / catalogue.TARGETS[question.target]
 
     @contextmanager
     def both(self, question: Question) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
-        """Open both as the bot does."""
+        """Open both databases as the bot does."""
         legacy, ours = self.paths(question)
         with (
             closing(connections.as_it_was(legacy, isolation_level=None)) as before,
@@ -49,19 +49,19 @@ class Sets:
             yield before, after
 
     def values(self, question: Question) -> list[dict[str, Any]]:
-        """Return the named parameters of each asking."""
+        """Return the named parameters of each run."""
         return questions.parameters(question, *self.paths(question))
 
 
 def sets(folder: Path, *, rows: int | None, seed: int = 0) -> Sets:
-    """Make a clean specimen of *rows* in *folder*, and what the tool makes of it."""
+    """Make a clean specimen of *rows* in *folder*, and its migration."""
     legacy = folder / "legacy"
     generator.make(legacy, rows=rows, seed=seed)
     return of(legacy, folder)
 
 
 def of(legacy: Path, folder: Path) -> Sets:
-    """Return both sets below *folder*: a copy of the legacy set at *legacy* and what the tool makes of it."""
+    """Return both sets below *folder*: a copy of the legacy set at *legacy*, and its migration."""
     made = made_sets.migrated(legacy, folder)
     consolidated, asked = folder / "consolidated", folder / "asked"
     consolidated.mkdir()
@@ -78,7 +78,7 @@ def of(legacy: Path, folder: Path) -> Sets:
 
 
 def _without_quarantined(found: Sets) -> None:
-    """Take the rows that no target holds out of the legacy set: else the two could not give the same answers."""
+    """Delete the quarantined rows from the legacy set: otherwise the two sets would give different results."""
     keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
     for name in catalogue.TARGETS.values():
         with closing(connections.read(found.consolidated / name)) as connection:

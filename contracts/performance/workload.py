@@ -1,19 +1,19 @@
-"""What the bot asks of its databases: ``workload/*.sql``, each question as it is asked of the legacy file and of ours.
+"""Reads the bot's queries, ``workload/*.sql``: each has a form for the legacy and a form for the consolidated database.
 
-A file has a header, the statement for the legacy database, and after ``-- consolidated:`` the one for ours.  Both are
-run on a connection to the one database that the header names first, and give the same answer.
+A file has a header, the statement for the legacy database, and after ``-- consolidated:`` the other statement.  Both
+run on a connection to the one database that the header names, and give the same result.
 
-    -- query:  lots_of_symbol                  what the question is called, as the file is
+    -- query:  lots_of_symbol                  the name of the query and of its file
     -- legacy: tax.tax_lots                    the legacy database and table
     -- target: core.tax_lots core.lineage      the consolidated database and its tables
     -- asked:  warm: every sale                hot, warm or cold, and when
-    -- takes:  SELECT ... AS symbol FROM ...   named parameters, a row for each time it is asked; databases attached
-    -- times:  purchase_date                   columns of the answer, as the legacy form calls them, that are instants
-    -- json:   cashtags                        the same, that are JSON
-    -- differs: ...                            why the two answers are not the same, where they are not
-    -- costs:  ...                             why it may take more steps than on the legacy file, where it may: a finding
-    -- longer: ...                             why as many steps take longer, where they do: a finding, judged all the same
-    -- mends:  CREATE INDEX core....           the index that would mend it, where one would
+    -- takes:  SELECT ... AS symbol FROM ...   named parameters, a row for each run; databases attached
+    -- times:  purchase_date                   columns of the legacy result that are times
+    -- json:   cashtags                        columns of the legacy result that are JSON
+    -- differs: ...                            why the two results differ, if they do
+    -- costs:  ...                             why it may take more steps than on the legacy file, if it may: a finding
+    -- longer: ...                             why as many steps take longer, if they do: a finding, also judged
+    -- mends:  CREATE INDEX core....           the index that would repair it, if there is one
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from importlib.resources import files
 from migrator.errors import MappingError
 from migrator.schema import sql_header
 
-#: How often a question is asked in a mix, beside the others.
+#: Relative frequency of a query in a mix.
 WEIGHTS = {"hot": 10, "warm": 3, "cold": 1}
 
 _MUST, _MAY = ("query", "legacy", "target", "asked"), ("takes", "times", "json", "differs", "costs", "longer", "mends")
@@ -34,25 +34,25 @@ _HEADER: dict[str, str | None] = dict.fromkeys(_MUST) | dict.fromkeys(_MAY, "")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question of the bot, in both forms.
+    """One query of the bot, in both forms.
 
     Attributes:
-        name: What it is called.
-        legacy: The legacy database that is asked.
-        legacy_tables: Its tables that are asked.
-        target: The consolidated database that is asked: ``core``, ``analytics`` or ``cache``.
-        target_tables: Its tables that are asked.
+        name: Its name.
+        legacy: Its legacy database.
+        legacy_tables: The legacy tables that it reads.
+        target: Its consolidated database: ``core``, ``analytics`` or ``cache``.
+        target_tables: The consolidated tables that it reads.
         often: ``hot``, ``warm`` or ``cold``.
-        when: When it is asked, in words.
-        takes: A SELECT of the named parameters, '' where it has none.
-        times: Columns of the legacy answer that are instants.
-        json: Columns of the legacy answer that are JSON.
-        differs: Why the two answers are not the same, '' where they are.
-        costs: Why it may take more steps than on the legacy file, '' where it may not.
-        longer: Why as many steps take longer than on the legacy file, '' where they do not.
-        mends: The statement of the index that would mend that, '' where none would.
+        when: When the bot runs it, in words.
+        takes: A SELECT of the named parameters; '' without parameters.
+        times: Columns of the legacy result that are times.
+        json: Columns of the legacy result that are JSON.
+        differs: Why the two results differ; '' if they are equal.
+        costs: Why it may take more steps than on the legacy file; '' if it may not.
+        longer: Why as many steps take longer than on the legacy file; '' if they do not.
+        mends: The statement of the index that would repair this; '' without one.
         legacy_sql: The statement for the legacy database.
-        sql: The statement for ours.
+        sql: The statement for the consolidated database.
     """
 
     name: str
@@ -74,18 +74,18 @@ class Question:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes rows."""
+        """Whether the query changes rows."""
         return not self.sql.startswith("SELECT")
 
     @property
     def slower(self) -> str:
-        """Why it is slower than on the legacy file, as a finding says; '' where it is not."""
+        """Why the query is slower than on the legacy file, for its finding; '' if it is not."""
         return self.costs or self.longer
 
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """Return every question of the package, by name.
+    """Return every query of the package, by name.
 
     Raises:
         MappingError: A file is wrong.
@@ -96,7 +96,7 @@ def questions() -> tuple[Question, ...]:
 
 
 def read(text: str, file: str) -> Question:
-    """Return the question that *text* states.
+    """Return the query in *text*.
 
     Raises:
         MappingError: Its header or one of its two forms is missing.
@@ -129,7 +129,7 @@ def read(text: str, file: str) -> Question:
 
 
 def _tables(listed: str, where: str) -> tuple[str, tuple[str, ...]]:
-    named = [one.partition(".")[::2] for one in listed.split()]
+    named = [table.partition(".")[::2] for table in listed.split()]
     if len({database for database, _ in named}) != 1 or not all(table for _, table in named):
-        raise MappingError("a question is asked of tables of one database", where=where)
+        raise MappingError("a query can read the tables of one database only", where=where)
     return named[0][0], tuple(table for _, table in named)

@@ -4,8 +4,8 @@
 -- asked:  hot: the context of an answer
 -- takes:  SELECT DISTINCT lower(substr(fact, 1, instr(fact, ' ') - 1)) AS word FROM jarvis_memory.facts
 --         WHERE substr(fact, 1, instr(fact, ' ') - 1) NOT GLOB '*[^a-zA-Z]*' AND instr(fact, ' ') > 1 ORDER BY word LIMIT 10
--- differs: the legacy index knows words by their stems, LIKE does not
--- costs:  no full-text index over facts is specified: a word is looked for in every fact, and no index of SQLite's mends that; a full-text table would
+-- differs: the legacy index finds words by their stems, LIKE does not
+-- costs:  no full-text index over facts is specified: a word is searched for in every fact, and only a full-text table, no index, would repair that
 SELECT f.id, f.fact
 FROM facts AS f
 JOIN facts_fts AS x ON f.id = x.rowid

@@ -1,7 +1,7 @@
 -- query:  messages_latest
 -- legacy: telegram_memory.messages
 -- target: analytics.telegram_messages
--- asked:  warm: what was said last, by anybody
+-- asked:  warm: the newest messages of all users
 -- times:  timestamp
 SELECT username, content, timestamp
 FROM messages

@@ -3,7 +3,7 @@
 -- target: analytics.tweets
 -- asked:  warm: statistics
 -- costs:  the category has no column: it is read out of the JSON of every post, and sorted; an
---         index on json_extract would mend it, but then no connection that distrusts the schema could open the file
+--         index on json_extract would repair it, but then a connection that does not trust the schema cannot open the file
 SELECT category, count(*)
 FROM tweets
 GROUP BY category;

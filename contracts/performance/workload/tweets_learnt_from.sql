@@ -4,7 +4,7 @@
 -- asked:  warm: what the bot learns from
 -- takes:  SELECT strftime('%Y-%m-%dT%H:%M:%S', max(posted_at), '-30 days') AS since FROM jarvis_x_memory.tweets
 -- costs:  the category has no column: it is read out of the JSON of the posts, and they are sorted by it; an
---         index on json_extract would mend it, but then no connection that distrusts the schema could open the file
+--         index on json_extract would repair it, but then a connection that does not trust the schema cannot open the file
 SELECT category, count(*), avg(engagement_likes), avg(engagement_retweets), avg(engagement_replies)
 FROM tweets
 WHERE posted_at > :since
