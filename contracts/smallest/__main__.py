@@ -23,18 +23,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--consolidated-dir",
     envvar="CONSOLIDATED_DIR",
     type=_FOLDER,
-    help="What another tool made of them; both sides are reduced.  Default: every reduced set is migrated.",
+    help="The set that another tool made of them; both sides are reduced.  Default: every reduced set is migrated.",
 )
 @click.option(
     "--contracts-config",
     "config",
     envvar="MIGRATOR_CONFIG",
     type=_FILE,
-    help="What the owners decided.  Default: migrator.toml in the legacy folder.",
+    help="The owners' configuration.  Default: migrator.toml in the legacy folder.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the test to this file.")
 @click.option(
-    "--show-values", envvar="CONTRACTS_SHOW_VALUES", is_flag=True, help="Show the values as they are, if no others do."
+    "--show-values",
+    envvar="CONTRACTS_SHOW_VALUES",
+    is_flag=True,
+    help="Print the real values if no random values break the contract.",
 )
 def main(
     contract: str,
@@ -53,14 +56,14 @@ def main(
             config=config or config_file.beside(legacy_dir),
             consolidated=consolidated_dir,
             show_values=show_values,
-            tell=lambda said: click.echo(f"{contract}: {said}", err=True),
+            tell=lambda step: click.echo(f"{contract}: {step}", err=True),
         )
         if output is not None:
             durable_files.write(output, found.text)
     except MigratorError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
-    click.echo(f"{contract}: {found.rows} of {found.of:,} legacy rows, after {found.tried} sets", err=True)
+    click.echo(f"{contract}: {found.rows} of {found.of:,} legacy rows; {found.tried} sets judged", err=True)
     click.echo(str(output) if output is not None else found.text, nl=output is not None)
 
 

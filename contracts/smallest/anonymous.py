@@ -1,9 +1,9 @@
-"""Rows without their private values: storage class, length, form, vocabulary and links are kept, what they say is not.
+"""Replaces the private values of rows; storage class, length, form, vocabulary and links stay.
 
-A text is taken apart into words; a word is replaced by letters and digits drawn at random, the same word always by
-the same ones whatever its letter case, so that what was linked is linked.  Kept are the words that a mapping or a CHECK
-compares with, JSON's own words and names of members, and numbers that tell nobody apart: below ten, and powers of ten.  A time
-is moved by a number of weeks that is drawn once.  Randomness is the system's: nothing leads back.
+A text is split into words.  A word is replaced by random letters and digits, the same word always by the same ones in
+any letter case, so that links stay.  Kept are the words that a mapping or a CHECK
+compares with, JSON's own words and names of members, and numbers that identify no user: below ten, and powers of ten.  A
+time is moved by a random number of weeks, the same for all.  The system's random numbers are used: nothing can be restored.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _ROUND = re.compile(r"-?(?:10*\.0|0\.0*1|1(?:\.0)?e[+-]?\d+)")
 _FRACTION = re.compile(r"(?<=:\d\d\.)\d+", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?=$|[T ]\d\d:\d\d)", re.ASCII)
-#: Integers that hold a meaning by being the largest.
+#: Integers at the limits of a type, which stay.
 _EDGES = frozenset({2**63 - 1, -(2**63), 2**53, 2**53 + 1, -(2**53)})
-#: Columns of ours that hold no value of anybody's.
+#: Columns of lineage and quarantine without private values.
 _OURS = {"lineage": ("source", "target"), "quarantine": ("source", "target", "broken")}
 
 
 @cache
 def vocabulary() -> frozenset[str]:
-    """Return, in lower case, every word that a mapping, a CHECK or the specified configuration writes out."""
-    sql = [text for one in mapping_reader.mappings() for text in (one.forward, one.back) if text]
+    """Return, in lower case, every word in a mapping, a CHECK or the specified configuration."""
+    sql = [text for mapping in mapping_reader.mappings() for text in (mapping.forward, mapping.back) if text]
     sql += [
         f"SELECT {check.expression}"
         for target in catalogue.TARGETS
@@ -51,25 +51,25 @@ def vocabulary() -> frozenset[str]:
     literals = [
         literal.name for text in sql for literal in sqlglot.parse_one(text, read="sqlite").find_all(exp.Literal)
     ]
-    columns = [name for one in catalogue.legacy_databases() for shape in one.shapes for name in shape.names]
+    columns = [name for known in catalogue.legacy_databases() for shape in known.shapes for name in shape.names]
     return frozenset(word.lower() for text in (*literals, *columns) for word in _WORD.findall(text))
 
 
 class Anonymous:
-    """Replaces values; one of these replaces what is equal by what is equal."""
+    """Replaces values; equal values get equal replacements."""
 
     def __init__(self) -> None:
         self._words: dict[str, str] = {}
         self._numbers: dict[Cell, Cell] = {}
         self._taken: set[Cell] = set()
-        # Weeks, so that what fell on one day of a week still does.
+        # Whole weeks, so that days of the week stay.
         self._away = timedelta(weeks=52 + secrets.randbelow(104))
 
     def rows(self, found: Rows) -> dict[str, list[Row]]:
         """Return *found* with every cell replaced."""
         return {
             table: [
-                # What lineage and quarantine name is a table, a constraint, a reason.
+                # These columns of lineage and quarantine name tables, constraints and reasons.
                 {
                     name: cell if name in _OURS.get(table.partition(".")[2], ()) else self.cell(cell)
                     for name, cell in row.items()
@@ -80,12 +80,12 @@ class Anonymous:
         }
 
     def cell(self, cell: Cell) -> Cell:
-        """Return what stands for *cell*."""
+        """Return the replacement of *cell*."""
         if isinstance(cell, str):
             return self._text(cell)
         if isinstance(cell, bytes):
-            said = text_of(cell)
-            return bytes_of(self._text(said)) if said.isprintable() else secrets.token_bytes(len(cell))
+            text = text_of(cell)
+            return bytes_of(self._text(text)) if text.isprintable() else secrets.token_bytes(len(cell))
         if isinstance(cell, int):
             return self._once(cell, self._integer)
         return self._once(cell, self._real) if isinstance(cell, float) else cell
@@ -94,7 +94,7 @@ class Anonymous:
         known = (type(cell), cell)
         if known not in self._numbers:
             made = make(cell)
-            # Two numbers stay two, unless there are more of them than numbers of that length.
+            # Different numbers stay different, unless all numbers of that length are used up.
             for _ in range(100):
                 if (type(made), made) not in self._taken or made == cell:
                     break
@@ -107,7 +107,7 @@ class Anonymous:
         if abs(cell) < 10 or cell in _EDGES:
             return cell
         made = int(self._digits(str(abs(cell))))
-        # More digits than SQLite's integers have.
+        # A number beyond SQLite's integers is replaced by a rounded one.
         return (made if made < 2**63 else abs(cell) // 10 * 10) * (1 if cell > 0 else -1)
 
     def _real(self, cell: float) -> float:
@@ -119,7 +119,7 @@ class Anonymous:
         return made if math.isfinite(made) and made != 0 else cell
 
     def _digits(self, number: str) -> str:
-        """Return other digits in the same places; the exponent, leading zeros and how many digits there are stay."""
+        """Return other digits in the same places; the exponent, zeros and the number of digits stay."""
         mantissa, e, exponent = number.partition("e")
         return "".join(_other(letter) if letter in "123456789" else letter for letter in mantissa) + e + exponent
 
@@ -129,8 +129,8 @@ class Anonymous:
             return _FRACTION.sub(lambda match: self._word(match[0]), moved)
         if _NUMBER.fullmatch(text):
             return self._word(text, keep="eE+-.")
-        said = parsed(text) if text.strip()[:1] in {"{", "["} else None
-        if isinstance(said, dict | list):
+        value = parsed(text) if text.strip()[:1] in {"{", "["} else None
+        if isinstance(value, dict | list):
             return self._json(text)
         return _WORD.sub(lambda match: self._word(match[0]), text)
 
@@ -138,11 +138,11 @@ class Anonymous:
         try:
             return str(date.fromisoformat(day) - self._away)
         except (ValueError, OverflowError):
-            # No day, such as 30 February, or the first of all: it tells nothing.
+            # Not a date, such as 30 February, or too early to be moved: it stays.
             return day
 
     def _json(self, text: str) -> str:
-        """Replace what stands in JSON; its white space and the names of its members stay."""
+        """Replace the values in JSON; white space and the names of members stay."""
         parts = re.split(r'("(?:[^"\\]|\\.)*")(\s*:)?', text)
         made = []
         for at in range(0, len(parts), 3):
@@ -153,13 +153,13 @@ class Anonymous:
         return "".join(made)
 
     def _number_in_json(self, match: re.Match[str]) -> str:
-        said = json.loads(match[0])
-        made = repr(self.cell(said))
-        return made if type(said) is int or repr(said) == match[0] else self._digits(match[0])
+        number = json.loads(match[0])
+        made = repr(self.cell(number))
+        return made if type(number) is int or repr(number) == match[0] else self._digits(match[0])
 
     def _string_in_json(self, literal: str) -> str:
-        said = json.loads(literal)
-        made = self._text(said)
+        text = json.loads(literal)
+        made = self._text(text)
         return json.dumps(made, ensure_ascii=literal.isascii())
 
     def _word(self, word: str, keep: str = "") -> str:
@@ -169,7 +169,7 @@ class Anonymous:
         if known not in self._words:
             self._words[known] = "".join(letter if letter in keep else _other(letter) for letter in known)
         made = self._words[known]
-        # Some letters have no other case, and some become two.
+        # Some letters have no upper case, and some have two letters as theirs.
         return "".join(
             new.upper() if old.isupper() and len(new.upper()) == 1 else new
             for old, new in zip(word, made, strict=False)
@@ -177,7 +177,7 @@ class Anonymous:
 
 
 def _other(letter: str) -> str:
-    """Return another letter or digit that takes as many bytes."""
+    """Return another letter or digit with the same number of bytes."""
     if letter in string.digits:
         return letter if letter == "0" else secrets.choice("123456789")
     if letter in string.ascii_letters:

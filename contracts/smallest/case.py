@@ -1,4 +1,4 @@
-"""A counterexample as a test: how it is judged, and how it is written down."""
+"""Judges one contract on a few rows, and writes those rows as a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from contracts.suite.results import named
 from contracts.suite.tracebacks import CANNOT
 from migrator.errors import MigratorError, UsageError
 
-#: Rows of tables: ``jarvis.trades`` or ``core.trades`` -> its rows, column -> cell.
+#: Rows by table, such as ``jarvis.trades`` or ``core.trades``; each row is column -> cell.
 Rows = Mapping[str, Sequence[Row]]
 
 _ID = re.compile(r"(?P<stage>[a-z]+)/(?P<name>\w+)(?P<case>\[[^\]]+\])?")
@@ -26,44 +26,44 @@ _WIDTH = 112
 
 
 class NotAskedError(MigratorError):
-    """A contract could not be asked of a set: it neither holds nor is broken."""
+    """A contract could not judge a set: it neither holds nor is broken."""
 
 
-class _Asked:
-    """A pytest plugin that leaves one contract, and takes down what it says."""
+class _Chosen:
+    """A pytest plugin that selects one contract and records its messages."""
 
     def __init__(self, contract: str) -> None:
         self.contract = contract
-        self.asked = 0
-        self.said: list[str] = []
+        self.selected = 0
+        self.messages: list[str] = []
         self.trouble = ""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave the one."""
+        """Deselect all other contracts."""
         items[:] = [item for item in items if (name := named(item)) and name.id == self.contract]
-        self.asked = len(items)
+        self.selected = len(items)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Tell a broken contract from one that could not be asked."""
+        """Record the message of a broken contract, or the error of one that could not judge."""
         report = yield
         if call.excinfo is not None and report.failed:
-            said = str(call.excinfo.value)
-            if call.excinfo.errisinstance(pytest.fail.Exception) and not said.startswith(CANNOT):
-                self.said.append(said)
+            message = str(call.excinfo.value)
+            if call.excinfo.errisinstance(pytest.fail.Exception) and not message.startswith(CANNOT):
+                self.messages.append(message)
             else:
-                self.trouble = f"{type(call.excinfo.value).__name__}: {said}"
+                self.trouble = f"{type(call.excinfo.value).__name__}: {message}"
         return report
 
 
 def judge(contract: str, legacy: Path, *, config: Path | None = None, consolidated: Path | None = None) -> list[str]:
-    """Ask one *contract*, ``verify/row_says_what_was_decided[core.trades]``, of a pair; return what it says if broken.
+    """Judge a pair by one *contract*; return its messages if it is broken.
 
     Args:
-        contract: Its name, as reports and the evidence have it.
+        contract: Its name as in reports, such as ``verify/row_says_what_was_decided[core.trades]``.
         legacy: The legacy set.
         config: The owners' configuration.
         consolidated: The consolidated set; None to migrate *legacy*.
@@ -76,7 +76,7 @@ def judge(contract: str, legacy: Path, *, config: Path | None = None, consolidat
     folders = list(results.HERE.glob(f"[1-9]_{match['stage']}")) if match else []
     if not folders:
         raise UsageError(
-            "no such contract", where=contract, hint="name it as the report does: verify/name[core.trades]"
+            "no such contract", where=contract, hint="use the name from the report, such as verify/name[core.trades]"
         )
     arguments = [
         *(str(folders[0]), "--import-mode=importlib", "--rootdir", str(legacy), "-c", os.devnull, "-s", "-q"),
@@ -84,16 +84,16 @@ def judge(contract: str, legacy: Path, *, config: Path | None = None, consolidat
         *(("--contracts-config", str(config)) if config else ()),
         *(("--consolidated-dir", str(consolidated)) if consolidated else ()),
     ]
-    asked = _Asked(contract)
-    code, printed = in_process.run(arguments, asked)
-    if not asked.asked:
-        hint = "name it as the report does: verify/name[core.trades]"
+    chosen = _Chosen(contract)
+    code, printed = in_process.run(arguments, chosen)
+    if not chosen.selected:
+        hint = "use the name from the report, such as verify/name[core.trades]"
         if code == pytest.ExitCode.USAGE_ERROR:
             raise UsageError(printed.strip().splitlines()[-1], where=contract)
         raise UsageError("no such contract", where=contract, hint=hint)
-    if asked.trouble:
-        raise NotAskedError(f"could not be asked: {asked.trouble}", where=contract)
-    return asked.said
+    if chosen.trouble:
+        raise NotAskedError(f"could not judge: {chosen.trouble}", where=contract)
+    return chosen.messages
 
 
 def broken(
@@ -105,14 +105,14 @@ def broken(
     variants: Mapping[str, str] | None = None,
     consolidated: Rows | None = None,
 ) -> list[str]:
-    """Write a legacy set of a few rows, migrate it, and return what the *contract* says, nothing if it holds.
+    """Write a legacy set of a few rows, migrate it, judge it by *contract*; return its messages if it is broken.
 
     Args:
-        contract: Its name, as reports and the evidence have it.
+        contract: Its name as in reports, such as ``verify/row_says_what_was_decided[core.trades]``.
         legacy: The rows of the legacy tables; every other table is empty.
         folder: A folder for the sets.
         config: The text of the owners' configuration.
-        variants: Legacy database -> variant, of those that are not as found.
+        variants: Legacy database -> variant, for those with another variant than ``found``.
         consolidated: The rows of the consolidated set, if another tool made it; then nothing is migrated.
 
     Raises:
@@ -140,7 +140,7 @@ def text(
     consolidated: Rows | None = None,
     about: str = "",
 ) -> str:
-    """Return a test that asks the *contract* of these rows."""
+    """Return a test that judges these rows by the *contract*."""
     called = re.sub(r"\W+", "_", contract.partition("/")[2]).strip("_").lower()
     count = sum(map(len, legacy.values()))
     parts = [
@@ -170,7 +170,7 @@ def _literal(value: object) -> str:
         if isinstance(value, Mapping)
         else value
     )
-    # Infinity has no literal of its own.
+    # Python has no literal for infinity.
     return re.sub(
         r"(?<![\w'\"])(-?)inf(?![\w'\"])", r"float('\1inf')", pprint.pformat(plain, width=_WIDTH, sort_dicts=False)
     )

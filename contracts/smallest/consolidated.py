@@ -1,4 +1,4 @@
-"""The side that another tool made: which rows belong to which legacy row, and how some of them are written."""
+"""The rows of a set that another tool made: finds those of each legacy row, and writes some of them as a set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from contracts.oracle.cells import Cell, Row, bound, rows, same
-from contracts.oracle.table_judge import target_key
+from contracts.oracle.table_judge import specified_table, target_key
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets.case import Case
 from contracts.sets.pair import LINEAGE, QUARANTINE
@@ -21,14 +21,14 @@ from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: What lineage says of the rows that the specification's own DDL inserts.
+#: The lineage of the rows that the specification's own DDL inserts.
 _DEFAULT = """
     INSERT INTO lineage (source, target, target_id) SELECT 'stub:specified default', 'config', key FROM config
 """
 
 
 class ConsolidatedRows:
-    """The rows of the specified tables of a consolidated set; places are as of legacy rows: ``core.trades`` and rowid."""
+    """The rows of the specified tables of a consolidated set; a place is a table, such as ``core.trades``, and a rowid."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -44,21 +44,22 @@ class ConsolidatedRows:
 
     @property
     def traced(self) -> bool:
-        """Whether the set says which legacy row became which row."""
+        """Whether the set records which legacy row became which row."""
         return not self.case.lineage.missing
 
     def _tables(self) -> Iterator[tuple[str, str, str]]:
-        """Yield database, table and the column that names a row of it."""
+        """Yield database, table and key column of each table."""
         for target in self.case.judged.originals:
             schema = schema_reader.target(target)
-            for name in (*(one.name for one in schema.tables), *(one.name for one in schema.virtual_tables)):
+            names = [*(table.name for table in schema.tables), *(table.name for table in schema.virtual_tables)]
+            for name in names:
                 if name != "config":
                     yield target, name, target_key(f"{target}.{name}")
 
     @cached_property
     def belonging(self) -> dict[Place, list[Place]]:
-        """The rows here of each legacy row."""
-        found: defaultdict[Place, list[Place]] = defaultdict(list)
+        """The consolidated rows of each legacy row."""
+        by_legacy: defaultdict[Place, list[Place]] = defaultdict(list)
         ids = {f"{target}.{name}": dict(self._ids(target, name, key)) for target, name, key in self._tables()}
         self._left = {(table, id_) for table, known in ids.items() for id_ in known.values()}
         for reading in self.case.reader.all_readings:
@@ -67,17 +68,17 @@ class ConsolidatedRows:
                 row = ids.get(reading.target, {}).get(into)
                 if key in places and row is not None and (reading.target, row) in self._left:
                     self._left.discard((reading.target, row))
-                    found[reading.source, places[key]].append((reading.target, row))
-        return dict(found)
+                    by_legacy[reading.source, places[key]].append((reading.target, row))
+        return dict(by_legacy)
 
     @property
-    def strangers(self) -> list[Place]:
-        """The rows here that belong to no legacy row."""
+    def unexplained(self) -> list[Place]:
+        """The consolidated rows that belong to no legacy row."""
         _ = self.belonging
         return sorted(self._left)
 
     def like(self, place: Place) -> Place | None:
-        """Return the stranger that shares most cells, and at least half, with what a legacy row without its row becomes."""
+        """Return the unexplained row most similar to what a lost legacy row must become; None if none shares half of its cells."""
         reading = self.case.reader.reading_of(place[0])
         if reading is None or place in self.belonging:
             return None
@@ -90,12 +91,12 @@ class ConsolidatedRows:
         known = {name: cell for name, cell in (expected[0] if expected else {}).items() if cell is not None}
         best: tuple[int, Place] | None = None
         with self.case.judged.read(reading.target.partition(".")[0]) as connection:
-            for stranger in self.strangers:
-                if stranger[0] == reading.target:
-                    row = _row(connection, *stranger)
+            for candidate in self.unexplained:
+                if candidate[0] == reading.target:
+                    row = _row(connection, *candidate)
                     shared = sum(same(cell, row.get(name)) for name, cell in known.items())
                     if 2 * shared >= len(known) and (best is None or shared > best[0]):
-                        best = shared, stranger
+                        best = shared, candidate
         return best[1] if best else None
 
     def _ids(self, target: str, name: str, key: str) -> Iterator[tuple[Cell, int]]:
@@ -108,11 +109,11 @@ class ConsolidatedRows:
     def _became(self, source: str, places: dict[Cell, int]) -> Iterator[tuple[Cell, Cell]]:
         yield from self.case.lineage.became(source=source)
         if not self.traced:
-            # A row that is unlike its legacy row, under the id that it has kept.
+            # A row that differs from its legacy row, but has kept its id.
             yield from ((key, key) for key in places)
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
-        """Return the cells of the rows that belong to these legacy rows, of strangers among them, and of their parents."""
+        """Return the rows that belong to these legacy rows, the unexplained rows among *places*, and their parents."""
         _ = self.belonging
         wanted: set[Place] = set()
         by_source: defaultdict[str, list[int]] = defaultdict(list)
@@ -127,24 +128,24 @@ class ConsolidatedRows:
             for name, ids in by_table(wanted).items():
                 parents |= set(self._read(name, ids, found[name]))
             wanted = parents - seen
-        return {**found, **(self._told(found, by_source) if self.traced else {})}
+        return {**found, **(self._recorded(found, by_source) if self.traced else {})}
 
     def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
-        """Read rows of one table, and yield the parents that they name."""
-        target, _, table = name.partition(".")
-        shape = next((one for one in schema_reader.target(target).tables if one.name == table), None)
+        """Read rows of one table, and yield the places of their parents."""
+        target, _, _ = name.partition(".")
+        shape = specified_table(name)
         with self.case.judged.read(target) as connection:
             for id_ in ids:
                 row = _row(connection, name, id_)
                 into.append(row)
                 for key in shape.foreign_keys if shape else ():
-                    asked = f"SELECT rowid FROM {quoted(key.parent)} WHERE {quoted(key.parent_columns[0])} = ?"
-                    there = connection.execute(asked, (bound(row[key.columns[0]])[1],)).fetchall()
-                    yield from ((f"{target}.{key.parent}", parent) for (parent,) in there)
+                    question = f"SELECT rowid FROM {quoted(key.parent)} WHERE {quoted(key.parent_columns[0])} = ?"
+                    parents = connection.execute(question, (bound(row[key.columns[0]])[1],)).fetchall()
+                    yield from ((f"{target}.{key.parent}", parent) for (parent,) in parents)
 
-    def _told(self, found: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
-        """Return what lineage and quarantine say of the rows *found* and of these legacy rows."""
-        told: dict[str, list[Row]] = {}
+    def _recorded(self, found: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
+        """Return the entries of lineage and quarantine for the rows *found* and for these legacy rows."""
+        recorded: dict[str, list[Row]] = {}
         keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
         for target in self.case.judged.originals:
             here = [
@@ -157,17 +158,17 @@ class ConsolidatedRows:
                 chosen: dict[int, Row] = {}
                 listed = ", ".join(map(quoted, columns))
                 with self.case.judged.read(target) as connection:
-                    for into, cells, of in self._asked(target, keys, here if table == "lineage" else []):
+                    for into, cells, of in self._conditions(target, keys, here if table == "lineage" else []):
                         question = f"SELECT rowid, {listed} FROM {table} WHERE {of}"
-                        for id_, *told_cells in rows(connection, question, into, *cells):
-                            chosen[id_] = dict(zip(columns, told_cells, strict=True))
-                told[f"{target}.{table}"] = [row for _, row in sorted(chosen.items())]
-        return {name: chosen_rows for name, chosen_rows in told.items() if chosen_rows}
+                        for id_, *entry in rows(connection, question, into, *cells):
+                            chosen[id_] = dict(zip(columns, entry, strict=True))
+                recorded[f"{target}.{table}"] = [row for _, row in sorted(chosen.items())]
+        return {name: chosen_rows for name, chosen_rows in recorded.items() if chosen_rows}
 
-    def _asked(
+    def _conditions(
         self, target: str, keys: Mapping[str, list[Cell]], here: list[tuple[str, Cell]]
     ) -> Iterator[tuple[str, tuple[Cell, ...], str]]:
-        """Yield target table, values and condition of each question to lineage or quarantine, so that an index answers."""
+        """Yield target table, values and condition of each query of lineage or quarantine, in a form that uses an index."""
         for reading in self.case.reader.all_readings:
             database, _, table = reading.target.partition(".")
             for key in keys.get(reading.source, ()) if database == target else ():
@@ -178,26 +179,28 @@ class ConsolidatedRows:
             yield table, (value,), f"target = ? AND target_id = {place}"
 
     def _keys(self, source: str, ids: list[int]) -> list[Cell]:
-        key = next((one.key for one in self.case.reader.all_readings if one.source == source), None)
+        key = next((reading.key for reading in self.case.reader.all_readings if reading.source == source), None)
         if key is None:
             return []
         name, _, table = source.partition(".")
         with self.case.legacy.read(name) as connection:
             question = f"SELECT {quoted(key)} FROM {quoted(table)} WHERE rowid = ?"
-            return [rows(connection, question, one).fetchone()[0] for one in ids]
+            return [rows(connection, question, id_).fetchone()[0] for id_ in ids]
 
 
 def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
     target, _, table = name.partition(".")
     schema = schema_reader.target(target)
-    columns = [column.name for one in schema.tables if one.name == table for column in one.columns]
-    columns += [column for one in schema.virtual_tables if one.name == table for column in ("rowid", *one.columns)]
+    columns = [column.name for shape in schema.tables if shape.name == table for column in shape.columns]
+    columns += [
+        column for shape in schema.virtual_tables if shape.name == table for column in ("rowid", *shape.columns)
+    ]
     question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE rowid = ?"
     return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
 
 
 def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
-    """Write a consolidated set as specified with the rows *found* in it; with lineage and quarantine if it is *traced*."""
+    """Write a specified consolidated set with the rows *found*, and with lineage and quarantine if it is *traced*."""
     folder.mkdir(parents=True)
     consolidated_set.make_empty_set(folder)
     for target, file_name in catalogue.TARGETS.items():

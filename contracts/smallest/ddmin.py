@@ -1,7 +1,7 @@
-"""Delta debugging: the fewest of many things that still make something fail.
+"""Delta debugging: finds a small subset of things that still fails.
 
-Method: ddmin of Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002.  What a thing needs comes
-along: every subset is closed before it is tried.
+Method: ddmin of Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002.  Things that another
+thing needs are added: every subset is closed before it is tried.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Thing = TypeVar("Thing")
 def ddmin(
     things: Sequence[Thing], fails: Callable[[Sequence[Thing]], bool], closed: Callable[[Iterable[Thing]], list[Thing]]
 ) -> list[Thing]:
-    """Return a subset of *things* that fails, and none of its closed parts that leave out one thing does.
+    """Return a subset of *things* that fails, while no closed part of it with one thing less fails.
 
     Args:
-        things: They fail together, and are closed.
-        fails: Whether a closed subset fails; asked once of each.
-        closed: A subset with what it needs, in one order.
+        things: All things; together they fail and are closed.
+        fails: Returns whether a closed subset fails; called once per subset.
+        closed: Returns a subset with the things that it needs, in a fixed order.
     """
     known: dict[tuple[Thing, ...], bool] = {}
 
@@ -38,12 +38,12 @@ def ddmin(
         size = -(-len(left) // parts)
         chunks = [left[at : at + size] for at in range(0, len(left), size)]
         others = (
-            [one for at, chunk in enumerate(chunks) if at != gone for one in chunk] for gone in range(len(chunks))
+            [thing for at, chunk in enumerate(chunks) if at != gone for thing in chunk] for gone in range(len(chunks))
         )
-        if found := next(filter(None, (smaller(chunk, left) for chunk in chunks)), None):
-            left, parts = found, 2
-        elif found := next(filter(None, (smaller(other, left) for other in others)), None):
-            left, parts = found, max(parts - 1, 2)
+        if failing := next(filter(None, (smaller(chunk, left) for chunk in chunks)), None):
+            left, parts = failing, 2
+        elif failing := next(filter(None, (smaller(other, left) for other in others)), None):
+            left, parts = failing, max(parts - 1, 2)
         elif parts >= len(left):
             break
         else:

@@ -1,4 +1,4 @@
-"""The rows of a legacy set as things that can be left out: what each of them needs, and how some of them are written."""
+"""The rows of a legacy set: finds the rows that each row needs, and writes some of them as a set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from migrator.schema.catalogue import LegacyDatabase
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: A row: its table (``jarvis.trades``) and its rowid there.
+#: A row: its table, such as ``jarvis.trades``, and its rowid.
 Place = tuple[str, int]
 
-#: What names another row without saying so in the DDL: child, its column, parent, its column.
+#: Links that the DDL does not declare: child, its column, parent, its column.
 _LINKS = (
     ("jarvis.trades", "position_id", "jarvis.positions", "id"),
     ("jarvis.treasury_orders", "order_id", "jarvis.positions", "tp_order_id"),
@@ -34,9 +34,9 @@ _LINKS = (
     ("jarvis_memory.facts", "entity", "jarvis_memory.entities", "name"),
     ("whales.whale_movements", "wallet_address", "whales.whale_wallets", "address"),
 )
-#: A list of rows in JSON.
+#: Links in a JSON list of rows: child, its column, parent, its column.
 _LISTED = (("tax.sales", "lots_used_json", "tax.tax_lots", "id"),)
-#: Where a symbol and its mint stand, in both variants; a row without a mint needs those that know it.
+#: Columns of symbol and mint, in both variants; a row without a mint needs the rows with its symbol's mint.
 _MINTS = (
     ("jarvis.positions", "symbol", ("token_mint", "token_address")),
     ("jarvis.trades", "symbol", ("token_mint", "token_address")),
@@ -48,13 +48,13 @@ _MINTS = (
 
 
 def database_of(name: str, variants: Iterable[str]) -> LegacyDatabase:
-    """Return the known legacy database *name* that has tables of one of *variants*, of several the first."""
-    known = [one for one in catalogue.legacy_databases() if one.name == name]
-    return next((one for one in known if one.variant in variants), known[0])
+    """Return the first known legacy database *name* with one of *variants*."""
+    known = [database for database in catalogue.legacy_databases() if database.name == name]
+    return next((database for database in known if database.variant in variants), known[0])
 
 
 def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
-    """Yield the statements that make the legacy database *name* with the tables of one of *variants*."""
+    """Yield the statements that create the legacy database *name* with tables of one of *variants*."""
     database = database_of(name, variants)
     if catalogue.SPECIFIED_VARIANT not in variants:
         yield from (statement for _, statement in schema_reader.statements(database.ddl))
@@ -63,8 +63,8 @@ def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
     with closing(connections.memory()) as connection:
         connection.executescript(catalogue.target_ddl(target))
         marks = ", ".join("?" * len(tables))
-        asked = f"SELECT sql FROM sqlite_schema WHERE tbl_name IN ({marks}) AND sql IS NOT NULL ORDER BY rowid"
-        yield from [statement for (statement,) in connection.execute(asked, tables)]
+        question = f"SELECT sql FROM sqlite_schema WHERE tbl_name IN ({marks}) AND sql IS NOT NULL ORDER BY rowid"
+        yield from [statement for (statement,) in connection.execute(question, tables)]
 
 
 class LegacyRows:
@@ -72,24 +72,24 @@ class LegacyRows:
 
     def __init__(self, legacy: LegacySet) -> None:
         self.legacy = legacy
-        known = {one.name for one in catalogue.legacy_databases() if not one.standalone}
+        known = {database.name for database in catalogue.legacy_databases() if not database.standalone}
         every = [table for name in sorted(legacy.originals) if name in known for table in legacy.tables(name)]
-        specified = {one.source.partition(".")[0] for one in every if one.variant == catalogue.SPECIFIED_VARIANT}
+        specified = {table.source.partition(".")[0] for table in every if table.variant == catalogue.SPECIFIED_VARIANT}
         self.tables: Mapping[str, LegacyTable] = {
-            one.source: one
-            for one in every
+            table.source: table
+            for table in every
             # A full-text index over another table has no rows of its own.
-            if one.variant
-            and (one.kind == "table" or one.variant == catalogue.SPECIFIED_VARIANT)
-            and (one.variant == catalogue.SPECIFIED_VARIANT or one.source.partition(".")[0] not in specified)
+            if table.variant
+            and (table.kind == "table" or table.variant == catalogue.SPECIFIED_VARIANT)
+            and (table.variant == catalogue.SPECIFIED_VARIANT or table.source.partition(".")[0] not in specified)
         }
 
     @cached_property
     def places(self) -> list[Place]:
-        """Every row, parents' tables not sorted before children's."""
-        return [(source, id_) for source in self.tables for (id_,) in self._asked(source, "rowid")]
+        """Every row, by table in alphabetical order of databases."""
+        return [(source, id_) for source in self.tables for (id_,) in self._cells(source, "rowid")]
 
-    def _asked(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+    def _cells(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
         name, _, table = source.partition(".")
         with self.legacy.read(name) as connection:
             listed = ", ".join(map(quoted, columns))
@@ -97,39 +97,39 @@ class LegacyRows:
 
     @cached_property
     def needs(self) -> Mapping[Place, set[Place]]:
-        """The rows that each row names, declared or not."""
-        found: defaultdict[Place, set[Place]] = defaultdict(set)
+        """The rows that each row refers to, by declared and other links."""
+        needs: defaultdict[Place, set[Place]] = defaultdict(set)
         for child, column, parent, named, listed in self._links():
             ids: defaultdict[Cell, list[int]] = defaultdict(list)
-            for id_, name in self._asked(parent, "rowid", named):
+            for id_, name in self._cells(parent, "rowid", named):
                 ids[name].append(id_)
-            for id_, cell in self._asked(child, "rowid", column):
+            for id_, cell in self._cells(child, "rowid", column):
                 for name in _listed(cell) if listed else [cell]:
                     if name not in {None, ""}:
-                        named_by = {(parent, one) for one in ids.get(name, ())}
-                        found[child, id_] |= named_by
-                        # What became of a lot depends on the sales that used it.
-                        for one in named_by if listed else ():
-                            found[one].add((child, id_))
-        self._need_mints(found)
-        return found
+                        named_by = {(parent, parent_id) for parent_id in ids.get(name, ())}
+                        needs[child, id_] |= named_by
+                        # The migration of a lot depends on the sales that used it.
+                        for place in named_by if listed else ():
+                            needs[place].add((child, id_))
+        self._need_mints(needs)
+        return needs
 
-    def _need_mints(self, found: defaultdict[Place, set[Place]]) -> None:
+    def _need_mints(self, needs: defaultdict[Place, set[Place]]) -> None:
         known: defaultdict[str, dict[Cell, Place]] = defaultdict(dict)
         without: list[tuple[Place, str]] = []
         for source, symbols, mints in _MINTS:
             if source not in self.tables:
                 continue
             column = next((name for name in mints if name in self.tables[source].columns), "")
-            for id_, symbol, *rest in self._asked(source, "rowid", symbols, *filter(None, [column])):
+            for id_, symbol, *rest in self._cells(source, "rowid", symbols, *filter(None, [column])):
                 mint = rest[0] if rest else None
                 if isinstance(symbol, str) and isinstance(mint, str) and mint:
-                    # One row of each answer: whether they agree decides.
+                    # One row for each mint: the migration depends only on whether there are several.
                     known[symbol.lower()].setdefault(mint, (source, id_))
                 elif isinstance(symbol, str) and symbol:
                     without.append(((source, id_), symbol.lower()))
         for place, symbol in without:
-            found[place] |= {*known[symbol].values()}
+            needs[place] |= {*known[symbol].values()}
 
     def _links(self) -> Iterator[tuple[str, str, str, str, bool]]:
         columns = {source: {name.lower() for name in table.columns} for source, table in self.tables.items()}
@@ -143,30 +143,30 @@ class LegacyRows:
         for source in self.tables:
             name, _, table = source.partition(".")
             with self.legacy.read(name) as connection:
-                asked = connection.execute(
+                keys = connection.execute(
                     'SELECT "table", "from", "to" FROM pragma_foreign_key_list(?) WHERE "to" IS NOT NULL', (table,)
                 ).fetchall()
-            for parent, column, named in asked:
-                # The specification's parent may lie in another file.
-                homes = [one for one in self.tables if one.partition(".")[2] == parent]
+            for parent, column, named in keys:
+                # The parent's table may be in another file.
+                homes = [source_ for source_ in self.tables if source_.partition(".")[2] == parent]
                 yield from ((source, column, home, named) for home in homes)
 
     def closed(self, places: Iterable[Place]) -> list[Place]:
-        """Return *places* with every row that they name, and so on, in order."""
-        found, waiting = set(), list(places)
+        """Return *places* with all rows that they need, directly or indirectly, sorted."""
+        reached, waiting = set(), list(places)
         while waiting:
             place = waiting.pop()
-            if place not in found:
-                found.add(place)
+            if place not in reached:
+                reached.add(place)
                 waiting += self.needs.get(place, ())
-        return sorted(found)
+        return sorted(reached)
 
     def variants(self, name: str) -> set[str]:
         """Return the variants of the tables of the database *name*."""
         return {table.variant for source, table in self.tables.items() if source.partition(".")[0] == name}
 
     def write(self, places: Iterable[Place], folder: Path) -> None:
-        """Write a legacy set of these rows alone below *folder*: the databases that have one, or an empty database."""
+        """Write a legacy set of only these rows below *folder*: the databases that have a row, or one empty database."""
         every = by_table(places)
         for name in dict.fromkeys(source.partition(".")[0] for source in every or [min(self.tables)]):
             tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
@@ -183,7 +183,7 @@ class LegacyRows:
         names = ", ".join(map(quoted, columns_of(table)))
         connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (id INTEGER PRIMARY KEY)")
         connection.execute("DELETE FROM temp.wanted")
-        connection.executemany("INSERT INTO temp.wanted VALUES (?)", [(one,) for one in ids])
+        connection.executemany("INSERT INTO temp.wanted VALUES (?)", [(id_,) for id_ in ids])
         connection.execute(
             f"INSERT INTO main.{own} ({names}) SELECT {names} FROM whole.{own} WHERE rowid IN (SELECT id FROM wanted)"
             " ORDER BY rowid"
@@ -191,42 +191,42 @@ class LegacyRows:
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
         """Return the cells of these rows, by table."""
-        found = {}
+        cells_of: dict[str, list[Row]] = {}
         for source, ids in by_table(places).items():
             names = columns_of(self.tables[source])
             name, _, table = source.partition(".")
             with self.legacy.read(name) as connection:
                 question = f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table)} WHERE rowid = ?"
-                cells = [rows(connection, question, one).fetchone() for one in ids]
-            found[source] = [dict(zip(names, row, strict=True)) for row in cells]
-        return found
+                cells = [rows(connection, question, id_).fetchone() for id_ in ids]
+            cells_of[source] = [dict(zip(names, row, strict=True)) for row in cells]
+        return cells_of
 
 
 def by_table(places: Iterable[Place]) -> dict[str, list[int]]:
-    """Return the rowids of *places* by table, both in order."""
-    found: dict[str, list[int]] = {}
+    """Return the rowids of *places* by table, both sorted."""
+    ids: dict[str, list[int]] = {}
     for source, id_ in sorted(places):
-        found.setdefault(source, []).append(id_)
-    return found
+        ids.setdefault(source, []).append(id_)
+    return ids
 
 
 def columns_of(table: LegacyTable) -> list[str]:
-    """Return the columns that make a row of *table*: of a full-text table its number, too."""
+    """Return the columns of a row of *table*, of a full-text table with the rowid."""
     return ["rowid", *table.columns] if table.kind == "virtual" else list(table.columns)
 
 
 def _listed(cell: Cell) -> list[Cell]:
-    said = parsed(cell)
-    pairs = said if isinstance(said, list) else []
-    return [one[0] for one in pairs if isinstance(one, list) and one and isinstance(one[0], int | str)]
+    value = parsed(cell)
+    pairs = value if isinstance(value, list) else []
+    return [pair[0] for pair in pairs if isinstance(pair, list) and pair and isinstance(pair[0], int | str)]
 
 
 def make(name: str, variants: Iterable[str], folder: Path) -> sqlite3.Connection:
-    """Make the legacy database *name* without a row below *folder*, in its place, and return a connection to it."""
+    """Make the legacy database *name* without rows in its place below *folder*, and return a connection to it."""
     path = folder / database_of(name, variants).place
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = connections.create(path)
-    # Nothing of it has to outlive a power cut, and nobody enforced what the legacy files declare.
+    # A temporary file, and legacy files did not enforce their foreign keys and CHECKs.
     for pragma in ("synchronous = OFF", "foreign_keys = OFF", "ignore_check_constraints = ON"):
         connection.execute(f"PRAGMA {pragma}")
     for statement in statements_of(name, variants):
@@ -235,10 +235,10 @@ def make(name: str, variants: Iterable[str], folder: Path) -> sqlite3.Connection
 
 
 def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
-    """Insert a *row*, text of any bytes included.
+    """Insert a *row*, whose text may have any bytes.
 
     Raises:
-        UsageError: A constraint of the table refuses it.
+        UsageError: A constraint of the table refuses the row.
     """
     placed = [bound(cell) for cell in row.values()]
     names, marks = ", ".join(map(quoted, row)), ", ".join(place for place, _ in placed)
@@ -249,9 +249,9 @@ def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
 
 
 def write_rows(found: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
-    """Write the legacy set of the rows *found* below *folder*; *variants* has that of each database that is not as found.
+    """Write a legacy set of the rows *found* below *folder*; *variants* has the databases with another variant than found.
 
-    Without any row it is an empty jarvis.db: a folder without a database is no legacy set.
+    Without rows it is an empty jarvis.db, because a legacy set needs a database.
     """
     for name in dict.fromkeys(source.partition(".")[0] for source in found or ["jarvis.positions"]):
         with closing(make(name, {variants.get(name, "found")}, folder)) as connection:

@@ -1,4 +1,4 @@
-"""Looks for the fewest legacy rows that break a contract."""
+"""Finds the fewest legacy rows that break a contract."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from contracts.smallest.rows import LegacyRows, Place
 from migrator.errors import MigratorError, UsageError
 from migrator.schema import catalogue
 
-#: How the message of a contract names a legacy row: its table and its key.
+#: Matches a legacy row in a contract's message: its table and its key.
 _NAMED = re.compile(r"counterexample: (?P<source>\w+\.\w+) (?P<key>'(?:[^'\\]|\\.)*'|\"[^\"]*\"|-?\d+)(?= |:)")
-#: A ``.sql`` contract says the key alone.
+#: Matches a counterexample of an ``.sql`` contract, which has only the key.
 _KEYED = re.compile(r"counterexample: (?P<row>\(.*\))$", re.MULTILINE)
-#: Draws of other values, should the first have lost what breaks the contract.
+#: Draws of random values [draws]: the first may no longer break the contract.
 _DRAWS = 3
 
 
@@ -39,12 +39,12 @@ class Found:
     """A smallest counterexample.
 
     Attributes:
-        text: The test, ready to be run.
-        rows: Legacy rows in it.
-        of: Legacy rows that there are.
-        tried: Sets that were judged on the way.
-        private: Whether values are shown as they are.
-        says: What the contract says of it.
+        text: The test.
+        rows: Number of legacy rows in it.
+        of: Number of legacy rows in the whole set.
+        tried: Number of sets that were judged.
+        private: Whether the test has the real values.
+        says: The contract's message.
     """
 
     text: str
@@ -56,7 +56,7 @@ class Found:
 
 
 class Search:
-    """The search on one pair, or on a legacy set and what its migration makes of it."""
+    """The search on one pair, or on a legacy set and its migrations."""
 
     def __init__(
         self, contract: str, legacy: Path, scratch: Path, *, config: Path | None, consolidated: Path | None
@@ -75,19 +75,19 @@ class Search:
         self._first = ""
 
     def smallest(self, tell: Callable[[str], None]) -> list[Place]:
-        """Return the fewest rows that still break the contract, closed over links; *tell* is told how it goes.
+        """Return the fewest rows that still break the contract, with the rows that they refer to; report progress to *tell*.
 
         Raises:
-            UsageError: The contract holds, or is broken without a row, too.
+            UsageError: The contract holds, or is broken without rows too.
         """
-        said = case.judge(self.contract, self.legacy_dir, config=self.config, consolidated=self.consolidated_dir)
+        messages = case.judge(self.contract, self.legacy_dir, config=self.config, consolidated=self.consolidated_dir)
         self.tried += 1
-        if not said:
+        if not messages:
             raise UsageError("holds: there is no counterexample", where=self.contract)
-        self._first = said[0]
+        self._first = messages[0]
         if self.fails([]):
-            raise UsageError("is broken without any row, too: it is not about rows", where=self.contract)
-        every = [*self.rows.places, *(self.others.strangers if self.others else ())]
+            raise UsageError("is broken without rows too: its fault is not in rows", where=self.contract)
+        every = [*self.rows.places, *(self.others.unexplained if self.others else ())]
         tell(f"broken, with {len(every):,} rows")
         for named in self._named():
             start = self.closed(named)
@@ -98,25 +98,25 @@ class Search:
             if not self.fails(start):
                 raise UsageError(
                     "is not broken by the rows of known tables in their known shapes", where=self.contract,
-                    hint="what breaks it is something else than rows",
+                    hint="its fault is not in rows of known tables",
                 )  # fmt: skip
         tell(f"broken, with {len(start):,} of them")
         return ddmin(start, self.fails, self.closed)
 
     def closed(self, places: Iterable[Place]) -> list[Place]:
-        """Return *places* with the rows that they name."""
+        """Return *places* with the rows that they need."""
         return self.rows.closed(places)
 
     def _named(self) -> Iterator[list[Place]]:
-        """Yield rows that what the contract says names, one by one and together: where a search begins with luck."""
+        """Yield the rows in the contract's message, one by one and together: likely starting points."""
         named = [(match["source"], ast.literal_eval(match["key"])) for match in _NAMED.finditer(self._first)]
         for match in _KEYED.finditer(self._first):
             with suppress(ValueError, SyntaxError):
                 key = ast.literal_eval(match["row"])[0]
                 named += [(source, key) for source in self.rows.tables]
-        found = [place for source, key in named for place in self._places(source, key)]
-        yield from ([place] for place in found[:2])
-        yield found
+        places = [place for source, key in named for place in self._places(source, key)]
+        yield from ([place] for place in places[:2])
+        yield places
 
     def _places(self, source: str, key: object) -> Iterator[Place]:
         table = self.rows.tables.get(source)
@@ -124,14 +124,14 @@ class Search:
             return
         name, _, own = source.partition(".")
         with self.rows.legacy.read(name) as connection:
-            keys = [one for (one,) in connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (own,))]
+            keys = [name_ for (name_,) in connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (own,))]
             column = keys[0] if len(keys) == 1 else "rowid"
-            asked = f'SELECT rowid FROM "{own}" WHERE "{column}" = ?'
+            question = f'SELECT rowid FROM "{own}" WHERE "{column}" = ?'
             with suppress(OverflowError):
-                yield from ((source, id_) for (id_,) in connection.execute(asked, (key,)).fetchall())
+                yield from ((source, id_) for (id_,) in connection.execute(question, (key,)).fetchall())
 
     def fails(self, places: Sequence[Place]) -> bool:
-        """Tell whether the contract is broken of a set of these rows alone."""
+        """Return whether a set of only these rows breaks the contract."""
         self.tried += 1
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             home = Path(folder) / "legacy"
@@ -145,15 +145,15 @@ class Search:
             written.write_text(self.configuration(), encoding="utf-8")
             return self._broken(lambda: case.judge(self.contract, home, config=written, consolidated=made))
 
-    def _broken(self, ask: Callable[[], list[str]]) -> bool:
+    def _broken(self, judge: Callable[[], list[str]]) -> bool:
         try:
-            return bool(ask())
+            return bool(judge())
         except NotAskedError:
-            # Neither broken nor whole: what cannot be migrated is no example of this.
+            # A set that cannot be migrated is not a counterexample.
             return False
 
     def configuration(self, anonymous: Anonymous | None = None) -> str:
-        """Return what a set of a few rows needs of the owners' configuration; the wallet is *anonymous* with its rows."""
+        """Return the owners' configuration for a set of a few rows, with the wallet made *anonymous* like the rows."""
         written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
         constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
         if anonymous is not None:
@@ -164,10 +164,10 @@ class Search:
         return "\n".join(lines) + "\n"
 
     def written(self, places: Sequence[Place], *, show_values: bool) -> Found:
-        """Return the test of these rows, with values drawn at random unless they may be shown.
+        """Return the test of these rows, with random values; with the real ones only if needed and *show_values* allows it.
 
         Raises:
-            UsageError: It is broken by these very values alone, and they may not be shown.
+            UsageError: Only the real values break the contract, and they may not be shown.
         """
         places = self._with_likenesses(places)
         known = [place for place in places if place[0] in self.rows.tables]
@@ -179,29 +179,29 @@ class Search:
             if anonymous is not None:
                 rows, others_rows = anonymous.rows(legacy), None if made is None else anonymous.rows(made)
             config = self.configuration(anonymous)
-            if said := self._said(rows, others_rows, config):
+            if messages := self._messages(rows, others_rows, config):
                 text = case.text(
                     self.contract, rows, config=config, variants=self._variants(rows), consolidated=others_rows,
                     about="  Its values are drawn at random." if anonymous else "  Its values are real.",
                 )  # fmt: skip
                 of = len(self.rows.places)
                 return Found(
-                    text=text, rows=len(known), of=of, tried=self.tried, private=anonymous is None, says=said[0]
+                    text=text, rows=len(known), of=of, tried=self.tried, private=anonymous is None, says=messages[0]
                 )
         raise UsageError(
-            f"is broken by the very values of {len(known)} rows, and no longer by others of their form", where=self.contract,
-            hint="--show-values prints them as they are",
+            f"is broken only by the real values of {len(known)} rows, not by random ones of the same form", where=self.contract,
+            hint="--show-values prints the real values",
         )  # fmt: skip
 
     def _with_likenesses(self, places: Sequence[Place]) -> list[Place]:
-        """Return *places* and, of a legacy row without its row, the row that is most like it: it shows what is wrong."""
+        """Return *places* and, for a lost legacy row, the most similar consolidated row, which shows the fault."""
         if self.others is None:
             return list(places)
         likenesses = [like for place in places if (like := self.others.like(place)) is not None]
         more = sorted({*places, *likenesses})
         return more if self.fails(more) else list(places)
 
-    def _said(self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None, config: str) -> list[str]:
+    def _messages(self, legacy: dict[str, list[Row]], made: dict[str, list[Row]] | None, config: str) -> list[str]:
         self.tried += 1
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder, suppress(NotAskedError):
             return case.broken(
@@ -211,14 +211,14 @@ class Search:
         return []
 
     def _variants(self, legacy: Iterable[str]) -> dict[str, str]:
-        found = {}
+        variants_of = {}
         for name in sorted({source.partition(".")[0] for source in legacy}):
             variants = self.rows.variants(name)
             if catalogue.SPECIFIED_VARIANT in variants:
-                found[name] = catalogue.SPECIFIED_VARIANT
+                variants_of[name] = catalogue.SPECIFIED_VARIANT
             elif "found" not in variants:
-                found[name] = min(variants)
-        return found
+                variants_of[name] = min(variants)
+        return variants_of
 
 
 def search(
@@ -230,10 +230,10 @@ def search(
     show_values: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Found:
-    """Return the smallest counterexample of *contract* on a legacy set, migrated or beside a *consolidated* one.
+    """Return the smallest counterexample of *contract* on a legacy set, migrated or with a *consolidated* set.
 
     Raises:
-        UsageError: There is none that could be written as a test; the sentence says why.
+        UsageError: No counterexample can be written as a test; the message has the reason.
         MigratorError: The sets cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="smallest-") as folder:

@@ -243,7 +243,7 @@ def test_what_breaks_by_its_very_value_is_shown_only_when_asked_for(legacy):
         ).fetchone()[0]
     spoilt = wrong("core/trades.sql", "s.price AS price", f"iif(s.price = {price!r}, -1.0, s.price) AS price")
     with mock.patch.object(mapping_reader, "mappings", return_value=spoilt):
-        with pytest.raises(UsageError, match="is broken by the very values"):
+        with pytest.raises(UsageError, match="is broken only by the real values"):
             search(TRADES, legacy, config=legacy / "migrator.toml")
         found = search(TRADES, legacy, config=legacy / "migrator.toml", show_values=True)
 
@@ -273,7 +273,7 @@ def test_what_is_broken_without_rows_is_not_about_rows(tmp_path, legacy):
         core.execute("DELETE FROM config")
 
     contract = "build/config_holds_the_specified_rows[core]"
-    with pytest.raises(UsageError, match="what breaks it is something else than rows"):
+    with pytest.raises(UsageError, match="its fault is not in rows of known tables"):
         search(contract, legacy, config=legacy / "migrator.toml", consolidated=tmp_path / "set")
 
 
