@@ -175,12 +175,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # An interrupted run, or a run that judged nothing, leaves no evidence.
     if asked.report and found.judged and not found.unfinished:
-        said = evidence_writer.evidence(config.stash[SESSION], found, complaints)
-        report = Report(evidence=said, broken=found.broken())
+        evidence = evidence_writer.evidence(config.stash[SESSION], found, complaints)
+        report = Report(evidence=evidence, broken=found.broken())
         durable_files.write(asked.report / verify_evidence.BROKEN, verify_evidence.broken_text(report.broken))
         durable_files.write(asked.report / PAGE, page.html(report))
         durable_files.write(asked.report / SUMMARY, page.markdown(report))
-        verify_evidence.write(said, asked.report / EVIDENCE)
+        verify_evidence.write(evidence, asked.report / EVIDENCE)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -137,8 +137,8 @@ def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterato
         cell, kept = f"s.{quoted(name)}", f"$.{quoted(name)}"
         say = reading.back.get(name) or reading.homeless[name]
         was, then = (f"(l.rest ->> '{kept}[{at}]')" for at in (0, 1))
-        if said := _said(say):
-            is_said, was_said = _same(said, cell), _same(then, said)
+        if rebuilt := _said(say):
+            is_said, was_said = _same(rebuilt, cell), _same(then, rebuilt)
         else:
             is_said, was_said = (_call(functions, _says(table, say), [value, *target]) for value in (cell, then))
         yield (f"CASE WHEN {is_said} THEN l.rest -> '{kept}' IS NULL ELSE {_same(was, cell)} AND {was_said} END")

@@ -216,8 +216,8 @@ class TableByValue:
         admission = Admission(self.target, {column: parent.knows for column, parent in self.parents.items()})
         for _, _, face in self._found(faces, self._taken):
             admission.let_in(face)
-        some = set(islice(self.extra, _CANDIDATES))
-        unexplained = [(id_, face) for _, id_, face in self._found(faces, some)] if some else []
+        places = set(islice(self.extra, _CANDIDATES))
+        unexplained = [(id_, face) for _, id_, face in self._found(faces, places)] if places else []
         became = self._became[reading.source]
         # Rows with the same key cannot be told apart, so none of them is accepted.
         counts = Counter(legacy[reading.key] for legacy in self._legacy(reading))

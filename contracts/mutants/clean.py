@@ -61,10 +61,10 @@ def main(sets: int, seed: int, processes: int) -> None:
     """Make and judge the sets; print each false alarm."""
     begun = time.monotonic()
     alarms = 0
-    for one in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):
-        if not one.verdict.go:
+    for made in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):
+        if not made.verdict.go:
             alarms += 1
-            click.echo(f"false alarm: {one.made}: {', '.join(sorted(one.verdict.broken)) or one.verdict}")
+            click.echo(f"false alarm: {made.made}: {', '.join(sorted(made.verdict.broken)) or made.verdict}")
     click.echo(f"{sets:,} sets without a fault, {alarms:,} false alarms, {time.monotonic() - begun:,.0f} s")
     sys.exit(1 if alarms else 0)
 

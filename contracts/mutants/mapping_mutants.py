@@ -92,8 +92,8 @@ def texts() -> Mapping[str, str]:
     root = files("migrator.mapping") / "sql"
     return {
         f"{folder.name}/{file.name}": file.read_text(encoding="utf-8")
-        for folder in sorted(root.iterdir(), key=lambda one: one.name)
-        for file in sorted(folder.iterdir(), key=lambda one: one.name)
+        for folder in sorted(root.iterdir(), key=lambda path: path.name)
+        for file in sorted(folder.iterdir(), key=lambda path: path.name)
         if file.name.endswith(".sql")
     }
 

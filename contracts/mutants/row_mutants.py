@@ -162,7 +162,7 @@ def _exchanges(connection: sqlite3.Connection, table: Table) -> Iterator[Mutatio
 
 def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterator[Mutation]:
     key = mapping_reader.target_key(schema, table)
-    shape = next((one for one in schema.tables if one.name == table), None)
+    shape = next((specified for specified in schema.tables if specified.name == table), None)
     name, its_key = quoted(table), quoted(key)
     ids = [id_ for (id_,) in connection.execute(f"SELECT {its_key} FROM {name} ORDER BY rowid")]
     if not ids:
@@ -179,8 +179,10 @@ def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterato
     )  # fmt: skip
     if shape is not None and not shape.autoincrement:
         return
-    unique = {str(part.name) for one in (shape.uniques if shape else ()) for part in one.columns}
-    names = [one for one in mapping_reader.target_columns(schema, table) if one != key and one not in unique]
+    unique = {str(part.name) for index in (shape.uniques if shape else ()) for part in index.columns}
+    names = [
+        column for column in mapping_reader.target_columns(schema, table) if column != key and column not in unique
+    ]
     needed = {column.name for column in shape.columns if column.not_null} if shape else set()
     listed, given = (", ".join(map(quoted, names)), ", ".join(map(quoted, names)))
     for lacking in sorted(unique & needed):
@@ -193,7 +195,7 @@ def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterato
         ("row invented, under the name of a stub", "'stub:nobody knows', 'nothing'"),
     ):
         yield kind, table, (twin, Statement(book.format(source, its_key, name), (table, id_)))
-    other = max(one for one in ids if isinstance(one, int)) + 1000
+    other = max(id_ for id_ in ids if isinstance(id_, int)) + 1000
     renamed = Statement(f"UPDATE {name} SET {its_key} = ? WHERE {its_key} = ?", (other, id_))
     yield "id changed", table, (renamed,)
     follows = Statement("UPDATE lineage SET target_id = ? WHERE target = ? AND target_id = ?", (other, table, id_))

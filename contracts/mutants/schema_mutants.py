@@ -26,7 +26,7 @@ from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: The object that a changed statement replaces: ``table``, ``index`` or ``trigger``, and its name; ``trigger`` for additions.
+#: The object that a changed statement replaces: ``table``, ``rows`` or ``index``, and its name; ``addition`` for a new object.
 Place = tuple[str, str]
 
 
@@ -119,8 +119,8 @@ def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]
     for table in schema.tables:
         for kind, where, sql in operators_tables.mutations(table, schema):
             yield kind, where, ("table", table.name), (sql,) if sql else ()
-        for kind, where, sql in operators_tables.strangers(table):
-            yield kind, where, ("stranger", where), (sql,)
+        for kind, where, sql in operators_tables.additions(table):
+            yield kind, where, ("addition", where), (sql,)
     for index in schema.indexes:
         for kind, sql in operators_indexes.mutations(index, schema):
             yield kind, f"{index.table}.{index.name}", ("index", index.name), (sql,) if sql else ()
@@ -161,20 +161,20 @@ def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] 
             "SELECT type, name, sql FROM whole.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         ).fetchall()
         stored = [(kind, name, sql) for kind, name, sql in stored if name not in shadows]
-        there = {(kind, name) for kind, name, _ in stored}
-        if lacking := [name for kind, name in instead if kind != "stranger" and (kind, name) not in there]:
+        objects = {(kind, name) for kind, name, _ in stored}
+        if lacking := [name for kind, name in instead if kind != "addition" and (kind, name) not in objects]:
             raise NotPlanted(f"there is no {', '.join(lacking)}")
         # An index on a removed or renamed column is removed too.
         changed = {name for kind, name in instead if kind == "table"}
         connection.execute("BEGIN")
-        for kind in ("table", "rows", "index", "stranger"):
+        for kind in ("table", "rows", "index", "addition"):
             if kind == "rows":
                 for name, sql in [(name, sql) for kind, name, sql in stored if kind == "table"]:
                     _take_over(connection, name, virtual=sql.upper().startswith("CREATE VIRTUAL"))
             for _, name, sql in [entry for entry in stored if entry[0] == kind]:
                 for statement in instead.get((kind, name), (sql,)):
                     _run(connection, statement, forgiving=kind == "index" and bool(changed))
-            if kind == "stranger":
+            if kind == "addition":
                 for statement in [added for (of, _), many in instead.items() if of == kind for added in many]:
                     connection.execute(statement)
         _take_over_sequences(connection)
@@ -194,7 +194,7 @@ def _run(connection: sqlite3.Connection, statement: str, *, forgiving: bool) -> 
 
 def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> None:
     """Copy the rows of the table *name*, in the columns that both sides have, if the table still exists."""
-    here, there = (
+    here, original = (
         [
             column
             for column, hidden in connection.execute(
@@ -206,7 +206,7 @@ def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> N
     )
     # SQL compares names without letter case.
     known = {column.lower() for column in here}
-    both = [quoted(column) for column in there if column.lower() in known]
+    both = [quoted(column) for column in original if column.lower() in known]
     if not both:
         return
     names = ", ".join([*(["rowid"] if virtual else []), *both])

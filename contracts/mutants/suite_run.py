@@ -106,13 +106,15 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not recorder.contracts:
         raise RuntimeError(f"the suite did not run (pytest says {code}): {heard[-2000:]}")
     broken = {
-        _contract(said.id) for said in recorder.contracts if said.verdict is Outcome.BROKEN and not _own_fault(said)
+        _contract(result.id)
+        for result in recorder.contracts
+        if result.verdict is Outcome.BROKEN and not _own_fault(result)
     }
     return Verdict(
         broken=frozenset(broken),
         crashed=frozenset(recorder.crashed),
-        asked=frozenset(_contract(said.id) for said in recorder.contracts),
-        held=sum(said.verdict is Outcome.HELD for said in recorder.contracts),
+        asked=frozenset(_contract(result.id) for result in recorder.contracts),
+        held=sum(result.verdict is Outcome.HELD for result in recorder.contracts),
         complaints=recorder.complaints,
         said=recorder.says,
     )
@@ -127,5 +129,5 @@ def _contract(id_: str) -> str:
     return id_.partition("[")[0]
 
 
-def _own_fault(said: Said) -> bool:
-    return said.id.endswith(f"[{CAN_FAIL}]")
+def _own_fault(result: Said) -> bool:
+    return result.id.endswith(f"[{CAN_FAIL}]")

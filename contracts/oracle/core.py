@@ -260,7 +260,7 @@ def _orders(world: World) -> Reading:
             }
         ]
 
-    said = ("order_type", "side", "symbol", "token_address", "amount_sol", "trigger_price", "status")
+    copied = ("order_type", "side", "symbol", "token_address", "amount_sol", "trigger_price", "status")
     linked = ("position_id", "created_at", "filled_at", "filled_price")
     return Reading(
         source="jarvis.treasury_orders",
@@ -269,7 +269,7 @@ def _orders(world: World) -> Reading:
         assigned="created_at",
         parts=laid_out,
         forward={
-            **{name: cell(name) for name in (*said, *linked)},
+            **{name: cell(name) for name in (*copied, *linked)},
             "limit_price": _NEVER_STORED,
             "updated_at": _NEVER_STORED,
             "filled_amount": _NEVER_STORED,

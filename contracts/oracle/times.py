@@ -56,8 +56,8 @@ def _at_utc(moment: str, zone: str) -> str | None:
     digits = zone[1:].replace(":", "")
     away = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]), seconds=int(digits[4:] or 0))
     try:
-        there = datetime.fromisoformat(f"{moment}+00:00")
-        return str((there - away if zone[0] == "+" else there + away).replace(tzinfo=None))
+        clock = datetime.fromisoformat(f"{moment}+00:00")
+        return str((clock - away if zone[0] == "+" else clock + away).replace(tzinfo=None))
     except OverflowError:
         return None
 
@@ -89,8 +89,8 @@ def on_a_clock(cell: Cell, local: str | None) -> str | None:
     if cell is None or local is None:
         return spelled(cell)
     opposite = f"{'+' if local[0] == '-' else '-'}{local[1:]}"
-    there = _at_utc(str(cell), opposite)
-    return str(cell) if there is None else there.replace(" ", "T")
+    shifted = _at_utc(str(cell), opposite)
+    return str(cell) if shifted is None else shifted.replace(" ", "T")
 
 
 def is_long_held(bought: str, sold: str) -> bool:

@@ -92,16 +92,16 @@ def advice(history: Path, times: Mapping[str, float]) -> list[str]:
     if not stored or not times:
         return []
     before = {entry["name"]: entry for entry in json.loads(stored[-1].read_text(encoding="utf-8"))["benchmarks"]}
-    said = []
+    lines = []
     for name in sorted(times.keys() & before.keys()):
         extra = before[name]["extra_info"]
         if (extra.get("processor"), extra.get("made_by")) == (processor(), made_by()):
             was = before[name]["stats"]["median"]
-            said.append(f"advice: {name} took {times[name]:.2f} s, and {was:.2f} s in {stored[-1].name}")
+            lines.append(f"advice: {name} took {times[name]:.2f} s, and {was:.2f} s in {stored[-1].name}")
         else:
             was = f"{extra.get('processor')}, {extra.get('made_by')}"
-            said.append(f"advice: {name} is not compared with {stored[-1].name}, which is of {was}")
-    return said
+            lines.append(f"advice: {name} is not compared with {stored[-1].name}, which is of {was}")
+    return lines
 
 
 @contextmanager

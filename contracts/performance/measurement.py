@@ -82,9 +82,9 @@ def main(
             shape: with_circumstances(partial(of_builds, shape, sizes, rounds or 1), scratch) for shape in shapes
         }
     for count in sizes if sets and not (again or alone) else ():
-        for one in shapes:
-            work = partial(of_set, one, count, rounds)
-            found.setdefault("sets", {})[f"{one} {count}"] = with_circumstances(work, scratch)
+        for name in shapes:
+            work = partial(of_set, name, count, rounds)
+            found.setdefault("sets", {})[f"{name} {count}"] = with_circumstances(work, scratch)
             _write(found, path)
     _write(found, path)
 
@@ -211,8 +211,8 @@ def _mixes(
         for reuse in (True, False):
             for writing in (False, True):
                 both = [
-                    question_mix.run(one, readers=readers, writing=writing, reuse=reuse, seconds=seconds)
-                    for one in forms
+                    question_mix.run(form, readers=readers, writing=writing, reuse=reuse, seconds=seconds)
+                    for form in forms
                 ]
                 what = f"{readers} readers, {'reused' if reuse else 'a connection each time'}"
                 tell(f"  {what}{', a writer' if writing else ''}: {both[0].p50_ms:.3f} ms, {both[1].p50_ms:.3f} ms")

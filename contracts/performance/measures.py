@@ -122,21 +122,23 @@ def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMappi
             raise ValueError(f"not proved: {bad}")
 
 
-def _mapped(one: TableMapping) -> Proof:
-    key = f"s.{quoted(one.key)}"
-    kept = f"SELECT legacy_key FROM {one.target}.{{}} WHERE source = '{one.source}' AND target = '{one.table}'"
+def _mapped(mapping: TableMapping) -> Proof:
+    key = f"s.{quoted(mapping.key)}"
+    kept = (
+        f"SELECT legacy_key FROM {mapping.target}.{{}} WHERE source = '{mapping.source}' AND target = '{mapping.table}'"
+    )
     lost = (
-        f"SELECT {key} FROM {quoted(one.database)}.{quoted(one.source_table)} AS s WHERE {key} NOT IN"
+        f"SELECT {key} FROM {quoted(mapping.database)}.{quoted(mapping.source_table)} AS s WHERE {key} NOT IN"
         f" ({kept.format('lineage')}) AND {key} NOT IN ({kept.format('quarantine')} AND legacy_key IS NOT NULL)"
     )
     return Proof(
-        source=one.source,
-        database=one.database,
+        source=mapping.source,
+        database=mapping.database,
         # Specimens have no table whose way back needs a constant.
-        given=one.given({}),
+        given=mapping.given({}),
         find="",
-        rebuilt=reverse_sql.mismatches_sql(one),
-        quarantined=f"{reverse_sql.quarantine_mismatches_sql(one)}\nUNION ALL\n{lost}",
+        rebuilt=reverse_sql.mismatches_sql(mapping),
+        quarantined=f"{reverse_sql.quarantine_mismatches_sql(mapping)}\nUNION ALL\n{lost}",
     )
 
 
@@ -240,9 +242,9 @@ def by_turns(
     return took
 
 
-def ratio(took: Mapping[str, Sequence[Measure]], one: str, other: str, what: str) -> float:
-    """Return the median ratio of *one* to *other* over the rounds that had both; *what* is ``wall_s`` or ``cpu_s``."""
-    pairs: Iterable[tuple[Measure, Measure]] = zip(took[one], took[other], strict=False)
+def ratio(took: Mapping[str, Sequence[Measure]], work: str, limit: str, what: str) -> float:
+    """Return the median ratio of *work* to *limit* over the rounds that had both; *what* is ``wall_s`` or ``cpu_s``."""
+    pairs: Iterable[tuple[Measure, Measure]] = zip(took[work], took[limit], strict=False)
     return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
 
 

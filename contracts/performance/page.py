@@ -86,9 +86,9 @@ def _sizes(sets: Sequence[Mapping[str, Any]]) -> list[int]:
     return sorted({measured["rows"] for measured in sets})
 
 
-def ratio(took: Mapping[str, Took], one: str, other: str, what: str) -> float:
-    """Return the median ratio of *one* to *other* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
-    pairs = zip(took[one], took[other], strict=False)
+def ratio(took: Mapping[str, Took], work: str, limit: str, what: str) -> float:
+    """Return the median ratio of *work* to *limit* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
+    pairs = zip(took[work], took[limit], strict=False)
     return float(statistics.median(mine[what] / max(theirs[what], 1e-6) for mine, theirs in pairs))
 
 

@@ -154,12 +154,12 @@ def _read(asked: Sequence[Asked], end: float, reuse: bool, number: int, took: li
     open_: dict[Path, sqlite3.Connection] = {}
     try:
         while time.monotonic() < end:
-            one = _drawn(asked, draw)
-            values = draw.choice(one.values)
+            form = _drawn(asked, draw)
+            values = draw.choice(form.values)
             begun = time.perf_counter()
             try:
-                connection = open_.setdefault(one.path, open_.get(one.path) or one.open()) if reuse else one.open()
-                connection.execute(one.sql, values).fetchall()
+                connection = open_.setdefault(form.path, open_.get(form.path) or form.open()) if reuse else form.open()
+                connection.execute(form.sql, values).fetchall()
                 if not reuse:
                     connection.close()
                 took.append(1000 * (time.perf_counter() - begun))
@@ -179,8 +179,8 @@ def _write(asked: Sequence[Asked], end: float, written: list[int]) -> None:
         while (now := time.monotonic()) < end:
             due += 1
             time.sleep(max(0.0, begun + due / WRITES_A_SECOND - now))
-            one = _drawn(asked, draw)
-            connection = open_.get(one.path) or open_.setdefault(one.path, one.open())
+            form = _drawn(asked, draw)
+            connection = open_.get(form.path) or open_.setdefault(form.path, form.open())
             # A write that was locked out is not repeated; the reported rate shows it.
             with suppress(sqlite3.OperationalError):
                 connection.execute("INSERT INTO written_meanwhile (at) VALUES (?)", (now,))

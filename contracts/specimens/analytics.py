@@ -126,10 +126,10 @@ def _facts(world: World, count: int) -> Rows:
 def _reflections(world: World, count: int) -> Rows:
     rng = world.rng("jarvis_memory.reflections")
     for index, at in enumerate(steps(count, rng)):
-        said = rng.sample(world.phrases, 5)
+        texts = rng.sample(world.phrases, 5)
         applied = index % 3
         yield (
-            *(said[0], said[1], said[2], said[3], said[4] if index % 4 else None, int(applied > 0), applied),
+            *(texts[0], texts[1], texts[2], texts[3], texts[4] if index % 4 else None, int(applied > 0), applied),
             aware(at) if index % 5 else spaced(at),
         )
 

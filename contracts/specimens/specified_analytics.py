@@ -103,8 +103,8 @@ def _facts(world: World, count: int) -> Rows:
 def _reflections(world: World, count: int) -> Rows:
     rng = world.rng("specified.reflections")
     for index, at in enumerate(steps(count, rng)):
-        said = rng.sample(world.phrases, 3)
-        yield 2 * index + 1, "\n\n".join(said), specified(at), "trading,loss" if index % 2 else None
+        texts = rng.sample(world.phrases, 3)
+        yield 2 * index + 1, "\n\n".join(texts), specified(at), "trading,loss" if index % 2 else None
 
 
 @SPECIFIED.of(

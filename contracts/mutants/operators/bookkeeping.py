@@ -113,8 +113,8 @@ def _carried(connection: sqlite3.Connection) -> Iterator[Mutation]:
         yield "carried table lost", f"carried.{name}", (Statement(f"DROP TABLE {table}"),)
         if not connection.execute(f"SELECT 1 FROM {table}").fetchone():
             continue
-        one = f"rowid = (SELECT max(rowid) FROM {table})"
-        yield "carried row lost", f"carried.{name}", (Statement(f"DELETE FROM {table} WHERE {one}"),)
+        last = f"rowid = (SELECT max(rowid) FROM {table})"
+        yield "carried row lost", f"carried.{name}", (Statement(f"DELETE FROM {table} WHERE {last}"),)
         columns = connection.execute(
             "SELECT name FROM pragma_table_xinfo(?) WHERE NOT pk AND NOT hidden AND name NOT IN"
             " (SELECT i.name FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i)",
@@ -122,12 +122,12 @@ def _carried(connection: sqlite3.Connection) -> Iterator[Mutation]:
         ).fetchall()
         for (column,) in columns:
             cell = quoted(column)
-            text = f"{one} AND typeof({cell}) = 'text'"
+            text = f"{last} AND typeof({cell}) = 'text'"
             changes = (
                 ("carried cell changed", f"{cell} = {cell} || ' '", text),
                 ("carried cell as bytes", f"{cell} = CAST({cell} AS BLOB)", text),
-                ("carried number changed", f"{cell} = {cell} + 1", f"{one} AND typeof({cell}) IN ('integer', 'real')"),
-                ("carried cell lost", f"{cell} = NULL", f"{one} AND {cell} IS NOT NULL"),
+                ("carried number changed", f"{cell} = {cell} + 1", f"{last} AND typeof({cell}) IN ('integer', 'real')"),
+                ("carried cell lost", f"{cell} = NULL", f"{last} AND {cell} IS NOT NULL"),
             )
             for kind, change, chosen in changes:
                 if connection.execute(f"SELECT 1 FROM {table} WHERE {chosen}").fetchone():

@@ -134,4 +134,4 @@ def operators(table: Table, column: Column) -> Iterator[Operator]:
     elif column.name in JSON:
         yield from _OBJECTS
     elif listed is None:
-        yield from (one for one in _TEXTS if not (column.not_null and one.chosen == "{c} IS NULL"))
+        yield from (operator for operator in _TEXTS if not (column.not_null and operator.chosen == "{c} IS NULL"))

@@ -23,11 +23,11 @@ def mutations(table: Table) -> Iterator[Mutation]:
     """Yield every mutation of the CHECKs of *table*, and an additional CHECK."""
     for check in table.checks:
         where = f"{table.name}.{check.columns[0]}"
-        others = tuple(one for one in table.checks if one is not check)
+        others = tuple(other for other in table.checks if other is not check)
         yield "CHECK removed", where, others
         for kind, expression in _expressions(check, table):
             yield kind, where, (*others, replace(check, expression=expression))
-    column = next(one for one in table.columns if not one.primary_key)
+    column = next(candidate for candidate in table.columns if not candidate.primary_key)
     more = Check(expression=f"{column.name} IS NULL OR length({column.name}) < 1000000", columns=(column.name,))
     yield "CHECK added", f"{table.name}.{column.name}", (*table.checks, more)
 
@@ -37,16 +37,16 @@ def _expressions(check: Check, table: Table) -> Iterator[tuple[str, str]]:
     yield "CHECK that is always true", f"{check.expression} OR 1"
     yield "CHECK that takes NULL for false", f"coalesce({check.expression}, 0)"
     yield "CHECK turned into its opposite", f"NOT ({check.expression})"
-    other = next(one for one in table.columns if one.name != name and not one.primary_key)
+    other = next(candidate for candidate in table.columns if candidate.name != name and not candidate.primary_key)
     yield "CHECK of another column", _of_column(check, other.name)
     tree = sqlglot.parse_one(check.expression, read="sqlite")
     if isinstance(tree, exp.In):
         values = [literal.name for literal in tree.expressions]
         for value in values:
-            yield "CHECK without one of its values", _listed(name, [one for one in values if one != value])
+            yield "CHECK without one of its values", _listed(name, [kept for kept in values if kept != value])
             yield (
                 "CHECK with a value in capitals",
-                _listed(name, [one.upper() if one == value else one for one in values]),
+                _listed(name, [listed.upper() if listed == value else listed for listed in values]),
             )
         yield "CHECK with one value more", _listed(name, [*values, "other one"])
         yield "CHECK with the empty string", _listed(name, [*values, ""])
@@ -82,7 +82,7 @@ def _bound(
         this=bound.this.copy(), expression=exp.Literal.number(limit) if limit is not None else bound.expression.copy()
     )
     bounds[number] = changed
-    return " AND ".join(one.sql("sqlite") for one in bounds)
+    return " AND ".join(bound.sql("sqlite") for bound in bounds)
 
 
 def _of_column(check: Check, name: str) -> str:

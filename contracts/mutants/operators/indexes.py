@@ -17,7 +17,7 @@ def mutations(index: Index, schema: Schema) -> Iterator[Mutation]:
     (own,) = index.columns
     column = quoted(str(own.name))
     direction = " DESC" if own.descending else ""
-    other = next(quoted(one.name) for one in table.columns if not one.primary_key and one.name != own.name)
+    other = next(quoted(column.name) for column in table.columns if not column.primary_key and column.name != own.name)
 
     def made(of: str, *, name: str = index.name, on: str = index.table, unique: str = "", tail: str = "") -> str:
         return f"CREATE {unique}INDEX {quoted(name)} ON {quoted(on)}({of}){tail}"
@@ -32,8 +32,8 @@ def mutations(index: Index, schema: Schema) -> Iterator[Mutation]:
     yield "index of some rows only", made(column + direction, tail=f" WHERE {column} IS NOT NULL")
     yield "index on an expression", made(f"lower({column}){direction}")
     yield "index renamed", made(column + direction, name=f"{index.name}_1")
-    elsewhere = [one for one in schema.tables if one.name != table.name]
-    first = next(one.name for one in elsewhere[0].columns if not one.primary_key)
+    elsewhere = [other_table for other_table in schema.tables if other_table.name != table.name]
+    first = next(column.name for column in elsewhere[0].columns if not column.primary_key)
     yield "index on another table", made(quoted(first) + direction, on=elsewhere[0].name)
 
 
@@ -44,7 +44,7 @@ def of_virtual(table: VirtualTable) -> Iterator[Mutation]:
 
     def made(columns: list[str] = columns, module: str = table.module, **changes: str) -> str:
         arguments = [*columns, *(options | changes).values()]
-        return f"CREATE VIRTUAL TABLE {quoted(table.name)} USING {module}({', '.join(one for one in arguments if one)})"
+        return f"CREATE VIRTUAL TABLE {quoted(table.name)} USING {module}({', '.join(argument for argument in arguments if argument)})"
 
     yield "full-text table removed", ""
     yield "full-text table as an ordinary one", f"CREATE TABLE {quoted(table.name)} ({', '.join(columns)})"

@@ -94,41 +94,49 @@ def _cases(node: exp.Case) -> Iterator[Operator]:
     for number, _ in enumerate(node.args["ifs"]):
         yield "arm of a CASE dropped", str(number), partial(_without_arm, number=number)
     if node.args.get("default") is not None:
-        yield "ELSE of a CASE dropped", "", lambda one: _set(one, "default", None)
+        yield "ELSE of a CASE dropped", "", lambda copied: _set(copied, "default", None)
 
 
 def _conditions(node: exp.If) -> Iterator[Operator]:
     if isinstance(node.parent, exp.Select | exp.Alias):
-        yield "condition left out", "", lambda one: one.args["true"].copy()
+        yield "condition left out", "", lambda copied: copied.args["true"].copy()
 
 
 def _coalesces(_: exp.Coalesce) -> Iterator[Operator]:
     yield "COALESCE lost", "", _first
-    yield "COALESCE of its second alone", "", lambda one: one.expressions[0].copy()
+    yield "COALESCE of its second alone", "", lambda copied: copied.expressions[0].copy()
 
 
 def _wrappers(node: exp.Func) -> Iterator[Operator]:
     name = node.name.upper() if isinstance(node, exp.Anonymous) else type(node).__name__.upper()
     if name in _WRAPPERS:
-        yield _WRAPPERS[name], "", lambda one: (one.expressions[0] if one.expressions else one.this).copy()
+        yield _WRAPPERS[name], "", lambda copied: (copied.expressions[0] if copied.expressions else copied.this).copy()
 
 
 def _relations(node: exp.Binary) -> Iterator[Operator]:
     if other := _RELATIONS.get(type(node)):
-        yield "another relation", "", lambda one: other(this=one.this.copy(), expression=one.expression.copy())
+        yield "another relation", "", lambda copied: other(this=copied.this.copy(), expression=copied.expression.copy())
 
 
 def _connectors(node: exp.Connector) -> Iterator[Operator]:
     if isinstance(node, exp.And):
-        yield "AND turned to OR", "", lambda one: exp.Or(this=one.this.copy(), expression=one.expression.copy())
+        yield (
+            "AND turned to OR",
+            "",
+            lambda copied: exp.Or(this=copied.this.copy(), expression=copied.expression.copy()),
+        )
         yield "condition dropped", "", _first
     elif isinstance(node, exp.Or):
-        yield "OR turned to AND", "", lambda one: exp.And(this=one.this.copy(), expression=one.expression.copy())
+        yield (
+            "OR turned to AND",
+            "",
+            lambda copied: exp.And(this=copied.this.copy(), expression=copied.expression.copy()),
+        )
 
 
 def _selects_of(node: exp.Select) -> Iterator[Operator]:
     if node.args.get("distinct"):
-        yield "DISTINCT dropped", "", lambda one: _set(one, "distinct", None)
+        yield "DISTINCT dropped", "", lambda copied: _set(copied, "distinct", None)
     if node.parent is None:
         yield from _projections(node)
 
@@ -175,14 +183,14 @@ def _without_arm(node: exp.Expr, number: int) -> exp.Expr:
 
 def _joins(node: exp.Join) -> Iterator[Operator]:
     if str(node.args.get("side") or "").upper() == "LEFT":
-        yield "LEFT JOIN turned to JOIN", "", lambda one: _set(one, "side", None)
+        yield "LEFT JOIN turned to JOIN", "", lambda copied: _set(copied, "side", None)
     on = node.args.get("on")
     if on is None:
         return
     for number, column in enumerate(on.find_all(exp.Column)):
         if column.table == "s":
             yield "join on another key", str(number), partial(_rename, number=number, name="rowid")
-    yield "join on nothing", "", lambda one: _set(one, "on", exp.false())
+    yield "join on nothing", "", lambda copied: _set(copied, "on", exp.false())
 
 
 def _rename(node: exp.Expr, number: int, name: str) -> exp.Expr:
@@ -194,17 +202,17 @@ def _rename(node: exp.Expr, number: int, name: str) -> exp.Expr:
 def _literals(node: exp.Literal) -> Iterator[Operator]:
     if node.is_string:
         if node.name:
-            yield "another text", "", lambda one: exp.Literal.string(f"{one.name}x")
+            yield "another text", "", lambda copied: exp.Literal.string(f"{copied.name}x")
         return
     number = float(node.name)
     if number > 1:
-        yield "another scale", "", lambda one: exp.Literal.number(f"{float(one.name) * 10:g}")
-    yield "another number", "", lambda one: exp.Literal.number(f"{float(one.name) + 1:g}")
+        yield "another scale", "", lambda copied: exp.Literal.number(f"{float(copied.name) * 10:g}")
+    yield "another number", "", lambda copied: exp.Literal.number(f"{float(copied.name) + 1:g}")
 
 
 def _projections(node: exp.Select) -> Iterator[Operator]:
     names = [projection.alias_or_name for projection in node.expressions]
-    bare = [place for place, one in enumerate(node.expressions) if isinstance(one.unalias(), exp.Column)]
+    bare = [place for place, expression in enumerate(node.expressions) if isinstance(expression.unalias(), exp.Column)]
     for place, name in enumerate(names):
         if name in ("legacy_key", "rest", "part"):
             continue
@@ -239,7 +247,7 @@ def _taken(node: exp.Expr, place: int, other: int) -> exp.Expr:
 
 
 def _exchanged(node: exp.Expr, place: int, other: int) -> exp.Expr:
-    first, second = (node.expressions[one].unalias().copy() for one in (place, other))
+    first, second = (node.expressions[at].unalias().copy() for at in (place, other))
     return _projected(_projected(node, place, second), other, first)
 
 
@@ -251,9 +259,9 @@ _OF: dict[Any, Callable[[Any], Iterator[Operator]]] = {
     exp.Nullif: _only("NULLIF lost", _first),
     exp.Func: _wrappers,
     exp.Join: _joins,
-    exp.Where: _only("WHERE dropped", lambda one: _drop(one, "where")),
-    exp.Group: _only("GROUP BY dropped", lambda one: _drop(one, "group")),
-    exp.Ordered: _only("order turned round", lambda one: _set(one, "desc", not one.args.get("desc"))),
+    exp.Where: _only("WHERE dropped", lambda node: _drop(node, "where")),
+    exp.Group: _only("GROUP BY dropped", lambda node: _drop(node, "group")),
+    exp.Ordered: _only("order turned round", lambda node: _set(node, "desc", not node.args.get("desc"))),
     exp.Binary: _relations,
     exp.Connector: _connectors,
     exp.Literal: _literals,

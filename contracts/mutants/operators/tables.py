@@ -74,7 +74,7 @@ def mutations(table: Table, schema: Schema) -> Iterator[Mutation]:
 
 def _with(table: Table, of: str, /, **changes: object) -> Table:
     """Return *table* with its column *of* changed."""
-    columns = tuple(replace(one, **changes) if one.name == of else one for one in table.columns)  # type: ignore[arg-type]
+    columns = tuple(replace(column, **changes) if column.name == of else column for column in table.columns)  # type: ignore[arg-type]
     return replace(table, columns=columns)
 
 
@@ -140,10 +140,10 @@ def _columns(table: Table, column: Column) -> Iterator[Mutation]:
     where = f"{table.name}.{column.name}"
     if column.primary_key:
         return
-    kept = tuple(one for one in table.columns if one.name != column.name)
+    kept = tuple(kept_column for kept_column in table.columns if kept_column.name != column.name)
     named = {name for check in table.checks for name in check.columns}
     named |= {name for key in table.foreign_keys for name in key.columns}
-    named |= {str(one.name) for unique in table.uniques for one in unique.columns}
+    named |= {str(part.name) for unique in table.uniques for part in unique.columns}
     if column.name not in named:
         yield "column removed", where, create(replace(table, columns=kept))
         yield "column renamed", where, create(_with(table, column.name, name=f"{column.name}_1"))
@@ -174,7 +174,7 @@ def _uniques(table: Table) -> Iterator[Mutation]:
     plain = [column for column in table.columns if not column.primary_key and column.name not in taken]
     for unique in own:
         name = str(unique.columns[0].name)
-        where, rest = f"{table.name}.{name}", tuple(one for one in table.uniques if one is not unique)
+        where, rest = f"{table.name}.{name}", tuple(other for other in table.uniques if other is not unique)
         yield "UNIQUE removed", where, create(replace(table, uniques=rest))
         for other in plain[:1]:
             wider, moved = _unique(table, name, other.name), _unique(table, other.name)
@@ -193,13 +193,13 @@ def _uniques(table: Table) -> Iterator[Mutation]:
 def _references(table: Table, schema: Schema) -> Iterator[Mutation]:
     for key in table.foreign_keys:
         where = f"{table.name}.{key.columns[0]}"
-        others = tuple(one for one in table.foreign_keys if one is not key)
+        others = tuple(other for other in table.foreign_keys if other is not key)
 
         def changed(key: ForeignKey = key, others: tuple[ForeignKey, ...] = others, **changes: object) -> str:
             return create(replace(table, foreign_keys=(*others, replace(key, **changes))))  # type: ignore[arg-type]
 
         yield "FOREIGN KEY removed", where, create(replace(table, foreign_keys=others))
-        for parent in (one for one in schema.tables if one.name not in (key.parent, table.name)):
+        for parent in (candidate for candidate in schema.tables if candidate.name not in (key.parent, table.name)):
             its_key = next(column for column in parent.columns if column.primary_key)
             yield (
                 "FOREIGN KEY to another table",
@@ -208,8 +208,10 @@ def _references(table: Table, schema: Schema) -> Iterator[Mutation]:
             )
         child = next(column for column in table.columns if column.name not in (*key.columns, "id"))
         yield "FOREIGN KEY of another column", where, changed(columns=(child.name,))
-        own = {unique.columns[0].name for one in schema.tables if one.name == key.parent for unique in one.uniques}
-        for name in sorted(str(one) for one in own if one not in key.parent_columns):
+        own = {
+            unique.columns[0].name for parent in schema.tables if parent.name == key.parent for unique in parent.uniques
+        }
+        for name in sorted(str(unique_column) for unique_column in own if unique_column not in key.parent_columns):
             yield "FOREIGN KEY to another column", where, changed(parent_columns=(name,))
         for action in _ACTIONS:
             if action != key.on_delete:
@@ -222,14 +224,14 @@ def _references(table: Table, schema: Schema) -> Iterator[Mutation]:
     free = next(
         (column for column in table.columns if column.type == "INTEGER" and not column.primary_key and not
          any(column.name in key.columns for key in table.foreign_keys)), None)  # fmt: skip
-    parents = [one for one in schema.tables if one.name != table.name and one.autoincrement]
+    parents = [parent for parent in schema.tables if parent.name != table.name and parent.autoincrement]
     if free and parents:
         more = ForeignKey(columns=(free.name,), parent=parents[0].name, parent_columns=("id",))
         added = replace(table, foreign_keys=(*table.foreign_keys, more))
         yield "FOREIGN KEY added", f"{table.name}.{free.name}", create(added)
 
 
-def strangers(table: Table) -> Iterator[Mutation]:
+def additions(table: Table) -> Iterator[Mutation]:
     """Yield additional objects on *table* or beside it."""
     name, column = quoted(table.name), quoted(table.columns[1].name)
     yield "trigger that deletes", table.name, f"CREATE TRIGGER t AFTER INSERT ON {name} BEGIN DELETE FROM {name}; END"

@@ -179,14 +179,14 @@ def _dumped(members: Mapping[str, object], separators: tuple[str, str], ascii_on
 def words(table: str, column: str) -> tuple[str, ...]:
     """Return the words that a mapping or a CHECK compares a *column* with."""
     sql, names = [], {column}
-    for one in mapping_reader.mappings():
-        if table in (one.source_table, one.table):
-            sql.append(one.forward)
-            names |= set(one.uses.get(column, ())) if table == one.source_table else set()
+    for mapping in mapping_reader.mappings():
+        if table in (mapping.source_table, mapping.table):
+            sql.append(mapping.forward)
+            names |= set(mapping.uses.get(column, ())) if table == mapping.source_table else set()
             sql += [
                 check.expression
-                for shape in schema_reader.target(one.target).tables
-                if shape.name == one.table
+                for shape in schema_reader.target(mapping.target).tables
+                if shape.name == mapping.table
                 for check in shape.checks
             ]
     found = {

@@ -75,7 +75,10 @@ def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 5) -> DrawnTable:
 
 def create_sql(table: Table, columns: Sequence[Column], *, constrained: bool, collation: str) -> str:
     """Return the CREATE TABLE of *table* with *columns* in this order, with all its constraints or with none."""
-    keys = [quoted(name) for _, name in sorted((one.primary_key, one.name) for one in columns if one.primary_key)]
+    keys = [
+        quoted(name)
+        for _, name in sorted((column.primary_key, column.name) for column in columns if column.primary_key)
+    ]
     collated = f" COLLATE {collation}" if collation else ""
     parts = []
     for column in columns:
@@ -116,7 +119,7 @@ def unexpected_tables() -> SearchStrategy[DrawnTable]:
         st.tuples(st.sampled_from(ODD_NAMES), st.sampled_from(types)),
         min_size=1,
         max_size=3,
-        unique_by=lambda one: one[0],
+        unique_by=lambda entry: entry[0],
     )
     return columns.flatmap(
         lambda given: st.builds(
@@ -135,12 +138,12 @@ def unexpected_tables() -> SearchStrategy[DrawnTable]:
 
 @cache
 def _legacy(name: str) -> tuple[LegacyDatabase, ...]:
-    return tuple(one for one in catalogue.legacy_databases() if one.name == name)
+    return tuple(database for database in catalogue.legacy_databases() if database.name == name)
 
 
 @cache
-def _tables_of(one: LegacyDatabase) -> tuple[Table, ...]:
-    return schema_reader.read(one.ddl).tables
+def _tables_of(database: LegacyDatabase) -> tuple[Table, ...]:
+    return schema_reader.read(database.ddl).tables
 
 
 def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
@@ -162,7 +165,7 @@ def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
 @cache
 def _read_tables(name: str) -> frozenset[str]:
     """Return the tables of the database *name* that a mapping or a lookup reads, or that have a target's shape."""
-    read = {one.source_table for one in mapping_reader.mappings() if one.database == name}
+    read = {mapping.source_table for mapping in mapping_reader.mappings() if mapping.database == name}
     read |= {
         source.partition(".")[2]
         for lookup in lookups.lookups()
@@ -173,16 +176,16 @@ def _read_tables(name: str) -> frozenset[str]:
 
 
 @cache
-def _afterwards(one: LegacyDatabase) -> tuple[str, ...]:
+def _afterwards(database: LegacyDatabase) -> tuple[str, ...]:
     kinds = ("CREATE INDEX", "CREATE VIRTUAL TABLE", "CREATE TRIGGER")
-    return tuple(statement for _, statement in schema_reader.statements(one.ddl) if statement.startswith(kinds))
+    return tuple(statement for _, statement in schema_reader.statements(database.ddl) if statement.startswith(kinds))
 
 
 @st.composite
 def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     """Files of the legacy database *name*: each table absent, as found or as specified, a few of them with rows."""
-    one = draw(st.sampled_from(_legacy(name)))
-    found = {table.name: [tables(table)] for table in _tables_of(one)}
+    database = draw(st.sampled_from(_legacy(name)))
+    found = {table.name: [tables(table)] for table in _tables_of(database)}
     specified = _specified(name)
     # All carried tables are treated alike: one is enough.
     carried = sorted(found.keys() - _read_tables(name))
@@ -198,7 +201,9 @@ def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
         drawn[0] = replace(drawn[0], rows=())
     if draw(st.booleans()):
         drawn.append(draw(unexpected_tables()))
-    return DrawnFile(place=one.place, tables=tuple(drawn), afterwards=_afterwards(one) if draw(st.booleans()) else ())
+    return DrawnFile(
+        place=database.place, tables=tuple(drawn), afterwards=_afterwards(database) if draw(st.booleans()) else ()
+    )
 
 
 def unknown_files() -> SearchStrategy[DrawnFile]:

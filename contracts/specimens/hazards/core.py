@@ -237,8 +237,8 @@ def _o4(plant: Plant) -> None:
 
 @HAZARDS.of("O4", "jarvis.treasury_orders", "two positions name the order, of one token or of two")
 def _o4_twice(plant: Plant) -> None:
-    one, other = plant.token()[0], plant.token()[0]
-    for symbols, refused in (((one, one), ""), ((one, other), _ORDERS)):
+    first, second = plant.token()[0], plant.token()[0]
+    for symbols, refused in (((first, first), ""), ((first, second), _ORDERS)):
         id_ = plant.hex8("jarvis.treasury_orders")
         for symbol, names in zip(symbols, ("sl_order_id", "tp_order_id"), strict=True):
             plant.beside("jarvis.positions", symbol=symbol, **{names: id_})
@@ -303,7 +303,7 @@ def _z1_orders(plant: Plant) -> None:
 @HAZARDS.of("P1", "jarvis.positions", "wrapped SOL once more")
 def _p1_wrapped(plant: Plant) -> None:
     """Plant a closed trial position, which must give way to the other positions of wrapped SOL."""
-    there = (
+    rows = (
         plant.databases["jarvis"]
         .execute("SELECT count(*) FROM positions WHERE token_mint = ?", (WRAPPED_SOL,))
         .fetchone()[0]
@@ -311,5 +311,5 @@ def _p1_wrapped(plant: Plant) -> None:
     plant.add(
         "jarvis.positions", symbol="SOL", token_mint=WRAPPED_SOL, status="closed_manual",
         opened_at=aware(NOW - timedelta(days=20)), closed_at=aware(NOW - timedelta(days=20)),
-        refused=_POSITIONS if there else "",
+        refused=_POSITIONS if rows else "",
     )  # fmt: skip
