@@ -18,11 +18,12 @@ from typing import Any
 from contracts.checks.row_accounting import Typed
 from contracts.oracle.cells import TWINS, Cell, Row, bytes_of, members, text_of
 from contracts.oracle.rules import Always, Raw, Reading, Say, taken_from
-from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, specified_table, target_key
+from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.oracle.times import instant
 from contracts.sets.case import Case
 from contracts.sets.pair import specified_tables
 from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -125,13 +126,13 @@ def _level_defaults(
 
 def _times(target: str) -> set[str]:
     """Return the time columns of the table *target*, such as ``core.trades``."""
-    shape = specified_table(target)
+    shape = schema_reader.specified_table(target)
     return {column.name for column in shape.columns if column.type == "TIMESTAMP"} if shape else {"timestamp"}
 
 
 def _nullable(reading: Reading) -> list[str]:
     """Return the nullable columns of copied text: there '' equals NULL, since a legacy table may refuse NULL."""
-    shape = specified_table(reading.target)
+    shape = schema_reader.specified_table(reading.target)
     nullable = {
         column.name
         for column in (shape.columns if shape else ())

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from contracts.checks import row_accounting
 from contracts.checks.match_tables import Missing, TableByValue
 from contracts.oracle.cells import Cell, rows
-from contracts.oracle.table_judge import specified_table
 from contracts.sets.case import Case, Finding, Losses
 from contracts.sets.legacy import LegacyTable
 from contracts.sets.pair import QUARANTINE, specified_tables, without_lineage
+from migrator.schema import reader as schema_reader
 from migrator.system.connections import quoted
 
 
@@ -45,7 +45,7 @@ class InferredLineage:
         """Return the matched rows of the specified table *target*."""
         if target not in self._tables:
             database, _, _ = target.partition(".")
-            shape = specified_table(target)
+            shape = schema_reader.specified_table(target)
             # A reference to a wallet is its address, which is compared like any value.
             parents = {
                 key.columns[0]: self.table(f"{database}.{key.parent}")

@@ -31,12 +31,13 @@ from contracts.checks.lineage import choose
 from contracts.checks.match_sets import InferredLineage
 from contracts.checks.row_accounting import Typed, typed
 from contracts.oracle.cells import Row, rows
-from contracts.oracle.table_judge import specified_table, target_key
+from contracts.oracle.table_judge import target_key
 from contracts.sets.case import Case, Lineage
 from contracts.sets.consolidated import Subject
 from contracts.sets.legacy import LegacySet
 from contracts.sets.pair import Pair, specified_tables
 from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
 
@@ -161,7 +162,7 @@ class Judge:
     def is_left_out(self, target: str) -> bool:
         """Return whether a table, or a table that its rows refer to, comes from a legacy database that is left out."""
         database, _, _ = target.partition(".")
-        shape = specified_table(target)
+        shape = schema_reader.specified_table(target)
         parents = {f"{database}.{key.parent}" for key in shape.foreign_keys} - {target} if shape else set()
         sources = {reading.source.partition(".")[0] for reading in self.before.reader.readings(target)}
         return bool(sources & self.left_out) or any(map(self.is_left_out, parents))
@@ -224,7 +225,7 @@ class Judge:
         migration would refuse the row, because no legacy row becomes the row that it refers to.
         """
         database, _, _ = target.partition(".")
-        shape = specified_table(target)
+        shape = schema_reader.specified_table(target)
         specified = {column.name for column in shape.columns} if shape else set()
         leveled = self.by_id(self.now.judged.where, target)
         become = {
@@ -305,7 +306,7 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
 
 def _without_added_columns(target: str, row: Row) -> Row:
     """Return a row of a consolidated table without columns that were added since the cutover and are NULL in it."""
-    shape = specified_table(target)
+    shape = schema_reader.specified_table(target)
     specified = {column.name for column in shape.columns} if shape else row.keys()
     return {name: cell for name, cell in row.items() if cell is not None or name in specified}
 

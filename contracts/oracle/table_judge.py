@@ -26,7 +26,6 @@ from contracts.oracle.cross_table import Sets
 from contracts.oracle.rules import Near, Raw, Reading
 from contracts.oracle.spilling_map import Places
 from migrator.schema import reader as schema_reader
-from migrator.schema.model import Table
 from migrator.system.connections import quoted
 
 #: Rows that the oracle judges in all [rows]: every row of a smaller set; of a larger set a sample of the largest tables.
@@ -89,21 +88,15 @@ def most_of_each(counts: Iterable[int]) -> int:
     return EVERY_ROW_UP_TO
 
 
-def specified_table(target: str) -> Table | None:
-    """Return the specified table *target*, such as ``core.trades``; None for a full-text or an unspecified table."""
-    database, _, name = target.partition(".")
-    return next((table for table in schema_reader.target(database).tables if table.name == name), None)
-
-
 def column_types(target: str) -> Mapping[str, str]:
     """Return the declared types of a target table; empty for a full-text table."""
-    shape = specified_table(target)
+    shape = schema_reader.specified_table(target)
     return {column.name: column.type for column in shape.columns} if shape else {}
 
 
 def target_key(target: str) -> str:
     """Return the key column of a target table; ``rowid`` for a full-text table."""
-    shape = specified_table(target)
+    shape = schema_reader.specified_table(target)
     return next((column.name for column in (shape.columns if shape else ()) if column.primary_key), "rowid")
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from contracts.oracle.cells import Cell, Row, bound, rows, same
-from contracts.oracle.table_judge import specified_table, target_key
+from contracts.oracle.table_judge import target_key
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets.case import Case
 from contracts.sets.pair import LINEAGE, QUARANTINE
@@ -133,7 +133,7 @@ class ConsolidatedRows:
     def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
         """Read rows of one table, and yield the places of their parents."""
         target, _, _ = name.partition(".")
-        shape = specified_table(name)
+        shape = schema_reader.specified_table(name)
         with self.case.judged.read(target) as connection:
             for id_ in ids:
                 row = _row(connection, name, id_)

@@ -93,6 +93,12 @@ def target(name: str) -> Schema:
     return read(catalogue.target_ddl(name))
 
 
+def specified_table(name: str) -> Table | None:
+    """Return the specified table *name*, such as ``core.trades``; None if it is a full-text table or not specified."""
+    database, _, own = name.partition(".")
+    return next((table for table in target(database).tables if table.name == own), None)
+
+
 class _Listed(NamedTuple):
     """What SQLite's own list of tables says of one; asked for one table, it goes through all of them."""
 
