@@ -5,4 +5,4 @@ FROM pragma_foreign_key_check(NULL, 'analytics');
 
 -- broken by:
 INSERT INTO analytics.whale_movements (wallet_address, token_address, amount_sol)
-VALUES ('nobody', 'mint', 1.0);
+VALUES ('missing', 'mint', 1.0);

@@ -22,7 +22,7 @@ _USE = 0o6
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureRequest) -> None:
-    """Members of its group and other users may do no more with it than with each legacy file, whatever their groups are."""
+    """Members of its group and other users may do no more with it than with each legacy file, in any group."""
     if target not in case.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")
     sources = [path for name, path in case.legacy.originals.items() if target in _homes(case, name)]

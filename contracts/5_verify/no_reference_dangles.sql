@@ -7,4 +7,4 @@ UNION ALL
 SELECT 'cache', "table", rowid FROM pragma_foreign_key_check(NULL, 'cache');
 
 -- broken by:
-INSERT INTO analytics.ai_facts (entity_id, fact) VALUES (-1, 'nobody said so');
+INSERT INTO analytics.ai_facts (entity_id, fact) VALUES (-1, 'a fact about no entity');

@@ -192,7 +192,7 @@ def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterato
     book = "INSERT INTO lineage (source, legacy_key, target, target_id) SELECT {}, target, (SELECT max({}) FROM {}) FROM lineage WHERE target = ? AND target_id = ?"
     for kind, source in (
         ("row twice, with a lineage of its own", "source, legacy_key"),
-        ("row invented, under the name of a stub", "'stub:nobody knows', 'nothing'"),
+        ("row invented, under the name of a stub", "'stub:unknown reason', 'nothing'"),
     ):
         yield kind, table, (twin, Statement(book.format(source, its_key, name), (table, id_)))
     other = max(id_ for id_ in ids if isinstance(id_, int)) + 1000

@@ -52,7 +52,7 @@ class Plan:
         free_bytes: Free disk where they write.
         refusals: Why it cannot be done, one sentence each; empty if it can.
         findings: What a person should know, one sentence each.
-        quarantine: Rows that constraints refuse, as counted: target table -> rows; None before anybody counted.
+        quarantine: Rows that constraints refuse, as counted: target table -> rows; None before they are counted.
         left_out: Files that the configuration ignores: no snapshot has them.
         extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
         file_mode: The most that the permissions of the three may be, as decided; None where they follow the sources.

@@ -110,7 +110,7 @@ class _Listed(NamedTuple):
 def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     """Return what the database attached as *schema* declares.
 
-    It may be anybody's database, so a contradiction between the two readers is recorded and not raised.
+    Another tool may have made the database, so a contradiction between the two readers is recorded and not raised.
     """
     listed = {
         name: _Listed(*said)

@@ -36,7 +36,7 @@ def beside(data_dir: Path) -> Path:
 def flag(path: Path) -> bool:
     """Return whether the .env at *path* says that the consolidated databases are used; the last line that says it counts."""
     if not path.is_file():
-        # A FIFO in its place must not make anybody wait.
+        # A FIFO in its place would make the caller wait.
         return False
     _, content = _in_utf8(user_files.content(path))
     said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]

@@ -247,7 +247,7 @@ FAULTS: tuple[DataFault, ...] = (
         "lineage of a row that there never was",
         ("test_every_mapped_row_is_accounted_for",),
         ("jarvis.positions", "the legacy table has no such row"),
-        "UPDATE lineage SET legacy_key = 'nobody' WHERE source = 'jarvis.positions' AND target_id = 1",
+        "UPDATE lineage SET legacy_key = 'missing' WHERE source = 'jarvis.positions' AND target_id = 1",
     ),
     fault(
         "rest lost",

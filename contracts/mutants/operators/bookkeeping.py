@@ -17,11 +17,11 @@ _SET_MEMBER = f"UPDATE lineage SET rest = json_set(rest, '$.' || {_MEMBER} || '[
 _LINEAGE = (
     ("lineage lost", "DELETE FROM lineage", "true"),
     ("lineage twice", "INSERT INTO lineage SELECT * FROM lineage", "true"),
-    ("lineage of another source", "UPDATE lineage SET source = 'jarvis.nobody'", "true"),
+    ("lineage of another source", "UPDATE lineage SET source = 'jarvis.missing'", "true"),
     ("lineage in another table", "UPDATE lineage SET target = 'nothing'", "true"),
     ("lineage without its row", "UPDATE lineage SET target_id = NULL", "target_id IS NOT NULL"),
     ("lineage to another row", "UPDATE lineage SET target_id = target_id + 1", "typeof(target_id) = 'integer'"),
-    ("legacy key of a row that there is not", "UPDATE lineage SET legacy_key = 'nobody'", "true"),
+    ("legacy key of a row that there is not", "UPDATE lineage SET legacy_key = 'missing'", "true"),
     (
         "legacy key of another storage class",
         "UPDATE lineage SET legacy_key = CAST(legacy_key AS TEXT)",
@@ -45,8 +45,8 @@ _CELL = "(SELECT key FROM json_each(row) WHERE type <> 'null' ORDER BY key DESC 
 _QUARANTINE = (
     ("quarantined row lost", "DELETE FROM quarantine"),
     ("quarantined row twice", "INSERT INTO quarantine SELECT * FROM quarantine"),
-    ("quarantined row under another key", "UPDATE quarantine SET legacy_key = 'nobody'"),
-    ("quarantined row of another source", "UPDATE quarantine SET source = 'jarvis.nobody'"),
+    ("quarantined row under another key", "UPDATE quarantine SET legacy_key = 'missing'"),
+    ("quarantined row of another source", "UPDATE quarantine SET source = 'jarvis.missing'"),
     ("quarantined row for another table", "UPDATE quarantine SET target = 'config'"),
     ("quarantined for a constraint that there is not", "UPDATE quarantine SET broken = 'NOT NULL nothing'"),
     ("a cell of a quarantined row lost", f"UPDATE quarantine SET row = json_remove(row, '$.' || {_CELL})"),
@@ -163,5 +163,5 @@ def _config(connection: sqlite3.Connection) -> Iterator[Mutation]:
             update = Statement(f"UPDATE config SET {column} = ? WHERE key = ?", (new, key))
             yield f"{column} of a config row changed", f"config.{key}", (update,)
         yield "config row lost", f"config.{key}", (Statement("DELETE FROM config WHERE key = ?", (key,)),)
-    more = "INSERT INTO config (key, value, description) VALUES ('max_loss', '1', 'nobody asked for it')"
+    more = "INSERT INTO config (key, value, description) VALUES ('max_loss', '1', 'not ordered')"
     yield "config row added", "config.max_loss", (Statement(more),)

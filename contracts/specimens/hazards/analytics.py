@@ -101,8 +101,8 @@ def _a1(plant: Plant) -> None:
 
 @HAZARDS.of("A2", "jarvis_memory.facts", "a name without an entity, and an id that contradicts the name")
 def _a2(plant: Plant) -> None:
-    plant.add("jarvis_memory.facts", entity="Nobody entered this")
-    plant.add("jarvis_memory.facts", entity="Nobody entered this")
+    plant.add("jarvis_memory.facts", entity="Entity without a row")
+    plant.add("jarvis_memory.facts", entity="Entity without a row")
     other = plant.beside("jarvis_memory.entities")
     plant.add("jarvis_memory.facts", entity="Jarvis", entity_id=other)
     lost = plant.databases["jarvis_memory"].execute("SELECT max(id) FROM entities WHERE name = 'Jarvis'").fetchone()[0]

@@ -78,7 +78,7 @@ def _w1(plant: Plant) -> None:
     plant.add("tax.wash_sales", sale_tx_id=_sold(plant, 8.0, 3.0), replacement_lot_id=lot)
     plant.add("tax.wash_sales", sale_tx_id=_sold(plant, 1.0, 1.0, 1.0), disallowed_loss=10.0, replacement_lot_id=lot)
     plant.beside("tax.sales", tx_id="planted-broken", lots_used_json="[[1,")
-    for sale in (_sold(plant), "planted-broken", "nobody-knows", "", None):
+    for sale in (_sold(plant), "planted-broken", "unknown-sale", "", None):
         plant.add("tax.wash_sales", sale_tx_id=sale, replacement_lot_id=lot, refused=_WASH)
 
 

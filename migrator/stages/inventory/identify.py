@@ -18,7 +18,7 @@ Columns = frozenset[tuple[str, str]]
 
 
 class FoundTable(NamedTuple):
-    """A table as the examination describes it, before anybody knows what it is.
+    """A table as the inspection describes it, before it is identified.
 
     Attributes:
         table: Its name, module, rows and digest.

@@ -98,7 +98,7 @@ def raise_mark(bench: Bench, name: str, table: str) -> None:
         return
     before, now, installed = (
         connection.execute(
-            # Anybody may write there, a number as text too.
+            # The application may write to sqlite_sequence, a number as text too.
             f"SELECT coalesce(max(CAST(seq AS INTEGER)), 0) FROM {schema}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
             (own,),
         ).fetchone()[0]

@@ -76,7 +76,7 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
         for name in last.names
     )
     found = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
-    # A constant that no row needed before must not keep anybody from going back: what hangs on it is kept aside.
+    # A constant that no row needed before must not prevent a rollback: rows that depend on it are kept aside.
     stand_ins = {name: "" for one in mapping_reader.mappings() for name in one.constants if name != "order_amount_sol"}
     planned = Plan(
         inventory=found,
