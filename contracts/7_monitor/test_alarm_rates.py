@@ -1,17 +1,14 @@
 """The monitor's default limits: rare rollbacks at a normal error rate, rare misses at a high one.
 
-A simulation with a fixed seed: windows with the smallest number of events that the monitor decides on, each event failing
-at random.  The failures of half a window are drawn at once from the binomial distribution: equal to a draw per event,
-and much faster.
+The probabilities are exact: the window decides for each number of failures among the smallest number of events that it
+decides on, and the binomial distribution gives the probability of each number.
 """
 
 from __future__ import annotations
 
 import math
-import random
-from bisect import bisect_right
 from collections.abc import Callable
-from itertools import accumulate
+from functools import cache
 
 import pytest
 
@@ -19,43 +16,44 @@ from contracts import judgement
 from migrator.application.event_log import Events
 from migrator.stages.monitor.error_rate import Limits, Window
 
-#: Simulated windows [windows].
-WINDOWS = 5_000
-#: Error rate -> the largest share of windows in which the monitor may decide wrongly.
-SOUND = {0.0: 0.0, 0.01: 0.0002, 0.02: 0.001}
-BROKEN = {0.08: 0.03, 0.10: 0.002, 0.5: 0.0}
+#: Error rate -> the largest probability with which the monitor may decide wrongly.
+SOUND = {0.0: 0.0, 0.01: 1e-7, 0.02: 1e-4}
+BROKEN = {0.08: 0.03, 0.10: 0.002, 0.5: 1e-9}
 
 #: Instead of pytest's record_property, which warns in a run that writes JUnit; users may turn warnings into errors.
 Count = Callable[[str, int], None]
 
 
-def fired(rate: float) -> int:
-    """Return the number of windows that fire if each event fails with probability *rate*."""
+@cache
+def _fires() -> tuple[bool, ...]:
+    """Return whether the window fires, by the number of failures among the smallest number of events that it decides on."""
     limits = Limits()
-    draw = random.Random(7)  # noqa: S311 - a simulation
-    half = -(-limits.min_events // 2)
-    # The probabilities that none, at most one, at most two, ... of a half fail; the last is 1, without rounding.
-    up_to = [*accumulate(math.comb(half, k) * rate**k * (1 - rate) ** (half - k) for k in range(half)), 1.0]
-    count = 0
-    for _ in range(WINDOWS):
+    fires = []
+    for failed in range(limits.min_events + 1):
         window = Window(limits)
-        for _ in range(2):
-            failed = min(bisect_right(up_to, draw.random()), half)
-            window.add(Events(ok=half - failed, failed=failed), now=0.0)
-        count += window.fires
-    return count
+        window.add(Events(ok=limits.min_events - failed, failed=failed), now=0.0)
+        fires.append(window.fires)
+    return tuple(fires)
+
+
+def probability(rate: float, *, of_firing: bool) -> float:
+    """Return the probability that a window fires, or does not, if each event fails with probability *rate*."""
+    events = Limits().min_events
+    return math.fsum(
+        math.comb(events, failed) * rate**failed * (1 - rate) ** (events - failed)
+        for failed, fires in enumerate(_fires())
+        if fires == of_firing
+    )
 
 
 @pytest.mark.clause("W1")
 @pytest.mark.parametrize("rate", SOUND)
 def test_a_sound_application_is_not_rolled_back_by_chance(rate: float, count: Count) -> None:
-    """Up to 2 % errors fewer than one window in a thousand fires; exactly computed, one in ten thousand."""
-    alarms = fired(rate)
-    count("windows", WINDOWS)
-    count("false_alarms", alarms)
-    share = alarms / WINDOWS
+    """Up to 2 % errors fewer than one window in ten thousand fires."""
+    count("events", Limits().min_events)
+    wrong = probability(rate, of_firing=True)
     judgement.none(
-        "monitor", f"share of windows with {rate:.0%} errors that fire", [share] if share > SOUND[rate] else []
+        "monitor", f"probability that a window with {rate:.0%} errors fires", [wrong] if wrong > SOUND[rate] else []
     )
 
 
@@ -63,10 +61,10 @@ def test_a_sound_application_is_not_rolled_back_by_chance(rate: float, count: Co
 @pytest.mark.parametrize("rate", BROKEN)
 def test_a_broken_application_is_rolled_back(rate: float, count: Count) -> None:
     """From 8 % errors on nearly every window fires; after a window that does not, the next decides."""
-    missed = WINDOWS - fired(rate)
-    count("windows", WINDOWS)
-    count("missed", missed)
-    share = missed / WINDOWS
+    count("events", Limits().min_events)
+    wrong = probability(rate, of_firing=False)
     judgement.none(
-        "monitor", f"share of windows with {rate:.0%} errors that do not fire", [share] if share > BROKEN[rate] else []
+        "monitor",
+        f"probability that a window with {rate:.0%} errors does not fire",
+        [wrong] if wrong > BROKEN[rate] else [],
     )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import MappingProxyType
 
 from contracts.sets.legacy import begins_as_sqlite, regular_files
+from migrator.config.config_file import Config
 from migrator.errors import MigratorError
+from migrator.records.backup import Snapshot
+from migrator.records.inventory import Inventory
 from migrator.system import connections, private_copy
 
 
@@ -16,6 +20,23 @@ def specimen(folder: Path, *, rows: int | None = None, seed: int = 7, variant: s
 
     generator.make(folder, rows=rows, seed=seed, dirty=True, wal=True, variant=variant)
     return folder
+
+
+def built(looked: Inventory, config: Config, stage: Path) -> Path:
+    """Build the three databases in *stage* from the snapshot that was *looked* at; return *stage*.
+
+    Raises:
+        MigratorError: The plan refuses it, or the build fails.
+    """
+    from migrator.stages.build import stage as build_stage  # noqa: PLC0415 - the tool is not needed to judge what is there
+    from migrator.stages.plan import stage as plan_stage  # noqa: PLC0415 - the tool is not needed to judge what is there
+
+    planned = plan_stage.plan(looked, config, disk=stage.parent)
+    plan_stage.refuse(planned)
+    snapshot = Snapshot(
+        run="", folder=looked.data_dir, inventory=looked, journal_modes=MappingProxyType({}), blocked_s=0.0
+    )
+    return build_stage.build(planned, snapshot, stage).stage
 
 
 def migrated(legacy: Path, scratch: Path, config_path: Path | None = None) -> Path:
