@@ -1,10 +1,9 @@
-"""Compares JSON columns and ``lineage.rest`` of every row by SQL; the oracle judges each row that SQL cannot confirm.
+"""Compares JSON columns and ``lineage.rest`` outside of the sample by SQL; the oracle judges each row that SQL cannot confirm.
 
-The oracle judges whole rows, and of a large set a sample.  Here SQLite reads each table once.  It compares each member of
-a JSON column with its legacy cell, and counts the members, so that two of the same name are detected.  It compares each
-legacy cell with the value rebuilt from the row, and if they differ, with the value in ``rest``.  If all agree, the
-row is right; otherwise the oracle judges the whole row.  Legacy rows that became several are left out: the oracle
-judges all of those.
+The oracle judges whole rows; of a large table a sample.  Here SQLite reads the other rows of that table once.  It compares each
+member of a JSON column with its legacy cell, and counts the members, so that two of the same name are detected.  It
+compares each legacy cell with the value rebuilt from the row, and if they differ, with the value in ``rest``.  If all
+agree, the row is right; otherwise the oracle judges the whole row.
 """
 
 from __future__ import annotations
@@ -37,11 +36,9 @@ _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
 
 
 def doubted(case: Case, reading: Reading) -> Judged:
-    """Judge each row of the legacy table of *reading* that SQL cannot confirm."""
+    """Judge each row of the legacy table of *reading* outside of the sample that SQL cannot confirm."""
     judged = Judged()
-    if reading.parts is not None:
-        return judged
-    table = OneTable(case, case.reader.affinity, reading, judged, at_most=1)
+    table = case.reader.table(reading, judged)
     functions: dict[str, Callable[..., Cell]] = {}
     right = [_document(reading, functions, *document) for document in reading.documents.items()]
     right += _rest(table, functions)

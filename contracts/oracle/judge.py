@@ -63,16 +63,20 @@ class Reader:
                 counts.append(count)
         return most_of_each(counts)
 
-    def judge(self, target: str) -> Judged:
-        """Judge the rows of the legacy tables that go to *target*, all or a sample by key; once.
+    def table(self, reading: Reading, judged: Judged) -> OneTable:
+        """Return the judge of the legacy table of *reading*, which adds to *judged*.
 
         Tables whose rows become several are judged whole, not by a sample: no SQL contract rebuilds those rows.
         """
+        at_most = self.at_most if reading.parts is None else sys.maxsize
+        return OneTable(self.sets, self.affinity, reading, judged, at_most=at_most)
+
+    def judge(self, target: str) -> Judged:
+        """Judge the rows of the legacy tables that go to *target*, all or a sample by key; once."""
         if target not in self._judged:
             judged = self._judged[target] = Judged()
             for reading in self.readings(target):
-                at_most = self.at_most if reading.parts is None else sys.maxsize
-                OneTable(self.sets, self.affinity, reading, judged, at_most=at_most).judge()
+                self.table(reading, judged).judge()
             check_numbers(target, judged)
         return self._judged[target]
 

@@ -33,6 +33,9 @@ EVERY_ROW_UP_TO = 200_000
 #: Findings of one kind that are kept [findings]: the rest adds nothing to a report.
 _ENOUGH = 1_000
 
+#: SQL for a sample that contains every row.
+_EVERY_ROW = "true"
+
 #: Rebuilt value of a legacy cell whose target row cannot be read.
 UNREADABLE = "(unreadable)"
 
@@ -126,34 +129,46 @@ class OneTable:
 
     def judge(self) -> None:
         """Judge every row, or a sample by key."""
-        database, _, table = self.reading.source.partition(".")
-        target, _, _ = self.reading.target.partition(".")
-        with self.sets.beside(database, target) as connection:
-            (count,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
-            one_in = -(-count // self.at_most)
-            self.judged.of += count
-            drawn = ""
-            if one_in > 1:
-                connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
-                drawn = f"WHERE drawn(s.{quoted(self.reading.key)})"
-            self._judge(connection, drawn)
+        with self._beside() as connection:
+            self.judged.of += self._rows(connection)
+            self._judge(connection, f"WHERE {self._drawn(connection)}")
 
     def judge_where(self, doubt: str, functions: Mapping[str, Callable[..., Cell]]) -> None:
-        """Judge each legacy row for which the SQL condition *doubt* is true.
+        """Judge each legacy row outside of the sample for which the SQL condition *doubt* is true.
 
         Args:
             doubt: The condition on the legacy row *s*, its lineage *l* and its target row *t*.
             functions: The functions that the condition calls, by name.
         """
-        database, _, _ = self.reading.source.partition(".")
-        target, _, _ = self.reading.target.partition(".")
-        with self.sets.beside(database, target) as connection:
+        with self._beside() as connection:
+            if (drawn := self._drawn(connection)) == _EVERY_ROW:
+                return
             for name, function in functions.items():
                 connection.create_function(name, -1, function, deterministic=True)
             connection.execute(
-                f"CREATE TEMP TABLE doubtful AS SELECT s.rowid AS row {self._from(connection)} WHERE {doubt}", self._of
+                f"CREATE TEMP TABLE doubtful AS SELECT s.rowid AS row {self._from(connection)}"
+                f" WHERE NOT {drawn} AND ({doubt})",
+                self._of,
             )
             self._judge(connection, "WHERE s.rowid IN (SELECT row FROM temp.doubtful)")
+
+    def _beside(self) -> Any:
+        """Open a connection with the databases of the legacy table and of the target attached."""
+        return self.sets.beside(self.reading.source.partition(".")[0], self.reading.target.partition(".")[0])
+
+    def _rows(self, connection: sqlite3.Connection) -> int:
+        """Return the number of legacy rows."""
+        database, _, table = self.reading.source.partition(".")
+        (count,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(table)}").fetchone()
+        return int(count)
+
+    def _drawn(self, connection: sqlite3.Connection) -> str:
+        """Return SQL that is true of the legacy rows *s* in the sample."""
+        one_in = -(-self._rows(connection) // self.at_most)
+        if one_in <= 1:
+            return _EVERY_ROW
+        connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
+        return f"drawn(s.{quoted(self.reading.key)})"
 
     def _judge(self, connection: sqlite3.Connection, where: str) -> None:
         for _, group in groupby(self._joined(connection, where), key=lambda row: row[0]):
