@@ -19,7 +19,7 @@ import pytest
 from contracts.checks import lineage
 from contracts.sets.case import Case
 from contracts.sets.consolidated import Subject
-from contracts.suite import evidence_writer, options, results, surroundings, tracebacks
+from contracts.suite import evidence_writer, forked, options, results, surroundings, tracebacks
 from contracts.suite.results import Results
 from contracts.suite.session import NO_PAIR, SESSION, Session
 from contracts.suite.sql_contract import SqlContractFile
@@ -137,6 +137,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[RESULTS].choose(session.items)
     # Modules, DDL and items stay until the end: the garbage collector need not check them repeatedly.
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Judge in several processes where the user asks for them; xdist, where it runs, has its own."""
+    config = session.config
+    judging = config.stash[SESSION]
+    alone = judging.options.processes < 2 or config.option.collectonly or not session.items
+    if alone or session.testsfailed or config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput"):
+        return None
+    judging.prepare()
+    forked.judge(session, judging.options.processes)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

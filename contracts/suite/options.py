@@ -74,6 +74,7 @@ class Options:
         waivers: The waivers of the configuration and of the waiver file.
         report: The folder to write to; None to write nothing.
         show_values: Whether messages may show the values of cells.
+        processes: How many processes judge.
         asked: Whether the command line names a set: then a run that judges nothing is an error.
     """
 
@@ -84,6 +85,7 @@ class Options:
     waivers: tuple[Waiver, ...]
     report: Path | None
     show_values: bool
+    processes: int
     asked: bool
 
 
@@ -107,6 +109,13 @@ def add(parser: pytest.Parser) -> None:
         help=f"Show what cells hold, private values included, where they are wrong. Default: ${variable}, else {ini}.",
     )
     parser.addini(ini, "The same as --show-values.", type="bool", default=False)
+    group.addoption(
+        "--contracts-processes",
+        metavar="N",
+        type=int,
+        default=1,
+        help="Judge in N processes, forked once everything is collected and copied. Default: 1.",
+    )
 
 
 def read(config: pytest.Config) -> Options:
@@ -138,6 +147,7 @@ def read(config: pytest.Config) -> Options:
         waivers=waivers,
         report=report,
         show_values=_show_values(config),
+        processes=config.getoption("contracts_processes"),
         asked=any(config.getoption(name) is not None for name in ("legacy_dir", "consolidated_dir")),
     )
 

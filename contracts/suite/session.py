@@ -112,6 +112,14 @@ class Session:
                 done.write_bytes(os.fsencode(make(folder)))
         return Path(os.fsdecode(done.read_bytes()))
 
+    def prepare(self) -> None:
+        """Copy and digest what several processes will read, so that none of them has to."""
+        for target in self.judged.originals:
+            self.judged.copy(target)
+        if self.has_pair:
+            for name in self.case.legacy.originals:
+                self.case.legacy.copy(name)
+
     def describe(self) -> str:
         """Return the judged sets in words."""
         if self.consolidated is None:

@@ -28,7 +28,7 @@ from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
 from migrator.stages.rollback import stage as rollback_stage
 from migrator.stages.verify import evidence as verify_evidence
-from migrator.stages.verify.stage import verify
+from migrator.stages.verify.stage import Contracts, started, verify
 from migrator.switch import state as switch_state
 from migrator.switch.workspace import Workspace
 from migrator.system import durable_files
@@ -106,10 +106,17 @@ def verify_stage(workspace: Workspace, config: Path | None) -> Verified:
     return _judge(snapshot, workspace, config)
 
 
-def _judge(snapshot: Path, workspace: Workspace, config: Path | None) -> Verified:
+def _judge(snapshot: Path, workspace: Workspace, config: Path | None, contracts: Contracts | None = None) -> Verified:
     """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
     durable_files.remove(workspace.report)
-    verified = verify(snapshot, workspace.stage, config=config, evidence=workspace.evidence, broken=workspace.broken)
+    verified = verify(
+        snapshot,
+        workspace.stage,
+        config=config,
+        evidence=workspace.evidence,
+        broken=workspace.broken,
+        contracts=contracts,
+    )
     durable_files.write(workspace.report, page.html(_report(workspace, ())))
     return replace(verified, report=workspace.report)
 
@@ -153,12 +160,13 @@ def migrate(
     watching = observer or Observer()
     begun = time.monotonic()
     workspace.refuse_after_a_cutover()
-    planned = plan(workspace, config)
-    watching.progress("plan", 0, 0.0)
-    snapshot = backup(planned, workspace)
-    watching.progress("backup", 0, 0.0)
-    built = build(workspace, config, snapshot, watching)
-    verified = _judge(snapshot.folder, workspace, config_path)
+    with started() as contracts:
+        planned = plan(workspace, config)
+        watching.progress("plan", 0, 0.0)
+        snapshot = backup(planned, workspace)
+        watching.progress("backup", 0, 0.0)
+        built = build(workspace, config, snapshot, watching)
+        verified = _judge(snapshot.folder, workspace, config_path, contracts)
     watching.progress("verify", 0, 0.0)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
 

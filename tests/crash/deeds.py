@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+from contextlib import closing, contextmanager
 from unittest import mock
 
 import small_set
@@ -12,6 +12,7 @@ import small_set
 from migrator.pipeline import migrate as pipeline_migrate
 from migrator.stages.verify import stage as verify_stage
 from migrator.switch import recovery
+from migrator.system.temporary_folders import private_folder
 
 
 def migrate(home, _tell):
@@ -22,12 +23,21 @@ def migrate(home, _tell):
 def verify(home, tell):
     """Write the evidence anew, of what lies in ``judged``: the contracts are a process of their own, which writes elsewhere."""
 
-    def judged(_legacy, _consolidated, _config, folder):
-        tell("withdrawn")
-        shutil.copytree(home / "judged", folder, dirs_exist_ok=True)
-        return subprocess.CompletedProcess((), 0)
+    class Judging:
+        def __init__(self, folder):
+            self.folder = folder
 
-    with mock.patch.object(verify_stage, "_run", judged):
+        def judge(self, _legacy, _consolidated, _config):
+            tell("withdrawn")
+            shutil.copytree(home / "judged", self.folder, dirs_exist_ok=True)
+            return subprocess.CompletedProcess((), 0)
+
+    @contextmanager
+    def started():
+        with private_folder() as folder:
+            yield Judging(folder)
+
+    with mock.patch.object(verify_stage, "started", started):
         pipeline_migrate.verify_stage(small_set.place_of(home)[0], None)
 
 

@@ -11,6 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from migrator.errors import MigratorError, UsageError
 from migrator.records.verify import BrokenContract, Verified
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify.evidence import Evidence, Outcome
-from migrator.system import connections, durable_files, paths, worker_process
+from migrator.system import durable_files, paths, worker_process
 from migrator.system.temporary_folders import private_folder
 
 #: What the extra installs that the contracts cannot do without.
@@ -27,10 +30,81 @@ NEEDED = ("base58", "faker", "hypothesis", "pytest", "xdist")
 KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
 KEPT_OUT_BEGIN = "CONTRACTS_"
-#: Bytes in the two sets from which two processes end sooner than one; below, their start takes longer than they save.
-SHARED_FROM_BYTES = 64 * 1024**2
+#: Processes that judge: the heaviest table alone takes a third of the time, so more would wait for it.
+MOST_PROCESSES = 4
+#: What the process of the contracts runs: it reads its modules, then waits on its standard input for the sets, or for nothing.
+_PROGRAM = """\
+import sys, pytest, contracts.plugin
+from migrator.mapping import reader
+reader.mappings()
+named = sys.stdin.read()
+sys.exit(pytest.main([*sys.argv[1:], *named.split(chr(0))]) if named else 0)
+"""
 #: pytest's exit codes: all passed, some failed.
 _PASSED, _FAILED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The process of the contracts, started and waiting for its sets.
+
+    Attributes:
+        process: The process; it leads a process group of its own.
+        folder: Its private folder, where it writes its report and makes its temporary files.
+    """
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def judge(self, legacy: Path, consolidated: Path, config: Path | None) -> subprocess.CompletedProcess[str]:
+        """Let the contracts judge the pair of sets; return how the process ended, and what it printed."""
+        named = [
+            *("--legacy-dir", str(paths.resolved(legacy)), "--consolidated-dir", str(paths.resolved(consolidated))),
+            *(("--contracts-config", str(paths.resolved(config))) if config is not None else ()),
+        ]
+        printed = self.process.communicate("\0".join(named))
+        return subprocess.CompletedProcess(self.process.args, self.process.returncode, *printed)
+
+
+@contextmanager
+def started() -> Iterator[Contracts]:
+    """Start the process of the contracts, so that it has read its modules when the sets are there; it ends with the block.
+
+    Raises:
+        UsageError: The extra ``contracts`` is not installed.
+    """
+    need_contracts("migrator verify")
+    with private_folder() as folder:
+        (folder / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
+        command = [
+            *(sys.executable, "-P", "-c", _PROGRAM, "-p", "contracts.plugin"),
+            *("--pyargs", "contracts", "--import-mode=importlib", "--assert=plain"),
+            *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-q"),
+            # The list of last failures is not used, and to collect all garbage at the end takes a tenth of a second.
+            *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
+            *("--contracts-report", str(folder)),
+            *("--contracts-processes", str(min(worker_process.processors(), MOST_PROCESSES))),
+        ]
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in KEPT_OUT and not name.startswith(KEPT_OUT_BEGIN)
+        }
+        # Other plugins that happen to be installed must not change the verdict, nor slow the start.
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        # Their private copies go with our folder, also when they are ended before they can tidy up.
+        environment["TMPDIR"] = str(folder)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, cwd=folder, env=environment, process_group=0,
+            stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace",
+        ) as process:  # fmt: skip
+            try:
+                yield Contracts(process, folder)
+            finally:
+                if process.poll() is None:
+                    # With all that it started: a child of it would go on to write where we tidy up.
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def verify(
@@ -40,6 +114,7 @@ def verify(
     config: Path | None = None,
     evidence: Path | None = None,
     broken: Path | None = None,
+    contracts: Contracts | None = None,
 ) -> Verified:
     """Judge the pair of sets, read-only, and write the *evidence*; earlier evidence is removed first.
 
@@ -49,81 +124,47 @@ def verify(
         config: What the owners decided.
         evidence: Where the evidence goes.
         broken: Where the messages of the broken contracts go, as :func:`migrator.stages.verify.evidence.read_broken` reads them.
+        contracts: The process of the contracts, where :func:`started` has begun it; else it is started here.
 
     Raises:
         UsageError: The extra ``contracts`` is not installed, pytest refuses the folders, or *evidence* is something else.
         MigratorError: No contract ran, or not all of them.
     """
-    need_contracts("migrator verify")
     if evidence is not None:
         verify_evidence.withdraw(evidence)
     begun = time.monotonic()
-    with private_folder() as folder:
-        done = _run(legacy, consolidated, config, folder)
-        if done.returncode not in (_PASSED, _FAILED):
-            last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
-            raise MigratorError(
-                f"the contracts did not run (pytest exited with {done.returncode}): {' '.join(last)}",
-                where="migrator verify",
-            )
-        if not (folder / "evidence.json").exists():
-            raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
-        said = verify_evidence.read(folder / "evidence.json")
-        messages = verify_evidence.read_broken(folder / verify_evidence.BROKEN)
-        if broken is not None:
-            durable_files.write(broken, (folder / verify_evidence.BROKEN).read_text(encoding="utf-8"))
+    with nullcontext(contracts) if contracts else started() as running:
+        said, messages = _said(running, legacy, consolidated, config)
+    if broken is not None:
+        durable_files.write(broken, verify_evidence.broken_text(messages))
+    if evidence is not None:
+        verify_evidence.write(said, evidence)
+    return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
+
+
+def _said(
+    contracts: Contracts, legacy: Path, consolidated: Path, config: Path | None
+) -> tuple[Evidence, tuple[BrokenContract, ...]]:
+    """Let the contracts judge; return their evidence, and the messages of those that are broken."""
+    done = contracts.judge(legacy, consolidated, config)
+    if done.returncode not in (_PASSED, _FAILED):
+        last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
+        raise MigratorError(
+            f"the contracts did not run (pytest exited with {done.returncode}): {' '.join(last)}",
+            where="migrator verify",
+        )
+    written = contracts.folder / "evidence.json"
+    if not written.exists():
+        raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
+    said = verify_evidence.read(written)
+    messages = verify_evidence.read_broken(contracts.folder / verify_evidence.BROKEN)
     if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
         said.with_verdict(Outcome.BROKEN)
     ):
         raise MigratorError(
             "the exit code of pytest does not match the verdict of the contracts", where="migrator verify"
         )
-    if evidence is not None:
-        verify_evidence.write(said, evidence)
-    return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
-
-
-def _run(legacy: Path, consolidated: Path, config: Path | None, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the contracts in a process of their own; what they report is in *folder*."""
-    (folder / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
-    command = [
-        *(sys.executable, "-P", "-m", "pytest", "-p", "contracts.plugin"),
-        *("--pyargs", "contracts", "--import-mode=importlib"),
-        *("-c", str(folder / "pytest.ini"), "--rootdir", str(folder), "-q"),
-        # The list of last failures is not used, and to collect all garbage at the end takes a tenth of a second.
-        *("-p", "no:cacheprovider", "-p", "no:unraisableexception"),
-        *("--legacy-dir", str(paths.resolved(legacy)), "--consolidated-dir", str(paths.resolved(consolidated))),
-        *("--contracts-report", str(folder)),
-        *(("--contracts-config", str(paths.resolved(config))) if config is not None else ()),
-        *(("-p", "xdist.plugin", "-n", "2", "--dist", "worksteal") if _large(legacy, consolidated) else ()),
-    ]
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in KEPT_OUT and not name.startswith(KEPT_OUT_BEGIN)
-    }
-    # Other plugins that happen to be installed must not change the verdict, nor slow the start.
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # Their private copies go with our folder, also when they are ended before they can tidy up.
-    environment["TMPDIR"] = str(folder)
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, cwd=folder, env=environment, process_group=0,
-        stdin=nothing, stdout=pipe, stderr=pipe, text=True, errors="replace",
-    ) as process:  # fmt: skip
-        try:
-            said = process.communicate()
-        except BaseException:
-            # With all that it started: a child of it would go on to write where we tidy up.
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, *said)
-
-
-def _large(*folders: Path) -> bool:
-    """Tell whether there is enough to judge for two processes, and a processor for each."""
-    there = (path for folder in folders for path in folder.rglob("*.db"))
-    return worker_process.processors() > 1 and sum(map(connections.allocated_bytes, there)) >= SHARED_FROM_BYTES
+    return said, messages
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:

@@ -316,7 +316,7 @@ def test_a_run_that_is_go_leaves_evidence_that_status_believes(data):
     assert {"core", "analytics", "cache"} == found.consolidated.keys()
     assert 29 == len(found.legacy)
     counted = {name for one in found.contracts for name in one.counts}
-    assert {"judged_rows", "legacy_rows", "steps", "legacy_steps", "windows"} <= counted
+    assert {"judged_rows", "legacy_rows", "steps", "legacy_steps", "events"} <= counted
     assert (0, 0) == (done.returncode, checked.returncode), done.stdout + checked.stdout
     assert "run 0001: verified, evidence of 20" in done.stdout
 
