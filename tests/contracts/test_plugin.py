@@ -349,10 +349,11 @@ def test_what_is_judged_is_as_it_was_even_while_the_bot_has_it_open(pair):
 
 
 @pytest.mark.slow
-def test_workers_share_what_has_to_be_made_and_say_what_one_says(pair, tmp_path):
+@pytest.mark.parametrize("several", [("-n", "2"), ("--contracts-processes", "2")], ids=["xdist", "forked"])
+def test_several_processes_reach_the_verdict_of_one(pair, tmp_path, several):
     """With a legacy set alone it is migrated once, and each contract is judged once."""
     alone = pytest_run("--legacy-dir", pair, "--contracts-report", "alone", cwd=tmp_path)
-    shared = pytest_run("--legacy-dir", pair, "--contracts-report", "shared", "-n", "2", cwd=tmp_path)
+    shared = pytest_run("--legacy-dir", pair, "--contracts-report", "shared", *several, cwd=tmp_path)
 
     one, two = (verify_evidence.read(tmp_path / name / "evidence.json") for name in ("alone", "shared"))
     assert (0, 0) == (alone.returncode, shared.returncode), shared.stdout
@@ -361,6 +362,24 @@ def test_workers_share_what_has_to_be_made_and_say_what_one_says(pair, tmp_path)
     ]
     assert (one.legacy, one.consolidated, one.quarantine) == (two.legacy, two.consolidated, two.quarantine)
     assert json.loads((pair / "specimen.json").read_text(encoding="utf-8"))["dirty"]
+
+
+@pytest.mark.parametrize(
+    ("source", "exit_code", "sentence"),
+    [
+        ("import os\ndef test_ends(): os._exit(0)", 3, "a process that judges contracts ended before they did"),
+        ("def test_ends(): assert not 'broken'", 1, "1 failed"),
+        ("import pytest\ndef test_ends(): pytest.exit('enough', 2)", 3, "a process that judges contracts ended"),
+    ],
+    ids=["death", "failure", "exit"],
+)
+def test_a_forked_process_that_fails_or_ends_fails_the_run(tmp_path, source, exit_code, sentence):
+    (tmp_path / "test_ends.py").write_text(source, encoding="utf-8")
+
+    done = pytest_run("--contracts-processes", "2", "-k", "ends or by_chance", "test_ends.py", cwd=tmp_path)
+
+    assert exit_code == done.returncode, done.stdout + done.stderr
+    assert sentence in done.stdout + done.stderr
 
 
 def test_a_run_in_this_process_keeps_nothing_from_the_collector_of_garbage(tmp_path):
