@@ -207,7 +207,7 @@ def test_without_a_switch_there_is_nothing_to_ask(pytester, data):
 @at("cut")
 def test_a_cutover_holds(pytester, data):
     assert ({}, set()) == judge(pytester, "6_cutover", *in_use(data))
-    # What is in use differs from the snapshot sooner or later; nobody asks for its standalone files, or migrates it anew.
+    # The set in use differs from the snapshot sooner or later; its standalone files are not compared, and it is not migrated again.
     assert {} == judge(pytester, "3_backup", *in_use(data))[0]
 
 

@@ -88,7 +88,7 @@ IN_EVERY_ROW = "test_json_and_rest_keep_what_they_have_to"
     "fault", [fault for fault in by_hand_rows.FAULTS if IN_EVERY_ROW in fault.caught_by], ids=lambda fault: fault.name
 )
 def test_fault_in_json_or_rest_is_caught_in_a_set_of_any_size(pytester, tmp_path, sets, monkeypatch, fault):
-    """Of a large set the second reader works out a sample anew; here it draws no row at all."""
+    """Of a large set the oracle judges a sample; here the sample is empty."""
     legacy, migrated = sets
     monkeypatch.setattr(table_judge, "_hash", lambda _: 1)
     monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 1)

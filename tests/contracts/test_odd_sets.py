@@ -126,7 +126,7 @@ ODD_CELLS = (
 
 @pytest.mark.parametrize("variant", ["found", "specified"])
 def test_odd_cells_are_no_matter_of_opinion(tmp_path, variant):
-    """Build and second reader say the same of them."""
+    """Build and oracle agree on them."""
     generator.make(tmp_path / "data", variant=variant, seed=5, rows=1500)
     for _, name, statement in (one for one in ODD_CELLS if one[0] == variant):
         with closing(sqlite3.connect(tmp_path / "data" / name, isolation_level=None)) as connection:

@@ -1,4 +1,4 @@
-"""The second reader: it covers every column, shares no code with what it judges, and reads single values rightly."""
+"""The oracle: it covers every column, shares no code with what it judges, and reads single values rightly."""
 
 import ast
 import sqlite3

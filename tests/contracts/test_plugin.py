@@ -284,7 +284,7 @@ def test_all_covers_every_case_but_that_a_contract_can_fail(judged, tmp_path):
 
 
 def test_a_contract_that_could_not_be_asked_is_never_waived(pytester, judged, tmp_path):
-    """A crash is not a finding that somebody could have agreed to."""
+    """A crash is not a finding that an owner could waive."""
     stage = pytester.mkdir("5_verify")
     (stage / "test_own.py").write_text(
         "import pytest\n"
@@ -331,7 +331,7 @@ def every_byte(folder):
 
 @pytest.mark.slow
 def test_what_is_judged_is_as_it_was_even_while_the_bot_has_it_open(pair):
-    """Rows in a WAL, a -shm that somebody maps, a database of ours with a WAL: not a byte, name, mode or time changes."""
+    """Rows in a WAL, a mapped -shm, a consolidated database with a WAL: not a byte, name, mode or time changes."""
     stage = pair / ".migrator" / "stage"
     with (
         closing(sqlite3.connect(pair / "jarvis.db", isolation_level=None)) as bot,

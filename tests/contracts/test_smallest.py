@@ -185,7 +185,7 @@ def test_a_wrong_mapping_becomes_a_test_that_is_red_until_it_is_mended(
 
 
 def private_texts(legacy):
-    """Return what the legacy set has of texts that are long enough to be somebody's."""
+    """Return the texts of the legacy set that are long enough to be private."""
     found = set()
     for name, table, columns in (
         ("jarvis.db", "trades", ("token_mint", "tx_signature")),
@@ -217,7 +217,7 @@ def test_both_sides_of_a_set_that_another_tool_made_are_reduced(pytester, tmp_pa
     red.assert_outcomes(failed=1)
     # The row that took the place of the legacy row is there, so that the message says what is wrong with it.
     assert re.search(r"amount: expected REAL #\w+, found REAL #\w+; amount_sol: expected REAL", found.says)
-    # Put right by hand, as whoever mends the other tool would see it.
+    # Repaired by hand, as a repaired tool would write it.
     amounts = re.findall(r"'(?:amount|amount_sol)': ([^,]+),\n", found.text[found.text.index("CONSOLIDATED") :])
     assert len(amounts) % 2 == 0
 

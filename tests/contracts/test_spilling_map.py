@@ -1,4 +1,4 @@
-"""What the second reader knows by a key, or saw in a place: the same from the disk as from a dictionary, as sorted by hand."""
+"""The oracle's maps and sorted lists: from the disk they return the same as from memory."""
 
 import math
 from unittest import mock

@@ -14,7 +14,7 @@ import record
 
 #: Every so manieth power cut or fault is looked at.
 STRIDE = int(os.environ.get("MIGRATOR_LAB_STRIDE", "24"))
-#: Draws which, and whatever else is drawn.
+#: Seed of all random choices.
 SEED = int(os.environ.get("MIGRATOR_LAB_SEED", "0"))
 
 

@@ -59,7 +59,7 @@ def recover(home, tell):
 
 
 def cutover_beside_a_writer(home, tell):
-    """Switch while somebody has a legacy file open, and writes a row once every name goes through the pointer."""
+    """Switch while a process has a legacy file open, and writes a row once every name leads through the pointer."""
     asked, answered = os.pipe(), os.pipe()
     writer = os.fork()
     if writer == 0:

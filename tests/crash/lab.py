@@ -51,7 +51,7 @@ class Lab:
     Attributes:
         recorder: Does deeds, and records them.
         scenarios: Deed -> scenario.
-        scratch: A folder for whatever is made.
+        scratch: A folder for temporary files.
         stride: Every so manieth power cut or fault is looked at.
         seed: Draws which.
     """
@@ -70,7 +70,7 @@ class Lab:
 
 
 class Contents:
-    """Digests of databases, as somebody who opens them would see them; nothing is opened where it lies."""
+    """Digests of databases as a process that opens them reads them; each is opened as a copy."""
 
     def __init__(self, scratch):
         self._scratch, self._known = scratch, {}
@@ -381,7 +381,7 @@ def scenarios(folder):
     empty = small_set.copied(home, folder / "empty")
     shutil.rmtree(empty / "data" / "backup")
     shutil.rmtree(empty / "data" / ".migrator")
-    # Nobody else is at work here: who waits, waits in vain, and to look through all processes each time takes longest.
+    # No other process is at work here: waiting would be in vain, and scanning all processes each time takes longest.
     with (
         small_set.in_this_process(),
         mock.patch.object(exclusive_access, "PATIENCE_S", 0.01),

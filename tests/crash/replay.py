@@ -31,7 +31,7 @@ EXHAUSTIVE = 5
 #: So many of the last writes are torn.
 TORN = 3
 
-#: An index over a WAL in a memory map, where the lab does not see it; SQLite makes it anew when nobody had it open.
+#: The index of a WAL, written through a memory map that the lab cannot record; the first process to open the database makes it again.
 IGNORED = "-shm"
 
 KEPT, HALF, ZEROS = "kept", "half", "zeros"
@@ -173,7 +173,7 @@ class State:
         return hashlib.sha256(repr(seen).encode("utf-8", "surrogateescape")).digest()
 
     def write(self, home):
-        """Make it below *home*, whatever was there."""
+        """Make it below *home*, in place of what was there."""
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700)
         written = {}

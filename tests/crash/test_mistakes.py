@@ -96,7 +96,7 @@ def test_a_recovery_that_removes_the_pointer_first_is_caught(lab, caught):
 
 
 def test_without_quiesce_a_row_that_was_acknowledged_is_lost(lab, caught):
-    """No crash shows it: it takes somebody who writes to the legacy file through a handle of his own."""
+    """No crash shows it: it takes a process that writes to the legacy file through its own handle."""
     scenario = lab.scenarios["cutover"]
 
     with lab.folder() as home:

@@ -23,7 +23,7 @@ STEPS = WORKFLOW["jobs"]["contracts"]["steps"]
 
 
 def resolved(text, values):
-    """Return *text* with the expressions of GitHub Actions replaced; one that nobody knows is an error."""
+    """Return *text* with the expressions of GitHub Actions replaced; an unknown expression is an error."""
     return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda found: values[found[1]], text)
 
 

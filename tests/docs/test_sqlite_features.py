@@ -19,7 +19,7 @@ from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
 from migrator.system import content_digest
 
-#: Known as a file whose tables nobody specified.
+#: A known file whose tables are not specified.
 FILE = "custom.db"
 
 #: Feature that is not carried -> what plan lists; nothing where the specification has its own.

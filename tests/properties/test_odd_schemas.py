@@ -1,4 +1,4 @@
-"""Whatever odd schema SQLite accepts: plan refuses it by name, or what is built is whole and the contracts hold."""
+"""Odd schemas that SQLite accepts: plan refuses each by name, or the built set is complete and the contracts hold."""
 
 from unittest import mock
 

@@ -17,7 +17,7 @@ FEWER = settings(max_examples=max(settings.default.max_examples // 4, 5))
 
 @given(legacy_sets())
 def test_every_row_is_accounted_for_and_rebuilt(legacy):
-    """Whatever the files hold: rows in are rows accounted for, references hold, and each row is rebuilt cell by cell."""
+    """For any files: all rows are accounted for, references hold, and each row is rebuilt cell by cell."""
     with generated.scratch() as folder:
         drawn_model.write(legacy, folder / "data")
         try:

@@ -1,4 +1,4 @@
-"""The whole life of a set beside a plain model of it: never a lost row, never a row twice, whatever happens in which order.
+"""The whole life of a set compared with a plain model: no row is lost or doubled by any order of events.
 
 A bot writes to whichever set is in use, by the old paths or by ``migrator.connect``; the set is migrated, switched, watched,
 rolled back and migrated again; a switch is killed after any durable step, and ended by recovery or by the next connection.

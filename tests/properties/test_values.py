@@ -88,7 +88,7 @@ def test_any_number_is_an_epoch_or_none(seconds):
 
 @given(anything())
 def test_a_cell_in_json_comes_back_bit_for_bit(cell):
-    """Through the functions as rest and quarantine use them, whatever the storage class."""
+    """Through the functions as rest and quarantine use them, for every storage class."""
     octets = cell.octets if isinstance(cell, OddText) else cell
     with contextlib.closing(connections.memory()) as connection:
         sql_functions.register(connection)
@@ -139,7 +139,7 @@ def _plain(unique):
 
 
 @given(spelled_times())
-def test_the_second_reader_reads_the_same_time(spelled):
+def test_the_oracle_reads_the_same_time(spelled):
     """Written apart from the first, it has to agree on what is a time."""
     text, _ = spelled
 
@@ -147,5 +147,5 @@ def test_the_second_reader_reads_the_same_time(spelled):
 
 
 @given(st.binary(max_size=30) | st.text(max_size=30).map(str.encode))
-def test_the_second_reader_knows_no_other_times(octets):
+def test_the_oracle_reads_no_other_times(octets):
     assert sql_functions.utc(octets) == oracle_times.instant(octets)

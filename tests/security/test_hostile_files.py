@@ -1,4 +1,4 @@
-"""A file that is damaged, or made to harm, gets its verdict too, and harms nobody."""
+"""A damaged or hostile file gets its verdict too, and does no harm."""
 
 import json
 import os
@@ -285,7 +285,7 @@ def test_modules_in_the_working_directory_are_not_run(data, monkeypatch):
 
 @pytest.mark.parametrize("part", ["", "-wal", "-journal"])
 def test_random_damage_gives_a_verdict_each(data, tmp_path, part):
-    """A few hundred images of a small database with every kind of table; whatever SQLite says of them, we say it."""
+    """A few hundred images of a small database with every kind of table; migrator reports SQLite's error for each."""
     script = """
     CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b REAL CHECK (b >= 0), c BLOB); CREATE INDEX i ON t (a, b);
     CREATE TABLE u (k TEXT PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE g (x, y AS (x || 'z'), z AS (x || 'q') STORED);

@@ -1,4 +1,4 @@
-"""What somebody who may write to the data directory can do to the tool, and what the tool must not tell: nothing.
+"""A user who may write to the data directory cannot harm migrator, and migrator reveals nothing to other users.
 
 Links and devices where databases or our own files should be, files of other users, hostile schemas, modes of what is
 written, and private values in anything that is shown or kept beside the databases.
@@ -39,7 +39,7 @@ from migrator.system import connections, durable_files, ownership
 from migrator.system.run_lock import locked
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
-#: A user who is neither root nor anybody here.
+#: A user who is neither root nor a user of this machine.
 SOMEBODY = 12345
 CANARY = "CANARY"
 
@@ -504,7 +504,7 @@ def test_a_build_trusts_no_source_either(data):
 
 
 def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
-    """PRAGMA writable_schema lets anybody put anything into sqlite_schema; SQLite reads the first statement of it."""
+    """PRAGMA writable_schema allows any text in sqlite_schema; SQLite reads its first statement."""
     with closing(sqlite3.connect(data / "custom.db", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE t (a)")
         connection.execute("PRAGMA writable_schema = ON")
@@ -518,7 +518,7 @@ def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
 
 
 def test_an_examination_may_only_read(tmp_path):
-    """Whatever a schema says: the authorizer of the child refuses everything that writes, attaches or loads."""
+    """For any schema: the authorizer of the child refuses every statement that writes, attaches or loads."""
     assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_FUNCTION, None, "load_extension")
     assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_ATTACH, str(tmp_path))
     assert sqlite3.SQLITE_DENY == inspect_worker._may(sqlite3.SQLITE_PRAGMA, "writable_schema", "ON")

@@ -1,7 +1,7 @@
 """Runs drawn legacy sets through plan, backup and build, and reads what came of them without asking the migrator.
 
 The one shortcut: inventory's child process, which takes longer to start than all the rest, is replaced by the same
-examination in this process, of the file itself.  Nobody else writes to it.
+examination in this process, of the file itself.  No other process writes to it.
 """
 
 import contextlib

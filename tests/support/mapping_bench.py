@@ -4,7 +4,7 @@
     core = bench.load("core", wallet_address="W")
     assert [("open",)] == core.rows("SELECT status FROM core.positions")
 
-Whatever a test asks, :meth:`Bench.load` itself asserts what holds for every mapping: each legacy row is mapped or
+For every test, :meth:`Bench.load` itself asserts what holds for every mapping: each legacy row is mapped or
 quarantined, foreign keys hold, and what is mapped is rebuilt cell by cell and storage class by storage class.
 """
 

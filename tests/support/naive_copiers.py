@@ -117,7 +117,7 @@ def cut(migrated, folder):
 
 
 def hostile(migrated, folder):
-    """A set whose names, views and values are made to break whoever reads them."""
+    """A set whose names, views and values break careless readers."""
     without_lineage(migrated, folder)
     with closing(connections.scratch(folder / catalogue.TARGETS["core"])) as core:
         core.execute('CREATE TABLE "a ""quoted\'\n\ntable" (a)')

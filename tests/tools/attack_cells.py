@@ -132,7 +132,7 @@ def attempt(folder, variant, seed, *, rows, share, only=()):
         done = pipeline_migrate.migrate(Workspace(data), config_file.load(toml), toml)
     except MigratorError as error:
         return planted, [f"{type(error).__name__}: {error}"]
-    except Exception:  # noqa: BLE001 - whatever it is, it is a finding
+    except Exception:  # noqa: BLE001 - every error is a finding
         return planted, [traceback.format_exc()]
     wrong = [f"not rebuilt: {source}: {keys}" for source, keys in done.built.mismatches.items()]
     wrong += [f"{one.name}: {one.says}" for one in done.verified.broken]

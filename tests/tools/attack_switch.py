@@ -97,7 +97,7 @@ SCHEMA_CHANGES = (
 
 
 class Bot:
-    """Writes at random to the consolidated set below *home*, by whatever door."""
+    """Writes at random to the consolidated set below *home*, through every interface."""
 
     def __init__(self, home, seed):
         self.home = home
@@ -405,7 +405,7 @@ def attempt(folder, variant, seed, *, rows_in_all, rounds, writes, schema, times
         look = Look(home)
         try:
             done = small_set.roll_back(home)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+        except Exception as error:  # noqa: BLE001 - every error is a finding
             yield f"turn {turn}: {held} writes, and the rollback failed: {error}\n{traceback.format_exc()}"
             return
         for finding in look.findings(done):

@@ -23,7 +23,7 @@ def one_set(state):
 
 
 def flag_true_means_new(state):
-    """Nobody reads true where a name does not lead to the consolidated set."""
+    """The flag is true only while all names lead to the consolidated set."""
     return not state.disk.flag or all(
         reached(state.disk, index)[:1] == ("three",) for index, _ in enumerate(state.disk.names)
     )
@@ -33,7 +33,7 @@ def nothing_is_lost(state):
     """A row that was acknowledged is in the set that is in use, unless it came late: then it is kept all the same.
 
     It came late if the program opened the file while names were moved, the migrator died there, and the program wrote
-    then: nobody can keep an open file from being written.  Opened before the names were led through the pointer, it may
+    then: an open file can always be written to.  Opened before the names were led through the pointer, it may
     have a WAL beside the name until recovery puts the file back under it.  Opened between the last look and the commit,
     it is in the set that was left.
     """

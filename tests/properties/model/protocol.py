@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
     acknowledged: bool = False
     inside: frozenset = frozenset()  # of the database files legacy, three and copy: those that hold it
-    wal: tuple = ()  # (file, path) of the WAL that holds it, as long as nobody has folded it
+    wal: tuple = ()  # (file, path) of the WAL that holds it, until a checkpoint
     late: bool = False  # written by a handle that is late, see below
 
 

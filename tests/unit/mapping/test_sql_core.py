@@ -511,7 +511,7 @@ def test_whatever_the_loss_the_parts_of_three_add_up_in_any_order(bench, loss):
     assert {loss} == {a + b + c, b + c + a, c + a + b}
 
 
-def test_the_share_of_each_lot_in_a_loss_is_as_near_as_the_second_reader_expects(bench):
+def test_the_share_of_each_lot_in_a_loss_is_as_near_as_the_oracle_expects(bench):
     """The first wash sale is one of a set of five million rows; the others are drawn."""
     chance = random.Random(1)  # noqa: S311 - the same have to be drawn each time
     drawn = [
@@ -541,7 +541,7 @@ def test_the_share_of_each_lot_in_a_loss_is_as_near_as_the_second_reader_expects
 
 
 def _shares(loss, quantities):
-    """Return what the second reader makes of a *loss* on lots sold in these *quantities*."""
+    """Return what the oracle makes of a *loss* on lots sold in these *quantities*."""
     total = sum(quantities)
     sold = [
         Sold(lot=lot_id, quantity=quantity, share=quantity / total, sold_at=None, proceeds=None)

@@ -1,4 +1,4 @@
-"""A verb without ``--execute`` that shows something writes nothing, in whatever standing the data directory is."""
+"""A command without ``--execute`` writes nothing, in every state of the data directory."""
 
 import shutil
 import sqlite3

@@ -38,7 +38,7 @@ def content(folder):
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        # SQLite makes a -shm beside a database in WAL mode as soon as somebody reads it: an index, no data.
+        # SQLite makes a -shm beside a database in WAL mode for each reader: an index, no data.
         if path.is_file() and path.suffix != ".db-shm" and not any(path.is_relative_to(one) for one in ours)
     }
 
@@ -310,7 +310,7 @@ def test_a_source_that_stays_locked_is_named(data, monkeypatch, lock, half_done)
 
 @pytest.mark.parametrize(("when", "left_bytes"), [("backup", 0), (".migrator/stage", 0), (".migrator/stage", 800_000)])
 def test_a_disk_that_fills_up_meanwhile_is_one_sentence_and_leaves_no_final_name(data, tmp_path, when, left_bytes):
-    """There was room when it was planned; somebody else takes it as soon as the first file is there."""
+    """There was room when it was planned; another process takes it as soon as the first file exists."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a file system of a given size")
     small = tmp_path / "small"

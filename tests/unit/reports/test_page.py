@@ -1,4 +1,4 @@
-"""The report as a file: it says what is so, whatever names it is given, and stands alone."""
+"""The report as a file: correct for names of any kind, and without other files."""
 
 import re
 import shutil

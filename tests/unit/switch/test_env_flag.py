@@ -87,7 +87,7 @@ def test_what_cannot_be_changed_is_told_before_a_switch(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_what_belongs_to_others_is_told_to_an_ordinary_user():
-    # Not below tmp_path, which nobody else may enter.
+    # Not below tmp_path, which other users may not enter.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for where, owner, mode in (("theirs", 0, 0o644), ("mine", 65534, 0o600), ("closed/env", 65534, 0o600)):

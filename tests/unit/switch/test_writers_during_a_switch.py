@@ -18,7 +18,7 @@ from migrator.system import exclusive_access, lock_descriptor
 pytestmark = pytest.mark.slow
 
 STRIDE = int(os.environ.get("MIGRATOR_FAULT_STRIDE", "53"))
-#: Whoever writes does so to whichever table answers: the legacy one, or the one that carries it.
+#: A writer writes to the table that exists: the legacy table, or the one that carries it.
 TABLES = ("alerts", "legacy_alerts_alerts")
 INSERT = "INSERT INTO {} (id, name, alert_type, symbol) VALUES ('{}', 'n', 't', 's')"
 #: The kind of a switch, and where its pointer leads after the commit.

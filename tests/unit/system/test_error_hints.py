@@ -20,7 +20,7 @@ CHANGES = {"sysctl", "ulimit", "migrator"}
 
 @pytest.fixture(autouse=True)
 def _copies(tmp_path, monkeypatch):
-    """Private copies go to a folder where nobody else is at work."""
+    """Private copies go to a folder that no other process uses."""
     (tmp_path / "copies").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
 
@@ -65,7 +65,7 @@ def works(command):
     words = shlex.split(command)
     if words[0] not in CHANGES | {"dmesg"}:
         done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-        # grep has found nothing: nobody uses the file.
+        # grep has found nothing: no process uses the file.
         assert done.returncode in ((0, 1) if "grep" in words else (0,)), done
     elif words[0] not in {"ulimit", "migrator"}:
         assert shutil.which(words[0]) or sys.platform != "linux"

@@ -1,4 +1,4 @@
-"""Databases that nobody else may write: held together, or left as they were."""
+"""Databases that only this process may write: all are locked, or none."""
 
 import errno
 import fcntl

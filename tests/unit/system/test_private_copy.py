@@ -111,7 +111,7 @@ def with_super_journal(path, named):
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_journal_that_names_a_file_does_not_get_it_deleted(data, into, tmp_path, ours):
-    """SQLite deletes the super-journal of a journal that it played back: here somebody's precious file."""
+    """SQLite deletes the super-journal of a journal that it played back: here a file of the user."""
     victim = tmp_path / "precious.txt"
     victim.write_text("keep me")
     path = with_super_journal(hot(data / "a.db"), victim)

@@ -1,4 +1,4 @@
-"""Whatever a user names for us to read: none keeps us waiting, fills the memory or ends in a traceback."""
+"""Files that a user names: none makes migrator wait, fill the memory or end in a traceback."""
 
 import os
 import subprocess

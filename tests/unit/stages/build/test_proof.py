@@ -1,4 +1,4 @@
-"""The proof that two processes share: it says what one says, and whatever happens to the second is said."""
+"""The proof in two processes: it gives the result of one process, and reports each failure of the second."""
 
 import contextlib
 import json

@@ -26,7 +26,7 @@ from migrator.stages.monitor.event_feed import Pipe, Tail
 
 
 class Clock:
-    """A clock that moves only when somebody sleeps."""
+    """A clock that moves only when the monitor sleeps."""
 
     def __init__(self):
         self.now = 1000.0

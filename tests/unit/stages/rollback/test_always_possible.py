@@ -1,4 +1,4 @@
-"""After a cutover nothing that SQLite can open, and nothing that was written or configured since, keeps anybody from going back."""
+"""After a cutover no readable database, no later write and no later configuration prevents a rollback."""
 
 import errno
 import json

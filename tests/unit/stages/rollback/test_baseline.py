@@ -211,7 +211,7 @@ def test_the_cutover_records_what_it_installed(home):
 
 
 def test_what_the_baseline_was_built_with_is_recorded(home):
-    """The indexes that the owners ordered, whatever the configuration orders by now."""
+    """The indexes that the owners ordered then, not those of the present configuration."""
     index = "CREATE INDEX core.by_symbol ON trades(symbol)"
     last = replace(small_set.last_switch(home), extra_indexes=(index,))
     switch_state.write(last)

@@ -1,4 +1,4 @@
-"""Carried tables on the way back: what each holds in the end is what its carried copy held, whatever tells its rows apart."""
+"""Carried tables on the way back: each ends with the rows of its carried copy, with every kind of key."""
 
 import sqlite3
 from collections import Counter

@@ -435,7 +435,7 @@ def test_parents_whose_names_differ_in_case_only_are_two(fresh):
 
 
 def test_unique_values_that_each_move_on_to_the_next_row(home):
-    """In one go, whatever the order; one that cannot go keeps back only those that would take what it holds."""
+    """All at once, in any order; a row that cannot be inserted keeps back only the rows that need its place."""
     with opened(home, "analytics") as analytics:
         rows = analytics.execute("SELECT id, tweet_id FROM tweets ORDER BY id").fetchall()
         ids, values = [one for one, _ in rows], [value for _, value in rows]

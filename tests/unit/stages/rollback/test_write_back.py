@@ -176,7 +176,7 @@ def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(dat
 
 
 def test_a_time_goes_back_as_the_clock_of_its_writer_shows_it(tmp_path):
-    """The offset is the one that the set was built with, whatever the configuration says by now."""
+    """The offset is the one that the set was built with, not that of the present configuration."""
     data = tmp_path / "home" / "data"
     generator.make(data, seed=7, rows=60)
     with closing(sqlite3.connect(data / "cache.db", isolation_level=None)) as legacy:

@@ -171,7 +171,7 @@ def test_evidence_that_is_not_there_is_named(tmp_path):
 
 
 def test_only_evidence_is_removed_before_it_is_made_anew(tmp_path):
-    """The name that somebody gave may be that of his only database."""
+    """The path that the user named may be that of a database."""
     database = tmp_path / "jarvis.db"
     database.write_bytes(b"SQLite format 3\x00\xff")
     notes = written(tmp_path, '{"sha256": "is mentioned"}')
@@ -420,7 +420,7 @@ def test_of_any_pair_evidence_is_written_only_where_it_is_asked_for(data, tmp_pa
 
 @pytest.mark.slow
 def test_what_was_interrupted_leaves_no_evidence(data):
-    """Not even that of the run before: it would vouch for what nobody looked at to the end."""
+    """Not even the evidence of the run before: it would stand for a set that was not judged to the end."""
     command = [sys.executable, "-m", "migrator", "verify", "--data-dir", str(data)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 60
