@@ -171,25 +171,25 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Sum up the results, fail a run with complaints or without a judgement, and write the evidence."""
     config = session.config
-    found, asked = config.stash[RESULTS], config.stash[SESSION].options
+    summary, asked = config.stash[RESULTS], config.stash[SESSION].options
     if (output := getattr(config, "workeroutput", None)) is not None:
-        digests = evidence_writer.digests(config.stash[SESSION]) if asked.report and found.judged else {}
-        output[_WORKER] = {**found.sent(), "digests": digests}
+        digests = evidence_writer.digests(config.stash[SESSION]) if asked.report and summary.judged else {}
+        output[_WORKER] = {**summary.sent(), "digests": digests}
         return
     ended = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}
-    if not ended or config.option.collectonly or not (found.known or asked.asked):
+    if not ended or config.option.collectonly or not (summary.known or asked.asked):
         return
-    if asked.report and found.judged and not found.digests:
-        found.see(evidence_writer.digests(config.stash[SESSION]))
-    complaints = config.stash[COMPLAINTS] = found.complaints(asked.waivers, dt.datetime.now(dt.UTC).date())
-    if not found.judged:
+    if asked.report and summary.judged and not summary.digests:
+        summary.see(evidence_writer.digests(config.stash[SESSION]))
+    complaints = config.stash[COMPLAINTS] = summary.complaints(asked.waivers, dt.datetime.now(dt.UTC).date())
+    if not summary.judged:
         complaints.append("the contracts judged nothing")
     if complaints:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # An interrupted run, or a run that judged nothing, leaves no evidence.
-    if asked.report and found.judged and not found.unfinished:
-        evidence = evidence_writer.evidence(config.stash[SESSION], found, complaints)
-        report = Report(evidence=evidence, broken=found.broken())
+    if asked.report and summary.judged and not summary.unfinished:
+        evidence = evidence_writer.evidence(config.stash[SESSION], summary, complaints)
+        report = Report(evidence=evidence, broken=summary.broken())
         durable_files.write(asked.report / verify_evidence.BROKEN, verify_evidence.broken_text(report.broken))
         durable_files.write(asked.report / PAGE, page.html(report))
         durable_files.write(asked.report / SUMMARY, page.markdown(report))
@@ -201,14 +201,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     complaints = config.stash.get(COMPLAINTS, None)
     if complaints is None:
         return
-    found = config.stash[RESULTS]
-    counts = Counter(contract.verdict for contract in found.said())
-    left = [f"{len(found.unfinished)} not reached"] if found.unfinished else []
-    left += [f"{found.deselected} left out"] if found.deselected else []
-    good = found.judged and not complaints and not counts[Outcome.BROKEN] and not left
+    summary = config.stash[RESULTS]
+    counts = Counter(contract.verdict for contract in summary.said())
+    left = [f"{len(summary.unfinished)} not reached"] if summary.unfinished else []
+    left += [f"{summary.deselected} left out"] if summary.deselected else []
+    good = summary.judged and not complaints and not counts[Outcome.BROKEN] and not left
     verdict = "GO" if good else "NO-GO" if complaints or counts[Outcome.BROKEN] else "NO VERDICT"
     terminalreporter.section("contracts")
-    for waiver in found.needed(config.stash[SESSION].options.waivers):
+    for waiver in summary.needed(config.stash[SESSION].options.waivers):
         terminalreporter.line(f"waived: {waiver.name}, by {waiver.owner} until {waiver.expires}: {waiver.reason}")
     for complaint in complaints:
         terminalreporter.line(complaint, red=True)

@@ -64,20 +64,20 @@ def _document(
 
 def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, say: Say) -> str:
     """Return SQL that is true if a member is right, and NULL if SQL cannot decide."""
-    found = f"({column} ->> '{_path(member)}')"
+    value = f"({column} ->> '{_path(member)}')"
     if isinstance(say, Always):
-        return _same(found, _literal(say.value))
+        return _same(value, _literal(say.value))
     if not isinstance(say, Only | Time | Of | JsonOf) or say.name not in reading.columns:
         return "NULL"
     cell = f"s.{quoted(say.name)}"
     if isinstance(say, Only):
         held = f"typeof({cell}) = '{_CLASSES[say.kind]}' AND +{cell} IS NOT {_literal(say.but)}"
-        return _same(found, f"CASE WHEN {held} THEN {cell} END")
+        return _same(value, f"CASE WHEN {held} THEN {cell} END")
     if isinstance(say, Time):
         usual = USUAL.format(at=cell)
-        return f"CASE WHEN {cell} IS NULL OR {usual} IS NOT NULL THEN {_same(found, usual)} END"
+        return f"CASE WHEN {cell} IS NULL OR {usual} IS NOT NULL THEN {_same(value, usual)} END"
     if isinstance(say, Of):
-        return _same(found, _call(functions, say.say, [cell]))
+        return _same(value, _call(functions, say.say, [cell]))
     written = f"'\"{member}\":' || {cell}"
     return (
         f"CASE WHEN {cell} IS NULL THEN {column} -> '{_path(member)}' IS NULL"

@@ -44,17 +44,17 @@ def leveled_reading(reading: Reading, siblings: Iterable[Reading]) -> Reading:
     if target_key(reading.target) == "rowid":
         del forward["rowid"]
         reading = replace(reading, assigned="rowid")
-    found = [sibling for sibling in siblings if sibling.variant == "found"]
-    if reading.variant == catalogue.SPECIFIED_VARIANT and found:
+    as_found = [sibling for sibling in siblings if sibling.variant == "found"]
+    if reading.variant == catalogue.SPECIFIED_VARIANT and as_found:
         for name in _times(reading.target) & forward.keys():
             forward[name] = _then(forward[name], _leveled_cell)
-    for name in {column for sibling in found for column in _nullable(sibling)} & forward.keys():
+    for name in {column for sibling in as_found for column in _nullable(sibling)} & forward.keys():
         forward[name] = _then(forward[name], lambda cell: None if cell == "" else cell)
-    rounds = {column for sibling in found for column in sibling.rounds}
+    rounds = {column for sibling in as_found for column in sibling.rounds}
     for name, say in forward.items():
-        if name in rounds or (found and reading.assigned == "rowid" and name == "content"):
+        if name in rounds or (as_found and reading.assigned == "rowid" and name == "content"):
             forward[name] = _then(say, _plain)
-    if reading.source == ORDERS and found:
+    if reading.source == ORDERS and as_found:
         # The JSON of an order repeats its columns, and is rewritten with them.
         reading = replace(reading, documents={"metadata": {"order": lambda _: None}})
     return replace(reading, forward=forward)

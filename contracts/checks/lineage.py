@@ -87,11 +87,11 @@ class RecordedLineage:
         """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
         database, _, table = target.partition(".")
         expected = sum(row_accounting.parts_let_in(self.case, reading) for reading in self.case.reader.readings(target))
-        found = row_accounting.rows_of(self.case, target)
+        count = row_accounting.rows_of(self.case, target)
         with self.case.judged.read(database) as connection:
             asked = "SELECT count(*) FROM lineage WHERE source LIKE 'stub:%' AND target = ?"
             (stubs,) = connection.execute(asked, (table,)).fetchone()
-        return "" if expected + stubs == found else f"{table}: expected {expected} and {stubs} stubs, found {found}"
+        return "" if expected + stubs == count else f"{table}: expected {expected} and {stubs} stubs, found {count}"
 
     def losses(self) -> Losses:
         """Count the legacy rows whose lineage names a missing row, or that are in neither lineage nor quarantine."""

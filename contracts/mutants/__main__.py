@@ -83,8 +83,8 @@ def main(
         mutants = matrix.numbered(matrix.sampled(chosen, seed=seed, each=each or len(chosen)))
         mutants = matrix.drawn(mutants, most or len(mutants), seed=seed)
         contracts = _control(stand)
-        found = _judged(mutants, stand, processes, Journal(home / "journal.jsonl", _of(seed, each)))
-        summed = record.summed(found, contracts, _command(seed, each, most, family, kind))
+        sabotaged = _judged(mutants, stand, processes, Journal(home / "journal.jsonl", _of(seed, each)))
+        summed = record.summed(sabotaged, contracts, _command(seed, each, most, family, kind))
     finally:
         if out is None:
             shutil.rmtree(home)

@@ -72,10 +72,10 @@ def _overwrite(path: Path, page: int, what: bytes) -> None:
 def _root(path: Path, *, kind: str) -> int:
     """Return the first page of a table or an index with several pages."""
     with closing(connections.read(path)) as connection:
-        found = connection.execute(
+        page = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE type = ? AND tbl_name = 'lineage' ORDER BY name", (kind,)
         ).fetchone()
-    return int(found[0])
+    return int(page[0])
 
 
 def _zeros(path: Path) -> None:

@@ -102,11 +102,11 @@ def run(
     Raises:
         RuntimeError: A mutant could neither be planted nor judged: an error of the stand, not of the suite.
     """
-    found: dict[str, Result] = {}
+    by_id: dict[str, Result] = {}
     for result in in_processes(partial(_tried, folder=stand.folder), mutants, processes=processes):
-        found[result.mutant.id] = result
-        tell(len(found), result)
-    return [found[mutant.id] for mutant in mutants]
+        by_id[result.mutant.id] = result
+        tell(len(by_id), result)
+    return [by_id[mutant.id] for mutant in mutants]
 
 
 def in_processes(do: Callable[[Of], To], things: Sequence[Of], *, processes: int) -> Iterator[To]:
@@ -139,12 +139,12 @@ def sampled(mutants: Iterable[Mutant], *, seed: int, each: int = 1) -> Iterator[
 def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
     """Return *mutants* with unique names: several of one kind in one place are numbered."""
     seen: Counter[str] = Counter()
-    found = []
+    unique = []
     for mutant in mutants:
         seen[mutant.id] += 1
         number = seen[mutant.id]
-        found.append(mutant if number == 1 else replace(mutant, where=f"{mutant.where} ({number})"))
-    return found
+        unique.append(mutant if number == 1 else replace(mutant, where=f"{mutant.where} ({number})"))
+    return unique
 
 
 def drawn(mutants: Sequence[Mutant], most: int, *, seed: int) -> list[Mutant]:

@@ -110,11 +110,11 @@ class ByHand(Mutant):
 
 def by_hand() -> list[Mutant]:
     """Return the faults that were written by hand."""
-    found: list[Mutant] = [
+    faults: list[Mutant] = [
         ByHand(kind=fault.name, where=fault.target, specimen="empty", fault=fault) for fault in by_hand_declared.FAULTS
     ]
-    found += [
+    faults += [
         ByHand(kind=fault.name, where=fault.target, specimen="found dirty", fault=fault)
         for fault in by_hand_rows.FAULTS
     ]
-    return found
+    return faults

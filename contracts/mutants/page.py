@@ -14,11 +14,11 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "sabotage.md
 _NAMED = 4
 
 
-def terminal(found: Sabotaged) -> str:
+def terminal(sabotaged: Sabotaged) -> str:
     """Return the results in a few lines."""
-    lines = [f"survived: {name}" for name in found.survivors]
-    lines += [f"no fault makes {need.contract} needed ({_most(need)})" for need in found.needs if unneeded(need)]
-    lines.append(f"{_sentence(found)} It took {found.seconds:,} s of all processes.")
+    lines = [f"survived: {name}" for name in sabotaged.survivors]
+    lines += [f"no fault makes {need.contract} needed ({_most(need)})" for need in sabotaged.needs if unneeded(need)]
+    lines.append(f"{_sentence(sabotaged)} It took {sabotaged.seconds:,} s of all processes.")
     return "\n".join(lines)
 
 
@@ -31,41 +31,41 @@ def _most(need: Need) -> str:
     return f"{need.others} others catch {need.fault}" if need.caught else "it catches nothing"
 
 
-def _sentence(found: Sabotaged) -> str:
+def _sentence(sabotaged: Sabotaged) -> str:
     return (
-        f"{found.caught:,} of {found.faults:,} faults are caught: {found.score}."
-        f" {found.planted:,} mutants of {len(found.kinds):,} kinds were planted; {len(found.same):,} of them make no difference,"
-        f" {found.planted - found.faults - len(found.same):,} are not faults."
+        f"{sabotaged.caught:,} of {sabotaged.faults:,} faults are caught: {sabotaged.score}."
+        f" {sabotaged.planted:,} mutants of {len(sabotaged.kinds):,} kinds were planted; {len(sabotaged.same):,} of them make no difference,"
+        f" {sabotaged.planted - sabotaged.faults - len(sabotaged.same):,} are not faults."
     )
 
 
-def markdown(found: Sabotaged) -> str:
+def markdown(sabotaged: Sabotaged) -> str:
     """Return the page."""
-    return "\n".join(_page(found)) + "\n"
+    return "\n".join(_page(sabotaged)) + "\n"
 
 
-def write(found: Sabotaged) -> None:
+def write(sabotaged: Sabotaged) -> None:
     """Write the page."""
-    PAGE.write_text(markdown(found), encoding="utf-8")
+    PAGE.write_text(markdown(sabotaged), encoding="utf-8")
 
 
-def _page(found: Sabotaged) -> Iterator[str]:
+def _page(sabotaged: Sabotaged) -> Iterator[str]:
     yield "# What the contracts catch"
     yield ""
-    yield f"Made by `{found.command}`, which ended {found.made}, with"
-    yield f"{', '.join(f'{name} {number}' for name, number in sorted(found.versions.items()))}; a test keeps its list of kinds current."
+    yield f"Made by `{sabotaged.command}`, which ended {sabotaged.made}, with"
+    yield f"{', '.join(f'{name} {number}' for name, number in sorted(sabotaged.versions.items()))}; a test keeps its list of kinds current."
     yield ""
-    yield _sentence(found)
-    if "--most 0" not in found.command:
+    yield _sentence(sabotaged)
+    if "--most 0" not in sabotaged.command:
         yield "**This is a random part**: first one of every kind, then others at random. Without `--most` there is one of each kind in"
         yield "each table, and `tox -e sabotage` runs those."
-    yield f"The whole suite judged each of them; that took {found.seconds:,} s in all processes together."
+    yield f"The whole suite judged each of them; that took {sabotaged.seconds:,} s in all processes together."
     yield ""
     yield from _how()
-    for family in dict.fromkeys(kind.family for kind in found.kinds):
-        yield from _family(family, [kind for kind in found.kinds if kind.family == family])
-    yield from _left(found)
-    yield from _needs(found)
+    for family in dict.fromkeys(kind.family for kind in sabotaged.kinds):
+        yield from _family(family, [kind for kind in sabotaged.kinds if kind.family == family])
+    yield from _left(sabotaged)
+    yield from _needs(sabotaged)
 
 
 def _how() -> Iterator[str]:
@@ -110,33 +110,35 @@ def _by(kind: Kind) -> str:
     return ", ".join([*named, *([f"{more} more"] if more > 0 else [])])
 
 
-def _left(found: Sabotaged) -> Iterator[str]:
+def _left(sabotaged: Sabotaged) -> Iterator[str]:
     yield "## Faults that were not caught"
     yield ""
-    if found.survivors:
-        yield from (f"- {name}" for name in found.survivors)
+    if sabotaged.survivors:
+        yield from (f"- {name}" for name in sabotaged.survivors)
     else:
         yield "None."
     yield ""
     yield "## Mutants that are not faults"
     yield ""
-    yield from ((f"- {count:,}: {why}" for why, count in found.equivalents.items()) if found.equivalents else ["None."])
+    yield from (
+        (f"- {count:,}: {why}" for why, count in sabotaged.equivalents.items()) if sabotaged.equivalents else ["None."]
+    )
     yield ""
     yield "## Mutants that make no difference"
     yield ""
     yield "Each of the five specimens migrates to the same three databases as without the change, so there is nothing"
     yield "to catch. Some changes have the same meaning; for others the specimens lack a row that would show the difference."
     yield ""
-    yield from (f"- {name}" for name in found.same)
+    yield from (f"- {name}" for name in sabotaged.same)
     yield ""
 
 
-def _needs(found: Sabotaged) -> Iterator[str]:
+def _needs(sabotaged: Sabotaged) -> Iterator[str]:
     yield "## Why each contract is needed"
     yield ""
     yield f"The fault that the fewest others catch; if more than {OTHERS} others catch it, the reason why the contract stays."
     yield ""
     yield "| contract | caught | others | the fault, or why the contract stays |"
     yield "|---|--:|--:|---|"
-    for need in found.needs:
+    for need in sabotaged.needs:
         yield f"| {need.contract} | {need.caught:,} | {need.others if need.caught else ''} | {need.stays or need.fault} |"

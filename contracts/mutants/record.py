@@ -128,9 +128,9 @@ def _need(contract: str, results: Sequence[Result]) -> Need:
     )
 
 
-def write(found: Sabotaged) -> Sabotaged:
-    """Write *found* to recorded.json, a line for each kind and each contract; return what can be read back."""
-    fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(found).items())]
+def write(sabotaged: Sabotaged) -> Sabotaged:
+    """Write *sabotaged* to recorded.json, a line for each kind and each contract; return what can be read back."""
+    fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(sabotaged).items())]
     text = "{\n" + ",\n".join(fields) + "\n}\n"
     recorded.RECORDED.write_text(text, encoding="utf-8")
     return recorded.read(text)

@@ -101,10 +101,10 @@ def _cells(connection: sqlite3.Connection, table: Table) -> Iterator[Mutation]:
         cell, where = quoted(column.name), f"{table.name}.{column.name}"
         for operator in operators_cells.operators(table, column):
             chosen = operator.chosen.format(c=cell)
-            found = connection.execute(f"SELECT rowid, {cell} FROM {name} WHERE {chosen} ORDER BY rowid").fetchall()
+            rows = connection.execute(f"SELECT rowid, {cell} FROM {name} WHERE {chosen} ORDER BY rowid").fetchall()
             changed = [
                 (rowid, new)
-                for rowid, old in found
+                for rowid, old in rows
                 if not _is_broken(old) and repr(new := operator.given(old)) != repr(old)
             ]
             if changed:
@@ -204,10 +204,10 @@ def _rows(connection: sqlite3.Connection, schema: Schema, table: str) -> Iterato
 
 def _links(connection: sqlite3.Connection, table: Table, key: ForeignKey) -> Iterator[Mutation]:
     name, child, where = quoted(table.name), quoted(key.columns[0]), f"{table.name}.{key.columns[0]}"
-    found = connection.execute(f"SELECT rowid FROM {name} WHERE {child} IS NOT NULL ORDER BY rowid").fetchall()
-    if not found:
+    rows = connection.execute(f"SELECT rowid FROM {name} WHERE {child} IS NOT NULL ORDER BY rowid").fetchall()
+    if not rows:
         return
-    (rowid,) = _one(found, where)
+    (rowid,) = _one(rows, where)
     parent, its_key = quoted(key.parent), quoted(key.parent_columns[0])
     elsewhere = (
         f"UPDATE {name} SET {child} = (SELECT max({its_key}) FROM {parent} AS p WHERE p.{its_key} <> {name}.{child})"
@@ -223,10 +223,10 @@ def _links(connection: sqlite3.Connection, table: Table, key: ForeignKey) -> Ite
 
 def _full_text(connection: sqlite3.Connection, table: str) -> Iterator[Mutation]:
     """Yield faults of a full-text table beyond its rows."""
-    found = connection.execute(f"SELECT rowid FROM {quoted(table)} ORDER BY rowid").fetchall()
-    if not found:
+    rowids = connection.execute(f"SELECT rowid FROM {quoted(table)} ORDER BY rowid").fetchall()
+    if not rowids:
         return
-    (rowid,) = _one(found, table)
+    (rowid,) = _one(rowids, table)
     name = quoted(table)
     for column, new in (("content", "haste"), ("tags", "haste"), ("timestamp", "2001-01-01 00:00:00")):
         update = f"UPDATE {name} SET {column} = ? WHERE rowid = ?"

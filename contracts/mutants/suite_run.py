@@ -68,9 +68,9 @@ class _Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the plugin's results."""
-        found = session.config.stash[RESULTS]
-        self.contracts = found.said()
-        self.says = {contract.name: contract.says for contract in found.broken()}
+        results = session.config.stash[RESULTS]
+        self.contracts = results.said()
+        self.says = {contract.name: contract.says for contract in results.broken()}
         complaints = session.config.stash.get(COMPLAINTS, None)
         self.complaints = tuple(complaints or ())
 

@@ -53,24 +53,24 @@ class Finding:
 
 def design() -> tuple[Finding, ...]:
     """Return every finding on the specification's own schema, with evidence measured now."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for target in catalogue.TARGETS:
         schema = schema_reader.target(target)
         with closing(connections.memory()) as connection:
             connection.executescript(catalogue.target_ddl(target))
             for finder in _FINDERS:
-                found += finder(target, schema, connection)
-    return (*found, *of_workload())
+                findings += finder(target, schema, connection)
+    return (*findings, *of_workload())
 
 
 def of_workload() -> tuple[Finding, ...]:
     """Return a finding for each query of the bot that costs more than on the legacy file, with both plans."""
-    found = []
+    findings = []
     for question in workload.questions():
         if question.slower:
             legacy, ours = plans(question)
             mends = f'[decisions] extra_indexes = ["{question.mends}"]' if question.mends else ""
-            found.append(
+            findings.append(
                 Finding(
                     kind="slower than the legacy file",
                     where=f"{question.target}: {question.name}",
@@ -80,7 +80,7 @@ def of_workload() -> tuple[Finding, ...]:
                     mend=mends,
                 )
             )
-    return tuple(found)
+    return tuple(findings)
 
 
 def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -278,7 +278,7 @@ def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
     return tuple(detail for _, _, _, detail in rows)
 
 
-def as_markdown(found: tuple[Finding, ...]) -> str:
+def as_markdown(findings: tuple[Finding, ...]) -> str:
     """Return the findings as a page of docs."""
     lines = [
         "# Findings on the specified design",
@@ -286,7 +286,7 @@ def as_markdown(found: tuple[Finding, ...]) -> str:
         "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  No finding is repaired silently: the",
         "databases are built as specified, and their owners decide.",
     ]
-    for finding in found:
+    for finding in findings:
         lines += ["", f"## {finding.kind}: `{finding.where}`", "", finding.says, "", "```sql", f"{finding.asked};"]
         lines += [f"-- {line}" for line in finding.evidence]
         lines += [f"-- would repair it: {finding.mend}"] if finding.mend else []

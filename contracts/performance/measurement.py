@@ -73,25 +73,25 @@ def main(
 ) -> None:
     """Measure migrator, its limits and its peers, and write performance.md, .json and .svg."""
     path = into / "performance.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if questions and not again:
-        found["questions"] = with_circumstances(partial(of_questions, ASKED_ROWS, seconds), scratch)
+        figures["questions"] = with_circumstances(partial(of_questions, ASKED_ROWS, seconds), scratch)
     shapes, sizes = variant or ("found", "specified"), rows or SIZES
     if alone and not again:
-        found["alone"] = {
+        figures["alone"] = {
             shape: with_circumstances(partial(of_builds, shape, sizes, rounds or 1), scratch) for shape in shapes
         }
     for count in sizes if sets and not (again or alone) else ():
         for name in shapes:
             work = partial(of_set, name, count, rounds)
-            found.setdefault("sets", {})[f"{name} {count}"] = with_circumstances(work, scratch)
-            _write(found, path)
-    _write(found, path)
+            figures.setdefault("sets", {})[f"{name} {count}"] = with_circumstances(work, scratch)
+            _write(figures, path)
+    _write(figures, path)
 
 
-def _write(found: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    performance_page.write(found, path.with_suffix(".md"), path.with_suffix(".svg"))
+def _write(figures: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    performance_page.write(figures, path.with_suffix(".md"), path.with_suffix(".svg"))
 
 
 def tell(line: str) -> None:
@@ -103,8 +103,8 @@ def with_circumstances(work: Callable[[Path], dict[str, Any]], scratch: Path | N
     """Run *work* in a scratch folder; return its results with machine, date and load."""
     before = measures.load()
     with tempfile.TemporaryDirectory(prefix="performance-", dir=scratch) as folder:
-        found = work(Path(folder))
-    return found | {
+        results = work(Path(folder))
+    return results | {
         "command": _command(),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "load": [before, measures.load()],
@@ -206,7 +206,7 @@ def of_questions(rows: int, seconds: float, folder: Path) -> dict[str, Any]:
 def _mixes(
     forms: tuple[Sequence[question_mix.Asked], Sequence[question_mix.Asked]], seconds: float
 ) -> list[dict[str, Any]]:
-    found = []
+    mixes = []
     for readers in READERS:
         for reuse in (True, False):
             for writing in (False, True):
@@ -217,5 +217,5 @@ def _mixes(
                 what = f"{readers} readers, {'reused' if reuse else 'a connection each time'}"
                 tell(f"  {what}{', a writer' if writing else ''}: {both[0].p50_ms:.3f} ms, {both[1].p50_ms:.3f} ms")
                 legacy, ours = (asdict(mix) for mix in both)
-                found.append({"readers": readers, "reuse": reuse, "writing": writing, "legacy": legacy, "ours": ours})
-    return found
+                mixes.append({"readers": readers, "reuse": reuse, "writing": writing, "legacy": legacy, "ours": ours})
+    return mixes

@@ -61,12 +61,12 @@ def measure(work: Callable[[], object]) -> Measure:
     process.start()
     there.close()
     try:
-        found = here.recv()
+        result = here.recv()
     except EOFError as error:
         raise RuntimeError("what was measured failed") from error
     finally:
         process.join()
-    return Measure(wall_s=found[0], cpu_s=found[1], peak_mib=found[2])
+    return Measure(wall_s=result[0], cpu_s=result[1], peak_mib=result[2])
 
 
 def _measured(work: Callable[[], object], told: Connection) -> None:
@@ -144,7 +144,7 @@ def _mapped(mapping: TableMapping) -> Proof:
 
 def _carried(connection: sqlite3.Connection, target: str, database: str, path: Path) -> list[Proof]:
     connections.attach(connection, path, database)
-    found = []
+    wrong = []
     for table in peers.tables(connection, database):
         carried = f"legacy_{database}_{table}"
         columns = connection.execute("SELECT name FROM pragma_table_info(?, ?)", (carried, target)).fetchall()
@@ -158,9 +158,9 @@ def _carried(connection: sqlite3.Connection, target: str, database: str, path: P
             for left, right in ((ours, theirs), (theirs, ours))
         ]
         if columns:
-            found.append(Proof(f"{database}.{table}", database, {}, "", *both))
+            wrong.append(Proof(f"{database}.{table}", database, {}, "", *both))
     connection.execute(f"DETACH {quoted(database)}")
-    return found
+    return wrong
 
 
 def works(
@@ -208,7 +208,7 @@ def works(
         bench.clear()
         bench.build()
 
-    found: dict[str, Callable[[], object]] = {
+    works: dict[str, Callable[[], object]] = {
         "build": build,
         "VACUUM INTO": into(peers.vacuum_into, three),
         "cp of the three": into(peers.cp, three),
@@ -220,12 +220,12 @@ def works(
         "EXCEPT both ways": lambda: peers.except_both_ways(files, copies),
     }
     if shutil.which("sqlite3"):
-        found[".dump into sqlite3"] = into(peers.dump, files)
+        works[".dump into sqlite3"] = into(peers.dump, files)
     if shutil.which("sqldiff"):
-        found["sqldiff"] = lambda: peers.sqldiff(files, copies)
+        works["sqldiff"] = lambda: peers.sqldiff(files, copies)
     if importlib.util.find_spec("sqlite_utils"):
-        found["sqlite-utils"] = into(peers.sqlite_utils, files)
-    return found | {"migrate": migrate}
+        works["sqlite-utils"] = into(peers.sqlite_utils, files)
+    return works | {"migrate": migrate}
 
 
 def by_turns(

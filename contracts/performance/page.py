@@ -37,28 +37,28 @@ REACH: Mapping[tuple[str, str], Mapping[str, tuple[float, ...]]] = {
 Took = Sequence[Mapping[str, Any]]
 
 
-def write(found: Mapping[str, Any], page: Path, picture: Path) -> None:
+def write(results: Mapping[str, Any], page: Path, picture: Path) -> None:
     """Write the figures between the two lines of *page*, which is made if it is missing, and the *picture*."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"# How fast\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    lines = "\n".join(figures(found, picture.name))
+    lines = "\n".join(figures(results, picture.name))
     page.write_text(f"{before}{BEGIN}\n\n{lines}\n{END}{after}", encoding="utf-8")
-    picture.write_text(chart(found), encoding="utf-8")
+    picture.write_text(chart(results), encoding="utf-8")
 
 
-def figures(found: Mapping[str, Any], picture: str) -> Iterator[str]:
+def figures(results: Mapping[str, Any], picture: str) -> Iterator[str]:
     """Yield the lines of the figures: ratios, every set, the queries."""
-    sets = sorted(found.get("sets", {}).values(), key=itemgetter("variant", "rows"))
+    sets = sorted(results.get("sets", {}).values(), key=itemgetter("variant", "rows"))
     yield from _reach(sets)
     if sets:
         yield f"![Processor time of everything, in units of VACUUM INTO]({picture})"
         yield ""
     for measured in sets:
         yield from _set(measured)
-    yield from _growth(found.get("alone", {}))
-    if "questions" in found:
-        yield from _questions(found["questions"])
+    yield from _growth(results.get("alone", {}))
+    if "questions" in results:
+        yield from _questions(results["questions"])
 
 
 def _reach(sets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -208,14 +208,14 @@ def _questions(measured: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def chart(found: Mapping[str, Any]) -> str:
+def chart(results: Mapping[str, Any]) -> str:
     """Return as SVG the processor time of each writing work on the largest set as found, in units of VACUUM INTO."""
     sets = [
         entry
-        for entry in found.get("sets", {}).values()
+        for entry in results.get("sets", {}).values()
         if entry["variant"] == "found" and "sqlite-utils" in entry["took"]
     ]
-    sets = sets or list(found.get("sets", {}).values())
+    sets = sets or list(results.get("sets", {}).values())
     if not sets:
         return charts.bars("performance", (), {})
     took = max(sets, key=itemgetter("rows"))["took"]

@@ -74,8 +74,8 @@ def as_plan(details: Iterable[str]) -> Plan:
 
 def worse(ours: Plan, legacy: Plan) -> list[str]:
     """Return the scans and sorts of *ours* that *legacy* does not need."""
-    found = list(ours.scans[len(legacy.scans) :] if len(ours.scans) > len(legacy.scans) else ())
-    return found + list(ours.sorts[len(legacy.sorts) :] if len(ours.sorts) > len(legacy.sorts) else ())
+    more = list(ours.scans[len(legacy.scans) :] if len(ours.scans) > len(legacy.scans) else ())
+    return more + list(ours.sorts[len(legacy.sorts) :] if len(ours.sorts) > len(legacy.sorts) else ())
 
 
 def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[str], list[tuple[Any, ...]]]:

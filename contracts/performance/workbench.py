@@ -72,21 +72,21 @@ def of(legacy: Path, folder: Path) -> Sets:
             (asked / place).parent.mkdir(parents=True, exist_ok=True)
             private_copy.private_copy(legacy / place, asked / place)
     shutil.rmtree(folder / "migrated")
-    found = Sets(legacy=asked, consolidated=consolidated)
-    _without_quarantined(found)
-    return found
+    both = Sets(legacy=asked, consolidated=consolidated)
+    _without_quarantined(both)
+    return both
 
 
-def _without_quarantined(found: Sets) -> None:
+def _without_quarantined(both: Sets) -> None:
     """Delete the quarantined rows from the legacy set: otherwise the two sets would give different results."""
     keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
     for name in catalogue.TARGETS.values():
-        with closing(connections.read(found.consolidated / name)) as connection:
+        with closing(connections.read(both.consolidated / name)) as connection:
             for source, key in connection.execute("SELECT source, legacy_key FROM quarantine"):
                 database, _, table = source.partition(".")
                 keys[database, table].append((key,))
     for (database, table), refused in keys.items():
-        with closing(connections.scratch(found.legacy / _PLACES[database])) as connection:
+        with closing(connections.scratch(both.legacy / _PLACES[database])) as connection:
             columns = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk", (table,)).fetchall()
             ((key,),) = columns or [("rowid",)]
             connection.execute("BEGIN")

@@ -103,26 +103,26 @@ def read(text: str, file: str) -> Question:
     """
     where = f"workload/{file}"
     head, separator, ours = text.partition("\n-- consolidated:\n")
-    found, legacy_sql = sql_header.read(head, _HEADER, where)
-    often, _, when = found["asked"].partition(": ")
-    if found["query"] != file.removesuffix(".sql") or often not in WEIGHTS or not separator:
+    header, legacy_sql = sql_header.read(head, _HEADER, where)
+    often, _, when = header["asked"].partition(": ")
+    if header["query"] != file.removesuffix(".sql") or often not in WEIGHTS or not separator:
         raise MappingError("needs its own name, hot, warm or cold, and a consolidated form", where=where)
-    legacy, target = (_tables(found[side], where) for side in ("legacy", "target"))
+    legacy, target = (_tables(header[side], where) for side in ("legacy", "target"))
     return Question(
-        name=found["query"],
+        name=header["query"],
         legacy=legacy[0],
         legacy_tables=legacy[1],
         target=target[0],
         target_tables=target[1],
         often=often,
         when=when,
-        takes=found["takes"],
-        times=frozenset(found["times"].split()),
-        json=frozenset(found["json"].split()),
-        differs=found["differs"],
-        costs=found["costs"],
-        longer=found["longer"],
-        mends=found["mends"],
+        takes=header["takes"],
+        times=frozenset(header["times"].split()),
+        json=frozenset(header["json"].split()),
+        differs=header["differs"],
+        costs=header["costs"],
+        longer=header["longer"],
+        mends=header["mends"],
         legacy_sql=legacy_sql.strip().removesuffix(";"),
         sql=ours.strip().removesuffix(";"),
     )

@@ -50,7 +50,7 @@ def main(
 ) -> None:
     """Reduce a broken CONTRACT, named as the report does, to the fewest legacy rows that still break it."""
     try:
-        found = search(
+        example = search(
             contract,
             legacy_dir,
             config=config or config_file.beside(legacy_dir),
@@ -59,12 +59,12 @@ def main(
             tell=lambda step: click.echo(f"{contract}: {step}", err=True),
         )
         if output is not None:
-            durable_files.write(output, found.text)
+            durable_files.write(output, example.text)
     except MigratorError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(error.exit_code) from None
-    click.echo(f"{contract}: {found.rows} of {found.of:,} legacy rows; {found.tried} sets judged", err=True)
-    click.echo(str(output) if output is not None else found.text, nl=output is not None)
+    click.echo(f"{contract}: {example.rows} of {example.of:,} legacy rows; {example.tried} sets judged", err=True)
+    click.echo(str(output) if output is not None else example.text, nl=output is not None)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ class Anonymous:
         # Whole weeks, so that days of the week stay.
         self._away = timedelta(weeks=52 + secrets.randbelow(104))
 
-    def rows(self, found: Rows) -> dict[str, list[Row]]:
-        """Return *found* with every cell replaced."""
+    def rows(self, tables: Rows) -> dict[str, list[Row]]:
+        """Return the rows of *tables* with every cell replaced."""
         return {
             table: [
                 # These columns of lineage and quarantine name tables, constraints and reasons.
@@ -76,7 +76,7 @@ class Anonymous:
                 }
                 for row in rows
             ]
-            for table, rows in found.items()
+            for table, rows in tables.items()
         }
 
     def cell(self, cell: Cell) -> Cell:

@@ -121,14 +121,14 @@ class ConsolidatedRows:
             wanted |= set(self.belonging.get(place, ())) or ({place} & self._left)
             by_source[place[0]].append(place[1])
         seen: set[Place] = set()
-        found: defaultdict[str, list[Row]] = defaultdict(list)
+        read_rows: defaultdict[str, list[Row]] = defaultdict(list)
         while wanted:
             seen |= wanted
             parents: set[Place] = set()
             for name, ids in by_table(wanted).items():
-                parents |= set(self._read(name, ids, found[name]))
+                parents |= set(self._read(name, ids, read_rows[name]))
             wanted = parents - seen
-        return {**found, **(self._recorded(found, by_source) if self.traced else {})}
+        return {**read_rows, **(self._recorded(read_rows, by_source) if self.traced else {})}
 
     def _read(self, name: str, ids: list[int], into: list[Row]) -> Iterator[Place]:
         """Read rows of one table, and yield the places of their parents."""
@@ -143,14 +143,14 @@ class ConsolidatedRows:
                     parents = connection.execute(question, (bound(row[key.columns[0]])[1],)).fetchall()
                     yield from ((f"{target}.{key.parent}", parent) for (parent,) in parents)
 
-    def _recorded(self, found: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
-        """Return the entries of lineage and quarantine for the rows *found* and for these legacy rows."""
+    def _recorded(self, tables: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
+        """Return the entries of lineage and quarantine for the rows in *tables* and for these legacy rows."""
         recorded: dict[str, list[Row]] = {}
         keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
         for target in self.case.judged.originals:
             here = [
                 (name.partition(".")[2], row[target_key(name)])
-                for name, cells in found.items()
+                for name, cells in tables.items()
                 if name.startswith(f"{target}.")
                 for row in cells
             ]
@@ -199,8 +199,8 @@ def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
     return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
 
 
-def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
-    """Write a specified consolidated set with the rows *found*, and with lineage and quarantine if it is *traced*."""
+def write(tables: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
+    """Write a specified consolidated set with the rows of *tables*, and with lineage and quarantine if it is *traced*."""
     folder.mkdir(parents=True)
     consolidated_set.make_empty_set(folder)
     for target, file_name in catalogue.TARGETS.items():
@@ -210,7 +210,7 @@ def write(found: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> 
                 if target == "core":
                     connection.execute(_DEFAULT)
             connection.execute("BEGIN")
-            for name, cells in found.items():
+            for name, cells in tables.items():
                 if name.startswith(f"{target}."):
                     for row in cells:
                         insert(connection, name.partition(".")[2], row)

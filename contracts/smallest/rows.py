@@ -248,15 +248,15 @@ def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
         raise UsageError(f"a row cannot be written: {error}", where=table) from error
 
 
-def write_rows(found: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
-    """Write a legacy set of the rows *found* below *folder*; *variants* has the databases with another variant than found.
+def write_rows(rows_by_table: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
+    """Write a legacy set of these rows below *folder*; *variants* has the variant of each database that is not as found.
 
     Without rows it is an empty jarvis.db, because a legacy set needs a database.
     """
-    for name in dict.fromkeys(source.partition(".")[0] for source in found or ["jarvis.positions"]):
+    for name in dict.fromkeys(source.partition(".")[0] for source in rows_by_table or ["jarvis.positions"]):
         with closing(make(name, {variants.get(name, "found")}, folder)) as connection:
             connection.execute("BEGIN")
-            for source, cells in found.items():
+            for source, cells in rows_by_table.items():
                 if source.partition(".")[0] == name:
                     for row in cells:
                         insert(connection, source.partition(".")[2], row)

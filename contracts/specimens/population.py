@@ -129,13 +129,13 @@ class World:
         """Name and type of the assistant's entities; no name twice."""
         rng = self.rng("entities")
         wanted = max(3, self.count("jarvis_memory.entities"), self.count("jarvis_memory.ai_entities"))
-        found: dict[str, str] = {}
-        while len(found) < wanted:
+        types: dict[str, str] = {}
+        while len(types) < wanted:
             kind = rng.choice(("person", "project", "company", "concept"))
             pool = {"person": self.names, "company": self.companies}.get(kind)
             name = rng.choice(pool) if pool else " ".join(rng.choices(_SLANG, k=2))
-            found.setdefault(name if name not in found else f"{name} {len(found)}", kind)
-        return list(found.items())
+            types.setdefault(name if name not in types else f"{name} {len(types)}", kind)
+        return list(types.items())
 
     def salt_of(self, table: str) -> int:
         """Return a salt that makes the ids of *table* differ from those of other tables."""

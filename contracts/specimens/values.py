@@ -82,9 +82,9 @@ def looks_numeric(text: str) -> bool:
 
 def hex8_numeric(kind: Callable[[str], bool], after: int, salt: int) -> str:
     """Return the first id of :func:`hex8` from index *after* on for which *kind* holds."""
-    while not kind(found := hex8(after, salt)):
+    while not kind(candidate := hex8(after, salt)):
         after += 1
-    return found
+    return candidate
 
 
 def aware(instant: datetime) -> str:

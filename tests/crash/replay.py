@@ -395,7 +395,7 @@ def crash_states(tree, operations, *, model="strict", begin=0, stride=1, calm=0,
         tree: What lay on the disk before.
         operations: What was done.
         model: The file system's: ``strict`` or ``ext4``.
-        begin: Cuts before that many operations are left out: somebody else looks at them.
+        begin: Cuts before that many operations are left out: they are covered elsewhere.
         stride: Of the changes only each so manieth is followed by a cut, the first one being drawn by *seed* ...
         calm: ... as long as less than this was told, and but where something was told since the last.
         draws: How many subsets are drawn where there are too many.

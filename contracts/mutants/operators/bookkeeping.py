@@ -74,8 +74,8 @@ def mutations(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]
 
 def _one(connection: sqlite3.Connection, question: str, *values: Any) -> Any:
     """Return one row of the result, always the same for the same query; None if there is none."""
-    found = connection.execute(question, values).fetchall()
-    return found[zlib.crc32(question.encode()) % len(found)] if found else None
+    rows = connection.execute(question, values).fetchall()
+    return rows[zlib.crc32(question.encode()) % len(rows)] if rows else None
 
 
 def _lineage(connection: sqlite3.Connection) -> Iterator[Mutation]:
@@ -89,14 +89,14 @@ def _lineage(connection: sqlite3.Connection) -> Iterator[Mutation]:
                 yield kind, where, (Statement(f"{sql} WHERE rowid = ?", (rowid,)),)
     pair = "SELECT a.rowid, b.rowid FROM lineage AS a JOIN lineage AS b ON b.source = a.source AND b.target = a.target"
     for source, table in sources:
-        found = _one(connection, f"{pair} AND b.rowid > a.rowid WHERE a.source = ? AND a.target = ? AND"
+        pair_of_rows = _one(connection, f"{pair} AND b.rowid > a.rowid WHERE a.source = ? AND a.target = ? AND"
                                  " a.target_id IS NOT b.target_id ORDER BY 1, 2 LIMIT 20", source, table)  # fmt: skip
-        if found:
+        if pair_of_rows:
             exchange = (
                 "UPDATE lineage SET target_id = (SELECT target_id FROM lineage AS o WHERE o.rowid ="
                 " CASE lineage.rowid WHEN ?1 THEN ?2 ELSE ?1 END) WHERE rowid IN (?1, ?2)"
             )
-            yield "lineage of two rows exchanged", f"{table}.lineage of {source}", (Statement(exchange, found),)
+            yield "lineage of two rows exchanged", f"{table}.lineage of {source}", (Statement(exchange, pair_of_rows),)
 
 
 def _quarantine(connection: sqlite3.Connection) -> Iterator[Mutation]:

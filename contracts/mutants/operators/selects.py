@@ -62,14 +62,14 @@ def _selects(text: str) -> dict[str, tuple[int, int]]:
     """Return begin and end of each SELECT of *text*, without its semicolon, by its part of the file."""
     marks = [("forward", 0), *((mark[0].strip("-: "), mark.end()) for mark in _MARK.finditer(text))]
     ends = [mark.start() for mark in _MARK.finditer(text)] + [len(text)]
-    found = {}
+    selects = {}
     for (part, begin), end in zip(marks, ends, strict=True):
         statements = [statement for _, statement in schema_reader.statements(text[begin:end])]
         if statements:
             (statement,) = statements
             start = text.index(statement, begin)
-            found[part] = (start, start + len(statement.removesuffix(";").rstrip()))
-    return found
+            selects[part] = (start, start + len(statement.removesuffix(";").rstrip()))
+    return selects
 
 
 def _headers(text: str) -> Iterator[Mutation]:
@@ -149,8 +149,8 @@ def _only(kind: str, change: Change) -> Callable[[Any], Iterator[Operator]]:
 
 
 def _first(node: Any) -> exp.Expr:
-    found: exp.Expr = node.this.copy()
-    return found
+    argument: exp.Expr = node.this.copy()
+    return argument
 
 
 def _short(node: exp.Expr) -> str:

@@ -189,7 +189,7 @@ def words(table: str, column: str) -> tuple[str, ...]:
                 if shape.name == mapping.table
                 for check in shape.checks
             ]
-    found = {
+    words = {
         literal.name
         for text in sql
         for compared in sqlglot.parse_one(text, read="sqlite").find_all(exp.In, exp.EQ, exp.Case)
@@ -197,7 +197,7 @@ def words(table: str, column: str) -> tuple[str, ...]:
         for literal in compared.find_all(exp.Literal)
         if literal.is_string
     }
-    return tuple(sorted(found)) or ("Some Words", "/start", "")
+    return tuple(sorted(words)) or ("Some Words", "/start", "")
 
 
 def meanings(column: Column, table: str) -> SearchStrategy[Cell]:

@@ -185,17 +185,17 @@ def _afterwards(database: LegacyDatabase) -> tuple[str, ...]:
 def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
     """Files of the legacy database *name*: each table absent, as found or as specified, a few of them with rows."""
     database = draw(st.sampled_from(_legacy(name)))
-    found = {table.name: [tables(table)] for table in _tables_of(database)}
+    strategies = {table.name: [tables(table)] for table in _tables_of(database)}
     specified = _specified(name)
     # All carried tables are treated alike: one is enough.
-    carried = sorted(found.keys() - _read_tables(name))
-    both = {table: found.get(table, []) + specified.get(table, []) for table in _read_tables(name)}
+    carried = sorted(strategies.keys() - _read_tables(name))
+    both = {table: strategies.get(table, []) + specified.get(table, []) for table in _read_tables(name)}
     # The plan refuses most sets that have a table in both shapes.
-    shapes = draw(st.sampled_from([found, specified, both]))
+    shapes = draw(st.sampled_from([strategies, specified, both]))
     read = sorted(shapes.keys() & _read_tables(name))
     names = draw(st.permutations(read))[: draw(st.sampled_from([len(read), 1, 2]))] if read else []
     names += draw(st.lists(st.sampled_from(carried), max_size=1)) if carried else []
-    drawn = [draw(st.one_of({**found, **shapes}[table])) for table in names]
+    drawn = [draw(st.one_of({**strategies, **shapes}[table])) for table in names]
     emptied = draw(st.booleans())
     if drawn and emptied:
         drawn[0] = replace(drawn[0], rows=())

@@ -85,7 +85,7 @@ def test_what_cannot_be_changed_is_told_before_a_switch(tmp_path):
         assert "is not a regular file; name the application's .env with --env-file" == env_flag.complaint(place)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_what_belongs_to_others_is_told_to_an_ordinary_user():
     # Not below tmp_path, which other users may not enter.
     with tempfile.TemporaryDirectory() as name:

@@ -294,7 +294,7 @@ def test_a_file_that_everybody_may_write_to_is_a_finding(data):
     assert mentions(inventory(data), "custom.db: every user may write to it (mode 0666)")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody who may not read")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may not read")
 def test_what_may_not_be_read_is_unreadable():
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
