@@ -38,7 +38,7 @@ def _group(item: pytest.Item) -> str:
 
 
 def judge(session: pytest.Session, processes: int) -> None:
-    """Run the items of *session* in so many *processes*, and report them here.
+    """Run the items of *session* in parallel *processes*, and report their results here.
 
     Raises:
         RuntimeError: A process ended before its contracts did.
