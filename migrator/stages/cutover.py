@@ -170,18 +170,14 @@ def cutover(
             hold.seal()
         except BaseException:
             # Only this process holds the names, also when it is interrupted: leave everything as it was.
-            recovery.undo_cutover(wanted)
-            stack.close()
-            recovery.restore_journal_modes(wanted)
-            switch_state.forget(wanted)
+            recovery.undo(wanted, stack.close)
             raise
         switch_steps.commit(wanted, switch_state.NEW)
         observer.step("COMMITTED: every legacy name leads to the consolidated set")
-        recovery.finish_cutover(wanted)
+        recovery.complete(wanted)
         observer.step(f"{env_flag.FLAG}=true; the originals are in backup/{wanted.run}/originals")
         blocked_s = time.monotonic() - hold.begun
-    recovery.back_to_wal(wanted)
-    switch_state.finish(wanted)
+    recovery.end(wanted)
     observer.step("writers can go on: the cutover has come to its end")
     return Switched(
         kind=switch_state.CUTOVER,

@@ -154,43 +154,52 @@ def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
         return ""
     workspace = workspace or Workspace(data_dir)
     trust.refuse(found, workspace.include, workspace.env_file)
-    stopped = workspace.stopped
     _sync_what_was_done(found)
-    pointed = switch_state.pointed(found)
-    late: tuple[str, ...] = ()
-    if found.kind == switch_state.CUTOVER:
-        if pointed == switch_state.NEW:
-            # Who had opened a legacy file in the very instant of the commit may write to it, until it is moved.
-            kept = (found.tree(switch_state.LEGACY) / name.place for name in found.names)
-            with exclusive_access.held({path: "" for path in kept if path.exists()}, stopped=stopped) as hold:
-                hold.seal()
-                finish_cutover(found)
-            back_to_wal(found)
-            late = hold.late
-            said = f"the cutover of run {found.run} had been cut short after its commit; it is finished"
-        else:
-            # A process may use the legacy files again by now: none may while their names move.
-            with exclusive_access.held({name.path: "" for name in found.names}, stopped=stopped) as hold:
-                hold.seal()
-                undo_cutover(found)
-            restore_journal_modes(found)
-            switch_state.forget(found)
-            return f"a cutover to run {found.run} had been cut short before its commit; everything is as it was before"
-    elif pointed == switch_state.NEW:
-        undo_rollback(found)
-        back_to_wal(found)
-        found = replace(found, kind=switch_state.CUTOVER)
-        said = f"a rollback from run {found.run} had been cut short before its commit; the consolidated set is in use"
-    else:
-        # A legacy file gets its name back by a rename: a journal or WAL beside it that a process has open would stay behind.
-        with exclusive_access.held(dict.fromkeys(_in_use_after_rollback(found), ""), stopped=stopped) as hold:
+    committed = _committed(found)
+    with contextlib.ExitStack() as stack:
+        # A process may have opened a database since: none may while its name or its journal moves.
+        paths = dict.fromkeys(_to_be_moved(found, committed=committed), "")
+        hold = stack.enter_context(exclusive_access.held(paths, stopped=workspace.stopped)) if paths else None
+        if hold:
             hold.seal()
-            finish_rollback(found)
-        restore_journal_modes(found)
-        late = hold.late
-        said = f"the rollback from run {found.run} had been cut short after its commit; it is finished"
-    switch_state.finish(found)
-    return "; ".join((said, *late))
+        if not committed:
+            undo(found, stack.close)
+            to, then = (
+                ("to", "everything is as it was before")
+                if found.kind == switch_state.CUTOVER
+                else ("from", "the consolidated set is in use")
+            )
+            return f"a {found.kind} {to} run {found.run} had been cut short before its commit; {then}"
+        complete(found)
+    end(found)
+    of = "of" if found.kind == switch_state.CUTOVER else "from"
+    said = f"the {found.kind} {of} run {found.run} had been cut short after its commit; it is finished"
+    return "; ".join((said, *(hold.late if hold else ())))
+
+
+def undo(wanted: Switch, let_go: Callable[[], None]) -> None:
+    """Undo a switch that has not committed: its names and files, then *let_go* of what is held, then modes and record."""
+    if wanted.kind == switch_state.CUTOVER:
+        undo_cutover(wanted)
+        let_go()
+        restore_journal_modes(wanted)
+        switch_state.forget(wanted)
+    else:
+        undo_rollback(wanted)
+        let_go()
+        back_to_wal(wanted)
+        switch_state.finish(replace(wanted, kind=switch_state.CUTOVER))
+
+
+def complete(wanted: Switch) -> None:
+    """Go on from the commit of a switch, while the databases are held; :func:`end` follows once they are not."""
+    (finish_cutover if wanted.kind == switch_state.CUTOVER else finish_rollback)(wanted)
+
+
+def end(wanted: Switch) -> None:
+    """Set the journal modes of the set in use, and record that the switch has come to its end."""
+    (back_to_wal if wanted.kind == switch_state.CUTOVER else restore_journal_modes)(wanted)
+    switch_state.finish(wanted)
 
 
 def _sync_what_was_done(found: Switch) -> None:
@@ -306,10 +315,15 @@ def restore_journal_modes(wanted: Switch) -> None:
             _set_journal_mode(name.path, name.journal_mode)
 
 
-def _in_use_after_rollback(wanted: Switch) -> Iterator[Path]:
-    """Yield what a process may have open after the commit of a rollback, by a legacy name or by a new one."""
-    yield from (name.path for name in wanted.names)
-    yield from (path for path in map(wanted.installed, wanted.targets) if path.exists())
+def _to_be_moved(found: Switch, *, committed: bool) -> Iterator[Path]:
+    """Yield the databases whose names move when the switch *found* is finished or undone, and that a process may have open."""
+    if found.kind == switch_state.CUTOVER:
+        names = (found.tree(switch_state.LEGACY) / name.place if committed else name.path for name in found.names)
+        yield from (path for path in names if not committed or path.exists())
+    elif committed:
+        # A journal or WAL beside a legacy file, which gets its name back by a rename, would stay behind.
+        yield from (name.path for name in found.names)
+        yield from (path for path in map(found.installed, found.targets) if path.exists())
 
 
 def _set_journal_mode(path: Path, mode: str) -> None:

@@ -122,18 +122,14 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
             copied.seal()
             hold.seal()
         except BaseException:
-            recovery.undo_rollback(wanted)
-            stack.close()
-            recovery.back_to_wal(wanted)
-            switch_state.write(last)
+            recovery.undo(wanted, stack.close)
             raise
         switch_steps.commit(wanted, switch_state.ROLLED_BACK)
         observer.step("COMMITTED: every legacy name leads to a legacy file")
-        recovery.finish_rollback(wanted)
+        recovery.complete(wanted)
         observer.step(f"the legacy files have their names; the three databases are in backup/{wanted.run}/rolled-back")
         blocked_s = time.monotonic() - hold.begun
-    recovery.restore_journal_modes(wanted)
-    switch_state.finish(wanted)
+    recovery.end(wanted)
     observer.step("writers can go on: the rollback has come to its end")
     return Switched(
         kind=switch_state.ROLLBACK,
