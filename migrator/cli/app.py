@@ -93,117 +93,84 @@ def specimen(
 
 
 @cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.JSON
-@options.QUIET
-def inventory(data_dir: Path, include: tuple[Path, ...], as_json: bool, quiet: bool) -> None:
+@options.takes((options.DATA_DIR, options.INCLUDE))
+def inventory(common: options.Common) -> None:
     """Find every SQLite file below DIR and give each a verdict; changes nothing."""
-    data_dir = paths.resolved(data_dir)
+    data_dir = paths.resolved(common.data_dir)
     options.look(Workspace(data_dir))
-    found = inventory_stage.inventory(data_dir, include=include)
-    cli_output.show("inventory", found, terminal.inventory_table(found), as_json=as_json, quiet=quiet)
+    inventoried = inventory_stage.inventory(data_dir, include=common.include)
+    common.show("inventory", inventoried, terminal.inventory_table(inventoried))
 
 
 @cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.JSON
-@options.QUIET
-def plan(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+@options.takes(options.SOURCES)
+def plan(common: options.Common) -> None:
     """Show what would happen to every table, and count what would be quarantined; changes nothing."""
-    workspace, configuration = options.workspace(data_dir, include, config)
+    workspace, configuration = common.workspace()
     planned = pipeline_migrate.plan(workspace, configuration, count=True)
-    cli_output.show("plan", planned, terminal.plan_table(planned), as_json=as_json, quiet=quiet)
+    common.show("plan", planned, terminal.plan_table(planned))
     if planned.refusals:
         sys.exit(Refused.exit_code)
 
 
 @cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.JSON
-@options.QUIET
-def backup(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+@options.takes(options.SOURCES)
+def backup(common: options.Common) -> None:
     """Copy all files as they are at one instant to DIR/backup, and read the copies back; after a cutover the three."""
-    workspace, configuration = options.workspace(data_dir, include, config, alone=True, go_on=True)
+    workspace, configuration = common.workspace(alone=True, go_on=True)
     snapshot = snapshot_in_use(workspace, configuration)
-    cli_output.show("backup", snapshot, terminal.backup_text(snapshot), as_json=as_json, quiet=quiet)
+    common.show("backup", snapshot, terminal.backup_text(snapshot))
 
 
 @cli.command()
-@options.DATA_DIR
-@options.CONFIG
-@options.JSON
-@options.QUIET
-def build(data_dir: Path, config: Path | None, as_json: bool, quiet: bool) -> None:
+@options.takes((options.DATA_DIR, options.CONFIG))
+def build(common: options.Common) -> None:
     """Build the three databases from the newest snapshot, into DIR/.migrator/stage."""
-    workspace, configuration = options.workspace(data_dir, (), config, alone=True)
-    with cli_output.progress_bar(quiet=quiet) as observer:
+    workspace, configuration = common.workspace(alone=True)
+    with cli_output.progress_bar(quiet=common.quiet) as observer:
         built = pipeline_migrate.build(workspace, configuration, observer=observer)
-    cli_output.show("build", built, terminal.build_table(built), as_json=as_json, quiet=quiet)
+    common.show("build", built, terminal.build_table(built))
     if not built.holds:
         sys.exit(MigratorError.exit_code)
 
 
 @cli.command()
-@options.DATA_DIR
-@options.CONFIG
+@options.takes((options.DATA_DIR, options.CONFIG))
 @click.option("--legacy", metavar="DIR", type=options.NamedPath(follow=True), help="The legacy set of any pair.")
 @click.option(
     "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three databases of any pair."
 )
 @click.option("--evidence", metavar="FILE", type=options.NamedPath(), help="File to write the evidence on a pair to.")
-@options.JSON
-@options.QUIET
-def verify(
-    data_dir: Path,
-    config: Path | None,
-    legacy: Path | None,
-    consolidated: Path | None,
-    evidence: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def verify(common: options.Common, legacy: Path | None, consolidated: Path | None, evidence: Path | None) -> None:
     """Run the contracts on the newest snapshot and the stage, or on any pair; read-only."""
     if (legacy is None) != (consolidated is None) or (evidence is not None and legacy is None):
         raise UsageError("--legacy and --consolidated go together, --evidence with them", where="migrator verify")
     if legacy is not None and consolidated is not None:
-        verified = verify_stage.verify(legacy, consolidated, config=config, evidence=evidence)
+        verified = verify_stage.verify(legacy, consolidated, config=common.config, evidence=evidence)
     else:
-        workspace, _ = options.workspace(data_dir, (), config, alone=True)
-        verified = pipeline_migrate.verify_stage(workspace, options.config_path(workspace.data_dir, config))
-    cli_output.show("verify", verified, terminal.verify_text(verified), as_json=as_json, quiet=quiet)
+        workspace, _ = common.workspace(alone=True)
+        verified = pipeline_migrate.verify_stage(workspace, common.configured)
+    common.show("verify", verified, terminal.verify_text(verified))
     if not verified.holds:
         sys.exit(MigratorError.exit_code)
 
 
 @cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.JSON
-@options.QUIET
-def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_json: bool, quiet: bool) -> None:
+@options.takes(options.SOURCES)
+def migrate(common: options.Common) -> None:
     """Go from inventory to verify in one run; the sources keep every byte."""
-    workspace, configuration = options.workspace(data_dir, include, config, alone=True)
-    with cli_output.progress_bar(quiet=quiet) as observer:
-        migrated = pipeline_migrate.migrate(
-            workspace, configuration, options.config_path(workspace.data_dir, config), observer=observer
-        )
+    workspace, configuration = common.workspace(alone=True)
+    with cli_output.progress_bar(quiet=common.quiet) as observer:
+        migrated = pipeline_migrate.migrate(workspace, configuration, common.configured, observer=observer)
     stage = quoted(workspace.stage)
     step = f"check the table quarantine in each of the three databases in {stage}; then: migrator cutover"
-    cli_output.show("migrate", migrated, terminal.migrate_table(migrated, step), as_json=as_json, quiet=quiet)
+    common.show("migrate", migrated, terminal.migrate_table(migrated, step))
     if not migrated.holds:
         sys.exit(MigratorError.exit_code)
 
 
 @cli.command()
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
+@options.takes(options.SOURCES)
 @click.option(
     "--evidence", metavar="FILE", type=options.NamedPath(), help="Check FILE instead of the run's own evidence."
 )
@@ -211,18 +178,7 @@ def migrate(data_dir: Path, include: tuple[Path, ...], config: Path | None, as_j
 @click.option(
     "--consolidated", metavar="DIR", type=options.NamedPath(follow=True), help="The three databases that FILE is about."
 )
-@options.JSON
-@options.QUIET
-def status(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    evidence: Path | None,
-    legacy: Path | None,
-    consolidated: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def status(common: options.Common, evidence: Path | None, legacy: Path | None, consolidated: Path | None) -> None:
     """Show where the run stands and what the next safe step is; changes nothing.
 
     With --evidence: whether FILE vouches for the sources in DIR and its stage, or for the pair that is named.  Exits
@@ -233,25 +189,25 @@ def status(
     if legacy is not None and consolidated is not None and evidence is not None:
         stands = pipeline_status.check(
             evidence,
-            pipeline_status.of_pair(legacy, consolidated, config_file.load(config or config_file.beside(legacy))),
+            pipeline_status.of_pair(
+                legacy, consolidated, config_file.load(common.config or config_file.beside(legacy))
+            ),
         )
     else:
-        workspace, configuration = options.workspace(data_dir, include, config)
+        workspace, configuration = common.workspace()
         now = pipeline_status.present(workspace, configuration) if evidence else None
         stands = (
             pipeline_status.check(evidence, now)
             if evidence and now
             else pipeline_status.status(workspace, configuration)
         )
-    cli_output.show("status", stands, terminal.status_text(stands), as_json=as_json, quiet=quiet)
+    common.show("status", stands, terminal.status_text(stands))
     if evidence is not None and stands.reasons:
         sys.exit(MigratorError.exit_code)
 
 
 @cli.command("report")
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
+@options.takes(options.SOURCES, ())
 @click.option(
     "--format",
     "form",
@@ -261,11 +217,9 @@ def status(
     help="One page, a summary for a CI job, or everything for a program.",
 )
 @click.option("--output", metavar="FILE", type=options.NamedPath(), help="File to write.  Default: stdout.")
-def write_report(
-    data_dir: Path, include: tuple[Path, ...], config: Path | None, form: str, output: Path | None
-) -> None:
+def write_report(common: options.Common, form: str, output: Path | None) -> None:
     """Write one file, HTML, JSON or Markdown, about a run; it shows no private values and needs nothing else."""
-    workspace, configuration = options.workspace(data_dir, include, config)
+    workspace, configuration = common.workspace()
     found = pipeline_migrate.report(workspace, configuration)
     if form == "json":
         text = cli_output.json_text("report", found)

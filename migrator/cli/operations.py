@@ -85,46 +85,25 @@ def rehearse(
 
 
 @click.command(cls=command_hints.Verb)
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.ENV_FILE
-@options.EXECUTE
-@options.STOPPED
+@options.takes(options.SWITCH)
 @click.option("--catch-up", is_flag=True, help="Repeat snapshot, build and verify first: the sources may have changed.")
-@options.JSON
-@options.QUIET
-def cutover(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    env_file: Path | None,
-    execute: bool,
-    stopped: bool,
-    catch_up: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def cutover(common: options.Common, execute: bool, catch_up: bool) -> None:
     """Switch to the consolidated set in one instant, or show what that would do."""
-    workspace, configuration = options.workspace(data_dir, include, config, env_file=env_file, stopped=stopped)
-    configured = options.config_path(workspace.data_dir, config)
+    workspace, configuration = common.workspace()
+    configured = common.configured
     switched = switchover.cutover(
         workspace,
         configuration,
         execute=execute,
-        observer=output.Shown(quiet=quiet),
+        observer=output.Shown(quiet=common.quiet),
         catch_up=(lambda: pipeline_migrate.migrate(workspace, configuration, configured)) if catch_up else None,
     )
-    output.show("cutover", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
-    _refuse(switched, quiet=quiet)
+    common.show("cutover", switched, terminal.switch_table(switched))
+    _refuse(switched, quiet=common.quiet)
 
 
 @click.command(cls=command_hints.Verb)
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.ENV_FILE
-@options.STOPPED
+@options.takes((*options.SOURCES, options.ENV_FILE, options.STOPPED))
 @click.option(
     "--window",
     metavar="S",
@@ -164,14 +143,8 @@ def cutover(
     help="Seconds for which the rollback waits for processes that have a database open.",
 )
 @click.option("--prometheus", metavar="FILE", type=options.NamedPath(), help="A textfile for Prometheus, kept current.")
-@options.JSON
-@options.QUIET
 def monitor(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    env_file: Path | None,
-    stopped: bool,
+    common: options.Common,
     window: float,
     min_events: int,
     threshold: Fraction,
@@ -179,18 +152,14 @@ def monitor(
     seconds: float | None,
     patience: float,
     prometheus: Path | None,
-    as_json: bool,
-    quiet: bool,
 ) -> None:
     """Watch the error rate; roll back above the limit, once, and exit with 4.
 
     Ends when the time is over, stdin ends, or it is interrupted; with 1 if a process wrote to an original.
     """
-    workspace, configuration = options.workspace(
-        data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True
-    )
+    workspace, configuration = common.workspace(go_on=True)
     limits = Limits(window_s=window, min_events=min_events, threshold=threshold)
-    with _watching(limits, prometheus, quiet=quiet) as tell:
+    with _watching(limits, prometheus, quiet=common.quiet) as tell:
         watched = watch.monitor(
             workspace,
             configuration,
@@ -200,7 +169,7 @@ def monitor(
             tell=tell,
             patience_s=patience,
         )
-    output.show("monitor", watched, terminal.watch_text(watched, limits), as_json=as_json, quiet=quiet)
+    common.show("monitor", watched, terminal.watch_text(watched, limits))
     if watched.rolled_back:
         sys.exit(ROLLED_BACK)
     uncounted = _uncounted(watched) if events is not None else ""
@@ -211,31 +180,13 @@ def monitor(
 
 
 @click.command(cls=command_hints.Verb)
-@options.DATA_DIR
-@options.INCLUDE
-@options.CONFIG
-@options.ENV_FILE
-@options.EXECUTE
-@options.STOPPED
-@options.JSON
-@options.QUIET
-def rollback(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    env_file: Path | None,
-    execute: bool,
-    stopped: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+@options.takes(options.SWITCH)
+def rollback(common: options.Common, execute: bool) -> None:
     """Switch back to the legacy set, with the rows written since the cutover, or show what that would do."""
-    workspace, configuration = options.workspace(
-        data_dir, include, config, env_file=env_file, stopped=stopped, go_on=True
-    )
-    switched = switchover.rollback(workspace, configuration, execute=execute, observer=output.Shown(quiet=quiet))
-    output.show("rollback", switched, terminal.switch_table(switched), as_json=as_json, quiet=quiet)
-    _refuse(switched, quiet=quiet)
+    workspace, configuration = common.workspace(go_on=True)
+    switched = switchover.rollback(workspace, configuration, execute=execute, observer=output.Shown(quiet=common.quiet))
+    common.show("rollback", switched, terminal.switch_table(switched))
+    _refuse(switched, quiet=common.quiet)
     if switched.residue or switched.aside or switched.late:
         sys.exit(MigratorError.exit_code)
 

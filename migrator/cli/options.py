@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import RenderableType
 
-from migrator.cli import command_hints
+from migrator.cli import command_hints, output
 from migrator.config import config_file
 from migrator.errors import Refused, UsageError
 from migrator.stages.verify import stage as verify_stage
@@ -19,6 +23,8 @@ from migrator.switch import state as switch_state
 from migrator.switch.workspace import Workspace
 from migrator.system import paths, run_lock
 from migrator.system.ownership import guard
+
+_Option = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 class NamedPath(click.Path):
@@ -87,38 +93,94 @@ JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", h
 QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
 
 
-def workspace(
-    data_dir: Path,
-    include: tuple[Path, ...],
-    config: Path | None,
-    *,
-    env_file: Path | None = None,
-    stopped: bool = False,
-    alone: bool = False,
-    go_on: bool = False,
-) -> tuple[Workspace, config_file.Config]:
-    """Return where to work, and the configuration for it.
+#: The data directory with its configuration, and what a switch needs besides; what follows a verb's own options.
+SOURCES = (DATA_DIR, INCLUDE, CONFIG)
+SWITCH = (*SOURCES, ENV_FILE, EXECUTE, STOPPED)
+RESULT = (JSON, QUIET)
 
-    With *alone* no other migrator may be at work there until the verb ends, and no switch may have been cut short.  With
-    *go_on* a configuration that cannot be read stops nothing after a cutover: what it decided then is written down.
 
-    Raises:
-        Refused: Another one is, one was, or what lies under our names is not ours.
-        UsageError: The configuration cannot be read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """The values of the options that several verbs have; an option that a verb lacks has its default.
+
+    Attributes:
+        data_dir: The folder that holds the databases.
+        include: Databases outside of it.
+        config: The configuration that is named; None for the one beside the databases.
+        env_file: The application's .env; None for the one beside the data directory.
+        stopped: Whether the owner says that no hidden process uses the databases.
+        as_json: Whether the result is printed as one JSON object.
+        quiet: Whether only errors are printed.
     """
-    # The .env lies beside the folder as it was named: a link may lead far away from the application.
-    found = Workspace(paths.resolved(data_dir), include, env_file or env_flag.beside(data_dir), stopped=stopped)
-    look(found, alone=alone)
-    if alone and found.data_dir.is_dir():
-        click.get_current_context().with_resource(run_lock.locked(found.data_dir))
-    try:
-        return found, config_file.load(config_path(found.data_dir, config))
-    except UsageError as error:
-        last = switch_state.cutover_in_use(found.data_dir) if go_on else None
-        if last is None:
-            raise
-        click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)
-        return found, config_file.Config()
+
+    data_dir: Path
+    include: tuple[Path, ...] = ()
+    config: Path | None = None
+    env_file: Path | None = None
+    stopped: bool = False
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def configured(self) -> Path | None:
+        """The path of the configuration that counts; None without one."""
+        return config_path(paths.resolved(self.data_dir), self.config)
+
+    def workspace(self, *, alone: bool = False, go_on: bool = False) -> tuple[Workspace, config_file.Config]:
+        """Return the workspace and its configuration.
+
+        Args:
+            alone: Refuse if another migrator is at work there or a switch was interrupted; keep others out until the verb
+                ends.
+            go_on: After a cutover, go on without a configuration that cannot be read: the cutover recorded what counts.
+
+        Raises:
+            Refused: With *alone* as above, or another user can write to migrator's own files.
+            UsageError: The configuration cannot be read.
+        """
+        # The .env lies beside the folder as it was named: a link may lead far away from the application.
+        env_file = self.env_file or env_flag.beside(self.data_dir)
+        workspace = Workspace(paths.resolved(self.data_dir), self.include, env_file, stopped=self.stopped)
+        look(workspace, alone=alone)
+        if alone and workspace.data_dir.is_dir():
+            click.get_current_context().with_resource(run_lock.locked(workspace.data_dir))
+        try:
+            return workspace, config_file.load(self.configured)
+        except UsageError as error:
+            if not go_on or switch_state.cutover_in_use(workspace.data_dir) is None:
+                raise
+            click.echo(f"migrator: {error}. Going on with what the cutover wrote down, and without hooks.", err=True)
+            return workspace, config_file.Config()
+
+    def show(self, command: str, record: object, table: RenderableType) -> None:
+        """Print the result of *command*."""
+        output.show(command, record, table, as_json=self.as_json, quiet=self.quiet)
+
+
+_COMMON = frozenset(field.name for field in fields(Common))
+
+
+def takes(first: tuple[_Option, ...], last: tuple[_Option, ...] = RESULT) -> _Option:
+    """Give a verb the options *first* before its own and *last* after them; their values come as a :class:`Common`."""
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        own = getattr(verb, "__click_params__", [])
+
+        @functools.wraps(verb)
+        def called(**values: Any) -> None:
+            common = Common(**{name: values.pop(name) for name in _COMMON & values.keys()})
+            verb(common, **values)
+
+        # Click reads the list backwards.
+        called.__click_params__ = []  # type: ignore[attr-defined]
+        for option in reversed(last):
+            option(called)
+        called.__click_params__ += own  # type: ignore[attr-defined]
+        for option in reversed(first):
+            option(called)
+        return called
+
+    return decorate
 
 
 def look(workspace: Workspace, *, alone: bool = False) -> None:
