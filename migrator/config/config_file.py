@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -77,12 +77,6 @@ class Config:
             "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
         }
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
-
-    def with_constants(self, constants: Mapping[str, str]) -> Config:
-        """Return the same with *constants*, which are those of a plan: ``order_amount_sol`` stands among them."""
-        taken = dict(constants)
-        order_amount_sol = taken.pop("order_amount_sol", self.order_amount_sol)
-        return replace(self, constants=MappingProxyType(taken), order_amount_sol=order_amount_sol)
 
     def fate(self, database: Database) -> str:
         """Return what the owners decided about the file of *database*, '' for nothing."""

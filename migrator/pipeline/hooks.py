@@ -22,9 +22,8 @@ from migrator.records.switch import Switched
 from migrator.system.serialize import escaped, plain
 from migrator.system.shell import quoted
 
-#: Those that may stop what they stand before.
+#: Hooks whose failure prevents the switch.
 BEFORE = ("before-cutover", "before-rollback")
-NAMES = (*BEFORE, "after-cutover", "after-rollback", "on-failure")
 #: What hooks are started with; -1 leaves it as it is.
 _GIVEN = {"umask": -1}
 
