@@ -100,7 +100,7 @@ def _asked(name: str, *, uri: bool) -> tuple[str, str]:
     if not (uri and name.startswith("file:")):
         return name, "mode=rw"
     parts = urlsplit(name)
-    named = {unquote(one.partition("=")[0]): one for one in parts.query.split("&") if one}
+    named = {unquote(parameter.partition("=")[0]): parameter for parameter in parts.query.split("&") if parameter}
     mode = named.pop("mode", "")
     kept = mode if mode in ("mode=ro", "mode=memory") else "mode=rw"
     return os.fsdecode(unquote_to_bytes(parts.path)), "&".join((*named.values(), kept))

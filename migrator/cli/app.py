@@ -220,11 +220,11 @@ def status(common: options.Common, evidence: Path | None, legacy: Path | None, c
 def write_report(common: options.Common, form: str, output: Path | None) -> None:
     """Write one file, HTML, JSON or Markdown, about a run; it shows no private values and needs nothing else."""
     workspace, configuration = common.workspace()
-    found = pipeline_migrate.report(workspace, configuration)
+    report = pipeline_migrate.report(workspace, configuration)
     if form == "json":
-        text = cli_output.json_text("report", found)
+        text = cli_output.json_text("report", report)
     else:
-        text = page.html(found) if form == "html" else page.markdown(found)
+        text = page.html(report) if form == "html" else page.markdown(report)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -100,4 +100,4 @@ def _option(option: str, value: Path | tuple[Path, ...] | bool | None) -> list[s
     if isinstance(value, bool):
         return [option] if value else []
     values = value if isinstance(value, tuple) else () if value is None else (value,)
-    return [f"{option} {quoted(paths.beside_itself(one))}" for one in values]
+    return [f"{option} {quoted(paths.beside_itself(path))}" for path in values]

@@ -73,8 +73,10 @@ class Config:
             "order_amount_sol": self.order_amount_sol,
             "absent": self.absent,
             "left_behind": self.left_behind,
-            "extra_indexes": [one.statement for one in self.extra_indexes],
-            "waivers": [[one.name, one.reason, one.owner, one.expires.isoformat()] for one in self.waivers],
+            "extra_indexes": [index.statement for index in self.extra_indexes],
+            "waivers": [
+                [waiver.name, waiver.reason, waiver.owner, waiver.expires.isoformat()] for waiver in self.waivers
+            ],
         }
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
 

@@ -54,7 +54,7 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
     Raises:
         UsageError: A statement is something else, or the database cannot have such an index; *path* is where it stands.
     """
-    found: list[ExtraIndex] = []
+    indexes: list[ExtraIndex] = []
     for statement in statements:
         match = _STATEMENT.fullmatch(statement.strip().rstrip(";").rstrip())
         if match is None or ";" in match[0]:
@@ -62,33 +62,33 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
                 f"decisions.extra_indexes: {statement!r} must be a CREATE INDEX", where=path,
                 hint="write for example CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)",
             )  # fmt: skip
-        found.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
-    for target in {one.target for one in found}:
+        indexes.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
+    for target in {index.target for index in indexes}:
         with closing(connections.memory()) as connection:
             connection.executescript(catalogue.target_ddl(target) + catalogue.our_ddl())
-            for one in found:
-                if one.target == target:
-                    _try(connection, one, path)
-    return tuple(found)
+            for index in indexes:
+                if index.target == target:
+                    _try(connection, index, path)
+    return tuple(indexes)
 
 
-def _try(connection: sqlite3.Connection, one: ExtraIndex, path: Path | None) -> None:
+def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -> None:
     """Make the index on the empty tables."""
     specified = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if one.table.lower() not in specified:
-        if not one.table.lower().startswith(CARRIED):
-            raise UsageError(f"decisions.extra_indexes: {one.target} has no table {one.table}", where=path)
-        known = _carried().get(one.table.lower())
+    if index.table.lower() not in specified:
+        if not index.table.lower().startswith(CARRIED):
+            raise UsageError(f"decisions.extra_indexes: {index.target} has no table {index.table}", where=path)
+        known = _carried().get(index.table.lower())
         if known is None:
             # Of an unknown file: build finds out what columns it has.
             return
         connection.execute(
-            f"CREATE TABLE {connections.quoted(one.table)} ({', '.join(map(connections.quoted, known))})"
+            f"CREATE TABLE {connections.quoted(index.table)} ({', '.join(map(connections.quoted, known))})"
         )
     try:
-        connection.execute(one.stored)
+        connection.execute(index.stored)
     except sqlite3.Error as error:
-        raise UsageError(f"decisions.extra_indexes: {one.statement!r}: {error}", where=path) from error
+        raise UsageError(f"decisions.extra_indexes: {index.statement!r}: {error}", where=path) from error
 
 
 @cache

@@ -65,7 +65,7 @@ def taken(written: Sequence[object], where: Path) -> tuple[Waiver, ...]:
     Raises:
         UsageError: One lacks a key, has an unknown key or an invalid value, or is there twice.
     """
-    waivers = tuple(_waiver(one, f"waiver {number}", where) for number, one in enumerate(written, start=1))
+    waivers = tuple(_waiver(waiver, f"waiver {number}", where) for number, waiver in enumerate(written, start=1))
     distinct(waivers, where)
     return waivers
 

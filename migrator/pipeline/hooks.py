@@ -96,7 +96,9 @@ def _on_the_way(path: Path) -> Iterator[Path]:
     for part in (named, *named.parents):
         if part.is_symlink() and part.lstat().st_uid not in (0, os.geteuid()):
             yield part
-    for above in sorted({one for part in named.parents for one in (part.resolve(), *part.resolve().parents)}):
+    for above in sorted(
+        {folder_above for part in named.parents for folder_above in (part.resolve(), *part.resolve().parents)}
+    ):
         status = above.stat()
         if not status.st_mode & stat.S_ISVTX and _is_open_to_others(status, writers):
             yield above
@@ -112,8 +114,8 @@ def look(folder: Path | None, kind: str) -> None:
         find(folder, name)
 
 
-def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: float = HOOK_TIMEOUT_S) -> str:
-    """Run the hook *name* with *said* as JSON on its stdin; return a sentence if it failed, else ''.
+def run(folder: Path | None, name: str, payload: Mapping[str, object], timeout_s: float = HOOK_TIMEOUT_S) -> str:
+    """Run the hook *name* with *payload* as JSON on its stdin; return a sentence if it failed, else ''.
 
     One that does not end within *timeout_s* seconds has failed; it and what it started are killed.
 
@@ -128,7 +130,7 @@ def run(folder: Path | None, name: str, said: Mapping[str, object], timeout_s: f
         return str(error)
     if path is None:
         return ""
-    told = json.dumps({"hook": name, **said}).encode() + b"\n"
+    told = json.dumps({"hook": name, **payload}).encode() + b"\n"
     code, sentence = _ended(path, told, timeout_s)
     if code and name in BEFORE:
         raise Refused(sentence, where=escaped(path), hint="nothing was switched; its own output is above")
@@ -150,18 +152,18 @@ def around(
     if foreseen.refusals or (foreseen.holders and before is None and not waits):
         return foreseen
     look(folder, kind)
-    said = {"verb": kind, "run": foreseen.run, "data_dir": str(data_dir)}
-    run(folder, f"before-{kind}", said, config.hooks_timeout_s)
+    payload = {"verb": kind, "run": foreseen.run, "data_dir": str(data_dir)}
+    run(folder, f"before-{kind}", payload, config.hooks_timeout_s)
     try:
         done = switch()
     except BaseException as error:
-        run(folder, "on-failure", said | {"error": str(error) or type(error).__name__}, config.hooks_timeout_s)
+        run(folder, "on-failure", payload | {"error": str(error) or type(error).__name__}, config.hooks_timeout_s)
         raise
     if not done.executed:
         why = "; ".join((*done.refusals, *done.holders))
-        run(folder, "on-failure", said | {"error": why}, config.hooks_timeout_s)
+        run(folder, "on-failure", payload | {"error": why}, config.hooks_timeout_s)
         return done
-    failed = run(folder, f"after-{kind}", said | plain(done), config.hooks_timeout_s)
+    failed = run(folder, f"after-{kind}", payload | plain(done), config.hooks_timeout_s)
     return replace(done, findings=(*done.findings, failed)) if failed else done
 
 

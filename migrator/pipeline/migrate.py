@@ -53,7 +53,7 @@ def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
     with private_folder() as folder:
         snapshot = backup_stage.private(planned, folder / "snapshot", read_back=inventory)
         built = build_stage.build(planned, snapshot, folder / "stage")
-    refused = {one.table: sum(one.quarantined.values()) for one in built.targets if one.quarantined}
+    refused = {target.table: sum(target.quarantined.values()) for target in built.targets if target.quarantined}
     return replace(planned, quarantine=MappingProxyType(refused))
 
 

@@ -73,24 +73,24 @@ def fail(data_dir: Path) -> None:
 
 def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
     """Return where the legacy set is not what it was and what was written, one sentence each."""
-    grown = {one.source for one in migrated.plan.tables if one.into in _WRITTEN and one.fate is Fate.MAPPED}
-    before = {one.known_as: one for one in migrated.snapshot.inventory.databases}
-    after = {one.known_as: one for one in now.databases if one.known_as in before}
-    found = [f"{name} is gone" for name in before if name not in after]
+    grown = {table.source for table in migrated.plan.tables if table.into in _WRITTEN and table.fate is Fate.MAPPED}
+    before = {database.known_as: database for database in migrated.snapshot.inventory.databases}
+    after = {database.known_as: database for database in now.databases if database.known_as in before}
+    sentences = [f"{name} is gone" for name in before if name not in after]
     for name, database in after.items():
         digests = {table.name: table.digest for table in before[name].tables}
-        found += [
+        sentences += [
             f"{name}.{table.name} is not what it was"
             for table in database.tables
             if table.digest != digests.get(table.name) and f"{name}.{table.name}" not in grown
         ]
     for source in sorted(grown):
         name, _, called = source.partition(".")
-        was, new = _rows(before[name], called), _rows(after[name], called)
-        came = list((new - was).elements())
-        if was - new or len(came) != 1 or not any(_MARK in cell for cell in came[0]):
-            found.append(f"{source} is not what it was and the one row that was written")
-    return tuple(found)
+        old, new = _rows(before[name], called), _rows(after[name], called)
+        came = list((new - old).elements())
+        if old - new or len(came) != 1 or not any(_MARK in cell for cell in came[0]):
+            sentences.append(f"{source} is not what it was and the one row that was written")
+    return tuple(sentences)
 
 
 def _rows(database: Database, table: str) -> Counter[tuple[str, ...]]:
@@ -141,9 +141,9 @@ def rehearse(
         if not migrated.holds:
             return Rehearsed(migrated=migrated)
         ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
-        there = switchover.cutover(workspace, ready, execute=True)
-        if not there.executed:
-            return Rehearsed(migrated=migrated, there=there)
+        switched = switchover.cutover(workspace, ready, execute=True)
+        if not switched.executed:
+            return Rehearsed(migrated=migrated, there=switched)
         write(scratch, config.constants.get("wallet_address", ""))
         own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
         code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
@@ -151,7 +151,7 @@ def rehearse(
         watched = watch.monitor(workspace, ready, Limits(), until=lambda _: True)
         return Rehearsed(
             migrated=migrated,
-            there=there,
+            there=switched,
             watched=watched,
             code=code,
             differences=()

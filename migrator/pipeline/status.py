@@ -69,13 +69,13 @@ def _to_go_back(workspace: Workspace, last: Switch) -> str:
     return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
 
 
-def present(workspace: Workspace, config: Config, found: Inventory | None = None) -> Present:
+def present(workspace: Workspace, config: Config, sources: Inventory | None = None) -> Present:
     """Return what is in *workspace* now, as evidence describes it: the sources, the stage, the configuration.
 
-    *found* is the inventory of the sources, if the caller has it.
+    *sources* is the inventory of the sources, if the caller has it.
     """
     return _present(
-        found or inventory(workspace.data_dir, include=workspace.include), workspace.stage, config, ignoring=True
+        sources or inventory(workspace.data_dir, include=workspace.include), workspace.stage, config, ignoring=True
     )
 
 
@@ -88,14 +88,14 @@ def of_pair(legacy: Path, consolidated: Path, config: Config) -> Present:
     return _present(inventory(legacy), consolidated, config, ignoring=False)
 
 
-def _present(found: Inventory, consolidated: Path, config: Config, *, ignoring: bool) -> Present:
+def _present(sources: Inventory, consolidated: Path, config: Config, *, ignoring: bool) -> Present:
     """Return what is there now; *ignoring* what *config* leaves out of a snapshot."""
     paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
     return Present(
         legacy={
-            str(one.path_in_snapshot): one.digest
-            for one in found.databases
-            if one.verdict is not Verdict.OURS and not (ignoring and config.fate(one) == "ignore")
+            str(database.path_in_snapshot): database.digest
+            for database in sources.databases
+            if database.verdict is not Verdict.OURS and not (ignoring and config.fate(database) == "ignore")
         },
         consolidated=freshness.digests_of({target: path for target, path in paths.items() if path.is_file()}),
         configuration=config.digest(),
@@ -110,11 +110,13 @@ def check(evidence: Path, now: Present) -> Status:
     """
     again = "where a legacy file has changed run migrator migrate; else: migrator verify"
     try:
-        said = verify_evidence.read(evidence)
+        judged = verify_evidence.read(evidence)
     except EvidenceError as error:
         return Status(standing=Standing.STALE, reasons=(str(error),), next=again)
-    reasons = freshness.refusals(said, now)
-    waived = tuple(f"{one.name}, by {one.owner} until {one.expires}: {one.reason}" for one in said.waivers)
+    reasons = freshness.refusals(judged, now)
+    waived = tuple(
+        f"{waiver.name}, by {waiver.owner} until {waiver.expires}: {waiver.reason}" for waiver in judged.waivers
+    )
     step = again if reasons else "check the quarantined rows; to see what a switch would do: migrator cutover"
     standing = Standing.STALE if reasons else Standing.VERIFIED
-    return Status(standing=standing, made=said.made, waivers=waived, reasons=reasons, next=step)
+    return Status(standing=standing, made=judged.made, waivers=waived, reasons=reasons, next=step)

@@ -85,12 +85,12 @@ class Flow:
 def flow(sources: Sequence[SourceAccount]) -> Flow:
     """Return where the rows of each legacy database went, from the accounts of its tables."""
     streams: dict[tuple[str, str], int] = {}
-    for one in sources:
-        database = one.source.partition(".")[0]
+    for account in sources:
+        database = account.source.partition(".")[0]
         parts = {
-            one.into.partition(".")[0]: one.mapped + one.carried,
-            "quarantine": one.quarantined,
-            "left alone": one.standing,
+            account.into.partition(".")[0]: account.mapped + account.carried,
+            "quarantine": account.quarantined,
+            "left alone": account.standing,
         }
         for into, rows in parts.items():
             if rows:
@@ -101,7 +101,9 @@ def flow(sources: Sequence[SourceAccount]) -> Flow:
     right = _column(_sums(streams, 1), total, _WIDTH - 190.0 - _NODE, _kind, order)
     begun = dict.fromkeys((*left, *right), 0.0)
     ribbons = []
-    for (database, into), rows in sorted(streams.items(), key=lambda one: (left[one[0][0]].y, order.index(one[0][1]))):
+    for (database, into), rows in sorted(
+        streams.items(), key=lambda stream: (left[stream[0][0]].y, order.index(stream[0][1]))
+    ):
         from_, to = left[database], right[into]
         share = (rows / from_.rows * from_.height, rows / to.rows * to.height)
         tops = (from_.y + begun[database], to.y + begun[into])
@@ -115,10 +117,10 @@ def flow(sources: Sequence[SourceAccount]) -> Flow:
 
 
 def _sums(streams: Mapping[tuple[str, str], int], end: int) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sums: dict[str, int] = {}
     for ends, rows in streams.items():
-        found[ends[end]] = found.get(ends[end], 0) + rows
-    return found
+        sums[ends[end]] = sums.get(ends[end], 0) + rows
+    return sums
 
 
 def _column(

@@ -48,28 +48,32 @@ def html(report: Report) -> str:
     """Return *report* as one HTML page."""
     from markupsafe import Markup  # noqa: PLC0415 - as in _rendered
 
-    said = report.evidence.contracts
-    slowest = sorted(said, key=lambda one: -one.milliseconds)[:_SLOWEST]
+    contracts = report.evidence.contracts
+    slowest = sorted(contracts, key=lambda contract: -contract.milliseconds)[:_SLOWEST]
     facts = _facts(report)
     built = report.built
     if built is not None:
-        tables = [one for one in built.targets if one.rows or one.quarantined]
+        tables = [table for table in built.targets if table.rows or table.quarantined]
         facts |= {
             "flow": charts.flow(built.sources),
             "bars": Markup(  # noqa: S704 - XML that a library wrote; its text is escaped
                 charts.bars(
                     "rows",
-                    [shown(one.table) for one in tables],
+                    [shown(table.table) for table in tables],
                     {
-                        "rows": [one.rows for one in tables],
-                        "quarantined": [sum(one.quarantined.values()) for one in tables],
+                        "rows": [table.rows for table in tables],
+                        "quarantined": [sum(table.quarantined.values()) for table in tables],
                     },
                     logarithmic=True,
                 )
             ),
         }
     facts["times"] = Markup(  # noqa: S704 - as above
-        charts.bars("times", [_label(one.id) for one in slowest], {"ms": [one.milliseconds for one in slowest]})
+        charts.bars(
+            "times",
+            [_label(contract.id) for contract in slowest],
+            {"ms": [contract.milliseconds for contract in slowest]},
+        )
     )
     return _rendered("report.html.j2", facts, autoescape=True)
 
@@ -85,7 +89,7 @@ def _facts(report: Report) -> dict[str, object]:
         "report": report,
         "evidence": evidence,
         "counts": {outcome.value: len(evidence.with_verdict(outcome)) for outcome in Outcome},
-        "broken": [(shown(one.name), _lines(one.says)) for one in report.broken[:_BROKEN]],
+        "broken": [(shown(contract.name), _lines(contract.says)) for contract in report.broken[:_BROKEN]],
         "more": max(len(report.broken) - _BROKEN, 0),
         "built": report.built,
         "flow": None,

@@ -154,11 +154,11 @@ def plan_table(plan: Plan) -> RenderableType:
     for name, justify in (("legacy table", "left"), ("fate", "left"), ("into", "left"), ("rows", "right")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # rich wants a literal
     order = {into: number for number, into in enumerate(plan.order)}
-    for planned in sorted(plan.tables, key=lambda one: (order.get(one.into, len(order)), one.into, one.source)):
+    for planned in sorted(plan.tables, key=lambda table: (order.get(table.into, len(order)), table.into, table.source)):
         rows = "" if planned.rows is None else f"{planned.rows:,}"
         table.add_row(Text(escaped(planned.source)), planned.fate, Text(escaped(planned.into)), rows)
     counts = ", ".join(
-        f"{sum(one.rows or 0 for one in plan.with_fate(fate)):,} {fate}" for fate in Fate if plan.with_fate(fate)
+        f"{sum(table.rows or 0 for table in plan.with_fate(fate)):,} {fate}" for fate in Fate if plan.with_fate(fate)
     )
     lines: list[RenderableType] = [table, Text(), Text(f"rows: {counts}")]
     if plan.quarantine is not None:
@@ -213,11 +213,11 @@ def build_table(built: Built) -> RenderableType:
             reasons = ", ".join(f"{rows:,} break {escaped(broken)}" for broken, rows in target.quarantined.items())
             count = sum(target.quarantined.values())
             lines.append(Text(f"- {target.table}: {count:,} rows quarantined: {reasons}"))
-    if stubs := ", ".join(f"{one.table} {one.stubs:,}" for one in built.targets if one.stubs):
+    if stubs := ", ".join(f"{target.table} {target.stubs:,}" for target in built.targets if target.stubs):
         lines.append(
             Text(f"- rows added without a legacy row (default settings, parents that other rows refer to): {stubs}")
         )
-    history = {one.table: one.quarantined.get("UNIQUE token_address", 0) for one in built.targets}.get(
+    history = {target.table: target.quarantined.get("UNIQUE token_address", 0) for target in built.targets}.get(
         "core.positions", 0
     )
     if history:
@@ -229,11 +229,13 @@ def build_table(built: Built) -> RenderableType:
             )
         )
     lines += [
-        Text(f"not accounted for: {escaped(one.source)}: {one.rows:,} rows", style="red")
-        for one in built.sources
-        if not one.balanced
+        Text(f"not accounted for: {escaped(source.source)}: {source.rows:,} rows", style="red")
+        for source in built.sources
+        if not source.balanced
     ]
-    lines += [Text(f"not accounted for: {one.table}", style="red") for one in built.targets if not one.balanced]
+    lines += [
+        Text(f"not accounted for: {target.table}", style="red") for target in built.targets if not target.balanced
+    ]
     lines += [
         Text(f"not rebuilt: {escaped(source)}: {', '.join(map(escaped, keys))}", style="red")
         for source, keys in built.mismatches.items()
@@ -284,8 +286,8 @@ def _sampled(verified: Verified) -> str:
 
 def _lost(verified: Verified) -> list[Text]:
     """Return what was lost, in rows, as the contract on it says."""
-    said = [broken.says.splitlines()[0] for broken in verified.broken if "no_legacy_row_is_lost" in broken.name]
-    return [Text(f"NO-GO: {escaped(sentence)}", style="bold red") for sentence in said]
+    sentences = [broken.says.splitlines()[0] for broken in verified.broken if "no_legacy_row_is_lost" in broken.name]
+    return [Text(f"NO-GO: {escaped(sentence)}", style="bold red") for sentence in sentences]
 
 
 def status_text(status: Status) -> RenderableType:
@@ -392,11 +394,11 @@ def prometheus_text(watched: Watched) -> str:
 def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
     """Return a rehearsal on one screen: the migration, the way there, the watch, the way back, what is different."""
     lines: list[RenderableType] = [migrate_table(rehearsed.migrated)]
-    there, watched = rehearsed.there, rehearsed.watched
-    if there is not None and not there.executed:
-        lines += [Text(f"refused: {reason}") for reason in (*there.refusals, *there.holders)]
-    elif there is not None:
-        lines.append(Text(f"cutover: {len(there.names)} names; writers were held up for {there.blocked_s:.2f} s"))
+    switched, watched = rehearsed.there, rehearsed.watched
+    if switched is not None and not switched.executed:
+        lines += [Text(f"refused: {reason}") for reason in (*switched.refusals, *switched.holders)]
+    elif switched is not None:
+        lines.append(Text(f"cutover: {len(switched.names)} names; writers were held up for {switched.blocked_s:.2f} s"))
         lines.append(
             Text(
                 f"assumed: the owners accept the {rehearsed.migrated.built.quarantined:,} quarantined rows, and their code is ready"
@@ -418,7 +420,7 @@ def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
                 Text(f"rolled back by itself; writers were held up for {back.blocked_s:.2f} s; carried back: {written}")
             )
             lines += [Text(f"residue: {rows:,} rows of {escaped(name)}") for name, rows in back.residue.items()]
-    lines += [Text(f"- {one}") for one in rehearsed.differences]
+    lines += [Text(f"- {difference}") for difference in rehearsed.differences]
     if rehearsed.holds:
         lines.append(Text("the legacy set is what it was, and what was written since"))
         lines.append(Text("next: migrator migrate --data-dir DIR; of this rehearsal nothing is left"))

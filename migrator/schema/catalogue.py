@@ -122,12 +122,12 @@ def legacy_databases() -> tuple[LegacyDatabase, ...]:
 @cache
 def shapes_of(name: str) -> tuple[Shape, ...]:
     """Return each shape in which a table of the legacy database *name* is known, those of ``specified`` included."""
-    found = tuple(shape for database in legacy_databases() if database.name == name for shape in database.shapes)
+    legacy = tuple(shape for database in legacy_databases() if database.name == name for shape in database.shapes)
     if name not in SPECIFIED:
-        return found
+        return legacy
     target, tables = SPECIFIED[name]
     specified = _shapes(target_ddl(target), SPECIFIED_VARIANT)
-    return found + tuple(shape for shape in specified if shape.table in tables)
+    return legacy + tuple(shape for shape in specified if shape.table in tables)
 
 
 def _read(file_name: str, ddl: str) -> LegacyDatabase:
@@ -166,8 +166,8 @@ def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
         Shape(
             variant=variant,
             table=table,
-            names=tuple(name for name, _ in found),
-            columns=frozenset((name.lower(), declared.upper()) for name, declared in found),
+            names=tuple(name for name, _ in declared_columns),
+            columns=frozenset((name.lower(), declared.upper()) for name, declared in declared_columns),
         )
-        for table, found in columns.items()
+        for table, declared_columns in columns.items()
     )

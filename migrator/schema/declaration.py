@@ -67,10 +67,10 @@ def folded(name: str) -> str:
 
 def of_tables(entries: Iterable[Entry]) -> dict[str, Statements]:
     """Return what makes each ordinary table of the schema *entries*, by its folded name."""
-    tables = {folded(one.name): Statements(one.sql or "") for one in entries if one.type == "table"}
-    for one in entries:
-        if one.type == "index" and one.sql and (table := folded(one.table)) in tables:
-            tables[table] = Statements(tables[table].table, (*tables[table].indexes, (one.name, one.sql)))
+    tables = {folded(entry.name): Statements(entry.sql or "") for entry in entries if entry.type == "table"}
+    for entry in entries:
+        if entry.type == "index" and entry.sql and (table := folded(entry.table)) in tables:
+            tables[table] = Statements(tables[table].table, (*tables[table].indexes, (entry.name, entry.sql)))
     return tables
 
 
@@ -93,7 +93,8 @@ def renamed(made: Statements, table: str, name: str) -> Statements:
     copy = Statements(
         _without_references(sql),
         tuple(
-            (index_name(table, name, one), _index_renamed(text, index_name(table, name, one))) for one, text in indexes
+            (index_name(table, name, index), _index_renamed(text, index_name(table, name, index)))
+            for index, text in indexes
         ),
     )
     with _alone(copy, name) as connection:
@@ -216,7 +217,7 @@ def _tokens(sql: str) -> list[str]:
 
 def _word(token: str) -> str:
     """Return *token* in upper case without what is before it; a quoted name stays as it is and is no keyword."""
-    word: str = next(one for one in _TOKEN.findall(token) if not _BLANK.match(one))
+    word: str = next(part for part in _TOKEN.findall(token) if not _BLANK.match(part))
     return word.upper()
 
 

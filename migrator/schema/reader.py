@@ -113,8 +113,8 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     Another tool may have made the database, so a contradiction between the two readers is recorded and not raised.
     """
     listed = {
-        name: _Listed(*said)
-        for name, *said in connection.execute(
+        name: _Listed(*properties)
+        for name, *properties in connection.execute(
             "SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = ?", (schema,)
         )
     }
@@ -130,8 +130,8 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     programs: list[Program] = []
     differences: list[Difference] = []
     for (kind, name), (table, text) in sql.items():
-        found = listed.get(name)
-        if name.startswith("sqlite_") or (found and found.kind == "shadow"):
+        entry = listed.get(name)
+        if name.startswith("sqlite_") or (entry and entry.kind == "shadow"):
             continue
         if kind in ("trigger", "view"):
             programs.append(Program(kind=kind, name=name, table=table))
@@ -139,7 +139,7 @@ def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
             index, noted = sqlglot_reader.reconcile_index(_stored_index(connection, schema, table, name), text)
             indexes.append(index)
             differences += noted
-        elif found and found.kind == "virtual":
+        elif entry and entry.kind == "virtual":
             virtual_tables.append(virtual_table(name, text))
         else:
             read_table, noted = sqlglot_reader.reconcile_table(

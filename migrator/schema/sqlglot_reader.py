@@ -81,7 +81,9 @@ def reconcile_index(stored: Index, sql: str) -> tuple[Index, tuple[Difference, .
     return (
         replace(stored, where=where.this.sql("sqlite") if where else None),
         (
-            *_contradiction(stored.name, "columns", columns, [(one.name, one.descending) for one in stored.columns]),
+            *_contradiction(
+                stored.name, "columns", columns, [(column.name, column.descending) for column in stored.columns]
+            ),
             *_contradiction(stored.name, "UNIQUE", bool(create.args.get("unique")), stored.unique),
         ),
     )

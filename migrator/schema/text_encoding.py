@@ -102,9 +102,9 @@ def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, 
         for row in odd:
             # As a literal: of bytes that are bound, SQLite 3.40 always takes a cast for UTF-8.
             cells = (
-                f"CAST(x'{_bytes_in(encoding, one).hex()}' AS TEXT)" if isinstance(one, _Odd) else "?" for one in row
+                f"CAST(x'{_bytes_in(encoding, cell).hex()}' AS TEXT)" if isinstance(cell, _Odd) else "?" for cell in row
             )
-            writing.execute(f"{into} ({', '.join(cells)})", [one for one in row if not isinstance(one, _Odd)])
+            writing.execute(f"{into} ({', '.join(cells)})", [cell for cell in row if not isinstance(cell, _Odd)])
 
 
 def _bytes_in(encoding: str, odd: _Odd) -> bytes:
@@ -128,7 +128,7 @@ def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
     for rows in _rows(connection, table, columns):
         count += len(rows)
         for row in rows:
-            cells: tuple[Any, ...] = tuple((one.content, "odd") if isinstance(one, _Odd) else one for one in row)
+            cells: tuple[Any, ...] = tuple((cell.content, "odd") if isinstance(cell, _Odd) else cell for cell in row)
             whole += int.from_bytes(hashlib.sha256(dumps(cells, 2)).digest())
     return count, whole % 2**256
 

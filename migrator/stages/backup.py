@@ -82,9 +82,9 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
         held = _hold_all(databases, stack)
-        for one in held:
-            _copy(one, draft / one.database.path_in_snapshot)
-            _release(one)
+        for source in held:
+            _copy(source, draft / source.database.path_in_snapshot)
+            _release(source)
         blocked_s = time.monotonic() - begun
     # Sync to disk only after the locks are released.
     copies = [draft / database.path_in_snapshot for database in databases]
@@ -143,7 +143,9 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
     changed = sorted(path for path in digests | now if digests.get(path) != now.get(path))
-    unread = [one for one in snapshot.inventory.with_verdict(Verdict.UNREADABLE) if str(one.place) in changed]
+    unread = [
+        database for database in snapshot.inventory.with_verdict(Verdict.UNREADABLE) if str(database.place) in changed
+    ]
     if unread:
         raise Refused(f"cannot be read back: {unread[0].reason}", where=folder / escaped(unread[0].place))
     if changed:
@@ -209,7 +211,7 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
     for number, database in enumerate(databases):
         path = database.path
         lock: sqlite3.Connection | None
-        there = connections.itself(path)
+        identity = connections.itself(path)
         with _naming(database):
             if crashed := _crashed(path):
                 # A hot journal can only be rolled back by writing: on a private copy.  Its writer is dead.
@@ -227,17 +229,17 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
                 lock = (
                     stack.enter_context(contextlib.closing(connections.lock(path, PATIENCE_S))) if may_write else None
                 )
-        if connections.itself(path) != there:
+        if connections.itself(path) != identity:
             raise SourceError("was replaced while it was opened", where=escaped(database.place), hint="stop its writer")
         held.append(_Held(database, reader, lock, crashed))
-    for one in held:
-        with _naming(one.database):
-            one.reader.execute("BEGIN")
-            one.reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    for source in held:
+        with _naming(source.database):
+            source.reader.execute("BEGIN")
+            source.reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     _refuse_unlocked(held)
-    for one in held:
-        if one.database.journal_mode == "wal":
-            _release(one)
+    for source in held:
+        if source.database.journal_mode == "wal":
+            _release(source)
     return held
 
 
@@ -258,12 +260,12 @@ def _refuse_unlocked(held: Sequence[_Held]) -> None:
     Raises:
         SourceBusy: A process has put it into WAL mode, or rolled its journal back, since it was looked at.
     """
-    for one in held:
-        if one.lock is None:
-            (mode,) = one.reader.execute("PRAGMA journal_mode").fetchone()
-            if mode == "wal" or (one.crashed and not _crashed(one.database.path)):
+    for source in held:
+        if source.lock is None:
+            (mode,) = source.reader.execute("PRAGMA journal_mode").fetchone()
+            if mode == "wal" or (source.crashed and not _crashed(source.database.path)):
                 raise SourceBusy(
-                    "changed while it was opened", where=escaped(one.database.place), hint="stop its writer"
+                    "changed while it was opened", where=escaped(source.database.place), hint="stop its writer"
                 )
 
 
@@ -290,19 +292,19 @@ def _reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _release(one: _Held) -> None:
-    if one.lock is not None and one.lock.in_transaction:
-        one.lock.execute("ROLLBACK")
+def _release(source: _Held) -> None:
+    if source.lock is not None and source.lock.in_transaction:
+        source.lock.execute("ROLLBACK")
 
 
-def _copy(one: _Held, target: Path) -> None:
+def _copy(source: _Held, target: Path) -> None:
     durable_files.make_private_folder(target.parent)
-    with _naming(one.database), contextlib.closing(connections.lenient(connections.create(target))) as copy:
-        one.reader.backup(copy)
+    with _naming(source.database), contextlib.closing(connections.lenient(connections.create(target))) as copy:
+        source.reader.backup(copy)
         # A copy in WAL mode could not be read without a -shm beside it; the original's mode is in the manifest.
         copy.execute("PRAGMA journal_mode = DELETE")
-    if one.database.mode is not None:
-        target.chmod(0o600 & one.database.mode)
+    if source.database.mode is not None:
+        target.chmod(0o600 & source.database.mode)
 
 
 def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> None:
@@ -310,8 +312,8 @@ def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> Non
     for database in databases:
         copy = copies.get(database.path_in_snapshot)
         if copy is None or copy.integrity != ("ok",):
-            said = copy.reason or ", ".join(copy.integrity) if copy else "it is not there"
-            raise SourceError(f"its copy does not read back whole: {said}", where=escaped(database.place))
+            what = copy.reason or ", ".join(copy.integrity) if copy else "it is not there"
+            raise SourceError(f"its copy does not read back whole: {what}", where=escaped(database.place))
 
 
 @contextlib.contextmanager

@@ -67,26 +67,26 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
 
 def _target(plan: Plan, database: Database) -> str:
     """Return the consolidated database that the tables of *database* go to, '' if none does."""
-    own = [one for one in plan.tables if one.source.partition(".")[0] == database.known_as]
-    homes = [one.into.partition(".")[0] for one in own if one.fate in (Fate.MAPPED, Fate.CARRIED)]
-    home = next((one.home for one in catalogue.legacy_databases() if one.name == database.name), "")
+    own = [table for table in plan.tables if table.source.partition(".")[0] == database.known_as]
+    homes = [table.into.partition(".")[0] for table in own if table.fate in (Fate.MAPPED, Fate.CARRIED)]
+    home = next((known.home for known in catalogue.legacy_databases() if known.name == database.name), "")
     return home if home in homes else max(homes, key=homes.count, default="")
 
 
 def unanswered(plan: Plan) -> tuple[str, ...]:
     """Return the legacy tables that will not answer under their name, or with their columns: the code has to know."""
     renamed = [
-        (one, one.source.partition(".")[2].lower() != one.into.partition(".")[2].lower())
-        for one in plan.tables
-        if one.into
+        (table, table.source.partition(".")[2].lower() != table.into.partition(".")[2].lower())
+        for table in plan.tables
+        if table.into
     ]
     return (
         *(
-            f"{escaped(one.source)} is {escaped(one.into)} now{'' if other else ', with other columns'}"
-            for one, other in renamed
-            if other or (one.fate is Fate.MAPPED and one.variant != catalogue.SPECIFIED_VARIANT)
+            f"{escaped(table.source)} is {escaped(table.into)} now{'' if other else ', with other columns'}"
+            for table, other in renamed
+            if other or (table.fate is Fate.MAPPED and table.variant != catalogue.SPECIFIED_VARIANT)
         ),
-        *(f"{escaped(one.source)} stays in the backup" for one in plan.with_fate(Fate.DERIVED)),
+        *(f"{escaped(table.source)} stays in the backup" for table in plan.with_fate(Fate.DERIVED)),
     )
 
 
@@ -237,7 +237,7 @@ def _keep_evidence(wanted: Switch, draft: Path) -> None:
         if path.is_file():
             numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))
             free = itertools.chain([draft / path.name], numbered)
-            durable_files.write(next(one for one in free if not one.exists()), path.read_text(encoding="utf-8"))
+            durable_files.write(next(path for path in free if not path.exists()), path.read_text(encoding="utf-8"))
 
 
 def _refuse(reasons: Sequence[str]) -> None:

@@ -28,8 +28,8 @@ def inventory(folder: Path) -> Inventory:
         OSError: There is no room for a private copy.
     """
     with private_folder() as scratch:
-        found = tuple(_described(folder, name, scratch / name) for name in sorted(catalogue.TARGETS.values()))
-    return Inventory(data_dir=folder, databases=found, passed_over=0, findings=())
+        databases = tuple(_described(folder, name, scratch / name) for name in sorted(catalogue.TARGETS.values()))
+    return Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
 
 
 def stand_in_collations(connection: sqlite3.Connection, schema: str = "main") -> None:
@@ -46,15 +46,15 @@ def stand_in_collations(connection: sqlite3.Connection, schema: str = "main") ->
                     connection.create_collation(name, _in_place)
 
 
-def _in_place(one: str, other: str) -> int:
-    return (one > other) - (one < other)
+def _in_place(text: str, other: str) -> int:
+    return (text > other) - (text < other)
 
 
 def _described(folder: Path, name: str, copy: Path) -> Database:
     path = folder / name
-    found = Database(path=path, place=PurePosixPath(name), verdict=Verdict.OURS)
+    absent = Database(path=path, place=PurePosixPath(name), verdict=Verdict.OURS)
     if path.is_symlink() or not path.is_file():
-        return found
+        return absent
     private_copy.private_copy(path, copy)
     with copy.open("rb") as file:
         wal = file.read(_WRITTEN_BY + 1)[_WRITTEN_BY:] == bytes([_WAL])
@@ -66,10 +66,10 @@ def _described(folder: Path, name: str, copy: Path) -> Database:
             integrity = _integrity(connection)
             held = content_digest.content(connection)
     except sqlite3.DatabaseError as error:
-        return Database(path=path, place=found.place, verdict=Verdict.UNREADABLE, reason=str(error))
+        return Database(path=path, place=absent.place, verdict=Verdict.UNREADABLE, reason=str(error))
     return Database(
         path=path,
-        place=found.place,
+        place=absent.place,
         verdict=Verdict.OURS,
         reason="a consolidated database",
         size_bytes=path.stat().st_size,
@@ -87,10 +87,10 @@ def _integrity(connection: sqlite3.Connection) -> tuple[str, ...]:
     # A key in a collation that is not here is in another order than the one that stands in for it.
     stands_in = bool({name for _, name in connection.execute("PRAGMA collation_list")} - _BUILT_IN)
     try:
-        found = [] if stands_in else connection.execute("PRAGMA integrity_check(10)").fetchall()
+        messages = [] if stands_in else connection.execute("PRAGMA integrity_check(10)").fetchall()
     except sqlite3.OperationalError:
-        found = []
-    if not found:
+        messages = []
+    if not messages:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        found = connection.execute("PRAGMA quick_check(10)").fetchall()
-    return tuple(message for (message,) in found)
+        messages = connection.execute("PRAGMA quick_check(10)").fetchall()
+    return tuple(message for (message,) in messages)

@@ -39,8 +39,8 @@ def flag(path: Path) -> bool:
         # A FIFO in its place would make the caller wait.
         return False
     _, content = _in_utf8(user_files.content(path))
-    said = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]
-    return bool(said) and said[-1] in (b"true", b"1", b"yes", b"on")
+    values = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]
+    return bool(values) and values[-1] in (b"true", b"1", b"yes", b"on")
 
 
 def with_flag(content: bytes, *, on: bool) -> bytes:
@@ -141,8 +141,8 @@ def astray(path: Path) -> str:
 
 def _owner(path: Path) -> int:
     """Return to whom the file *path* belongs; where it is not there, the folder that is."""
-    there = next(one for one in (path, *path.parents) if one.exists())
-    return there.stat().st_uid
+    existing = next(candidate for candidate in (path, *path.parents) if candidate.exists())
+    return existing.stat().st_uid
 
 
 def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:

@@ -63,14 +63,14 @@ def legacy_files_have_one_owner(case: SwitchCase) -> Iterator[str]:
     for path in (name.path for name in case.switch.names if _is_regular(name.path)):
         owners.setdefault(path.stat().st_uid, path)
     if len(owners) > 1:
-        (one, first), (other, second), *_ = owners.items()
+        (user, first), (other, second), *_ = owners.items()
         yield (
-            f"{escaped(first)} belongs to user {one} and {escaped(second)} to user {other}; the three that take their "
+            f"{escaped(first)} belongs to user {user} and {escaped(second)} to user {other}; the three that take their "
             "place have one owner: give the legacy files one"
         )
     elif owners and os.geteuid() not in (0, *owners):
-        ((one, first),) = owners.items()
-        yield f"{escaped(first)}: belongs to user {one}; only that user or root can make what takes its place"
+        ((user, first),) = owners.items()
+        yield f"{escaped(first)}: belongs to user {user}; only that user or root can make what takes its place"
 
 
 def legacy_files_are_in_one_mount(case: SwitchCase) -> Iterator[str]:

@@ -31,15 +31,15 @@ def cut_short(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    found = switch_state.read(data_dir)
-    if found is None or found.finished:
+    switch = switch_state.read(data_dir)
+    if switch is None or switch.finished:
         return ""
     set_in_use, verb = (
-        ("consolidated", switch_state.CUTOVER) if _consolidated(found) else ("legacy", switch_state.ROLLBACK)
+        ("consolidated", switch_state.CUTOVER) if _consolidated(switch) else ("legacy", switch_state.ROLLBACK)
     )
-    when, end = ("after", "finish") if _committed(found) else ("before", "undo")
+    when, end = ("after", "finish") if _committed(switch) else ("before", "undo")
     return (
-        f"a {found.kind} of run {found.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
+        f"a {switch.kind} of run {switch.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
         f"to {end} it run: migrator {verb} --execute"
     )
 
@@ -50,10 +50,10 @@ def at_work(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    found = switch_state.read(data_dir)
-    if found is None or found.finished or not is_held(data_dir):
+    switch = switch_state.read(data_dir)
+    if switch is None or switch.finished or not is_held(data_dir):
         return ""
-    return f"another migrator is at work on the {found.kind} of run {found.run}; wait until it has ended, then run: migrator status"
+    return f"another migrator is at work on the {switch.kind} of run {switch.run}; wait until it has ended, then run: migrator status"
 
 
 @contextlib.contextmanager
@@ -66,21 +66,21 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except (MigratorError, OSError, sqlite3.Error) as error:
-        found = switch_state.read(data_dir)
-        if found is None or found.finished or not _committed(found):
+        switch = switch_state.read(data_dir)
+        if switch is None or switch.finished or not _committed(switch):
             raise
         what = error.what if isinstance(error, MigratorError) else str(error)
         raise MigratorError(f"committed, but {what}", where=data_dir, hint=cut_short(data_dir)) from error
 
 
-def _committed(found: Switch) -> bool:
-    """Tell whether the switch *found*, which is under way, has committed."""
-    return _consolidated(found) == (found.kind == switch_state.CUTOVER)
+def _committed(switch: Switch) -> bool:
+    """Tell whether the switch *switch*, which is under way, has committed."""
+    return _consolidated(switch) == (switch.kind == switch_state.CUTOVER)
 
 
-def _consolidated(found: Switch) -> bool:
-    """Tell whether the names lead to the consolidated set, while the switch *found* is under way."""
-    return switch_state.pointed(found) == switch_state.NEW
+def _consolidated(switch: Switch) -> bool:
+    """Tell whether the names lead to the consolidated set, while the switch *switch* is under way."""
+    return switch_state.pointed(switch) == switch_state.NEW
 
 
 def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
@@ -92,32 +92,32 @@ def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str
     Raises:
         Refused: As :func:`recover`.
     """
-    found = switch_state.read(workspace.data_dir)
-    if found is None or found.finished:
+    switch = switch_state.read(workspace.data_dir)
+    if switch is None or switch.finished:
         return None
-    against = "" if execute else at_work(workspace.data_dir) or _refused(found, workspace)
+    against = "" if execute else at_work(workspace.data_dir) or _refused(switch, workspace)
     foreseen = Switched(
         kind=kind,
-        run=found.run,
+        run=switch.run,
         executed=False,
-        names=switch_state.shown(found),
+        names=switch_state.shown(switch),
         steps=() if against else (cut_short(workspace.data_dir),),
         refusals=(against,) if against else (),
     )
     if not execute:
         return foreseen
-    said = recover(workspace.data_dir, workspace)
-    tell(said)
+    sentence = recover(workspace.data_dir, workspace)
+    tell(sentence)
     last = switch_state.read(workspace.data_dir)
     if (last is not None and last.consolidated) != (kind == switch_state.CUTOVER):
         return None
-    return replace(foreseen, executed=True, steps=(), findings=(said,))
+    return replace(foreseen, executed=True, steps=(), findings=(sentence,))
 
 
-def _refused(found: Switch, workspace: Workspace) -> str:
-    """Return why the switch *found* would not be ended in *workspace*, '' where it would; nothing is touched."""
+def _refused(switch: Switch, workspace: Workspace) -> str:
+    """Return why the switch *switch* would not be ended in *workspace*, '' where it would; nothing is touched."""
     try:
-        trust.refuse(found, workspace.include, workspace.env_file)
+        trust.refuse(switch, workspace.include, workspace.env_file)
     except Refused as error:
         return str(error)
     return ""
@@ -133,8 +133,8 @@ def settle(data_dir: Path, workspace: Workspace | None = None, patience_s: float
         Refused: As :func:`recover`, or another migrator is at work for longer than *patience_s* s.
         MigratorError: The names are not as we left them.
     """
-    found = switch_state.read(data_dir)
-    if found is None or found.finished:
+    switch = switch_state.read(data_dir)
+    if switch is None or switch.finished:
         return ""
     with locked(data_dir, patience_s):
         return recover(data_dir, workspace)
@@ -149,32 +149,32 @@ def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
         Refused: A process has one of the databases open, or the switch leads to a file that is not named.
         MigratorError: The names are not as we left them.
     """
-    found = switch_state.read(data_dir)
-    if found is None or found.finished:
+    switch = switch_state.read(data_dir)
+    if switch is None or switch.finished:
         return ""
     workspace = workspace or Workspace(data_dir)
-    trust.refuse(found, workspace.include, workspace.env_file)
-    _sync_what_was_done(found)
-    committed = _committed(found)
+    trust.refuse(switch, workspace.include, workspace.env_file)
+    _sync_what_was_done(switch)
+    committed = _committed(switch)
     with contextlib.ExitStack() as stack:
         # A process may have opened a database since: none may while its name or its journal moves.
-        paths = dict.fromkeys(_to_be_moved(found, committed=committed), "")
+        paths = dict.fromkeys(_to_be_moved(switch, committed=committed), "")
         hold = stack.enter_context(exclusive_access.held(paths, stopped=workspace.stopped)) if paths else None
         if hold:
             hold.seal()
         if not committed:
-            undo(found, stack.close)
+            undo(switch, stack.close)
             to, then = (
                 ("to", "everything is as it was before")
-                if found.kind == switch_state.CUTOVER
+                if switch.kind == switch_state.CUTOVER
                 else ("from", "the consolidated set is in use")
             )
-            return f"a {found.kind} {to} run {found.run} had been cut short before its commit; {then}"
-        complete(found)
-    end(found)
-    of = "of" if found.kind == switch_state.CUTOVER else "from"
-    said = f"the {found.kind} {of} run {found.run} had been cut short after its commit; it is finished"
-    return "; ".join((said, *(hold.late if hold else ())))
+            return f"a {switch.kind} {to} run {switch.run} had been cut short before its commit; {then}"
+        complete(switch)
+    end(switch)
+    of = "of" if switch.kind == switch_state.CUTOVER else "from"
+    sentence = f"the {switch.kind} {of} run {switch.run} had been cut short after its commit; it is finished"
+    return "; ".join((sentence, *(hold.late if hold else ())))
 
 
 def undo(wanted: Switch, let_go: Callable[[], None]) -> None:
@@ -202,16 +202,16 @@ def end(wanted: Switch) -> None:
     switch_state.finish(wanted)
 
 
-def _sync_what_was_done(found: Switch) -> None:
+def _sync_what_was_done(switch: Switch) -> None:
     """Make the names durable that a process which was killed had changed and not yet synced.
 
     Else what is built on them could outlast them: the flag and the names of the new set, and the pointer to the old one.
     """
-    ours = (found.root, found.originals.parent)
+    ours = (switch.root, switch.originals.parent)
     folders = {folder for top in ours for folder, _, _ in os.walk(top)}
-    paths = (found.env_file.resolve(), found.originals.parent, *(name.path for name in found.names))
+    paths = (switch.env_file.resolve(), switch.originals.parent, *(name.path for name in switch.names))
     folders |= {str(path.parent) for path in paths}
-    for folder in sorted(folders | {str(found.data_dir)}):
+    for folder in sorted(folders | {str(switch.data_dir)}):
         # A backup that the user has moved away must not keep the switch from its end.
         if Path(folder).is_dir():
             durable_files.sync_folder(Path(folder))
@@ -262,9 +262,9 @@ def finish_cutover(wanted: Switch) -> None:
 
 def _counting(wanted: Switch) -> Access:
     """Return who may append to the events of the application: the writers of its databases, as far as the guard allows."""
-    found, folder = switch_state.shared(wanted, 0o664), wanted.data_dir.stat()
-    allowed = folder.st_mode & 0o020 and folder.st_gid == found.group
-    return found if allowed else found._replace(mode=found.mode & ~0o020)
+    shared, folder = switch_state.shared(wanted, 0o664), wanted.data_dir.stat()
+    allowed = folder.st_mode & 0o020 and folder.st_gid == shared.group
+    return shared if allowed else shared._replace(mode=shared.mode & ~0o020)
 
 
 def undo_rollback(wanted: Switch) -> None:
@@ -299,7 +299,7 @@ def _remove_drafts(wanted: Switch) -> None:
 
 def _free(folder: Path) -> Path:
     """Return the first name with a number after it that nothing has."""
-    return next(one for number in count(1) if not (one := folder.with_name(f"{folder.name}-{number}")).exists())
+    return next(free for number in count(1) if not (free := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
 def back_to_wal(wanted: Switch) -> None:
@@ -315,15 +315,15 @@ def restore_journal_modes(wanted: Switch) -> None:
             _set_journal_mode(name.path, name.journal_mode)
 
 
-def _to_be_moved(found: Switch, *, committed: bool) -> Iterator[Path]:
-    """Yield the databases whose names move when the switch *found* is finished or undone, and that a process may have open."""
-    if found.kind == switch_state.CUTOVER:
-        names = (found.tree(switch_state.LEGACY) / name.place if committed else name.path for name in found.names)
+def _to_be_moved(switch: Switch, *, committed: bool) -> Iterator[Path]:
+    """Yield the databases whose names move when the switch *switch* is finished or undone, and that a process may have open."""
+    if switch.kind == switch_state.CUTOVER:
+        names = (switch.tree(switch_state.LEGACY) / name.place if committed else name.path for name in switch.names)
         yield from (path for path in names if not committed or path.exists())
     elif committed:
         # A journal or WAL beside a legacy file, which gets its name back by a rename, would stay behind.
-        yield from (name.path for name in found.names)
-        yield from (path for path in map(found.installed, found.targets) if path.exists())
+        yield from (name.path for name in switch.names)
+        yield from (path for path in map(switch.installed, switch.targets) if path.exists())
 
 
 def _set_journal_mode(path: Path, mode: str) -> None:

@@ -200,14 +200,14 @@ def read(data_dir: Path) -> Switch | None:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
         # The folder and the mode never come from the file; whether the switch has ended always does.
         known = {"data_dir": home, "file_mode": None, "finished": written["finished"]}
-        found = record(written | known, Switch, partial(_from_written, home))
+        switch = record(written | known, Switch, partial(_from_written, home))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MigratorError(f"cannot be read ({error!r})", where=path, hint="restore it from a copy") from error
-    if what := malformed(found):
+    if what := malformed(switch):
         raise MigratorError(f"was not written by migrator: {what}", where=path, hint="restore it from a copy")
-    return found
+    return switch
 
 
 def write(switch: Switch) -> None:
@@ -242,8 +242,8 @@ def write(switch: Switch) -> None:
 
 def shared(switch: Switch, most: int) -> Access:
     """Return who may use each database that a name of *switch* leads to, at most as the mode *most*."""
-    there = [name.path for name in switch.names if name.path.exists()]
-    return permissions.shared(there, switch.data_dir, most)[0]
+    paths = [name.path for name in switch.names if name.path.exists()]
+    return permissions.shared(paths, switch.data_dir, most)[0]
 
 
 def _to_written(data_dir: Path, path: Path) -> str:
@@ -277,19 +277,19 @@ _RUN = re.compile(r"[0-9]{4,9}")
 _STATE, _BACKUPS = ".migrator", "backup"
 
 
-def malformed(found: Switch) -> str:
-    """Return what in *found* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
-    if found.kind not in ("cutover", "rollback"):
-        return f"{found.kind!r} is not a kind of switch; expected cutover or rollback"
-    if not _RUN.fullmatch(found.run):
-        return f"run {found.run!r} is not the number of a snapshot"
+def malformed(switch: Switch) -> str:
+    """Return what in *switch* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
+    if switch.kind not in ("cutover", "rollback"):
+        return f"{switch.kind!r} is not a kind of switch; expected cutover or rollback"
+    if not _RUN.fullmatch(switch.run):
+        return f"run {switch.run!r} is not the number of a snapshot"
     taken: set[Path] = set()
-    for name in found.names:
-        kept = found.tree("") / name.place
-        if name.target not in catalogue.TARGETS or not _is_below(found.data_dir, name) or {name.path, kept} & taken:
+    for name in switch.names:
+        kept = switch.tree("") / name.place
+        if name.target not in catalogue.TARGETS or not _is_below(switch.data_dir, name) or {name.path, kept} & taken:
             return f"{escaped(name.place)} is not a legacy database that can be switched"
-        inside = name.path == found.data_dir / name.place
-        if not inside and (name.path.name != name.place.name or name.path.is_relative_to(found.data_dir)):
+        inside = name.path == switch.data_dir / name.place
+        if not inside and (name.path.name != name.place.name or name.path.is_relative_to(switch.data_dir)):
             return f"{escaped(name.path)} is not the path of {escaped(name.place)}"
         taken |= {name.path, kept}
     return ""

@@ -69,19 +69,19 @@ def put_aside(switch: Switch) -> list[Path]:
     SQLite would take a WAL that lies beside a legacy file for that file's own.
     """
     moved = []
-    for found, kept in _aside(switch):
-        if found.is_file() and not found.is_symlink() and not connections.is_spent(found):
+    for path, kept in _aside(switch):
+        if path.is_file() and not path.is_symlink() and not connections.is_spent(path):
             durable_files.make_private_folder(kept.parent)
-            durable_files.replace(found, kept)
+            durable_files.replace(path, kept)
             moved.append(kept)
     return moved
 
 
 def take_from_aside(switch: Switch) -> None:
     """Move back what :func:`put_aside` moved."""
-    for found, kept in _aside(switch):
+    for path, kept in _aside(switch):
         if kept.exists():
-            durable_files.replace(kept, found)
+            durable_files.replace(kept, path)
     durable_files.remove_folder(switch.aside)
 
 

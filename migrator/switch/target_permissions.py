@@ -21,7 +21,7 @@ def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable
 
     One that takes no rows is for the users of all files.
     """
-    homes = {(one.database, one.target) for one in mapping_reader.mappings()}
+    homes = {(mapping.database, mapping.target) for mapping in mapping_reader.mappings()}
     for table in tables:
         if table.fate in (Fate.MAPPED, Fate.CARRIED):
             homes.add((table.source.partition(".")[0], table.into.partition(".")[0]))
@@ -47,7 +47,7 @@ def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int |
         name = catalogue.TARGETS[target]
         if decided is None and not serves:
             kinds = {permissions.reached(path, data_dir): path for path in reversed(paths)}
-            shown = ", ".join(f"{escaped(path.name)} ({_told(one)})" for one, path in list(kinds.items())[:3])
+            shown = ", ".join(f"{escaped(path.name)} ({_told(access)})" for access, path in list(kinds.items())[:3])
             yield (
                 f"{name} takes rows of files with different permissions: {shown}; give them the same, or set [decisions] "
                 f'file_mode = "{given.mode:04o}" to leave out users who may not use each of them'

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from migrator.switch.state import Switch
 
 
-def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
-    """See that *found* leads nowhere but to the data directory, the files *include* and the .env *env_file*.
+def refuse(switch: Switch, include: Sequence[Path], env_file: Path) -> None:
+    """See that *switch* leads nowhere but to the data directory, the files *include* and the .env *env_file*.
 
     Raises:
         Refused: It does, or what lies under our names in the data directory can be another user's.
     """
-    guard(found.data_dir)
-    outside, options = lacking(found, include, env_file)
-    if found.env_file in outside:
+    guard(switch.data_dir)
+    outside, options = lacking(switch, include, env_file)
+    if switch.env_file in outside:
         raise Refused(
-            f"the switch sets the flag in {escaped(found.env_file)}, and the configured .env is {escaped(env_file)}",
-            where=found.data_dir,
+            f"the switch sets the flag in {escaped(switch.env_file)}, and the configured .env is {escaped(env_file)}",
+            where=switch.data_dir,
             hint=f"if that is your application's, run the same command with {' '.join(options)}",
         )
     if what := env_flag.astray(env_file):
@@ -41,32 +41,32 @@ def refuse(found: Switch, include: Sequence[Path], env_file: Path) -> None:
     if outside:
         raise Refused(
             f"the switch moves {escaped(outside[0])} too, which no --include names",
-            where=found.data_dir,
+            where=switch.data_dir,
             hint=f"if that is a database of yours, run the same command with {' '.join(options)}",
         )
-    for folder in _folders(found):
+    for folder in _folders(switch):
         if paths.resolved(folder) != folder:
             raise Refused(
                 "is a link, or lies behind one", where=escaped(folder), hint="replace the link with the folder"
             )
 
 
-def lacking(found: Switch, include: Sequence[Path], env_file: Path) -> tuple[list[Path], list[str]]:
-    """Return the files outside of the data directory to which *found* leads unnamed, and the options that name them all."""
+def lacking(switch: Switch, include: Sequence[Path], env_file: Path) -> tuple[list[Path], list[str]]:
+    """Return the files outside of the data directory to which *switch* leads unnamed, and the options that name them all."""
     named = {paths.beside_itself(path) for path in include}
-    databases = [name.path for name in found.names if not name.path.is_relative_to(found.data_dir)]
+    databases = [name.path for name in switch.names if not name.path.is_relative_to(switch.data_dir)]
     outside = [path for path in databases if path not in named]
     options = [f"--include {quoted(path)}" for path in databases] if outside else []
-    if paths.beside_itself(found.env_file) != paths.beside_itself(env_file):
-        outside.insert(0, found.env_file)
-        options.insert(0, f"--env-file {quoted(found.env_file)}")
+    if paths.beside_itself(switch.env_file) != paths.beside_itself(env_file):
+        outside.insert(0, switch.env_file)
+        options.insert(0, f"--env-file {quoted(switch.env_file)}")
     return outside, options
 
 
-def _folders(found: Switch) -> Iterator[Path]:
+def _folders(switch: Switch) -> Iterator[Path]:
     """Yield every folder in which a switch makes, moves or replaces a file."""
-    yield from (found.root, found.stage, found.originals, found.baseline, found.left_behind)
-    for name in found.names:
+    yield from (switch.root, switch.stage, switch.originals, switch.baseline, switch.left_behind)
+    for name in switch.names:
         yield name.path.parent
-        for tree in (found.tree("legacy"), found.tree("new"), found.tree("rolled-back"), found.originals):
+        for tree in (switch.tree("legacy"), switch.tree("new"), switch.tree("rolled-back"), switch.originals):
             yield (tree / name.place).parent

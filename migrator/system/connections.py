@@ -178,11 +178,11 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
         MigratorError: It is in another one: where the system fails, SQLite does not raise but answers with the old mode.
         sqlite3.OperationalError: Another connection has it open.
     """
-    (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-    if found != mode:
+    (now,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    if now != mode:
         path = connection.execute("SELECT file FROM pragma_database_list WHERE name = 'main'").fetchone()[0]
         raise MigratorError(
-            f"stays in journal mode {found} and has to be in {mode}",
+            f"stays in journal mode {now} and has to be in {mode}",
             where=path,
             hint="to read what the disk reports run: dmesg --level=err",
         )

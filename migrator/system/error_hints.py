@@ -81,7 +81,7 @@ def told(error: OSError | sqlite3.Error, folders: Sequence[Path] = ()) -> Migrat
         what = (error.strerror or str(error)).lower()
         return MigratorError(what, where=escaped(named or ""), hint=_filled(hint, named, written))
     name = getattr(error, "sqlite_errorname", "")
-    begins = max((one for one in _OF_SQLITE if name.startswith(one)), key=len, default="")
+    begins = max((beginning for beginning in _OF_SQLITE if name.startswith(beginning)), key=len, default="")
     return MigratorError(str(error), hint=_filled(_OF_SQLITE.get(begins, _UNKNOWN), None, written))
 
 
@@ -96,9 +96,9 @@ def _filled(hint: str, named: Path | None, folders: Sequence[Path]) -> str:
 
 def owner(path: Path) -> str:
     """Return who owns *path*, or the nearest folder above it that this user can see."""
-    for one in (path, *path.absolute().parents):
+    for candidate in (path, *path.absolute().parents):
         try:
-            uid = one.stat().st_uid
+            uid = candidate.stat().st_uid
         except OSError:
             continue
         try:

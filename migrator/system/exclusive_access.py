@@ -39,11 +39,11 @@ class Hold:
         self.late: tuple[str, ...] = ()
         self._grips: dict[Path, Grip] = {}
 
-    def add(self, path: Path, connection: sqlite3.Connection, there: os.stat_result) -> None:
+    def add(self, path: Path, connection: sqlite3.Connection, opened: os.stat_result) -> None:
         """Hold the database *path*, from which *connection* keeps every other process out, and close *connection*."""
         with contextlib.closing(connections.share(connection)):
             grip = self._grips[path] = Grip(path)
-            if grip.inode != (there.st_dev, there.st_ino):
+            if grip.inode != (opened.st_dev, opened.st_ino):
                 raise Refused("was replaced while it was opened", where=escaped(path), hint="stop what replaces it")
             if not grip.take():
                 raise Refused("another process is writing to it", where=escaped(path), hint="stop what uses it")
@@ -58,21 +58,21 @@ class Hold:
             Refused: A process has one of them open.
         """
         opened = [path for path, grip in self._grips.items() if grip.seal() is Opened.YES]
-        found = seen(self._grips)
-        named = {holder.path for holder in found}
-        _refuse(found + [Holder(path=path) for path in opened if path not in named])
+        processes = seen(self._grips)
+        named = {holder.path for holder in processes}
+        _refuse(processes + [Holder(path=path) for path in opened if path not in named])
 
     def close(self) -> None:
         """Let others write again."""
         inodes = {grip.inode: path for path, grip in self._grips.items()}
-        found = dict.fromkeys(having(inodes))
+        processes = dict.fromkeys(having(inodes))
         asked = [path for path, grip in self._grips.items() if grip.close()]
         if asked:
             # They were kept waiting for the file, and have it now.
-            found |= dict.fromkeys(having(inodes))
-            named = {holder.path for holder in found}
-            found |= dict.fromkeys(Holder(path=path) for path in asked if path not in named)
-        self.late = tuple(f"{holder}, but the file was moved away: restart it" for holder in found)
+            processes |= dict.fromkeys(having(inodes))
+            named = {holder.path for holder in processes}
+            processes |= dict.fromkeys(Holder(path=path) for path in asked if path not in named)
+        self.late = tuple(f"{holder}, but the file was moved away: restart it" for holder in processes)
         self._grips.clear()
 
 
@@ -103,26 +103,26 @@ def held(
         taken = []
         for path, wanted in expected.items():
             with naming(path):
-                there = path.stat()
+                status = path.stat()
                 connection = stack.enter_context(contextlib.closing(connections.take_over(path, PATIENCE_S)))
                 # Read before the content is: a commit that comes in meanwhile changes it.
                 version = _version(connection)
                 # Compared before any process is held up.
                 _compare(connection, path, wanted)
-                taken.append((path, wanted, connection, version, there))
+                taken.append((path, wanted, connection, version, status))
         hold = Hold()
         stack.callback(hold.close)
         modes: dict[Path, str] = {}
         try:
             begin()
-            for path, wanted, connection, version, there in taken:
+            for path, wanted, connection, version, status in taken:
                 with naming(path):
                     (modes[path],) = connection.execute("PRAGMA journal_mode").fetchone()
                     connections.exclude(connection)
                     if _version(connection) != version:
                         _compare(connection, path, wanted)
                     connections.leave_wal(connection)
-                    hold.add(path, connection, there)
+                    hold.add(path, connection, status)
             _refuse(seen(expected))
         except BaseException:
             stack.close()
@@ -139,11 +139,11 @@ def _let_go(path: Path, mode: str) -> bool:
         return True
     try:
         with contextlib.closing(connections.take_over(path, PATIENCE_S)) as connection:
-            (found,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+            (now,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     except sqlite3.OperationalError as error:
         # A process that is at work in it for longer than our patience sets a mode of its own when it opens it again.
         return _is_lock(error)
-    return bool(found == mode)
+    return bool(now == mode)
 
 
 def _is_lock(error: sqlite3.OperationalError) -> bool:
@@ -172,10 +172,12 @@ def blind(paths: Iterable[Path], *, stopped: bool) -> Iterator[str]:
         )
 
 
-def _refuse(found: list[Holder]) -> None:
-    if found:
-        more = f", and {len(found) - 5} more" if len(found) > 5 else ""
-        raise Refused("; ".join(map(str, found[:5])) + more, hint="stop what uses the databases, then run this again")
+def _refuse(in_the_way: list[Holder]) -> None:
+    if in_the_way:
+        more = f", and {len(in_the_way) - 5} more" if len(in_the_way) > 5 else ""
+        raise Refused(
+            "; ".join(map(str, in_the_way[:5])) + more, hint="stop what uses the databases, then run this again"
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -16,7 +16,9 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 def mount_of(path: Path) -> Path:
     """Return the mount point in which *path* lies, which has no links in it and need not be there; it may be one itself."""
-    return max((one for one in _points() if path == one or one in path.parents), key=lambda one: len(one.parts))
+    return max(
+        (point for point in _points() if path == point or point in path.parents), key=lambda point: len(point.parts)
+    )
 
 
 def apart(folder: Path, paths: Iterable[Path]) -> Iterator[str]:

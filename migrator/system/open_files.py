@@ -46,9 +46,9 @@ def holders(paths: Iterable[Path]) -> list[Holder]:
 
     A process that has a connection to one of them must not call this: see :func:`migrator.system.lock_descriptor.opened_elsewhere`.
     """
-    found = seen(paths := tuple(paths))
-    named = {holder.path for holder in found}
-    return found + [Holder(path=path) for path in paths if path not in named and _opened(path) is Opened.YES]
+    processes = seen(paths := tuple(paths))
+    named = {holder.path for holder in processes}
+    return processes + [Holder(path=path) for path in paths if path not in named and _opened(path) is Opened.YES]
 
 
 def seen(paths: Iterable[Path]) -> list[Holder]:
@@ -64,8 +64,8 @@ def seen(paths: Iterable[Path]) -> list[Holder]:
 
 def having(wanted: Mapping[tuple[int, int], Path]) -> list[Holder]:
     """Return the other processes that can be seen and have a file open: *wanted* is device and inode -> its name."""
-    found = dict.fromkeys(_open_files(wanted))  # a process may have a file open twice
-    return [Holder(pid=pid, command=_command(pid), path=path) for pid, path in found]
+    opened = dict.fromkeys(_open_files(wanted))  # a process may have a file open twice
+    return [Holder(pid=pid, command=_command(pid), path=path) for pid, path in opened]
 
 
 def unknown(paths: Iterable[Path]) -> list[Path]:

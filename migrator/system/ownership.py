@@ -106,7 +106,7 @@ def _alone_in(group: int) -> int | None:
         user = pwd.getpwnam(known.gr_name)
     except KeyError:
         return None
-    primary = {one.pw_uid for one in pwd.getpwall() if one.pw_gid == group}
+    primary = {account.pw_uid for account in pwd.getpwall() if account.pw_gid == group}
     return user.pw_uid if primary == {user.pw_uid} and {*known.gr_mem} <= {user.pw_name} else None
 
 
@@ -131,7 +131,7 @@ def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.
     if what or not depth or not stat.S_ISDIR(status.st_mode):
         return
     try:
-        names = sorted((one.name for one in path.iterdir()), key=os.fsencode)
+        names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
     except PermissionError:
         # It cannot be written to either, and that is said where it is tried.
         return

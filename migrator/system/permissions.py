@@ -121,7 +121,7 @@ def refuse_strangers(data_dir: Path) -> None:
     if not data_dir.is_dir() or os.geteuid() in (0, data_dir.stat().st_uid):
         # What is wrong with a folder that is not there is said where it is read.
         return
-    foreign = next((one for one in sorted(data_dir.glob("*.db")) if one.stat().st_uid != os.geteuid()), None)
+    foreign = next((path for path in sorted(data_dir.glob("*.db")) if path.stat().st_uid != os.geteuid()), None)
     if foreign is not None:
         owner = foreign.stat()
         what = f"belongs to user {user(owner.st_uid)}, and this is {user(os.geteuid())}"
@@ -158,21 +158,21 @@ def shared(paths: Sequence[Path], data_dir: Path, most: int = 0o666) -> tuple[Ac
         data_dir: Where a file of this access will lie: folders between it and a file count as permissions of the file.
         most: The most that is given, as a mode.
     """
-    found = [reached(path, data_dir) for path in paths]
-    if not found:
+    accesses = [reached(path, data_dir) for path in paths]
+    if not accesses:
         return Access(data_dir.stat().st_gid, 0o600), True
-    if any(one.acl for one in found):
+    if any(access.acl for access in accesses):
         # What a list gives can be given only as the same list.
-        same = len(set(found)) == 1 and found[0].mode & most == found[0].mode
-        return (found[0], True) if same else (Access(found[0].group, 0o600), False)
+        same = len(set(accesses)) == 1 and accesses[0].mode & most == accesses[0].mode
+        return (accesses[0], True) if same else (Access(accesses[0].group, 0o600), False)
     wide, serves = max(
-        (_of_group(gid, found, data_dir.stat()) for gid in sorted({one.group for one in found})), key=_width
+        (_of_group(gid, accesses, data_dir.stat()) for gid in sorted({access.group for access in accesses})), key=_width
     )
     return wide._replace(mode=wide.mode & (most | 0o600)), serves
 
 
-def _width(one: tuple[Access, bool]) -> tuple[bool, int]:
-    return one[1], one[0].mode.bit_count()
+def _width(access: tuple[Access, bool]) -> tuple[bool, int]:
+    return access[1], access[0].mode.bit_count()
 
 
 def reached(path: Path, data_dir: Path) -> Access:
@@ -189,14 +189,14 @@ def reached(path: Path, data_dir: Path) -> Access:
     return Access(owned, mode, acl)
 
 
-def _of_group(gid: int, found: Sequence[Access], folder: os.stat_result) -> tuple[Access, bool]:
-    """Return the widest access for a group that gives no user more than each of *found*, and whether it serves each user.
+def _of_group(gid: int, accesses: Sequence[Access], folder: os.stat_result) -> tuple[Access, bool]:
+    """Return the widest access for a group that gives no user more than each of *accesses*, and whether it serves each user.
 
     A user may be in any of the groups: of a file of another group a member and a non-member are counted alike.  Users who
     may not pass the *folder* use none of the files.
     """
-    each = [(one.mode >> 3 & _USE, one.mode & _USE) for one in found if one.group == gid]
-    foreign = [(one.mode >> 3 & _USE, one.mode & _USE) for one in found if one.group != gid]
+    each = [(access.mode >> 3 & _USE, access.mode & _USE) for access in accesses if access.group == gid]
+    foreign = [(access.mode >> 3 & _USE, access.mode & _USE) for access in accesses if access.group != gid]
     least = reduce(and_, (members & others for members, others in foreign), _USE)
     most = reduce(or_, (members | others for members, others in foreign), 0)
     low = [least & reduce(and_, digits) for digits in zip(*each, strict=True)]

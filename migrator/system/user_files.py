@@ -46,14 +46,14 @@ def content(path: Path) -> bytes:
         UsageError: As :func:`opened`; or it is larger than :data:`LARGEST_BYTES`.
     """
     with opened(path) as file:
-        found = file.read(LARGEST_BYTES + 1)
-    if len(found) > LARGEST_BYTES:
+        content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
         raise UsageError(
             f"cannot be read (is larger than {LARGEST_BYTES // 1024**2} MiB)",
             where=escaped(path),
             hint="check that this is the file you mean",
         )
-    return found
+    return content
 
 
 def text(path: Path) -> str:

@@ -54,8 +54,8 @@ class Kept(NamedTuple):
 def shadows(name: str, module: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the tables behind a virtual table that hold rows, and of those that hold an index, in lower case."""
     rows = (CONTENT,) if module in FULL_TEXT else BOXES.get(module, ())
-    return tuple(f"{name}_{one}".lower() for one in rows), tuple(
-        f"{name}_{one}".lower() for one in FULL_TEXT.get(module, ())
+    return tuple(f"{name}_{suffix}".lower() for suffix in rows), tuple(
+        f"{name}_{suffix}".lower() for suffix in FULL_TEXT.get(module, ())
     )
 
 
@@ -63,7 +63,7 @@ def declaration(sql: str) -> tuple[str, list[str]]:
     """Return module and arguments of the statement *sql*; no module where SQLite does not store it so."""
     if (match := _DECLARATION.match(sql)) is None:
         return "", []
-    return match[1].lower(), [one for one in map(str.strip, _ARGUMENT.findall(match[2] or "")) if one]
+    return match[1].lower(), [argument for argument in map(str.strip, _ARGUMENT.findall(match[2] or "")) if argument]
 
 
 def content_of(sql: str) -> str | None:

@@ -37,9 +37,9 @@ def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 
 def end(process: subprocess.Popen[bytes]) -> int:
     """End *process*, and return its status."""
-    said, told = pipes(process)
+    requests, told = pipes(process)
     with suppress(BrokenPipeError):
-        said.close()
+        requests.close()
     with suppress(subprocess.TimeoutExpired):
         # A child that died by itself tells why; one that is idle ends when its input does.
         process.wait(timeout=0.5)

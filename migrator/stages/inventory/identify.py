@@ -91,10 +91,10 @@ def _by_name(path: PurePosixPath, tables: Sequence[FoundTable] | None, at_home: 
 def _score(name: str, tables: Sequence[FoundTable]) -> int:
     """Count the tables that have a known shape of the database *name*."""
     shapes = {(shape.table.lower(), shape.columns) for shape in catalogue.shapes_of(name)}
-    return sum((found.table.name.lower(), found.columns) in shapes for found in tables)
+    return sum((described.table.name.lower(), described.columns) in shapes for described in tables)
 
 
-def tables(name: str, found: Sequence[FoundTable]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
+def tables(name: str, described: Sequence[FoundTable]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
     """Return the tables of the legacy database *name*, each with its variant or how it differs, and which are missing."""
     shapes: dict[str, list[Shape]] = {}
     for shape in catalogue.shapes_of(name):
@@ -102,15 +102,15 @@ def tables(name: str, found: Sequence[FoundTable]) -> tuple[tuple[Table, ...], t
     variant_of = {(shape.table.lower(), shape.columns): shape.variant for shape in catalogue.shapes_of(name)}
     recognised = tuple(
         _recognised(table, columns, shapes.get(key := table.name.lower(), []), variant_of.get((key, columns), ""))
-        for table, columns in found
+        for table, columns in described
     )
     votes = Counter(table.variant for table in recognised if table.variant)
     if not votes:
         # Nothing has a known shape: the variant with the most of these names.
-        votes = Counter(s.variant for table, _ in found for s in shapes.get(table.name.lower(), ()))
+        votes = Counter(s.variant for table, _ in described for s in shapes.get(table.name.lower(), ()))
     variants = dict.fromkeys(shape.variant for shape in catalogue.shapes_of(name))
     variant = max(variants, key=votes.__getitem__, default="")
-    present = {table.name.lower() for table, _ in found}
+    present = {table.name.lower() for table, _ in described}
     wanted = (shape.table for shape in catalogue.shapes_of(name) if shape.variant == variant)
     return recognised, tuple(sorted(table for table in wanted if table.lower() not in present))
 
@@ -125,15 +125,15 @@ def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: st
     return replace(table, name=name, variant=variant, differs=differs, unexpected=not shapes)
 
 
-def _difference(found: Columns, known: Columns) -> str:
-    """Say how the columns *found* differ from the *known* ones."""
-    was, now = dict(known), dict(found)
-    lacks = [f"{column} {was[column]}".strip() for column in sorted(was.keys() - now.keys())]
-    has = [f"{column} {now[column]}".strip() for column in sorted(now.keys() - was.keys())]
+def _difference(columns: Columns, known: Columns) -> str:
+    """Say how the columns *columns* differ from the *known* ones."""
+    expected, now = dict(known), dict(columns)
+    lacks = [f"{column} {expected[column]}".strip() for column in sorted(expected.keys() - now.keys())]
+    has = [f"{column} {now[column]}".strip() for column in sorted(now.keys() - expected.keys())]
     other = [
-        f"{column} is {now[column] or 'untyped'}, not {was[column] or 'untyped'}"
-        for column in sorted(was.keys() & now.keys())
-        if was[column] != now[column]
+        f"{column} is {now[column] or 'untyped'}, not {expected[column] or 'untyped'}"
+        for column in sorted(expected.keys() & now.keys())
+        if expected[column] != now[column]
     ]
     parts = [f"lacks {', '.join(lacks)}"] if lacks else []
     parts += [f"also has {', '.join(has)}"] if has else []

@@ -123,10 +123,10 @@ class _Child:
 
 def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
     """Return the line of the answer; it lacks its end if the process died."""
-    said, told = worker_process.pipes(process)
+    requests, told = worker_process.pipes(process)
     try:
-        said.write(json.dumps(request).encode("ascii") + b"\n")
-        said.flush()
+        requests.write(json.dumps(request).encode("ascii") + b"\n")
+        requests.flush()
     except BrokenPipeError:
         return b""
     return told.readline(ANSWER_BYTES)

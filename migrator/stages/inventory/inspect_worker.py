@@ -283,13 +283,13 @@ def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
         with connections.closing_scratch(copy) as connection:
             # With this SQLite passes over what it cannot read in a schema.
             connection.execute("PRAGMA writable_schema = ON")
-            found = connection.execute(
+            entry = connection.execute(
                 "SELECT type, name FROM sqlite_schema WHERE name = :name OR instr(sql, :mentioned) ORDER BY name = :name DESC LIMIT 1",
                 {"name": name, "mentioned": mentioned},
             ).fetchone()
     except (sqlite3.Error, UnicodeError):
         return ""
-    return f" because of the {found[0]} {found[1]}" if found else ""
+    return f" because of the {entry[0]} {entry[1]}" if entry else ""
 
 
 def _companion(path: Path, where: object) -> str:

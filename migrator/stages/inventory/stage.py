@@ -51,8 +51,8 @@ def inventory(
         UsageError: The folder or an included file is not there.
     """
     root = _directory(data_dir)
-    found = scan.walk(root, [_included(path) for path in include])
-    by_path = {database.path: database for database in found.databases}
+    scanned = scan.walk(root, [_included(path) for path in include])
+    by_path = {database.path: database for database in scanned.databases}
     answers = inspect_pool.examine(
         {
             path: connections.allocated_bytes(path)
@@ -64,13 +64,13 @@ def inventory(
     )
     contents = {by_path[path].place: _content(answer) for path, answer in answers.items()}
     identities = identify.identities(
-        {d.place: contents.get(d.place) for d in found.databases if not _is_consolidated(d)}
+        {d.place: contents.get(d.place) for d in scanned.databases if not _is_consolidated(d)}
     )
     databases = _told_apart(
-        _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in found.databases
+        _judged(d, answers.get(d.path), contents.get(d.place), identities.get(d.place)) for d in scanned.databases
     )
-    findings = (*found.findings, *_findings(databases))
-    return Inventory(data_dir=root, databases=databases, passed_over=found.passed_over, findings=findings)
+    findings = (*scanned.findings, *_findings(databases))
+    return Inventory(data_dir=root, databases=databases, passed_over=scanned.passed_over, findings=findings)
 
 
 def _directory(data_dir: Path) -> Path:
@@ -174,18 +174,18 @@ def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
     """Give each file that no legacy database is, and whose stem another file has, a name made of its path."""
     databases = tuple(databases)
     # SQLite does not tell names apart by letter case.
-    stems = Counter(one.known_as.lower() for one in databases if one.verdict is not Verdict.OURS)
+    stems = Counter(database.known_as.lower() for database in databases if database.verdict is not Verdict.OURS)
     return tuple(
-        replace(one, alias=identify.name_from(one.place))
-        if one.verdict is Verdict.UNKNOWN and stems[one.known_as.lower()] > 1
-        else one
-        for one in databases
+        replace(database, alias=identify.name_from(database.place))
+        if database.verdict is Verdict.UNKNOWN and stems[database.known_as.lower()] > 1
+        else database
+        for database in databases
     )
 
 
 def _findings(databases: Sequence[Database]) -> Iterable[str]:
-    there = {database.name for database in databases}
-    absent = sorted(str(path) for path, name in identify.known_paths().items() if name not in there)
+    present = {database.name for database in databases}
+    absent = sorted(str(path) for path, name in identify.known_paths().items() if name not in present)
     if absent:
         yield f"not there: {', '.join(absent)}"
     inodes = defaultdict(list)

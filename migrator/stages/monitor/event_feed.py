@@ -36,12 +36,12 @@ def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float
     if len(line) > _LONGEST:
         return None
     try:
-        said = json.loads(line)
+        event = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(event, dict):
         return None
-    ok, failed, at = said.get("ok", 0), said.get("failed", 0), said.get("at")
+    ok, failed, at = event.get("ok", 0), event.get("failed", 0), event.get("at")
     # A bool is an int: one event.
     if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
         return None
@@ -49,7 +49,7 @@ def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float
         return Events(ok=int(ok), failed=int(failed))
     now, wall = time.monotonic() if now is None else now, time.time() if wall is None else wall
     moment = (
-        _of_a_boot(at, said["boot"] == this_boot) if "boot" in said else log_times.monotonic(at, now=now, wall=wall)
+        _of_a_boot(at, event["boot"] == this_boot) if "boot" in event else log_times.monotonic(at, now=now, wall=wall)
     )
     return None if moment is None else Events(ok=int(ok), failed=int(failed), at=moment)
 
@@ -88,9 +88,9 @@ class Tail:
         self._path = path
         self._rest = b""
         self._file: BinaryIO | None = None
-        if not whole and (there := _there(path)):
-            there.seek(0, os.SEEK_END)
-            self._file = there
+        if not whole and (file := _there(path)):
+            file.seek(0, os.SEEK_END)
+            self._file = file
 
     def __del__(self) -> None:
         """Close the file; this object is its only reader."""

@@ -98,5 +98,5 @@ def _stamp(path: Path) -> tuple[object, ...]:
     status = path.stat()
     companions = [connections.beside(path, suffix) for suffix in connections.COMPANIONS]
     # An empty companion holds nothing.
-    sizes = [one.stat().st_size if one.exists() else 0 for one in companions]
+    sizes = [companion.stat().st_size if companion.exists() else 0 for companion in companions]
     return status.st_ino, status.st_size, status.st_mtime_ns, *sizes

@@ -63,7 +63,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_use: bool = Fal
         free_bytes=case.free_bytes,
         refusals=unmet(PLAN, case),
         findings=tuple(findings(case)),
-        left_out=frozenset(one.place for one in inventory.databases if config.fate(one) == "ignore"),
+        left_out=frozenset(database.place for database in inventory.databases if config.fate(database) == "ignore"),
         extra_indexes=tuple(index.statement for index in config.extra_indexes),
         file_mode=config.file_mode,
     )
@@ -114,4 +114,4 @@ def _decide_table(database: Database, table: Table, source: str, home: str) -> P
 
 
 def _home(database: Database) -> str:
-    return next((one.home for one in catalogue.legacy_databases() if one.name == database.name), "")
+    return next((known.home for known in catalogue.legacy_databases() if known.name == database.name), "")

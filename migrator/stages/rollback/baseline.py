@@ -29,7 +29,7 @@ def sound(last: Switch) -> dict[str, Path]:
     return {
         target: path
         for target, path in paths.items()
-        if (found := _digest(path)) and found == last.digests.get(target, found)
+        if (digest := _digest(path)) and digest == last.digests.get(target, digest)
     }
 
 
@@ -104,10 +104,10 @@ def _same_rows(built: Path, current: Path) -> bool:
         try:
             return not any(
                 connection.execute(
-                    f"SELECT {_NAMES}, count(*) FROM ({one}) GROUP BY {_NAMES}"
+                    f"SELECT {_NAMES}, count(*) FROM ({side}) GROUP BY {_NAMES}"
                     f" EXCEPT SELECT {_NAMES}, count(*) FROM ({other}) GROUP BY {_NAMES} LIMIT 1"
                 ).fetchone()
-                for one, other in (sides, reversed(sides))
+                for side, other in (sides, reversed(sides))
             )
         except sqlite3.DatabaseError:
             # The application may have dropped it.

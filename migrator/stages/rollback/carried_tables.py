@@ -61,11 +61,11 @@ class _Pair:
     def filled(self) -> Sequence[str]:
         """What an INSERT names, as SQL: the columns, and the rowid where it is no column."""
         listed = [quoted(column) for column in self.columns]
-        return [*(one for one in self.key if one not in listed), *listed]
+        return [*(column for column in self.key if column not in listed), *listed]
 
     def same_key(self, row: str, other: str) -> str:
         """Return SQL that is true where two rows have the same key."""
-        return " AND ".join(f"{row}.{one} = {other}.{one}" for one in self.key)
+        return " AND ".join(f"{row}.{column} = {other}.{column}" for column in self.key)
 
 
 def write_back(bench: Bench, source: str, table: str) -> None:
@@ -84,8 +84,8 @@ def write_back(bench: Bench, source: str, table: str) -> None:
             _by_content(bench, pair)
         raise_mark(bench, name, table)
         if f"{bench.target}.{table}" not in bench.done.left:
-            found = content_digest.table_digest(bench.connection, LEGACY, name)
-            if found != content_digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
+            digest = content_digest.table_digest(bench.connection, LEGACY, name)
+            if digest != content_digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
                 raise _unlike(source, f"{bench.target}.{table}")
 
 
@@ -161,9 +161,9 @@ def _by_key(bench: Bench, pair: _Pair) -> None:
     bench.done.did(pair.source, "inserted", new - len(kept) + sum(kept.values()))
     if refused:
         handle = handle_sql(connection, pair.target, pair.table)
-        found = f"SELECT {handle} FROM temp.differing AS d CROSS JOIN {pair.carried} AS t ON {_is(pair, 't', 'd')}"
+        select = f"SELECT {handle} FROM temp.differing AS d CROSS JOIN {pair.carried} AS t ON {_is(pair, 't', 'd')}"
         for row, why in refused.items():
-            (left,) = connection.execute(f"{found} WHERE d.rowid = ?", (row,)).fetchone()
+            (left,) = connection.execute(f"{select} WHERE d.rowid = ?", (row,)).fetchone()
             bench.done.leave(f"{pair.target}.{pair.table}", left, f"{pair.source} refuses it: {why}")
         _find(connection, pair)
         (still,) = connection.execute("SELECT count(*) FROM temp.differing").fetchone()
@@ -177,8 +177,8 @@ def _by_key(bench: Bench, pair: _Pair) -> None:
 def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
     """Write the keys that differ to temp.differing and those that are gone to temp.gone; return how many are gone, and new."""
     _forget(connection)
-    keys = [f"+{{}}.{one} AS k{number}" for number, one in enumerate(pair.key)]
-    of = {row: ", ".join(one.format(row) for one in keys) for row in ("c", "l")}
+    keys = [f"+{{}}.{column} AS k{number}" for number, column in enumerate(pair.key)]
+    of = {row: ", ".join(selected.format(row) for selected in keys) for row in ("c", "l")}
     connection.execute(
         f"CREATE TEMP TABLE differing AS SELECT {of['c']}, l.{pair.key[0]} IS NOT NULL AS old, 0 AS refused FROM {pair.carried} AS c"
         f" LEFT JOIN {pair.legacy} AS l ON {pair.same_key('l', 'c')}"
@@ -198,9 +198,9 @@ def _forget(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE IF EXISTS temp.gone")
 
 
-def _is(pair: _Pair, row: str, found: str) -> str:
+def _is(pair: _Pair, row: str, noted: str) -> str:
     """Return SQL that is true where the row has the key that temp.differing or temp.gone keeps."""
-    return " AND ".join(f"{row}.{one} = {found}.k{number}" for number, one in enumerate(pair.key))
+    return " AND ".join(f"{row}.{column} = {noted}.k{number}" for number, column in enumerate(pair.key))
 
 
 def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
@@ -214,7 +214,7 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
     delete = f"DELETE FROM {pair.legacy} WHERE ({key}) IN (SELECT {kept} FROM"
     filled = ", ".join(pair.filled)
     insert = (
-        f"INSERT OR ABORT INTO {pair.legacy} ({filled}) SELECT {', '.join(f'c.{one}' for one in pair.filled)}"
+        f"INSERT OR ABORT INTO {pair.legacy} ({filled}) SELECT {', '.join(f'c.{column}' for column in pair.filled)}"
         f" FROM temp.differing AS d CROSS JOIN {pair.carried} AS c ON {_is(pair, 'c', 'd')}"
     )
     connection.execute(f"{delete} temp.gone)")
@@ -231,14 +231,14 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
             connection.executemany("UPDATE temp.differing SET refused = 1 WHERE rowid = ?", [(row,) for row in refused])
             connection.execute(f"{delete} temp.differing WHERE old AND NOT refused)")
             # What is refused keeps its old row, which may keep another out: until none is refused any more.
-            found = {
+            newly = {
                 row: why
                 for row in rows
                 if row not in refused and (why := bench.tried(f"{insert} WHERE d.rowid = ?", (row,)))
             }
-            if not found:
+            if not newly:
                 break
-            refused |= found
+            refused |= newly
     connection.execute("RELEASE exchange")
     return refused
 

@@ -56,7 +56,9 @@ class Comparison:
         self.references = {
             reference.columns[0]: reference.parent for reference in (self._shape.foreign_keys if self._shape else ())
         }
-        self._rounded = {name for one in mapping_reader.mappings() if one.table == table for name in one.rounds}
+        self._rounded = {
+            name for mapping in mapping_reader.mappings() if mapping.table == table for name in mapping.rounds
+        }
 
     @property
     def numbered(self) -> bool:
@@ -133,24 +135,24 @@ class Comparison:
         name = f"{row}.{quoted(column)}"
         declared: Column | None = self._declared.get(column)
         default = declared.default if declared else None
-        said = [f"{name} IS NULL"]
+        conditions = [f"{name} IS NULL"]
         if default and LITERAL.fullmatch(default):
-            said.append(f"{name} IS {default}")
+            conditions.append(f"{name} IS {default}")
         if column in self.times() or row == "f":
             # A legacy column that has to hold a text holds an empty one where nothing was said.
-            said.append(f"{name} = ''")
+            conditions.append(f"{name} = ''")
         if default == _CLOCK and row == "w":
-            said += [
+            conditions += [
                 f"({_moment('w', column)} IS {_moment('w', other)} AND {_moment('w', other)} IS {_moment('f', other)})"
                 for other in self.times()
                 if other != column
             ]
-        return f"({' OR '.join(said)})"
+        return f"({' OR '.join(conditions)})"
 
 
 def _shape(schema: Schema, table: str) -> Table | None:
     """Return the declaration of *table*; None where it is virtual."""
-    return next((one for one in schema.tables if one.name == table), None)
+    return next((shape for shape in schema.tables if shape.name == table), None)
 
 
 def _same(row: str, other: str, column: str) -> str:
@@ -176,12 +178,12 @@ def _same_parent(target: str, column: str, parent: str) -> str:
 
 def _lost_json(column: str, touched: str) -> str:
     """Return SQL that is true where a member of the JSON of ``w`` is not in that of ``f``, or one that went is there."""
-    ours, was, theirs = (f"{row}.{quoted(column)}" for row in "wbf")
+    ours, written, theirs = (f"{row}.{quoted(column)}" for row in "wbf")
     ours_only = (
-        f"EXISTS ({_leaves(ours)} EXCEPT {_leaves(theirs)} EXCEPT {_leaves(f'CASE WHEN {touched} THEN {was} END')})"
+        f"EXISTS ({_leaves(ours)} EXCEPT {_leaves(theirs)} EXCEPT {_leaves(f'CASE WHEN {touched} THEN {written} END')})"
     )
     back_again = (
-        f"({touched} AND EXISTS (SELECT 1 FROM ({_leaves(was)} INTERSECT {_leaves(theirs)}) AS k"
+        f"({touched} AND EXISTS (SELECT 1 FROM ({_leaves(written)} INTERSECT {_leaves(theirs)}) AS k"
         f" WHERE k.fullkey NOT IN (SELECT fullkey FROM ({_leaves(ours)}))))"
     )
     return f"CASE WHEN {ours} IS NOT NULL AND {_sound(ours)} IS NULL THEN 1 ELSE {ours_only} OR {back_again} END"

@@ -36,19 +36,19 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
     for table in tables:
         _note_touched(bench, cell_comparison.Comparison(bench.target, table))
     for table in tables:
-        new_rows.part_from_former_rows(bench, table, [one for one in sources if one.table == table])
-        new_rows.follow_changed_keys(bench, table, [one for one in sources if one.table == table])
-    for one in sources:
-        cells = ", ".join(("legacy_key", *map(quoted, one.legacy_columns)))
-        bench.connection.execute(f"CREATE TABLE before.{quoted(one.source)} ({cells})")
+        new_rows.part_from_former_rows(bench, table, [mapping for mapping in sources if mapping.table == table])
+        new_rows.follow_changed_keys(bench, table, [mapping for mapping in sources if mapping.table == table])
+    for mapping in sources:
+        cells = ", ".join(("legacy_key", *map(quoted, mapping.legacy_columns)))
+        bench.connection.execute(f"CREATE TABLE before.{quoted(mapping.source)} ({cells})")
         bench.connection.execute(
-            f"CREATE INDEX before.{quoted(f'{one.source} by key')} ON {quoted(one.source)}(legacy_key)"
+            f"CREATE INDEX before.{quoted(f'{mapping.source} by key')} ON {quoted(mapping.source)}(legacy_key)"
         )
-        _delete_gone(bench, one)
+        _delete_gone(bench, mapping)
     for table in tables:
-        new_rows.name_newcomers(bench, table, [one for one in sources if one.table == table])
-    for one in sources:
-        _apply(bench, one)
+        new_rows.name_newcomers(bench, table, [mapping for mapping in sources if mapping.table == table])
+    for mapping in sources:
+        _apply(bench, mapping)
 
 
 def make_views(connection: sqlite3.Connection, target: str) -> None:
@@ -66,211 +66,211 @@ def make_views(connection: sqlite3.Connection, target: str) -> None:
 
 def _note_touched(bench: Bench, comparison: cell_comparison.Comparison) -> None:
     table, key = quoted(comparison.table), comparison.key
-    now, was = f"{bench.target}.{table}", f"baseline.{table}"
+    now, installed = f"{bench.target}.{table}", f"baseline.{table}"
     refer = "".join(
         f" UNION SELECT {key} FROM {side} WHERE {quoted(column)} IN (SELECT id FROM {new_rows.touched(parent)})"
         for column, parent in comparison.references.items()
-        for side in (now, was)
+        for side in (now, installed)
     )
     bench.connection.execute(
         f"CREATE TABLE {new_rows.touched(comparison.table)} AS"
-        f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {was} AS b ON b.{key} = w.{key}"
+        f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {installed} AS b ON b.{key} = w.{key}"
         f" WHERE b.{key} IS NULL OR {reverse_sql.differ_sql('w', 'b', comparison.columns)}"
-        f" UNION SELECT b.{key} FROM {was} AS b WHERE NOT EXISTS (SELECT 1 FROM {now} AS w WHERE w.{key} = b.{key}){refer}"
+        f" UNION SELECT b.{key} FROM {installed} AS b WHERE NOT EXISTS (SELECT 1 FROM {now} AS w WHERE w.{key} = b.{key}){refer}"
     )
 
 
-def _keys_sql(bench: Bench, one: TableMapping, *schemas: str) -> str:
+def _keys_sql(bench: Bench, mapping: TableMapping, *schemas: str) -> str:
     """Return a SELECT of the legacy keys behind the touched rows of a mapping, by the lineage of *schemas*."""
     return " UNION ".join(
         # The order of the joins is stated: by the index of lineage, whose ids have no affinity.
-        f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(one.table)} AS k CROSS JOIN {schema}.lineage AS l"
-        f" ON l.target = '{one.table}' AND l.target_id = +k.id WHERE l.source = '{one.source}'"
+        f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(mapping.table)} AS k CROSS JOIN {schema}.lineage AS l"
+        f" ON l.target = '{mapping.table}' AND l.target_id = +k.id WHERE l.source = '{mapping.source}'"
         for schema in schemas or (bench.target, "baseline")
     )
 
 
-def _delete_gone(bench: Bench, one: TableMapping) -> None:
+def _delete_gone(bench: Bench, mapping: TableMapping) -> None:
     """Delete the legacy rows of which no row is left."""
-    key = mapping_reader.target_key(schema_reader.target(one.target), one.table)
+    key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
     bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
     bench.connection.execute(
-        f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, one, 'baseline')}) AS o WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(one.table)} AS t ON t.{key} = m.target_id"
-        f" WHERE m.source = '{one.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{one.table}')"
-        f" AND o.legacy_key NOT IN (SELECT former FROM {new_rows.REKEYED} WHERE source = '{one.source}')"
+        f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, mapping, 'baseline')}) AS o WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(mapping.table)} AS t ON t.{key} = m.target_id"
+        f" WHERE m.source = '{mapping.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{mapping.table}')"
+        f" AND o.legacy_key NOT IN (SELECT former FROM {new_rows.REKEYED} WHERE source = '{mapping.source}')"
     )
     if bench.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
-        with bench.beside(one.database):
+        with bench.beside(mapping.database):
             deleted = bench.connection.execute(
-                f"DELETE FROM {source_of(one)} WHERE {quoted(one.key)} COLLATE BINARY IN (SELECT legacy_key FROM temp.no_row_left)"
+                f"DELETE FROM {source_of(mapping)} WHERE {quoted(mapping.key)} COLLATE BINARY IN (SELECT legacy_key FROM temp.no_row_left)"
             ).rowcount
-            bench.done.did(one.source, "deleted", deleted)
+            bench.done.did(mapping.source, "deleted", deleted)
 
 
-def source_of(one: TableMapping) -> str:
+def source_of(mapping: TableMapping) -> str:
     """Return SQL that names the legacy table of a mapping."""
-    return f"{quoted(one.database)}.{quoted(one.source_table)}"
+    return f"{quoted(mapping.database)}.{quoted(mapping.source_table)}"
 
 
-def _apply(bench: Bench, one: TableMapping) -> None:
+def _apply(bench: Bench, mapping: TableMapping) -> None:
     """Lay what is said now over the legacy table of a mapping."""
     connection = bench.connection
     for name in ("keys", "back_then", "back_now", "merged"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
-    connection.execute(f"CREATE TEMP TABLE keys AS {_keys_sql(bench, one)}")
+    connection.execute(f"CREATE TEMP TABLE keys AS {_keys_sql(bench, mapping)}")
     if not connection.execute("SELECT 1 FROM temp.keys").fetchone():
         return
-    given = one.given(bench.constants)
-    rebuild_now(bench, one, "temp.keys")
+    given = mapping.given(bench.constants)
+    rebuild_now(bench, mapping, "temp.keys")
     connection.execute(
-        f"CREATE TEMP TABLE back_then AS SELECT * FROM ({reverse_sql.back_sql(one, 'baseline')})"
+        f"CREATE TEMP TABLE back_then AS SELECT * FROM ({reverse_sql.back_sql(mapping, 'baseline')})"
         " WHERE legacy_key IN (SELECT legacy_key FROM temp.keys)",
         given,
     )
     # A row that parted from its former number, and its namesake, have nothing in common.
     connection.execute(
         f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {new_rows.NAMED} WHERE source = ?)",
-        (one.source,),
+        (mapping.source,),
     )
     connection.execute(
         f"UPDATE temp.back_then SET legacy_key = r.legacy_key FROM {new_rows.REKEYED} AS r"
         " WHERE r.source = ? AND r.former = back_then.legacy_key",
-        (one.source,),
+        (mapping.source,),
     )
     connection.execute("CREATE INDEX temp.then_key ON back_then(legacy_key)")
-    with bench.beside(one.database):
-        connection.execute(f"CREATE TEMP TABLE merged AS {_merged_sql(bench, one)}")
-        refused = {**_update(bench, one), **_insert(bench, one)}
-        _leave(bench, one, refused)
+    with bench.beside(mapping.database):
+        connection.execute(f"CREATE TEMP TABLE merged AS {_merged_sql(bench, mapping)}")
+        refused = {**_update(bench, mapping), **_insert(bench, mapping)}
+        _leave(bench, mapping, refused)
 
 
-def rebuild_now(bench: Bench, one: TableMapping, keys: str) -> None:
+def rebuild_now(bench: Bench, mapping: TableMapping, keys: str) -> None:
     """Make ``temp.back_now``: what back says now of the legacy rows that the table *keys* names."""
     # A table of the target's own shape keeps every spelling.
-    schema = "temp" if one.file else one.target
+    schema = "temp" if mapping.file else mapping.target
     bench.connection.execute(
-        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(one, schema)})"
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, schema)})"
         f" WHERE legacy_key IN (SELECT legacy_key FROM {keys})",
-        one.given(bench.constants),
+        mapping.given(bench.constants),
     )
 
 
-def _merged_sql(bench: Bench, one: TableMapping) -> str:
+def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
     """Return a SELECT of legacy_key, former (the key that the legacy row has), is_new (there is none), and each merged cell."""
-    key = quoted(one.key)
-    changed = {name: _changed(bench, one, name) for name in one.legacy_columns}
+    key = quoted(mapping.key)
+    changed = {name: _changed(bench, mapping, name) for name in mapping.legacy_columns}
     cells = {
         name: f"CASE WHEN s.{key} IS NULL THEN n.{quoted(name)}"
-        f" WHEN t.legacy_key IS NULL THEN {_mended(one, name)}"
+        f" WHEN t.legacy_key IS NULL THEN {_mended(mapping, name)}"
         f" WHEN NOT {reverse_sql.differ_sql('n', 't', [name])} THEN s.{quoted(name)}"
         f" WHEN NOT {reverse_sql.differ_sql('s', 't', [name])} THEN n.{quoted(name)}"
         f" WHEN {changed[name]} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
-        for name in one.legacy_columns
+        for name in mapping.legacy_columns
     }
-    if one.key in cells:
-        cells[one.key] = (
-            f"CASE WHEN k.former IS NOT n.legacy_key AND k.former IS NOT NULL THEN n.legacy_key ELSE {cells[one.key]} END"
+    if mapping.key in cells:
+        cells[mapping.key] = (
+            f"CASE WHEN k.former IS NOT n.legacy_key AND k.former IS NOT NULL THEN n.legacy_key ELSE {cells[mapping.key]} END"
         )
-    empty = _required(bench, one)
+    empty = _required(bench, mapping)
     listed = ", ".join(
         f"{f'coalesce({sql}, {empty[name]})' if name in empty else sql} AS {quoted(name)}"
         for name, sql in cells.items()
     )
     return (
         f"SELECT n.legacy_key AS legacy_key, coalesce(k.former, n.legacy_key) AS former, s.{key} IS NULL AS is_new, {listed}"
-        f" FROM temp.back_now AS n LEFT JOIN {new_rows.REKEYED} AS k ON k.source = '{one.source}'"
+        f" FROM temp.back_now AS n LEFT JOIN {new_rows.REKEYED} AS k ON k.source = '{mapping.source}'"
         f" AND k.legacy_key = n.legacy_key"
-        f" LEFT JOIN {source_of(one)} AS s ON s.{key} = coalesce(k.former, n.legacy_key) COLLATE BINARY"
+        f" LEFT JOIN {source_of(mapping)} AS s ON s.{key} = coalesce(k.former, n.legacy_key) COLLATE BINARY"
         f" LEFT JOIN temp.back_then AS t ON t.legacy_key = n.legacy_key"
     )
 
 
-def _required(bench: Bench, one: TableMapping) -> dict[str, str]:
+def _required(bench: Bench, mapping: TableMapping) -> dict[str, str]:
     """Return legacy column -> SQL of the empty value, for texts that NOT NULL requires, unless forward reads them as times.
 
     An empty text where a time is expected would stop the reader; there the row is refused.
     """
-    times = set(cell_comparison.Comparison(one.target, one.table).times())
+    times = set(cell_comparison.Comparison(mapping.target, mapping.table).times())
     required = bench.connection.execute(
         "SELECT name FROM pragma_table_info(?, ?) WHERE \"notnull\" AND dflt_value IS NULL AND upper(type) = 'TEXT'",
-        (one.source_table, one.database),
+        (mapping.source_table, mapping.database),
     ).fetchall()
-    return {name: "''" for (name,) in required if times.isdisjoint(one.uses.get(name, ()))}
+    return {name: "''" for (name,) in required if times.isdisjoint(mapping.uses.get(name, ()))}
 
 
-def _mended(one: TableMapping, name: str) -> str:
+def _mended(mapping: TableMapping, name: str) -> str:
     """Return SQL for a cell of a row that was quarantined and mended: what the mended row says, where it says anything."""
-    if name not in one.uses:
+    if name not in mapping.uses:
         return f"s.{quoted(name)}"
     return f"CASE WHEN {new_rows.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
 
 
-def _changed(bench: Bench, one: TableMapping, column: str) -> str:
+def _changed(bench: Bench, mapping: TableMapping, column: str) -> str:
     """Return SQL that is true where a target column that is computed from the legacy *column* was changed."""
-    comparison = cell_comparison.Comparison(one.target, one.table)
-    fed = [name for name in one.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
+    comparison = cell_comparison.Comparison(mapping.target, mapping.table)
+    fed = [name for name in mapping.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
     if not fed:
         return "0"
-    key, table = comparison.key, quoted(one.table)
+    key, table = comparison.key, quoted(mapping.table)
     return (
         f"EXISTS (SELECT 1 FROM {bench.target}.lineage AS l JOIN {bench.target}.{table} AS w ON w.{key} = l.target_id"
-        f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} WHERE l.source = '{one.source}'"
-        f" AND l.legacy_key = n.legacy_key AND l.target = '{one.table}' AND {reverse_sql.differ_sql('w', 'b', fed)})"
+        f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} WHERE l.source = '{mapping.source}'"
+        f" AND l.legacy_key = n.legacy_key AND l.target = '{mapping.table}' AND {reverse_sql.differ_sql('w', 'b', fed)})"
     )
 
 
-def _update(bench: Bench, one: TableMapping) -> dict[int, str]:
+def _update(bench: Bench, mapping: TableMapping) -> dict[int, str]:
     """Update the legacy rows that differ, all at once if their constraints allow it; return those refused, and why."""
     connection = bench.connection
-    key = f"s.{quoted(one.key)}"
+    key = f"s.{quoted(mapping.key)}"
     connection.execute("DROP TABLE IF EXISTS temp.changed")
     connection.execute(
-        f"CREATE TEMP TABLE changed AS SELECT r.rowid AS row FROM temp.merged AS r JOIN {source_of(one)} AS s"
-        f" ON {key} = r.former COLLATE BINARY WHERE NOT r.is_new AND {reverse_sql.differ_sql('s', 'r', one.legacy_columns)}"
+        f"CREATE TEMP TABLE changed AS SELECT r.rowid AS row FROM temp.merged AS r JOIN {source_of(mapping)} AS s"
+        f" ON {key} = r.former COLLATE BINARY WHERE NOT r.is_new AND {reverse_sql.differ_sql('s', 'r', mapping.legacy_columns)}"
     )
     (wanted,) = connection.execute("SELECT count(*) FROM temp.changed").fetchone()
     if not wanted:
         return {}
-    _remember(bench, one)
+    _remember(bench, mapping)
     rekeyed = connection.execute("SELECT 1 FROM temp.merged WHERE former IS NOT legacy_key").fetchone()
     settings = ", ".join(
-        f"{quoted(name)} = r.{quoted(name)}" for name in one.legacy_columns if name != one.key or rekeyed
+        f"{quoted(name)} = r.{quoted(name)}" for name in mapping.legacy_columns if name != mapping.key or rekeyed
     )
     update = (
-        f"UPDATE OR ABORT {source_of(one)} AS s SET {settings} FROM temp.merged AS r"
+        f"UPDATE OR ABORT {source_of(mapping)} AS s SET {settings} FROM temp.merged AS r"
         f" WHERE {{}} AND {key} = r.former COLLATE BINARY"
     )
     refused: dict[int, str] = {}
     if bench.tried(update.format("r.rowid IN (SELECT row FROM temp.changed)"), ()):
         refused = {
-            row: why for row in _exchange(bench, one) if (why := bench.tried(update.format("r.rowid = ?"), (row,)))
+            row: why for row in _exchange(bench, mapping) if (why := bench.tried(update.format("r.rowid = ?"), (row,)))
         }
-    bench.done.did(one.source, "updated", wanted - len(refused))
+    bench.done.did(mapping.source, "updated", wanted - len(refused))
     return refused
 
 
-def _remember(bench: Bench, one: TableMapping) -> None:
+def _remember(bench: Bench, mapping: TableMapping) -> None:
     """Keep the legacy rows that are about to be changed as they are, in ``before``."""
-    kept = f"before.{quoted(one.source)}"
+    kept = f"before.{quoted(mapping.source)}"
     rows = (
-        f"FROM {source_of(one)} AS s JOIN temp.merged AS r ON s.{quoted(one.key)} = r.former COLLATE BINARY"
+        f"FROM {source_of(mapping)} AS s JOIN temp.merged AS r ON s.{quoted(mapping.key)} = r.former COLLATE BINARY"
         " WHERE r.rowid IN (SELECT row FROM temp.changed)"
     )
-    columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
+    columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in mapping.legacy_columns)
     bench.connection.execute(f"INSERT INTO {kept} SELECT r.legacy_key, {columns} {rows}")
 
 
-def _exchange(bench: Bench, one: TableMapping) -> list[int]:
+def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
     """Take the changed rows out and put them in as they are now: they may have traded what is unique.
 
     Return those that are refused, or that have to be tried one by one, which are in the legacy table as they were.  A row that another of them kept out gives
     way in turn, so that each is moved at most twice.
     """
     connection = bench.connection
-    source, key = source_of(one), quoted(one.key)
-    rowid = free_rowid(connection, one.database, one.source_table)
-    columns = [quoted(name) for name in one.legacy_columns]
+    source, key = source_of(mapping), quoted(mapping.key)
+    rowid = free_rowid(connection, mapping.database, mapping.source_table)
+    columns = [quoted(name) for name in mapping.legacy_columns]
     places = [rowid] if rowid and rowid not in columns else []
     into = ", ".join((*places, *columns))
     connection.execute("DROP TABLE IF EXISTS temp.taken_out")
@@ -289,7 +289,7 @@ def _exchange(bench: Bench, one: TableMapping) -> list[int]:
         " CROSS JOIN temp.merged AS r ON r.rowid = o.row WHERE o.rowid",
         "temp.taken_out",
     )
-    was = ", ".join((*("o.place" for _ in places), *(f"o.{name}" for name in columns)))
+    old = ", ".join((*("o.place" for _ in places), *(f"o.{name}" for name in columns)))
     missing = (
         "UPDATE temp.taken_out SET refused = 1 WHERE NOT refused AND legacy_key COLLATE BINARY NOT IN"
         f" (SELECT {key} FROM {source} WHERE {key} IS NOT NULL)"
@@ -305,7 +305,7 @@ def _exchange(bench: Bench, one: TableMapping) -> list[int]:
             connection.execute("UPDATE temp.taken_out SET refused = 1")
         # The old rows fit beside each other and beside all others: what they replace is one that came in.
         connection.execute(
-            f"INSERT OR REPLACE INTO {source} ({into}) SELECT {was} FROM temp.taken_out AS o WHERE o.refused = 1"
+            f"INSERT OR REPLACE INTO {source} ({into}) SELECT {old} FROM temp.taken_out AS o WHERE o.refused = 1"
         )
         connection.execute("UPDATE temp.taken_out SET refused = 2 WHERE refused = 1")
     return [row for (row,) in connection.execute("SELECT row FROM temp.taken_out WHERE refused ORDER BY row")]
@@ -322,48 +322,48 @@ def _admit(bench: Bench, statement: str, table: str) -> None:
             waiting += [(middle + 1, last), (first, middle)]
 
 
-def _insert(bench: Bench, one: TableMapping) -> dict[int, str]:
+def _insert(bench: Bench, mapping: TableMapping) -> dict[int, str]:
     """Insert the rows that the legacy table lacks; return those that it refuses, and why."""
     connection = bench.connection
     (wanted,) = connection.execute("SELECT count(*) FROM temp.merged WHERE is_new").fetchone()
     if not wanted:
         return {}
     # A rowid that names a row is no column, and would be given anew.
-    named = {"rowid": "legacy_key"} if one.key == "rowid" else {}
-    columns = [quoted(name) for name in one.legacy_columns]
+    named = {"rowid": "legacy_key"} if mapping.key == "rowid" else {}
+    columns = [quoted(name) for name in mapping.legacy_columns]
     into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
-    insert = f"INSERT OR {{}} INTO {source_of(one)} ({into}) SELECT {taken} FROM temp.merged WHERE is_new"
+    insert = f"INSERT OR {{}} INTO {source_of(mapping)} ({into}) SELECT {taken} FROM temp.merged WHERE is_new"
     refused: dict[int, str] = {}
     if bench.tried(insert.format("ABORT"), ()):
         _admit(bench, f"{insert.format('IGNORE')} AND rowid", "temp.merged")
         missing = connection.execute(
             f"SELECT rowid FROM temp.merged WHERE is_new AND legacy_key COLLATE BINARY NOT IN"
-            f" (SELECT {quoted(one.key)} FROM {source_of(one)} WHERE {quoted(one.key)} IS NOT NULL) ORDER BY 1"
+            f" (SELECT {quoted(mapping.key)} FROM {source_of(mapping)} WHERE {quoted(mapping.key)} IS NOT NULL) ORDER BY 1"
         ).fetchall()
         each = f"{insert.format('ABORT')} AND rowid = ?"
         refused = {row: why for (row,) in missing if (why := bench.tried(each, (row,)))}
-    bench.done.did(one.source, "inserted", wanted - len(refused))
+    bench.done.did(mapping.source, "inserted", wanted - len(refused))
     return refused
 
 
-def _leave(bench: Bench, one: TableMapping, refused: Mapping[int, str]) -> None:
+def _leave(bench: Bench, mapping: TableMapping, refused: Mapping[int, str]) -> None:
     """Note that the consolidated rows of which the rows *refused* of temp.merged are made are left over."""
-    key = mapping_reader.target_key(schema_reader.target(one.target), one.table)
+    key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
     for row, refusal in refused.items():
-        for (handle,) in _rows_behind(bench.connection, one, key, row):
-            bench.done.leave(f"{one.target}.{one.table}", handle, f"{one.source} refuses it: {refusal}")
+        for (handle,) in _rows_behind(bench.connection, mapping, key, row):
+            bench.done.leave(f"{mapping.target}.{mapping.table}", handle, f"{mapping.source} refuses it: {refusal}")
     # A legacy row whose new key is refused stays as it was: it is none that was deleted and comes back.
     bench.connection.executemany(
-        f"INSERT INTO {one.target}.lineage (source, legacy_key, target) SELECT ?, former, ? FROM temp.merged"
+        f"INSERT INTO {mapping.target}.lineage (source, legacy_key, target) SELECT ?, former, ? FROM temp.merged"
         " WHERE rowid = ? AND NOT is_new AND former IS NOT legacy_key",
-        [(one.source, one.table, row) for row in refused],
+        [(mapping.source, mapping.table, row) for row in refused],
     )
 
 
-def _rows_behind(connection: sqlite3.Connection, one: TableMapping, key: str, row: int) -> Iterator[tuple[int]]:
+def _rows_behind(connection: sqlite3.Connection, mapping: TableMapping, key: str, row: int) -> Iterator[tuple[int]]:
     yield from connection.execute(
-        f"SELECT t.rowid FROM temp.merged AS r JOIN {one.target}.lineage AS l ON l.legacy_key IS r.legacy_key"
-        f" JOIN {one.target}.{quoted(one.table)} AS t ON t.{key} = l.target_id"
+        f"SELECT t.rowid FROM temp.merged AS r JOIN {mapping.target}.lineage AS l ON l.legacy_key IS r.legacy_key"
+        f" JOIN {mapping.target}.{quoted(mapping.table)} AS t ON t.{key} = l.target_id"
         " WHERE r.rowid = ? AND l.source = ? AND l.target = ?",
-        (row, one.source, one.table),
+        (row, mapping.source, mapping.table),
     ).fetchall()

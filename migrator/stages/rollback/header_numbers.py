@@ -26,13 +26,13 @@ def carry_back(
     counts = {}
     for target, path in current.items():
         names = [name for name in last.names if name.target == target]
-        for mark, now, was in zip(
+        for mark, now, installed in zip(
             connections.MARKS, connections.marks(path), connections.marks(baseline[target]), strict=True
         ):
-            if now != was and len(names) == 1:
+            if now != installed and len(names) == 1:
                 with connections.closing_scratch(tree / names[0].place) as connection:
                     connection.execute(f"PRAGMA {mark} = {now}")
-            elif now != was:
+            elif now != installed:
                 counts[f"{target}.{mark}"] = _keep(into, f"{target}_{mark}", now, len(names))
     return counts
 

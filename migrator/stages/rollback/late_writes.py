@@ -43,11 +43,11 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
         into: The residue.
     """
     counts: dict[str, int] = {}
-    for database, (now, was) in changed.items():
+    for database, (now, before) in changed.items():
         with contextlib.closing(connections.lenient(connections.memory())) as connection:
             residue_database.open_beside(connection, into)
             connections.attach(connection, now, _NOW)
-            connections.attach(connection, was, _WAS)
+            connections.attach(connection, before, _WAS)
             tables = {side: _tables(connection, side) for side in (_NOW, _WAS)}
             for table in tables[_NOW] | tables[_WAS]:
                 here = [side for side in (_NOW, _WAS) if table in tables[side]]
@@ -62,9 +62,9 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
 
 def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
     """Return the tables of *schema* that hold rows of their own: what an index over them holds follows from them."""
-    found = content_digest.layout(connection, schema).tables
+    tables = content_digest.layout(connection, schema).tables
     return dict.fromkeys([
-        *(name for name in found if not name.startswith("sqlite_")), *_index_alone(connection, schema)
+        *(name for name in tables if not name.startswith("sqlite_")), *_index_alone(connection, schema)
     ])  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def _index_alone(connection: sqlite3.Connection, schema: str) -> list[str]:
 
 def _keep_mark(connection: sqlite3.Connection, database: str, mark: str) -> int:
     """Keep the number *mark* of a header if it was set since; return 1 then."""
-    now, was = (connection.execute(f"PRAGMA {side}.{mark}").fetchone()[0] for side in (_NOW, _WAS))
-    if now == was:
+    now, before = (connection.execute(f"PRAGMA {side}.{mark}").fetchone()[0] for side in (_NOW, _WAS))
+    if now == before:
         return 0
     return residue_database.keep(
         connection, f"late_{database}_{mark}", ["value"], f"(SELECT {now} AS value) AS t", f"'{_NEW}'"

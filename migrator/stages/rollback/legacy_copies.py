@@ -75,11 +75,13 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
         Database(path=folder / name.place, place=name.place, verdict=Verdict.SOURCE, name=name.database)
         for name in last.names
     )
-    found = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
+    inventory = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
     # A constant that no row needed before must not prevent a rollback: rows that depend on it are kept aside.
-    stand_ins = {name: "" for one in mapping_reader.mappings() for name in one.constants if name != "order_amount_sol"}
+    stand_ins = {
+        name: "" for mapping in mapping_reader.mappings() for name in mapping.constants if name != "order_amount_sol"
+    }
     planned = Plan(
-        inventory=found,
+        inventory=inventory,
         order=mapping_reader.all_tables(),
         # Carried tables were compared; what mappings look up in them is where it was.
         tables=tuple(
@@ -93,7 +95,9 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
         findings=(),
         extra_indexes=last.extra_indexes if whole else (),
     )
-    return planned, Snapshot(run="", folder=folder, inventory=found, journal_modes=MappingProxyType({}), blocked_s=0.0)
+    return planned, Snapshot(
+        run="", folder=folder, inventory=inventory, journal_modes=MappingProxyType({}), blocked_s=0.0
+    )
 
 
 def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path | None, Path]]:
@@ -108,20 +112,20 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
     changed: dict[str, tuple[Path | None, Path]] = {}
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
-        found = _copied(original, copy)
+        digest = _copied(original, copy)
         # A cutover of an older version did not note what they held; its snapshot did.
-        was = name.digest or _digest_or_none(snapshot)
-        late_write = found != was or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
-        if late_write and was and _digest_or_none(snapshot) == was:
+        recorded = name.digest or _digest_or_none(snapshot)
+        late_write = digest != recorded or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
+        if late_write and recorded and _digest_or_none(snapshot) == recorded:
             changed[name.database] = (None, snapshot)
-            if found:
+            if digest:
                 durable_files.make_private_folder((aside / name.place).parent)
                 copy.rename(aside / name.place)
                 changed[name.database] = (aside / name.place, snapshot)
             copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
-        elif not found or found != (was or found):
-            what = "was written to after the cutover" if found else "cannot be read"
+        elif not digest or digest != (recorded or digest):
+            what = "was written to after the cutover" if digest else "cannot be read"
             raise MigratorError(
                 f"{what}, and the snapshot's copy cannot be read", where=original, hint=f"restore the copy: {snapshot}"
             )
@@ -136,15 +140,15 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
 
 def _as_it_was(copy: Path, numbers: tuple[int, ...], late_write: Path) -> tuple[Path, Path]:
     """Set the numbers in the header of the legacy *copy* back; return a copy with the late ones, and one without."""
-    was = late_write.with_name(f"{late_write.name}.was")
+    before = late_write.with_name(f"{late_write.name}.was")
     durable_files.make_private_folder(late_write.parent)
     copy.rename(late_write)
-    for path in (copy, was):
+    for path in (copy, before):
         _copy(late_write, path)
         with connections.closing_scratch(path) as connection:
             for mark, number in zip(connections.MARKS, numbers, strict=True):
                 connection.execute(f"PRAGMA {mark} = {number}")
-    return late_write, was
+    return late_write, before
 
 
 def _copied(original: Path, copy: Path) -> str:
@@ -269,18 +273,18 @@ def write(
         if settled
         else restored_cells.settle(done, last.tables, legacy, current, baseline, last.constants, prove)
     )
-    found = rollback_residue.keep(done, current, baseline, proof, kept)
-    found |= late_writes.keep(
-        {name: (now, was) for name, (now, was) in changed.items() if now}, kept
+    residue = rollback_residue.keep(done, current, baseline, proof, kept)
+    residue |= late_writes.keep(
+        {name: (now, before) for name, (now, before) in changed.items() if now}, kept
     ) | header_numbers.carry_back(last, tree, current, baseline, kept)
-    if not found:
+    if not residue:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
         done.tell(sentence)
     for database, (now, _) in changed.items():
         what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
         done.tell(f"{escaped(database)}: its original {what}; what the cutover had took its place")
-    return Written(done=done, residue=found, baseline=baseline)
+    return Written(done=done, residue=residue, baseline=baseline)
 
 
 def rehearse(last: Switch, again: Again) -> Written:
@@ -350,5 +354,5 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
 
 def _same(name: Name, snapshot: Snapshot, tree: Path) -> bool:
     """Tell whether a legacy copy to which nothing had to be written holds what the snapshot holds."""
-    (was,) = [one.digest for one in snapshot.inventory.databases if one.place == name.place]
-    return _digest(tree / name.place) == was
+    (digest,) = [database.digest for database in snapshot.inventory.databases if database.place == name.place]
+    return _digest(tree / name.place) == digest

@@ -67,9 +67,9 @@ def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping
     comparison = Comparison(bench.target, table)
     columns = [name for name in comparison.columns if name != comparison.key]
     connection, key = bench.connection, comparison.key
-    now, was = f"{bench.target}.{quoted(table)}", f"baseline.{quoted(table)}"
+    now, installed = f"{bench.target}.{quoted(table)}", f"baseline.{quoted(table)}"
     row = reverse_sql.row_sql("t", columns)
-    for name, side, other in (("appeared", now, was), ("vanished", was, now)):
+    for name, side, other in (("appeared", now, installed), ("vanished", installed, now)):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
         # Of rows that are alike, none is told from the others.
         connection.execute(
@@ -80,28 +80,28 @@ def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping
     connection.execute("CREATE INDEX temp.vanished_row ON vanished(row)")
     connection.execute(f"CREATE TABLE IF NOT EXISTS {REKEYED} (source, former, legacy_key)")
     if connection.execute("SELECT 1 FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row").fetchone():
-        for one in sources:
-            with bench.beside(one.database):
-                _follow(bench, one)
+        for mapping in sources:
+            with bench.beside(mapping.database):
+                _follow(bench, mapping)
 
 
-def _follow(bench: Bench, one: TableMapping) -> None:
+def _follow(bench: Bench, mapping: TableMapping) -> None:
     connection = bench.connection
-    source, name = f"{quoted(one.database)}.{quoted(one.source_table)}", quoted(one.key)
-    legacy_key = "l.legacy_key" if one.number else "a.id"
+    source, name = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", quoted(mapping.key)
+    legacy_key = "l.legacy_key" if mapping.number else "a.id"
     # A key that another legacy row has is that row's.
     free = f"NOT EXISTS (SELECT 1 FROM {source} AS s WHERE s.{name} = a.id)"
     moved = (
         f"FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row JOIN {bench.target}.lineage AS l"
-        f" ON l.source = '{one.source}' AND l.target = '{one.table}' AND l.target_id = +v.id"
-        f" WHERE {1 if one.number else free}"
+        f" ON l.source = '{mapping.source}' AND l.target = '{mapping.table}' AND l.target_id = +v.id"
+        f" WHERE {1 if mapping.number else free}"
     )
     connection.execute("DROP TABLE IF EXISTS temp.moving")
     connection.execute(
         f"CREATE TEMP TABLE moving AS SELECT l.rowid AS place, +a.id AS id, +l.legacy_key AS former,"
         f" {legacy_key} AS legacy_key {moved}"
     )
-    connection.execute(f"INSERT INTO {REKEYED} SELECT '{one.source}', former, legacy_key FROM temp.moving")
+    connection.execute(f"INSERT INTO {REKEYED} SELECT '{mapping.source}', former, legacy_key FROM temp.moving")
     connection.execute(
         f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
         " FROM temp.moving AS y WHERE x.rowid = y.place"
@@ -119,7 +119,7 @@ def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) ->
         f" {bench.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}, t.rowid",
         (table,),
     ).fetchall()
-    takers = [one for one in sources if not one.parts]
+    takers = [mapping for mapping in sources if not mapping.parts]
     why = "one legacy row holds several of these" if sources else "no legacy table holds such rows"
     for rowid, nameless in new:
         if nameless:
@@ -128,13 +128,13 @@ def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) ->
     if unnamed and takers:
         with bench.beside(takers[0].database):
             _name(bench, takers[0], name, key, unnamed)
-        for one in takers:
-            with bench.beside(one.database):
-                _recognise_mended(bench, one, takers[0])
+        for mapping in takers:
+            with bench.beside(mapping.database):
+                _recognise_mended(bench, mapping, takers[0])
         return
-    for one in [one for one in sources if unnamed and one.takes]:
-        with bench.beside(one.database):
-            _name_together(bench, one, name, key)
+    for mapping in [mapping for mapping in sources if unnamed and mapping.takes]:
+        with bench.beside(mapping.database):
+            _name_together(bench, mapping, name, key)
     for rowid in unnamed:
         named = f"SELECT 1 FROM {bench.target}.lineage WHERE target = ? AND target_id = (SELECT +{key} FROM {name} WHERE rowid = ?)"
         if not bench.connection.execute(named, (table, rowid)).fetchone():
@@ -167,12 +167,12 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
     connection = bench.connection
     source = f"{quoted(taker.database)}.{quoted(taker.source_table)}"
     legacy_key = quoted(taker.key)
-    used = {found for (found,) in connection.execute(f"SELECT CAST({legacy_key} AS BLOB) FROM {source}")}
+    used = {key for (key,) in connection.execute(f"SELECT CAST({legacy_key} AS BLOB) FROM {source}")}
     if not taker.number:
         # A kept key of a quarantined row is that row's: its owner put it in, mended.
         used -= {
-            found
-            for (found,) in connection.execute(
+            key
+            for (key,) in connection.execute(
                 "SELECT CAST(legacy_key AS BLOB) FROM baseline.quarantine WHERE source = ? AND target = ?",
                 (taker.source, taker.table),
             )
@@ -204,23 +204,25 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
         )
 
 
-def _recognise_mended(bench: Bench, one: TableMapping, taker: TableMapping) -> None:
-    """Give the new rows that are rows of *one* taken out of quarantine, mended, the keys of their legacy rows.
+def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) -> None:
+    """Give the new rows that are rows of *mapping* taken out of quarantine, mended, the keys of their legacy rows.
 
     A kept key says which row it is.  Of assigned ids, a new row is a quarantined one if both name the same instant, or the
     legacy row names none; if more than half of the cells that inform in both agree, and at least :data:`_ALIKE` do; and if
     no other pair agrees better.
     """
     connection = bench.connection
-    refused = f"SELECT legacy_key FROM baseline.quarantine WHERE source = '{one.source}' AND target = '{one.table}'"
+    refused = (
+        f"SELECT legacy_key FROM baseline.quarantine WHERE source = '{mapping.source}' AND target = '{mapping.table}'"
+    )
     if not connection.execute(refused).fetchone():
         return
-    if not one.number:
+    if not mapping.number:
         of_taker = f"source = '{taker.source}' AND legacy_key IN ({refused}) AND legacy_key IN (SELECT legacy_key FROM {NAMED})"
         for work in (f"{bench.target}.lineage", NAMED):
-            connection.execute(f"UPDATE {work} SET source = '{one.source}' WHERE {of_taker}")
+            connection.execute(f"UPDATE {work} SET source = '{mapping.source}' WHERE {of_taker}")
         return
-    _pair_with_quarantined(bench, one, refused)
+    _pair_with_quarantined(bench, mapping, refused)
     taken: set[tuple[str, int]] = set()
     for new, old, _ in connection.execute(
         "SELECT new, old, agree FROM temp.alike ORDER BY agree DESC, old, new"
@@ -228,29 +230,29 @@ def _recognise_mended(bench: Bench, one: TableMapping, taker: TableMapping) -> N
         if taken & {("new", new), ("old", old)}:
             continue
         taken |= {("new", new), ("old", old)}
-        _join(bench, one, new, old)
+        _join(bench, mapping, new, old)
 
 
-def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> None:
+def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) -> None:
     """Make ``temp.alike``: new row and quarantined row that may be one, and how many cells agree."""
     connection = bench.connection
     for name in ("back_now", "set_aside", "alike"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
     connection.execute(
-        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(one, 'temp')}) WHERE legacy_key IN"
-        f" (SELECT legacy_key FROM {NAMED} WHERE source = '{one.source}')",
-        one.given(bench.constants),
+        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, 'temp')}) WHERE legacy_key IN"
+        f" (SELECT legacy_key FROM {NAMED} WHERE source = '{mapping.source}')",
+        mapping.given(bench.constants),
     )
-    source, key = f"{quoted(one.database)}.{quoted(one.source_table)}", f"s.{quoted(one.key)}"
-    place = free_rowid(connection, one.database, one.source_table)
-    nameless = reverse_sql.nameless_sql(one, key) if place else "0"
-    cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in one.legacy_columns)
+    source, key = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", f"s.{quoted(mapping.key)}"
+    place = free_rowid(connection, mapping.database, mapping.source_table)
+    nameless = reverse_sql.nameless_sql(mapping, key) if place else "0"
+    cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in mapping.legacy_columns)
     connection.execute(
         f"CREATE TEMP TABLE set_aside AS SELECT {f's.{place}' if place else 'NULL'} AS place,"
         f" CASE WHEN NOT {nameless} THEN {key} END AS legacy_key, {cells} FROM {source} AS s"
         f" WHERE {key} COLLATE BINARY IN ({refused}) OR {nameless}"
     )
-    columns = [name for name in one.legacy_columns if name in one.uses and name != one.key]
+    columns = [name for name in mapping.legacy_columns if name in mapping.uses and name != mapping.key]
     # Pairs that share a cell which few quarantined rows share: not every new row with every quarantined one.
     pairs = " UNION ".join(
         f"SELECT n.rowid AS new, q.rowid AS old FROM temp.set_aside AS q JOIN temp.back_now AS n"
@@ -267,7 +269,7 @@ def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> Non
         f" AND coalesce(utc(CAST(q.{quoted(name)} AS BLOB)) IS utc(CAST(n.{quoted(name)} AS BLOB))"
         f" OR utc(CAST(q.{quoted(name)} AS BLOB)) IS NULL, 1)"
         for name in columns
-        if one.uses[name] == (one.number,)
+        if mapping.uses[name] == (mapping.number,)
     )
     connection.execute(
         f"CREATE TEMP TABLE alike AS SELECT new, old, {' + '.join(agree)} AS agree, {' + '.join(both)} AS informs"
@@ -277,7 +279,7 @@ def _pair_with_quarantined(bench: Bench, one: TableMapping, refused: str) -> Non
     connection.execute(f"DELETE FROM temp.alike WHERE agree * 2 <= informs OR agree < {_ALIKE}")
 
 
-def _join(bench: Bench, one: TableMapping, new: int, old: int) -> None:
+def _join(bench: Bench, mapping: TableMapping, new: int, old: int) -> None:
     """Give the new row *new* of ``temp.back_now`` the legacy row *old* of ``temp.set_aside``."""
     connection = bench.connection
     ours = "(SELECT legacy_key FROM temp.back_now WHERE rowid = :new)"
@@ -285,13 +287,13 @@ def _join(bench: Bench, one: TableMapping, new: int, old: int) -> None:
     rows = {"new": new, "old": old}
     # A legacy row that no key names gets the key that was drawn for the new row.
     connection.execute(
-        f"UPDATE OR ABORT {quoted(one.database)}.{quoted(one.source_table)} SET {quoted(one.key)} = {ours}"
+        f"UPDATE OR ABORT {quoted(mapping.database)}.{quoted(mapping.source_table)} SET {quoted(mapping.key)} = {ours}"
         f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",
         rows,
     )
     for work in (f"{bench.target}.lineage", NAMED):
         connection.execute(
-            f"UPDATE {work} SET legacy_key = coalesce({theirs}, legacy_key) WHERE source = '{one.source}'"
+            f"UPDATE {work} SET legacy_key = coalesce({theirs}, legacy_key) WHERE source = '{mapping.source}'"
             f" AND legacy_key = {ours}",
             rows,
         )
@@ -301,10 +303,10 @@ def _high_water(bench: Bench, database: str, table: str) -> int:
     has = f"SELECT 1 FROM {quoted(database)}.sqlite_schema WHERE name = 'sqlite_sequence'"
     if not bench.connection.execute(has).fetchone():
         return 0
-    found = bench.connection.execute(
+    sequence = bench.connection.execute(
         f"SELECT seq FROM {quoted(database)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
     ).fetchone()
-    return found[0] if found and isinstance(found[0], int) else 0
+    return sequence[0] if sequence and isinstance(sequence[0], int) else 0
 
 
 def _text_key(seed: str, used: set[bytes]) -> str:

@@ -29,9 +29,9 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
     connection = bench.connection
     database, _, name = source.partition(".")
     with bench.beside(database, under=LEGACY):
-        there = {column.lower() for column in stored_columns(connection, LEGACY, name)}
+        legacy_columns = {column.lower() for column in stored_columns(connection, LEGACY, name)}
         columns = stored_columns(connection, bench.target, table)
-        if not {column.lower() for column in columns} <= there:
+        if not {column.lower() for column in columns} <= legacy_columns:
             return False
         legacy, stranger = f"{LEGACY}.{quoted(name)}", f"{bench.target}.{quoted(table)}"
         handle = handle_sql(connection, bench.target, table)
@@ -48,20 +48,20 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
         deleted = set()
         if key in (column.lower() for column in columns):
             deleted = {
-                one
-                for (one,) in connection.execute(
+                handle_of_row
+                for (handle_of_row,) in connection.execute(
                     f"SELECT {handle} FROM {stranger} AS t JOIN baseline.lineage AS l"
                     f" ON l.source = ? AND l.legacy_key = +t.{quoted(key)}",
                     (source,),
                 )
             }
-        for (one,) in connection.execute(f"SELECT {handle} FROM {stranger} AS t ORDER BY 1").fetchall():
+        for (handle_of_row,) in connection.execute(f"SELECT {handle} FROM {stranger} AS t ORDER BY 1").fetchall():
             refusal = "another row had its key"
             for number, insert in enumerate(inserts):
-                if refusal and not (number == 0 and one in deleted):
-                    refusal = bench.tried(insert, {"handle": one})
+                if refusal and not (number == 0 and handle_of_row in deleted):
+                    refusal = bench.tried(insert, {"handle": handle_of_row})
             if refusal:
-                bench.done.leave(f"{bench.target}.{table}", one, f"{source} refuses it: {refusal}")
+                bench.done.leave(f"{bench.target}.{table}", handle_of_row, f"{source} refuses it: {refusal}")
             else:
                 bench.done.did(source, "inserted")
     return True
@@ -69,7 +69,7 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
 
 def _key(bench: Bench, schema: str, table: str) -> tuple[str, str]:
     """Return name and declared type, in lower case, of a legacy table's primary key; '' if none or several are."""
-    found = bench.connection.execute(
+    keys = bench.connection.execute(
         "SELECT lower(name), lower(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, schema)
     ).fetchall()
-    return found[0] if len(found) == 1 else ("", "")
+    return keys[0] if len(keys) == 1 else ("", "")

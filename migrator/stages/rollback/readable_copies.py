@@ -82,13 +82,13 @@ def _installed(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 def _lacking(connection: sqlite3.Connection, table: str) -> str:
     """Return what *table* lacks of what was installed, '' if nothing."""
     asked = "SELECT type FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
-    now, was = (connection.execute(asked, (schema, table)).fetchone() for schema in ("main", BASELINE))
+    now, installed = (connection.execute(asked, (schema, table)).fetchone() for schema in ("main", BASELINE))
     if now is None:
         return "is not there any more"
-    if now != was or is_without_rowid(connection, "main", table) != is_without_rowid(connection, BASELINE, table):
+    if now != installed or is_without_rowid(connection, "main", table) != is_without_rowid(connection, BASELINE, table):
         return "is a table of another kind now"
-    there = {column.lower() for column in stored_columns(connection, "main", table)}
-    lacks = [column for column in stored_columns(connection, BASELINE, table) if column.lower() not in there]
+    columns = {column.lower() for column in stored_columns(connection, "main", table)}
+    lacks = [column for column in stored_columns(connection, BASELINE, table) if column.lower() not in columns]
     return f"has no column {escaped(lacks[0])} any more" if lacks else ""
 
 

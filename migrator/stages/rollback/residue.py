@@ -155,18 +155,18 @@ def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tup
         for column in stored_columns(connection, target, table):
             if column.lower() not in before:
                 handle = handle_sql(connection, target, table)
-                said = connection.execute(
+                handles = connection.execute(
                     f"SELECT {handle} FROM {target}.{quoted(table)} AS t WHERE +t.{quoted(column)} COLLATE BINARY IS NOT {_default(connection, target, table, column)}"
                 ).fetchall()
-                yield from ((table, one, f"the legacy table has no column {column}") for (one,) in said)
+                yield from ((table, row, f"the legacy table has no column {column}") for (row,) in handles)
 
 
 def _default(connection: sqlite3.Connection, target: str, table: str, column: str) -> str:
     """Return SQL for what a row that says nothing has in *column*: its default, where that is a plain literal."""
-    (found,) = connection.execute(
+    (default,) = connection.execute(
         "SELECT dflt_value FROM pragma_table_xinfo(?, ?) WHERE name = ?", (table, target, column)
     ).fetchone()
-    return found if found and cell_comparison.LITERAL.fullmatch(found) else "NULL"
+    return default if default and cell_comparison.LITERAL.fullmatch(default) else "NULL"
 
 
 def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping[object, str]) -> int:

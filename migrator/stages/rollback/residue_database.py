@@ -49,8 +49,8 @@ def keep(
     if len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         listed.insert(0, f"{why} AS {quoted(_reason(columns))}")
     selected = f"SELECT {', '.join(listed)} FROM {source}"
-    there = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
-    while made := connection.execute(there, (RESIDUE, name)).fetchone():
+    exists = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    while made := connection.execute(exists, (RESIDUE, name)).fetchone():
         if columns_of(connection, RESIDUE, name)[-len(columns) :] == list(columns):
             break
         # The names of two tables may come to the same: a_b of the file c, and b of the file c_a.

@@ -75,10 +75,10 @@ def _put_back(
         with _opened(target, current, baseline, again) as connection:
             bench = Bench(connection, target, legacy, constants, done)
             for table in tables:
-                for one in mapping_reader.sources_of(table):
-                    if one.target == target and one.back and _note_wrong(bench, one):
-                        with _without_triggers(bench, one):
-                            wrote |= _write(bench, one, fill=fill)
+                for mapping in mapping_reader.sources_of(table):
+                    if mapping.target == target and mapping.back and _note_wrong(bench, mapping):
+                        with _without_triggers(bench, mapping):
+                            wrote |= _write(bench, mapping, fill=fill)
     return wrote
 
 
@@ -98,29 +98,29 @@ def _opened(
 
 
 @contextlib.contextmanager
-def _without_triggers(bench: Bench, one: TableMapping) -> Iterator[None]:
+def _without_triggers(bench: Bench, mapping: TableMapping) -> Iterator[None]:
     """Keep the triggers of the legacy table's file from running; make its full-text indexes anew at the end."""
-    own = {one.database: bench.legacy[one.database]}
+    own = {mapping.database: bench.legacy[mapping.database]}
     taken = rollback_triggers.take_triggers(own)
     yield
-    written = CarriedBack(written={one.source: Counter()})
+    written = CarriedBack(written={mapping.source: Counter()})
     rollback_triggers.give_back_triggers(own, taken, written)
     bench.done.told += written.told
 
 
-def _note_wrong(bench: Bench, one: TableMapping) -> bool:
+def _note_wrong(bench: Bench, mapping: TableMapping) -> bool:
     """Make ``temp.wrong``: legacy key and lost columns of each row that came out wrong; return whether there is any."""
     connection = bench.connection
-    comparison = cell_comparison.Comparison(one.target, one.table)
+    comparison = cell_comparison.Comparison(mapping.target, mapping.table)
     for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
     connection.execute("DROP TABLE IF EXISTS temp.wrong")
-    select = _wrong_parts_sql(one, comparison) if one.parts else _wrong_sql(one, comparison)
+    select = _wrong_parts_sql(mapping, comparison) if mapping.parts else _wrong_sql(mapping, comparison)
     connection.execute(f"CREATE TEMP TABLE wrong AS {select}")
     return connection.execute("SELECT 1 FROM temp.wrong").fetchone() is not None
 
 
-def _wrong_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str:
+def _wrong_sql(mapping: TableMapping, comparison: cell_comparison.Comparison) -> str:
     # JSON is judged member by member, and a legacy row can hold some members without the others.
     judged = [column for column in comparison.judged if not comparison.is_json(column)]
     lost = comparison.lost_names(judged, new="p.new", touched="p.touched")
@@ -128,103 +128,106 @@ def _wrong_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str
     return (
         f"SELECT * FROM (SELECT l.legacy_key AS legacy_key,"
         f" CASE WHEN {missing} THEN '{' '.join(comparison.columns)}' ELSE {lost} END AS lost"
-        f" {cell_comparison.rows_sql(comparison)} JOIN {one.target}.lineage AS l ON l.target = '{one.table}'"
+        f" {cell_comparison.rows_sql(comparison)} JOIN {mapping.target}.lineage AS l ON l.target = '{mapping.table}'"
         f" AND l.target_id = +w.{comparison.key} LEFT JOIN again.lineage AS m ON m.source = l.source"
         f" AND m.legacy_key IS l.legacy_key AND m.target = l.target"
-        f" LEFT JOIN again.{quoted(one.table)} AS f ON f.{comparison.key} = m.target_id"
-        f" WHERE l.source = '{one.source}') WHERE lost <> ''"
+        f" LEFT JOIN again.{quoted(mapping.table)} AS f ON f.{comparison.key} = m.target_id"
+        f" WHERE l.source = '{mapping.source}') WHERE lost <> ''"
     )
 
 
-def _wrong_parts_sql(one: TableMapping, comparison: cell_comparison.Comparison) -> str:
+def _wrong_parts_sql(mapping: TableMapping, comparison: cell_comparison.Comparison) -> str:
     """Return a SELECT of the legacy rows of which a part came out wrong, or of which one more part came out."""
-    key, table = comparison.key, quoted(one.table)
+    key, table = comparison.key, quoted(mapping.table)
     kept = comparison.kept(new="p.new", touched="p.touched")
     count = (
         "(SELECT count(m.target_id) FROM {}.lineage AS m WHERE m.source = o.source AND m.legacy_key IS o.legacy_key)"
     )
-    there = f"AND l.target_id IN (SELECT {key} FROM {one.target}.{table})"
+    in_table = f"AND l.target_id IN (SELECT {key} FROM {mapping.target}.{table})"
     return (
         f"SELECT DISTINCT o.legacy_key AS legacy_key, '{' '.join(comparison.columns)}' AS lost"
-        f" FROM {one.target}.lineage AS o WHERE o.source = '{one.source}' AND o.legacy_key IN"
-        f" (SELECT legacy_key FROM before.{quoted(one.source)})"
-        f" AND ((SELECT count(*) FROM {one.target}.lineage AS l WHERE l.source = o.source AND l.legacy_key IS o.legacy_key"
-        f" {there}) <> {count.format('again')} OR o.target_id IN (SELECT w.{key} {cell_comparison.rows_sql(comparison)}"
+        f" FROM {mapping.target}.lineage AS o WHERE o.source = '{mapping.source}' AND o.legacy_key IN"
+        f" (SELECT legacy_key FROM before.{quoted(mapping.source)})"
+        f" AND ((SELECT count(*) FROM {mapping.target}.lineage AS l WHERE l.source = o.source AND l.legacy_key IS o.legacy_key"
+        f" {in_table}) <> {count.format('again')} OR o.target_id IN (SELECT w.{key} {cell_comparison.rows_sql(comparison)}"
         f" WHERE NOT EXISTS (SELECT 1 {cell_comparison.again_sql(comparison)} AND {kept})))"
     )
 
 
-def _write(bench: Bench, one: TableMapping, *, fill: bool) -> bool:
+def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
     """Put back, or fill, the legacy cells behind the rows of ``temp.wrong``; return whether any was written."""
     connection = bench.connection
     wrote = False
     kinds = connection.execute("SELECT DISTINCT lost FROM temp.wrong").fetchall()
-    with bench.beside(one.database):
+    with bench.beside(mapping.database):
         for (lost,) in kinds:
             columns = [
                 name
-                for name in one.legacy_columns
-                if name != one.key and (one.parts or not set(lost.split()).isdisjoint(one.uses.get(name, ())))
+                for name in mapping.legacy_columns
+                if name != mapping.key
+                and (mapping.parts or not set(lost.split()).isdisjoint(mapping.uses.get(name, ())))
             ]
             if columns:
-                if fill and not one.parts:
-                    wrote |= _fill(bench, one, columns, lost)
+                if fill and not mapping.parts:
+                    wrote |= _fill(bench, mapping, columns, lost)
                 # What no target column holds was computed from the cells that are put back.
-                columns += [name for name in one.rest if name not in columns]
+                columns += [name for name in mapping.rest if name not in columns]
                 changed = reverse_sql.differ_sql("s", "o", columns)
-                wrote |= bool(_set(bench, one, columns, f"before.{quoted(one.source)} AS o", changed, lost))
+                wrote |= bool(_set(bench, mapping, columns, f"before.{quoted(mapping.source)} AS o", changed, lost))
         if wrote:
-            _count_anew(bench, one)
+            _count_anew(bench, mapping)
     return wrote
 
 
-def _fill(bench: Bench, one: TableMapping, columns: Sequence[str], lost: str) -> bool:
+def _fill(bench: Bench, mapping: TableMapping, columns: Sequence[str], lost: str) -> bool:
     """Write what a row says to those legacy *columns* that left it to a lookup; the row is judged again after that."""
     bench.connection.execute("DROP TABLE IF EXISTS temp.back_now")
-    changed_rows.rebuild_now(bench, one, "temp.wrong")
+    changed_rows.rebuild_now(bench, mapping, "temp.wrong")
     wrote = False
     for column in columns:
         name = quoted(column)
         empty = f"NOT {informs(f's.{name}')} AND {informs(f'o.{name}')}"
         bench.connection.execute(
-            f"INSERT INTO before.{quoted(one.source)} SELECT s.{quoted(one.key)},"
-            f" {', '.join(f's.{quoted(own)}' for own in one.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"
-            f" ON o.legacy_key = x.legacy_key JOIN {changed_rows.source_of(one)} AS s ON s.{quoted(one.key)} = x.legacy_key"
+            f"INSERT INTO before.{quoted(mapping.source)} SELECT s.{quoted(mapping.key)},"
+            f" {', '.join(f's.{quoted(own)}' for own in mapping.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"
+            f" ON o.legacy_key = x.legacy_key JOIN {changed_rows.source_of(mapping)} AS s ON s.{quoted(mapping.key)} = x.legacy_key"
             f" COLLATE BINARY WHERE x.lost = ? AND {empty} AND x.legacy_key NOT IN"
-            f" (SELECT legacy_key FROM before.{quoted(one.source)})",
+            f" (SELECT legacy_key FROM before.{quoted(mapping.source)})",
             (lost,),
         )
-        filled = _set(bench, one, [column], "temp.back_now AS o", empty, lost)
+        filled = _set(bench, mapping, [column], "temp.back_now AS o", empty, lost)
         wrote |= bool(filled)
         bench.connection.executemany("DELETE FROM temp.wrong WHERE rowid = ?", filled)
     return wrote
 
 
-def _set(bench: Bench, one: TableMapping, columns: Sequence[str], rows: str, where: str, lost: str) -> list[tuple[int]]:
+def _set(
+    bench: Bench, mapping: TableMapping, columns: Sequence[str], rows: str, where: str, lost: str
+) -> list[tuple[int]]:
     """Set *columns* of the legacy rows ``s`` behind ``temp.wrong`` to those of ``o`` of *rows*; return the rows that were."""
     settings = ", ".join(f"{quoted(name)} = o.{quoted(name)}" for name in columns)
     of = (
         f"FROM {rows} JOIN temp.wrong AS x ON x.legacy_key = o.legacy_key"
-        f" WHERE x.lost = ? AND s.{quoted(one.key)} = o.legacy_key COLLATE BINARY AND {where}"
+        f" WHERE x.lost = ? AND s.{quoted(mapping.key)} = o.legacy_key COLLATE BINARY AND {where}"
     )
-    found = bench.connection.execute(
-        f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {changed_rows.source_of(one)} AS s JOIN', 1)}", (lost,)
+    rows_behind = bench.connection.execute(
+        f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {changed_rows.source_of(mapping)} AS s JOIN', 1)}", (lost,)
     ).fetchall()
-    update = f"UPDATE OR ABORT {changed_rows.source_of(one)} AS s SET {settings} {of}"
-    if not found or not bench.tried(update, (lost,)):
-        return found
+    update = f"UPDATE OR ABORT {changed_rows.source_of(mapping)} AS s SET {settings} {of}"
+    if not rows_behind or not bench.tried(update, (lost,)):
+        return rows_behind
     # Another row has taken what was unique: row by row, as far as it goes.
-    return [(row,) for (row,) in found if not bench.tried(f"{update} AND x.rowid = ?", (lost, row))]
+    return [(row,) for (row,) in rows_behind if not bench.tried(f"{update} AND x.rowid = ?", (lost, row))]
 
 
-def _count_anew(bench: Bench, one: TableMapping) -> None:
+def _count_anew(bench: Bench, mapping: TableMapping) -> None:
     """Count the updated legacy rows: those that are not as they were."""
     (updated,) = bench.connection.execute(
-        f"SELECT count(*) FROM before.{quoted(one.source)} AS o JOIN {changed_rows.source_of(one)} AS s"
-        f" ON s.{quoted(one.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', one.legacy_columns)}"
+        f"SELECT count(*) FROM before.{quoted(mapping.source)} AS o JOIN {changed_rows.source_of(mapping)} AS s"
+        f" ON s.{quoted(mapping.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', mapping.legacy_columns)}"
     ).fetchone()
-    counts = bench.done.written.setdefault(one.source, Counter())
+    counts = bench.done.written.setdefault(mapping.source, Counter())
     counts["updated"] = updated
-    bench.done.written[one.source] = +counts
-    if not bench.done.written[one.source]:
-        del bench.done.written[one.source]
+    bench.done.written[mapping.source] = +counts
+    if not bench.done.written[mapping.source]:
+        del bench.done.written[mapping.source]

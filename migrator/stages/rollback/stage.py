@@ -56,12 +56,12 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     Raises:
         MigratorError: The legacy copies would not hold what they have to.
     """
-    found = foreseen(last, stopped=stopped)
-    if found.refusals:
-        return found
+    shown = foreseen(last, stopped=stopped)
+    if shown.refusals:
+        return shown
     written = legacy_copies.rehearse(last, again)
     return replace(
-        found,
+        shown,
         written=written.counts,
         residue=written.residue,
         findings=tuple(written.done.told),

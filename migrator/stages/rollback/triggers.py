@@ -30,8 +30,10 @@ def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ..
         with connections.closing_scratch(path) as connection:
             connections.lenient(connection)
             with content_digest.decoding(connection, content_digest.any_text):
-                found = connection.execute(f"SELECT {_ENTRY} FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-                triggers = found.fetchall()
+                entries = connection.execute(
+                    f"SELECT {_ENTRY} FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid"
+                )
+                triggers = entries.fetchall()
             if triggers:
                 connection.execute("DELETE FROM sqlite_schema WHERE type = 'trigger'")
                 taken[database] = triggers

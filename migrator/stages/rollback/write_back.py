@@ -57,19 +57,22 @@ def carry_back(
         with _opened(target, current[target], baseline[target]) as connection:
             bench = Bench(connection, target, legacy, constants, done)
             sources = [
-                one for table in tables for one in mapping_reader.sources_of(table) if one.target == target and one.back
+                mapping
+                for table in tables
+                for mapping in mapping_reader.sources_of(table)
+                if mapping.target == target and mapping.back
             ]
             changed_rows.carry(bench, sources)
-            for one in sources:
+            for mapping in sources:
                 # An id that is assigned by a build is none that a legacy table ever gives.
-                if not one.number:
-                    with bench.beside(one.database, under=LEGACY):
-                        carried_tables.raise_mark(bench, one.source_table, one.table)
+                if not mapping.number:
+                    with bench.beside(mapping.database, under=LEGACY):
+                        carried_tables.raise_mark(bench, mapping.source_table, mapping.table)
             for table in tables:
                 if table.fate is Fate.CARRIED and table.into.partition(".")[0] == target:
                     _apply_carried(bench, table.source, table.into.partition(".")[2])
-            of_this_home = [one for one in tables if homes.get(one.source.partition(".")[0]) == target]
-            new_tables.take_in(bench, [one.source for one in of_this_home if one.fate is not Fate.DERIVED])
+            of_this_home = [table for table in tables if homes.get(table.source.partition(".")[0]) == target]
+            new_tables.take_in(bench, [table.source for table in of_this_home if table.fate is not Fate.DERIVED])
     rollback_triggers.give_back_triggers(legacy, triggers, done)
 
 
