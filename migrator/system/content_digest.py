@@ -1,4 +1,4 @@
-"""One number for what a database holds, however its file is laid out.
+"""The digest of a database's content, independent of the layout of its file.
 
 The digest is SHA-256 over content: it survives VACUUM, a change of the journal mode and another order of insertion, and
 it changes with one bit of one cell, with a cell's storage class, and with the schema's text.  What exactly is hashed:
@@ -35,7 +35,7 @@ from migrator.system import virtual_tables
 from migrator.system.connections import quoted
 from migrator.system.database_layout import Entry, Layout
 
-#: The version of ``marshal`` that is hashed; see above.
+#: Version of the ``marshal`` format that is hashed; see above.
 _MARSHAL = 2
 #: Rows fetched at once: few while rows are large, so that memory stays bounded, else many.
 _FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 512, 1024 * 1024
@@ -112,7 +112,7 @@ def table_digest(connection: sqlite3.Connection, schema: str, table: str, like: 
 
 
 def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
-    """Tell the tables of the database attached as *schema* apart by its ``sqlite_schema`` alone.
+    """Return the layout of the database attached as *schema*, read from its ``sqlite_schema`` alone.
 
     Raises:
         sqlite3.Error: The schema cannot be read.
@@ -121,7 +121,7 @@ def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
     with decoding(connection, any_text):
         entries = [Entry(*row) for row in _rows(connection, sql)]
     if not all(isinstance(value, str) for e in entries for value in (e.type, e.name, e.table, e.sql or "")):
-        # SQLite itself does not look at every one of them.
+        # SQLite itself does not check each of them.
         raise sqlite3.DatabaseError("malformed database schema: an entry is not text")
     tables = [entry for entry in entries if entry.type == "table" and not entry.name.startswith("sqlite_stat")]
     modules = {entry.name: module for entry in tables if (module := _module(entry)) is not None}
@@ -146,7 +146,7 @@ def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
 
 @contextmanager
 def decoding(connection: sqlite3.Connection, factory: Any) -> Iterator[None]:
-    """Let *factory* make Python's values of TEXT for a while."""
+    """Let *factory* convert TEXT to Python values inside the ``with`` block."""
     before = connection.text_factory
     connection.text_factory = factory
     try:

@@ -1,4 +1,4 @@
-"""What a database is made of: schema entries, tables, virtual tables and the tables behind them."""
+"""The parts of a database: schema entries, tables, virtual tables and their shadow tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Entry(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What a database is made of.
+    """The parts of a database.
 
     Attributes:
         entries: The schema, sorted, without statistics, automatic indexes and shadow tables.

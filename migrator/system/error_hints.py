@@ -1,4 +1,4 @@
-"""What to do about an error of the system or of SQLite: one hint for each kind, with a command that works."""
+"""Hints for errors of the system and of SQLite: one for each kind, with a command to run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IN_USE = "stop the process that uses it; to find it run: ls -l /proc/[0-9]*/fd 
 _DISK_FAILS = "do not go on with this disk; to read what it reports run: dmesg --level=err"
 _MEMORY = "end what needs the memory; to see what is free run: head -3 /proc/meminfo"
 
-#: The system's errors, by number.
+#: errno -> hint.
 _OF_SYSTEM = {
     errno.EACCES: _NOT_ALLOWED,
     errno.EPERM: _NOT_ALLOWED,
@@ -51,7 +51,7 @@ _OF_SYSTEM = {
     errno.EOPNOTSUPP: "use another file system, such as ext4 or XFS; to see this one run: findmnt --target {path}",
     errno.ESTALE: "mount the network share anew; to see it run: findmnt --target {path}",
 }
-#: SQLite's, by how their names begin; a longer beginning wins.
+#: Beginning of the name of an SQLite error -> hint; the longest beginning wins.
 _OF_SQLITE = {
     "SQLITE_FULL": _NO_ROOM,
     "SQLITE_IOERR_SHMSIZE": _NO_ROOM,
@@ -73,7 +73,7 @@ _UNKNOWN = "to see what the system allows run: ls -la {folders}"
 
 
 def told(error: OSError | sqlite3.Error, folders: Sequence[Path] = ()) -> MigratorError:
-    """Return *error* as a sentence with its hint; *folders* are those that the run writes to, beside TMPDIR."""
+    """Return *error* as a MigratorError with its hint; the run writes to *folders* and to TMPDIR."""
     written = (*folders, Path(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108 - where SQLite and Python go
     if isinstance(error, OSError):
         named = None if error.filename is None else Path(os.fsdecode(error.filename))

@@ -1,4 +1,4 @@
-"""Databases that no other process may write: taken over one by one, let go of together.
+"""Exclusive access to databases: taken one by one, given up together.
 
 What was compared is what is held.  A commit of another process while a database is read, or after it, shows in
 ``PRAGMA data_version``, which is read before the content and again under a lock that keeps every other process out.  In
@@ -21,7 +21,7 @@ from migrator.system.lock_descriptor import Grip, Opened
 from migrator.system.open_files import Holder, having, holders, seen, unknown
 from migrator.system.serialize import escaped
 
-#: Seconds for which we wait for another process's transaction to end.
+#: Wait for another process's transaction to end [s].
 PATIENCE_S = 5.0
 
 
@@ -29,9 +29,9 @@ class Hold:
     """Databases that no other process may write.
 
     Attributes:
-        begun: The moment of the monotonic clock from which writers were held up.
-        late: After the end, one sentence for each process that had a database open all the same, or has opened it since
-            :meth:`seal`: it has a file that was moved away.
+        begun: Time on the monotonic clock since which writers wait.
+        late: After the end, one sentence for each process that has a moved file open, although access was exclusive, or that
+            opened a database after :meth:`seal`.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Hold:
             if not grip.take():
                 raise Refused("another process is writing to it", where=escaped(path), hint="stop what uses it")
         connection.close()
-        # SQLite has looked whether it has to be played back: what lies there still is spent.
+        # SQLite has rolled back a hot journal; one that still exists holds nothing.
         durable_files.remove_if_there(connections.beside(path.resolve(), "-journal"))
 
     def seal(self) -> None:
-        """Keep readers out too: from here on a process that opens one of the databases waits, and is reported in the end.
+        """Keep readers out too: a process that opens one of the databases from now on waits, and is reported in ``late``.
 
         Raises:
             Refused: A process has one of them open.
@@ -63,12 +63,12 @@ class Hold:
         _refuse(processes + [Holder(path=path) for path in opened if path not in named])
 
     def close(self) -> None:
-        """Let others write again."""
+        """Give up the locks, so that other processes can write."""
         inodes = {grip.inode: path for path, grip in self._grips.items()}
         processes = dict.fromkeys(having(inodes))
         asked = [path for path, grip in self._grips.items() if grip.close()]
         if asked:
-            # They were kept waiting for the file, and have it now.
+            # These processes waited for the file, and have it open now.
             processes |= dict.fromkeys(having(inodes))
             named = {holder.path for holder in processes}
             processes |= dict.fromkeys(Holder(path=path) for path in asked if path not in named)
@@ -84,15 +84,15 @@ def held(
     *,
     stopped: bool = False,
 ) -> Iterator[Hold]:
-    """Hold the databases *expected* (path -> digest of its content, '' where any will do), in rollback-journal mode.
+    """Hold the databases *expected* in rollback-journal mode, so that no other process can write to them.
 
     Args:
-        expected: What to hold.
-        begin: Is called once writers are held up, before anything is changed: what it writes down tells a recovery that
-            journal modes may have to be set again.
-        undone: Is called where they cannot be held after all, once the modes are as they were; on a disk that fails
-            it is not.
-        stopped: The owner says that no process has them open which cannot be seen.
+        expected: Path -> digest that its content must have; '' for any content.
+        begin: Called when writers wait, before anything is changed.  It writes the record from which a recovery restores
+            the journal modes.
+        undone: Called if the databases cannot be held after all and their journal modes are restored.  Not called if the
+            disk fails.
+        stopped: The owner asserts that no process that this user cannot see has them open.
 
     Raises:
         Refused: A process has one of them open, or may have, or keeps it locked, or it does not hold what is expected;
@@ -134,14 +134,14 @@ def held(
 
 
 def _let_go(path: Path, mode: str) -> bool:
-    """Put the database *path* back into the journal *mode* that it had; return whether the disk allowed it."""
+    """Put the database *path* back into its former journal *mode*; return False if the disk failed."""
     if mode != "wal":
         return True
     try:
         with contextlib.closing(connections.take_over(path, PATIENCE_S)) as connection:
             (now,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     except sqlite3.OperationalError as error:
-        # A process that is at work in it for longer than our patience sets a mode of its own when it opens it again.
+        # A process that works in it for longer than PATIENCE_S sets a mode of its own when it opens it again.
         return _is_lock(error)
     return bool(now == mode)
 
@@ -152,7 +152,7 @@ def _is_lock(error: sqlite3.OperationalError) -> bool:
 
 
 def refuse_holders(paths: Iterable[Path], *, stopped: bool = True) -> None:
-    """See that no other process has one of *paths* open; without *stopped*, that none can have one open unseen.
+    """Check that no other process has one of *paths* open; without *stopped*, also that this user can see each that has.
 
     Raises:
         Refused: One has: the first five are named.
@@ -164,7 +164,7 @@ def refuse_holders(paths: Iterable[Path], *, stopped: bool = True) -> None:
 
 
 def blind(paths: Iterable[Path], *, stopped: bool) -> Iterator[str]:
-    """Yield a sentence if a process may have one of *paths* open unseen, and the owner does not say that it is *stopped*."""
+    """Yield a sentence if this user cannot see each process that may have one of *paths* open, unless the bot is *stopped*."""
     if not stopped and (unseen := unknown(paths)):
         yield (
             f"{escaped(unseen[0])}: this user cannot see every process that may have it open, and its file system "
@@ -194,7 +194,7 @@ def _compare(connection: sqlite3.Connection, path: Path, wanted: str) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn what SQLite says of a lock into a sentence that names the file.
+    """Convert SQLite's error about a lock into a refusal that names the file.
 
     Raises:
         Refused: Another process kept it locked.

@@ -1,4 +1,4 @@
-"""A descriptor of our own that holds SQLite's locks on a database, and through which the kernel names a later open.
+"""A file descriptor that holds SQLite's locks on a database, and a lease by which the kernel reports a later open.
 
 SQLite in every journal mode takes the same byte locks before it writes to a database file.  Here they belong to an open
 file description: unlike those of a connection they stay when this process closes another descriptor of the file.  A lease
@@ -26,14 +26,14 @@ from migrator.system.shell import quoted
 
 #: SQLite's lock bytes: pending, reserved, then the range that readers share (sqlite.org/lockingv3.html).
 _PENDING, _RESERVED, _SHARED, _SHARED_BYTES = 0x40000000, 0x40000001, 0x40000002, 510
-#: What fcntl reports where the file system, or our rights, give no lease.
+#: Errors of fcntl without leases: the file system has none, or this user may not take one.
 _NO_LEASES = {errno.EINVAL, errno.EACCES, errno.EPERM, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
-#: What fcntl reports where the file system, or the kernel, has no locks of an open file description.
+#: Errors of fcntl without locks of an open file description, in the file system or the kernel.
 _NO_LOCKS = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 #: Before Linux 5.3 a second name of the file counted as an open of it (commit 387e3746d01c, "eliminate false positive
 #: conflicts for write lease").
 _COUNTS_NAMES = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (5, 3)
-#: Seconds for which a lease is tried for: a program that reads the file once, such as a backup, soon closes it.
+#: Time for which a lease is tried, and the wait between attempts [s]: a backup that reads the file soon closes it.
 _LEASE_PATIENCE_S, _POLL_S = 1.0, 0.02
 
 
@@ -46,7 +46,7 @@ class Opened(Enum):
 
 
 def opened_elsewhere(path: Path, patience_s: float = _LEASE_PATIENCE_S) -> Opened:
-    """Ask the kernel whether the file *path* is open elsewhere; nothing is written.
+    """Return whether the file *path* is open elsewhere, by trying to take a lease; writes nothing.
 
     A process that holds a connection to *path* must not call this: closing any descriptor drops the connection's locks.
     """
@@ -93,7 +93,7 @@ class Grip:
         """Take a lock of *kind* on *length* bytes from *first*; return False where another process has one.
 
         Raises:
-            Refused: The file system has no such locks.  POSIX locks take their place nowhere: any close would drop them.
+            Refused: The file system has no such locks.  POSIX locks cannot replace them: any close would drop them.
         """
         try:
             # struct flock: type, whence, start, length, pid (always 0 here).
@@ -116,7 +116,7 @@ class Grip:
 def _lease(descriptor: int, patience_s: float = _LEASE_PATIENCE_S) -> Opened:
     """Take a write lease on *descriptor*; the kernel gives it only while nothing else has the file open."""
     give_up = time.monotonic() + patience_s
-    # The signal that would report an open is one that does nothing unless it is caught; the default would end the process.
+    # SIGURG is ignored unless it is caught; the default signal for an open would end the process.
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
     while True:
         try:

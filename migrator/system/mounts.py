@@ -1,4 +1,4 @@
-"""What is mounted where: a file cannot be linked or moved from one mount to another, not even on one file system."""
+"""Mount points: a file cannot be linked or renamed from one mount to another, even within one file system."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from migrator.system.serialize import escaped
 
 _TABLE = Path("/proc/self/mountinfo")
-#: Blanks, line ends and backslashes are written in octal; see proc(5).
+#: Blanks, line ends and backslashes are in octal; see proc(5).
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 def mount_of(path: Path) -> Path:
-    """Return the mount point in which *path* lies, which has no links in it and need not be there; it may be one itself."""
+    """Return the mount point above *path*, or *path* if it is one.  *path* has no links in it and need not exist."""
     return max(
         (point for point in _points() if path == point or point in path.parents), key=lambda point: len(point.parts)
     )
 
 
 def apart(folder: Path, paths: Iterable[Path]) -> Iterator[str]:
-    """Yield a sentence for each of *paths* between which and *folder* nothing can be linked or moved."""
+    """Yield a sentence for each of *paths* that is in another mount than *folder*."""
     home = mount_of(folder)
     for path in paths:
         if (mount := mount_of(path)) != home:
@@ -31,7 +31,7 @@ def apart(folder: Path, paths: Iterable[Path]) -> Iterator[str]:
 
 
 def is_mounted(path: Path) -> bool:
-    """Tell whether *path* is a mount of its own, as containers make of a single file: a rename over it is refused."""
+    """Return whether *path* is a mount point, as containers mount a single file: a rename over it fails."""
     return path in _points()
 
 

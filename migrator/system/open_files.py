@@ -1,4 +1,4 @@
-"""Which other processes have a file open: Linux names those that this user may see in /proc, and leases betray the rest."""
+"""Find other processes that have a file open: from /proc as far as this user can see, else from a lease of the kernel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from migrator.system import connections
 from migrator.system.lock_descriptor import Opened, opened_elsewhere
 from migrator.system.serialize import escaped
 
-#: What SQLite may have open beside a database.
+#: Suffixes of the files that SQLite may have open beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
@@ -27,7 +27,7 @@ class Holder:
     Attributes:
         path: The file.
         pid: The process, 0 where it cannot be seen from here.
-        command: Its command line, as far as it may be seen.
+        command: Its command line, if this user can see it.
     """
 
     path: Path
@@ -52,7 +52,7 @@ def holders(paths: Iterable[Path]) -> list[Holder]:
 
 
 def seen(paths: Iterable[Path]) -> list[Holder]:
-    """Return those of :func:`holders` that can be seen: only root sees the files of other users' processes."""
+    """Return those of :func:`holders` that this user can see: only root sees the open files of other users' processes."""
     wanted = {}
     for path in paths:
         for suffix in _BESIDE:
@@ -63,7 +63,7 @@ def seen(paths: Iterable[Path]) -> list[Holder]:
 
 
 def having(wanted: Mapping[tuple[int, int], Path]) -> list[Holder]:
-    """Return the other processes that can be seen and have a file open: *wanted* is device and inode -> its name."""
+    """Return the other processes that have a file of *wanted* (device and inode -> path) open, as far as this user can see."""
     opened = dict.fromkeys(_open_files(wanted))  # a process may have a file open twice
     return [Holder(pid=pid, command=_command(pid), path=path) for pid, path in opened]
 
@@ -72,7 +72,7 @@ def unknown(paths: Iterable[Path]) -> list[Path]:
     """Return the *paths* of which neither /proc nor the kernel says whether a process has them open."""
     if os.geteuid() == 0 and _in_the_first_namespace():
         return []
-    # That a file is open is an answer too, and needs no second try.
+    # A file that is open is known to be; only UNKNOWN counts here.
     return [path for path in paths if _opened(path, 0.0) is Opened.UNKNOWN]
 
 
@@ -94,10 +94,10 @@ def _open_files(wanted: Mapping[tuple[int, int], Path]) -> Iterator[tuple[int, P
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
-        # A process may end, or belong to another user, while we look.
+        # A process may have ended, or belong to another user.
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             for entry in os.scandir(folder / "fd"):
-                # A file on a dead network or FUSE mount cannot be looked at, and is none of ours.
+                # A file on a dead network or FUSE mount cannot be read; it is not one of *wanted*.
                 with suppress(OSError):
                     status = entry.stat()
                     if (path := wanted.get((status.st_dev, status.st_ino))) is not None:

@@ -1,4 +1,4 @@
-"""What below a data directory or a snapshot is the tool's own: recognised by what migrator wrote in it.
+"""Find migrator's own files below a data directory or a snapshot, by what migrator writes into its folders.
 
 The owner may keep a folder ``backup`` too, and migrator then puts its runs beside what is in it.  A run is a folder with
 a number for its name and a manifest in it; anything else in ``backup`` is the owner's, and is examined as any other
@@ -13,13 +13,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The file that tells a snapshot from any other folder, and says what it is of; it is written before anything else.
+#: The file that makes a folder a snapshot, and describes it; written first.
 MANIFEST = "snapshot.json"
-#: Ends the name of a snapshot that is being taken, or was cut short.
+#: Suffix of a snapshot that is not finished.
 UNFINISHED = ".partial"
 #: Names of the folders that a cutover and a rollback make in a snapshot's folder.
 _KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
-#: What migrator and the owner's ``hold`` are called in ``.migrator``.
+#: Names in ``.migrator``: migrator's own, and the owner's ``hold``.
 _STATE = frozenset({
     "active", "baseline", "baseline.partial", "broken.json", "contracts.xml", "events.jsonl", "evidence.json", "hold", "legacy", "lock",
     "monitor.json", "new", "report.html", "rollback", "rolled-back", "stage", "switch.json",
@@ -54,7 +54,7 @@ def is_snapshot(folder: Path) -> bool:
 
 
 def is_kept_by_switch(folder: str) -> bool:
-    """Tell whether a cutover or a rollback makes a folder of this name in a snapshot's folder."""
+    """Return whether a cutover or a rollback keeps a folder of this name in a snapshot."""
     return _KEPT_BY_SWITCH.fullmatch(folder) is not None
 
 
@@ -70,7 +70,7 @@ def _state(root: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Return what is in *folder*; nothing where it cannot be listed, which is said where it is walked."""
+    """Return the entries of *folder*; none if it cannot be listed, which the scan of the data directory reports."""
     try:
         if folder.is_symlink():
             return []

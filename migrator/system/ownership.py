@@ -1,4 +1,4 @@
-"""Our own folders in the data directory, looked at before anything in them is believed, followed or written.
+"""Check migrator's own folders in the data directory before anything in them is read, followed or written.
 
 A user who may write to the data directory could put a link, a FIFO or a file of another user where ours lie: what we write
 would land elsewhere, what we read would be theirs, or we would wait for ever.  So nothing of ours may be a link (but the
@@ -23,16 +23,16 @@ from migrator.system import durable_files, own_files
 from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
 
-#: The one link among our entries, read as text by :mod:`migrator.switch.state`; and what a switch that died may leave of it.
+#: The one link among our entries, and its draft; :mod:`migrator.switch.state` reads it as text.
 POINTERS = ("active", ".active.draft")
-#: Trees of a switch: names and links that were looked at when they were made.
+#: Trees of a switch: their entries were checked when they were made.
 _TREES = ("legacy", "new", "rolled-back")
 #: Kinds of entries in an access list, as the system keeps it (linux/posix_acl.h).
 _OWNER, _USER, _GROUP, _NAMED_GROUP, _MASK = 0x01, 0x02, 0x04, 0x08, 0x10
 
 
 def guard(data_dir: Path) -> None:
-    """See that what lies under our names in *data_dir* can be ours; nothing is followed, opened or changed.
+    """Check that each entry under our names in *data_dir* can be ours; follows, opens and changes nothing.
 
     Raises:
         Refused: An entry is a link, a device or the like, belongs to another user, or others may change it.
@@ -53,7 +53,7 @@ def complaints(data_dir: Path) -> Iterator[tuple[Path, str]]:
     for path, status, what in _below(data_dir / ".migrator", owners, depth=2):
         if what or (status.st_mode & stat.S_IWGRP and status.st_gid != group):
             yield path, what or "may be changed by its group, which may not change the data directory"
-    # What else lies in a folder for backups is the owner's.
+    # Other entries in the folder for backups are the owner's.
     backups = [_below(data_dir / "backup", owners, depth=0)]
     backups += [_below(run, owners, depth=1) for run in own_files.runs(data_dir / "backup")]
     yield from ((path, what) for path, _, what in chain.from_iterable(backups) if what)
@@ -100,7 +100,7 @@ def _writers(data_dir: Path) -> set[int] | None:
 
 
 def _alone_in(group: int) -> int | None:
-    """Return the user whose private *group* this is, called like the user; None where another user may be in it."""
+    """Return the user whose private *group* this is, by its name; None if another user may be in it."""
     try:
         known = grp.getgrgid(group)
         user = pwd.getpwnam(known.gr_name)
@@ -111,7 +111,7 @@ def _alone_in(group: int) -> int | None:
 
 
 def _hint(data_dir: Path, path: Path) -> str:
-    """Return what to do about *path*, which is in the way; of root's folder also how to give it to the user of the bot."""
+    """Return the hint for *path*, which is not ours; in a folder of root's also how to give it to the bot's user."""
     look = f"to see whose it is run: ls -la {quoted(path.parent)}; unless you made it, move it away"
     owner = path.lstat().st_uid
     if data_dir.stat().st_uid == 0 != owner and stat.S_ISDIR(path.lstat().st_mode):
@@ -120,20 +120,20 @@ def _hint(data_dir: Path, path: Path) -> str:
 
 
 def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.stat_result, str]]:
-    """Yield *path* and what is below it, and why it cannot be ours, '' where it can."""
+    """Yield *path* and each entry below it, with the reason why it cannot be ours, or ''."""
     try:
         status = path.lstat()
     except FileNotFoundError:
         return
     what = _unlike_ours(status, owners)
     yield path, status, what
-    # Where a file was put in the place of a folder, the plan says so.
+    # The plan reports a file that replaces a folder.
     if what or not depth or not stat.S_ISDIR(status.st_mode):
         return
     try:
         names = sorted((entry.name for entry in path.iterdir()), key=os.fsencode)
     except PermissionError:
-        # It cannot be written to either, and that is said where it is tried.
+        # It cannot be written to either; the attempt is reported.
         return
     for name in names:
         if path.name != ".migrator" or name not in (*POINTERS, *_TREES):
@@ -141,7 +141,7 @@ def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.
 
 
 def _unlike_ours(status: os.stat_result, owners: set[int]) -> str:
-    """Return why an entry with this *status* is none of ours, or ''."""
+    """Return why an entry with this *status* cannot be ours, or ''."""
     if stat.S_ISLNK(status.st_mode):
         return "is a link, and what is the tool's own is never one"
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):

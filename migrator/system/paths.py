@@ -1,6 +1,6 @@
-"""The one place that resolves paths: every path that a user names, or TMPDIR leads to, passes through here once.
+"""Resolves paths: each path that a user names, and TMPDIR, passes through here once.
 
-Behind it no path has a link or ``..`` in it, so that two names of one file are equal and one path lies below another
+After that no path has a link or ``..`` in it, so that two names of one file are equal, and one path is below another
 exactly where its folder does.
 """
 
@@ -13,7 +13,7 @@ from migrator.errors import UsageError
 
 
 def resolved(path: Path) -> Path:
-    """Return *path* absolute, with ``~`` spelt out and every link in it followed; it need not be there.
+    """Return *path* absolute, with ``~`` expanded and every link followed; it need not exist.
 
     Raises:
         UsageError: ``~`` names a user without a home.
@@ -22,7 +22,7 @@ def resolved(path: Path) -> Path:
 
 
 def beside_itself(path: Path) -> Path:
-    """Return *path* absolute with its folder resolved; if it is a link itself, it stays one.
+    """Return *path* absolute, with every link in its folder followed; a link as its last part stays.
 
     Raises:
         UsageError: ``~`` names a user without a home.

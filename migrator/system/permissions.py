@@ -1,4 +1,4 @@
-"""Who may use a database: the users and groups of a file, and of what SQLite makes beside it.
+"""Permissions of a database and of the files that SQLite makes beside it.
 
 A database in WAL mode needs ``-wal`` and ``-shm``.  SQLite makes them with the permissions of the database, for the user
 who opens it first (root gives them to the owner of the database).  Made by the wrong user they shut the application out, so
@@ -22,7 +22,7 @@ from migrator.system import connections, durable_files
 from migrator.system.durable_files import Access
 from migrator.system.serialize import escaped
 
-#: To read and to write, of the three digits of a mode.
+#: Read and write, in one digit of a mode.
 _USE = 0o6
 
 
@@ -53,7 +53,7 @@ def group(gid: int) -> str:
 
 
 def is_primary(gid: int, uid: int) -> bool:
-    """Tell whether a group is the primary group of a user; of a user without an account that is not known."""
+    """Return whether *gid* is the primary group of *uid*; False for a user without an account."""
     try:
         return pwd.getpwuid(uid).pw_gid == gid
     except KeyError:
@@ -71,7 +71,7 @@ def may(do: int, path: Path) -> bool:
 
 
 def obstacle(path: Path, journal_mode: str) -> str:
-    """Return why this process must not open the database *path* in its place to lock it, '' if it may.
+    """Return why this process must not open the database *path* itself to lock it, or ''.
 
     In a rollback-journal mode nothing is made beside a database that is only locked, and the lock of a reader keeps every
     writer from committing.  In WAL mode only the lock of a writer does.
@@ -94,7 +94,7 @@ def obstacle(path: Path, journal_mode: str) -> str:
 
 
 def _serves_the_same(database: os.stat_result, folder: os.stat_result) -> bool:
-    """Tell whether a file that this process makes in *folder*, in the mode of *database*, lets the same users in."""
+    """Return whether the users of *database* can use a file that this process makes in *folder* with the same mode."""
     made = _group_of_new(folder)
     everyone = database.st_mode & _USE
     members = database.st_mode >> 3 & _USE
@@ -119,7 +119,7 @@ def refuse_strangers(data_dir: Path) -> None:
             raise Refused(what, where=escaped(root), hint=run_as(root.stat()))
         return
     if not data_dir.is_dir() or os.geteuid() in (0, data_dir.stat().st_uid):
-        # What is wrong with a folder that is not there is said where it is read.
+        # A missing folder is reported when it is read.
         return
     foreign = next((path for path in sorted(data_dir.glob("*.db")) if path.stat().st_uid != os.geteuid()), None)
     if foreign is not None:
@@ -129,7 +129,7 @@ def refuse_strangers(data_dir: Path) -> None:
 
 
 def refusals(databases: Iterable[tuple[Path, str]]) -> Iterator[str]:
-    """Yield one sentence if this process must not lock one of *databases* (path, journal mode), or does not own one."""
+    """Yield one sentence if this process must not lock one of *databases* (path, journal mode), or is not its owner."""
     against = [
         (path, what)
         for path, journal_mode in databases
@@ -142,7 +142,7 @@ def refusals(databases: Iterable[tuple[Path, str]]) -> Iterator[str]:
 
 
 def _foreign(status: os.stat_result) -> str:
-    """Return why this process must not work beside the file with this *status*: what it makes would not be its owner's."""
+    """Return why this process must not write beside the file with this *status*, or '': only its owner or root may."""
     if os.geteuid() in (0, status.st_uid):
         return ""
     return (
@@ -162,7 +162,7 @@ def shared(paths: Sequence[Path], data_dir: Path, most: int = 0o666) -> tuple[Ac
     if not accesses:
         return Access(data_dir.stat().st_gid, 0o600), True
     if any(access.acl for access in accesses):
-        # What a list gives can be given only as the same list.
+        # An access list can only be copied as it is.
         same = len(set(accesses)) == 1 and accesses[0].mode & most == accesses[0].mode
         return (accesses[0], True) if same else (Access(accesses[0].group, 0o600), False)
     wide, serves = max(

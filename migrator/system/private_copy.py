@@ -1,4 +1,4 @@
-"""Private copies of databases that others may be writing to: the only way in which a legacy file is read unlocked.
+"""Private copies of databases that other processes may write to: a legacy file is read unlocked only through one.
 
 A copy is of one instant.  A source that rests is copied without touching it; one with a rollback journal whose writer
 never rests is copied under the lock that every reader of it takes, for as long as the copy takes.
@@ -18,13 +18,13 @@ from migrator.errors import SourceBusy, SourceError
 from migrator.system import durable_files
 from migrator.system.connections import COMPANIONS, MAGIC, beside, open_source
 
-#: Seconds for which a file that changes under our hands is copied again and again before we give up.
+#: Time for which a file that keeps changing is copied again [s].
 COPY_PATIENCE_S = 5.0
 #: Seconds for which a file must have been left alone before its time stamp can vouch for a copy: the kernel's clock
 #: for time stamps ticks every 4 ms (10 ms at most), and two writes within one tick look like one.
 SETTLED_S = 0.02
 
-#: Seconds for which we wait for a moment of rest before we hold up the writers to a rollback journal.
+#: Wait for a moment without writes [s]; after it, writers to a rollback journal are locked out.
 REST_S = 0.2
 
 _WAL_HEADER_BYTES = 32
@@ -72,7 +72,7 @@ def private_copy(source: Path, into: Path, *, patience_s: float = COPY_PATIENCE_
 
 
 class _Stamp(NamedTuple):
-    """What betrays a write to a file; a WAL's are left at zero, because it may grow."""
+    """Size and times of a file, which change with a write; zero for a WAL, because it may grow."""
 
     inode: int
     size_bytes: int
@@ -97,7 +97,7 @@ def _stamps(source: Path) -> dict[str, _Stamp]:
 
 
 def _copied(source: Path, into: Path, stamps: dict[str, _Stamp]) -> bool:
-    """Copy the files that have *stamps*; tell whether they are of one instant."""
+    """Copy the files that have *stamps*; return whether the copies are of one instant."""
     try:
         for suffix in ("", *COMPANIONS):
             beside(into, suffix).unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def _copied(source: Path, into: Path, stamps: dict[str, _Stamp]) -> bool:
 
 
 def _copied_under_lock(source: Path, into: Path) -> bool:
-    """Copy the database and its journal while no process can write to the database; tell whether that was possible.
+    """Copy the database and its journal while no process can write to the database; return whether that was possible.
 
     A process amid a transaction has written to the journal alone: played back in the copy, it changes nothing.
     A WAL is no matter of this lock, since its writers do not ask for it.
@@ -124,7 +124,7 @@ def _copied_under_lock(source: Path, into: Path) -> bool:
         _copy_open(reading, into)
         journal = beside(source, "-journal")
         try:
-            # Rather than look first: it may go at any moment, with a transaction that is given up.
+            # No check before: it may vanish at any moment, with its transaction.
             _copy_file(journal, beside(into, "-journal"))
         except FileNotFoundError:
             beside(into, "-journal").unlink(missing_ok=True)
@@ -147,7 +147,7 @@ def _locked(descriptor: int) -> bool:
 
 
 def _has_rollback_journal(source: Path, descriptor: int) -> bool:
-    """Tell whether the open file still is the one at *source*, and its writers ask for its lock."""
+    """Return whether the open file is still the one at *source* and has a rollback journal, so that writers take its lock."""
     head = os.pread(descriptor, _WRITTEN_BY + 1, 0)
     return (
         os.path.samestat(source.lstat(), os.fstat(descriptor))
@@ -158,7 +158,7 @@ def _has_rollback_journal(source: Path, descriptor: int) -> bool:
 
 
 def _same_wal(wal: Path, copied: Path) -> bool:
-    """Tell whether the WAL was not begun anew while it was copied: its header holds two numbers drawn for each beginning.
+    """Return whether the WAL was not restarted during the copy: each restart puts two new random numbers into its header.
 
     While the header stays, frames are only appended, and a frame that was not yet whole fails its checksum in the copy.
     """
@@ -174,7 +174,7 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 def _copy_open(reading: BinaryIO, target: Path) -> None:
-    """Copy to the new file *target*, holes as holes: a file of gigabytes of nothing must not fill the disk."""
+    """Copy to the new file *target*, holes as holes: a sparse file of gigabytes must not fill the disk."""
     with os.fdopen(durable_files.create(target), "wb") as writing:
         size = os.fstat(reading.fileno()).st_size
         for begin, end in _parts_with_data(reading.fileno(), size):
@@ -186,7 +186,7 @@ def _copy_open(reading: BinaryIO, target: Path) -> None:
 
 
 def _parts_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each part of the file that is no hole; all of it where the system knows of none."""
+    """Yield begin and end of each part of the file that holds data; the whole file if the system reports no holes."""
     if not hasattr(os, "SEEK_DATA"):
         yield 0, size
         return
@@ -204,7 +204,7 @@ def _parts_with_data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _forget_super_journal(source: Path, journal: Path) -> None:
-    """Settle here what SQLite would look up elsewhere: whether the copied *journal* still counts.
+    """Decide whether the copied *journal* still counts, and remove the name of the super-journal from it.
 
     A transaction over several databases names one more file at the end of each journal; the journal counts while that
     file exists, and once it is played back SQLite deletes the file by its name.  A copy must not do that to the original.

@@ -1,4 +1,4 @@
-"""One migrator at a time: a lock on a file, which the kernel lets go of when its holder dies."""
+"""The run lock: one migrator at a time.  It is a lock on a file; the kernel releases it when its process dies."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def locked(data_dir: Path, patience_s: float = 0.0) -> Iterator[None]:
 
 
 def is_held(data_dir: Path) -> bool:
-    """Tell whether another migrator holds the lock of *data_dir*, as far as this user may see; nothing is written.
+    """Return whether another migrator holds the lock of *data_dir*, as far as this user can see; writes nothing.
 
-    Of the process that holds it itself this must not be asked.
+    A process that holds the lock itself must not call this.
     """
     try:
         descriptor = os.open(

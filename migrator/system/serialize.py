@@ -1,4 +1,4 @@
-"""Records as plain values and back: for JSON, and for a terminal that must not be led astray by a name."""
+"""Converts records to plain values for JSON and back, and escapes names for a terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import msgspec
 
 _T = TypeVar("_T")
 
-#: As much of a name or a sentence is shown, and so much of that from its end, where it says what to do.
+#: Characters of a name or sentence that are shown, and how many of these are its end, which holds the hint.
 LONGEST, _TAIL = 1_500, 500
 
 
 def escaped(name: object) -> str:
-    """Return *name* as a terminal may show it: odd bytes, control and invisible characters as escapes, all on one line.
+    """Return *name* safe for a terminal: undecodable bytes, control and invisible characters as escapes, on one line.
 
-    Of more than :data:`LONGEST` characters the middle is left out: a name may have a million.
+    The middle of more than :data:`LONGEST` characters is left out: a name may have a million.
     """
     text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     if len(text) > LONGEST:
@@ -33,10 +33,10 @@ def escaped(name: object) -> str:
 
 
 def plain(value: object) -> Any:
-    """Return a record, or anything made of records, as values that JSON knows.
+    """Return a record, or a collection of records, as plain JSON values.
 
     Raises:
-        TypeError: There is something in it that a record should not hold.
+        TypeError: It holds a value of a type that records do not have.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}

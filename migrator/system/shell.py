@@ -1,4 +1,4 @@
-"""Words as a shell reads them, for the commands that we print."""
+"""Quotes words for a shell, in commands that are printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 
 
 def quoted(word: object) -> str:
-    """Return *word* as a shell reads it; bytes that are no text stand as escapes, as bash, zsh and ksh read them."""
+    """Return *word* quoted for a shell; undecodable bytes become escapes that bash, zsh and ksh read."""
     text = str(word)
     if text.isprintable() and text.isascii():
         return shlex.quote(text)

@@ -1,4 +1,4 @@
-"""Private folders below TMPDIR, for copies of other people's data: gone once they are used, however the run ends."""
+"""Private folders below TMPDIR for copies of the application's data; they are removed however the run ends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from migrator.errors import MigratorError
 from migrator.system import paths
 
-#: Seconds between two tries to remove a folder into which a process that is just being killed still writes, and tries.
+#: Wait between two attempts [s], and attempts, to remove a folder into which a dying process still writes.
 _PAUSE_S, _TRIES = 0.05, 20
-#: Those that are there.
+#: The folders that exist now.
 _THERE: set[Path] = set()
 
 
 @contextmanager
 def private_folder(prefix: str = "migrator-") -> Iterator[Path]:
-    """Give a folder that is readable by us alone, and gone afterwards.
+    """Yield a new folder that only this user can read; remove it afterwards.
 
     Raises:
         MigratorError: It cannot be made.
@@ -39,7 +39,7 @@ def private_folder(prefix: str = "migrator-") -> Iterator[Path]:
 
 
 def tidy() -> None:
-    """Remove the folders that are left where a signal came while they were being made or removed."""
+    """Remove folders that remain because a signal interrupted their creation or removal."""
     for folder in tuple(_THERE):
         _remove(folder)
 

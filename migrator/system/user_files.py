@@ -1,4 +1,4 @@
-"""Files that a user names for us to read: opened here, so that none of them keeps us waiting, and none fills the memory."""
+"""Reads files that a user names: never waits for a FIFO, and limits the size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 from migrator.errors import UsageError
 from migrator.system.serialize import escaped
 
-#: Bytes of the largest text that is read: a configuration, an .env, evidence on thousands of contracts.
+#: Largest text that is read [bytes]: a configuration, an .env, evidence on thousands of contracts.
 LARGEST_BYTES = 64 * 1024**2
 _KINDS = (
     (stat.S_ISDIR, "is a folder"), (stat.S_ISFIFO, "is a FIFO"), (stat.S_ISSOCK, "is a socket"),
@@ -19,7 +19,7 @@ _KINDS = (
 
 
 def opened(path: Path) -> BinaryIO:
-    """Open the regular file at *path* for reading; links are followed, and a FIFO is not waited for.
+    """Open the regular file at *path* for reading; follows links, and does not wait for a FIFO.
 
     Raises:
         UsageError: It is not there, may not be read, or is no regular file.
@@ -40,7 +40,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def content(path: Path) -> bytes:
-    """Return what the file at *path* holds.
+    """Return the content of the file at *path*.
 
     Raises:
         UsageError: As :func:`opened`; or it is larger than :data:`LARGEST_BYTES`.
@@ -57,7 +57,7 @@ def content(path: Path) -> bytes:
 
 
 def text(path: Path) -> str:
-    """Return what the file at *path* holds, as UTF-8; the mark that some editors put before it is left out.
+    """Return the UTF-8 text of the file at *path*, without a byte order mark.
 
     Raises:
         UsageError: As :func:`content`; or it is not UTF-8.

@@ -1,4 +1,4 @@
-"""Virtual tables by module: which tables lie behind each, and whether it keeps rows that nothing else has.
+"""Virtual tables by module: the shadow tables of each, and whether it keeps rows that no other table has.
 
 From SQLite's own pages on each module (fts3.html, fts5.html, rtree.html, geopoly.html, csv.html, dbstat.html, unionvtab.html,
 swarmvtab.html, fts5.html#the_fts5vocab_virtual_table_module).  A module is known by its name, whether it is there or not.
@@ -23,7 +23,7 @@ FULL_TEXT: Mapping[str, tuple[str, ...]] = {
     "fts5": ("data", "idx", "docsize", "config"),
 }
 CONTENT = "content"
-#: Modules of boxes -> suffixes of the shadow tables that hold them.
+#: R*Tree modules -> suffixes of the shadow tables that hold their rows.
 BOXES: Mapping[str, tuple[str, ...]] = dict.fromkeys(("rtree", "rtree_i32", "geopoly"), ("node", "parent", "rowid"))
 #: Modules that keep nothing in the file: they show other tables of it, or another file.
 _SHOWING = frozenset({"csv", "dbstat", "fts3tokenize", "fts4aux", "fts5vocab", "swarmvtab", "unionvtab"})
@@ -38,12 +38,12 @@ _ARGUMENT = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|\[[^]]*\]|\([^()]*\)
 
 
 class Kept(NamedTuple):
-    """What a virtual table keeps.
+    """The rows of a virtual table.
 
     Attributes:
         rows: Rows that no other table has; None where they cannot be counted.
         problem: Why it cannot be left behind without a loss; '' if it can.
-        about: What it is, where it can be left behind.
+        about: What it is, if it can be left behind; else ''.
     """
 
     rows: int | None
@@ -60,16 +60,16 @@ def shadows(name: str, module: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def declaration(sql: str) -> tuple[str, list[str]]:
-    """Return module and arguments of the statement *sql*; no module where SQLite does not store it so."""
+    """Return module and arguments of the CREATE VIRTUAL TABLE statement *sql*; module '' for any other statement."""
     if (match := _DECLARATION.match(sql)) is None:
         return "", []
     return match[1].lower(), [argument for argument in map(str.strip, _ARGUMENT.findall(match[2] or "")) if argument]
 
 
 def content_of(sql: str) -> str | None:
-    """Return the table over which a full-text table's statement makes an index; '' if its rows are kept nowhere.
+    """Return the content table of a full-text table's statement; '' if its rows are kept nowhere.
 
-    None where it has no option ``content``: it keeps its rows itself.
+    None without the option ``content``: the table keeps its rows itself.
     """
     for key, equals, value in (argument.partition("=") for argument in declaration(sql)[1]):
         if equals and key.strip().lower() == "content":

@@ -1,4 +1,4 @@
-"""Processes of our own: the same interpreter, and a module of this package that answers by lines."""
+"""Worker processes: a module of this package, run by the same interpreter, that answers line by line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import IO
 def start(module: str, *, stderr: int | None = subprocess.DEVNULL, **environment: str) -> subprocess.Popen[bytes]:
     """Run *module* of this package with *environment* beside what we have, its input and output as pipes.
 
-    One that reads until its input ends is gone when we are, however we end.
+    A worker that reads until its input ends does not outlive this process.
     """
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        # -P: the working directory may be the very folder that we distrust; a json.py in it must not be imported.
+        # -P: the working directory may be the data directory; a json.py in it must not be imported.
         [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -29,7 +29,7 @@ def start(module: str, *, stderr: int | None = subprocess.DEVNULL, **environment
 
 
 def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """Return the input and the output of a *process* that was started here."""
+    """Return the input and the output pipe of *process*."""
     if process.stdin is None or process.stdout is None:
         raise ValueError("the process has no pipes")
     return process.stdin, process.stdout
@@ -41,7 +41,7 @@ def end(process: subprocess.Popen[bytes]) -> int:
     with suppress(BrokenPipeError):
         requests.close()
     with suppress(subprocess.TimeoutExpired):
-        # A child that died by itself tells why; one that is idle ends when its input does.
+        # A process that died has its own status; an idle one ends with its input.
         process.wait(timeout=0.5)
     process.kill()
     status = process.wait()
@@ -50,7 +50,7 @@ def end(process: subprocess.Popen[bytes]) -> int:
 
 
 def ending(status: int) -> str:
-    """Say how a process of this *status* ended."""
+    """Return how a process with this exit *status* ended."""
     if status >= 0:
         return f"exit status {status}"
     try:
@@ -60,7 +60,7 @@ def ending(status: int) -> str:
 
 
 def processors() -> int:
-    """Return how many processors there are for us."""
+    """Return the number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
