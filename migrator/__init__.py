@@ -22,7 +22,7 @@ __all__ = ["PIPELINE", "connect"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the connector when it is asked for: the command line does without."""
+    """Import ``connect`` when it is first used: the command line does not need it."""
     if name == "connect":
         return import_module("migrator.application.connection").connect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

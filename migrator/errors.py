@@ -1,4 +1,4 @@
-"""What can go wrong, by what the operator should do about it.
+"""The error tree and its exit codes.
 
 ::
 
@@ -13,7 +13,7 @@
     +-- RollbackFailed      exit 5  a rollback could not be done; the consolidated set is still in use
     +-- EvidenceError       exit 1  a file of evidence is not there, or not as it was written
 
-An error is one sentence: what happened, where, what to do.
+An error is one sentence: where, what happened, what to do.
 """
 
 from __future__ import annotations

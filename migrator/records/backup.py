@@ -11,12 +11,12 @@ from migrator.records.inventory import Inventory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All files of one instant: from ``backup`` to ``build`` and ``verify``.
+    """A copy of all legacy files as they were at one instant: from ``backup`` to ``build`` and ``verify``.
 
     Attributes:
         run: The run's number, such as ``0001``.
-        folder: Where the copies lie, each under the path of its original.
-        inventory: What was read back from the copies.
+        folder: The folder of the copies, each under the path of its original.
+        inventory: The inventory of the copies, as read back.
         journal_modes: Path -> journal mode of the original, which its copy does not have.
         blocked_s: Seconds for which writers were held up.
     """

@@ -1,4 +1,4 @@
-"""Records of a build: where each row of each table went and came from."""
+"""Records of a build: the row accounts of each table, and the three databases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SourceAccount:
 
     Attributes:
         source: Legacy database and table.
-        fate: What was planned for it.
+        fate: Its fate in the plan.
         into: The target table, or the carried one; '' where it stays.
         rows: Rows that it had.
         mapped: Rows with at least one lineage.
@@ -49,8 +49,8 @@ class TargetAccount:
     Attributes:
         table: Consolidated database and table.
         rows: Rows that it has.
-        from_legacy: Rows with a lineage to a legacy row.
-        stubs: Rows with a lineage to a reason: a parent that was never recorded, a specified default.
+        from_legacy: Rows whose lineage names a legacy row.
+        stubs: Rows that migrator added: a parent that was never recorded, a specified default.
         quarantined: Legacy rows that it refused, by the constraint they break.
         seconds: Time it took to fill.
     """
@@ -74,11 +74,11 @@ class Built:
 
     Attributes:
         run: The run of the snapshot they were built from.
-        stage: The folder they lie in.
+        stage: The folder that holds them.
         digests: SHA-256 of the content of each: ``core`` -> hex.
         sources: The account of every legacy table.
         targets: The account of every target table.
-        mismatches: Mapped or quarantined rows that are not rebuilt cell by cell: source -> keys, at most five.
+        mismatches: Legacy rows that are not rebuilt cell by cell: source -> at most five keys.
         seconds: Time it took in all.
     """
 
@@ -92,7 +92,7 @@ class Built:
 
     @property
     def holds(self) -> bool:
-        """Whether every row is accounted for and every legacy row is rebuilt."""
+        """Whether every row is accounted for, and every legacy row is rebuilt."""
         return (
             all(account.balanced for account in self.sources)
             and all(account.balanced for account in self.targets)

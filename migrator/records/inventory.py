@@ -1,6 +1,6 @@
 """Records of the inventory: each file, its verdict and its tables.
 
-Sizes are in bytes.  Names from files are kept as found, odd bytes as lone surrogates.
+Sizes are in bytes.  Names from files are kept as found, undecodable bytes as lone surrogates.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-#: Names that are in use on a connection that builds: SQLite's own, the three, and the work tables.
+#: Names that a build attaches: SQLite's own, the three, and the work tables.
 _ATTACHED = frozenset({"main", "temp", "core", "analytics", "cache", "ids"})
 
 
 class Verdict(StrEnum):
-    """What inventory takes a file for; each file has exactly one."""
+    """What a file is for the migration; each file has exactly one verdict."""
 
     SOURCE = "source"
     STANDALONE = "standalone"
@@ -34,7 +34,7 @@ class Table:
         rows: Number of rows; None for a virtual table that keeps none of its own or of a module unknown here.
         digest: SHA-256 of its rows, in hex; '' for a virtual table, whose rows count with the database.
         variant: The known shape that it has; '' if none.
-        differs: Which columns keep a table of a known name from the nearest known shape; else ''.
+        differs: How its columns differ from the nearest known shape, if its name is known; else ''.
         unexpected: True for a table of a name that is not known in this database.
         indexes: Names of its indexes that CREATE INDEX made.
         problem: Why it can neither be carried nor be left behind without a loss; else ''.
@@ -55,26 +55,26 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """One file that is a database, should be one, or is one of ours.
+    """One file that is a database, has a database's name, or is one of the three.
 
-    What was found out before a reason came up is kept, the rest is None or empty.
+    A file that cannot be read to its end has the fields that were read before; the others are None or empty.
 
     Attributes:
         path: Absolute path.
         place: Its path below the data directory; the absolute path if it was included from outside.
         verdict: What it is.
         name: The legacy database that it is or stands in for; '' if none.
-        alias: What tells it from other files with the same stem, made of its path; '' where the stem is enough.
+        alias: A name made of its path, if another file has the same stem; else ''.
         reason: Why it is unreadable, unknown or ours; else ''.
         size_bytes: The main file.
         wal_bytes: The WAL beside it; None without one.
         journal_bytes: The rollback journal beside it; None without one.
-        hot_journal: True if a transaction was cut short that the journal undoes; all facts are after that.
+        hot_journal: True if a transaction was interrupted; the other fields describe the database after its rollback.
         journal_mode: ``wal`` or ``delete``, as the file's header says.
         page_size_bytes: One page.
         encoding: Of text, as SQLite names it.
-        user_version: The application's own number.
-        application_id: The application's own mark.
+        user_version: The pragma of that name.
+        application_id: The pragma of that name.
         mode: Permission bits.
         digest: SHA-256 of the content of a consistent copy, in hex (:mod:`migrator.system.content_digest`).
         integrity: ``ok``, or the first messages of SQLite's integrity check.
@@ -131,13 +131,13 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What lies in a data directory: from ``inventory`` to ``plan``.
+    """The databases in a data directory: from ``inventory`` to ``plan``.
 
     Attributes:
         data_dir: Absolute path of the data directory.
         databases: Every file with a verdict, in the order of their paths.
         passed_over: Number of other files.
-        findings: One sentence each on what a person should know and no verdict says.
+        findings: One sentence each about what the verdicts do not show.
     """
 
     data_dir: Path

@@ -1,4 +1,4 @@
-"""Record of what the monitor saw and did."""
+"""Record of a watch by the monitor."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from migrator.records.switch import Switched
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What was seen until now.
+    """A watch: the events until now, and what followed.
 
     Attributes:
-        seconds: How long.
-        ok: Events in the window that held.
+        seconds: Duration until now.
+        ok: Events in the window that succeeded.
         failed: Events in the window that failed.
-        rate: Their share, 0.0 where the window is empty.
+        rate: Share of failed events in the window; 0.0 if it is empty.
         seen: Events since the beginning.
-        failures: Failed ones since the beginning.
-        unread: Lines that speak of no event, or of a time that no clock shows.
+        failures: Failed events since the beginning.
+        unread: Lines that are not an event, or have an impossible time.
         old: Events since the beginning that were older than the window when they were read.
-        fired: Whether it is time to go back.
+        fired: Whether the rate passed the limit.
         late: Originals that a process wrote to after they were moved away.
         strayed: Legacy names that no longer lead to the consolidated set.
         rolled_back: What the rollback did; None without one.

@@ -1,4 +1,4 @@
-"""Records of the plan: what happens to each table of each file, and what speaks against it."""
+"""Records of the plan: the fate of each table, and the reasons against a migration."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTable:
-    """What becomes of one legacy table.
+    """One legacy table and its fate.
 
     Attributes:
         source: Legacy database and table: ``jarvis.trades``.
         fate: Mapped, carried, standalone, derived (a virtual table that stays in the backup) or ignored (by the configuration).
-        into: Where to: ``core.trades``, ``core.legacy_jarvis_items``; '' where it stays or is left behind.
-        variant: The shape it was recognised in; '' where that does not matter.
+        into: Its target: ``core.trades``, ``core.legacy_jarvis_items``; '' if it stays or is left behind.
+        variant: The known shape that it has; '' if that does not matter.
         rows: Its rows when it was planned; None for an index.
     """
 
@@ -41,19 +41,19 @@ class PlannedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will happen: from ``plan`` to ``backup`` and ``build``.
+    """A plan: from ``plan`` to ``backup`` and ``build``.
 
     Attributes:
-        inventory: What was found, and what the plan is made for.
+        inventory: The files that the plan is for.
         order: Target tables, parents before children: ``core.positions``, ``core.trades``, ...
         tables: The fate of every legacy table, in the order of their names.
         constants: What mappings are given: name -> value.
         needed_bytes: Free disk that backup and build need, at most.
         free_bytes: Free disk where they write.
-        refusals: Why it cannot be done, one sentence each; empty if it can.
+        refusals: The reasons against it, one sentence each.
         findings: What a person should know, one sentence each.
-        quarantine: Rows that constraints refuse, as counted: target table -> rows; None before they are counted.
-        left_out: Files that the configuration ignores: no snapshot has them.
+        quarantine: Target table -> rows that its constraints refuse; None if they were not counted.
+        left_out: Files that the configuration ignores: they are in no snapshot.
         extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
         file_mode: The most that the permissions of the three may be, as decided; None where they follow the sources.
     """

@@ -15,10 +15,10 @@ class Rehearsed:
 
     Attributes:
         migrated: The run from inventory to verify.
-        there: The cutover; None if it did not come to it.
-        watched: What the monitor saw and did; None if it did not come to it.
+        there: The cutover; None if the contracts refused it before.
+        watched: The watch; None without a cutover.
         code: The exit code of the owners' own tests, 0 without them.
-        differences: What the legacy set holds afterwards and should not, or should and does not; one sentence each.
+        differences: How the legacy set differs from what it was plus the rows written since; one sentence each.
     """
 
     migrated: Migrated
@@ -29,6 +29,6 @@ class Rehearsed:
 
     @property
     def holds(self) -> bool:
-        """Whether all of it went as it must."""
+        """Whether every step succeeded, and nothing differs."""
         back = self.watched.rolled_back if self.watched else None
         return back is not None and not (back.residue or self.code or self.differences)

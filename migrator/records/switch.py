@@ -1,4 +1,4 @@
-"""Record of a cutover or a rollback, done or foreseen."""
+"""Record of a cutover or a rollback, executed or planned."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """A cutover or a rollback, done or foreseen.
+    """A cutover or a rollback, executed or planned.
 
     Attributes:
         kind: ``cutover`` or ``rollback``.
         run: The run of the snapshot that the consolidated set was built from.
-        executed: Whether it was done; else this is what would be done.
+        executed: Whether it was executed; else this is what it would do.
         names: Legacy path -> file name of the consolidated database that it stands for after a cutover.
-        refusals: Why it cannot be done, one sentence each.
+        refusals: The reasons against it, one sentence each.
         holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.
         findings: What a person should know, one sentence each.
         late: Processes that had a database open when its file was moved away, one sentence each: they have to be restarted.
-        steps: What is done beside the names, one sentence each.
+        steps: What it does besides switching the names, one sentence each.
         written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
         aside: Files that others had made under a legacy name, by the path they were moved to.
@@ -43,5 +43,5 @@ class Switched:
 
     @property
     def stopped(self) -> bool:
-        """Whether something speaks against the switch, or a process is in its way."""
+        """Whether there is a reason against it, or a process has a database open."""
         return bool(self.refusals or self.holders)

@@ -1,4 +1,4 @@
-"""Records of a verdict: broken contracts, and the whole run up to the verdict."""
+"""Records of a verdict: broken contracts, and a whole migration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class BrokenContract:
     """A contract that does not hold.
 
     Attributes:
-        name: Its name, with what it was asked of.
-        says: The claim, where, what was expected and what was found.
+        name: Its name, with its case in brackets.
+        says: Its message: the claim, where, expected, found.
     """
 
     name: str
@@ -26,18 +26,18 @@ class BrokenContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What the contracts say of a pair of sets.
+    """The verdict of the contracts on a pair of sets.
 
     Attributes:
         held: Number of contracts that hold.
-        skipped: Number of those that could not be asked.
-        waived: Those that are broken and that the owners let be broken for a while.
-        waivers: What lets them be, one sentence each.
-        complaints: What else keeps the verdict from GO, one sentence each, such as a waiver that has run out.
-        broken: Those that do not hold.
+        skipped: Number of contracts that did not apply.
+        waived: Names of the broken contracts that a waiver covers.
+        waivers: The waivers that cover them, one sentence each.
+        complaints: Other reasons for NO-GO, one sentence each, such as an expired waiver.
+        broken: The contracts that do not hold.
         evidence: The file that was written; None if the caller asked for none.
         report: The page that was written about it; None for any pair.
-        sampled: Target tables of which some rows were not worked out anew -> rows that were, legacy rows.
+        sampled: Target table of which the oracle judged a sample -> rows judged, legacy rows.
         seconds: Time it took.
     """
 

@@ -1,4 +1,4 @@
-"""The flag in the application's .env: one value is changed, every other byte stays."""
+"""The flag in the application's .env: changes one value and no other byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migrator.system.shell import quoted
 
 FLAG = "USE_CONSOLIDATED_DBS"
 
-#: What UTF-16 begins with, and its name.
+#: Byte order mark of UTF-16 -> codec.
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SAVE = "save it as UTF-8"
 #: A line that sets the flag, as python-dotenv and shells read it: ``export``, blanks and quotes are allowed.  Any other
@@ -36,7 +36,7 @@ def beside(data_dir: Path) -> Path:
 def flag(path: Path) -> bool:
     """Return whether the .env at *path* says that the consolidated databases are used; the last line that says it counts."""
     if not path.is_file():
-        # A FIFO in its place would make the caller wait.
+        # A FIFO of this name must not block the caller.
         return False
     _, content = _in_utf8(user_files.content(path))
     values = [(match["quoted"] or match["bare"] or b"").strip().lower() for match in _LINE.finditer(content)]
@@ -46,7 +46,7 @@ def flag(path: Path) -> bool:
 def with_flag(content: bytes, *, on: bool) -> bytes:
     """Return the .env *content* with the flag set; every other byte, line ends and quotes included, as it was.
 
-    What begins with the mark of UTF-16 stays in UTF-16.
+    Content with the byte order mark of UTF-16 stays in UTF-16.
     """
     mark, content = _in_utf8(content)
     changed = _with_flag(content, on=on)
@@ -56,7 +56,7 @@ def with_flag(content: bytes, *, on: bool) -> bytes:
 
 
 def _in_utf8(content: bytes) -> tuple[bytes, bytes]:
-    """Return the mark of UTF-16 that *content* begins with, and what follows in UTF-8; or b"" and *content*.
+    """Return the byte order mark of UTF-16 and the rest of *content* in UTF-8; without a mark b"" and *content*.
 
     Raises:
         Refused: It begins with the mark and is not UTF-16.
@@ -94,7 +94,7 @@ def complaint(path: Path) -> str:
 
 
 def _complaints(path: Path) -> Iterator[str]:
-    """Yield what is wrong; only the first is asked for, and what follows relies on it."""
+    """Yield each obstacle; a check relies on those before it, so only the first is used."""
     real = Path(os.path.realpath(path))
     if real.is_symlink():
         yield f"is a link that leads to itself; remove it: rm {quoted(path)}"
@@ -132,7 +132,7 @@ def _unlike_text(path: Path) -> Iterator[str]:
 
 
 def astray(path: Path) -> str:
-    """Return a sentence if *path* is a link by which another user than that of its target would have us write to it."""
+    """Return a sentence if *path* is a link of a user who is neither this one, root, nor the owner of its target; else ''."""
     real = Path(os.path.realpath(path))
     if path.is_symlink() and (user := path.lstat().st_uid) not in (0, os.geteuid(), _owner(real)):
         return f"is a link of user {user} to {real}, which belongs to user {_owner(real)}"
@@ -140,7 +140,7 @@ def astray(path: Path) -> str:
 
 
 def _owner(path: Path) -> int:
-    """Return to whom the file *path* belongs; where it is not there, the folder that is."""
+    """Return the owner of *path*, or of the nearest folder above it that exists."""
     existing = next(candidate for candidate in (path, *path.parents) if candidate.exists())
     return existing.stat().st_uid
 
@@ -148,8 +148,8 @@ def _owner(path: Path) -> int:
 def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:
     """Set the flag in the .env at *path*, in one instant and durably; its mode and owner stay.
 
-    A file that says so already is left as it is; without a file, or without a line, the flag is false.  A link is
-    followed: the file it names changes.  A new file gets *access*: the application reads it, and may be another user's.
+    A file with that value already is not written; without a file, or without a line, the flag is false.  Follows a link.
+    A new file gets *access*, since the application, which reads it, may run as another user.
 
     Raises:
         Refused: *path* is no regular file.

@@ -1,6 +1,6 @@
-"""Recovery: brings a switch that was cut short to its end, forward or back, as the pointer says.
+"""Recovery: finishes or undoes an interrupted switch, as the pointer decides.
 
-Every step may be done again: a recovery that is cut short itself is begun anew.
+Every step can be repeated, so that an interrupted recovery starts again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from migrator.system.run_lock import is_held, locked
 
 
 def cut_short(data_dir: Path) -> str:
-    """Return a sentence about a switch in *data_dir* that was cut short, and the command that ends it; '' without one.
+    """Return a sentence about an interrupted switch in *data_dir*, with the command that ends it; '' without one.
 
     Raises:
         MigratorError: What was written about it is not what we write.
@@ -58,7 +58,7 @@ def at_work(data_dir: Path) -> str:
 
 @contextlib.contextmanager
 def true_after_commit(data_dir: Path) -> Iterator[None]:
-    """Let no error say that nothing was touched, or that the other set is in use, once a switch in *data_dir* has committed.
+    """Replace an error by one that reports the commit, if a switch in *data_dir* has committed and not ended.
 
     Raises:
         MigratorError: What ended it, and the command that finishes the switch.
@@ -74,20 +74,20 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
 
 
 def _committed(switch: Switch) -> bool:
-    """Tell whether the switch *switch*, which is under way, has committed."""
+    """Return whether *switch*, which is under way, has committed."""
     return _consolidated(switch) == (switch.kind == switch_state.CUTOVER)
 
 
 def _consolidated(switch: Switch) -> bool:
-    """Tell whether the names lead to the consolidated set, while the switch *switch* is under way."""
+    """Return whether the names lead to the consolidated set while *switch* is under way."""
     return switch_state.pointed(switch) == switch_state.NEW
 
 
 def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str], None]) -> Switched | None:
-    """End a switch that was cut short in *workspace*, for the verb *kind*; without *execute* return what that would do.
+    """End an interrupted switch in *workspace* for the verb *kind*; without *execute* return what that would do.
 
     Returns:
-        What the verb has to say, None where it has work of its own to do.
+        The result of the verb, or None if the verb still has to make its own switch.
 
     Raises:
         Refused: As :func:`recover`.
@@ -115,7 +115,7 @@ def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str
 
 
 def _refused(switch: Switch, workspace: Workspace) -> str:
-    """Return why the switch *switch* would not be ended in *workspace*, '' where it would; nothing is touched."""
+    """Return why *switch* would not be ended in *workspace*, or ''; changes nothing."""
     try:
         trust.refuse(switch, workspace.include, workspace.env_file)
     except Refused as error:
@@ -124,7 +124,7 @@ def _refused(switch: Switch, workspace: Workspace) -> str:
 
 
 def settle(data_dir: Path, workspace: Workspace | None = None, patience_s: float = 0.0) -> str:
-    """See that no switch is under way in *data_dir*: wait for one that is at work, end one that was cut short.
+    """Wait for another migrator's switch in *data_dir*, or end an interrupted one.
 
     Returns:
         A sentence that says what was done, '' if nothing.
@@ -212,7 +212,7 @@ def _sync_what_was_done(switch: Switch) -> None:
     paths = (switch.env_file.resolve(), switch.originals.parent, *(name.path for name in switch.names))
     folders |= {str(path.parent) for path in paths}
     for folder in sorted(folders | {str(switch.data_dir)}):
-        # A backup that the user has moved away must not keep the switch from its end.
+        # The user may have moved the backup away.
         if Path(folder).is_dir():
             durable_files.sync_folder(Path(folder))
 
@@ -222,7 +222,7 @@ def undo_cutover(wanted: Switch) -> None:
     env_flag.set_flag(wanted.env_file, on=False)
     if switch_state.pointed(wanted):
         switch_steps.put_back(wanted, switch_state.LEGACY)
-        # Only now does no name go through the pointer.
+        # From here on no name goes through the pointer.
         durable_files.remove(wanted.pointer)
     durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
     durable_files.remove_folder(wanted.tree(switch_state.NEW))
@@ -240,7 +240,7 @@ def undo_cutover(wanted: Switch) -> None:
 def finish_cutover(wanted: Switch) -> None:
     """Go on from the commit of a cutover: the flag, names as specified, the originals into the backup.
 
-    What an earlier cutover of the same run left is put out of the way: its residue is kept, its errors do not count.
+    Results of an earlier cutover of the same run are renamed: its residue is kept, its errors do not count.
     """
     env_flag.set_flag(wanted.env_file, on=True, access=switch_state.shared(wanted, 0o644))
     if wanted.left_behind.exists():
@@ -261,7 +261,7 @@ def finish_cutover(wanted: Switch) -> None:
 
 
 def _counting(wanted: Switch) -> Access:
-    """Return who may append to the events of the application: the writers of its databases, as far as the guard allows."""
+    """Return the access to the application's events: for the writers of its databases, as far as the ownership check allows."""
     shared, folder = switch_state.shared(wanted, 0o664), wanted.data_dir.stat()
     allowed = folder.st_mode & 0o020 and folder.st_gid == shared.group
     return shared if allowed else shared._replace(mode=shared.mode & ~0o020)
@@ -293,12 +293,12 @@ def finish_rollback(wanted: Switch) -> None:
 
 
 def _remove_drafts(wanted: Switch) -> None:
-    """Remove what a step that was cut short has left: a link that leads nowhere, a copy of the .env with its secrets."""
+    """Remove the drafts of an interrupted step: a dangling link, a copy of the .env with its secrets."""
     durable_files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
 
 
 def _free(folder: Path) -> Path:
-    """Return the first name with a number after it that nothing has."""
+    """Return the first path ``<folder>-<number>`` that does not exist."""
     return next(free for number in count(1) if not (free := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
@@ -316,7 +316,7 @@ def restore_journal_modes(wanted: Switch) -> None:
 
 
 def _to_be_moved(switch: Switch, *, committed: bool) -> Iterator[Path]:
-    """Yield the databases whose names move when the switch *switch* is finished or undone, and that a process may have open."""
+    """Yield the databases that a recovery of *switch* moves, and that a process may have open."""
     if switch.kind == switch_state.CUTOVER:
         names = (switch.tree(switch_state.LEGACY) / name.place if committed else name.path for name in switch.names)
         yield from (path for path in names if not committed or path.exists())
@@ -338,5 +338,5 @@ def _set_journal_mode(path: Path, mode: str) -> None:
         contextlib.closing(connections.take_over(path, exclusive_access.PATIENCE_S)) as connection,
     ):
         connections.set_journal_mode(connection, mode)
-    # SQLite removes its journal and does not wait: one that came back would undo this.
+    # SQLite removes its journal without a sync: after a power cut it would exist again, and undo this.
     durable_files.sync_folder(path.parent)

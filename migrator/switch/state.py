@@ -33,7 +33,7 @@ from migrator.system.serialize import escaped, plain, record
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
-#: What a switch does.
+#: Kinds of switch.
 CUTOVER, ROLLBACK = "cutover", "rollback"
 
 _SCHEMA = 1
@@ -41,7 +41,7 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A legacy database's name, and what it stands for.
+    """The name of a legacy database, and the consolidated database behind it.
 
     Attributes:
         database: The legacy database, as mappings and carried tables call it.
@@ -50,7 +50,7 @@ class Name:
         target: The consolidated database it becomes a link to: ``core``.
         journal_mode: The journal mode that the legacy database had.
         digest: The digest of its content at the cutover; '' where an older version made the cutover.
-        marks: Its user_version and application_id at the cutover, which no digest covers; () likewise.
+        marks: Its user_version and application_id at the cutover, which no digest covers; () for such a cutover.
     """
 
     database: str
@@ -73,10 +73,10 @@ class Switch:
         env_file: The application's .env.
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
-        constants: What the mappings were given; what comes back is spelled by the same.
+        constants: The constants of the mappings, for a rollback too.
         digests: Target -> content digest of the database that was installed; empty where an older version made the cutover.
         extra_indexes: Statements of the indexes beyond the specification, as the set was built with them.
-        finished: Whether it has come to its end.
+        finished: Whether it has ended.
         file_mode: The most that the permissions of the three may be, as decided; not kept beyond the cutover.
     """
 
@@ -99,7 +99,7 @@ class Switch:
 
     @property
     def root(self) -> Path:
-        """The folder that holds all that belongs to a switch under way."""
+        """The folder of a switch under way."""
         return self.data_dir / ".migrator"
 
     @property
@@ -134,22 +134,22 @@ class Switch:
 
     @property
     def baseline_to_be(self) -> Path:
-        """Where they lie until the cutover has committed: a snapshot's folder is not touched before."""
+        """The baseline until the commit of the cutover: before it the snapshot's folder is not changed."""
         return self.root / "baseline"
 
     @property
     def left_behind(self) -> Path:
-        """Where the three databases lie after a rollback, with what no legacy table can hold."""
+        """The folder of the three databases after a rollback, with the residue."""
         return self.data_dir / "backup" / self.run / "rolled-back"
 
     @property
     def aside(self) -> Path:
-        """Where a rollback puts files that others have made under a legacy name since the cutover."""
+        """The folder to which a rollback moves files that other programs made under a legacy name since the cutover."""
         return self.left_behind / "aside"
 
     @property
     def latch(self) -> Path:
-        """What the monitor writes down when it fires, so that it does so once for a cutover."""
+        """The file that the monitor writes when it fires, so that it fires once for each cutover."""
         return self.root / "monitor.json"
 
     @property
@@ -198,7 +198,7 @@ def read(data_dir: Path) -> Switch | None:
             written = json.load(file)
         if written.pop("schema") != _SCHEMA:
             raise MigratorError("was written by another version", where=path, hint="use the version that wrote it")
-        # The folder and the mode never come from the file; whether the switch has ended always does.
+        # The folder and the mode never come from the file; ``finished`` must.
         known = {"data_dir": home, "file_mode": None, "finished": written["finished"]}
         switch = record(written | known, Switch, partial(_from_written, home))
     except (FileNotFoundError, NotADirectoryError):
@@ -211,7 +211,7 @@ def read(data_dir: Path) -> Switch | None:
 
 
 def write(switch: Switch) -> None:
-    """Write down what is switched, whole or not at all."""
+    """Write the record of *switch*, whole or not at all."""
     written = {
         "schema": _SCHEMA,
         "kind": switch.kind,
@@ -241,7 +241,7 @@ def write(switch: Switch) -> None:
 
 
 def shared(switch: Switch, most: int) -> Access:
-    """Return who may use each database that a name of *switch* leads to, at most as the mode *most*."""
+    """Return the access that serves the users of every database of *switch*, at most the mode *most*."""
     paths = [name.path for name in switch.names if name.path.exists()]
     return permissions.shared(paths, switch.data_dir, most)[0]
 
@@ -256,14 +256,14 @@ def _from_written(data_dir: Path, written: str) -> Path:
 
 
 def finish(switch: Switch) -> Switch:
-    """Write down that *switch* has come to its end."""
+    """Record that *switch* has ended."""
     done = replace(switch, finished=True)
     write(done)
     return done
 
 
 def forget(switch: Switch) -> None:
-    """Write down that there was no *switch*: it was undone."""
+    """Remove the record of *switch*, which was undone."""
     durable_files.remove(switch.root / "switch.json")
 
 
@@ -273,12 +273,12 @@ def pointed(switch: Switch) -> str:
 
 
 _RUN = re.compile(r"[0-9]{4,9}")
-#: Folders in which migrator keeps its own, and no legacy database lies.
+#: Migrator's own folders, in which no legacy database lies.
 _STATE, _BACKUPS = ".migrator", "backup"
 
 
 def malformed(switch: Switch) -> str:
-    """Return what in *switch* migrator never writes, '' where nothing; nothing outside of the file is looked at."""
+    """Return what in the record *switch* migrator never writes, or ''; reads no other file."""
     if switch.kind not in ("cutover", "rollback"):
         return f"{switch.kind!r} is not a kind of switch; expected cutover or rollback"
     if not _RUN.fullmatch(switch.run):
@@ -296,7 +296,7 @@ def malformed(switch: Switch) -> str:
 
 
 def _is_below(data_dir: Path, name: Name) -> bool:
-    """Tell whether *name* lies below the data directory, and outside of migrator's own folders."""
+    """Return whether *name* is below the data directory and outside of migrator's own folders."""
     parts = name.place.parts
     return (
         not name.place.is_absolute()

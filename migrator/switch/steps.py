@@ -30,7 +30,7 @@ def make_new_tree(switch: Switch) -> None:
 
 
 def commit(switch: Switch, to: str) -> None:
-    """Turn the pointer: all names that go through it change in one instant, for all who may pass the folders of the names."""
+    """Turn the pointer: every name that goes through it changes in one instant."""
     for name in switch.names:
         durable_files.let_pass((switch.tree(to) / name.place).parent, name.path.parent)
     durable_files.let_pass(switch.tree(to), switch.data_dir)
@@ -58,15 +58,15 @@ def flatten(switch: Switch) -> None:
 
 
 def _is_legacy(switch: Switch, name: Name) -> bool:
-    """Tell whether the file under *name* is the legacy one, which has a second name that stays."""
+    """Return whether the file under *name* is the legacy file, which keeps its second name."""
     kept = switch.tree(LEGACY) / name.place
     return kept.exists() and name.path.exists() and name.path.samefile(kept)
 
 
 def put_aside(switch: Switch) -> list[Path]:
-    """Move what others have made under a legacy name out of its way, WALs and journals too; return where to.
+    """Move files that other programs made under a legacy name aside, with WAL and journal; return their new paths.
 
-    SQLite would take a WAL that lies beside a legacy file for that file's own.
+    SQLite would apply such a WAL to the legacy file.
     """
     moved = []
     for path, kept in _aside(switch):
@@ -86,7 +86,7 @@ def take_from_aside(switch: Switch) -> None:
 
 
 def _aside(switch: Switch) -> Iterator[tuple[Path, Path]]:
-    """Yield where a file of others may lie, and where it is moved to."""
+    """Yield the path of each file that another program may have made, and the path that it is moved to."""
     for name in switch.names:
         for suffix in ("", *connections.COMPANIONS, "-shm"):
             yield connections.beside(name.path, suffix), connections.beside(switch.aside / name.place, suffix)

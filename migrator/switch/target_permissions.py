@@ -19,7 +19,7 @@ from migrator.system.serialize import escaped
 def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable]) -> dict[str, list[Path]]:
     """Return the files whose rows may be in each consolidated database: target -> paths of *databases* (name, path).
 
-    One that takes no rows is for the users of all files.
+    A consolidated database without rows is for the users of all files.
     """
     homes = {(mapping.database, mapping.target) for mapping in mapping_reader.mappings()}
     for table in tables:
@@ -38,9 +38,9 @@ def sources_of(switch: Switch) -> dict[str, list[Path]]:
 
 
 def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int | None) -> Iterator[str]:
-    """Yield a sentence for each consolidated database that no permissions open to every user of its sources.
+    """Yield a sentence for each consolidated database for which no permissions serve every user of its sources.
 
-    With a *decided* mode only for what this process cannot give: a group that it is not in.
+    With a *decided* mode only for a group to which this process cannot give the file.
     """
     for target, paths in targets.items():
         given, serves = permissions.shared(paths, data_dir, 0o666 if decided is None else decided)
@@ -65,15 +65,15 @@ def disagreements(targets: dict[str, list[Path]], data_dir: Path, decided: int |
 
 
 def _writable_elsewhere(paths: Sequence[Path], data_dir: Path, given: Access) -> Path | None:
-    """Return the first of *paths* in a folder that more users may write to than to *data_dir*, as SQLite has to."""
+    """Return the first of *paths* in a folder that more users can write to than to *data_dir*, where SQLite keeps files."""
     home = data_dir.stat().st_mode
     return next((path for path in paths if path.parent.stat().st_mode & ~home & given.mode & 0o022), None)
 
 
 def findings(targets: dict[str, list[Path]], data_dir: Path, decided: int | None) -> Iterator[str]:
-    """Yield a sentence if what SQLite makes beside the three, in WAL mode, would not belong to their group.
+    """Yield a sentence if the files that SQLite makes beside the three, in WAL mode, would not belong to their group.
 
-    The primary group of their owner is taken to have no other member.
+    Assumes that the primary group of the owner has no other member.
     """
     home = data_dir.stat()
     for target, paths in targets.items():

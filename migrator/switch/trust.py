@@ -1,8 +1,8 @@
-"""Whether what is written down about a switch may be acted on.
+"""Checks that the record of a switch may be trusted, before a command acts on it.
 
 Another user may have written ``switch.json``, or planted a link where a switch moves a file, and root would follow.  So
-every name in it is derived again: a path below the data directory, a database named by --include, the .env that is
-configured.  Nothing else is ever written.
+each path in it must be one of these: a path below the data directory, a database named by --include, the configured
+.env.  No other path is ever written.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def refuse(switch: Switch, include: Sequence[Path], env_file: Path) -> None:
-    """See that *switch* leads nowhere but to the data directory, the files *include* and the .env *env_file*.
+    """Check that *switch* leads only to the data directory, the files *include* and the .env *env_file*.
 
     Raises:
-        Refused: It does, or what lies under our names in the data directory can be another user's.
+        Refused: It leads elsewhere, or an entry under our names in the data directory can be another user's.
     """
     guard(switch.data_dir)
     outside, options = lacking(switch, include, env_file)
@@ -52,7 +52,7 @@ def refuse(switch: Switch, include: Sequence[Path], env_file: Path) -> None:
 
 
 def lacking(switch: Switch, include: Sequence[Path], env_file: Path) -> tuple[list[Path], list[str]]:
-    """Return the files outside of the data directory to which *switch* leads unnamed, and the options that name them all."""
+    """Return the files outside of the data directory that no option names, and the options that name all of them."""
     named = {paths.beside_itself(path) for path in include}
     databases = [name.path for name in switch.names if not name.path.is_relative_to(switch.data_dir)]
     outside = [path for path in databases if path not in named]

@@ -1,4 +1,4 @@
-"""Where a run reads and writes, below the data directory."""
+"""The workspace: the paths that a run reads and writes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from migrator.switch import state as switch_state
 
 
 class Workspace:
-    """Where a run reads and writes, below the data directory.
+    """The paths that a run reads and writes.
 
     Attributes:
         data_dir: The data directory.
         include: Databases outside of it.
         env_file: The application's .env.
-        stopped: The owner says that no process has a database open which cannot be seen from here.
+        stopped: The owner asserts that no process that this user cannot see has a database open.
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class Workspace:
 
     @property
     def evidence(self) -> Path:
-        """What the contracts said of the newest snapshot and the stage."""
+        """The evidence on the newest snapshot and the stage."""
         return self.data_dir / ".migrator" / "evidence.json"
 
     @property
     def broken(self) -> Path:
-        """The messages of the contracts that were broken then."""
+        """The messages of the contracts that were broken, beside the evidence."""
         return self.evidence.with_name("broken.json")
 
     @property
     def report(self) -> Path:
-        """The report of that."""
+        """The report on that evidence."""
         return self.evidence.with_name("report.html")
 
     def refuse_after_a_cutover(self) -> None:
-        """See that the legacy set is in use: what was judged before a cutover, and the evidence on it, stay as they are.
+        """Check that the legacy set is in use: after a cutover the stage and its evidence are not changed.
 
         Raises:
             Refused: The consolidated set is in use.
@@ -68,5 +68,5 @@ class Workspace:
             )
 
 
-#: Where the events of all connections are counted, below the data directory.
+#: The file in which the application's connections count their events, below the data directory.
 EVENTS = Path(".migrator") / "events.jsonl"
