@@ -1,7 +1,7 @@
-"""The application's connection, ``migrator.connect("jarvis.db")``: to the set that is in use, safe, and counted.
+"""``migrator.connect("jarvis.db")``: the application's connection to the set in use, safe and counted.
 
-It brings a switch that was cut short to its end, refuses to write where the flag and the names disagree, never creates
-a file, sets what SQLite keeps per connection, and counts for the monitor which statements held and which failed.
+It ends an interrupted switch, refuses to connect if the flag and the names disagree, never creates a file,
+sets the pragmas that belong to a connection, and counts for the monitor which statements succeeded and which failed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from migrator.switch.workspace import EVENTS, Workspace
 from migrator.system import connections, paths, permissions
 from migrator.system.shell import quoted
 
-#: Seconds for which a connection waits for another process's transaction, or for a switch under way.
+#: Wait for another process's transaction, or for a switch under way [s].
 PATIENCE_S = 5.0
 _HOME = "~/.lifeos/data"
-#: Seconds between two looks whether another user's switch has come to its end.
+#: Wait between two checks whether another user's switch has ended [s].
 _POLL_S = 0.05
 
 
@@ -47,14 +47,14 @@ def connect(
     synchronous: str | None = None,
     **options: Any,
 ) -> sqlite3.Connection:
-    """Open a database of the set that is in use, by its legacy name or by its new one; called as sqlite3.connect is.
+    """Open a database of the set in use, by its legacy or its new name; called like sqlite3.connect.
 
-    In the consolidated set ``foreign_keys`` is ON, and what each statement came to is counted for the monitor; a legacy
-    database is opened as its code has always had it.
+    In the consolidated set ``foreign_keys`` is ON, and statements are counted for the monitor.  A legacy database is opened
+    with the caller's own settings.
 
     Args:
         name: ``jarvis.db``, ``cache/file_cache.db`` or ``jarvis_core.db``, below the data directory; or an absolute path.
-            With *uri* it may be ``file:jarvis.db?mode=ro``.  ``:memory:`` and '' are what they are to SQLite.
+            With *uri* it may be ``file:jarvis.db?mode=ro``.  ``:memory:`` and '' mean what they mean to SQLite.
         timeout: Seconds to wait for another process's transaction, or for a switch under way.
         detect_types: As for :func:`sqlite3.connect`.
         isolation_level: Likewise.
@@ -66,7 +66,7 @@ def connect(
         data_dir: The data directory.  Default: ``MIGRATOR_DATA_DIR``, else ``~/.lifeos/data``.
         synchronous: ``FULL`` or ``NORMAL``.  Default: FULL for core, since in WAL mode NORMAL loses the last commits when
             power fails, else NORMAL.
-        options: What :func:`sqlite3.connect` takes besides: ``autocommit``, from Python 3.12 on.
+        options: Other options of :func:`sqlite3.connect`: ``autocommit``, from Python 3.12 on.
 
     Raises:
         UsageError: *synchronous* is neither.
@@ -96,7 +96,7 @@ def connect(
 
 
 def _asked(name: str, *, uri: bool) -> tuple[str, str]:
-    """Return the path and the query of what the caller calls the database; a query never has it created."""
+    """Return the path and the query of *name*; the query never lets SQLite create the file."""
     if not (uri and name.startswith("file:")):
         return name, "mode=rw"
     parts = urlsplit(name)
@@ -109,7 +109,7 @@ def _asked(name: str, *, uri: bool) -> tuple[str, str]:
 def _settled(
     workspace: Workspace, name: str, query: str, synchronous: str | None, options: Mapping[str, Any]
 ) -> sqlite3.Connection:
-    """Open *name* in *workspace* once no switch is under way, and again where one has begun meanwhile."""
+    """Open *name* in *workspace* once no switch is under way; open it again if one began meanwhile."""
     home = workspace.data_dir
     while True:
         _wait_for_switch(workspace, options["timeout"])
@@ -120,24 +120,24 @@ def _settled(
             if settled == _stamp(home):
                 raise
         else:
-            # A process that has it open is named by a switch, or came after it: then the other set was meant.
+            # A switch refuses while this process has the file open; if it came before that, the other set is in use now.
             if settled == _stamp(home):
                 return connection
             connection.close()
 
 
 def _workspace(home: Path, named: Path) -> Workspace:
-    """Return what the environment names, as the command line reads it; the .env lies beside the folder as it is *named*."""
+    """Return the workspace from the environment, as the command line reads it; the .env lies beside the *named* folder."""
     env_file, include = os.environ.get("MIGRATOR_ENV_FILE"), os.environ.get("MIGRATOR_INCLUDE", "")
     included = tuple(Path(path) for path in include.split(os.pathsep) if path)
     return Workspace(home, included, Path(env_file) if env_file else env_flag.beside(named))
 
 
 def _wait_for_switch(workspace: Workspace, patience_s: float) -> None:
-    """See that no switch is under way: wait for one that is at work, end one that was cut short where this user may.
+    """Wait for a switch under way; end an interrupted one, if this user may.
 
     Raises:
-        Refused: It does not come to its end.
+        Refused: It does not end.
     """
     home, root = workspace.data_dir, workspace.data_dir / ".migrator"
     if not root.exists() or os.geteuid() in (0, root.stat().st_uid):
@@ -155,7 +155,7 @@ def _wait_for_switch(workspace: Workspace, patience_s: float) -> None:
 
 
 def _last(home: Path) -> tuple[Switch | None, bool]:
-    """Return the switch that is under way or was the last one, None without one, and whether this user may read of it."""
+    """Return the switch under way or the last one, or None, and whether this user may read its record."""
     try:
         (home / ".migrator" / "switch.json").lstat()
         return switch_state.read(home), True
@@ -177,9 +177,9 @@ def _stamp(home: Path) -> tuple[int, int] | None:
 def _opened(
     home: Path, path: Path, query: str, synchronous: str | None, options: Mapping[str, Any]
 ) -> sqlite3.Connection:
-    """Open *path* as the set that is in use wants it."""
+    """Open *path* with the settings of the set in use."""
     last, readable = _last(home)
-    # To a user who may not read of switches the names alone are the truth.
+    # A user who may not read the record relies on the names alone.
     consolidated = not readable or (last is not None and last.consolidated)
     if last is not None and _flag(last.env_file, otherwise=consolidated) != consolidated:
         says, names = ("true", "legacy") if not consolidated else ("false", "consolidated")
@@ -203,7 +203,7 @@ def _opened(
 
 
 def _flag(env_file: Path, *, otherwise: bool) -> bool:
-    """Return the flag in *env_file*, or *otherwise* where this user may not read it: then its code does not either."""
+    """Return the flag in *env_file*, or *otherwise* if this user, and so the application, may not read it."""
     try:
         env_file.stat()
     except PermissionError:
@@ -214,7 +214,7 @@ def _flag(env_file: Path, *, otherwise: bool) -> bool:
 
 
 def _target(path: Path, home: Path) -> str | None:
-    """Return which of the three consolidated databases lies at *path*, None if none does."""
+    """Return the consolidated database at *path*: ``core``; None if it is another file."""
     return next((target for target, name in catalogue.TARGETS.items() if path == home / name), None)
 
 

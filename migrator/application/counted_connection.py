@@ -1,7 +1,7 @@
-"""Connections whose statements are counted for the monitor, below the classes that an application has of its own.
+"""Connections that count their statements for the monitor, also below an application's own classes.
 
-The counting class stands between the application's class and the standard library's: what the application overrides still
-runs, and each statement that reaches SQLite is counted once.
+The counting class lies between the application's class and the standard library's: overridden methods still
+run, and each statement that reaches SQLite is counted once.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _NO_ROW = object()
 
 
 def factory(asked: Any, counter: Counter) -> Any:
-    """Return the factory *asked* for, so that statements of its connections are counted by *counter*.
+    """Return a factory like *asked* whose connections count their statements with *counter*.
 
-    A factory that is a function makes what it makes: statements of its connections are not counted.
+    Connections of a factory that is a function are not counted.
     """
     is_class = isinstance(asked, type) and issubclass(asked, sqlite3.Connection)
     return _subclass(asked, _Connection, counter) if is_class else asked
@@ -34,7 +34,7 @@ def _subclass(asked: Any, counting: type, counter: Counter) -> type:
 
 
 def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
-    """Return *method* of a cursor or a connection so that its failure is counted, and with *event* its success too."""
+    """Wrap *method* of a cursor or a connection: count its failure, and with *event* its success."""
 
     @functools.wraps(method)
     def counted(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -51,7 +51,7 @@ def _counted(method: Callable[..., Any], *, event: bool) -> Callable[..., Any]:
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor whose statements are counted: each that ran, and each error, at once or while rows are fetched."""
+    """A cursor that counts each statement that ran, and each error, also one while rows are fetched."""
 
     counter: Counter
 
@@ -64,7 +64,7 @@ class _Cursor(sqlite3.Cursor):
     __next__ = _counted(sqlite3.Cursor.__next__, event=False)
 
     def __iter__(self) -> Any:
-        """Yield the rows that are left, without a call of Python's for each of them."""
+        """Yield the remaining rows, without a Python call for each."""
         try:
             yield from iter(functools.partial(sqlite3.Cursor.__next__, self), _NO_ROW)
         except sqlite3.Error:
@@ -73,12 +73,12 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection(sqlite3.Connection):
-    """A connection whose statements are counted; its shortcuts go by its cursors."""
+    """A connection that counts its statements; its shortcuts use its cursors."""
 
     counter: Counter
 
     def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
-        """Return a cursor that counts, of the class that is asked for."""
+        """Return a counting cursor of the requested class."""
         if isinstance(factory, type) and issubclass(factory, sqlite3.Cursor):
             factory = _subclass(factory, _Cursor, self.counter)
         return super().cursor(factory)

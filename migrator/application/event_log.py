@@ -1,10 +1,10 @@
-"""Events: what the application's statements came to, as its connections count them and the monitor reads them.
+"""The event log: successes and failures of the application's statements, for the monitor.
 
-One JSON object a line; an object may sum up many events::
+One JSON object per line; an object may sum up many events::
 
     {"ok": 12, "failed": 1}                              the application's own log; true and false count as 1 and 0
-    {"failed": 1, "at": "2026-02-01T10:00:00Z"}          the same, when it happened: see :mod:`migrator.stages.monitor.log_times`
-    {"ok": 12, "failed": 1, "at": 5121.25, "boot": ...}  our connections: when, on the clock that all processes share
+    {"failed": 1, "at": "2026-02-01T10:00:00Z"}          the same with a time: see :mod:`migrator.stages.monitor.log_times`
+    {"ok": 12, "failed": 1, "at": 5121.25, "boot": ...}  our connections: time on the monotonic clock of this boot
 
 A line is appended in one write, so that processes may share the file, and it outlives the process that wrote it.
 """
@@ -20,18 +20,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds for which events that held are summed up before they are written; one that failed is written at once.
+#: Time for which successes are summed up before they are written [s]; a failure is written at once.
 SUMMED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Events:
-    """What happened around one moment.
+    """Events of one moment.
 
     Attributes:
-        ok: Number of events that held.
-        failed: Number of events that failed.
-        at: Seconds of the monotonic clock of this boot, minus infinity if it was before it; None where the line does not say.
+        ok: Number of successes.
+        failed: Number of failures.
+        at: Seconds on the monotonic clock of this boot, minus infinity if before it; None if the line has no time.
     """
 
     ok: int
@@ -40,7 +40,7 @@ class Events:
 
 
 def boot() -> str:
-    """Return what tells this boot from others: the monotonic clock begins anew with each; '' where the system has none."""
+    """Return the id of this boot, with which the monotonic clock starts; '' if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (FileNotFoundError, PermissionError):
@@ -63,20 +63,20 @@ class Counter:
         os.register_at_fork(after_in_child=self._begin_anew)
 
     def held(self) -> None:
-        """Count one event that held."""
+        """Count one success."""
         with self._lock:
             self._ok += 1
         if time.monotonic() >= self._due:
             self.write()
 
     def failed(self) -> None:
-        """Count one event that failed, and write it down at once."""
+        """Count one failure, and write it at once."""
         with self._lock:
             self._failed += 1
         self.write()
 
     def write(self) -> None:
-        """Append what was counted since the last time."""
+        """Append the counts since the last write."""
         with self._lock:
             now = time.monotonic()
             self._due = now + SUMMED_S
@@ -86,27 +86,27 @@ class Counter:
             try:
                 _append(self._path, json.dumps(line).encode() + b"\n")
             except OSError:
-                # Not the application's fault, and not for it to fail by: the counts stay for the next time.
+                # The application must not fail because of its log: the counts stay for the next write.
                 return
             self._ok = self._failed = 0
 
     def _begin_anew(self) -> None:
-        # What the parent counted it writes itself, and its lock may have been taken while it forked.
+        # After a fork: the parent writes its own counts, and its lock may have been held during the fork.
         self._lock = threading.Lock()
         self._ok = self._failed = 0
 
 
 def _append(path: Path, line: bytes) -> None:
-    """Append *line* in one write; a line that a full disk cut short before is ended first, so that it spoils no other.
+    """Append *line* in one write, after a line end if a full disk cut the last line short.
 
     Raises:
-        OSError: It is not there, or not the whole of it.
+        OSError: The line was not written, or not whole.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
         if os.geteuid() == 0:
-            # A look by root must not leave a file that the application cannot append to.
+            # A file made by root must stay writable for the application.
             owner = path.parent.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
         size = os.fstat(descriptor).st_size

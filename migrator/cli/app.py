@@ -30,7 +30,7 @@ from migrator.switch.workspace import Workspace
 from migrator.system import durable_files, error_hints, paths, serialize, temporary_folders
 from migrator.system.shell import quoted
 
-#: Signals that end a run, by name, and those that have ended this one.
+#: Names of the signals that end a run, and the signals that have ended this one.
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 _INTERRUPTED: set[int] = set()
 #: The verbs that are not stages, and the stage before which each is listed; '' is the end.
@@ -247,7 +247,7 @@ def main() -> None:
         cli.main(prog_name="migrator", standalone_mode=False)
     except MigratorError as error:
         if _INTERRUPTED:
-            # It came while SQLite was calling one of our functions, and SQLite made an error of its own of it.
+            # The signal came while SQLite called one of our functions, and SQLite turned it into an error of its own.
             _end_interrupted()
         click.echo(f"migrator: {serialize.escaped(str(error))}", err=True)
         sys.exit(error.exit_code)
@@ -255,7 +255,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader has seen enough; what is left for stdout goes nowhere, so that Python does not complain at the end.
+        # The reader has closed the pipe; discard the rest of stdout, so that Python does not report it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(MigratorError.exit_code)
     except (OSError, sqlite3.Error) as error:
@@ -267,7 +267,7 @@ def main() -> None:
 
 
 def _interrupt(number: int, _: object) -> None:
-    """End as when a person interrupts: else private copies would stay in TMPDIR.  A second signal does not disturb that."""
+    """End as after Ctrl-C, so that private copies are removed from TMPDIR; ignore further signals."""
     _INTERRUPTED.add(number)
     for name in _ENDING:
         if (other := getattr(signal, name, None)) and signal.getsignal(other) is _interrupt:

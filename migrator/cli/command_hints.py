@@ -21,7 +21,7 @@ from migrator.errors import MigratorError
 from migrator.system import error_hints, paths
 from migrator.system.shell import quoted
 
-#: Options that say what a verb is about; the next verb has to be about the same.
+#: Options that the command in a hint takes over from the running verb.
 _CARRIED_ON = ("data_dir", "include", "config", "env_file", "legacy", "consolidated", "stopped", "catch_up")
 #: Options that name a pair instead of a data directory.
 _PAIR = ("legacy", "consolidated")
@@ -34,7 +34,7 @@ class Verb(click.Command):
     """A verb whose errors name complete commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; what the system or SQLite refuses becomes a sentence with a hint.
+        """Run the verb; convert errors of the system and of SQLite to a sentence with a hint.
 
         Raises:
             MigratorError: It failed.
@@ -54,7 +54,7 @@ class Verb(click.Command):
 
 
 def completed(sentence: str) -> str:
-    """Return *sentence* with the options behind each command of ours that make it a complete one."""
+    """Return *sentence* with the options of the running verb behind each command of migrator."""
     return _NAMED.sub(lambda match: _command(match[1]) or match[0], sentence)
 
 
@@ -75,12 +75,12 @@ def completed_text(shown: RenderableType) -> RenderableType:
         return Group(*map(completed_text, shown.renderables))
     if not isinstance(shown, Text) or not _NAMED.search(shown.plain):
         return shown
-    # A command that is folded cannot be copied.
+    # A folded command cannot be copied.
     return Text(completed(shown.plain), style=shown.style, no_wrap=True, overflow="ignore")
 
 
 def _command(verb: str) -> str:
-    """Return the command *verb* with the options of the verb that runs, '' where there is no such verb or none runs."""
+    """Return the command *verb* with the options of the running verb; '' if there is no such verb, or none runs."""
     context = click.get_current_context(silent=True)
     verbs = context and context.find_root().command
     known = verbs.commands.get(verb) if isinstance(verbs, click.Group) else None

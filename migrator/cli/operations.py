@@ -28,14 +28,14 @@ from migrator.system.serialize import escaped
 
 #: Exit code of a monitor that rolled back.
 ROLLED_BACK = 4
-#: Seconds between two writes of the textfile for Prometheus, and between two lines where there is no terminal.
+#: Time between two writes of the textfile for Prometheus, and between two lines without a terminal [s].
 _PROMETHEUS_S, _LINE_S = 5.0, 60.0
-#: A sound application fires in fewer windows than this; else it is said how often.
+#: Share of windows in which an application with 2 % errors may be rolled back before the user is warned.
 _RARE = 1e-4
 
 
 class _Share(click.ParamType[Fraction]):
-    """A share between 0 and 1, exactly as it is written."""
+    """A share between 0 and 1, as an exact fraction."""
 
     name = "share"
 
@@ -192,7 +192,7 @@ def rollback(common: options.Common, execute: bool) -> None:
 
 
 def _refuse(switched: Switched, *, quiet: bool) -> None:
-    """End with what speaks against the switch, if something does: where no table says it, on stderr."""
+    """Exit with 3 if there is a reason against the switch; with *quiet* print it on stderr."""
     against = (*switched.refusals, *switched.holders)
     if against:
         if quiet:
@@ -201,7 +201,7 @@ def _refuse(switched: Switched, *, quiet: bool) -> None:
 
 
 def _uncounted(watched: Watched) -> str:
-    """Return a sentence where lines came and none of them counted in the window; '' else."""
+    """Return a sentence if there were lines and none counted in the window; else ''."""
     if watched.unread and not watched.seen:
         return (
             f"none of {watched.unread:,} lines could be read as an event, so there is no rate; "
@@ -216,12 +216,12 @@ def _uncounted(watched: Watched) -> str:
 
 
 def _feed(events: str | None) -> Feed | None:
-    """Return where events come from: stdin, a log from its end on, or None for what our connections count."""
+    """Return the source of events: stdin, a log from its end on, or None for the events that our connections count."""
     if events is None:
         return None
     if events != "-":
         log = paths.beside_itself(Path(events))
-        # A name that is misspelt would be waited for without an end.
+        # The feed would wait for a misspelt name without an end.
         user_files.opened(log).close()
         return Tail(log, whole=False)
     if sys.stdin is None:
@@ -231,7 +231,7 @@ def _feed(events: str | None) -> Feed | None:
 
 @contextmanager
 def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterator[Callable[[Watched], None]]:
-    """Hand out what shows the watch: a line that is kept current on a terminal, else one a minute; alarms at once."""
+    """Yield a function that shows the watch: a live line on a terminal, else a line a minute; alarms at once."""
     if (often := false_alarm(limits)) >= _RARE:
         output.loudly(
             f"with these limits a sound application (2 % errors) is rolled back in {often:.2%} of all windows"
@@ -264,7 +264,7 @@ def _watching(limits: Limits, prometheus: Path | None, *, quiet: bool) -> Iterat
 
 
 def _sound(watched: Watched, told: set[str]) -> None:
-    """Say what a person has to look at now, one sentence each, unless it was *told* before."""
+    """Print the alarms that were not *told* before, one sentence each."""
     alarms = [
         f"{escaped(path)} was written to after the cutover; find out which program still uses it"
         for path in watched.late

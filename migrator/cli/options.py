@@ -41,7 +41,7 @@ class NamedPath(click.Path):
         """Return *value* resolved.
 
         Raises:
-            UsageError: It begins with the home of a user that is not there.
+            UsageError: It begins with the home of an unknown user.
         """
         named = Path(os.fsdecode(super().convert(value, param, ctx)))
         return paths.resolved(named) if self._follow else paths.beside_itself(named)
@@ -93,7 +93,7 @@ JSON = click.option("--json", "as_json", is_flag=True, envvar="MIGRATOR_JSON", h
 QUIET = click.option("--quiet", is_flag=True, envvar="MIGRATOR_QUIET", help="Print errors only.")
 
 
-#: The data directory with its configuration, and what a switch needs besides; what follows a verb's own options.
+#: Groups of options: the sources, a switch, and the form of the result.
 SOURCES = (DATA_DIR, INCLUDE, CONFIG)
 SWITCH = (*SOURCES, ENV_FILE, EXECUTE, STOPPED)
 RESULT = (JSON, QUIET)
@@ -184,10 +184,10 @@ def takes(first: tuple[_Option, ...], last: tuple[_Option, ...] = RESULT) -> _Op
 
 
 def look(workspace: Workspace, *, alone: bool = False) -> None:
-    """See that what lies under our names is ours, and say if a switch is at work or was cut short; nothing is changed.
+    """Check that migrator's own files are ours, and report a switch under way or interrupted; changes nothing.
 
     Raises:
-        Refused: It is not, or with *alone* there is such a switch.
+        Refused: They are not, or with *alone* there is such a switch.
     """
     guard(workspace.data_dir)
     if sentence := recovery.at_work(workspace.data_dir) or recovery.cut_short(workspace.data_dir):
@@ -206,7 +206,7 @@ def run_contracts(module: str, arguments: list[str], *, quiet: bool) -> None:
     """Run a module of the contract suite in a process of its own: the tool does not import the suite.
 
     Raises:
-        UsageError: The extra that holds its dependencies is not installed.
+        UsageError: The extra ``contracts`` is not installed.
     """
     verify_stage.need_contracts(module)
     command = [sys.executable, "-m", module, *arguments]

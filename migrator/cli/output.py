@@ -15,12 +15,12 @@ from migrator.pipeline import migrate
 from migrator.records.observer import Observer
 from migrator.system import serialize
 
-#: Version of what ``--json`` prints; it changes when a field goes or changes its meaning.
+#: Version of the ``--json`` format; a new one when a field is removed or changes its meaning.
 JSON_SCHEMA = 1
 
 
 class Shown(Observer):
-    """Shows the steps of a switch on stderr, one line each; if *quiet*, only what needs a person."""
+    """Shows the steps of a switch on stderr, one line each; with *quiet* only those that need a person."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -61,7 +61,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Observer]:
 
 
 def loudly(sentence: str) -> None:
-    """Print *sentence* to stderr, its commands completed with the options of this verb."""
+    """Print *sentence* to stderr, with the commands in it completed."""
     click.echo(f"migrator: {command_hints.completed(sentence)}", err=True)
 
 
@@ -77,7 +77,7 @@ def show(command: str, record: object, table: RenderableType, *, as_json: bool, 
         click.echo(json_text(command, record), nl=False)
     elif not quiet:
         console = Console()
-        # A pipe has no width of its own; 80 columns would fold the table.
+        # A pipe has no width; the default of 80 columns would fold the table.
         (console if console.is_terminal else Console(width=160, no_color=True)).print(
             command_hints.completed_text(table), crop=False
         )

@@ -22,7 +22,7 @@ from migrator.errors import UsageError
 from migrator.records.inventory import Database
 from migrator.system import paths, user_files
 
-#: Seconds after which a hook is killed.
+#: Time limit of a hook [s], unless the configuration sets one.
 HOOK_TIMEOUT_S = 300
 
 _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
@@ -31,22 +31,22 @@ _FATE = re.compile(r"carry:(core|analytics|cache)|standalone|ignore")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What the owners decided.
+    """The decisions of the owners.
 
     Attributes:
         constants: ``wallet_address`` and ``local_utc_offset`` (``-06:00``); each is demanded only when a row needs it.
         files: Path in a snapshot, of a file or of a folder for all files in it -> fate: ``carry:core``, ``carry:analytics``,
             ``carry:cache``, ``standalone`` or ``ignore``.
-        accept_quarantine: Number of quarantined rows, over all three, that cutover accepts.
+        accept_quarantine: Number of quarantined rows, over the three, that cutover accepts.
         order_amount_sol: ``position`` to take an order's amount in SOL from its position; '' to quarantine it.
         absent: Tables that may be missing from a file that is there.
         left_behind: Virtual tables that stay in the backup, with the rows that they keep.
         extra_indexes: Indexes beyond the specification, which the owners order.
         code_is_ready: Whether the application's code knows the new tables.
-        file_mode: The most that the permissions of the three may be, such as 0o640; None where they follow the sources.
+        file_mode: Upper limit of the permissions of the three, such as 0o640; None to follow the sources.
         waivers: Contracts that may be broken for a while.
-        hooks: The folder of the programs that are run around a switch; None for none.
-        hooks_timeout_s: Seconds after which one of them is killed.
+        hooks: The folder of the hooks; None for none.
+        hooks_timeout_s: Time limit of a hook.
     """
 
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -65,7 +65,7 @@ class Config:
     def digest(self) -> str:
         """Return the SHA-256, in hex, of every decision that a verdict depends on.
 
-        What only cutover asks is left out: to accept what the evidence shows must not make the evidence stale.
+        Decisions that only cutover reads are left out: to accept quarantined rows must not make the evidence stale.
         """
         decided = {
             "constants": dict(self.constants),
@@ -97,11 +97,11 @@ def folders(path: PurePosixPath) -> tuple[PurePosixPath, ...]:
 
 
 def beside(legacy: Path) -> Path | None:
-    """Return the configuration of the data directory *legacy*, or of that of which it is a snapshot; None without one."""
+    """Return the path of the configuration of *legacy*, a data directory or a snapshot of one; None without one."""
     # A snapshot lies in backup/<run> of its data directory.
     whole = paths.resolved(legacy)
     homes = (whole, whole.parent.parent) if whole.parent.name == "backup" else (whole,)
-    # Each file of this name is taken for a configuration; load() reports one that cannot be read.
+    # load() reports one that cannot be read.
     return next((path for home in homes if os.path.lexists(path := home / "migrator.toml")), None)
 
 
@@ -116,7 +116,7 @@ def load(path: Path | None) -> Config:
     try:
         written = tomllib.loads(user_files.text(path))
     except (ValueError, RecursionError) as error:
-        # Not every number with thousands of digits, nor every nesting, is the parser's own error.
+        # Numbers with thousands of digits and deep nesting raise other errors than the parser's own.
         raise UsageError(f"cannot be read ({error})", where=path, hint="correct the configuration there") from error
     sections = _taken(
         written, {"constants": dict, "files": dict, "decisions": dict, "waivers": list, "hooks": dict}, "", path
@@ -180,7 +180,7 @@ def _taken(written: Mapping[str, Any], known: Mapping[str, type], prefix: str, p
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
             raise UsageError(f"unknown key {prefix}{name}", where=path, hint=hint)
-        # bool is an int to Python, not to a reader of the configuration.
+        # Not isinstance: a bool is an int in Python.
         if type(value) is not known[name]:
             raise UsageError(f"{prefix}{name} has to be of type {known[name].__name__}", where=path)
     return dict(written)

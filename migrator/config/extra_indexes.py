@@ -18,7 +18,7 @@ from migrator.errors import UsageError
 from migrator.schema import catalogue
 from migrator.system import connections
 
-#: How a carried table's name begins.
+#: Prefix of a carried table's name.
 CARRIED = "legacy_"
 
 _STATEMENT = re.compile(
@@ -34,7 +34,7 @@ class ExtraIndex:
         target: ``core``, ``analytics`` or ``cache``.
         name: Its name there.
         table: The table there.
-        statement: What makes it, the database attached under its name.
+        statement: The CREATE INDEX, with the name of the database.
     """
 
     target: str
@@ -44,7 +44,7 @@ class ExtraIndex:
 
     @property
     def stored(self) -> str:
-        """What SQLite keeps of the statement: the same without the database."""
+        """The statement as SQLite stores it: without the name of the database."""
         return re.sub(rf"\b{self.target}\.", "", self.statement, count=1, flags=re.IGNORECASE)
 
 
@@ -52,7 +52,7 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
     """Return the indexes that *statements* make.
 
     Raises:
-        UsageError: A statement is something else, or the database cannot have such an index; *path* is where it stands.
+        UsageError: A statement is not a CREATE INDEX, or the database cannot have such an index; *path* is the configuration.
     """
     indexes: list[ExtraIndex] = []
     for statement in statements:
@@ -73,14 +73,14 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
 
 
 def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -> None:
-    """Make the index on the empty tables."""
+    """Make *index* on empty tables, to find errors in it."""
     specified = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if index.table.lower() not in specified:
         if not index.table.lower().startswith(CARRIED):
             raise UsageError(f"decisions.extra_indexes: {index.target} has no table {index.table}", where=path)
         known = _carried().get(index.table.lower())
         if known is None:
-            # Of an unknown file: build finds out what columns it has.
+            # A table of an unknown file: its columns are known only to the build.
             return
         connection.execute(
             f"CREATE TABLE {connections.quoted(index.table)} ({', '.join(map(connections.quoted, known))})"
@@ -93,7 +93,7 @@ def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -
 
 @cache
 def _carried() -> dict[str, tuple[str, ...]]:
-    """Return the columns of each known legacy table, by the name that it has when it is carried, in lower case."""
+    """Return carried name, in lower case -> columns, for each known legacy table."""
     return {
         f"{CARRIED}{database.name}_{shape.table}".lower(): shape.names
         for database in catalogue.legacy_databases()

@@ -1,7 +1,7 @@
-"""Waivers: what the owners let be broken for a while, in writing, with a name and a last day.
+"""Waivers: written permissions of the owners that a contract may be broken until a day.
 
-A waiver lets one contract be broken without turning the verdict; it never makes it hold.  One that has run out, that
-nothing needed, or that names an unknown contract fails the run: a waiver is a debt and has to be reviewed.
+A waiver keeps one broken contract from turning the verdict; it does not make it hold.  A waiver that has expired, that
+no contract needed, or that names an unknown contract fails the run: a waiver is a debt and has to be reviewed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from migrator.system import user_files
 
 #: The scope that stands for every case of a contract.
 ALL = "all"
-#: The case of a ``.sql`` contract in which its own fault is planted; ``all`` does not cover it.
+#: The case of an ``.sql`` contract that plants its own fault; ``all`` does not cover it.
 CAN_FAIL = "can_fail"
 
 _KEYS: Mapping[str, type] = {"id": str, "scope": str, "reason": str, "owner": str, "expires": dt.date}
@@ -28,14 +28,14 @@ _ID = re.compile(r"[a-z]+/[^\[\]\s]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """A contract that may be broken for a while.
+    """A permission that one contract may be broken.
 
     Attributes:
         id: The contract, without its case: ``verify/row_says_what_was_decided``.
-        scope: The case, which stands in brackets behind the id: ``core.trades``; or ``all``.
+        scope: The case, in brackets behind the id: ``core.trades``; or ``all``.
         reason: Why, in the owners' words.
         owner: The role that answers for it.
-        expires: The last day on which it counts, in UTC.
+        expires: The last day on which it is valid, in UTC.
     """
 
     id: str
@@ -46,16 +46,16 @@ class Waiver:
 
     @property
     def name(self) -> str:
-        """What it waives, as contracts are named."""
+        """The name of the contract that it covers."""
         return self.id if self.scope == ALL else f"{self.id}[{self.scope}]"
 
     def covers(self, contract: str) -> bool:
-        """Tell whether it is about *contract*: a contract that cannot fail is waived only where that is what it says."""
+        """Return whether it covers *contract*; the case ``can_fail`` only if its scope is that case."""
         bare, _, case = contract.rstrip("]").partition("[")
         return bare == self.id and (case == self.scope or (self.scope == ALL and case != CAN_FAIL))
 
     def expired(self, today: dt.date) -> bool:
-        """Tell whether its last day is over."""
+        """Return whether its last day is over."""
         return today > self.expires
 
 
@@ -63,7 +63,7 @@ def taken(written: Sequence[object], where: Path) -> tuple[Waiver, ...]:
     """Return the waivers that are *written* in the file *where*.
 
     Raises:
-        UsageError: One lacks a key, has an unknown key or an invalid value, or is there twice.
+        UsageError: One lacks a key, has an unknown key or an invalid value, or two cover the same contract.
     """
     waivers = tuple(_waiver(waiver, f"waiver {number}", where) for number, waiver in enumerate(written, start=1))
     distinct(waivers, where)
@@ -71,7 +71,7 @@ def taken(written: Sequence[object], where: Path) -> tuple[Waiver, ...]:
 
 
 def distinct(waivers: Sequence[Waiver], where: object) -> None:
-    """See that no two of *waivers* are about the same.
+    """Check that no two of *waivers* cover the same contract.
 
     Raises:
         UsageError: Two are.
@@ -82,10 +82,10 @@ def distinct(waivers: Sequence[Waiver], where: object) -> None:
 
 
 def read(path: Path) -> tuple[Waiver, ...]:
-    """Return the waivers of a file that holds nothing but ``[[waivers]]``.
+    """Return the waivers of a file that holds only ``[[waivers]]``.
 
     Raises:
-        UsageError: It cannot be read, or holds something else.
+        UsageError: It cannot be read, or holds anything else.
     """
     try:
         written = tomllib.loads(user_files.text(path))
@@ -105,7 +105,7 @@ def _waiver(written: object, which: str, where: Path) -> Waiver:
         raise UsageError(f"{which}: unknown key {unknown[0]}", where=where, hint=hint)
     for key, kind in _KEYS.items():
         value: Any = written.get(key)
-        # A datetime is a date to Python; a last day has no hour.
+        # Not isinstance: a datetime is a date in Python.
         if type(value) is not kind or (isinstance(value, str) and not value.strip()):
             raise UsageError(f"{which} has no {key}", where=where, hint=hint)
     if not _ID.fullmatch(written["id"]):

@@ -1,4 +1,4 @@
-"""Takes a snapshot of the set in use: of the legacy files, or after a cutover of the three databases."""
+"""Takes a snapshot of the set in use: the legacy files, or after a cutover the three."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def snapshot_in_use(workspace: Workspace, config: Config) -> Snapshot:
     """Take a snapshot of the legacy set, or after a cutover one of the three, below ``backup/consolidated``.
 
     Raises:
-        Refused: The plan has reasons against it, or the cutover is there and its databases are not.
+        Refused: The plan has reasons against it, or after a cutover one of the three cannot be read.
     """
     last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:

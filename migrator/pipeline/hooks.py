@@ -1,8 +1,8 @@
-"""Hooks: programs of the owners' own that are run around a switch, such as those that stop and start their bot.
+"""Hooks: the owners' programs that run before and after a switch, such as to stop and start their bot.
 
 ``before-cutover``, ``after-cutover``, ``before-rollback``, ``after-rollback`` and ``on-failure`` are executables in the
-folder that the configuration names; one that is not there is not missed.  Each gets one JSON object on stdin, and so
-much time: one that hangs must not keep a rollback from happening.
+folder that the configuration names; each is optional.  Each gets one JSON object on stdin, and a time limit: a hook that
+hangs must not prevent a rollback.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from migrator.system.shell import quoted
 
 #: Hooks whose failure prevents the switch.
 BEFORE = ("before-cutover", "before-rollback")
-#: What hooks are started with; -1 leaves it as it is.
+#: The umask of hooks; -1 leaves it as it is.
 _GIVEN = {"umask": -1}
 
 
 def close_to_others() -> None:
-    """Make every new file of this process its user's alone; hooks get the umask that was set before."""
+    """Let only this user access new files of this process; hooks get the umask from before."""
     _GIVEN["umask"] = os.umask(0o077)
 
 
 def find(folder: Path | None, name: str) -> Path | None:
-    """Return the hook *name* in *folder*, None where there is none.
+    """Return the path of the hook *name* in *folder*, or None.
 
     Raises:
-        Refused: It cannot be run, or others than its owner may change it.
+        Refused: It cannot be run, or another user than its owner may change it.
     """
     if folder is None:
         return None
@@ -75,19 +75,19 @@ def find(folder: Path | None, name: str) -> Path | None:
 
 
 def _only_ours(path: Path) -> str:
-    """Return the command after which only this user may change *path*."""
+    """Return the hint with the command after which only this user may change *path*."""
     user = os.geteuid()
     given = "" if path.stat().st_uid in (0, user) else f"chown {user} {quoted(path)} && "
     return f"let only this user change it: {given}chmod go-w {quoted(path)}"
 
 
 def _is_open_to_others(status: os.stat_result, writers: int) -> bool:
-    """Tell whether another user than root and this one owns the entry with this *status*, or one of *writers* changes it."""
+    """Return whether the owner is neither root nor this user, or a mode bit of *writers* is set."""
     return bool(status.st_mode & writers) or status.st_uid not in (0, os.geteuid())
 
 
 def _on_the_way(path: Path) -> Iterator[Path]:
-    """Yield each link and each folder on the way to *path*, as it is named and as links lead, that another user may change.
+    """Yield each link and folder on the way to *path*, with links followed too, that another user may change.
 
     In a folder with the sticky bit, such as /tmp, only the owner of an entry may replace it.
     """
@@ -105,7 +105,7 @@ def _on_the_way(path: Path) -> Iterator[Path]:
 
 
 def look(folder: Path | None, kind: str) -> None:
-    """See that each hook around the switch *kind* can be run if it is there: after the switch it is too late to refuse.
+    """Check that each existing hook around the switch *kind* can be run: after the switch it is too late to refuse.
 
     Raises:
         Refused: One cannot.
@@ -120,7 +120,7 @@ def run(folder: Path | None, name: str, payload: Mapping[str, object], timeout_s
     One that does not end within *timeout_s* seconds has failed; it and what it started are killed.
 
     Raises:
-        Refused: A hook that stands before something failed: what it stands before must not happen.
+        Refused: A hook of ``BEFORE`` failed, so that the switch must not be made.
     """
     try:
         path = find(folder, name)
@@ -140,9 +140,9 @@ def run(folder: Path | None, name: str, payload: Mapping[str, object], timeout_s
 def around(
     switch: Callable[[], Switched], foreseen: Switched, config: Config, data_dir: Path, *, waits: bool = False
 ) -> Switched:
-    """Make a switch between the hooks before and after it, unless something speaks against it.
+    """Make a switch between the hooks before and after it, unless there is a reason against it.
 
-    Processes that have a database open do not, where the hook before the switch may stop them, or the switch *waits*.
+    Processes that have a database open are no reason if the hook before the switch may stop them, or the switch *waits*.
 
     Raises:
         Refused: A hook cannot be run, or the one before the switch failed.
@@ -170,7 +170,7 @@ def around(
 def _ended(path: Path, told: bytes, timeout_s: float) -> tuple[int, str]:
     """Run the program *path*; return its exit code, and a sentence about it."""
     try:
-        # Its output belongs to the operator: it goes where ours goes, but stdout is for our result alone.
+        # Its output goes to stderr: stdout is for the result alone.
         hook = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=2, start_new_session=True, umask=_GIVEN["umask"])  # noqa: S603 - the owners' own
     except OSError as error:
         return -1, f"the hook {path.name} could not be run ({error.strerror})"

@@ -36,12 +36,12 @@ from migrator.system.temporary_folders import private_folder
 
 
 def steps() -> tuple[str, ...]:
-    """Return the parts that :meth:`Observer.progress` is called for: every target table, and the stages around them."""
+    """Return the parts for which :meth:`Observer.progress` is called: every target table, and the stages around them."""
     return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
 
 
 def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
-    """Return what would happen to the files in *workspace*; nothing is touched.
+    """Return the plan for the files in *workspace*; changes nothing.
 
     With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
     """
@@ -58,7 +58,7 @@ def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
 
 
 def backup(planned: Plan, workspace: Workspace) -> Snapshot:
-    """Take a snapshot of what was planned.
+    """Take a snapshot of the files that are *planned*.
 
     Raises:
         Refused: The plan has reasons against it.
@@ -122,17 +122,17 @@ def _judge(snapshot: Path, workspace: Workspace, config: Path | None, contracts:
 
 
 def report(workspace: Workspace, config: Config) -> Report:
-    """Return all that is known of the run in *workspace*; nothing is touched.
+    """Return the report on the run in *workspace*; changes nothing.
 
     Raises:
         Refused: The contracts have not judged it yet.
-        EvidenceError: The evidence is not as it was written.
+        EvidenceError: The evidence is damaged.
     """
     if not workspace.evidence.exists() or not workspace.broken.exists():
         raise Refused("there is no evidence", where=workspace.evidence, hint="run: migrator verify")
     last = switch_state.read(workspace.data_dir)
     moved = last is not None and last.finished
-    # After a switch the stage is in use or kept: what the evidence speaks of is no longer there to compare.
+    # After a switch the stage is in use or kept elsewhere, so that the evidence cannot be compared with it.
     return _report(
         workspace,
         () if moved else pipeline_status.check(workspace.evidence, pipeline_status.present(workspace, config)).reasons,
@@ -151,7 +151,7 @@ def _report(workspace: Workspace, reasons: tuple[str, ...]) -> Report:
 def migrate(
     workspace: Workspace, config: Config, config_path: Path | None, observer: Observer | None = None
 ) -> Migrated:
-    """Go from inventory to verify.
+    """Run every stage from inventory to verify.
 
     Raises:
         Refused: The plan has reasons against it.
@@ -172,7 +172,7 @@ def migrate(
 
 
 def scratch_copy(data_dir: Path, include: Sequence[Path], config: Config, into: Path) -> None:
-    """Copy the legacy set in *data_dir* to the new folder *into*, for a rehearsal; nothing else is touched.
+    """Copy the legacy set in *data_dir* to the new folder *into*, for a rehearsal; changes nothing else.
 
     Raises:
         Refused: The plan has reasons against it.

@@ -1,4 +1,4 @@
-"""Rehearses migration, cutover, watch and rollback on a scratch copy, and compares what comes back."""
+"""Rehearses migration, cutover, watch and rollback on a scratch copy, and compares the result with the legacy set."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from migrator.switch.workspace import Workspace
 from migrator.system import connections
 from migrator.system.temporary_folders import private_folder
 
-#: One statement of this number fails: 6.25 %, more than the 5 % that an application may have.
+#: Every such statement fails: 6.25 %, above the limit of 5 %.
 _EVERY = 16
 _STATEMENTS = 512
-#: The token that marks what is written.
+#: Token address that marks the written rows.
 _MARK = "RehearsalMint"
-#: Rows that are written, one for each of these tables.
+#: Tables to which the rehearsal writes one row each.
 _WRITTEN = ("core.positions", "core.trades")
 
 _POSITION = """
@@ -58,13 +58,13 @@ def write(data_dir: Path, wallet: str) -> None:
         with core:
             core.execute(_POSITION, (_MARK, known[0] if known else wallet))
             core.execute(_TRADE, (_MARK,))
-            # What came and went again leaves no trace.
+            # A row that is inserted and deleted must leave no trace.
             core.execute(_POSITION, (f"{_MARK}2", "no-wallet"))
             core.execute("DELETE FROM positions WHERE token_address = ?", (f"{_MARK}2",))
 
 
 def fail(data_dir: Path) -> None:
-    """Run statements of which one in sixteen fails, so that the monitor has something to see."""
+    """Run statements of which one in sixteen fails, so that the monitor fires."""
     with contextlib.closing(application_connection.connect("jarvis_core.db", data_dir=data_dir)) as core:
         for number in range(_STATEMENTS):
             with contextlib.suppress(sqlite3.OperationalError):
@@ -72,7 +72,7 @@ def fail(data_dir: Path) -> None:
 
 
 def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
-    """Return where the legacy set is not what it was and what was written, one sentence each."""
+    """Return how the legacy set differs from the snapshot plus the rows written since, one sentence each."""
     grown = {table.source for table in migrated.plan.tables if table.into in _WRITTEN and table.fate is Fate.MAPPED}
     before = {database.known_as: database for database in migrated.snapshot.inventory.databases}
     after = {database.known_as: database for database in now.databases if database.known_as in before}
@@ -94,7 +94,7 @@ def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
 
 
 def _rows(database: Database, table: str) -> Counter[tuple[str, ...]]:
-    """Return the rows of a table as a multiset; 1, 1.0 and '1' are spelt so that they differ."""
+    """Return the rows of a table as a multiset of ``repr``, which differs for 1, 1.0 and '1'."""
     with contextlib.closing(connections.read(database.path)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         rows = connection.execute(f"SELECT * FROM {connections.quoted(table)}")
@@ -109,11 +109,11 @@ def rehearse(
     run: Sequence[str] = (),
     observer: Observer | None = None,
 ) -> Rehearsed:
-    """Go all the way and back on a scratch copy of *data_dir*, or on a dirty specimen where it is None.
+    """Migrate, switch and roll back a scratch copy of *data_dir*, or a dirty specimen if it is None.
 
-    Migrate, cut over, write as the application does, let one statement in sixteen fail, watch the monitor go back by
-    itself, compare.  Nothing else is touched: hooks are not run, the .env is the scratch's own.  The scratch's own number
-    of quarantined rows is accepted, and its code is taken to be ready.
+    Migrate, cut over, write as the application does, let one statement in sixteen fail so that the monitor rolls back,
+    compare.  Nothing else is changed: no hook runs, and the .env is the scratch copy's own.  Assumes that the owners accept
+    the quarantined rows, and that their code is ready.
 
     Args:
         data_dir: The legacy set.

@@ -1,4 +1,4 @@
-"""Finds out where a run stands, and whether its evidence still holds."""
+"""Determines the state of a run, and whether its evidence still fits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from migrator.system.serialize import escaped
 
 
 def status(workspace: Workspace, config: Config) -> Status:
-    """Return where the run in *workspace* stands; nothing is touched.
+    """Return the state of the run in *workspace*; changes nothing.
 
     Raises:
         EvidenceError: The contracts are not installed.
@@ -47,7 +47,7 @@ def status(workspace: Workspace, config: Config) -> Status:
 
 
 def _of_switch(workspace: Workspace, last: Switch) -> Status:
-    """Return where the run in *workspace* stands after the cutover *last*, or while the switch *last* has not ended."""
+    """Return the state of the run after the cutover *last*, or while the switch *last* has not ended."""
     standing, step = Standing.CONSOLIDATED, _to_go_back(workspace, last)
     if not last.finished:
         busy = recovery.at_work(workspace.data_dir)
@@ -58,7 +58,7 @@ def _of_switch(workspace: Workspace, last: Switch) -> Status:
 
 
 def _to_go_back(workspace: Workspace, last: Switch) -> str:
-    """Return the command that goes back from the cutover *last*, with each option without which it is refused."""
+    """Return the command that undoes the cutover *last*, with every option that it needs."""
     named, options = trust.lacking(last, workspace.include, workspace.env_file)
     # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
     own = (
@@ -70,7 +70,7 @@ def _to_go_back(workspace: Workspace, last: Switch) -> str:
 
 
 def present(workspace: Workspace, config: Config, sources: Inventory | None = None) -> Present:
-    """Return what is in *workspace* now, as evidence describes it: the sources, the stage, the configuration.
+    """Return the digests that evidence on *workspace* would have now: sources, stage, configuration.
 
     *sources* is the inventory of the sources, if the caller has it.
     """
@@ -80,7 +80,7 @@ def present(workspace: Workspace, config: Config, sources: Inventory | None = No
 
 
 def of_pair(legacy: Path, consolidated: Path, config: Config) -> Present:
-    """Return what is in a pair of folders now, as evidence describes it.
+    """Return the digests that evidence on a pair of folders would have now.
 
     Raises:
         UsageError: A folder is not there.
@@ -89,7 +89,7 @@ def of_pair(legacy: Path, consolidated: Path, config: Config) -> Present:
 
 
 def _present(sources: Inventory, consolidated: Path, config: Config, *, ignoring: bool) -> Present:
-    """Return what is there now; *ignoring* what *config* leaves out of a snapshot."""
+    """Return the digests as they are now; with *ignoring* without the files that *config* ignores."""
     paths = {target: consolidated / name for target, name in catalogue.TARGETS.items()}
     return Present(
         legacy={
@@ -103,7 +103,7 @@ def _present(sources: Inventory, consolidated: Path, config: Config, *, ignoring
 
 
 def check(evidence: Path, now: Present) -> Status:
-    """Return whether the file *evidence* vouches for what is there *now*, and what speaks against it.
+    """Return whether the file *evidence* fits what is there *now*, and the reasons if not.
 
     Raises:
         EvidenceError: The contracts are not installed.

@@ -1,4 +1,4 @@
-"""Cutover and rollback: plan the switch, run the owner's hooks around it, make it.
+"""Cutover and rollback: plan the switch, run the owners' hooks around it, make it.
 
 The plan is made once, without side effects.  Without ``execute`` it is returned to be printed; with it, the same plan is
 carried out, unless something that it was made from has changed meanwhile: then it is made anew under the run lock.
@@ -44,10 +44,10 @@ class CutoverPlan:
     """What a cutover would do.
 
     Attributes:
-        shown: The plan as it is printed: names, steps, what speaks against it, which processes are in the way.
+        shown: The plan as it is printed: names, steps, reasons against it, processes that have a file open.
         wanted: The switch.
-        snapshot: What the stage was built from.
-        made_from: What lay in the data directory when the plan was made, see :func:`_entries`.
+        snapshot: The snapshot from which the stage was built.
+        made_from: The state of the files from which the plan was made, see :func:`_entries`.
     """
 
     shown: Switched
@@ -92,7 +92,7 @@ def cutover(
             if catch_up is not None:
                 catch_up()
                 observer.step("snapshot, build and verify are done again")
-            # Nothing has changed: the plan that was made is the plan that is carried out.
+            # If no file has changed, the plan that was shown is the plan that is executed.
             holds = catch_up is None and plan is not None and plan.made_from == _entries(workspace)
             now = plan if plan and holds else plan_cutover(workspace, config)
             shown = replace(now.shown, holders=cutover_stage.holders(now.wanted))
@@ -104,7 +104,7 @@ def cutover(
 
 
 def plan_cutover(workspace: Workspace, config: Config, *, before_catching_up: bool = False) -> CutoverPlan:
-    """Return what a cutover would do; nothing is touched.
+    """Return what a cutover would do; changes nothing.
 
     *before_catching_up*, the reasons that a new snapshot, build and verification may remove are left out.
 
@@ -135,7 +135,7 @@ def plan_cutover(workspace: Workspace, config: Config, *, before_catching_up: bo
 
 
 def _entries(workspace: Workspace) -> Mapping[Path, tuple[int, ...]]:
-    """Return what betrays a change of any file that a plan is made from: path -> inode, size and times."""
+    """Return the state of each file from which a plan is made: path -> inode, size and times."""
     below = (Path(folder) / name for folder, _, files in os.walk(workspace.data_dir) for name in files)
     included = (
         connections.beside(path, suffix) for path in workspace.include for suffix in ("", *connections.COMPANIONS)
@@ -145,9 +145,9 @@ def _entries(workspace: Workspace) -> Mapping[Path, tuple[int, ...]]:
         try:
             state = path.lstat()
         except FileNotFoundError:
-            # The bot may be at work, and removes its journals.
+            # The bot may be running, and removes its journals.
             continue
-        # Reading a database makes and removes these: an empty companion, and the index of a WAL, hold nothing.
+        # Reading a database makes and removes empty companions and the index of a WAL; they hold no rows.
         if state.st_size and not path.name.endswith("-shm"):
             states[path] = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     return states
@@ -163,7 +163,7 @@ def rollback(
 ) -> Switched:
     """Switch back to the legacy set with the rows written since the cutover, or return what that would do.
 
-    Without *execute* the work is done on copies, and what was found is returned.
+    Without *execute* the rollback is done on copies, and its result returned.
 
     Args:
         workspace: The data directory and what belongs to it.
@@ -192,7 +192,7 @@ def rollback(
 
 
 def _roll_back(workspace: Workspace, config: Config, observer: Observer) -> Switched:
-    """Switch back, unless something speaks against it by now.
+    """Switch back, unless there is a reason against it by now.
 
     Raises:
         Refused: As :func:`rollback`.
@@ -232,10 +232,10 @@ def _patiently(switch: Callable[[], Switched], workspace: Workspace, patience_s:
 
 @contextlib.contextmanager
 def _failing(workspace: Workspace) -> Iterator[None]:
-    """Say of each error that the consolidated set is still in use; a refusal says so itself.
+    """Convert each error but a refusal to one that reports that the consolidated set is still in use.
 
     Raises:
-        RollbackFailed: Anything else failed.
+        RollbackFailed: A step failed.
     """
     try:
         yield
@@ -247,30 +247,30 @@ def _failing(workspace: Workspace) -> Iterator[None]:
 
 
 def _cutover_to_undo(workspace: Workspace, config: Config) -> Switch:
-    """Return the finished cutover in *workspace*, as far as it may be trusted.
+    """Return the finished cutover in *workspace*, after a check that its record may be trusted.
 
     Raises:
-        Refused: There is none, or its record names what it may not.
+        Refused: There is none, or its record leads to other files.
     """
     last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
         raise Refused("the legacy set is in use: there is no cutover to roll back", where=workspace.data_dir)
     trust.refuse(last, workspace.include, workspace.env_file)
-    # What the set was built with counts; a constant that no row needed then may have been given since.
+    # The constants of the build count; the configuration may have got one since that no row needed then.
     return replace(last, constants=MappingProxyType({**config.constants, **last.constants}))
 
 
 def _unfinished(workspace: Workspace, kind: str) -> Switched | None:
-    """Return what the verb *kind* would do about a switch that is under way in *workspace*, None where there is none."""
+    """Return what the verb *kind* would do about a switch under way in *workspace*, or None."""
     permissions.refuse_strangers(workspace.data_dir)
     return recovery.ended(workspace, kind, execute=False, tell=lambda _: None)
 
 
 @contextlib.contextmanager
 def _alone(workspace: Workspace, kind: str, observer: Observer) -> Iterator[Switched | None]:
-    """Keep other migrators out of *workspace*, and end a switch that was cut short; yield its result, if that was the *kind*.
+    """Take the run lock of *workspace*, and end an interrupted switch; yield its result, if that completes the verb *kind*.
 
-    Where the set stands is read only now: another process may have rolled back while this one was begun.
+    The state is read only under the lock: another process may have rolled back since this one started.
     """
     with run_lock.locked(workspace.data_dir):
         ended = recovery.ended(workspace, kind, execute=True, tell=observer.step)
@@ -279,11 +279,11 @@ def _alone(workspace: Workspace, kind: str, observer: Observer) -> Iterator[Swit
 
 
 def _built_again(last: Switch, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:
-    """Build in *stage* what the legacy copies in *folder* become, as the cutover had it; return target -> path.
+    """Build in *stage* the consolidated set of the legacy copies in *folder*, as the cutover did; return target -> path.
 
     Only a *whole* build has the carried tables and the indexes that the owners ordered.
     """
-    # The copies may have been written since they were built from.
+    # The copies may have changed since the last build.
     durable_files.remove_folder(stage)
     build_stage.build(*rollback_stage.as_planned(last, folder, whole=whole), stage)
     return {target: stage / name for target, name in catalogue.TARGETS.items()}

@@ -1,4 +1,4 @@
-"""Watches the application after a cutover, and goes back by itself above the limit, once."""
+"""Watches the application after a cutover, and rolls back above the limit, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from migrator.switch import state as switch_state
 from migrator.switch.workspace import EVENTS, Workspace
 from migrator.system import durable_files, exclusive_access
 
-#: Seconds for which an automatic rollback waits for processes that have a database open.
+#: Time for which an automatic rollback waits for processes that have a database open [s].
 PATIENCE_S = 60.0
 
 
@@ -34,16 +34,16 @@ def monitor(
     tell: Callable[[Watched], None] = lambda _: None,
     patience_s: float = PATIENCE_S,
 ) -> Watched:
-    """Watch the application until it is time to go back, then go back: once.
+    """Watch the application until the error rate passes the limit, then roll back, once.
 
     Args:
-        workspace: Where.
+        workspace: The data directory and what belongs to it.
         config: What the owners decided.
-        limits: When to go back.
-        feed: Where events come from.  Default: what the application's connections count.
-        until: Is asked after every look whether to end, with the seconds gone by.
-        tell: Is told after every look what was seen; before the rollback too.
-        patience_s: Seconds for which the rollback waits for those who have a database open.
+        limits: When to roll back.
+        feed: The source of events.  Default: the log of the application's connections.
+        until: Called after every check with the elapsed seconds; returns whether to end.
+        tell: Called after every check with its result; before the rollback too.
+        patience_s: Seconds for which the rollback waits for processes that have a database open.
 
     Raises:
         Refused: There is no cutover to watch, or its watch has fired before.
@@ -53,7 +53,7 @@ def monitor(
     last = switch_state.cutover_in_use(workspace.data_dir)
     if last is None:
         raise Refused("the legacy set is in use: there is nothing to watch", where=workspace.data_dir)
-    # What a rollback would refuse has to be known before it is needed.
+    # A reason against the rollback has to be reported now, not when the rollback is needed.
     trust.refuse(last, workspace.include, workspace.env_file)
     for sentence in exclusive_access.blind(map(last.installed, last.targets), stopped=workspace.stopped):
         raise Refused(sentence)
@@ -81,7 +81,7 @@ def _go_back(workspace: Workspace, config: Config, patience_s: float) -> Switche
 
     Raises:
         Refused: The legacy set is in use already: another process rolled back meanwhile.
-        RollbackFailed: A process did not let go of a database, or a step failed.
+        RollbackFailed: A process kept a database open, or a step failed.
     """
     try:
         done = switchover.rollback(workspace, config, execute=True, patience_s=patience_s)

@@ -1,4 +1,4 @@
-"""Pictures of a run: where rows went, as a flow, and bars; SVG without scripts, without anything from elsewhere."""
+"""Charts of a run as SVG: the flow of rows, and bars; without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from migrator.records.build import SourceAccount
 _SVG = "http://www.w3.org/2000/svg"
 #: Width of the flow picture and of its nodes, least height of a node, room between two, all in units of its view box.
 _WIDTH, _NODE, _LEAST, _GAP = 720.0, 12.0, 2.0, 13.0
-#: Height that all rows together have.
+#: Height of all rows together.
 _ROWS = 420.0
 
 _STYLE = {
@@ -34,7 +34,7 @@ class Node:
     """A bar of the flow picture.
 
     Attributes:
-        name: What it stands for.
+        name: The database, or the fate, that it stands for.
         rows: Its rows.
         kind: ``source``, ``home``, ``quarantine`` or ``alone``: its colour.
         x: Its left edge.
@@ -55,7 +55,7 @@ class Ribbon:
     """A stream of rows between two bars.
 
     Attributes:
-        title: What it says when it is pointed at.
+        title: Its tooltip.
         kind: The kind of the bar that it ends in.
         path: Its outline, as SVG writes paths.
     """
@@ -83,7 +83,7 @@ class Flow:
 
 
 def flow(sources: Sequence[SourceAccount]) -> Flow:
-    """Return where the rows of each legacy database went, from the accounts of its tables."""
+    """Return the flow picture of the rows of each legacy database, from the accounts of its tables."""
     streams: dict[tuple[str, str], int] = {}
     for account in sources:
         database = account.source.partition(".")[0]
@@ -157,15 +157,15 @@ def bars(name: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
         series: What is counted -> a number for each bar.
         logarithmic: Whether each grid line stands for ten times the one before.
     """
-    # Only a report needs it; other commands need not wait for the import.
+    # Imported late: only a report needs it.
     import pygal  # noqa: PLC0415
     from pygal.style import Style  # noqa: PLC0415
 
-    # It leaves an importer behind that knows an interface which Python 3.12 has dropped, and pytest stumbles over it.
+    # pygal installs an importer with an interface that Python 3.12 dropped, over which pytest fails.
     sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
     chart = pygal.HorizontalBar(
         style=Style(**_STYLE),
-        # The logarithm of one is nothing, and one row is something.
+        # The logarithm of 1 is 0, but one row needs a visible bar.
         zero=0.5 if logarithmic else 0,
         js=(),
         width=720,
@@ -188,7 +188,7 @@ def bars(name: str, labels: Sequence[str], series: Mapping[str, Sequence[float]]
     chart.uuid = name
     chart.x_labels = list(reversed(labels))
     for title, values in series.items():
-        # Nothing has no logarithm.
+        # 0 has no logarithm.
         chart.add(title, [value or None for value in reversed(values)])
     drawn = ET.fromstring(chart.render())  # noqa: S314 - drawn just now
     ET.register_namespace("", _SVG)

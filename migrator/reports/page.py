@@ -1,7 +1,7 @@
 """The report of a run as a file: one HTML page that needs nothing from elsewhere, or Markdown for a CI job's summary.
 
-Names come from files and may hold anything: each is escaped, put on one line and shortened before it is shown.  Values
-of private data are in neither, since the contracts say none.
+Names come from files and may hold any character: each is escaped, put on one line and shortened.  Neither form has values
+of private data, since the messages of contracts have none.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SLOWEST, _LABEL = 12, 48
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that is known of a run.
+    """Everything that the report shows.
 
     Attributes:
-        evidence: What the contracts said of it.
-        broken: What each broken contract says.
+        evidence: The evidence.
+        broken: The messages of the broken contracts.
         built: The accounts of the build; None where another tool built the set.
-        reasons: Why the evidence does not speak of what is there now, one sentence each.
+        reasons: Why the evidence is stale, one sentence each.
     """
 
     evidence: Evidence
@@ -40,7 +40,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """GO, NO-GO, or STALE where the evidence speaks of something else than what is there."""
+        """GO, NO-GO, or STALE if the evidence does not fit the files as they are now."""
         return "STALE" if self.reasons else self.evidence.verdict
 
 
@@ -98,7 +98,7 @@ def _facts(report: Report) -> dict[str, object]:
 
 
 def _rendered(template: str, facts: Mapping[str, object], *, autoescape: bool) -> str:
-    # Every verb imports this module, and only a report is written with a template.
+    # Imported late: every verb imports this module, and only a report needs templates.
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 
     environment = Environment(
@@ -126,7 +126,7 @@ def _label(name: str) -> str:
 
 
 def _lines(says: str) -> list[str]:
-    """Return what a contract says, line by line, shortened."""
+    """Return the message of a contract in lines, shortened."""
     lines = [shown(line, 3 * _NAME) for line in says.splitlines()]
     return lines if len(lines) <= _LINES else [*lines[:_LINES], f"… and {len(lines) - _LINES} lines more"]
 

@@ -21,9 +21,9 @@ from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.verify.freshness import Standing, Status
 from migrator.system.serialize import escaped
 
-#: How many broken contracts are shown in full.
+#: Broken contracts that are shown in full.
 SHOWN = 5
-#: How many files of a verdict that is none of a legacy database's are listed, and how many sentences; of the others their number is given.
+#: Files of one verdict, other than legacy databases, and sentences that are listed; of the others the number is shown.
 LISTED = 40
 
 #: Longest path [characters] that is never folded beside notes, and the room [characters] that notes need.
@@ -44,7 +44,7 @@ def inventory_table(inventory: Inventory) -> RenderableType:
 
 
 class _InventoryTable:
-    """The inventory in the width at hand; nothing is cut off."""
+    """The inventory in the width of the terminal; nothing is cut off."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -75,7 +75,7 @@ def _first(sentences: Sequence[str]) -> Iterator[str]:
 
 
 def _listed(databases: Sequence[Database]) -> Iterator[Database]:
-    """Yield the databases, of those of each verdict that no legacy database has only the first."""
+    """Yield the databases, but only the first ``LISTED`` of each verdict that no legacy database has."""
     seen = Counter[Verdict]()
     for database in databases:
         seen[database.verdict] += 1
@@ -86,7 +86,7 @@ def _listed(databases: Sequence[Database]) -> Iterator[Database]:
 def _databases(databases: Sequence[Database], *, notes: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
     widest = max((len(escaped(database.place)) for database in databases), default=0)
-    # With notes, these are what has to give way; without them, the paths.
+    # Notes may narrow the paths; without notes, the paths keep their width.
     table.add_column("database", overflow="fold", min_width=min(widest, _PATH_CHARACTERS) if notes else None)
     for name in ("verdict", "shape"):
         table.add_column(name, no_wrap=True)
@@ -181,7 +181,7 @@ def backup_text(snapshot: Snapshot) -> RenderableType:
 
 
 def build_table(built: Built) -> RenderableType:
-    """Return per target table the rows that came, stayed out and are there, then the accounts in one line each."""
+    """Return for each target table its rows in, out and quarantined, then the accounts in one line each."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("into")
     for name in ("rows in", "rows out", "quarantined", "seconds"):
@@ -246,7 +246,7 @@ def build_table(built: Built) -> RenderableType:
 
 
 def verify_text(verified: Verified) -> RenderableType:
-    """Return GO or NO-GO, what was waived, and the first broken contracts in full."""
+    """Return GO or NO-GO, the waivers, and the first broken contracts in full."""
     skipped = f", {verified.skipped} did not apply" if verified.skipped else ""
     count = len(verified.waived)
     waived = f", with {count} contract{'s'[: count != 1]} waived" if count else ""
@@ -274,7 +274,7 @@ def verify_text(verified: Verified) -> RenderableType:
 
 
 def _sampled(verified: Verified) -> str:
-    """Return in which tables not each row was worked out anew, and what was compared in each row all the same."""
+    """Return the tables of which the oracle judged only a sample, and what was compared in every row."""
     if not verified.sampled:
         return ""
     tables = ", ".join(f"{judged:,} of {rows:,} {table}" for table, (judged, rows) in verified.sampled.items())
@@ -285,13 +285,13 @@ def _sampled(verified: Verified) -> str:
 
 
 def _lost(verified: Verified) -> list[Text]:
-    """Return what was lost, in rows, as the contract on it says."""
+    """Return the number of lost rows, from the message of its contract."""
     sentences = [broken.says.splitlines()[0] for broken in verified.broken if "no_legacy_row_is_lost" in broken.name]
     return [Text(f"NO-GO: {escaped(sentence)}", style="bold red") for sentence in sentences]
 
 
 def status_text(status: Status) -> RenderableType:
-    """Return where a run stands, what speaks against its evidence, and the next step."""
+    """Return the state of a run, the reasons against its evidence, and the next step."""
     what = f"run {status.run}: {status.standing}" if status.run else str(status.standing)
     made = f", evidence of {escaped(status.made)}" if status.made else ""
     good = status.standing is Standing.VERIFIED
@@ -304,7 +304,7 @@ def status_text(status: Status) -> RenderableType:
 
 
 def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
-    """Return a whole run on one screen: tables, accounts, findings, verdict, and the *next_step*, if any and all is well."""
+    """Return a migration on one screen: tables, accounts, findings, verdict; after GO also *next_step*."""
     lines: list[RenderableType] = [build_table(migrated.built), backup_text(migrated.snapshot)]
     lines += [Text(f"- {finding}") for finding in migrated.plan.findings]
     lines += [verify_text(migrated.verified), Text(f"{migrated.seconds:.1f} s in all")]
@@ -316,7 +316,7 @@ def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
 
 
 def switch_table(switched: Switched) -> RenderableType:
-    """Return a cutover or a rollback, done or foreseen, as a table and sentences."""
+    """Return a cutover or a rollback, executed or planned, as a table and sentences."""
     table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
     for name, consolidated in switched.names.items():
         table.add_row(escaped(name), f"a link to {consolidated}")
@@ -340,7 +340,7 @@ def switch_table(switched: Switched) -> RenderableType:
 
 
 def watch_line(watched: Watched) -> str:
-    """Return what the monitor sees, in one line."""
+    """Return the state of the watch in one line."""
     return (
         f"{watched.failed:,} of {watched.ok + watched.failed:,} events failed ({watched.rate:.2%}) in the window; "
         f"{watched.failures:,} of {watched.seen:,} in {watched.seconds:,.0f} s"
@@ -348,7 +348,7 @@ def watch_line(watched: Watched) -> str:
 
 
 def watch_text(watched: Watched, limits: Limits) -> RenderableType:
-    """Return what the monitor saw, and what the rollback did if there was one."""
+    """Return the result of the watch, and of its rollback if there was one."""
     lines = [watch_line(watched)]
     if watched.unread:
         lines.append(f"- {watched.unread:,} lines hold no event, or an impossible time")
@@ -372,7 +372,7 @@ def _undecided(watched: Watched, limits: Limits) -> str:
 
 
 def prometheus_text(watched: Watched) -> str:
-    """Return what the monitor sees in Prometheus' text format."""
+    """Return the state of the watch in Prometheus' text format."""
     values = {
         'migrator_events_total{outcome="ok"}': watched.seen - watched.failures,
         'migrator_events_total{outcome="failed"}': watched.failures,
@@ -392,7 +392,7 @@ def prometheus_text(watched: Watched) -> str:
 
 
 def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
-    """Return a rehearsal on one screen: the migration, the way there, the watch, the way back, what is different."""
+    """Return a rehearsal on one screen: migration, cutover, watch, rollback, differences."""
     lines: list[RenderableType] = [migrate_table(rehearsed.migrated)]
     switched, watched = rehearsed.there, rehearsed.watched
     if switched is not None and not switched.executed:

@@ -1,5 +1,5 @@
 """Does: run the eight stages; no stage imports another.
 
-Reads: what the stage before left.
-Writes: what the stage after reads.
+Reads: the result of the stage before.
+Writes: its result, for the stage after.
 """

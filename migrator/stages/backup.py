@@ -28,20 +28,20 @@ from migrator.system import connections, durable_files, error_hints, own_files, 
 from migrator.system.serialize import escaped
 from migrator.system.temporary_folders import private_folder
 
-#: Seconds for which we wait for the write lock of each source, and for a source to hold still.
+#: Wait for the write lock of each source, and for a moment without writes [s].
 PATIENCE_S = 10.0
-#: What SQLite says of a full disk: the second where there is no room for the index beside a write-ahead log.
+#: SQLite's errors on a full disk; the second if the index beside a WAL does not fit.
 DISK_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-#: What to do about a snapshot that is none any more.
+#: Hint for a damaged snapshot.
 _ANEW = "take a new one: migrator backup"
 
 
 @dataclass(slots=True)
 class _Held:
-    """A source whose state we hold: it is read by one connection and locked by another.
+    """A source, read by one connection and locked by another.
 
     Attributes:
-        crashed: Whether a copy is read, since its journal is hot.
+        crashed: Whether its journal is hot, so that a private copy is read.
     """
 
     database: Database
@@ -60,7 +60,7 @@ def wanted(plan: Plan) -> list[Database]:
 
 
 def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
-    """Copy *databases* to a new run below *into*, all as they were at one instant.
+    """Copy *databases*, as they are at one instant, to a new run below *into*.
 
     The copies are read back by *read_back*, each under the path of its original, in rollback-journal mode, 0600.  The
     sources keep every byte; beside one in WAL mode SQLite may leave a ``-shm``, an index that it makes again at will.
@@ -77,7 +77,7 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
     draft = into / f"{run}{own_files.UNFINISHED}"
     durable_files.remove_folder(draft)
     durable_files.make_private_folder(draft)
-    # First of all, so that what is cut short is not taken for the owner's.
+    # First, so that an unfinished snapshot is recognised as migrator's own.
     durable_files.write(draft / own_files.MANIFEST, json.dumps({"run": run}) + "\n")
     with contextlib.ExitStack() as stack:
         begun = time.monotonic()
@@ -86,7 +86,7 @@ def backup(databases: Sequence[Database], into: Path, *, read_back: Callable[[Pa
             _copy(source, draft / source.database.path_in_snapshot)
             _release(source)
         blocked_s = time.monotonic() - begun
-    # Sync to disk only after the locks are released.
+    # After the locks are released: a sync is slow.
     copies = [draft / database.path_in_snapshot for database in databases]
     for copy in copies:
         durable_files.sync_file(copy)
@@ -122,7 +122,7 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
     """Return the newest finished snapshot below *into*, read back, or None.
 
     Raises:
-        Refused: A file of it is gone, is one too many, or holds something else than when it was taken.
+        Refused: A file of it is missing, added or changed.
     """
     folder = newest(into)
     if folder is None:
@@ -160,10 +160,10 @@ def _digests(inventory: Inventory) -> dict[str, str]:
 def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
     """Copy every file of *plan* to *folder* without a lock: each is of one instant, but not all of the same.
 
-    Good enough to count what a build would do; a build takes its data from a :func:`backup`.
+    Enough to count what a build would do; a build itself reads a :func:`backup`.
 
     Raises:
-        SourceBusy: A source does not hold still.
+        SourceBusy: A source keeps changing.
     """
     for database in wanted(plan):
         target = folder / database.path_in_snapshot
@@ -176,7 +176,7 @@ def private(plan: Plan, folder: Path, *, read_back: Callable[[Path], Inventory])
 
 
 def _moved(inventory: Inventory, folder: Path) -> Inventory:
-    """Return *inventory* as it is after its folder has become *folder*."""
+    """Return *inventory* with the paths that its files have in *folder*."""
     return replace(
         inventory,
         data_dir=folder,
@@ -185,7 +185,7 @@ def _moved(inventory: Inventory, folder: Path) -> Inventory:
 
 
 def _next_run(into: Path) -> str:
-    """Return the number after that of the last run: a counter, since clocks jump; names that the owner uses are left out."""
+    """Return the number after the last run's, skipping names that the owner uses; a counter, since clocks jump."""
     last = max(map(_number, _finished(into)), default=0)
     return next(name for number in count(last + 1) if _is_free(into / (name := f"{number:04d}")))
 
@@ -199,13 +199,13 @@ def _number(run: Path) -> int:
 
 
 def _is_free(run: Path) -> bool:
-    """Tell whether a run may have this name: nothing has it, nor the name of its draft but a draft of ours."""
+    """Return whether a run may have this name: it is free, and so is the name of its draft, but for a draft of ours."""
     draft = run.with_name(f"{run.name}{own_files.UNFINISHED}")
     return not os.path.lexists(run) and (own_files.is_run(draft) or not os.path.lexists(draft))
 
 
 def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> list[_Held]:
-    """Lock every source, then begin to read each: from here on all are of one instant."""
+    """Lock every source, then begin to read each: what is read is of one instant."""
     scratch = stack.enter_context(private_folder())
     held = []
     for number, database in enumerate(databases):
@@ -218,13 +218,13 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
                 copy = private_copy.private_copy(path, scratch / f"{number}.db")
                 reader, lock = stack.enter_context(contextlib.closing(connections.scratch(copy))), None
             elif database.journal_mode == "wal" and not database.wal_bytes:
-                # The last to close tidies up: nothing is in the WAL, so that is all it does.
+                # The last connection to close checkpoints the WAL, which is empty here.
                 lock = stack.enter_context(contextlib.closing(connections.lock(path, PATIENCE_S)))
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
             else:
                 reader = stack.enter_context(contextlib.closing(_reader(path)))
                 reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                # One that may not be written to is in a rollback-journal mode: its reader's lock is enough.
+                # A write-protected source is in a rollback-journal mode: the lock of its reader is enough.
                 may_write = permissions.may_write(path)
                 lock = (
                     stack.enter_context(contextlib.closing(connections.lock(path, PATIENCE_S))) if may_write else None
@@ -244,10 +244,10 @@ def _hold_all(databases: Sequence[Database], stack: contextlib.ExitStack) -> lis
 
 
 def _refuse_obstacles(databases: Sequence[Database]) -> None:
-    """Check that each of *databases* can be locked by this process, before any of them is opened in its place.
+    """Check that this process can lock each of *databases*, before any of them is opened itself.
 
     Raises:
-        Refused: One cannot, or what SQLite makes beside it would shut others out.
+        Refused: It cannot, or files that SQLite makes beside one would shut other users out.
     """
     for database in databases:
         if what := permissions.obstacle(database.path, database.journal_mode):
@@ -255,10 +255,10 @@ def _refuse_obstacles(databases: Sequence[Database]) -> None:
 
 
 def _refuse_unlocked(held: Sequence[_Held]) -> None:
-    """Check that each source without a writer's lock still is one that does not need it.
+    """Check that each source without a writer's lock still does not need it.
 
     Raises:
-        SourceBusy: A process has put it into WAL mode, or rolled its journal back, since it was looked at.
+        SourceBusy: A process has put it into WAL mode, or rolled its journal back, since the inventory.
     """
     for source in held:
         if source.lock is None:
@@ -270,7 +270,7 @@ def _refuse_unlocked(held: Sequence[_Held]) -> None:
 
 
 def _crashed(path: Path) -> bool:
-    """Tell whether a hot journal lies beside *path*: one of a writer that lives is none, and that writer is waited for.
+    """Return whether a hot journal lies beside *path*.  The journal of a live writer is not hot; this waits for the writer.
 
     Only SQLite can tell, by its locks, and it refuses to read what it may not roll back.
     """
@@ -318,7 +318,7 @@ def _check_read_back(databases: Sequence[Database], inventory: Inventory) -> Non
 
 @contextlib.contextmanager
 def _naming(database: Database) -> Iterator[None]:
-    """Turn what SQLite says into a sentence that names the file."""
+    """Convert SQLite's error into one that names the file."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -1,9 +1,9 @@
-"""Puts the consolidated set in the legacy set's place, in one instant.
+"""Switches all names from the legacy set to the consolidated set, in one instant.
 
-Prepared first, while everybody may work on: reasons against it are looked for, the three databases are copied (a
-rollback compares with them; they come to lie in ``backup/<run>/consolidated``).  Then writers are held up, the names are led through the
-pointer of :mod:`migrator.switch.state`, and the pointer is turned: that one rename is the commit.  What fails before it is
-undone; what fails after it is finished by :mod:`migrator.switch.recovery`.
+While the bot may still write, the preconditions are checked, and the three databases are copied as the baseline, for
+``backup/<run>/consolidated``.  Then writers are locked out, every name becomes a link through the pointer of
+:mod:`migrator.switch.state`, and the pointer is turned: that one rename is the commit.  A failure before it undoes the
+switch; after it :mod:`migrator.switch.recovery` finishes the switch.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from migrator.switch.state import Name, Switch
 from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
 from migrator.system.serialize import escaped
 
-#: Seconds between two looks for the file that holds the commit back.
+#: Wait between two checks for the file ``hold`` [s].
 _POLL_S = 0.2
 
 
 def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
-    """Return which names would be switched, and to what; nothing is touched."""
+    """Return the cutover of *plan*, not yet made; changes nothing."""
     data_dir = plan.inventory.data_dir.resolve()
     names = [
         Name(
@@ -74,7 +74,7 @@ def _target(plan: Plan, database: Database) -> str:
 
 
 def unanswered(plan: Plan) -> tuple[str, ...]:
-    """Return the legacy tables that will not answer under their name, or with their columns: the code has to know."""
+    """Return a sentence for each legacy table that will have another name or other columns, or stays in the backup."""
     renamed = [
         (table, table.source.partition(".")[2].lower() != table.into.partition(".")[2].lower())
         for table in plan.tables
@@ -91,18 +91,18 @@ def unanswered(plan: Plan) -> tuple[str, ...]:
 
 
 def refusals(wanted: Switch) -> tuple[str, ...]:
-    """Return why the names cannot be switched, one sentence each; nothing is touched."""
+    """Return why the files cannot be switched, one sentence each; changes nothing."""
     return precondition.unmet(preconditions.CUTOVER_FILES, SwitchCase(wanted, stopped=False))
 
 
 def _try_links(wanted: Switch) -> None:
-    """Give each legacy file a second name and take it away again, as the switch will do while writers are held up.
+    """Try to give each legacy file a second name, as the switch will do under its locks.
 
     Raises:
-        Refused: The file system does not let us.
+        Refused: The file system does not allow it.
     """
     before = switch_state.read(wanted.data_dir)
-    # Written down first: where this is cut short, a recovery takes the second names away.
+    # The record first: after an interruption a recovery removes the second names.
     switch_state.write(wanted)
     for name in wanted.names:
         kept = wanted.tree(switch_state.LEGACY) / name.place
@@ -122,7 +122,7 @@ def _try_links(wanted: Switch) -> None:
 
 
 def _write_what_was(wanted: Switch, before: Switch | None) -> None:
-    """Write down that the switch *before* was the last one, or that there was none."""
+    """Restore the record of the switch *before*, or remove the record if there was none."""
     if before is None:
         switch_state.forget(wanted)
     else:
@@ -139,8 +139,8 @@ def cutover(
     """Switch the names of *wanted* to the consolidated set in the stage.
 
     Args:
-        wanted: What :func:`prepare` returned, and :func:`refusals` has nothing against.
-        snapshot: What the consolidated set was built from: the legacy files still have to hold it.
+        wanted: The result of :func:`prepare`, with no :func:`refusals`.
+        snapshot: The snapshot of the build; the legacy files must still have its content.
         observer: Receives each step, and the wait for the file ``hold``.
         stopped: The owner says that no process has a file open which cannot be seen.
 
@@ -158,7 +158,7 @@ def cutover(
         hold = _hold(stack, wanted, expected, stopped=stopped)
         observer.step(f"no other process can write to the {len(wanted.names)} legacy files")
         try:
-            # Asked again of what is held: a name may have been led elsewhere since.
+            # Checked again under the locks: a name may have been replaced since.
             _refuse(refusals(wanted))
             _install(wanted)
             observer.step("the three databases lie under their names; nothing leads to them yet")
@@ -169,7 +169,7 @@ def cutover(
             observer.step("every legacy name goes through one pointer, still to the legacy files")
             hold.seal()
         except BaseException:
-            # Only this process holds the names, also when it is interrupted: leave everything as it was.
+            # This process alone holds the names; also after Ctrl-C everything has to be as it was.
             recovery.undo(wanted, stack.close)
             raise
         switch_steps.commit(wanted, switch_state.NEW)
@@ -212,26 +212,26 @@ def holders(wanted: Switch) -> tuple[str, ...]:
 
 
 def _keep_baseline(wanted: Switch) -> None:
-    """Copy the three databases as they are installed; a rollback compares with them."""
+    """Copy the three databases from the stage as the baseline, with which a rollback compares."""
     draft = wanted.baseline_to_be.with_name("baseline.partial")
     durable_files.remove_folder(draft)
     durable_files.remove_folder(wanted.baseline_to_be)
     durable_files.make_private_folder(draft)
     for target in wanted.targets:
         copy = draft / wanted.staged(target).name
-        # Nothing is in the WAL of a finished build: the file is all there is.
+        # The WAL of a finished build is empty.
         shutil.copyfile(wanted.staged(target), copy)
         copy.chmod(0o600)
         durable_files.give_to_owner_of(wanted.data_dir, copy)
         _leave_wal(copy)
     _keep_evidence(wanted, draft)
-    # SQLite removes its journals and does not wait: one that came back would be hot, and its database not to be read.
+    # SQLite removes its journals without a sync: after a power cut one would exist again, and be hot.
     durable_files.sync_folder(draft)
     durable_files.replace(draft, wanted.baseline_to_be)
 
 
 def _keep_evidence(wanted: Switch, draft: Path) -> None:
-    """Copy what was judged to where no later run writes; what an earlier cutover of this run kept gets a number."""
+    """Copy the evidence beside the baseline; a copy of an earlier cutover of this run gets a number."""
     judged = [wanted.root / name for name in ("evidence.json", "broken.json", "report.html")]
     for path in (*judged, *sorted(wanted.baseline.glob("evidence*.json"))):
         if path.is_file():
@@ -249,11 +249,11 @@ def _refuse(reasons: Sequence[str]) -> None:
 def _hold(
     stack: contextlib.ExitStack, wanted: Switch, expected: Mapping[Path, str], *, stopped: bool
 ) -> exclusive_access.Hold:
-    """Hold the legacy files until *stack* is closed, and write down that a switch is under way.
+    """Hold the legacy files until *stack* is closed, and record that a switch is under way.
 
     Raises:
-        Refused: As :func:`exclusive_access.held`; what was written down is as it was, but on a disk that fails: then the next verb
-            recovers, as from a switch that was killed here.
+        Refused: As :func:`exclusive_access.held`.  The record is as it was; if the disk fails, the next verb recovers, as after
+            a kill at this step.
     """
     before = switch_state.read(wanted.data_dir)
     return stack.enter_context(
@@ -278,7 +278,7 @@ def _install(wanted: Switch) -> None:
             raise Refused("exists already", where=escaped(wanted.installed(target)), hint="move it away")
         _leave_wal(wanted.staged(target))
         durable_files.replace(wanted.staged(target), wanted.installed(target))
-        # Not before: what lies in the stage is for its owner alone, and a recovery would refuse anything else.
+        # Not before: files in the stage are for their owner alone, and a recovery refuses any other.
         durable_files.give_to_owner_of(
             wanted.names[0].path if wanted.names else wanted.data_dir, wanted.installed(target)
         )
@@ -287,7 +287,7 @@ def _install(wanted: Switch) -> None:
 
 
 def _leave_wal(path: Path) -> None:
-    """Make *path* one durable file: the switch happens in rollback-journal mode."""
+    """Fold the WAL of *path* into the file, durably: the switch needs rollback-journal mode."""
     with contextlib.closing(connections.scratch(path)) as connection:
         connections.set_journal_mode(connection, "delete")
     durable_files.sync_file(path)

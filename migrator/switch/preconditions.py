@@ -1,4 +1,4 @@
-"""Preconditions of a switch on its files: those of a rollback, and those that a cutover checks again under its locks."""
+"""Preconditions of a switch on its files: all of a rollback, and those that a cutover checks again under its locks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SwitchCase:
 
     Attributes:
         switch: The cutover that is wanted, or the finished one that a rollback undoes.
-        stopped: The owner says that no process has a database open which cannot be seen.
+        stopped: The owner asserts that no process that this user cannot see has a database open.
     """
 
     switch: Switch
@@ -31,7 +31,7 @@ class SwitchCase:
 
 def legacy_files_can_be_switched(case: SwitchCase) -> Iterator[str]:
     """Require that each legacy file is regular, has one name, and that this user may write to it where it is."""
-    # A file of ours, not the folder: an overlay over two file systems gives folders a device of their own.
+    # Of a file in the stage, not of the folder: an overlay over two file systems gives folders another device.
     ours = case.switch.staged(case.switch.targets[0])
     device = (ours if ours.is_file() else case.switch.data_dir).stat().st_dev
     for name in case.switch.names:

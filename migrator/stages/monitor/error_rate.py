@@ -1,7 +1,7 @@
-"""The error rate over a sliding window, and when it is time to go back.
+"""The error rate over a sliding window, and the limit above which it fires.
 
-The window slides on the monotonic clock, which no change of the date moves.  It fires when more than the threshold
-failed, among at least as many events as keep a harmless rate from firing by chance.
+The window slides on the monotonic clock, which does not jump.  It fires when more than the threshold
+failed, among enough events that a harmless rate does not fire by chance.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from fractions import Fraction
 
 from migrator.application.event_log import Events
 
-#: The rate that a sound application may have; how far below the threshold it lies decides how many events are enough.
+#: Error rate of a sound application; its distance to the threshold decides how many events are enough.
 HARMLESS = Fraction(2, 100)
-#: Seconds of events that are kept as one: a busy log fills no memory.
+#: Events within this time are kept as one [s], to limit memory.
 _TOGETHER_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When to go back.
+    """The limits above which the monitor rolls back.
 
     Attributes:
         window_s: Seconds of the sliding window.
         min_events: Events in the window from which on its rate counts.
-        threshold: Share of failed events; exactly this share is not yet too much.
+        threshold: Share of failed events above which it fires.
     """
 
     window_s: float = 300.0
@@ -43,7 +43,7 @@ class Window:
         self.ok = self.failed = 0
 
     def add(self, what: Events, now: float) -> bool:
-        """Take in events, which happened *now* unless they say when; tell whether they fall into the window."""
+        """Add events, at their own time or else *now*; return whether they are in the window."""
         at = now if what.at is None else min(what.at, now)
         if at <= now - self._limits.window_s:
             return False
@@ -56,7 +56,7 @@ class Window:
         return True
 
     def slide(self, now: float) -> None:
-        """Let go of what is older than the window."""
+        """Drop the events that are older than the window."""
         while self._kept and self._kept[0][0] <= now - self._limits.window_s:
             _, ok, failed = self._kept.popleft()
             self.ok, self.failed = self.ok - ok, self.failed - failed
@@ -68,15 +68,15 @@ class Window:
 
     @property
     def fires(self) -> bool:
-        """Whether more failed than may, among enough."""
+        """Whether there are enough events, and more of them failed than the threshold."""
         total = self.ok + self.failed
         return total >= max(self._limits.min_events, 1) and self.failed > self._limits.threshold * total
 
 
 def false_alarm(limits: Limits, rate: Fraction = HARMLESS) -> float:
-    """Return the probability that a full window fires though each event fails with probability *rate* only.
+    """Return the probability that a full window fires although each event fails with probability *rate*.
 
-    The worst over the next numbers of events from the minimum on is taken, since with whole events it goes up and down:
+    The maximum over the numbers of events from the minimum on, since it goes up and down with whole events, by
     the exact tail of the binomial distribution.
     """
     share = limits.threshold

@@ -1,4 +1,4 @@
-"""Reads events as the application's connections or a log write them, for the monitor."""
+"""Reads events from the event log or from the application's own log, for the monitor."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from migrator.errors import UsageError
 from migrator.stages.monitor import log_times
 from migrator.system import user_files
 
-#: No clock that begins with the boot gets so far, in seconds; not a number (NaN) is not below either.
+#: Upper limit of a monotonic clock [s]; a comparison with it also excludes NaN.
 _LATEST_S = 1e11
-#: Seconds for which one look reads from a pipe.
+#: Time for which one check reads from a pipe [s].
 _LOOK_S = 0.25
-#: Longest line that is taken for an event, in bytes.
+#: Longest line that can be an event [bytes].
 _LONGEST = 1 << 16
 
 
 def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float | None = None) -> Events | None:
-    """Return the events of one line, None if it speaks of none, or of a time that no clock shows.
+    """Return the events of one line; None if it is not an event, or has an impossible time.
 
     Args:
         line: The line.
-        this_boot: What tells this boot from others.
-        now: The monotonic clock.  Default: as it is.
-        wall: The same moment in seconds since 1970.  Default: as it is.
+        this_boot: The id of this boot.
+        now: Seconds on the monotonic clock.  Default: the clock.
+        wall: The same moment in seconds since 1970.  Default: the clock.
     """
     if len(line) > _LONGEST:
         return None
@@ -42,7 +42,7 @@ def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float
     if not isinstance(event, dict):
         return None
     ok, failed, at = event.get("ok", 0), event.get("failed", 0), event.get("at")
-    # A bool is an int: one event.
+    # A bool is an int and counts as one event.
     if not (isinstance(ok, int) and isinstance(failed, int) and ok >= 0 and failed >= 0 and ok + failed > 0):
         return None
     if at is None:
@@ -55,33 +55,33 @@ def parsed(line: bytes, this_boot: str, *, now: float | None = None, wall: float
 
 
 def _of_a_boot(at: object, this: bool) -> float | None:
-    """Return a moment of the monotonic clock of *this* boot or of another one, None if it is none."""
+    """Return a time on the monotonic clock of *this* boot, minus infinity for another boot; None if it is not a time."""
     if isinstance(at, bool) or not isinstance(at, int | float) or not abs(at) < _LATEST_S:
         return None
-    # The clock began anew since: whenever it was, it is over, and must not count as what happens now.
+    # The clock has restarted since: the event is older than any window.
     return float(at) if this else -math.inf
 
 
 class Feed(Protocol):
-    """Where lines come from."""
+    """A source of lines."""
 
     def lines(self) -> Iterable[bytes]:
-        """Return the whole lines that came since the last call; wait for none."""
+        """Return the complete lines since the last call; does not wait."""
 
     @property
     def ended(self) -> bool:
-        """Whether no more will come."""
+        """Whether there will be no more lines."""
 
 
 class Tail:
-    """The lines that others append to a file, as they come; one that is not there yet is waited for.
+    """The lines that other programs append to a file, which need not exist yet.
 
-    A file that was moved away, as logs are, is read to its end before the one that has taken its name; one that was cut to
-    nothing is read from its beginning.
+    A file that was moved away, as by a log rotation, is read to its end before the new file of its name; a truncated file is
+    read from its beginning.
 
     Args:
         path: The file.
-        whole: Whether what is there already counts too.
+        whole: Whether the lines that exist already count too.
     """
 
     def __init__(self, path: Path, *, whole: bool) -> None:
@@ -103,14 +103,14 @@ class Tail:
         return False
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the whole lines that were appended since the last call."""
+        """Yield the complete lines that were appended since the last call."""
         if self._file is None:
             self._file = _there(self._path)
         if self._file is None:
             return
         yield from self._appended(self._file)
         if self._replaced(self._file):
-            # Its writer may have gone on until it opened the new one; the last line may lack its end.
+            # Its writer may have written until it opened the new file; the last line may lack its end.
             yield from self._appended(self._file)
             self._file.close()
             if self._rest:
@@ -126,12 +126,12 @@ class Tail:
             self._rest = b""
         while chunk := file.read(1 << 20):
             *lines, rest = (self._rest + chunk).split(b"\n")
-            # What is too long for an event is no event, however long it gets.
+            # A line that is too long for an event is dropped, however long it gets.
             self._rest = rest[: _LONGEST + 1]
             yield from lines
 
     def _replaced(self, file: BinaryIO) -> bool:
-        """Tell whether another file has the name now."""
+        """Return whether another file has the name now."""
         try:
             return not os.path.samestat(os.fstat(file.fileno()), self._path.stat())
         except FileNotFoundError:
@@ -139,10 +139,10 @@ class Tail:
 
 
 def _there(path: Path) -> BinaryIO | None:
-    """Open the log at *path*, None while it is not there.
+    """Open the log at *path*; None while it does not exist.
 
     Raises:
-        UsageError: It is no regular file, or may not be read.
+        UsageError: It is not a regular file, or may not be read.
     """
     try:
         return user_files.opened(path)
@@ -161,7 +161,7 @@ class Pipe:
         self.ended = False
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the whole lines that are there, and at the end what is left; a writer that never rests is left for a look."""
+        """Yield the complete lines so far, and at the end the rest; stops after a time if the writer does not pause."""
         begun = time.monotonic()
         while not self.ended and time.monotonic() - begun < _LOOK_S and select.select([self._descriptor], [], [], 0)[0]:
             chunk = os.read(self._descriptor, 1 << 16)

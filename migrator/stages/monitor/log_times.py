@@ -1,4 +1,4 @@
-"""Times as logs write them, read as moments of the monotonic clock, on which the monitor's window slides."""
+"""Converts times in logs to the monotonic clock, on which the monitor's window slides."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import datetime as dt
 import math
 import re
 
-#: Seconds since 1970 of the earliest time that a log of a bot can have: 2000-01-01.  What is below is no clock's.
+#: Earliest possible time of a log [s since 1970]: 2000-01-01.
 EARLIEST_S = 946_684_800.0
-#: Seconds by which another host's clock may be ahead of ours.
+#: Time by which another host's clock may be ahead [s].
 AHEAD_S = 86_400.0
-#: Where numbers are no longer seconds, but milli-, micro- or nanoseconds: the year 5138 in the unit before.
+#: From this number on the unit is milli-, micro- or nanoseconds: the year 5138 in the unit before.
 _UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?")
-#: A fraction that Python 3.11 reads, and one with a comma or of another length, as loggers write them.
+#: A fraction of a second with a comma or of any length, as loggers write it; Python 3.11 reads only some.
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 
 
 def monotonic(written: object, *, now: float, wall: float) -> float | None:
-    """Return when a *written* time was on the monotonic clock, None if it can be no time of a log.
+    """Return a *written* time as seconds on the monotonic clock; None if it is not a time of a log.
 
     Numbers are seconds since 1970, or milliseconds, microseconds or nanoseconds, by their size; text is such a number or an
     ISO 8601 date and time.  Without an offset that is UTC or this host's own time, whichever is nearer to the present.
 
     Args:
-        written: What the log says.
+        written: The time in the log.
         now: The monotonic clock.
         wall: The same moment in seconds since 1970.
     """
@@ -43,7 +43,7 @@ def _seconds(written: object, wall: float) -> float | None:
             return _of_iso(written, wall)
         written = float(written)
     if not isinstance(written, int | float) or not 0 <= written < _UNITS[-1][0]:
-        # Not a number (NaN) is not between any two.
+        # NaN fails this comparison too.
         return None
     return next(written / per_second for below, per_second in _UNITS if written < below)
 

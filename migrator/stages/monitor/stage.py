@@ -1,7 +1,7 @@
-"""Monitor: watches what the application's statements come to, and says when it is time to go back.
+"""Monitor: watches the error rate of the application's statements, and fires above the limit.
 
-Beside that the originals are watched, which no process should write to any more, and the legacy names, which should lead to
-the consolidated set: code that replaces its file whole, or a restored copy, makes one of them a file of its own.
+It also watches the originals, to which no process should write any more, and the legacy names, which should lead to the
+consolidated set: code that replaces its whole file, or a restored copy, turns such a name into a file of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from migrator.stages.monitor.error_rate import Limits, Window
 from migrator.stages.monitor.event_feed import Feed
 from migrator.system import connections
 
-#: Seconds between two looks.
+#: Time between two checks [s].
 POLL_S = 0.5
 
 
@@ -34,15 +34,15 @@ def monitor(
     wall: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Watched:
-    """Watch *feed* until it is time to go back, it ends, or *until* says so of the seconds gone by.
+    """Watch *feed* until the limit is passed, the feed ends, or *until* returns true.
 
     Args:
-        limits: When to go back.
-        feed: Where the events come from.
+        limits: The limits of the error rate.
+        feed: The source of events.
         originals: Files that no process may write to any more.
         names: Legacy name -> the file that it has to lead to.
-        until: Is asked after every look.
-        tell: Is told what was seen, after every look.
+        until: Called after every check with the elapsed seconds; returns whether to end.
+        tell: Called after every check with its result.
         clock: Seconds of the monotonic clock.
         wall: Seconds since 1970.
         sleep: Waits for that many seconds.
@@ -60,7 +60,7 @@ def monitor(
                 continue
             seen, failures = seen + what.ok + what.failed, failures + what.failed
             old += 0 if window.add(what, now) else what.ok + what.failed
-            # A burst may be over, and made up for, before the next look.
+            # A burst of failures may be over before the next check.
             if window.fires:
                 break
         watched = Watched(
@@ -82,21 +82,21 @@ def monitor(
                 return watched
             sleep(POLL_S)
         except KeyboardInterrupt:
-            # Ctrl-C ends the watch and nothing else.
+            # Ctrl-C ends only the watch.
             return watched
 
 
 def _leads_to(path: Path, file: Path) -> bool:
-    """Tell whether the name *path* is one of *file*."""
+    """Return whether the name *path* leads to *file*."""
     return path.exists() and file.exists() and path.samefile(file)
 
 
 def _stamp(path: Path) -> tuple[object, ...]:
-    """Return what betrays a write to the database at *path*, () where it is gone."""
+    """Return inode, sizes and time of the database at *path*, which change with a write; () if it is gone."""
     if not path.exists():
         return ()
     status = path.stat()
     companions = [connections.beside(path, suffix) for suffix in connections.COMPANIONS]
-    # An empty companion holds nothing.
+    # An empty companion has no rows.
     sizes = [companion.stat().st_size if companion.exists() else 0 for companion in companions]
     return status.st_ino, status.st_size, status.st_mtime_ns, *sizes

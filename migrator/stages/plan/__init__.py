@@ -1,4 +1,4 @@
-"""Does: decide what happens to every table, and report what speaks against it.
+"""Does: decide what happens to every table, and report the reasons against it.
 
 Reads: the inventory and the configuration.
 Writes: nothing.

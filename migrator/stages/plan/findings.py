@@ -1,4 +1,4 @@
-"""What a person should know of a migration that nothing prevents: names that are not there, and what does not come along."""
+"""Findings of a plan: what the migration leaves behind, and what the owners may have to correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The preconditions of a migration: what has to be true of the files, the configuration and the disk."""
+"""The preconditions of a migration: conditions on the files, the configuration and the disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from migrator.system.shell import quoted
 #: Tables without a home in the specification that are carried over.  The bot has some ninety; a file filled with
 #: tables would keep every later step busy, and its owners could not look at what they carry.
 MOST_CARRIED = 2_000
-#: Files that are named where many have the same fault; of the others their number is given.
+#: Files of one fault that are named; of the others the number is given.
 SHOWN = 5
 
 
@@ -63,7 +63,7 @@ class Case:
                     yield database, table, fate
 
     def constants(self, *, needed: bool) -> dict[str, str]:
-        """Return constant that is not given -> table with rows, or with *needed* false without, whose mapping reads it."""
+        """Return constant that is not given -> a table with rows that need it; without *needed* a table that is empty yet."""
         rows = {table.source: table.rows or 0 for table in self.tables}
         return {
             name: mapping.source
@@ -133,7 +133,7 @@ def files_can_be_read(case: Case) -> Iterator[str]:
 
 
 def _useless(database: Database) -> str:
-    """Return why a file is of no use, and what to do where its reason does not hold that already."""
+    """Return why a file cannot be used, and what to do unless its reason has that already."""
     where = escaped(database.place)
     ignore = f'[files] "{escaped(database.path_in_snapshot)}" = "ignore"'
     if database.reason.startswith(NOT_HERE):
@@ -152,7 +152,7 @@ def _useless(database: Database) -> str:
 
 
 def _first(sentences: Sequence[str], what: str) -> Iterator[str]:
-    """Yield the first of *sentences*, and how many files more they are about."""
+    """Yield the first ``SHOWN`` of *sentences*, and the number of the others."""
     yield from sentences[:SHOWN]
     if len(sentences) > SHOWN:
         yield f"{len(sentences) - SHOWN:,} more {what}; to list them run: migrator inventory --json"
@@ -205,7 +205,7 @@ def mapped_tables_have_known_shapes(case: Case) -> Iterator[str]:
     """Require that each table that a mapping reads is there in a known shape, or that [decisions] absent names it."""
     read = _read_by_mappings()
     filled = {table.into for table in case.tables if table.variant == catalogue.SPECIFIED_VARIANT}
-    # A table of the other shape in its stead: nothing is missing.
+    # The table of the other shape replaces it: no table is missing.
     replaced = {
         f"{mapping.database}.{mapping.source_table}"
         for mapping in mapping_reader.mappings()

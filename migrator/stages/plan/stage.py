@@ -1,6 +1,6 @@
-"""Plan: what would happen to every table of every file, and why it may not happen.
+"""Plan: decides the fate of every table, and collects the reasons against a migration.
 
-The plan is frozen data; build executes this very object, so that what was shown is what is done.
+The plan is frozen data, which build executes, so that the plan that was shown is the plan that is executed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from migrator.schema import catalogue
 from migrator.stages.plan.findings import findings
 from migrator.stages.plan.preconditions import PLAN, Case
 
-#: Free disk asked for, in sizes of all sources: the snapshot, the stage, the copies of both on which the way back is proved, and
+#: Free disk that is required, in sizes of all sources: snapshot, stage, copies of both for the proof of the way back, and
 #: SQLite's own work files.
 DISK_FACTOR = 6
 
 
 def plan(inventory: Inventory, config: Config, *, disk: Path, in_use: bool = False) -> Plan:
-    """Return what would happen to *inventory* under *config*, writing below *disk*; nothing is touched.
+    """Return the plan for *inventory* under *config*; changes nothing.
 
-    The reasons against it are collected, so that all of them can be mended at once; :func:`refuse` raises them.
+    The reasons against it are collected, so that all can be corrected at once; :func:`refuse` raises the first.
 
     Args:
         inventory: The files.
@@ -70,7 +70,7 @@ def plan(inventory: Inventory, config: Config, *, disk: Path, in_use: bool = Fal
 
 
 def refuse(planned: Plan) -> None:
-    """Raise the first reason against *planned*, the number of others behind it.
+    """Raise the first reason against *planned*, with the number of the others.
 
     Raises:
         Refused: There is one.
