@@ -1,4 +1,4 @@
-"""Does: know the three targets and every legacy database, and read declarations.
+"""Does: hold the schemas of the three targets and of every legacy database, and read declarations.
 
 Reads: specification/, amendments/ and legacy/, and the schema of a database.
 Writes: nothing.

@@ -1,6 +1,6 @@
-"""The databases we know: the three targets, and the legacy files that become them or stand alone.
+"""The catalogue of known databases: the three targets, and every legacy database with its shapes.
 
-Both are plain SQL in this package.  ``specification/*.sql`` is the specification's DDL, word for word and the only copy.
+Both are SQL files in this package.  ``specification/*.sql`` is the specification's DDL, word for word and the only copy.
 ``legacy/*.sql`` is one file per legacy database and variant, its shape as production has it.  The variant
 ``specified`` has no files: there a legacy database holds the target's own tables, as the specification describes it.
 """
@@ -22,7 +22,7 @@ TARGETS: Mapping[str, str] = MappingProxyType(
     {"core": "jarvis_core.db", "analytics": "jarvis_analytics.db", "cache": "jarvis_cache.db"}
 )
 
-#: Folders directly below the data directory that the tool itself makes.
+#: Folders that migrator makes directly below the data directory.
 OUR_FOLDERS = ("backup", ".migrator")
 
 #: Which target tables a legacy database holds in the variant ``specified``: legacy name -> target, tables.
@@ -60,7 +60,7 @@ class Shape:
         variant: The variant's name, such as ``found``.
         table: The table's name.
         names: Its columns as declared, in order.
-        columns: Name in lower case and declared type in upper case of each column; their order says nothing.
+        columns: Name in lower case and declared type in upper case of each column, without order.
     """
 
     variant: str
@@ -74,13 +74,13 @@ class LegacyDatabase:
     """One legacy database in one variant, from one file of ``legacy/``.
 
     Attributes:
-        name: What it is called everywhere: attached under this name, carried under it.  The stem of its file name
-            but for the two files whose stem is taken.
+        name: The name under which it is attached and carried.  The stem of its file name,
+            but for two files that share a stem with another.
         place: Its path below the data directory.
         variant: Which shape this is: ``found``, or a name of its own where a file has several.
         standalone: True for the four files that the specification leaves alone.
         home: The consolidated database that takes its tables without a home in the specification; '' if standalone.
-        about: One sentence on what it holds.
+        about: One sentence about its content.
         ddl: The whole text of the file.
         shapes: Its tables.
     """
@@ -103,7 +103,7 @@ def target_ddl(target: str) -> str:
 
 @cache
 def our_ddl() -> str:
-    """Return the DDL of what each consolidated database has beside the specified tables: lineage and quarantine."""
+    """Return the DDL of the tables that migrator adds to each consolidated database: lineage and quarantine."""
     return (files("migrator.schema") / "amendments" / "lineage_and_quarantine.sql").read_text(encoding="utf-8")
 
 
@@ -146,7 +146,7 @@ def _read(file_name: str, ddl: str) -> LegacyDatabase:
 
 
 def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
-    """Apply *ddl* to an empty database and read the tables back: SQLite is the judge of what a declaration says."""
+    """Return the tables of *ddl* as SQLite reads them, by applying it to an empty database."""
     connection = connections.memory()
     try:
         connection.executescript(ddl)

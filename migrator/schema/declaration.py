@@ -1,9 +1,9 @@
-"""The declaration of one table: under another name without its foreign keys, and what it means to SQLite.
+"""Rewrites the declaration of a table under another name without foreign keys, and compares declarations by meaning.
 
-Method: SQLite itself makes the table and its indexes in an empty database, renames the table and is asked for the text
-it then stores.  Only the clauses of foreign keys are cut from that text.  Two declarations mean the same where SQLite's
-pragmas agree on them and SQLite compiles the same program for a row that is inserted or read: it holds the checks, generated
-columns, collations, conflict clauses and indexes, none of which a pragma lists.
+Method: SQLite itself makes the table and its indexes in an empty database and renames the table.  The text that it then
+stores is used, without the clauses of foreign keys.  Two declarations mean the same if SQLite's pragmas agree on them, and
+SQLite compiles the same program to insert or read a row: the program shows checks, generated columns, collations, conflict
+clauses and indexes, which no pragma lists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.database_layout import Entry
 
-#: The tokens of SQLite (tokenize.c), as far as the end of each matters here.  Every character beyond ASCII is a letter.
+#: SQLite's tokens (tokenize.c), as far as the end of each matters here.  Every character beyond ASCII is a letter.
 _TOKEN = re.compile(
     r"""[ \t\n\f\r]+|--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^]]*\]"""
     r"""|[0-9A-Za-z_$\x80-\U0010ffff]+|.""",
@@ -32,9 +32,9 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ROWID = ("rowid", "_rowid_", "oid")
 #: Columns that a table or a SELECT can have: SQLite's own limit.
 MOST_COLUMNS = 2_000
-#: Instructions of SQLite whose operand names something instead of doing it: a message, the schema's version.
+#: Instructions of SQLite whose operand is only a name: a message, the schema's version.
 _NAMING = {"Halt", "HaltIfNull", "Transaction"}
-#: What CREATE TABLE and CREATE INDEX do; a stored text that does more was written by hand.
+#: What CREATE TABLE and CREATE INDEX may do; a stored text that does more was written into the schema by hand.
 _MAKING = {
     sqlite3.SQLITE_CREATE_INDEX,
     sqlite3.SQLITE_CREATE_TABLE,
@@ -66,7 +66,7 @@ def folded(name: str) -> str:
 
 
 def of_tables(entries: Iterable[Entry]) -> dict[str, Statements]:
-    """Return what makes each ordinary table of the schema *entries*, by its folded name."""
+    """Return folded name -> statements, for each ordinary table of the schema *entries*."""
     tables = {folded(entry.name): Statements(entry.sql or "") for entry in entries if entry.type == "table"}
     for entry in entries:
         if entry.type == "index" and entry.sql and (table := folded(entry.table)) in tables:
@@ -75,12 +75,12 @@ def of_tables(entries: Iterable[Entry]) -> dict[str, Statements]:
 
 
 def index_name(table: str, carried: str, index: str) -> str:
-    """Return the name of *index* where its *table* is called *carried*; names of indexes are unique in a file."""
+    """Return the name of *index* if its *table* is called *carried*; names of indexes are unique in a file."""
     return f"{carried.removesuffix(table)}{index}"
 
 
 def renamed(made: Statements, table: str, name: str) -> Statements:
-    """Return what makes *table* under *name*: without foreign keys, each index under the prefix that *name* adds.
+    """Return the statements that make *table* under *name*: without foreign keys, each index with the prefix of *name*.
 
     Raises:
         DdlError: SQLite here cannot make the table, or it would not mean the same.
@@ -104,7 +104,7 @@ def renamed(made: Statements, table: str, name: str) -> Statements:
 
 
 def meaning(made: Statements) -> tuple[object, ...]:
-    """Return what the declaration means to SQLite, foreign keys and names of table and indexes aside: equal or not.
+    """Return a value that is equal for declarations of one meaning; foreign keys and names of table and indexes do not count.
 
     Raises:
         DdlError: SQLite here cannot make the table.
@@ -120,9 +120,9 @@ def in_schema(statement: str, schema: str) -> str:
 
 
 def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name by which SQL reaches the rowid of *table*, '' where no number beside its columns tells a row.
+    """Return a name of the rowid of *table*, '' if no number beside its columns identifies a row.
 
-    That is so WITHOUT ROWID, where a column is the rowid, and where columns took all three names.
+    That is so WITHOUT ROWID, if a column is the rowid, and if columns have all three names.
     """
     asked = """
         SELECT wr OR (EXISTS (SELECT 1 FROM pragma_table_info(:table, :schema) WHERE pk)
@@ -134,7 +134,7 @@ def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 
 def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name of the rowid that no column of *table* has, a generated one included; '' where columns took each."""
+    """Return a name of the rowid that no column of *table*, also no generated one, has; '' if columns have all three."""
     columns = connection.execute("SELECT name FROM pragma_table_xinfo(?, ?)", (table, schema))
     taken = {folded(name) for (name,) in columns}
     free = [name for name in _ROWID if name not in taken]
@@ -143,7 +143,7 @@ def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 @contextmanager
 def _alone(made: Statements, name: str) -> Iterator[sqlite3.Connection]:
-    """Make a table and its indexes in an empty database, call the table *name*, and give the connection."""
+    """Make a table and its indexes in an empty database, name the table *name*, and yield the connection."""
     with closing(connections.memory()) as connection:
         connection.set_authorizer(_may)
         try:
@@ -156,7 +156,7 @@ def _alone(made: Statements, name: str) -> Iterator[sqlite3.Connection]:
                 connection.execute(f"ALTER TABLE {quoted(own)} RENAME TO {quoted(name)}")
             yield connection
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            # ValueError: what Python cannot hand to SQLite, such as bytes that are not UTF-8.
+            # ValueError: text that Python cannot pass to SQLite, such as bytes that are not UTF-8.
             raise DdlError(f"cannot be made here ({error})", where=name) from error
 
 
@@ -216,7 +216,7 @@ def _tokens(sql: str) -> list[str]:
 
 
 def _word(token: str) -> str:
-    """Return *token* in upper case without what is before it; a quoted name stays as it is and is no keyword."""
+    """Return *token* in upper case without white space and comments before it; a quoted name keeps its quotes."""
     word: str = next(part for part in _TOKEN.findall(token) if not _BLANK.match(part))
     return word.upper()
 
@@ -244,12 +244,12 @@ def _without_references(sql: str) -> str:
         if words[position] == "REFERENCES":
             position = _after_reference(words, position)
             if words[position] == "GENERATED":
-                # Right behind a type these two words are read as its part, and SQLite cuts them off again where no comment is.
+                # Behind a type SQLite reads these two words as its part, and cuts them off unless a comment is between.
                 kept += [f" {word}" for word in words[position : position + 2]]
                 position += 2
         elif words[position] == "FOREIGN":
             position = _after_reference(words, words.index("REFERENCES", position))
-            # A list must not end with a comma, nor have one between nothing and nothing.
+            # A list must not end with a comma, nor have two in a row.
             if _word(kept[-1]) == ",":
                 if words[position] == ")":
                     kept.pop()

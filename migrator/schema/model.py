@@ -1,4 +1,4 @@
-"""What a database declares, as frozen records: Table, Column, Index, ForeignKey, Check, VirtualTable, Schema."""
+"""The schema of a database, as frozen records: Table, Column, Index, ForeignKey, Check, VirtualTable, Schema."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Check:
     """A CHECK constraint.
 
     Attributes:
-        expression: Its expression, as sqlglot writes it for SQLite, so that white space does not tell two apart.
+        expression: Its expression, as sqlglot writes it for SQLite, so that white space makes no difference.
         columns: The columns it names, in order of their names.
     """
 
@@ -104,9 +104,9 @@ class Table:
         uniques: UNIQUE constraints and primary keys that have an index, in order of their columns.
         foreign_keys: In order of their columns.
         checks: In order of their expressions; empty where sqlglot could not read the table (see differences).
-        autoincrement: Whether ids of deleted rows are never used again.
-        without_rowid: Whether the primary key is the table.
-        strict: Whether types are enforced.
+        autoincrement: Whether it is declared AUTOINCREMENT.
+        without_rowid: Whether it is declared WITHOUT ROWID.
+        strict: Whether it is declared STRICT.
     """
 
     name: str
@@ -160,11 +160,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Where sqlglot and SQLite do not see the same, and SQLite is believed.
+    """A difference between what sqlglot and SQLite read; SQLite counts.
 
     Attributes:
         where: Table, column or index.
-        what: What sqlglot made of it.
+        what: What sqlglot read.
         contradiction: Whether both read the statement, and one of them reads it wrongly.
     """
 
@@ -175,7 +175,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """What a DDL text or a database declares.
+    """The declarations of a DDL text or of a database.
 
     Attributes:
         tables: Ordinary tables by name; shadow tables and ``sqlite_...`` left out.
@@ -184,7 +184,7 @@ class Schema:
         programs: Triggers and views by kind and name.
         pragmas: Name and value of each PRAGMA of the text; empty for a database.
         inserts: The INSERT statements of the text; empty for a database.
-        differences: Where sqlglot could not follow SQLite.
+        differences: What sqlglot read differently from SQLite.
     """
 
     tables: tuple[Table, ...]

@@ -1,9 +1,9 @@
-"""DDL text, or a database, read into the records of :mod:`migrator.schema.model`.
+"""Reads DDL text, or a database, into the records of :mod:`migrator.schema.model`.
 
-Two readers look at every CREATE TABLE and CREATE INDEX: SQLite (by applying it and asking its pragmas) and sqlglot (by
-parsing it, in :mod:`migrator.schema.sqlglot_reader`).  Where both can speak they must agree; CHECK expressions and AUTOINCREMENT,
-which no pragma tells, come from sqlglot alone.  Where sqlglot cannot read a statement SQLite alone decides, and
-``Schema.differences`` says so.
+Two readers read every CREATE TABLE and CREATE INDEX: SQLite, by applying it and reading its pragmas, and sqlglot, by parsing
+it in :mod:`migrator.schema.sqlglot_reader`.  They must agree on what both can read.  CHECK expressions and AUTOINCREMENT, which
+no pragma shows, come from sqlglot alone.  A statement that sqlglot cannot parse is read by SQLite alone, and listed in
+``Schema.differences``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PRAGMA = re.compile(r"PRAGMA\s+(\w+)\s*=\s*([^;]+?)\s*;", re.IGNORECASE)
 
 
 def statements(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of each statement of *text*, comments before it taken off.
+    """Yield line number and text of each statement of *text*, without the comments before it.
 
     Raises:
         DdlError: The text ends in the middle of a statement.
@@ -100,7 +100,7 @@ def specified_table(name: str) -> Table | None:
 
 
 class _Listed(NamedTuple):
-    """What SQLite's own list of tables says of one; asked for one table, it goes through all of them."""
+    """The properties of a table in SQLite's ``pragma_table_list``, which is slow for a single table."""
 
     kind: str
     without_rowid: int
@@ -110,7 +110,7 @@ class _Listed(NamedTuple):
 def stored(connection: sqlite3.Connection, schema: str = "main") -> Schema:
     """Return what the database attached as *schema* declares.
 
-    Another tool may have made the database, so a contradiction between the two readers is recorded and not raised.
+    The database may be of any origin, so a contradiction between the two readers is recorded and not raised.
     """
     listed = {
         name: _Listed(*properties)

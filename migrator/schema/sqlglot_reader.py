@@ -1,6 +1,6 @@
-"""What sqlglot reads in a CREATE statement, held against what SQLite says of the same statement.
+"""Reads CREATE statements with sqlglot, and compares the result with what SQLite reads.
 
-sqlglot's classes are used, never subclassed, and SQL that it writes is compared, never executed.
+sqlglot's classes are never subclassed, and SQL that it writes is only compared, never executed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from migrator.schema.model import Check, Difference, ForeignKey, Index, Table
 
 @lru_cache(maxsize=1024)
 def reconcile_table(stored: Table, sql: str) -> tuple[Table, tuple[Difference, ...]]:
-    """Return the table as *stored*, with what only sqlglot can read in *sql* added, and where the two differ."""
+    """Return the table as *stored*, with what only sqlglot reads in *sql* added, and the differences."""
     create, reason = _parse(sql)
     if create is None:
         return stored, (Difference(where=stored.name, what=f"{reason}; SQLite alone decides, CHECKs are not read"),)
@@ -39,7 +39,7 @@ def reconcile_table(stored: Table, sql: str) -> tuple[Table, tuple[Difference, .
         differences += _contradiction(
             where, "DEFAULT", defaults, [] if column.default is None else [normalised(column.default)]
         )
-        # A key of a WITHOUT ROWID or STRICT table is NOT NULL without saying so.
+        # A key of a WITHOUT ROWID or STRICT table is NOT NULL without a declaration.
         if not (column.primary_key and (stored.without_rowid or stored.strict)):
             not_null = any(
                 isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null") for kind in kinds
@@ -71,7 +71,7 @@ def reconcile_table(stored: Table, sql: str) -> tuple[Table, tuple[Difference, .
 
 @lru_cache(maxsize=1024)
 def reconcile_index(stored: Index, sql: str) -> tuple[Index, tuple[Difference, ...]]:
-    """Return the index as *stored*, with the condition of a partial one, and where the two readers differ."""
+    """Return the index as *stored*, with the condition of a partial one, and the differences."""
     create, reason = _parse(sql)
     if create is None:
         return stored, (Difference(where=stored.name, what=f"{reason}; SQLite alone decides"),)
@@ -95,7 +95,7 @@ def _index_column(ordered: exp.Ordered) -> tuple[str | None, bool]:
 
 
 def normalised(expression: str) -> str:
-    """Return the SQL *expression* as sqlglot writes it, or with its white space folded where sqlglot cannot read it."""
+    """Return the SQL *expression* as sqlglot writes it, or with its white space folded if sqlglot cannot parse it."""
     try:
         return sqlglot.parse_one(expression, read="sqlite").sql("sqlite")
     except SqlglotError:
@@ -104,9 +104,9 @@ def normalised(expression: str) -> str:
 
 @lru_cache(maxsize=256)
 def _parse(sql: str) -> tuple[exp.Create | None, str]:
-    """Return the statement as a tree that callers must not change, or None and why sqlglot cannot.
+    """Return the statement as a tree that callers must not change, or None and why sqlglot cannot parse it.
 
-    A judged database mostly has the very statements of the specification: each text is read once.
+    Cached: a judged database mostly has the statements of the specification.
     """
     with _listening() as heard:
         try:
@@ -120,7 +120,7 @@ def _parse(sql: str) -> tuple[exp.Create | None, str]:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what sqlglot warns of instead of printing it: a warning means that it gave up on a statement."""
+    """Collect sqlglot's warnings instead of printing them: a warning means that it gave up on a statement."""
     heard: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]

@@ -1,8 +1,8 @@
-"""Databases whose text is UTF-16: SQLite attaches only databases of one encoding, so they are written anew in UTF-8.
+"""Rewrites databases with UTF-16 text in UTF-8, and back: SQLite attaches only databases of one encoding.
 
-Done as VACUUM does it (tables with their rowids, indexes after the rows, views, triggers and virtual tables as entries of
-the schema), but that each text passes through Python with its length: what a dump writes ends at the first NUL.  Then every
-table is read back and compared.  What SQLite reads of a text that is not UTF-16 is what the new database holds.
+Method: as VACUUM does it (tables with their rowids, indexes after the rows, views, triggers and virtual tables as entries of
+the schema), but each text passes through Python with its length, since a dump ends a text at its first NUL.  Then every
+table is read back and compared.  Of text that is not valid UTF-16 the new database holds what SQLite reads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-#: The encoding that everything is attached in.
+#: The encoding of every attached database.
 UTF8 = "UTF-8"
-#: Rows written with one call.
+#: Rows that are written with one call.
 _TOGETHER = 1_000
-#: Settings of a file that a new one has to be given before it holds anything.
+#: Pragmas that have to be set in a new file before it has any content.
 _LAYOUT = ("page_size", "auto_vacuum")
 
 
 @dataclass(frozen=True, slots=True)
 class _Odd:
-    """A text that is not UTF-8; Python can give it to SQLite only as bytes, to be called text there."""
+    """A text that is not UTF-8; Python passes it to SQLite as bytes, and a CAST makes it text."""
 
     content: bytes
 
@@ -45,7 +45,7 @@ def of(path: Path) -> str:
 
 
 def write_anew(source: Path, into: Path, encoding: str) -> None:
-    """Write what the database *source*, a private copy, holds to the new database *into*, its text in *encoding*.
+    """Write the content of *source*, a private copy, to the new database *into*, with text in *encoding*.
 
     Raises:
         MigratorError: A table cannot be written, or does not read back as it was.
@@ -57,7 +57,7 @@ def write_anew(source: Path, into: Path, encoding: str) -> None:
         writing.execute(f"PRAGMA encoding = '{encoding}'")
         for name in _LAYOUT:
             writing.execute(f"PRAGMA {name} = {reading.execute(f'PRAGMA {name}').fetchone()[0]}")
-        # What breaks a promise of its schema is copied as it is.
+        # Rows that violate the schema are copied as they are.
         writing.execute("PRAGMA ignore_check_constraints = ON")
         writing.execute("BEGIN")
         try:
@@ -72,7 +72,7 @@ def write_anew(source: Path, into: Path, encoding: str) -> None:
 def _write(reading: sqlite3.Connection, writing: sqlite3.Connection, encoding: str) -> None:
     entries = reading.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid").fetchall()
     tables = {name: sql for kind, name, _, page, sql in entries if kind == "table" and page}
-    # SQLite makes the table of its counters itself, and counts while rows come in: it is filled last.
+    # sqlite_sequence last: SQLite makes it itself, and updates it during the inserts.
     for name, sql in tables.items():
         if name != "sqlite_sequence":
             writing.execute(sql)
@@ -95,12 +95,12 @@ def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, 
     columns = [*_rowid(reading, table), *map(quoted, _columns(reading, table))]
     into = f"INSERT INTO {quoted(table)} ({', '.join(columns)}) VALUES"
     plain = f"{into} ({', '.join('?' * len(columns))})"
-    # By rowid, so that a table whose rowids have no name gets its rows in their order.
+    # By rowid, so that rows keep their order in a table whose rowid has no name.
     for rows in _rows(reading, table, columns):
         odd = [row for row in rows if any(isinstance(cell, _Odd) for cell in row)]
         writing.executemany(plain, (row for row in rows if row not in odd) if odd else rows)
         for row in odd:
-            # As a literal: of bytes that are bound, SQLite 3.40 always takes a cast for UTF-8.
+            # As a literal: SQLite 3.40 always casts bound bytes as UTF-8.
             cells = (
                 f"CAST(x'{_bytes_in(encoding, cell).hex()}' AS TEXT)" if isinstance(cell, _Odd) else "?" for cell in row
             )
@@ -108,10 +108,10 @@ def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, 
 
 
 def _bytes_in(encoding: str, odd: _Odd) -> bytes:
-    """Return the bytes of a text that Python's own UTF-8 cannot hold; half a pair of UTF-16 can be written in both.
+    """Return the bytes of a text that strict UTF-8 cannot encode; half of a surrogate pair can be written in both.
 
     Raises:
-        MigratorError: It is neither.
+        MigratorError: It cannot be encoded either way.
     """
     if encoding == UTF8:
         return odd.content
@@ -140,13 +140,13 @@ def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Ite
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return the columns of *table* that hold a value of their own; generated ones follow from them."""
+    """Return the columns of *table* with stored values; generated ones follow from them."""
     described = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
     return [name for _, name, _, _, _, _, hidden in described if hidden == 0]
 
 
 def _rowid(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return a name for the rowid of *table*; none where it has no rowid, or each of the names is a column's."""
+    """Return a name of the rowid of *table*; none if it has no rowid, or columns have all three names."""
     listed = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?"
     if connection.execute(listed, (table,)).fetchone() == (1,):
         return []

@@ -1,4 +1,4 @@
-"""Which legacy database a file is, and which known shape each of its tables has."""
+"""Identifies legacy databases: the name of each file, and the known shape of each of its tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Columns = frozenset[tuple[str, str]]
 
 
 class FoundTable(NamedTuple):
-    """A table as the inspection describes it, before it is identified.
+    """A table as the child process describes it, not yet identified.
 
     Attributes:
         table: Its name, module, rows and digest.
@@ -30,11 +30,11 @@ class FoundTable(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Which legacy database a file is.
+    """The legacy database that a file is.
 
     Attributes:
         name: Its name; '' if none.
-        reason: Why it is none; else ''.
+        reason: Why it is not a legacy database; else ''.
     """
 
     name: str
@@ -106,7 +106,7 @@ def tables(name: str, described: Sequence[FoundTable]) -> tuple[tuple[Table, ...
     )
     votes = Counter(table.variant for table in recognised if table.variant)
     if not votes:
-        # Nothing has a known shape: the variant with the most of these names.
+        # No table has a known shape: take the variant with the most of these names.
         votes = Counter(s.variant for table, _ in described for s in shapes.get(table.name.lower(), ()))
     variants = dict.fromkeys(shape.variant for shape in catalogue.shapes_of(name))
     variant = max(variants, key=votes.__getitem__, default="")
@@ -120,13 +120,13 @@ def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: st
     if shapes and not variant:
         nearest = min(shapes, key=lambda shape: len(shape.columns ^ columns))
         differs = _difference(columns, nearest.columns)
-    # SQL does not tell names apart by letter case; a table that is known goes by the name it is known by.
+    # SQL ignores letter case in names; a known table gets its known name.
     name = next((shape.table for shape in shapes if shape.variant == variant), table.name)
     return replace(table, name=name, variant=variant, differs=differs, unexpected=not shapes)
 
 
 def _difference(columns: Columns, known: Columns) -> str:
-    """Say how the columns *columns* differ from the *known* ones."""
+    """Return a sentence about how *columns* differ from the *known* ones."""
     expected, now = dict(known), dict(columns)
     lacks = [f"{column} {expected[column]}".strip() for column in sorted(expected.keys() - now.keys())]
     has = [f"{column} {now[column]}".strip() for column in sorted(now.keys() - expected.keys())]

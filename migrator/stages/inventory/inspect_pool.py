@@ -1,4 +1,4 @@
-"""The parent's side of :mod:`migrator.stages.inventory.inspect_worker`: who is asked, how long we wait, and what it means when a child dies."""
+"""A pool of :mod:`migrator.stages.inventory.inspect_worker` processes: distributes files, and handles deadlines and deaths."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any
 from migrator.system import worker_process
 from migrator.system.temporary_folders import private_folder
 
-#: Seconds that every file may take, so that an answer comes within a minute, and seconds more for each MiB of it.
+#: Deadline of each file [s], for an answer within a minute, and what each MiB adds [s].
 DEADLINE_S, DEADLINE_S_PER_MIB = 40.0, 0.5
-#: Seconds after the deadline in which a child may end an examination by itself, before it is killed.
+#: Time after the deadline in which a child may end by itself before it is killed [s].
 GRACE_S = 2.0
-#: More children than this only wait for the disk.
+#: Child processes at most: more would only wait for the disk.
 CHILDREN_MAX = 4
-#: The longest answer, in bytes: a schema of more is no schema.
+#: Longest answer [bytes].
 ANSWER_BYTES = 64 * 1024 * 1024
 
 Answer = Mapping[str, Any]
@@ -33,10 +33,10 @@ def examine(
 ) -> dict[Path, Answer]:
     """Examine *files* (path -> size in bytes), the largest first, each in a child process with a deadline.
 
-    Each gets an answer, be it only ``{"reason": ...}``.  *progress* is called after each.
+    Each gets an answer, at least ``{"reason": ...}``.  *progress* is called after each.
 
     Raises:
-        MigratorError: There is no folder for private copies.
+        MigratorError: The folder for private copies cannot be made.
     """
     if not files:
         return {}
@@ -66,7 +66,7 @@ def examine(
                     for future in done:
                         future.result()
                 finally:
-                    # When we were interrupted the threads are waiting for their children.
+                    # After an interrupt the threads still wait for their children.
                     waiting.clear()
                     for child in asked:
                         child.end()
@@ -77,18 +77,18 @@ def examine(
 
 
 class _Child:
-    """One examining process at a time, and the folder for its copies."""
+    """One worker process at a time, with the folder for its copies."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, path: Path, *, seconds: float) -> Answer:
-        """Return the answer about *path*, or why there is none."""
+        """Return the answer about *path*, or one with the reason why there is none."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         process = self._process = self._process or worker_process.start(
-            # SQLite sorts there.
+            # SQLite's temporary files go there.
             "migrator.stages.inventory.inspect_worker",
             SQLITE_TMPDIR=str(self._folder.parent),
         )
@@ -122,7 +122,7 @@ class _Child:
 
 
 def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
-    """Return the line of the answer; it lacks its end if the process died."""
+    """Return the line of the answer; without a line end if the process died."""
     requests, told = worker_process.pipes(process)
     try:
         requests.write(json.dumps(request).encode("ascii") + b"\n")

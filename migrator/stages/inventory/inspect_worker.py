@@ -1,8 +1,8 @@
-"""The child process that opens databases we did not write: ``python -m migrator.stages.inventory.inspect_worker``.
+"""The child process that reads databases of unknown content: ``python -m migrator.stages.inventory.inspect_worker``.
 
-It reads one request a line, copies the file, opens the copy, reads it to its end, and answers with one line; the parent
-takes its time.  A file may be damaged or made to harm: any harm to SQLite stays in this process, which holds
-nothing, may neither write nor run code of the schema, and ends by itself when memory or time is short.
+It reads one request per line, copies the file, reads the copy to its end, and answers with one line; the parent sets the
+deadline.  A file may be damaged or hostile: if it crashes SQLite, only this process dies, which holds no data, may neither
+write nor run code of the schema, and ends by itself when memory or time is short.
 
 A request is a JSON object with ``path``, ``copy`` (where to copy it, in a folder of its own) and ``seconds``; the answer
 has ``reason`` ('' if all went well) and what was found out until then.  JSON carries odd bytes of names as lone surrogates.
@@ -28,25 +28,25 @@ from migrator.schema import declaration
 from migrator.system import connections, content_digest, database_layout, private_copy, virtual_tables
 from migrator.system.connections import NOT_HERE, quoted
 
-#: Address space of the process, in bytes.
+#: Address space of the process [bytes].
 MEMORY_BYTES = 2 * 1024**3
-#: The most an examination may write into one file, in bytes beside eight times the database: sorting needs room.
+#: Size of a temporary file beyond eight times the database [bytes]: sorting needs room.
 FILE_BYTES = 1024**3
-#: Steps of SQLite's machine between two looks at the clock.
+#: Instructions of SQLite's virtual machine between two checks of the clock.
 STEPS = 100_000
-#: Longest reason, in characters; messages of SQLite quote the file.
+#: Longest reason [characters]; messages of SQLite quote the file.
 REASON_CHARACTERS = 300
-#: Messages of an integrity check that we keep, and that we look through for a worse one.
+#: Messages of an integrity check that are kept, and that are searched for a worse one.
 MESSAGES, MESSAGES_SEEN = 10, 100_000
-#: How SQLite says that it cannot parse an object of a schema: a newer one may, or one that has what this one lacks.
+#: SQLite's messages about an object that it cannot parse, but a newer SQLite or one with more modules may.
 LACKING = re.compile(
     r"malformed database schema \((?P<object>.*)\) - (?P<what>no such .*|unknown .*|unsafe use of .*|near \".*"
     r"|unrecognized token: .*|incomplete input|Expression tree is too large.*)",
     re.DOTALL,
 )
-#: What the end of such a message names: ``no such collation sequence: german``, ``unknown function: score_of()``.
+#: The missing object at the end of such a message: ``no such collation sequence: german``, ``unknown function: score_of()``.
 _NAMED = re.compile(r': ([^:]+?)(?:\(\))?$|"([^"]+)"$')
-#: What integrity_check says of rows that can be read and break a promise of the schema: a finding, no damage.
+#: Messages of integrity_check about readable rows that violate the schema: a finding, not damage.
 BROKEN_PROMISE = re.compile(r"CHECK constraint failed in |(?:non-)?[A-Z]+ value in ")
 
 _PRAGMAS = {
@@ -65,7 +65,7 @@ _ENCRYPTED_BITS = 7.0
 
 
 def main() -> int:
-    """Answer requests until there are no more."""
+    """Answer requests until stdin ends."""
     _confine()
     for line in sys.stdin:
         request = json.loads(line)
@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
-    """Return what the database at *path* is and holds, and in ``reason`` why not."""
+    """Return the description of the database at *path*, with a ``reason`` if it cannot be read."""
     until = time.monotonic() + seconds
     facts: dict[str, Any] = {"reason": ""}
     try:
@@ -99,10 +99,10 @@ def examine(path: Path, *, copy: Path, seconds: float) -> dict[str, Any]:
 
 
 def _need_room(path: Path, copy: Path) -> None:
-    """See that there is room for a copy, so that one that cannot be whole does not fill the disk first.
+    """Check that there is room for a copy, so that a partial copy does not fill the disk.
 
     Raises:
-        OSError: There is not.
+        OSError: There is no room.
     """
     needed = sum(
         connections.allocated_bytes(connections.beside(path, suffix)) for suffix in ("", *connections.COMPANIONS)
@@ -116,7 +116,7 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         connection.text_factory = content_digest.any_text
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
         connection.execute("PRAGMA query_only = ON")
-        # From here on only reading is allowed; the schema cannot change that.
+        # From here on only reading is authorised, whatever the schema holds.
         connection.set_authorizer(_may)
         # Recovers a WAL or a hot journal.
         parts = content_digest.layout(connection)
@@ -158,7 +158,7 @@ def _tables(
         kept = every[name]
         columns: list[tuple[str, str]] = []
         if module == "fts5":
-            # Only a module that SQLite's authors test against hostile files may connect; none is asked for a row.
+            # Only modules that SQLite's authors test against hostile files may connect; no row is read through one.
             try:
                 columns = _columns(connection, name)
             except sqlite3.OperationalError as error:
@@ -170,7 +170,7 @@ def _tables(
 
 
 def _problem(table: str, made: declaration.Statements) -> str:
-    """Return why the table cannot be carried: nothing is said of one that has a home in the specification."""
+    """Return why the table cannot be carried, '' if it can or has a home in the specification."""
     try:
         declaration.renamed(made, table, f"copy_of_{table}")
     except DdlError as error:
@@ -201,14 +201,14 @@ def _may(action: int, argument: str | None, function: str | None = None, *_: str
         action in _ALLOWED
         or (action == sqlite3.SQLITE_FUNCTION and function == "count")
         or (action == sqlite3.SQLITE_PRAGMA and argument in _PRAGMAS)
-        # SQLite asks for this when a virtual table declares its columns, and then writes nothing.
+        # SQLite requests this when a virtual table declares its columns; it writes nothing.
         or (action == sqlite3.SQLITE_UPDATE and argument == "sqlite_master")
     )
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def _header(copy: Path) -> dict[str, Any]:
-    """Return what can be told without SQLite."""
+    """Return the facts in the file's header, read without SQLite."""
     with copy.open("rb") as file:
         head = file.read(100)
     facts: dict[str, Any] = {
@@ -227,7 +227,7 @@ def _size(path: Path) -> int | None:
 
 
 def _hot(journal: Path) -> bool:
-    """Tell whether the journal counts: one that was finished is empty or begins with zeros."""
+    """Return whether the journal is hot: a finished one is empty or begins with zeros."""
     if not journal.exists():
         return False
     with journal.open("rb") as file:
@@ -235,7 +235,7 @@ def _hot(journal: Path) -> bool:
 
 
 def _not_a_database(copy: Path) -> str:
-    """Return why the file is none, as far as its first page tells; '' if SQLite has to judge."""
+    """Return why the file is not a database, judged by its first page; '' if SQLite has to judge."""
     with copy.open("rb") as file:
         head = file.read(4096)
     if head.startswith(connections.MAGIC):
@@ -254,10 +254,10 @@ def _not_a_database(copy: Path) -> str:
 
 
 def _reason(error: Exception, copy: Path) -> str:
-    """Return why SQLite could not read the copy; a message that is not UTF-8 arrives as the error of decoding it."""
+    """Return why SQLite could not read the copy; a message that is not UTF-8 becomes a decoding error."""
     message = content_digest.any_text(error.object) if isinstance(error, UnicodeDecodeError) else str(error)
     lacking = LACKING.fullmatch(message)
-    # A file that is damaged has an error of its own: SQLITE_CORRUPT, SQLITE_NOTADB and the like.
+    # Damage has errors of its own: SQLITE_CORRUPT, SQLITE_NOTADB and the like.
     if lacking or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR:
         what = lacking["what"] if lacking else message
         named = _NAMED.search(what)
@@ -278,10 +278,10 @@ def _reason(error: Exception, copy: Path) -> str:
 
 
 def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
-    """Return which object of the copy SQLite cannot read: of this *name*, or what it asks for is *mentioned* there."""
+    """Return the object of the copy that SQLite cannot read: it has this *name*, or *mentioned* is in its SQL."""
     try:
         with connections.closing_scratch(copy) as connection:
-            # With this SQLite passes over what it cannot read in a schema.
+            # With this SQLite skips objects that it cannot parse.
             connection.execute("PRAGMA writable_schema = ON")
             entry = connection.execute(
                 "SELECT type, name FROM sqlite_schema WHERE name = :name OR instr(sql, :mentioned) ORDER BY name = :name DESC LIMIT 1",
@@ -293,7 +293,7 @@ def _because_of(copy: Path, name: str, mentioned: str | None) -> str:
 
 
 def _companion(path: Path, where: object) -> str:
-    """Return what names the file *where*, if it is not the database *path* but one that belongs to it; else ''."""
+    """Return the prefix that names the companion *where* of the database *path*; '' if it is the database."""
     named = next((suffix for suffix in connections.COMPANIONS if where and str(where) == f"{path}{suffix}"), "")
     return f"its {named}: " if named else ""
 
@@ -319,13 +319,13 @@ def _confine() -> None:
 
 
 def _limit_files(path: Path) -> None:
-    """See that what is written while *path* is examined cannot outgrow it by much."""
+    """Limit the size of files that the inspection of *path* writes."""
     try:
         import resource  # noqa: PLC0415 - not on every system
 
         size_bytes = FILE_BYTES + 8 * path.lstat().st_size
     except (ImportError, OSError):
-        # That the file cannot be looked at is said by who examines it.
+        # The inspection reports a file that cannot be read.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)

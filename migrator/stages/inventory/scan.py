@@ -1,4 +1,4 @@
-"""Which files below a folder are, or should be, databases: by lstat and the first bytes, without SQLite."""
+"""Finds files that are databases, or have a database's name, by lstat and the first bytes, without SQLite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from migrator.system.serialize import escaped
 _CONSOLIDATED = frozenset(catalogue.TARGETS.values())
 _NAMES = (".db", ".sqlite", ".sqlite3")
 _COMPANIONS = ("-wal", "-shm", "-journal")
-#: How a WAL begins; the last bit tells the order of bytes in its checksums.
+#: Magic numbers of a WAL; the last bit is the byte order of its checksums.
 _WAL_MAGICS = (bytes.fromhex("377f0682"), bytes.fromhex("377f0683"))
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -29,10 +29,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a walk found.
+    """The result of a scan.
 
     Attributes:
-        databases: With their final verdict, or ``unknown`` where their content has to be examined.
+        databases: With their final verdict, or ``unknown`` if their content has to be read.
         passed_over: Number of other files.
         findings: Sentences.
     """
@@ -43,7 +43,7 @@ class Found:
 
 
 def walk(root: Path, include: Iterable[Path] = ()) -> Found:
-    """Look at every file below *root*, links not followed, and at the files *include*; all paths are absolute."""
+    """Scan every file below *root*, links not followed, and the files *include*; all paths are absolute."""
     walker = _Walk(root)
     waiting = [root]
     while waiting:
@@ -58,12 +58,12 @@ def walk(root: Path, include: Iterable[Path] = ()) -> Found:
 
 
 def is_database_name(name: str) -> bool:
-    """Tell whether a file of this name should be a database."""
+    """Return whether this name is that of a database."""
     return name.lower().endswith(_NAMES)
 
 
 class _Walk:
-    """What was found so far below one folder."""
+    """The result of a scan until now."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -73,12 +73,12 @@ class _Walk:
         self.findings: list[str] = []
 
     def included(self, path: Path) -> None:
-        """Examine a file that the user named."""
-        # A file that the user names is taken for a database under any name.
+        """Add a file that the user named."""
+        # It counts as a database under any name.
         self._file(path, path.lstat(), named=True)
 
     def folder(self, folder: Path) -> Iterator[Path]:
-        """Look at the files of one *folder*, yield the folders in it."""
+        """Add the files of one *folder*; yield the folders in it."""
         try:
             with os.scandir(folder) as scan:
                 names = sorted((entry.name for entry in scan), key=os.fsencode)
@@ -87,12 +87,12 @@ class _Walk:
         except OSError as error:
             self._unread(folder, error)
             return
-        # Companions come after their database.
+        # Sorted: companions come after their database.
         for name in sorted(names, key=lambda name: name.endswith(_COMPANIONS)):
             path = folder / name
             if path in self.own:
                 if folder != self.root:
-                    # One entry stands for all that migrator keeps in this folder.
+                    # One entry represents all of migrator's own files in this folder.
                     self._add(folder, folder.lstat(), Verdict.OURS, "what the tool keeps here")
                 continue
             try:
@@ -109,9 +109,9 @@ class _Walk:
                 self._entry(path, status)
 
     def _unread(self, folder: Path, error: OSError) -> None:
-        """Note that *folder* cannot be read: databases in it would be left behind."""
+        """Record that *folder* cannot be read: databases in it would be left behind."""
         if folder == self.root / "lost+found":
-            # Made with the file system for root alone: no application keeps a database there.
+            # mkfs makes it for root alone: no application keeps a database there.
             self.findings.append(
                 f"lost+found: {_said(error)}; what a check of the file system puts there is not looked at"
             )
@@ -135,7 +135,7 @@ class _Walk:
             )
 
     def _file(self, path: Path, status: os.stat_result, *, named: bool = False) -> bool:
-        """Add the file as far as its first bytes tell what it is; False if it has nothing to do with databases."""
+        """Add the file with the verdict of its first bytes; return False if it is not related to databases."""
         named = named or is_database_name(path.name)
         verdict, reason = Verdict.UNKNOWN, ""
         if stat.S_ISLNK(status.st_mode):
@@ -159,7 +159,7 @@ class _Walk:
 
     def _link(self, path: Path) -> tuple[Verdict, str]:
         target = path.readlink()
-        # One step, read as text: what it points at is not touched, and may be gone.
+        # Read as text, one step: the target is not opened, and may be gone.
         aims = Path(os.path.normpath(path.parent / target))
         if (aims.parent == self.root and aims.name in _CONSOLIDATED) or aims.is_relative_to(self.root / ".migrator"):
             return Verdict.OURS, f"a link to {escaped(target)}"

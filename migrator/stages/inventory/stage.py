@@ -1,8 +1,8 @@
-"""Inventory: what lies in a data directory, one verdict a file, and nothing is changed.
+"""Inventory: finds the databases in a data directory, and gives each file one verdict; changes nothing.
 
-Files are found by their first sixteen bytes, and by their names where those promise a database.  Links are never
-followed.  What is in a database is read by a child process from a private copy (:mod:`migrator.stages.inventory.inspect_worker`), so that
-neither a lock nor a ``-shm`` appears beside a source, and no file can take the tool down with it.
+Files are found by their first sixteen bytes, or by a database's name.  Links are never followed.  A child process reads
+each database from a private copy (:mod:`migrator.stages.inventory.inspect_worker`), so that no lock is taken and no ``-shm``
+appears beside a source, and a file that crashes SQLite does not end the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from migrator.stages.inventory.identify import FoundTable, Identity
 from migrator.system import connections, paths
 from migrator.system.serialize import escaped
 
-#: Verdicts of files that have, or should have, a legacy database in them.
+#: Verdicts of files that are, or should be, legacy databases.
 _LEGACY = {Verdict.SOURCE, Verdict.STANDALONE, Verdict.EMPTY, Verdict.UNREADABLE}
 
 
@@ -37,18 +37,18 @@ def inventory(
 ) -> Inventory:
     """Give every file below *data_dir*, and each of *include*, exactly one verdict.
 
-    Nothing is written, locked or followed.  A process that holds SQLite's locks on one of the files must not call this:
+    Writes and locks nothing, follows no link.  A process that holds SQLite's locks on one of the files must not call this:
     closing any descriptor of a file drops them.
 
     Args:
         data_dir: The folder that holds the databases.
         include: Databases outside of it, known by their base names.
-        consolidated: Whether to look into the consolidated databases too; they are ours all the same.
-        progress: Called with the path of each file that was examined.
-        deadline_s: Seconds for each file, beside what its size on disk allows; then it is unreadable.
+        consolidated: Whether to read the consolidated databases too; their verdict is ``ours`` in either case.
+        progress: Called with the path of each file that was read.
+        deadline_s: Seconds for each file, plus a time for its size on disk; after that it is unreadable.
 
     Raises:
-        UsageError: The folder or an included file is not there.
+        UsageError: The folder or an included file does not exist.
     """
     root = _directory(data_dir)
     scanned = scan.walk(root, [_included(path) for path in include])
@@ -85,7 +85,7 @@ def _directory(data_dir: Path) -> Path:
 
 
 def _included(path: Path) -> Path:
-    """Return the absolute path, its folder resolved, the file itself not followed."""
+    """Return the absolute path with its folder resolved; a link as its last part is not followed."""
     absolute = paths.beside_itself(path)
     try:
         status = absolute.lstat()
@@ -121,7 +121,7 @@ def _judged(
     content: list[FoundTable] | None,
     identity: Identity | None,
 ) -> Database:
-    """Put together what was found out about one file."""
+    """Return *database* with its verdict and all facts about it."""
     name = identity.name if identity else ""
     if answer is None:
         return replace(database, name=name)
@@ -173,7 +173,7 @@ def _judged(
 def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
     """Give each file that no legacy database is, and whose stem another file has, a name made of its path."""
     databases = tuple(databases)
-    # SQLite does not tell names apart by letter case.
+    # SQLite ignores letter case in names.
     stems = Counter(database.known_as.lower() for database in databases if database.verdict is not Verdict.OURS)
     return tuple(
         replace(database, alias=identify.name_from(database.place))

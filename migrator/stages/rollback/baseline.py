@@ -1,8 +1,8 @@
-"""The baseline of a rollback: the three databases as the cutover installed them, kept to see what was written since.
+"""The baseline of a rollback: the three databases as the cutover installed them, to find what was written since.
 
-A rollback must never be impossible.  A baseline that is gone or damaged is built anew, from the legacy files as they were
-at the cutover.  A build is deterministic, so the new one has the digest that the cutover recorded.  Where it has another
-one, or none was recorded, the rollback goes on only if the lineage is that of the set in use: rows are told apart by it.
+A rollback must always be possible.  A baseline that is missing or damaged is built again, from the legacy files as they were
+at the cutover.  A build is deterministic, so it has the digest that the cutover recorded.  If the digests differ, or none
+was recorded, the rollback goes on only if its lineage equals that of the set in use, which identifies the rows.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, durable_files
 from migrator.system.serialize import escaped
 
-#: What names a row of the set in use and its legacy row.
+#: Columns of lineage that identify a row of the set in use and its legacy row.
 _NAMES = "source, legacy_key, target, target_id"
 
 
 def sound(last: Switch) -> dict[str, Path]:
-    """Return target -> baseline, of those that are whole and hold what the cutover *last* recorded."""
+    """Return target -> baseline, of those that are undamaged and have the digest that the cutover *last* recorded."""
     paths = {target: last.baseline / name for target, name in catalogue.TARGETS.items()}
     return {
         target: path
@@ -34,16 +34,16 @@ def sound(last: Switch) -> dict[str, Path]:
 
 
 def judged(last: Switch, target: str, built: Path, current: Path) -> str:
-    """Return what the owner should know of the baseline *built* anew.
+    """Return a sentence for the owner about the baseline *built* anew.
 
     Args:
         last: The cutover.
         target: ``core``, ``analytics`` or ``cache``.
-        built: What was built of the legacy files as they were at the cutover.
+        built: The database built from the legacy files as they were at the cutover.
         current: A copy of the database in use.
 
     Raises:
-        MigratorError: Its rows can not be told to be those of the set in use.
+        MigratorError: Its rows cannot be shown to be those of the set in use.
     """
     kept = last.baseline / catalogue.TARGETS[target]
     recorded = last.digests.get(target, "")
@@ -65,9 +65,9 @@ def judged(last: Switch, target: str, built: Path, current: Path) -> str:
 
 
 def put_back(last: Switch, used: Mapping[str, Path]) -> None:
-    """Put each baseline of *used* that was built anew, and is what *last* recorded, in its place.
+    """Install each baseline of *used* that was built anew and has the digest that *last* recorded.
 
-    What lies there is kept under the name ``<name>.damaged``.
+    A damaged baseline is renamed to ``<name>.damaged``.
     """
     for target, path in used.items():
         kept = last.baseline / path.name
@@ -83,12 +83,12 @@ def put_back(last: Switch, used: Mapping[str, Path]) -> None:
 
 
 def _digest(path: Path) -> str:
-    """Return the digest of the database at *path*, '' where it is gone, cannot be read to its end, or has a damaged index."""
+    """Return the digest of the database at *path*; '' if it is missing, unreadable, or has a damaged index."""
     if not path.is_file():
         return ""
     try:
         with closing(connections.lenient(connections.read(path))) as connection:
-            # The digest reads tables alone, and a rollback looks rows up by an index.
+            # The digest reads only tables, but a rollback finds rows through indexes.
             whole = connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
             return content_digest.digest(connection) if whole else ""
     except (sqlite3.Error, UnicodeError):
@@ -96,7 +96,7 @@ def _digest(path: Path) -> str:
 
 
 def _same_rows(built: Path, current: Path) -> bool:
-    """Tell whether the lineage of two databases names the same rows."""
+    """Return whether the lineage of two databases identifies the same rows."""
     with closing(connections.lenient(connections.memory())) as connection:
         connections.attach(connection, built, "built")
         connections.attach(connection, current, "now")

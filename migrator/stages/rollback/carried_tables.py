@@ -1,10 +1,10 @@
-"""Carried tables on the way back: each legacy table is made what its carried copy is now, and compared with it.
+"""Writes carried tables back: makes each legacy table equal to its carried copy, and compares the two.
 
-Method: rows are told apart by their rowid, which the carried copy keeps, or by the primary key of a table without
-rowids.  Rows that differ are taken out and put in as they are now, all by one statement.  Where the legacy table refuses
-some, the rest goes in without them: a changed row that is refused stays as it was, and its new content is left over.
-A table whose rows have neither (its columns are called rowid, _rowid_ and oid, or a set from an older version did not
-keep the rowids) is changed by whole rows: of each content as many are put in as there are now.
+Method: rows are identified by their rowid, which the carried copy keeps, or by the primary key of a table without
+rowids.  Rows that differ are deleted and inserted as they are now, all by one statement.  If the legacy table refuses
+some, the others are inserted without them: a changed row that is refused stays as it was, and its new content goes to the
+residue.  In a table without either (its columns are called rowid, _rowid_ and oid, or a set from an older version did not
+keep the rowids) rows are compared by content, and as many of each are inserted as there are now.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-#: Rounds in which a refused row that stays keeps another out; after these each row is tried by itself, as a long chain takes
+#: Rounds in which a refused row keeps another out; after these each row is tried by itself, since a long chain takes
 #: as many rounds as it has rows.
 _ROUNDS = 4
 
@@ -37,7 +37,7 @@ class _Pair:
         table: The carried table's name.
         target: The consolidated database of the carried table.
         columns: The columns that a row fills, the same in both.
-        key: Names, as SQL, of what tells rows apart: the rowid or the primary key; empty if only their content does.
+        key: Names, as SQL, of the columns that identify a row: the rowid or the primary key; empty if only the content does.
     """
 
     source: str
@@ -59,21 +59,21 @@ class _Pair:
 
     @property
     def filled(self) -> Sequence[str]:
-        """What an INSERT names, as SQL: the columns, and the rowid where it is no column."""
+        """The columns of an INSERT, as SQL, with the rowid if it is not a column."""
         listed = [quoted(column) for column in self.columns]
         return [*(column for column in self.key if column not in listed), *listed]
 
     def same_key(self, row: str, other: str) -> str:
-        """Return SQL that is true where two rows have the same key."""
+        """Return SQL that is true if two rows have the same key."""
         return " AND ".join(f"{row}.{column} = {other}.{column}" for column in self.key)
 
 
 def write_back(bench: Bench, source: str, table: str) -> None:
-    """Make the legacy table *source* what its carried copy *table* is now; note the rows that it refuses.
+    """Make the legacy table *source* equal to its carried copy *table*; record the rows that it refuses.
 
     Raises:
         sqlite3.Error: The legacy table cannot be written at all; it is as it was.
-        MigratorError: It would not hold what the copy holds, cell by cell and as often; it is as it was.
+        MigratorError: The result would differ from the copy; the legacy table is as it was.
     """
     database, _, name = source.partition(".")
     with bench.beside(database, under=LEGACY):
@@ -90,7 +90,7 @@ def write_back(bench: Bench, source: str, table: str) -> None:
 
 
 def raise_mark(bench: Bench, name: str, table: str) -> None:
-    """Let the legacy table *name* give no number that *table* has given since the cutover, as AUTOINCREMENT remembers it."""
+    """Raise the AUTOINCREMENT counter of the legacy table *name* to that of *table*."""
     connection = bench.connection
     marked = "SELECT count(*) FROM pragma_table_info('sqlite_sequence', ?)"
     schemas = {LEGACY: name, bench.target: table, BASELINE: table}
@@ -98,7 +98,7 @@ def raise_mark(bench: Bench, name: str, table: str) -> None:
         return
     before, now, installed = (
         connection.execute(
-            # The application may write to sqlite_sequence, a number as text too.
+            # The application may write to it, also a number as text.
             f"SELECT coalesce(max(CAST(seq AS INTEGER)), 0) FROM {schema}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
             (own,),
         ).fetchone()[0]
@@ -123,7 +123,7 @@ def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
     if is_without_rowid(connection, LEGACY, name):
         asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
         key = [quoted(column) for (column,) in connection.execute(asked, (name, LEGACY))]
-    # A statement can name no more columns than a table can have; the rowid would be one too many.
+    # The rowid would exceed the number of columns that a statement can name.
     elif rowid and len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         key = [rowid]
     else:
@@ -135,7 +135,7 @@ def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
 
 
 def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
-    """Tell whether the carried table was installed with the rowids of the legacy one."""
+    """Return whether the carried table was installed with the rowids of the legacy one."""
     baseline = f"{BASELINE}.{quoted(pair.table)}"
     (as_many,) = connection.execute(
         f"SELECT (SELECT count(*) FROM {baseline}) = (SELECT count(*) FROM {pair.legacy})"
@@ -150,7 +150,7 @@ def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
 def _by_key(bench: Bench, pair: _Pair) -> None:
     connection = bench.connection
     gone, new = _find(connection, pair)
-    # After a table was made, each rollback to a savepoint has SQLite read every schema anew, until the transaction ends.
+    # Within a transaction that made a table, SQLite reads every schema again after each rollback to a savepoint.
     connection.execute("COMMIT")
     connection.execute("BEGIN")
     changed = connection.execute("SELECT count(*) FROM temp.differing").fetchone()[0] - new
@@ -168,14 +168,14 @@ def _by_key(bench: Bench, pair: _Pair) -> None:
         _find(connection, pair)
         (still,) = connection.execute("SELECT count(*) FROM temp.differing").fetchone()
         (more,) = connection.execute("SELECT count(*) FROM temp.gone").fetchone()
-        # Where nothing is left over, :func:`write_back` compares the digests.
+        # Without refused rows, :func:`write_back` compares the digests.
         if (still, more) != (len(refused), 0):
             raise _unlike(pair.source, f"{pair.target}.{pair.table}")
     _forget(connection)
 
 
 def _find(connection: sqlite3.Connection, pair: _Pair) -> tuple[int, int]:
-    """Write the keys that differ to temp.differing and those that are gone to temp.gone; return how many are gone, and new."""
+    """Fill temp.differing with the keys of rows that differ, temp.gone with those of deleted rows; count deleted and new rows."""
     _forget(connection)
     keys = [f"+{{}}.{column} AS k{number}" for number, column in enumerate(pair.key)]
     of = {row: ", ".join(selected.format(row) for selected in keys) for row in ("c", "l")}
@@ -199,15 +199,15 @@ def _forget(connection: sqlite3.Connection) -> None:
 
 
 def _is(pair: _Pair, row: str, noted: str) -> str:
-    """Return SQL that is true where the row has the key that temp.differing or temp.gone keeps."""
+    """Return SQL that is true if the row has the key of a row of temp.differing or temp.gone."""
     return " AND ".join(f"{row}.{column} = {noted}.k{number}" for number, column in enumerate(pair.key))
 
 
 def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
-    """Take out what is gone or differs and put in what is there now; return the rows of temp.differing that are refused.
+    """Delete rows that are gone or differ, insert rows as they are now; return the rows of temp.differing that are refused.
 
-    Old rows are taken out before new ones come in: values that must be unique may move from row to row.  OR ABORT has
-    the word over a constraint's own ON CONFLICT clause, by which SQLite would delete other rows.
+    All deletions come first: unique values may have moved from row to row.  OR ABORT overrides
+    a constraint's own ON CONFLICT clause, by which SQLite would delete other rows.
     """
     connection = bench.connection
     key, kept = ", ".join(pair.key), ", ".join(f"k{number}" for number in range(len(pair.key)))
@@ -230,7 +230,7 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
                 break
             connection.executemany("UPDATE temp.differing SET refused = 1 WHERE rowid = ?", [(row,) for row in refused])
             connection.execute(f"{delete} temp.differing WHERE old AND NOT refused)")
-            # What is refused keeps its old row, which may keep another out: until none is refused any more.
+            # A refused row keeps its old content, which may keep another row out: repeat until no more are refused.
             newly = {
                 row: why
                 for row in rows
@@ -247,7 +247,7 @@ def _alone(bench: Bench, pair: _Pair, insert: str, row: int) -> str:
     """Exchange one row of temp.differing; return why it is refused and stays as it was, '' if it is not."""
     bench.connection.execute("SAVEPOINT alone")
     key, kept = ", ".join(pair.key), ", ".join(f"k{number}" for number in range(len(pair.key)))
-    # Equal to one row, and not among some: SQLite would read the table for each.
+    # "=" to one row instead of IN: SQLite would scan the table for each.
     old = f"({key}) = (SELECT {kept} FROM temp.differing WHERE old AND rowid = ?)"
     bench.connection.execute(f"DELETE FROM {pair.legacy} WHERE {old}", (row,))
     why = bench.tried(f"{insert} WHERE d.rowid = ?", (row,))
@@ -288,7 +288,7 @@ def _by_content(bench: Bench, pair: _Pair) -> None:
 
 
 def content_sql(row: str, columns: Sequence[str]) -> str:
-    """Return SQL for a text that two rows share only if every cell is the same, in storage class and bits."""
+    """Return SQL for a text that is equal only for rows with the same storage class and bits in every cell."""
     cells = [f"{row}.{quoted(column)}" for column in columns]
     texts = [
         f"CASE typeof({cell}) WHEN 'text' THEN hex({cell}) || 't,' ELSE quote({cell}) || ',' END" for cell in cells

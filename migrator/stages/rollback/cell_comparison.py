@@ -1,17 +1,17 @@
-"""SQL that compares a consolidated row with what another migration makes of its legacy row, cell by cell.
+"""SQL that compares a consolidated row with the row that a new migration makes of its legacy row, cell by cell.
 
 Three rows take part: ``w``, as it is written now; ``b``, as it was installed, which a new row lacks; and ``f``, as it comes
-out of another migration.  A cell is lost where ``w`` holds information that ``f`` does not.  These are no losses:
+out of the new migration.  A cell is lost if ``w`` holds information that ``f`` does not.  These are not losses:
 
-- NULL, the default of the specification and an empty time, where neither ``b`` nor ``f`` holds more.
+- NULL, the default of the specification and an empty time, if neither ``b`` nor ``f`` holds more.
 - A time that is spelled differently and names the same instant.
 - A clock column (``DEFAULT CURRENT_TIMESTAMP``) that repeats another time of the row, which comes back.
 - A percentage or score that the header of a mapping lists as rounded, within :data:`ROUNDED`.
-- A member of JSON that was not touched, in a row that was: another column has taken over what it said.
+- A member of JSON that was not changed, in a row that was: another column has its information now.
 - White space and order in JSON, and members that only ``f`` has.
 - Line breaks at the end of a text in a full-text table, which its index does not read.
 
-Everything here makes text; nothing is executed.
+This module only makes SQL text and executes none.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from migrator.system.connections import quoted
 
 #: Columns that hold JSON, in tables that are not virtual.
 _JSON = frozenset({"metadata", "context", "preferences", "tags"})
-#: 1e-9 of a percent or of a score's point: what recomputing in doubles may add; no application means so little.
+#: Tolerance for recomputed doubles: 1e-9 of a percent or of a score's point, below any meaningful difference.
 ROUNDED = "1e-9"
-#: A default that can be compared with, and runs nothing.
+#: A default that is a literal, so that it can be compared.
 LITERAL = re.compile(r"[-+]?\d+(?:\.\d+)?|'(?:[^']|'')*'|NULL", re.IGNORECASE)
 _CLOCK = "CURRENT_TIMESTAMP"
 
 
 class Comparison:
-    """How the rows of one target table are compared.
+    """The comparison of the rows of one target table.
 
     Attributes:
         target: The consolidated database.
         table: The table.
-        key: The column that names a row.
+        key: The column that identifies a row.
         columns: The columns that a row fills, without ``rowid``.
         references: Column -> the table that it refers to.
     """
@@ -62,16 +62,16 @@ class Comparison:
 
     @property
     def numbered(self) -> bool:
-        """Whether SQLite numbers its rows: then a key says nothing of what a row is about."""
+        """Whether SQLite numbers its rows, so that a key does not show what a row is about."""
         return self._shape is None or self._shape.autoincrement
 
     @property
     def judged(self) -> list[str]:
-        """The columns whose cells have to come back: an assigned number may come out as another one."""
+        """The columns whose cells are compared: an assigned number may come out as another one."""
         return [column for column in self.columns if column != self.key or not self.numbered]
 
     def is_json(self, column: str) -> bool:
-        """Tell whether *column* holds JSON."""
+        """Return whether *column* holds JSON."""
         return self._shape is not None and column in _JSON
 
     def times(self) -> list[str]:
@@ -79,9 +79,9 @@ class Comparison:
         return [name for name in self.columns if name == "timestamp" or self._type(name) == "TIMESTAMP"]
 
     def same_row(self, row: str, other: str) -> str:
-        """Return SQL that is true where two rows of one number are one row, which may have been edited.
+        """Return SQL that is true if two rows with one number are the same row, perhaps edited.
 
-        A full-text table gives the number of a deleted last row to the next.  Rows that agree in no cell that carries
+        A full-text table reuses the number of a deleted last row.  Rows that agree in no cell that carries
         information (not NULL, not the default) share only their number.  Of other keys, the key says which row it is.
         """
         if not self.numbered:
@@ -95,7 +95,7 @@ class Comparison:
         return f"({' OR '.join(agree)} OR ({' AND '.join(empty)}))"
 
     def lost(self, column: str, *, new: str, touched: str) -> str:
-        """Return SQL that is true where what ``w`` holds in *column* is not in ``f``.
+        """Return SQL that is true if the cell of ``w`` in *column* is lost in ``f``.
 
         *new* and *touched* are SQL: whether ``b`` is missing, and whether ``w`` differs from it.
         """
@@ -103,7 +103,7 @@ class Comparison:
         no_more = f"({new} OR {self._nothing('f', column)})"
         if column in self.references:
             same = _same_parent(self.target, column, self.references[column])
-            # A row that named no parent may find one that came out of quarantine.
+            # A row without a parent may get one that came out of quarantine.
             no_more = f"({no_more} OR b.{quoted(column)} IS NULL)"
         elif self.is_json(column):
             return f"(NOT {same} AND {_lost_json(column, touched)})"
@@ -116,14 +116,14 @@ class Comparison:
         return f"(NOT {same} AND NOT ({self._nothing('w', column)} AND {no_more}))"
 
     def lost_names(self, columns: Sequence[str], *, new: str, touched: str) -> str:
-        """Return SQL for the names of those of *columns* that are lost, each with a blank behind it."""
+        """Return SQL for the names of the lost *columns*, each followed by a blank."""
         return " || ".join(
             f"CASE WHEN {self.lost(column, new=new, touched=touched)} THEN '{column} ' ELSE '' END"
             for column in columns
         )
 
     def kept(self, *, new: str, touched: str) -> str:
-        """Return SQL that is true where ``f`` holds all that ``w`` does."""
+        """Return SQL that is true if no cell of ``w`` is lost in ``f``."""
         return " AND ".join(f"NOT {self.lost(column, new=new, touched=touched)}" for column in self.judged)
 
     def _type(self, column: str) -> str:
@@ -131,7 +131,7 @@ class Comparison:
         return declared.type.upper() if declared else ""
 
     def _nothing(self, row: str, column: str) -> str:
-        """Return SQL that is true where the cell carries no information."""
+        """Return SQL that is true if the cell carries no information."""
         name = f"{row}.{quoted(column)}"
         declared: Column | None = self._declared.get(column)
         default = declared.default if declared else None
@@ -139,7 +139,7 @@ class Comparison:
         if default and LITERAL.fullmatch(default):
             conditions.append(f"{name} IS {default}")
         if column in self.times() or row == "f":
-            # A legacy column that has to hold a text holds an empty one where nothing was said.
+            # A legacy column that is NOT NULL holds an empty text instead of NULL.
             conditions.append(f"{name} = ''")
         if default == _CLOCK and row == "w":
             conditions += [
@@ -151,7 +151,7 @@ class Comparison:
 
 
 def _shape(schema: Schema, table: str) -> Table | None:
-    """Return the declaration of *table*; None where it is virtual."""
+    """Return the declaration of *table*; None if it is virtual."""
     return next((shape for shape in schema.tables if shape.name == table), None)
 
 
@@ -160,14 +160,14 @@ def _same(row: str, other: str, column: str) -> str:
 
 
 def _moment(row: str, column: str) -> str:
-    """Return SQL for the instant that a cell names; the cell itself where it names none."""
+    """Return SQL for the instant in a cell; the cell itself if it is not a time."""
     name = f"{row}.{quoted(column)}"
     return f"coalesce(utc(CAST({name} AS BLOB)), nullif({name}, ''))"
 
 
 def _same_parent(target: str, column: str, parent: str) -> str:
-    """Return SQL that is true where both rows refer to what became of the same legacy row."""
-    # Without the plus the column's affinity would keep SQLite from the index of the untyped target_id.
+    """Return SQL that is true if both rows refer to rows of the same legacy row."""
+    # The plus removes the column's affinity, so that SQLite can use the index of the untyped target_id.
     ours, theirs = f"+w.{quoted(column)}", f"+f.{quoted(column)}"
     return (
         f"(({ours} IS NULL AND {theirs} IS NULL) OR EXISTS (SELECT 1 FROM {target}.lineage AS x JOIN again.lineage AS y"
@@ -177,7 +177,7 @@ def _same_parent(target: str, column: str, parent: str) -> str:
 
 
 def _lost_json(column: str, touched: str) -> str:
-    """Return SQL that is true where a member of the JSON of ``w`` is not in that of ``f``, or one that went is there."""
+    """Return SQL that is true if a JSON member of ``w`` is missing in ``f``, or ``f`` has one that was deleted."""
     ours, written, theirs = (f"{row}.{quoted(column)}" for row in "wbf")
     ours_only = (
         f"EXISTS ({_leaves(ours)} EXCEPT {_leaves(theirs)} EXCEPT {_leaves(f'CASE WHEN {touched} THEN {written} END')})"
@@ -190,8 +190,8 @@ def _lost_json(column: str, touched: str) -> str:
 
 
 def _sound(text: str) -> str:
-    """Return SQL for *text* where it is JSON from its first byte to its last, else NULL."""
-    # SQLite reads JSON up to a NUL.
+    """Return SQL for *text* if all of it is valid JSON, else NULL."""
+    # SQLite parses JSON only up to a NUL.
     return f"CASE WHEN instr(CAST({text} AS BLOB), x'00') = 0 AND json_valid({text}) THEN {text} END"
 
 
@@ -201,7 +201,7 @@ def _leaves(text: str) -> str:
 
 
 def pair_up(comparison: Comparison) -> Sequence[str]:
-    """Return statements that make ``temp.pairs``: rowid and key of each row now, whether it is new, and touched."""
+    """Return statements that make ``temp.pairs``: rowid and key of each row in use, whether it is new, and changed."""
     target, table, key = comparison.target, quoted(comparison.table), comparison.key
     return (
         "DROP TABLE IF EXISTS temp.pairs",
@@ -215,7 +215,7 @@ def pair_up(comparison: Comparison) -> Sequence[str]:
 
 
 def rows_sql(comparison: Comparison) -> str:
-    """Return the FROM clause that puts ``w`` and ``b`` side by side, with ``p``, their entry in ``temp.pairs``."""
+    """Return the FROM clause that joins ``w`` and ``b`` with ``p``, their entry in ``temp.pairs``."""
     target, table, key = comparison.target, quoted(comparison.table), comparison.key
     return (
         f"FROM temp.pairs AS p CROSS JOIN {target}.{table} AS w ON w.rowid = p.handle"
@@ -224,11 +224,11 @@ def rows_sql(comparison: Comparison) -> str:
 
 
 def again_sql(comparison: Comparison) -> str:
-    """Return the FROM clause of what another migration makes of the legacy rows behind ``w``: ``l``, ``m`` and ``f``."""
+    """Return the FROM clause of the rows that a new migration makes of the legacy rows of ``w``: ``l``, ``m`` and ``f``."""
     return (
         f"FROM {comparison.target}.lineage AS l JOIN again.lineage AS m ON m.source = l.source"
         f" AND m.legacy_key IS l.legacy_key AND m.target = l.target"
         f" JOIN again.{quoted(comparison.table)} AS f ON f.{comparison.key} = m.target_id"
-        # The plus takes the column's affinity away: with it the index of lineage, whose ids have none, would go unused.
+        # The plus removes the column's affinity, so that SQLite can use the index of lineage, whose ids have none.
         f" WHERE l.target = '{comparison.table}' AND l.target_id = +w.{comparison.key}"
     )

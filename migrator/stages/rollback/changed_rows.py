@@ -1,14 +1,14 @@
-"""Merge: lay what mapped rows hold now over the legacy rows they were made of, cell by cell.
+"""Merges changes of mapped rows into the legacy rows from which they were made, cell by cell.
 
 Only legacy rows behind rows that were inserted, changed or deleted since the cutover are rebuilt, and the rows that refer to
 such rows: once as the installed set rebuilds them (*then*), once as the set in use does (*now*).  A legacy cell changes where
 *now* differs from *then*:
 
 - It follows *now* if it was what *then* says.
-- It deviates, as a spelling of its owner's does, and a target column that is computed from it was changed: it follows *now*.
-- It deviates, and no such column was changed: it stays.  Nothing that was written says anything of it.
+- It differs from *then*, and a target column that is computed from it was changed: it follows *now*.
+- It differs from *then*, and no such column was changed: it stays.
 
-Times are read in every spelling that the forward mappings read, and written back in that of the legacy column.
+Times are read in every format that the forward mappings read, and written in that of the legacy column.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from migrator.stages.rollback import cell_comparison, new_rows
 from migrator.stages.rollback.session import Bench, free_rowid
 from migrator.system.connections import quoted
 
-#: Rounds in which a row that came in gives way to an old one; a chain of rows takes one for each of them.
+#: Rounds in which an inserted row gives way to an old one; a chain of rows takes one round for each.
 _ROUNDS = 100
 
 
 def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
-    """Write to the legacy tables of the mappings *sources* what was written to the rows they map."""
+    """Write changes of mapped rows to the legacy tables of the mappings *sources*."""
     tables = list(mapping_reader.in_order(bench.target))
     make_views(bench.connection, bench.target)
     for table in tables:
@@ -52,7 +52,7 @@ def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
 
 
 def make_views(connection: sqlite3.Connection, target: str) -> None:
-    """Make a TEMP view of each target table in which every time is spelled as forward spells it, or NULL if it is none."""
+    """Make a TEMP view of each target table with every time in the format of forward, NULL if it is not a time."""
     for table in mapping_reader.in_order(target):
         comparison = cell_comparison.Comparison(target, table)
         times = comparison.times()
@@ -81,9 +81,9 @@ def _note_touched(bench: Bench, comparison: cell_comparison.Comparison) -> None:
 
 
 def _keys_sql(bench: Bench, mapping: TableMapping, *schemas: str) -> str:
-    """Return a SELECT of the legacy keys behind the touched rows of a mapping, by the lineage of *schemas*."""
+    """Return a SELECT of the legacy keys of the changed rows of a mapping, by the lineage of *schemas*."""
     return " UNION ".join(
-        # The order of the joins is stated: by the index of lineage, whose ids have no affinity.
+        # CROSS JOIN fixes the order: through the index of lineage, whose ids have no affinity.
         f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(mapping.table)} AS k CROSS JOIN {schema}.lineage AS l"
         f" ON l.target = '{mapping.table}' AND l.target_id = +k.id WHERE l.source = '{mapping.source}'"
         for schema in schemas or (bench.target, "baseline")
@@ -91,7 +91,7 @@ def _keys_sql(bench: Bench, mapping: TableMapping, *schemas: str) -> str:
 
 
 def _delete_gone(bench: Bench, mapping: TableMapping) -> None:
-    """Delete the legacy rows of which no row is left."""
+    """Delete the legacy rows of which no consolidated row remains."""
     key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
     bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
     bench.connection.execute(
@@ -109,12 +109,12 @@ def _delete_gone(bench: Bench, mapping: TableMapping) -> None:
 
 
 def source_of(mapping: TableMapping) -> str:
-    """Return SQL that names the legacy table of a mapping."""
+    """Return the legacy table of a mapping, as SQL."""
     return f"{quoted(mapping.database)}.{quoted(mapping.source_table)}"
 
 
 def _apply(bench: Bench, mapping: TableMapping) -> None:
-    """Lay what is said now over the legacy table of a mapping."""
+    """Write the merged rows to the legacy table of a mapping."""
     connection = bench.connection
     for name in ("keys", "back_then", "back_now", "merged"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
@@ -128,7 +128,7 @@ def _apply(bench: Bench, mapping: TableMapping) -> None:
         " WHERE legacy_key IN (SELECT legacy_key FROM temp.keys)",
         given,
     )
-    # A row that parted from its former number, and its namesake, have nothing in common.
+    # A new row under a former number has nothing in common with the former row.
     connection.execute(
         f"DELETE FROM temp.back_then WHERE legacy_key IN (SELECT legacy_key FROM {new_rows.NAMED} WHERE source = ?)",
         (mapping.source,),
@@ -146,8 +146,8 @@ def _apply(bench: Bench, mapping: TableMapping) -> None:
 
 
 def rebuild_now(bench: Bench, mapping: TableMapping, keys: str) -> None:
-    """Make ``temp.back_now``: what back says now of the legacy rows that the table *keys* names."""
-    # A table of the target's own shape keeps every spelling.
+    """Make ``temp.back_now``: the legacy rows of the table *keys* as the back SELECT rebuilds them now."""
+    # A table of the target's own shape keeps the format of times.
     schema = "temp" if mapping.file else mapping.target
     bench.connection.execute(
         f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, schema)})"
@@ -157,7 +157,7 @@ def rebuild_now(bench: Bench, mapping: TableMapping, keys: str) -> None:
 
 
 def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
-    """Return a SELECT of legacy_key, former (the key that the legacy row has), is_new (there is none), and each merged cell."""
+    """Return a SELECT of legacy_key, former (the key of the legacy row), is_new (no legacy row), and each merged cell."""
     key = quoted(mapping.key)
     changed = {name: _changed(bench, mapping, name) for name in mapping.legacy_columns}
     cells = {
@@ -187,9 +187,9 @@ def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
 
 
 def _required(bench: Bench, mapping: TableMapping) -> dict[str, str]:
-    """Return legacy column -> SQL of the empty value, for texts that NOT NULL requires, unless forward reads them as times.
+    """Return legacy column -> SQL of the empty value, for NOT NULL texts that forward does not read as times.
 
-    An empty text where a time is expected would stop the reader; there the row is refused.
+    An empty text instead of a time would make the application fail; such a row is refused instead.
     """
     times = set(cell_comparison.Comparison(mapping.target, mapping.table).times())
     required = bench.connection.execute(
@@ -200,14 +200,14 @@ def _required(bench: Bench, mapping: TableMapping) -> dict[str, str]:
 
 
 def _mended(mapping: TableMapping, name: str) -> str:
-    """Return SQL for a cell of a row that was quarantined and mended: what the mended row says, where it says anything."""
+    """Return SQL for a cell of a quarantined legacy row: that of the corrected row, if it carries information."""
     if name not in mapping.uses:
         return f"s.{quoted(name)}"
     return f"CASE WHEN {new_rows.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
 
 
 def _changed(bench: Bench, mapping: TableMapping, column: str) -> str:
-    """Return SQL that is true where a target column that is computed from the legacy *column* was changed."""
+    """Return SQL that is true if a target column that is computed from the legacy *column* was changed."""
     comparison = cell_comparison.Comparison(mapping.target, mapping.table)
     fed = [name for name in mapping.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
     if not fed:
@@ -251,7 +251,7 @@ def _update(bench: Bench, mapping: TableMapping) -> dict[int, str]:
 
 
 def _remember(bench: Bench, mapping: TableMapping) -> None:
-    """Keep the legacy rows that are about to be changed as they are, in ``before``."""
+    """Copy the legacy rows that will be changed to ``before``."""
     kept = f"before.{quoted(mapping.source)}"
     rows = (
         f"FROM {source_of(mapping)} AS s JOIN temp.merged AS r ON s.{quoted(mapping.key)} = r.former COLLATE BINARY"
@@ -262,7 +262,7 @@ def _remember(bench: Bench, mapping: TableMapping) -> None:
 
 
 def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
-    """Take the changed rows out and put them in as they are now: they may have traded what is unique.
+    """Delete the changed rows and insert them as they are now: they may have exchanged unique values.
 
     Return those that are refused, or that have to be tried one by one, which are in the legacy table as they were.  A row that another of them kept out gives
     way in turn, so that each is moved at most twice.
@@ -280,7 +280,7 @@ def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
         f" JOIN temp.merged AS r ON s.{key} = r.former COLLATE BINARY WHERE r.rowid IN (SELECT row FROM temp.changed) ORDER BY 1"
     )
     connection.execute(f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT former FROM temp.taken_out)")
-    # A rowid that is the key changes with it.
+    # If the rowid is the key, it changes with it.
     moved = ["iif(o.place IS o.former, r.legacy_key, o.place)" for _ in places]
     now = ", ".join((*moved, *(f"r.{name}" for name in columns)))
     _admit(
@@ -298,12 +298,12 @@ def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
         if not connection.execute(missing).rowcount:
             break
         if rounds > _ROUNDS:
-            # A long chain: all are put back as they were, and the caller tries each by itself.
+            # A long chain: restore all, and let the caller try each by itself.
             connection.execute(
                 f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT legacy_key FROM temp.taken_out WHERE NOT refused)"
             )
             connection.execute("UPDATE temp.taken_out SET refused = 1")
-        # The old rows fit beside each other and beside all others: what they replace is one that came in.
+        # The old rows fit beside all others, so that they only replace inserted ones.
         connection.execute(
             f"INSERT OR REPLACE INTO {source} ({into}) SELECT {old} FROM temp.taken_out AS o WHERE o.refused = 1"
         )
@@ -312,7 +312,7 @@ def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
 
 
 def _admit(bench: Bench, statement: str, table: str) -> None:
-    """Run *statement* for the rows of *table*, by halves where one row stops all: ``IGNORE`` does not pass over each error."""
+    """Run *statement* for the rows of *table*, halving them if it fails: ``IGNORE`` does not skip every error."""
     (last,) = bench.connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()
     waiting = [(1, last)]
     while waiting:
@@ -328,7 +328,7 @@ def _insert(bench: Bench, mapping: TableMapping) -> dict[int, str]:
     (wanted,) = connection.execute("SELECT count(*) FROM temp.merged WHERE is_new").fetchone()
     if not wanted:
         return {}
-    # A rowid that names a row is no column, and would be given anew.
+    # A rowid is not among the columns, and would be assigned anew.
     named = {"rowid": "legacy_key"} if mapping.key == "rowid" else {}
     columns = [quoted(name) for name in mapping.legacy_columns]
     into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
@@ -347,12 +347,12 @@ def _insert(bench: Bench, mapping: TableMapping) -> dict[int, str]:
 
 
 def _leave(bench: Bench, mapping: TableMapping, refused: Mapping[int, str]) -> None:
-    """Note that the consolidated rows of which the rows *refused* of temp.merged are made are left over."""
+    """Record the consolidated rows behind the rows *refused* of temp.merged as not written back."""
     key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
     for row, refusal in refused.items():
         for (handle,) in _rows_behind(bench.connection, mapping, key, row):
             bench.done.leave(f"{mapping.target}.{mapping.table}", handle, f"{mapping.source} refuses it: {refusal}")
-    # A legacy row whose new key is refused stays as it was: it is none that was deleted and comes back.
+    # A legacy row whose new key is refused stays; it does not count as deleted.
     bench.connection.executemany(
         f"INSERT INTO {mapping.target}.lineage (source, legacy_key, target) SELECT ?, former, ? FROM temp.merged"
         " WHERE rowid = ? AND NOT is_new AND former IS NOT legacy_key",

@@ -1,7 +1,7 @@
-"""The application's own numbers in a file's header, user_version and application_id, on the way back.
+"""Writes back the application's numbers in a file's header: user_version and application_id.
 
-Several legacy names lead to one consolidated database and share its header.  A number that was set since the cutover is
-that of a legacy file only where no other file leads there; else it is kept in the residue.
+Several legacy names lead to one consolidated database and share its header.  A number set since the cutover goes
+to a legacy file only if no other name leads to that database; else it goes to the residue.
 """
 
 from __future__ import annotations

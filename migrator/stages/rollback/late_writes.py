@@ -1,6 +1,6 @@
-"""What was written to an original after the cutover: kept in the residue, since the set in use has gone its own way.
+"""Keeps late writes, rows written to an original after the cutover, in the residue: the set in use differs from them.
 
-Rows are compared by content, as often as they are there, with the original as it was at the cutover.
+Rows are compared, as multisets of content, with the original as it was at the cutover.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from migrator.stages.rollback.carried_tables import content_sql
 from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
 
-#: Under which names an original is attached, as it is now and as it was at the cutover.
+#: Names under which an original is attached, as it is now and as it was at the cutover.
 _NOW, _WAS = "now", "was"
 _NEW, _GONE = "written to the original after the cutover", "deleted from the original after the cutover"
 
 
 def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
-    """Return what the digest of the ``main`` database leaves out and nothing else holds.
+    """Return the content of the ``main`` database that its digest leaves out.
 
-    The application's own numbers in the header, and the digests of full-text indexes whose rows are kept nowhere.
+    This is the numbers in the header, and the digests of full-text indexes without stored rows.
 
     Raises:
         sqlite3.DatabaseError: The database cannot be read.
@@ -36,7 +36,7 @@ def beyond_the_digest(connection: sqlite3.Connection) -> tuple[object, ...]:
 
 
 def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]:
-    """Write to the residue *into* what was written to originals; return legacy table -> rows.
+    """Write late writes to the residue *into*; return legacy table -> rows.
 
     Args:
         changed: Legacy database -> a copy of its original as it is now, and as it was at the cutover.
@@ -61,7 +61,7 @@ def keep(changed: Mapping[str, tuple[Path, Path]], into: Path) -> dict[str, int]
 
 
 def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
-    """Return the tables of *schema* that hold rows of their own: what an index over them holds follows from them."""
+    """Return the tables of *schema* with rows of their own, without indexes over them."""
     tables = content_digest.layout(connection, schema).tables
     return dict.fromkeys([
         *(name for name in tables if not name.startswith("sqlite_")), *_index_alone(connection, schema)
@@ -69,7 +69,7 @@ def _tables(connection: sqlite3.Connection, schema: str) -> dict[str, None]:
 
 
 def _index_alone(connection: sqlite3.Connection, schema: str) -> list[str]:
-    """Return the tables behind the full-text tables of *schema* whose rows are kept nowhere but in the index."""
+    """Return the shadow tables of full-text tables of *schema* whose rows are only in the index."""
     parts = content_digest.layout(connection, schema)
     sql = {entry.name: entry.sql or "" for entry in parts.entries if entry.type == "table"}
     behind = {
@@ -92,7 +92,7 @@ def _keep_mark(connection: sqlite3.Connection, database: str, mark: str) -> int:
 
 
 def _keep(connection: sqlite3.Connection, name: str, table: str, here: Sequence[str]) -> int:
-    """Keep the rows of *table* that only one of the sides *here* has; return how many."""
+    """Keep the rows of *table* that only the side *here* has; return their number."""
     columns = {side: residue_database.columns_of(connection, side, table) for side in here}
     rows = 0
     for side, other, why in ((_NOW, _WAS, _NEW), (_WAS, _NOW, _GONE)):

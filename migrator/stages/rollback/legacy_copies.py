@@ -47,7 +47,7 @@ class Again(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was written to the legacy copies, and what they cannot hold.
+    """The result of a write-back to legacy copies.
 
     Attributes:
         done: What was carried back.
@@ -66,7 +66,7 @@ class Written:
 
 
 def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapshot]:
-    """Return what the cutover had planned, and the legacy copies in *folder* as a snapshot.
+    """Return the plan of the cutover *last*, and the legacy copies in *folder* as a snapshot.
 
     Without *whole* the plan is that for the mapped tables alone.  Nothing but what the cutover wrote down decides,
     not the present configuration.
@@ -76,14 +76,14 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
         for name in last.names
     )
     inventory = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
-    # A constant that no row needed before must not prevent a rollback: rows that depend on it are kept aside.
+    # A constant that no row needed before must not prevent a rollback: rows that need it go to the residue.
     stand_ins = {
         name: "" for mapping in mapping_reader.mappings() for name in mapping.constants if name != "order_amount_sol"
     }
     planned = Plan(
         inventory=inventory,
         order=mapping_reader.all_tables(),
-        # Carried tables were compared; what mappings look up in them is where it was.
+        # Carried tables were compared already; lookups read them where they are.
         tables=tuple(
             replace(table, fate=Fate.STANDALONE, into="") if table.fate is Fate.CARRIED and not whole else table
             for table in last.tables
@@ -113,7 +113,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
         digest = _copied(original, copy)
-        # A cutover of an older version did not note what they held; its snapshot did.
+        # A cutover of an older version recorded no digest; its snapshot has one.
         recorded = name.digest or _digest_or_none(snapshot)
         late_write = digest != recorded or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
         if late_write and recorded and _digest_or_none(snapshot) == recorded:
@@ -132,7 +132,7 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
         elif name.marks and connections.marks(copy) != name.marks:
             changed[name.database] = _as_it_was(copy, name.marks, aside / name.place)
         like = original if original.is_file() else snapshot
-        # Write-protected originals must not keep their owner from writing to the copy; root may write to any.
+        # The owner has to write to the copy of a write-protected original; root can write to any.
         copy.chmod(like.stat().st_mode & 0o777 | (0o600 if os.geteuid() else 0))
         durable_files.give_to_owner_of(like, copy)
     return changed
@@ -165,17 +165,17 @@ def _copied(original: Path, copy: Path) -> str:
 
 
 def _digest_or_none(path: Path) -> str:
-    """Return the digest of the database at *path*, '' where it is none that can be read."""
+    """Return the digest of the database at *path*, '' if it cannot be read."""
     return _read_or(content_digest.digest, path, "")
 
 
 def _beyond_the_digest(path: Path) -> tuple[object, ...]:
-    """Return what the digest of the database at *path* leaves out, () where it is none that can be read."""
+    """Return the content of the database at *path* that its digest leaves out, () if it cannot be read."""
     return _read_or(late_writes.beyond_the_digest, path, ())
 
 
 def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) -> T:
-    """Return what *read* finds in the database at *path*; *default* where it is none that can be read."""
+    """Return the result of *read* for the database at *path*; *default* if it cannot be read."""
     if not path.is_file():
         return default
     try:
@@ -188,7 +188,7 @@ def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) ->
 
 
 def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:
-    """Write each legacy copy whose text is in another encoding anew in UTF-8; return the encoding that it had."""
+    """Rewrite each legacy copy in another encoding in UTF-8; return path -> its encoding."""
     encodings = {}
     for name in last.names:
         copy = tree / name.place
@@ -199,7 +199,7 @@ def _in_utf8(last: Switch, tree: Path, scratch: Path) -> dict[Path, str]:
 
 
 def _in_their_encodings(encodings: Mapping[Path, str], scratch: Path) -> Iterator[str]:
-    """Put the text of each legacy copy back into its own encoding; yield a sentence for one that cannot hold it any more."""
+    """Rewrite each legacy copy in its own encoding; yield a sentence for one that cannot hold its text any more."""
     for copy, encoding in encodings.items():
         try:
             _write_anew(copy, scratch, encoding)
@@ -208,7 +208,7 @@ def _in_their_encodings(encodings: Mapping[Path, str], scratch: Path) -> Iterato
 
 
 def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
-    """Replace the legacy *copy* by what it holds in another *encoding*."""
+    """Rewrite the legacy *copy* in another *encoding*."""
     anew = scratch / f"{copy.name}.{encoding}"
     anew.unlink(missing_ok=True)
     text_encoding.write_anew(copy, anew, encoding)
@@ -219,7 +219,7 @@ def _write_anew(copy: Path, scratch: Path, encoding: str) -> None:
 
 def _copy(original: Path, copy: Path) -> None:
     durable_files.make_private_folder(copy.parent)
-    # What a process still writes to an original, against all advice, may be in a WAL: what is in it counts.
+    # A process may still write to an original: rows in its WAL count.
     private_copy.private_copy(original, copy)
     with connections.closing_scratch(copy) as connection:
         connections.set_journal_mode(connections.lenient(connection), "delete")
@@ -248,7 +248,7 @@ def write(
         baseline: Target -> the database as it was installed; one that is missing is built anew.
         changed: What :func:`copy_originals` returned.
         again: Builds the consolidated set of the legacy copies.
-        kept: The residue; there is no file where nothing is left.
+        kept: The path of the residue; no file is left without rows.
 
     Raises:
         MigratorError: The legacy copies do not hold what they have to.
@@ -265,7 +265,7 @@ def write(
     legacy = {name.database: tree / name.place for name in last.names}
     homes = {name.database: name.target for name in last.names}
     write_back.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
-    # Where nothing was written, nothing has to be put back.
+    # If no row was written, no cell has to be restored.
     settled = not (done.written or done.left)
     prove = partial(again, tree, scratch / "again")
     proof = (
@@ -288,7 +288,7 @@ def write(
 
 
 def rehearse(last: Switch, again: Again) -> Written:
-    """Do on copies in a private folder what a rollback would do now; nothing else is touched.
+    """Do on copies in a private folder what a rollback would do now; changes nothing else.
 
     Raises:
         Refused: There is no room for the copies.
@@ -321,7 +321,7 @@ def _rehearsed(last: Switch, again: Again) -> Written:
 def way_back(wanted: Switch, snapshot: Snapshot) -> None:
     """Prove on copies that the set in the stage leads back to *snapshot*.
 
-    Nothing was written since: the legacy copies have to stay what they are, and nothing may be left over.
+    No row was written since: the write-back has to change no legacy copy, and to leave no residue.
 
     Raises:
         BuildError: It does not.
@@ -353,6 +353,6 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
 
 
 def _same(name: Name, snapshot: Snapshot, tree: Path) -> bool:
-    """Tell whether a legacy copy to which nothing had to be written holds what the snapshot holds."""
+    """Return whether a legacy copy after a write-back without changes has the content of the snapshot."""
     (digest,) = [database.digest for database in snapshot.inventory.databases if database.place == name.place]
     return _digest(tree / name.place) == digest

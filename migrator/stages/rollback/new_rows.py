@@ -1,6 +1,6 @@
-"""Rows that are new since the cutover get a lineage, with a key in the format of the legacy table that takes them.
+"""Gives rows that are new since the cutover a lineage, with a key in the format of the legacy table that takes them.
 
-A row that its owner mended and took out of quarantine is not new: its legacy row is still there, and gets what it says.
+A row that the owner corrected and took out of quarantine is not new: its legacy row exists, and is updated.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LARGEST = 2**63 - 1
-#: Cells that agree at least where a new row is taken for a quarantined one: two may agree by chance.
+#: Least number of equal cells for which a new row counts as a quarantined one: two may be equal by chance.
 _ALIKE = 3
-#: Quarantined rows at most that share a cell by which a new row is looked for among them.
+#: Most quarantined rows with an equal cell among which a new row is searched.
 _FEW = 8
-#: The work table of source and legacy key of each row that was named here.
+#: Work table: source and legacy key of each row that got its key here.
 NAMED = "temp.named"
-#: The work table of source, former and present legacy key of each row whose key was changed.
+#: Work table: source, former and present legacy key of each row whose key was changed.
 REKEYED = "temp.rekeyed"
 
 
 def touched(table: str) -> str:
-    """Return the work table of the keys of *table* whose rows are new, changed or gone, or refer to such rows."""
+    """Return the name of the work table with the keys of rows of *table* that changed, or refer to rows that changed."""
     return f"temp.{quoted(f'touched {table}')}"
 
 
 def informs(expression: str) -> str:
-    """Return SQL that is true where a legacy cell carries information: it is not NULL, '' or 0."""
+    """Return SQL that is true if a legacy cell carries information: it is not NULL, '' or 0."""
     return f"coalesce({expression} NOT IN ('', 0), 0)"
 
 
 def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
-    """Take the lineage from rows of *table* that are new under an old number, or that a legacy table can take by now.
+    """Delete the lineage of rows of *table* that are new under an old number, or that a legacy table can take now.
 
-    The latter are parents that a build made because rows referred to them (stubs), and that were written to since.
+    The latter are stubs, parents that the build added, that were written to since.
     """
     comparison = Comparison(bench.target, table)
     key = comparison.key
@@ -60,9 +60,9 @@ def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMappi
 
 
 def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
-    """Let a row of *table* keep its lineage under another key: it agrees in every other cell with one that is gone.
+    """Keep the lineage of a row of *table* whose key was changed: it equals a deleted row in every other cell.
 
-    Where the key is the legacy row's own, :data:`REKEYED` says which row is to get it.
+    If the key is the legacy row's own, :data:`REKEYED` lists the legacy row that gets it.
     """
     comparison = Comparison(bench.target, table)
     columns = [name for name in comparison.columns if name != comparison.key]
@@ -71,7 +71,7 @@ def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping
     row = reverse_sql.row_sql("t", columns)
     for name, side, other in (("appeared", now, installed), ("vanished", installed, now)):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
-        # Of rows that are alike, none is told from the others.
+        # Equal rows cannot be told apart.
         connection.execute(
             f"CREATE TEMP TABLE {name} AS SELECT min(t.{key}) AS id, {row} AS row FROM {touched(table)} AS k CROSS JOIN {side}"
             f" AS t ON t.{key} = k.id WHERE t.{key} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
@@ -89,7 +89,7 @@ def _follow(bench: Bench, mapping: TableMapping) -> None:
     connection = bench.connection
     source, name = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", quoted(mapping.key)
     legacy_key = "l.legacy_key" if mapping.number else "a.id"
-    # A key that another legacy row has is that row's.
+    # A key that another legacy row has stays with that row.
     free = f"NOT EXISTS (SELECT 1 FROM {source} AS s WHERE s.{name} = a.id)"
     moved = (
         f"FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row JOIN {bench.target}.lineage AS l"
@@ -142,7 +142,7 @@ def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) ->
 
 
 def _name_together(bench: Bench, taker: TableMapping, name: str, key: str) -> None:
-    """Give the new rows that *taker* takes one number for each legacy row that they make together."""
+    """Give new rows that together make one legacy row one key."""
     largest = _largest(bench, taker)
     bench.connection.execute(
         f"INSERT INTO {bench.target}.lineage (source, legacy_key, target, target_id)"
@@ -154,7 +154,7 @@ def _name_together(bench: Bench, taker: TableMapping, name: str, key: str) -> No
 
 
 def _largest(bench: Bench, taker: TableMapping) -> int:
-    """Return the largest number that a legacy table has given as a key."""
+    """Return the largest key that a legacy table has assigned."""
     largest: int
     (largest,) = bench.connection.execute(
         f"SELECT coalesce(max({quoted(taker.key)}), 0) FROM {quoted(taker.database)}.{quoted(taker.source_table)}"
@@ -169,7 +169,7 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
     legacy_key = quoted(taker.key)
     used = {key for (key,) in connection.execute(f"SELECT CAST({legacy_key} AS BLOB) FROM {source}")}
     if not taker.number:
-        # A kept key of a quarantined row is that row's: its owner put it in, mended.
+        # A kept key of a quarantined row belongs to that row, which the owner corrected.
         used -= {
             key
             for (key,) in connection.execute(
@@ -205,11 +205,11 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
 
 
 def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) -> None:
-    """Give the new rows that are rows of *mapping* taken out of quarantine, mended, the keys of their legacy rows.
+    """Give new rows that are corrected rows from the quarantine of *mapping* the keys of their legacy rows.
 
-    A kept key says which row it is.  Of assigned ids, a new row is a quarantined one if both name the same instant, or the
-    legacy row names none; if more than half of the cells that inform in both agree, and at least :data:`_ALIKE` do; and if
-    no other pair agrees better.
+    A kept key identifies the row.  With assigned ids, a new row is a quarantined one if both have the same time, or the legacy
+    row has none; if more than half of the cells with information in both are equal, and at least :data:`_ALIKE`; and if no
+    other pair agrees better.
     """
     connection = bench.connection
     refused = (
@@ -234,7 +234,7 @@ def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) 
 
 
 def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) -> None:
-    """Make ``temp.alike``: new row and quarantined row that may be one, and how many cells agree."""
+    """Make ``temp.alike``: pairs of new and quarantined rows that may be the same, with the number of equal cells."""
     connection = bench.connection
     for name in ("back_now", "set_aside", "alike"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
@@ -253,7 +253,7 @@ def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) ->
         f" WHERE {key} COLLATE BINARY IN ({refused}) OR {nameless}"
     )
     columns = [name for name in mapping.legacy_columns if name in mapping.uses and name != mapping.key]
-    # Pairs that share a cell which few quarantined rows share: not every new row with every quarantined one.
+    # Only pairs with an equal cell that few quarantined rows have, not all pairs.
     pairs = " UNION ".join(
         f"SELECT n.rowid AS new, q.rowid AS old FROM temp.set_aside AS q JOIN temp.back_now AS n"
         f" ON n.{quoted(name)} = q.{quoted(name)} WHERE {informs(f'q.{quoted(name)}')} AND q.{quoted(name)} IN"
@@ -280,12 +280,12 @@ def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) ->
 
 
 def _join(bench: Bench, mapping: TableMapping, new: int, old: int) -> None:
-    """Give the new row *new* of ``temp.back_now`` the legacy row *old* of ``temp.set_aside``."""
+    """Join the new row *new* of ``temp.back_now`` with the legacy row *old* of ``temp.set_aside``."""
     connection = bench.connection
     ours = "(SELECT legacy_key FROM temp.back_now WHERE rowid = :new)"
     theirs = "(SELECT legacy_key FROM temp.set_aside WHERE rowid = :old)"
     rows = {"new": new, "old": old}
-    # A legacy row that no key names gets the key that was drawn for the new row.
+    # A legacy row without a key gets the key that was made for the new row.
     connection.execute(
         f"UPDATE OR ABORT {quoted(mapping.database)}.{quoted(mapping.source_table)} SET {quoted(mapping.key)} = {ours}"
         f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",

@@ -1,6 +1,6 @@
-"""Tables that have appeared since the cutover: their rows go to the legacy table of that name.
+"""Writes rows of tables created since the cutover to the legacy table of the same name.
 
-Code that does not know of the cutover makes its table anew, by ``CREATE TABLE IF NOT EXISTS`` through a legacy path.
+Code that is not ready for the cutover creates its table again, by ``CREATE TABLE IF NOT EXISTS`` through a legacy path.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from migrator.system.connections import quoted
 
 
 def take_in(bench: Bench, sources: Sequence[str]) -> None:
-    """Give the rows of each table that has appeared to the one of the legacy tables *sources* that has its name."""
+    """Write the rows of each new table to the one of the legacy tables *sources* that has its name."""
     listed = "SELECT name FROM pragma_table_list WHERE schema = ? AND type IN ('table', 'virtual')"
     before = {name for (name,) in bench.connection.execute(listed, ("baseline",))}
     now = bench.connection.execute(listed + " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", (bench.target,)).fetchall()
@@ -25,7 +25,7 @@ def take_in(bench: Bench, sources: Sequence[str]) -> None:
 
 
 def _take_in(bench: Bench, table: str, source: str) -> bool:
-    """Insert the rows of *table* into the legacy table *source*; tell whether its columns allow it."""
+    """Insert the rows of *table* into the legacy table *source*; return whether its columns allow it."""
     connection = bench.connection
     database, _, name = source.partition(".")
     with bench.beside(database, under=LEGACY):
@@ -39,12 +39,12 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
         key, declared = _key(bench, LEGACY, name)
         lists = [", ".join(quoted(column) for column in columns)]
         if declared == "integer" and key in (column.lower() for column in columns) and len(columns) > 1:
-            # Numbers began again in the new table; the legacy one gives its next.
+            # Ids of the new table start again; the legacy table assigns its next ones.
             lists.append(", ".join(quoted(column) for column in columns if column.lower() != key))
         inserts = [
             f"INSERT OR ABORT INTO {legacy} ({some}) SELECT {some} FROM {stranger} AS t WHERE {is_it}" for some in lists
         ]
-        # What was deleted must not seem to come back under its key.
+        # A deleted row must not come back under its key.
         deleted = set()
         if key in (column.lower() for column in columns):
             deleted = {
@@ -68,7 +68,7 @@ def _take_in(bench: Bench, table: str, source: str) -> bool:
 
 
 def _key(bench: Bench, schema: str, table: str) -> tuple[str, str]:
-    """Return name and declared type, in lower case, of a legacy table's primary key; '' if none or several are."""
+    """Return name and declared type, in lower case, of a legacy table's primary key; '' without one of one column."""
     keys = bench.connection.execute(
         "SELECT lower(name), lower(type) FROM pragma_table_xinfo(?, ?) WHERE pk", (table, schema)
     ).fetchall()

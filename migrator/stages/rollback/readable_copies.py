@@ -1,12 +1,12 @@
-"""Private copies of the consolidated databases in use, made readable for a rollback after any change by users.
+"""Makes private copies of the consolidated databases in use readable for a rollback, whatever the application changed.
 
-An application may add what SQLite here cannot open, and it may drop or alter what a rollback needs.  None of that may
-keep a rollback from its end:
+An application may add objects that SQLite here cannot open, and it may drop or alter tables that a rollback needs.  A
+rollback must still be possible:
 
-1. Views, triggers and indexes that were not installed are taken out of the copy.  They hold no rows.
-2. So is a virtual table whose module is not here; the tables behind it hold its rows, and go on as ordinary ones.
-3. A table that was installed and is gone, or lacks a column, is put back as it was installed: the legacy table keeps what
-   it holds.  The table as it stands is kept whole.
+1. Views, triggers and indexes that the cutover did not install are removed from the copy.  They hold no rows.
+2. So is a virtual table whose module is missing; its shadow tables hold its rows, and become ordinary tables.
+3. An installed table that is missing, or lacks a column, is restored as installed, so that the legacy table keeps its
+   rows.  The table in use is kept whole.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-#: How many names a sentence lists.
+#: Names that a sentence lists.
 _LISTED = 5
 
 
 def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: CarriedBack) -> None:
-    """Make the private copies *current* readable beside what was installed, *baseline*; note what was left out or put back."""
+    """Make the private copies *current* readable, with *baseline* as the reference; record what was removed or restored."""
     for target, path in current.items():
         with connections.closing_scratch(path) as connection:
             connections.attach(connections.lenient(connection), baseline[target], BASELINE)
@@ -35,7 +35,7 @@ def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], don
         with connections.closing_scratch(path) as connection:
             connections.attach(connections.lenient(connection), baseline[target], BASELINE)
             connection.execute("PRAGMA foreign_keys = OFF")
-            # A table is renamed, and all that refers to it keeps the old name.
+            # References keep the old name of a table that is renamed.
             connection.execute("PRAGMA legacy_alter_table = ON")
             connection.execute("BEGIN")
             for table, sql in _installed(connection):
@@ -50,7 +50,7 @@ def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], don
 
 
 def _take_out(connection: sqlite3.Connection) -> Iterator[str]:
-    """Take out of the schema what was not installed and holds no rows; yield each kind and name."""
+    """Remove objects without rows that were not installed from the schema; yield each kind and name."""
     with content_digest.decoding(connection, content_digest.any_text):
         added = connection.execute(
             "SELECT rowid, type, name FROM main.sqlite_schema AS s WHERE type IN ('view', 'trigger', 'index')"
@@ -71,7 +71,7 @@ def _take_out(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _installed(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return name and DDL of each table that was installed, without SQLite's own and those behind a full-text index."""
+    """Return name and DDL of each installed table, without SQLite's own and shadow tables."""
     return connection.execute(
         f"SELECT s.name, s.sql FROM {BASELINE}.sqlite_schema AS s JOIN pragma_table_list AS l ON l.schema = '{BASELINE}'"
         " AND l.name = s.name WHERE s.type = 'table' AND l.type IN ('table', 'virtual') AND s.name NOT GLOB 'sqlite_*'"
@@ -80,7 +80,7 @@ def _installed(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def _lacking(connection: sqlite3.Connection, table: str) -> str:
-    """Return what *table* lacks of what was installed, '' if nothing."""
+    """Return what *table* lacks compared with the installed one, or ''."""
     asked = "SELECT type FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
     now, installed = (connection.execute(asked, (schema, table)).fetchone() for schema in ("main", BASELINE))
     if now is None:
@@ -93,7 +93,7 @@ def _lacking(connection: sqlite3.Connection, table: str) -> str:
 
 
 def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str, what: str, done: CarriedBack) -> None:
-    """Put *table* back as it was installed; what stands under its name now gets another one, and is kept whole."""
+    """Restore *table* as it was installed; the table in use is renamed and kept whole."""
     sentence = f"{target}.{escaped(table)} {what}: its legacy rows stay as they were at the cutover"
     done.tell(sentence)
     asked = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE"

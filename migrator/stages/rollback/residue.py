@@ -1,8 +1,8 @@
-"""Residue: what was written since the cutover and no legacy table can hold, kept whole and counted.
+"""Residue: keeps and counts the rows written since the cutover that no legacy table can hold.
 
-Method: the legacy copies that :mod:`migrator.stages.rollback.write_back` wrote are migrated once more.  Each row has to come out of that
-with all the information it holds now, as :mod:`migrator.stages.rollback.cell_comparison` compares it; one that does not is residue.  So is a row
-that was not touched and comes out different, since another row decides what it means.  Deleted rows must not come out.
+Method: the legacy copies that :mod:`migrator.stages.rollback.write_back` wrote are migrated again.  Each row has to come out
+with all the information that it holds now, as :mod:`migrator.stages.rollback.cell_comparison` compares it; a row that does not
+is residue.  So is an unchanged row that comes out different because it depends on another row.  Deleted rows must not come out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-#: Why a row is residue; "this row" is the row of the consolidated set that is kept beside the reason.
+#: Reasons of the residue; "this row" is the row of the consolidated set beside the reason.
 _CHANGED = "the legacy table cannot hold what this row has in: "
 _REFUSED = "the legacy table holds this row, but a new migration would set it aside in quarantine"
 _MEANS = (
@@ -40,14 +40,14 @@ def keep(
     again: Mapping[str, Path],
     into: Path,
 ) -> dict[str, int]:
-    """Write to the new database *into* what was not carried back; return consolidated table -> rows.
+    """Write the rows that were not written back to the new database *into*; return consolidated table -> rows.
 
     Args:
-        done: What was carried back, and what was not.
+        done: What was written back, and what was not.
         current: ``core`` -> a private copy of the consolidated database as it is now, with the lineage of new rows.
         baseline: ``core`` -> the consolidated database as it was installed.
-        again: ``core`` -> what a migration makes of the legacy copies.
-        into: The residue, made if it is not there; each table is called ``<database>_<table>`` and says why in its first column.
+        again: ``core`` -> the database that a migration makes of the legacy copies.
+        into: The residue, made if it does not exist; each table is called ``<database>_<table>``, its first column is the reason.
 
     Raises:
         MigratorError: A deleted row is in the legacy copies.
@@ -83,12 +83,12 @@ def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path)
 
 
 def _differing(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
-    """Yield handle and reason of each row that does not come out of another migration with all that it holds."""
+    """Yield handle and reason of each row that does not come out of the new migration with all its information."""
     comparison = cell_comparison.Comparison(target, table)
     for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
     again = cell_comparison.again_sql(comparison)
-    # What a build makes by itself it makes again, where a row still needs it.
+    # A build adds a stub again if a row still needs it.
     ours = (
         f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
         " AND l.source LIKE 'stub:%'"
@@ -104,7 +104,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
 
 
 def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
-    """Yield handle and reason of each row of which a part of its legacy row was deleted and comes out again."""
+    """Yield handle and reason of each row of a legacy row of which another part was deleted and comes out again."""
     key = mapping_reader.target_key(schema_reader.target(target), table)
     parts = f"l.source = o.source AND l.legacy_key IS o.legacy_key AND l.target = '{table}'"
     yield from connection.execute(
@@ -117,7 +117,7 @@ def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[t
     ).fetchall()
 
 
-#: What another migration makes of the legacy row that stands behind the lineage ``l``.
+#: The rows that the new migration makes of the legacy row of the lineage ``l``.
 _AGAIN = (
     "SELECT 1 FROM again.lineage AS m WHERE m.source = l.source AND m.legacy_key IS l.legacy_key"
     " AND m.target = l.target AND m.target_id IS NOT NULL"
@@ -125,13 +125,13 @@ _AGAIN = (
 
 
 def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str) -> None:
-    """See that no row that was deleted comes out of another migration."""
+    """Check that no deleted row comes out of the new migration."""
     key = mapping_reader.target_key(schema_reader.target(target), table)
     (back,) = connection.execute(
         f"SELECT count(*) FROM baseline.lineage AS l WHERE l.target = ? AND l.target_id IS NOT NULL"
         f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n LEFT JOIN"
         f" {target}.{quoted(table)} AS t ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key"
-        # Of a legacy row that stays since its new key is refused, no row is in use.
+        # A legacy row that stays because its new key is refused has no row in use.
         f" AND n.target = l.target AND (t.{key} IS NOT NULL OR n.target_id IS NULL)) AND EXISTS ({_AGAIN})",
         (table,),
     ).fetchone()
@@ -144,7 +144,7 @@ def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str)
 
 
 def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tuple[str, object, str]]:
-    """Yield table, handle and reason of each row that says something in a column that was added since the cutover."""
+    """Yield table, handle and reason of each row with a value in a column that was added since the cutover."""
     tables = connection.execute(
         "SELECT now.name FROM pragma_table_list AS now JOIN pragma_table_list AS was ON was.name = now.name"
         " WHERE now.schema = ? AND was.schema = 'baseline' AND now.type = 'table' AND now.name NOT GLOB 'sqlite_*'",
@@ -162,7 +162,7 @@ def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tup
 
 
 def _default(connection: sqlite3.Connection, target: str, table: str, column: str) -> str:
-    """Return SQL for what a row that says nothing has in *column*: its default, where that is a plain literal."""
+    """Return SQL for the value of *column* in a row that does not set it: a literal default, else NULL."""
     (default,) = connection.execute(
         "SELECT dflt_value FROM pragma_table_xinfo(?, ?) WHERE name = ?", (table, target, column)
     ).fetchone()
@@ -175,7 +175,7 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
     connection.executemany("INSERT INTO temp.left_over VALUES (?, ?)", list(left.items()))
     source = (
         f"{target}.{quoted(table)} AS t"
-        # The plus: an affinity would keep SQLite from the index.  CROSS: statistics of another day must not choose the order.
+        # The plus removes the affinity, so that the index is used.  CROSS: old statistics must not choose the order.
         f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
     columns = residue_database.columns_of(connection, target, table)
@@ -185,7 +185,7 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
 
 
 def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: CarriedBack) -> int:
-    """Copy all rows of a table to the residue; where SQLite cannot read it here, it stays in the kept database alone."""
+    """Copy all rows of a table to the residue; if SQLite cannot read it here, it stays only in the kept database."""
     columns = residue_database.columns_of(connection, target, table)
     literal = why.replace("'", "''").replace("\0", "")
     try:

@@ -1,4 +1,4 @@
-"""The residue: a database that holds rows of any table, each with the reason for which it was kept."""
+"""The residue database: rows of any table, each with the reason why it was kept."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Under which name the residue is attached.
+#: Name under which the residue is attached.
 RESIDUE = "residue"
 
 
 def open_beside(connection: sqlite3.Connection, into: Path) -> None:
-    """Attach the residue at *into* to *connection*; make it if it is not there."""
+    """Attach the residue at *into* to *connection*; make it if it does not exist."""
     if not into.exists():
         connections.create(into).close()
     connections.attach(connection, into, RESIDUE, mode="rw")
 
 
 def columns_of(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
-    """Return the columns of *table* whose cells are stored; the others follow from them."""
+    """Return the columns of *table* with stored cells; the others follow from them."""
     asked = "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3) ORDER BY cid"
     return [name for (name,) in connection.execute(asked, (table, schema))]
 
@@ -34,17 +34,17 @@ def keep(
     source: str,
     why: str,
 ) -> int:
-    """Copy rows to the table *name* of the residue, which is made if it is not there; return how many.
+    """Copy rows to the table *name* of the residue, which is made if it does not exist; return their number.
 
     Args:
         connection: Where the residue is attached.
         name: The table in the residue.
         columns: The columns of the rows.
-        source: SQL of what follows FROM; its rows are called ``t``.
+        source: The SQL after FROM; its rows are called ``t``.
         why: SQL of the reason, which is the first column, called ``why`` unless a column of the table is; a table that has
             as many columns as SQLite allows is kept without it.
     """
-    # A collation of the application's own is not here; residue is kept and never compared.
+    # No collations: the application's own are missing here, and the residue is never compared.
     listed = [f"t.{quoted(column)} COLLATE BINARY AS {quoted(column)}" for column in columns]
     if len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         listed.insert(0, f"{why} AS {quoted(_reason(columns))}")
@@ -53,7 +53,7 @@ def keep(
     while made := connection.execute(exists, (RESIDUE, name)).fetchone():
         if columns_of(connection, RESIDUE, name)[-len(columns) :] == list(columns):
             break
-        # The names of two tables may come to the same: a_b of the file c, and b of the file c_a.
+        # Two tables may get one name: a_b of the file c, and b of the file c_a.
         name += "_"
     kept = f"{RESIDUE}.{quoted(name)}"
     statement = f"INSERT INTO {kept} {selected}" if made else f"CREATE TABLE {kept} AS {selected}"
@@ -64,6 +64,6 @@ def keep(
 
 
 def _reason(columns: Sequence[str]) -> str:
-    """Return a name for the reason that no column has."""
+    """Return a name for the column of the reason that no other column has."""
     taken = {column.lower() for column in columns}
     return next(name for number in count() if (name := f"why_{number}" if number else "why") not in taken)

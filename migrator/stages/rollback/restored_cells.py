@@ -1,11 +1,11 @@
-"""Put back: legacy cells that were changed and do not say what was written become what they were.
+"""Restores legacy cells that were written and do not migrate to the row in use.
 
-Another migration of the legacy copies shows how each row comes out.  Where a cell is lost, as :mod:`migrator.stages.rollback.cell_comparison`
-compares it, the legacy columns that it is computed from are put back: the row is left over as it is in use, and the legacy
-row says what it said.  Of a legacy row that became several rows, the whole row is put back.
+A new migration of the legacy copies shows how each row comes out.  If a cell is lost, as
+:mod:`migrator.stages.rollback.cell_comparison` compares it, the legacy columns from which it is computed are restored: the row
+in use goes to the residue, and the legacy row keeps its old content.  A legacy row that became several rows is restored whole.
 
-A row that was not touched may come out different too, because a lookup now answers otherwise.  Where its legacy table has a
-column for what the lookup gave, and left it empty, the column is filled.
+An unchanged row may come out different too, because a lookup returns another value now.  If its legacy table has a column
+for the value of the lookup, and the column is empty, it is filled.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def settle(
     constants: Mapping[str, str],
     again: Callable[[], Mapping[str, Path]],
 ) -> Mapping[str, Path]:
-    """Put back what the legacy copies cannot say; return the databases of the migration that shows that none is left.
+    """Restore cells until a migration of the legacy copies needs no more; return the databases of that migration.
 
     Args:
-        done: What :func:`migrator.stages.rollback.write_back.carry_back` did; its numbers of updated rows are corrected.
-        tables: As for ``carry_back``, and so the following.
+        done: The result of :func:`migrator.stages.rollback.write_back.carry_back`; its numbers of updated rows are corrected.
+        tables: The fate of every legacy table, as the cutover had it.
         legacy: Legacy database -> its copy, which is written.
         current: ``core`` -> the copy of the consolidated database, with the lineage of new rows.
         baseline: ``core`` -> the consolidated database as it was installed.
@@ -53,7 +53,7 @@ def settle(
     fill = True
     while _put_back(done, tables, legacy, current, baseline, constants, built, fill=fill):
         built = again()
-        # A cell that was filled and did not help is put back, and not filled again.
+        # A cell that was filled in vain is restored, and not filled again.
         fill = False
     return built
 
@@ -69,7 +69,7 @@ def _put_back(
     *,
     fill: bool,
 ) -> bool:
-    """Put back what came out wrong in *again*; return whether any legacy cell was written."""
+    """Restore the cells that came out wrong in *again*; return whether any legacy cell was written."""
     wrote = False
     for target in catalogue.TARGETS:
         with _opened(target, current, baseline, again) as connection:
@@ -99,7 +99,7 @@ def _opened(
 
 @contextlib.contextmanager
 def _without_triggers(bench: Bench, mapping: TableMapping) -> Iterator[None]:
-    """Keep the triggers of the legacy table's file from running; make its full-text indexes anew at the end."""
+    """Remove the triggers of the legacy table's file for a while; rebuild its full-text indexes at the end."""
     own = {mapping.database: bench.legacy[mapping.database]}
     taken = rollback_triggers.take_triggers(own)
     yield
@@ -109,7 +109,7 @@ def _without_triggers(bench: Bench, mapping: TableMapping) -> Iterator[None]:
 
 
 def _note_wrong(bench: Bench, mapping: TableMapping) -> bool:
-    """Make ``temp.wrong``: legacy key and lost columns of each row that came out wrong; return whether there is any."""
+    """Make ``temp.wrong``, legacy key and lost columns of each row that came out wrong; return whether there is any."""
     connection = bench.connection
     comparison = cell_comparison.Comparison(mapping.target, mapping.table)
     for statement in cell_comparison.pair_up(comparison):
@@ -121,7 +121,7 @@ def _note_wrong(bench: Bench, mapping: TableMapping) -> bool:
 
 
 def _wrong_sql(mapping: TableMapping, comparison: cell_comparison.Comparison) -> str:
-    # JSON is judged member by member, and a legacy row can hold some members without the others.
+    # JSON is compared by member, and a legacy row can hold some members without the others.
     judged = [column for column in comparison.judged if not comparison.is_json(column)]
     lost = comparison.lost_names(judged, new="p.new", touched="p.touched")
     missing = f"f.{comparison.key} IS NULL"
@@ -137,7 +137,7 @@ def _wrong_sql(mapping: TableMapping, comparison: cell_comparison.Comparison) ->
 
 
 def _wrong_parts_sql(mapping: TableMapping, comparison: cell_comparison.Comparison) -> str:
-    """Return a SELECT of the legacy rows of which a part came out wrong, or of which one more part came out."""
+    """Return a SELECT of the legacy rows of which a part came out wrong, or one part too many came out."""
     key, table = comparison.key, quoted(mapping.table)
     kept = comparison.kept(new="p.new", touched="p.touched")
     count = (
@@ -155,7 +155,7 @@ def _wrong_parts_sql(mapping: TableMapping, comparison: cell_comparison.Comparis
 
 
 def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
-    """Put back, or fill, the legacy cells behind the rows of ``temp.wrong``; return whether any was written."""
+    """Restore or fill the legacy cells of the rows of ``temp.wrong``; return whether any was written."""
     connection = bench.connection
     wrote = False
     kinds = connection.execute("SELECT DISTINCT lost FROM temp.wrong").fetchall()
@@ -170,7 +170,7 @@ def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
             if columns:
                 if fill and not mapping.parts:
                     wrote |= _fill(bench, mapping, columns, lost)
-                # What no target column holds was computed from the cells that are put back.
+                # Columns without a target column are computed from the cells that are restored.
                 columns += [name for name in mapping.rest if name not in columns]
                 changed = reverse_sql.differ_sql("s", "o", columns)
                 wrote |= bool(_set(bench, mapping, columns, f"before.{quoted(mapping.source)} AS o", changed, lost))
@@ -180,7 +180,7 @@ def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
 
 
 def _fill(bench: Bench, mapping: TableMapping, columns: Sequence[str], lost: str) -> bool:
-    """Write what a row says to those legacy *columns* that left it to a lookup; the row is judged again after that."""
+    """Fill those legacy *columns* whose value came from a lookup; the row is compared again after that."""
     bench.connection.execute("DROP TABLE IF EXISTS temp.back_now")
     changed_rows.rebuild_now(bench, mapping, "temp.wrong")
     wrote = False
@@ -216,12 +216,12 @@ def _set(
     update = f"UPDATE OR ABORT {changed_rows.source_of(mapping)} AS s SET {settings} {of}"
     if not rows_behind or not bench.tried(update, (lost,)):
         return rows_behind
-    # Another row has taken what was unique: row by row, as far as it goes.
+    # Another row has a unique value by now: try row by row.
     return [(row,) for (row,) in rows_behind if not bench.tried(f"{update} AND x.rowid = ?", (lost, row))]
 
 
 def _count_anew(bench: Bench, mapping: TableMapping) -> None:
-    """Count the updated legacy rows: those that are not as they were."""
+    """Count the updated legacy rows again: those that differ from before."""
     (updated,) = bench.connection.execute(
         f"SELECT count(*) FROM before.{quoted(mapping.source)} AS o JOIN {changed_rows.source_of(mapping)} AS s"
         f" ON s.{quoted(mapping.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', mapping.legacy_columns)}"

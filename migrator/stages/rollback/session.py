@@ -1,6 +1,6 @@
-"""The bench of a rollback: one consolidated database, and beside it the legacy copy that is being written.
+"""The write-back session: one consolidated database, and the legacy copy that is being written.
 
-Rows are told apart by a handle, never by their key: a key may be NULL, a blob, or text that is no UTF-8, and then it
+Rows are identified by a handle, never by their key: a key may be NULL, a blob, or text that is not UTF-8, and then it
 would not come through Python and back.
 """
 
@@ -24,19 +24,19 @@ from migrator.system.connections import quoted
 BASELINE, LEGACY = "baseline", "legacy"
 #: The work file of legacy rows as they were before they were changed.
 BEFORE = "before"
-#: What SQLite says of a statement that it cannot run here, for a collation or function that only the application has.
+#: SQLite's errors on a statement that needs a collation or function that only the application has.
 CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
 
 
 @dataclass(slots=True, kw_only=True)
 class CarriedBack:
-    """What was done to the legacy copies.
+    """The result of a write-back.
 
     Attributes:
         written: Legacy table -> what was done to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
-        left: Consolidated table -> handle of a row that was not carried back -> why.
-        strangers: Consolidated tables that no legacy table takes, kept whole -> why.
-        told: What a person should know, one sentence each.
+        left: Consolidated table -> handle of a row that was not written back -> reason.
+        strangers: Consolidated table that no legacy table takes, kept whole -> reason.
+        told: Sentences for the owner.
     """
 
     written: dict[str, Counter[str]] = field(default_factory=dict)
@@ -45,16 +45,16 @@ class CarriedBack:
     told: list[str] = field(default_factory=list)
 
     def did(self, source: str, what: str, rows: int = 1) -> None:
-        """Count what was done to the legacy table *source*."""
+        """Count *number* rows of the legacy table *source*."""
         if rows:
             self.written.setdefault(source, Counter())[what] += rows
 
     def leave(self, table: str, handle: object, why: str) -> None:
-        """Note that a consolidated row was not carried back."""
+        """Record that a consolidated row was not written back."""
         self.left.setdefault(table, {})[handle] = why
 
     def tell(self, sentence: str) -> None:
-        """Note what a person should know."""
+        """Record a sentence for the owner."""
         self.told.append(sentence)
 
 
@@ -92,7 +92,7 @@ class Bench:
     def tried(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> str:
         """Run *statement*; return why the table refuses the row, '' if it does not.
 
-        A constraint refuses it, or an expression of an index or CHECK that fails on it, such as JSON that is malformed.
+        A constraint refuses it, or an expression of an index or CHECK fails on it, such as on malformed JSON.
 
         Raises:
             sqlite3.Error: The disk fails or is full.
@@ -121,7 +121,7 @@ def stored_columns(connection: sqlite3.Connection, schema: str, table: str) -> l
 
 
 def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) -> bool:
-    """Tell whether *table* has no rowids."""
+    """Return whether *table* has no rowids."""
     (without,) = connection.execute(
         "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE", (schema, table)
     ).fetchone()
@@ -129,12 +129,12 @@ def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) ->
 
 
 def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name by which the rowid of *table* can be read and written; '' where it has none, or columns took each."""
+    """Return a name by which the rowid of *table* can be read and written; '' if it has none, or columns have all three names."""
     return "" if is_without_rowid(connection, schema, table) else rowid_name(connection, schema, table)
 
 
 def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL for what tells a row ``t`` of *table* from the others: its rowid, else its key, else all its cells."""
+    """Return SQL for the handle of a row ``t`` of *table*: its rowid, else its key, else all its cells."""
     if key := _primary_key(connection, schema, table):
         return reverse_sql.row_sql("t", list(key.values()), list(key))
     columns = stored_columns(connection, schema, table)
@@ -143,9 +143,9 @@ def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 
 def found_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL that is true of the one row ``t`` of *table* whose handle is ``:handle``, which the primary key finds.
+    """Return SQL that is true for the row ``t`` of *table* with the handle ``:handle``, found by the primary key.
 
-    A handle that is made of cells would by itself be looked for from the first row to the last.
+    A comparison of the handle alone would scan the table.
     """
     key = _primary_key(connection, schema, table)
     same = [f"t.{quoted(column)} IS {reverse_sql.from_row_sql(':handle', name)}" for name, column in key.items()]

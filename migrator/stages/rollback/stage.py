@@ -1,8 +1,8 @@
-"""Rollback: the legacy set takes its place again, with what was written since the cutover.
+"""Rollback: switches all names back to the legacy set, with the rows written since the cutover.
 
-Everything is prepared on copies while no process may write: :mod:`migrator.stages.rollback.legacy_copies` writes the legacy copies, proves them
-and keeps what they cannot hold.  Then the flag is turned first, so that no process
-reads ``true`` where the names answer from the legacy set, and one rename of the pointer is the commit.
+While no process can write, :mod:`migrator.stages.rollback.legacy_copies` writes the rows to copies of the legacy files, proves
+them and keeps the residue.  Then the flag is set first, so that no process reads ``true`` while the names lead to the legacy
+set, and one rename of the pointer is the commit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 
 
 def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
-    """Return what speaks against a rollback of the finished cutover *last*, and which processes are in its way.
+    """Return the steps of a rollback of the finished cutover *last*, the reasons against it, and processes in its way.
 
     *stopped* is as :func:`rollback` has it.
     """
@@ -51,10 +51,10 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
 
 
 def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
-    """Return what a rollback of the finished cutover *last* would do: it is done on copies, and nothing else is touched.
+    """Return what a rollback of the finished cutover *last* would do, by doing it on copies; changes nothing else.
 
     Raises:
-        MigratorError: The legacy copies would not hold what they have to.
+        MigratorError: The proof of the legacy copies would fail.
     """
     shown = foreseen(last, stopped=stopped)
     if shown.refusals:
@@ -76,11 +76,11 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
         last: The finished cutover.
         again: Builds the consolidated set of the legacy copies.
         observer: Receives each step.
-        stopped: The owner says that no process has one of the databases open which cannot be seen.
+        stopped: The owner asserts that no process that this user cannot see has one of the databases open.
 
     Raises:
         Refused: A process has one of the databases open; all is as it was.
-        MigratorError: The legacy copies do not hold what they have to; all is as it was.
+        MigratorError: The proof of the legacy copies failed; all is as it was.
     """
     wanted = replace(last, kind=switch_state.ROLLBACK, finished=False)
     scratch = wanted.scratch
@@ -110,7 +110,7 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
             observer.step(
                 "what was written since is in copies of the legacy files, and proved; the consolidated set is in use"
             )
-            # After the commit a legacy name leads to a copy that still has to be renamed: who opens it must not write yet.
+            # After the commit a legacy name leads to a copy that will be renamed: no process may write to it before.
             copied = stack.enter_context(exclusive_access.held(dict.fromkeys(legacy, ""), stopped=stopped))
             env_flag.set_flag(wanted.env_file, on=False)
             aside = switch_steps.put_aside(wanted)
@@ -146,12 +146,12 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
 
 
 def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped: bool) -> exclusive_access.Hold:
-    """Hold the three databases until *stack* is closed, and write down that a rollback is under way.
+    """Hold the three databases until *stack* is closed, and record that a rollback is under way.
 
-    The originals too: what is written to one after it was copied would be in neither set.
+    Also the originals: a row written to one after its copy was made would be in neither set.
 
     Raises:
-        Refused: As :func:`exclusive_access.held`; the finished cutover *last* is what is written down.
+        Refused: As :func:`exclusive_access.held`; the record is that of the finished cutover *last* again.
     """
     paths = (*map(wanted.installed, wanted.targets), *filter(_can_be_held, _originals(wanted)))
     try:
@@ -164,13 +164,13 @@ def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped:
 
 
 def _originals(last: Switch) -> tuple[Path, ...]:
-    """Return the originals that are there and are databases, which no process should have open any more."""
+    """Return the originals that exist and are databases; no process should have one open any more."""
     paths = (last.originals / name.place for name in last.names)
     return tuple(path for path in paths if path.is_file() and connections.is_one(path))
 
 
 def _can_be_held(original: Path) -> bool:
-    """Tell whether this user may write to *original* and SQLite reads it; else its digest alone tells of a late write."""
+    """Return whether *original* can be held; else only its digest shows a late write."""
     if not permissions.may_write(original):
         return False
     try:
@@ -182,7 +182,7 @@ def _can_be_held(original: Path) -> bool:
 
 
 def _copied(path: Path, copy: Path) -> Path:
-    """Copy a database that we hold; only SQLite may open it, since closing a descriptor would drop our lock."""
+    """Copy a database that is held, through SQLite: closing any other descriptor would drop its lock."""
     with contextlib.closing(connections.read(path)) as reader, contextlib.closing(connections.create(copy)) as writer:
         reader.backup(writer)
     return copy

@@ -1,8 +1,8 @@
-"""Legacy copies without their triggers while a rollback writes to them, and what the triggers kept in step made anew.
+"""Removes the triggers of legacy copies while a rollback writes to them, and rebuilds full-text indexes at the end.
 
-A trigger of a legacy file is code that we did not write: it could add rows that the application did not write, and one that feeds a
-full-text index may not even run on a connection that trusts no schema.  So the copies lose their triggers first and get
-them back, letter by letter, at the end; the full-text indexes over tables that were written are rebuilt.
+A trigger of a legacy file is code of unknown content: it could add rows that the application did not write, and one that
+feeds a full-text index may fail on a connection that does not trust the schema.  So the triggers are removed first, and put
+back verbatim at the end; the full-text indexes over tables that were written are rebuilt.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
 
-#: What an entry of the schema consists of.
+#: Columns of an entry of the schema.
 _ENTRY = "type, name, tbl_name, rootpage, sql"
 
 
 def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ...]]]:
-    """Take the triggers out of the private copies *legacy* (database -> path); return their entries by database.
+    """Remove the triggers from the private copies *legacy* (database -> path); return database -> their entries.
 
-    They are taken out of the schema and put back as they stand there: one may be in a syntax that SQLite here cannot parse.
+    By their entries in the schema: SQLite here may not be able to parse one.
     """
     taken = {}
     for database, path in legacy.items():
@@ -54,7 +54,7 @@ def give_back_triggers(
                 try:
                     connection.execute(f"INSERT INTO {quoted(index)}({quoted(index)}) VALUES ('rebuild')")
                 except sqlite3.DatabaseError as error:
-                    # A disk that is full or fails is no matter of this index.
+                    # A full or failing disk is not an error of this index.
                     if error.sqlite_errorname not in (*CANNOT, "SQLITE_CORRUPT", "SQLITE_CORRUPT_VTAB"):
                         raise
                     done.tell(
@@ -67,7 +67,7 @@ def give_back_triggers(
 
 
 def _indexes_over(connection: sqlite3.Connection, tables: Collection[str]) -> list[str]:
-    """Return the full-text tables that are an index over one of *tables*."""
+    """Return the full-text tables that index one of *tables*."""
     declared = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
     ).fetchall()

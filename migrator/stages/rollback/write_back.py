@@ -1,12 +1,12 @@
-"""Carry back: what was written to the consolidated databases since the cutover, into copies of the legacy ones.
+"""Write-back: writes what was written to the consolidated databases since the cutover to copies of the legacy ones.
 
 Method, for each consolidated database as it is now, beside the baseline (as it was installed):
 
-1. A row without a lineage is new.  It gets one, with a key in the format of the legacy table that takes it.
+1. A row without lineage is new.  It gets one, with a key in the format of the legacy table that takes it.
 2. The back mappings rebuild the legacy rows behind rows that were written, and :mod:`migrator.stages.rollback.changed_rows` lays what has
    changed over the legacy copy: cells are updated, rows that it lacks inserted, and rows of which nothing is left deleted.
 3. Carried tables go back as they are (:mod:`migrator.stages.rollback.carried_tables`), and each is compared with the legacy table afterwards.
-4. A table that has appeared under a legacy name gives its rows to that legacy table.
+4. The rows of a table created since under a legacy name go to that legacy table.
 
 A row that its legacy table refuses, or that no legacy table takes, is left over; :mod:`migrator.stages.rollback.residue` keeps it.
 """
@@ -38,16 +38,16 @@ def carry_back(
     constants: Mapping[str, str],
     done: CarriedBack,
 ) -> None:
-    """Write into the copies *legacy* what distinguishes *current* from *baseline*.
+    """Write the differences between *baseline* and *current* to the copies *legacy*.
 
     Args:
         tables: The fate of every legacy table, as the cutover had it.
-        homes: Legacy database -> the consolidated one that its name stood for.
+        homes: Legacy database -> the consolidated one to which its name led.
         legacy: Legacy database -> a private copy of it, which is written.
         current: ``core`` -> a private copy of the consolidated database as it is now; its lineage is written.
         baseline: ``core`` -> the consolidated database as it was installed.
-        constants: What the mappings were given when it was built.
-        done: Where it is noted what was written, and what was not.
+        constants: The constants of the mappings, as in the build.
+        done: Receives what was written, and what was not.
 
     Raises:
         sqlite3.Error: A consolidated database lacks a table or column of the specification.
@@ -64,7 +64,7 @@ def carry_back(
             ]
             changed_rows.carry(bench, sources)
             for mapping in sources:
-                # An id that is assigned by a build is none that a legacy table ever gives.
+                # The legacy table never assigns an id that a build assigned.
                 if not mapping.number:
                     with bench.beside(mapping.database, under=LEGACY):
                         carried_tables.raise_mark(bench, mapping.source_table, mapping.table)
@@ -77,7 +77,7 @@ def carry_back(
 
 
 def before(current: Path, target: str) -> Path:
-    """Return the work file, beside the copy *current*, of legacy rows as they were before they were changed."""
+    """Return the path of the work file, beside the copy *current*, with legacy rows as they were before their change."""
     return current.with_name(f"{BEFORE}-{target}.db")
 
 
@@ -90,14 +90,14 @@ def _opened(target: str, current: Path, baseline: Path) -> Iterator[sqlite3.Conn
         connections.attach(connection, baseline, BASELINE)
         connections.create(before(current, target)).close()
         connections.attach(connection, before(current, target), BEFORE, mode="rw")
-        # Only what we wrote ourselves counts as lineage.
+        # Only the lineage of the build counts.
         connection.execute(f"DELETE FROM {target}.lineage")
         connection.execute(f"INSERT INTO {target}.lineage SELECT * FROM baseline.lineage")
         yield connection
 
 
 def _apply_carried(bench: Bench, source: str, table: str) -> None:
-    """Make the legacy table *source* what its carried copy is now; if it cannot be written, keep the copy whole.
+    """Make the legacy table *source* equal to its carried copy; if it cannot be written, keep the copy whole.
 
     Raises:
         sqlite3.Error: The disk fails or is full.
@@ -107,7 +107,7 @@ def _apply_carried(bench: Bench, source: str, table: str) -> None:
     except (sqlite3.OperationalError, sqlite3.DataError, MigratorError) as error:
         if isinstance(error, sqlite3.Error) and error.sqlite_errorname not in CANNOT:
             raise
-        # Its transaction was rolled back, and with it what was noted of it.
+        # Its transaction was rolled back; remove its counts.
         bench.done.written.pop(source, None)
         bench.done.left.pop(f"{bench.target}.{table}", None)
         what = error.what if isinstance(error, MigratorError) else f"cannot be written here: {error}"
