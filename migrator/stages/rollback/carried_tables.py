@@ -17,7 +17,7 @@ from itertools import count
 from migrator.errors import MigratorError
 from migrator.mapping import reverse_sql
 from migrator.schema.declaration import rowid_name
-from migrator.stages.rollback.session import BASELINE, LEGACY, Bench, handle_sql, is_without_rowid, stored_columns
+from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql, is_without_rowid, stored_columns
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -68,7 +68,7 @@ class _Pair:
         return " AND ".join(f"{row}.{column} = {other}.{column}" for column in self.key)
 
 
-def write_back(bench: Bench, source: str, table: str) -> None:
+def write_back(session: Session, source: str, table: str) -> None:
     """Make the legacy table *source* equal to its carried copy *table*; record the rows that it refuses.
 
     Raises:
@@ -76,24 +76,24 @@ def write_back(bench: Bench, source: str, table: str) -> None:
         MigratorError: The result would differ from the copy; the legacy table is as it was.
     """
     database, _, name = source.partition(".")
-    with bench.beside(database, under=LEGACY):
-        pair = _pair(bench, source, name, table)
+    with session.beside(database, under=LEGACY):
+        pair = _pair(session, source, name, table)
         if pair.key:
-            _by_key(bench, pair)
+            _by_key(session, pair)
         else:
-            _by_content(bench, pair)
-        raise_mark(bench, name, table)
-        if f"{bench.target}.{table}" not in bench.done.left:
-            digest = content_digest.table_digest(bench.connection, LEGACY, name)
-            if digest != content_digest.table_digest(bench.connection, bench.target, table, like=(LEGACY, name)):
-                raise _unlike(source, f"{bench.target}.{table}")
+            _by_content(session, pair)
+        raise_mark(session, name, table)
+        if f"{session.target}.{table}" not in session.done.left:
+            digest = content_digest.table_digest(session.connection, LEGACY, name)
+            if digest != content_digest.table_digest(session.connection, session.target, table, like=(LEGACY, name)):
+                raise _unlike(source, f"{session.target}.{table}")
 
 
-def raise_mark(bench: Bench, name: str, table: str) -> None:
+def raise_mark(session: Session, name: str, table: str) -> None:
     """Raise the AUTOINCREMENT counter of the legacy table *name* to that of *table*."""
-    connection = bench.connection
+    connection = session.connection
     marked = "SELECT count(*) FROM pragma_table_info('sqlite_sequence', ?)"
-    schemas = {LEGACY: name, bench.target: table, BASELINE: table}
+    schemas = {LEGACY: name, session.target: table, BASELINE: table}
     if not all(connection.execute(marked, (schema,)).fetchone()[0] for schema in schemas):
         return
     before, now, installed = (
@@ -116,8 +116,8 @@ def raise_mark(bench: Bench, name: str, table: str) -> None:
         )
 
 
-def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
-    connection = bench.connection
+def _pair(session: Session, source: str, name: str, table: str) -> _Pair:
+    connection = session.connection
     columns = stored_columns(connection, LEGACY, name)
     rowid = rowid_name(connection, LEGACY, name)
     if is_without_rowid(connection, LEGACY, name):
@@ -128,9 +128,9 @@ def _pair(bench: Bench, source: str, name: str, table: str) -> _Pair:
         key = [rowid]
     else:
         key = []
-    pair = _Pair(source=source, name=name, table=table, target=bench.target, columns=columns, key=key)
+    pair = _Pair(source=source, name=name, table=table, target=session.target, columns=columns, key=key)
     if key == [rowid] and not _kept_rowids(connection, pair):
-        return _Pair(source=source, name=name, table=table, target=bench.target, columns=columns, key=[])
+        return _Pair(source=source, name=name, table=table, target=session.target, columns=columns, key=[])
     return pair
 
 
@@ -147,24 +147,24 @@ def _kept_rowids(connection: sqlite3.Connection, pair: _Pair) -> bool:
     return bool(as_many) and not other
 
 
-def _by_key(bench: Bench, pair: _Pair) -> None:
-    connection = bench.connection
+def _by_key(session: Session, pair: _Pair) -> None:
+    connection = session.connection
     gone, new = _find(connection, pair)
     # Within a transaction that made a table, SQLite reads every schema again after each rollback to a savepoint.
     connection.execute("COMMIT")
     connection.execute("BEGIN")
     changed = connection.execute("SELECT count(*) FROM temp.differing").fetchone()[0] - new
-    refused = _exchange(bench, pair) if gone or new or changed else {}
+    refused = _exchange(session, pair) if gone or new or changed else {}
     kept = {row: old for row, old in connection.execute("SELECT rowid, old FROM temp.differing") if row in refused}
-    bench.done.did(pair.source, "deleted", gone)
-    bench.done.did(pair.source, "updated", changed - sum(kept.values()))
-    bench.done.did(pair.source, "inserted", new - len(kept) + sum(kept.values()))
+    session.done.did(pair.source, "deleted", gone)
+    session.done.did(pair.source, "updated", changed - sum(kept.values()))
+    session.done.did(pair.source, "inserted", new - len(kept) + sum(kept.values()))
     if refused:
         handle = handle_sql(connection, pair.target, pair.table)
         select = f"SELECT {handle} FROM temp.differing AS d CROSS JOIN {pair.carried} AS t ON {_is(pair, 't', 'd')}"
         for row, why in refused.items():
             (left,) = connection.execute(f"{select} WHERE d.rowid = ?", (row,)).fetchone()
-            bench.done.leave(f"{pair.target}.{pair.table}", left, f"{pair.source} refuses it: {why}")
+            session.done.leave(f"{pair.target}.{pair.table}", left, f"{pair.source} refuses it: {why}")
         _find(connection, pair)
         (still,) = connection.execute("SELECT count(*) FROM temp.differing").fetchone()
         (more,) = connection.execute("SELECT count(*) FROM temp.gone").fetchone()
@@ -203,13 +203,13 @@ def _is(pair: _Pair, row: str, noted: str) -> str:
     return " AND ".join(f"{row}.{column} = {noted}.k{number}" for number, column in enumerate(pair.key))
 
 
-def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
+def _exchange(session: Session, pair: _Pair) -> dict[int, str]:
     """Delete rows that are gone or differ, insert rows as they are now; return the rows of temp.differing that are refused.
 
     All deletions come first: unique values may have moved from row to row.  OR ABORT overrides
     a constraint's own ON CONFLICT clause, by which SQLite would delete other rows.
     """
-    connection = bench.connection
+    connection = session.connection
     key, kept = ", ".join(pair.key), ", ".join(f"k{number}" for number in range(len(pair.key)))
     delete = f"DELETE FROM {pair.legacy} WHERE ({key}) IN (SELECT {kept} FROM"
     filled = ", ".join(pair.filled)
@@ -221,12 +221,12 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
     refused: dict[int, str] = {}
     connection.execute("SAVEPOINT exchange")
     connection.execute(f"{delete} temp.differing WHERE old)")
-    if bench.tried(insert, ()):
+    if session.tried(insert, ()):
         rows = [row for (row,) in connection.execute("SELECT rowid FROM temp.differing ORDER BY rowid")]
         for rounds in count(1):
             connection.execute("ROLLBACK TO exchange")
             if rounds > _ROUNDS:
-                refused = {row: why for row in rows if (why := _alone(bench, pair, insert, row))}
+                refused = {row: why for row in rows if (why := _alone(session, pair, insert, row))}
                 break
             connection.executemany("UPDATE temp.differing SET refused = 1 WHERE rowid = ?", [(row,) for row in refused])
             connection.execute(f"{delete} temp.differing WHERE old AND NOT refused)")
@@ -234,7 +234,7 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
             newly = {
                 row: why
                 for row in rows
-                if row not in refused and (why := bench.tried(f"{insert} WHERE d.rowid = ?", (row,)))
+                if row not in refused and (why := session.tried(f"{insert} WHERE d.rowid = ?", (row,)))
             }
             if not newly:
                 break
@@ -243,22 +243,22 @@ def _exchange(bench: Bench, pair: _Pair) -> dict[int, str]:
     return refused
 
 
-def _alone(bench: Bench, pair: _Pair, insert: str, row: int) -> str:
+def _alone(session: Session, pair: _Pair, insert: str, row: int) -> str:
     """Exchange one row of temp.differing; return why it is refused and stays as it was, '' if it is not."""
-    bench.connection.execute("SAVEPOINT alone")
+    session.connection.execute("SAVEPOINT alone")
     key, kept = ", ".join(pair.key), ", ".join(f"k{number}" for number in range(len(pair.key)))
     # "=" to one row instead of IN: SQLite would scan the table for each.
     old = f"({key}) = (SELECT {kept} FROM temp.differing WHERE old AND rowid = ?)"
-    bench.connection.execute(f"DELETE FROM {pair.legacy} WHERE {old}", (row,))
-    why = bench.tried(f"{insert} WHERE d.rowid = ?", (row,))
+    session.connection.execute(f"DELETE FROM {pair.legacy} WHERE {old}", (row,))
+    why = session.tried(f"{insert} WHERE d.rowid = ?", (row,))
     if why:
-        bench.connection.execute("ROLLBACK TO alone")
-    bench.connection.execute("RELEASE alone")
+        session.connection.execute("ROLLBACK TO alone")
+    session.connection.execute("RELEASE alone")
     return why
 
 
-def _by_content(bench: Bench, pair: _Pair) -> None:
-    connection = bench.connection
+def _by_content(session: Session, pair: _Pair) -> None:
+    connection = session.connection
     content = content_sql("t", pair.columns)
     connection.execute(
         "CREATE TEMP TABLE counted AS SELECT content, sum(n) AS n FROM"
@@ -272,17 +272,17 @@ def _by_content(bench: Bench, pair: _Pair) -> None:
         connection.execute("SAVEPOINT exchange")
         connection.execute(f"DELETE FROM {pair.legacy} AS t {differs}")
         insert = f"INSERT OR ABORT INTO {pair.legacy} ({listed}) SELECT {listed} FROM {pair.carried} AS t {differs}"
-        if why := bench.tried(insert, ()):
+        if why := session.tried(insert, ()):
             connection.execute("ROLLBACK TO exchange")
             handle = handle_sql(connection, pair.target, pair.table)
             for (left,) in connection.execute(f"SELECT {handle} FROM {pair.carried} AS t {differs}").fetchall():
-                bench.done.leave(
+                session.done.leave(
                     f"{pair.target}.{pair.table}", left, f"{pair.source} is as it was, since it refuses: {why}"
                 )
-            bench.done.tell(f"{pair.source}: {fewer:,.0f} rows that were changed or deleted are as they were")
+            session.done.tell(f"{pair.source}: {fewer:,.0f} rows that were changed or deleted are as they were")
         else:
-            bench.done.did(pair.source, "deleted", int(fewer))
-            bench.done.did(pair.source, "inserted", int(more))
+            session.done.did(pair.source, "deleted", int(fewer))
+            session.done.did(pair.source, "inserted", int(more))
         connection.execute("RELEASE exchange")
     connection.execute("DROP TABLE temp.counted")
 

@@ -22,33 +22,33 @@ from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.stages.rollback import cell_comparison, new_rows
-from migrator.stages.rollback.session import Bench, free_rowid
+from migrator.stages.rollback.session import Session, free_rowid
 from migrator.system.connections import quoted
 
 #: Rounds in which an inserted row gives way to an old one; a chain of rows takes one round for each.
 _ROUNDS = 100
 
 
-def carry(bench: Bench, sources: Sequence[TableMapping]) -> None:
+def merge(session: Session, sources: Sequence[TableMapping]) -> None:
     """Write changes of mapped rows to the legacy tables of the mappings *sources*."""
-    tables = list(mapping_reader.in_order(bench.target))
-    make_views(bench.connection, bench.target)
+    tables = list(mapping_reader.in_order(session.target))
+    make_views(session.connection, session.target)
     for table in tables:
-        _note_touched(bench, cell_comparison.Comparison(bench.target, table))
+        _note_touched(session, cell_comparison.Comparison(session.target, table))
     for table in tables:
-        new_rows.part_from_former_rows(bench, table, [mapping for mapping in sources if mapping.table == table])
-        new_rows.follow_changed_keys(bench, table, [mapping for mapping in sources if mapping.table == table])
+        new_rows.part_from_former_rows(session, table, [mapping for mapping in sources if mapping.table == table])
+        new_rows.follow_changed_keys(session, table, [mapping for mapping in sources if mapping.table == table])
     for mapping in sources:
         cells = ", ".join(("legacy_key", *map(quoted, mapping.legacy_columns)))
-        bench.connection.execute(f"CREATE TABLE before.{quoted(mapping.source)} ({cells})")
-        bench.connection.execute(
+        session.connection.execute(f"CREATE TABLE before.{quoted(mapping.source)} ({cells})")
+        session.connection.execute(
             f"CREATE INDEX before.{quoted(f'{mapping.source} by key')} ON {quoted(mapping.source)}(legacy_key)"
         )
-        _delete_gone(bench, mapping)
+        _delete_gone(session, mapping)
     for table in tables:
-        new_rows.name_newcomers(bench, table, [mapping for mapping in sources if mapping.table == table])
+        new_rows.name_new_rows(session, table, [mapping for mapping in sources if mapping.table == table])
     for mapping in sources:
-        _apply(bench, mapping)
+        _apply(session, mapping)
 
 
 def make_views(connection: sqlite3.Connection, target: str) -> None:
@@ -64,15 +64,15 @@ def make_views(connection: sqlite3.Connection, target: str) -> None:
     connection.execute(f"CREATE TEMP VIEW lineage AS SELECT * FROM {target}.lineage")
 
 
-def _note_touched(bench: Bench, comparison: cell_comparison.Comparison) -> None:
+def _note_touched(session: Session, comparison: cell_comparison.Comparison) -> None:
     table, key = quoted(comparison.table), comparison.key
-    now, installed = f"{bench.target}.{table}", f"baseline.{table}"
+    now, installed = f"{session.target}.{table}", f"baseline.{table}"
     refer = "".join(
         f" UNION SELECT {key} FROM {side} WHERE {quoted(column)} IN (SELECT id FROM {new_rows.touched(parent)})"
         for column, parent in comparison.references.items()
         for side in (now, installed)
     )
-    bench.connection.execute(
+    session.connection.execute(
         f"CREATE TABLE {new_rows.touched(comparison.table)} AS"
         f" SELECT w.{key} AS id FROM {now} AS w LEFT JOIN {installed} AS b ON b.{key} = w.{key}"
         f" WHERE b.{key} IS NULL OR {reverse_sql.differ_sql('w', 'b', comparison.columns)}"
@@ -80,32 +80,32 @@ def _note_touched(bench: Bench, comparison: cell_comparison.Comparison) -> None:
     )
 
 
-def _keys_sql(bench: Bench, mapping: TableMapping, *schemas: str) -> str:
+def _keys_sql(session: Session, mapping: TableMapping, *schemas: str) -> str:
     """Return a SELECT of the legacy keys of the changed rows of a mapping, by the lineage of *schemas*."""
     return " UNION ".join(
         # CROSS JOIN fixes the order: through the index of lineage, whose ids have no affinity.
         f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(mapping.table)} AS k CROSS JOIN {schema}.lineage AS l"
         f" ON l.target = '{mapping.table}' AND l.target_id = +k.id WHERE l.source = '{mapping.source}'"
-        for schema in schemas or (bench.target, "baseline")
+        for schema in schemas or (session.target, "baseline")
     )
 
 
-def _delete_gone(bench: Bench, mapping: TableMapping) -> None:
+def _delete_gone(session: Session, mapping: TableMapping) -> None:
     """Delete the legacy rows of which no consolidated row remains."""
     key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
-    bench.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
-    bench.connection.execute(
-        f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(bench, mapping, 'baseline')}) AS o WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {bench.target}.lineage AS m JOIN {bench.target}.{quoted(mapping.table)} AS t ON t.{key} = m.target_id"
+    session.connection.execute("DROP TABLE IF EXISTS temp.no_row_left")
+    session.connection.execute(
+        f"CREATE TEMP TABLE no_row_left AS SELECT o.legacy_key FROM ({_keys_sql(session, mapping, 'baseline')}) AS o WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {session.target}.lineage AS m JOIN {session.target}.{quoted(mapping.table)} AS t ON t.{key} = m.target_id"
         f" WHERE m.source = '{mapping.source}' AND m.legacy_key IS o.legacy_key AND m.target = '{mapping.table}')"
         f" AND o.legacy_key NOT IN (SELECT former FROM {new_rows.REKEYED} WHERE source = '{mapping.source}')"
     )
-    if bench.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
-        with bench.beside(mapping.database):
-            deleted = bench.connection.execute(
+    if session.connection.execute("SELECT 1 FROM temp.no_row_left").fetchone():
+        with session.beside(mapping.database):
+            deleted = session.connection.execute(
                 f"DELETE FROM {source_of(mapping)} WHERE {quoted(mapping.key)} COLLATE BINARY IN (SELECT legacy_key FROM temp.no_row_left)"
             ).rowcount
-            bench.done.did(mapping.source, "deleted", deleted)
+            session.done.did(mapping.source, "deleted", deleted)
 
 
 def source_of(mapping: TableMapping) -> str:
@@ -113,16 +113,16 @@ def source_of(mapping: TableMapping) -> str:
     return f"{quoted(mapping.database)}.{quoted(mapping.source_table)}"
 
 
-def _apply(bench: Bench, mapping: TableMapping) -> None:
+def _apply(session: Session, mapping: TableMapping) -> None:
     """Write the merged rows to the legacy table of a mapping."""
-    connection = bench.connection
+    connection = session.connection
     for name in ("keys", "back_then", "back_now", "merged"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
-    connection.execute(f"CREATE TEMP TABLE keys AS {_keys_sql(bench, mapping)}")
+    connection.execute(f"CREATE TEMP TABLE keys AS {_keys_sql(session, mapping)}")
     if not connection.execute("SELECT 1 FROM temp.keys").fetchone():
         return
-    given = mapping.given(bench.constants)
-    rebuild_now(bench, mapping, "temp.keys")
+    given = mapping.given(session.constants)
+    rebuild_now(session, mapping, "temp.keys")
     connection.execute(
         f"CREATE TEMP TABLE back_then AS SELECT * FROM ({reverse_sql.back_sql(mapping, 'baseline')})"
         " WHERE legacy_key IN (SELECT legacy_key FROM temp.keys)",
@@ -139,27 +139,27 @@ def _apply(bench: Bench, mapping: TableMapping) -> None:
         (mapping.source,),
     )
     connection.execute("CREATE INDEX temp.then_key ON back_then(legacy_key)")
-    with bench.beside(mapping.database):
-        connection.execute(f"CREATE TEMP TABLE merged AS {_merged_sql(bench, mapping)}")
-        refused = {**_update(bench, mapping), **_insert(bench, mapping)}
-        _leave(bench, mapping, refused)
+    with session.beside(mapping.database):
+        connection.execute(f"CREATE TEMP TABLE merged AS {_merged_sql(session, mapping)}")
+        refused = {**_update(session, mapping), **_insert(session, mapping)}
+        _leave(session, mapping, refused)
 
 
-def rebuild_now(bench: Bench, mapping: TableMapping, keys: str) -> None:
+def rebuild_now(session: Session, mapping: TableMapping, keys: str) -> None:
     """Make ``temp.back_now``: the legacy rows of the table *keys* as the back SELECT rebuilds them now."""
     # A table of the target's own shape keeps the format of times.
     schema = "temp" if mapping.file else mapping.target
-    bench.connection.execute(
+    session.connection.execute(
         f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, schema)})"
         f" WHERE legacy_key IN (SELECT legacy_key FROM {keys})",
-        mapping.given(bench.constants),
+        mapping.given(session.constants),
     )
 
 
-def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
+def _merged_sql(session: Session, mapping: TableMapping) -> str:
     """Return a SELECT of legacy_key, former (the key of the legacy row), is_new (no legacy row), and each merged cell."""
     key = quoted(mapping.key)
-    changed = {name: _changed(bench, mapping, name) for name in mapping.legacy_columns}
+    changed = {name: _changed(session, mapping, name) for name in mapping.legacy_columns}
     cells = {
         name: f"CASE WHEN s.{key} IS NULL THEN n.{quoted(name)}"
         f" WHEN t.legacy_key IS NULL THEN {_mended(mapping, name)}"
@@ -172,7 +172,7 @@ def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
         cells[mapping.key] = (
             f"CASE WHEN k.former IS NOT n.legacy_key AND k.former IS NOT NULL THEN n.legacy_key ELSE {cells[mapping.key]} END"
         )
-    empty = _required(bench, mapping)
+    empty = _required(session, mapping)
     listed = ", ".join(
         f"{f'coalesce({sql}, {empty[name]})' if name in empty else sql} AS {quoted(name)}"
         for name, sql in cells.items()
@@ -186,13 +186,13 @@ def _merged_sql(bench: Bench, mapping: TableMapping) -> str:
     )
 
 
-def _required(bench: Bench, mapping: TableMapping) -> dict[str, str]:
+def _required(session: Session, mapping: TableMapping) -> dict[str, str]:
     """Return legacy column -> SQL of the empty value, for NOT NULL texts that forward does not read as times.
 
     An empty text instead of a time would make the application fail; such a row is refused instead.
     """
     times = set(cell_comparison.Comparison(mapping.target, mapping.table).times())
-    required = bench.connection.execute(
+    required = session.connection.execute(
         "SELECT name FROM pragma_table_info(?, ?) WHERE \"notnull\" AND dflt_value IS NULL AND upper(type) = 'TEXT'",
         (mapping.source_table, mapping.database),
     ).fetchall()
@@ -206,7 +206,7 @@ def _mended(mapping: TableMapping, name: str) -> str:
     return f"CASE WHEN {new_rows.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
 
 
-def _changed(bench: Bench, mapping: TableMapping, column: str) -> str:
+def _changed(session: Session, mapping: TableMapping, column: str) -> str:
     """Return SQL that is true if a target column that is computed from the legacy *column* was changed."""
     comparison = cell_comparison.Comparison(mapping.target, mapping.table)
     fed = [name for name in mapping.uses.get(column, ()) if name in comparison.columns and name != comparison.key]
@@ -214,15 +214,15 @@ def _changed(bench: Bench, mapping: TableMapping, column: str) -> str:
         return "0"
     key, table = comparison.key, quoted(mapping.table)
     return (
-        f"EXISTS (SELECT 1 FROM {bench.target}.lineage AS l JOIN {bench.target}.{table} AS w ON w.{key} = l.target_id"
+        f"EXISTS (SELECT 1 FROM {session.target}.lineage AS l JOIN {session.target}.{table} AS w ON w.{key} = l.target_id"
         f" LEFT JOIN baseline.{table} AS b ON b.{key} = w.{key} WHERE l.source = '{mapping.source}'"
         f" AND l.legacy_key = n.legacy_key AND l.target = '{mapping.table}' AND {reverse_sql.differ_sql('w', 'b', fed)})"
     )
 
 
-def _update(bench: Bench, mapping: TableMapping) -> dict[int, str]:
+def _update(session: Session, mapping: TableMapping) -> dict[int, str]:
     """Update the legacy rows that differ, all at once if their constraints allow it; return those refused, and why."""
-    connection = bench.connection
+    connection = session.connection
     key = f"s.{quoted(mapping.key)}"
     connection.execute("DROP TABLE IF EXISTS temp.changed")
     connection.execute(
@@ -232,7 +232,7 @@ def _update(bench: Bench, mapping: TableMapping) -> dict[int, str]:
     (wanted,) = connection.execute("SELECT count(*) FROM temp.changed").fetchone()
     if not wanted:
         return {}
-    _remember(bench, mapping)
+    _remember(session, mapping)
     rekeyed = connection.execute("SELECT 1 FROM temp.merged WHERE former IS NOT legacy_key").fetchone()
     settings = ", ".join(
         f"{quoted(name)} = r.{quoted(name)}" for name in mapping.legacy_columns if name != mapping.key or rekeyed
@@ -242,15 +242,17 @@ def _update(bench: Bench, mapping: TableMapping) -> dict[int, str]:
         f" WHERE {{}} AND {key} = r.former COLLATE BINARY"
     )
     refused: dict[int, str] = {}
-    if bench.tried(update.format("r.rowid IN (SELECT row FROM temp.changed)"), ()):
+    if session.tried(update.format("r.rowid IN (SELECT row FROM temp.changed)"), ()):
         refused = {
-            row: why for row in _exchange(bench, mapping) if (why := bench.tried(update.format("r.rowid = ?"), (row,)))
+            row: why
+            for row in _exchange(session, mapping)
+            if (why := session.tried(update.format("r.rowid = ?"), (row,)))
         }
-    bench.done.did(mapping.source, "updated", wanted - len(refused))
+    session.done.did(mapping.source, "updated", wanted - len(refused))
     return refused
 
 
-def _remember(bench: Bench, mapping: TableMapping) -> None:
+def _remember(session: Session, mapping: TableMapping) -> None:
     """Copy the legacy rows that will be changed to ``before``."""
     kept = f"before.{quoted(mapping.source)}"
     rows = (
@@ -258,16 +260,16 @@ def _remember(bench: Bench, mapping: TableMapping) -> None:
         " WHERE r.rowid IN (SELECT row FROM temp.changed)"
     )
     columns = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in mapping.legacy_columns)
-    bench.connection.execute(f"INSERT INTO {kept} SELECT r.legacy_key, {columns} {rows}")
+    session.connection.execute(f"INSERT INTO {kept} SELECT r.legacy_key, {columns} {rows}")
 
 
-def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
+def _exchange(session: Session, mapping: TableMapping) -> list[int]:
     """Delete the changed rows and insert them as they are now: they may have exchanged unique values.
 
     Return those that are refused, or that have to be tried one by one, which are in the legacy table as they were.  A row that another of them kept out gives
     way in turn, so that each is moved at most twice.
     """
-    connection = bench.connection
+    connection = session.connection
     source, key = source_of(mapping), quoted(mapping.key)
     rowid = free_rowid(connection, mapping.database, mapping.source_table)
     columns = [quoted(name) for name in mapping.legacy_columns]
@@ -284,7 +286,7 @@ def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
     moved = ["iif(o.place IS o.former, r.legacy_key, o.place)" for _ in places]
     now = ", ".join((*moved, *(f"r.{name}" for name in columns)))
     _admit(
-        bench,
+        session,
         f"INSERT OR IGNORE INTO {source} ({into}) SELECT {now} FROM temp.taken_out AS o"
         " CROSS JOIN temp.merged AS r ON r.rowid = o.row WHERE o.rowid",
         "temp.taken_out",
@@ -311,20 +313,20 @@ def _exchange(bench: Bench, mapping: TableMapping) -> list[int]:
     return [row for (row,) in connection.execute("SELECT row FROM temp.taken_out WHERE refused ORDER BY row")]
 
 
-def _admit(bench: Bench, statement: str, table: str) -> None:
+def _admit(session: Session, statement: str, table: str) -> None:
     """Run *statement* for the rows of *table*, halving them if it fails: ``IGNORE`` does not skip every error."""
-    (last,) = bench.connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()
+    (last,) = session.connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()
     waiting = [(1, last)]
     while waiting:
         first, last = waiting.pop()
-        if bench.tried(f"{statement} BETWEEN ? AND ?", (first, last)) and first < last:
+        if session.tried(f"{statement} BETWEEN ? AND ?", (first, last)) and first < last:
             middle = (first + last) // 2
             waiting += [(middle + 1, last), (first, middle)]
 
 
-def _insert(bench: Bench, mapping: TableMapping) -> dict[int, str]:
+def _insert(session: Session, mapping: TableMapping) -> dict[int, str]:
     """Insert the rows that the legacy table lacks; return those that it refuses, and why."""
-    connection = bench.connection
+    connection = session.connection
     (wanted,) = connection.execute("SELECT count(*) FROM temp.merged WHERE is_new").fetchone()
     if not wanted:
         return {}
@@ -334,26 +336,26 @@ def _insert(bench: Bench, mapping: TableMapping) -> dict[int, str]:
     into, taken = ", ".join((*columns, *named)), ", ".join((*columns, *named.values()))
     insert = f"INSERT OR {{}} INTO {source_of(mapping)} ({into}) SELECT {taken} FROM temp.merged WHERE is_new"
     refused: dict[int, str] = {}
-    if bench.tried(insert.format("ABORT"), ()):
-        _admit(bench, f"{insert.format('IGNORE')} AND rowid", "temp.merged")
+    if session.tried(insert.format("ABORT"), ()):
+        _admit(session, f"{insert.format('IGNORE')} AND rowid", "temp.merged")
         missing = connection.execute(
             f"SELECT rowid FROM temp.merged WHERE is_new AND legacy_key COLLATE BINARY NOT IN"
             f" (SELECT {quoted(mapping.key)} FROM {source_of(mapping)} WHERE {quoted(mapping.key)} IS NOT NULL) ORDER BY 1"
         ).fetchall()
         each = f"{insert.format('ABORT')} AND rowid = ?"
-        refused = {row: why for (row,) in missing if (why := bench.tried(each, (row,)))}
-    bench.done.did(mapping.source, "inserted", wanted - len(refused))
+        refused = {row: why for (row,) in missing if (why := session.tried(each, (row,)))}
+    session.done.did(mapping.source, "inserted", wanted - len(refused))
     return refused
 
 
-def _leave(bench: Bench, mapping: TableMapping, refused: Mapping[int, str]) -> None:
+def _leave(session: Session, mapping: TableMapping, refused: Mapping[int, str]) -> None:
     """Record the consolidated rows behind the rows *refused* of temp.merged as not written back."""
     key = mapping_reader.target_key(schema_reader.target(mapping.target), mapping.table)
     for row, refusal in refused.items():
-        for (handle,) in _rows_behind(bench.connection, mapping, key, row):
-            bench.done.leave(f"{mapping.target}.{mapping.table}", handle, f"{mapping.source} refuses it: {refusal}")
+        for (handle,) in _rows_behind(session.connection, mapping, key, row):
+            session.done.leave(f"{mapping.target}.{mapping.table}", handle, f"{mapping.source} refuses it: {refusal}")
     # A legacy row whose new key is refused stays; it does not count as deleted.
-    bench.connection.executemany(
+    session.connection.executemany(
         f"INSERT INTO {mapping.target}.lineage (source, legacy_key, target) SELECT ?, former, ? FROM temp.merged"
         " WHERE rowid = ? AND NOT is_new AND former IS NOT legacy_key",
         [(mapping.source, mapping.table, row) for row in refused],

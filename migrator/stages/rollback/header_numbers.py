@@ -15,7 +15,7 @@ from migrator.switch.state import Switch
 from migrator.system import connections
 
 
-def carry_back(
+def write_back(
     last: Switch, tree: Path, current: Mapping[str, Path], baseline: Mapping[str, Path], into: Path
 ) -> dict[str, int]:
     """Write to the legacy copies in *tree* the numbers that were set since the cutover; keep in *into* those of several files.

@@ -26,7 +26,7 @@ from migrator.schema import text_encoding
 from migrator.stages.rollback import baseline as rollback_baseline
 from migrator.stages.rollback import header_numbers, late_writes, readable_copies, restored_cells, write_back
 from migrator.stages.rollback import residue as rollback_residue
-from migrator.stages.rollback.session import CarriedBack
+from migrator.stages.rollback.session import Sets, WrittenBack
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
 from migrator.system.serialize import escaped
@@ -38,7 +38,7 @@ T = TypeVar("T")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
-class Again(Protocol):
+class Rebuild(Protocol):
     """Builds the consolidated set of legacy copies."""
 
     def __call__(self, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:
@@ -55,7 +55,7 @@ class Written:
         baseline: Target -> the database as it was installed, with which the one in use was compared.
     """
 
-    done: CarriedBack
+    done: WrittenBack
     residue: Mapping[str, int]
     baseline: Mapping[str, Path]
 
@@ -236,7 +236,7 @@ def write(
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
     changed: Mapping[str, tuple[Path | None, Path]],
-    again: Again,
+    rebuild: Rebuild,
     kept: Path,
 ) -> Written:
     """Write the legacy copies in *tree* from the private copies *current*, and keep in *kept* what they cannot hold.
@@ -247,36 +247,30 @@ def write(
         current: Target -> a private copy of the consolidated database as it is now, which is written.
         baseline: Target -> the database as it was installed; one that is missing is built anew.
         changed: What :func:`copy_originals` returned.
-        again: Builds the consolidated set of the legacy copies.
+        rebuild: Builds the consolidated set of the legacy copies.
         kept: The path of the residue; no file is left without rows.
 
     Raises:
         MigratorError: The legacy copies do not hold what they have to.
     """
-    done = CarriedBack()
+    done = WrittenBack()
     scratch = next(iter(current.values())).parent
     encodings = _in_utf8(last, tree, scratch)
     if missing := [target for target in current if target not in baseline]:
-        built = again(tree, scratch / "baseline", whole=True)
+        built = rebuild(tree, scratch / "baseline", whole=True)
         for target in missing:
             done.tell(rollback_baseline.judged(last, target, built[target], current[target]))
         baseline = {**built, **baseline}
     readable_copies.make_readable(current, baseline, done)
-    legacy = {name.database: tree / name.place for name in last.names}
-    homes = {name.database: name.target for name in last.names}
-    write_back.carry_back(last.tables, homes, legacy, current, baseline, last.constants, done)
+    sets = Sets(last=last, tree=tree, current=current, baseline=baseline)
+    write_back.write(sets, done)
+    prove = partial(rebuild, tree, scratch / "again")
     # If no row was written, no cell has to be restored.
-    settled = not (done.written or done.left)
-    prove = partial(again, tree, scratch / "again")
-    proof = (
-        prove()
-        if settled
-        else restored_cells.settle(done, last.tables, legacy, current, baseline, last.constants, prove)
-    )
+    proof = restored_cells.settle(sets, done, prove) if done.written or done.left else prove()
     residue = rollback_residue.keep(done, current, baseline, proof, kept)
     residue |= late_writes.keep(
         {name: (now, before) for name, (now, before) in changed.items() if now}, kept
-    ) | header_numbers.carry_back(last, tree, current, baseline, kept)
+    ) | header_numbers.write_back(last, tree, current, baseline, kept)
     if not residue:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
@@ -287,7 +281,7 @@ def write(
     return Written(done=done, residue=residue, baseline=baseline)
 
 
-def rehearse(last: Switch, again: Again) -> Written:
+def rehearse(last: Switch, rebuild: Rebuild) -> Written:
     """Do on copies in a private folder what a rollback would do now; changes nothing else.
 
     Raises:
@@ -295,7 +289,7 @@ def rehearse(last: Switch, again: Again) -> Written:
         MigratorError: The legacy copies do not hold what they have to.
     """
     try:
-        return _rehearsed(last, again)
+        return _rehearsed(last, rebuild)
     except (OSError, sqlite3.OperationalError) as error:
         if getattr(error, "errno", 0) not in _NO_ROOM and getattr(error, "sqlite_errorname", "") not in _NO_ROOM:
             raise
@@ -306,7 +300,7 @@ def rehearse(last: Switch, again: Again) -> Written:
         ) from error
 
 
-def _rehearsed(last: Switch, again: Again) -> Written:
+def _rehearsed(last: Switch, rebuild: Rebuild) -> Written:
     with private_folder() as folder:
         tree, scratch = folder / "legacy", folder / "rollback"
         durable_files.make_private_folder(scratch)
@@ -315,7 +309,7 @@ def _rehearsed(last: Switch, again: Again) -> Written:
         for target in last.targets:
             path = last.installed(target)
             current[target] = private_copy.private_copy(path, scratch / path.name)
-        return write(last, tree, current, rollback_baseline.sound(last), changed, again, folder / "residue.db")
+        return write(last, tree, current, rollback_baseline.sound(last), changed, rebuild, folder / "residue.db")
 
 
 def way_back(wanted: Switch, snapshot: Snapshot) -> None:

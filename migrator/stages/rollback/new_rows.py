@@ -15,7 +15,7 @@ from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.stages.rollback.cell_comparison import Comparison
-from migrator.stages.rollback.session import Bench, free_rowid
+from migrator.stages.rollback.session import Session, free_rowid
 from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -40,34 +40,34 @@ def informs(expression: str) -> str:
     return f"coalesce({expression} NOT IN ('', 0), 0)"
 
 
-def part_from_former_rows(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
+def part_from_former_rows(session: Session, table: str, sources: Sequence[TableMapping]) -> None:
     """Delete the lineage of rows of *table* that are new under an old number, or that a legacy table can take now.
 
     The latter are stubs, parents that the build added, that were written to since.
     """
-    comparison = Comparison(bench.target, table)
+    comparison = Comparison(session.target, table)
     key = comparison.key
     if not sources:
         return
     differ = reverse_sql.differ_sql("w", "b", comparison.columns)
-    bench.connection.execute(
-        f"DELETE FROM {bench.target}.lineage WHERE rowid IN (SELECT l.rowid FROM {touched(table)} AS k"
-        f" CROSS JOIN {bench.target}.{quoted(table)} AS w ON w.{key} = k.id CROSS JOIN baseline.{quoted(table)} AS b"
-        f" ON b.{key} = w.{key} CROSS JOIN {bench.target}.lineage AS l ON l.target = ? AND l.target_id = +k.id"
+    session.connection.execute(
+        f"DELETE FROM {session.target}.lineage WHERE rowid IN (SELECT l.rowid FROM {touched(table)} AS k"
+        f" CROSS JOIN {session.target}.{quoted(table)} AS w ON w.{key} = k.id CROSS JOIN baseline.{quoted(table)} AS b"
+        f" ON b.{key} = w.{key} CROSS JOIN {session.target}.lineage AS l ON l.target = ? AND l.target_id = +k.id"
         f" WHERE CASE WHEN l.source LIKE 'stub:%' THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END)",
         (table,),
     )
 
 
-def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
+def follow_changed_keys(session: Session, table: str, sources: Sequence[TableMapping]) -> None:
     """Keep the lineage of a row of *table* whose key was changed: it equals a deleted row in every other cell.
 
     If the key is the legacy row's own, :data:`REKEYED` lists the legacy row that gets it.
     """
-    comparison = Comparison(bench.target, table)
+    comparison = Comparison(session.target, table)
     columns = [name for name in comparison.columns if name != comparison.key]
-    connection, key = bench.connection, comparison.key
-    now, installed = f"{bench.target}.{quoted(table)}", f"baseline.{quoted(table)}"
+    connection, key = session.connection, comparison.key
+    now, installed = f"{session.target}.{quoted(table)}", f"baseline.{quoted(table)}"
     row = reverse_sql.row_sql("t", columns)
     for name, side, other in (("appeared", now, installed), ("vanished", installed, now)):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
@@ -81,18 +81,18 @@ def follow_changed_keys(bench: Bench, table: str, sources: Sequence[TableMapping
     connection.execute(f"CREATE TABLE IF NOT EXISTS {REKEYED} (source, former, legacy_key)")
     if connection.execute("SELECT 1 FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row").fetchone():
         for mapping in sources:
-            with bench.beside(mapping.database):
-                _follow(bench, mapping)
+            with session.beside(mapping.database):
+                _follow(session, mapping)
 
 
-def _follow(bench: Bench, mapping: TableMapping) -> None:
-    connection = bench.connection
+def _follow(session: Session, mapping: TableMapping) -> None:
+    connection = session.connection
     source, name = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", quoted(mapping.key)
     legacy_key = "l.legacy_key" if mapping.number else "a.id"
     # A key that another legacy row has stays with that row.
     free = f"NOT EXISTS (SELECT 1 FROM {source} AS s WHERE s.{name} = a.id)"
     moved = (
-        f"FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row JOIN {bench.target}.lineage AS l"
+        f"FROM temp.appeared AS a JOIN temp.vanished AS v ON v.row = a.row JOIN {session.target}.lineage AS l"
         f" ON l.source = '{mapping.source}' AND l.target = '{mapping.table}' AND l.target_id = +v.id"
         f" WHERE {1 if mapping.number else free}"
     )
@@ -103,68 +103,68 @@ def _follow(bench: Bench, mapping: TableMapping) -> None:
     )
     connection.execute(f"INSERT INTO {REKEYED} SELECT '{mapping.source}', former, legacy_key FROM temp.moving")
     connection.execute(
-        f"UPDATE {bench.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
+        f"UPDATE {session.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
         " FROM temp.moving AS y WHERE x.rowid = y.place"
     )
 
 
-def name_newcomers(bench: Bench, table: str, sources: Sequence[TableMapping]) -> None:
+def name_new_rows(session: Session, table: str, sources: Sequence[TableMapping]) -> None:
     """Give every row of *table* without a lineage one, in the first of the legacy tables *sources* that takes such rows."""
-    key = mapping_reader.target_key(schema_reader.target(bench.target), table)
-    name = f"{bench.target}.{table}"
-    bench.connection.execute(f"CREATE TABLE IF NOT EXISTS {NAMED} (source, legacy_key)")
-    new = bench.connection.execute(
-        f"SELECT t.rowid, t.{key} IS NULL FROM {bench.target}.{quoted(table)} AS t WHERE (t.{key} IS NULL OR t.{key} IN"
+    key = mapping_reader.target_key(schema_reader.target(session.target), table)
+    name = f"{session.target}.{table}"
+    session.connection.execute(f"CREATE TABLE IF NOT EXISTS {NAMED} (source, legacy_key)")
+    new = session.connection.execute(
+        f"SELECT t.rowid, t.{key} IS NULL FROM {session.target}.{quoted(table)} AS t WHERE (t.{key} IS NULL OR t.{key} IN"
         f" (SELECT id FROM {touched(table)})) AND NOT EXISTS (SELECT 1 FROM"
-        f" {bench.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}, t.rowid",
+        f" {session.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}, t.rowid",
         (table,),
     ).fetchall()
     takers = [mapping for mapping in sources if not mapping.parts]
     why = "one legacy row holds several of these" if sources else "no legacy table holds such rows"
     for rowid, nameless in new:
         if nameless:
-            bench.done.leave(name, rowid, "its key is NULL")
+            session.done.leave(name, rowid, "its key is NULL")
     unnamed = [rowid for rowid, nameless in new if not nameless]
     if unnamed and takers:
-        with bench.beside(takers[0].database):
-            _name(bench, takers[0], name, key, unnamed)
+        with session.beside(takers[0].database):
+            _name(session, takers[0], name, key, unnamed)
         for mapping in takers:
-            with bench.beside(mapping.database):
-                _recognise_mended(bench, mapping, takers[0])
+            with session.beside(mapping.database):
+                _recognise_mended(session, mapping, takers[0])
         return
     for mapping in [mapping for mapping in sources if unnamed and mapping.takes]:
-        with bench.beside(mapping.database):
-            _name_together(bench, mapping, name, key)
+        with session.beside(mapping.database):
+            _name_together(session, mapping, name, key)
     for rowid in unnamed:
-        named = f"SELECT 1 FROM {bench.target}.lineage WHERE target = ? AND target_id = (SELECT +{key} FROM {name} WHERE rowid = ?)"
-        if not bench.connection.execute(named, (table, rowid)).fetchone():
-            bench.done.leave(name, rowid, why)
+        named = f"SELECT 1 FROM {session.target}.lineage WHERE target = ? AND target_id = (SELECT +{key} FROM {name} WHERE rowid = ?)"
+        if not session.connection.execute(named, (table, rowid)).fetchone():
+            session.done.leave(name, rowid, why)
 
 
-def _name_together(bench: Bench, taker: TableMapping, name: str, key: str) -> None:
+def _name_together(session: Session, taker: TableMapping, name: str, key: str) -> None:
     """Give new rows that together make one legacy row one key."""
-    largest = _largest(bench, taker)
-    bench.connection.execute(
-        f"INSERT INTO {bench.target}.lineage (source, legacy_key, target, target_id)"
+    largest = _largest(session, taker)
+    session.connection.execute(
+        f"INSERT INTO {session.target}.lineage (source, legacy_key, target, target_id)"
         f" SELECT ?, ? + dense_rank() OVER (ORDER BY {', '.join(map(quoted, taker.together))}), ?, t.{key} FROM {name} AS t"
         f" WHERE t.{key} IN (SELECT id FROM {touched(taker.table)}) AND ({taker.takes}) AND NOT EXISTS"
-        f" (SELECT 1 FROM {bench.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}",
+        f" (SELECT 1 FROM {session.target}.lineage AS l WHERE l.target = ? AND l.target_id = +t.{key}) ORDER BY t.{key}",
         (taker.source, largest, taker.table, taker.table),
     )
 
 
-def _largest(bench: Bench, taker: TableMapping) -> int:
+def _largest(session: Session, taker: TableMapping) -> int:
     """Return the largest key that a legacy table has assigned."""
     largest: int
-    (largest,) = bench.connection.execute(
+    (largest,) = session.connection.execute(
         f"SELECT coalesce(max({quoted(taker.key)}), 0) FROM {quoted(taker.database)}.{quoted(taker.source_table)}"
         f" WHERE typeof({quoted(taker.key)}) = 'integer'"
     ).fetchone()
-    return max(largest, _high_water(bench, taker.database, taker.source_table))
+    return max(largest, _high_water(session, taker.database, taker.source_table))
 
 
-def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[int]) -> None:
-    connection = bench.connection
+def _name(session: Session, taker: TableMapping, name: str, key: str, new: Sequence[int]) -> None:
+    connection = session.connection
     source = f"{quoted(taker.database)}.{quoted(taker.source_table)}"
     legacy_key = quoted(taker.key)
     used = {key for (key,) in connection.execute(f"SELECT CAST({legacy_key} AS BLOB) FROM {source}")}
@@ -177,41 +177,41 @@ def _name(bench: Bench, taker: TableMapping, name: str, key: str, new: Sequence[
                 (taker.source, taker.table),
             )
         }
-    largest = _largest(bench, taker)
+    largest = _largest(session, taker)
     declared = connection.execute(
         "SELECT upper(type) FROM pragma_table_xinfo(?, ?) WHERE name = ? COLLATE NOCASE",
         (taker.source_table, taker.database, taker.key),
     ).fetchone()
     numbers = declared is None or declared[0].startswith("INT")
     named = (
-        f"INSERT INTO {bench.target}.lineage (source, legacy_key, target, target_id)"
+        f"INSERT INTO {session.target}.lineage (source, legacy_key, target, target_id)"
         f" SELECT ?, {{}}, ?, t.{key} FROM {name} AS t WHERE t.rowid = ?"
     )
     for number, rowid in enumerate(new, start=1):
         if not taker.number:
             (kept,) = connection.execute(f"SELECT CAST({key} AS BLOB) FROM {name} WHERE rowid = ?", (rowid,)).fetchone()
             if kept in used:
-                bench.done.leave(name, rowid, f"{taker.source} has another row with its key")
+                session.done.leave(name, rowid, f"{taker.source} has another row with its key")
                 continue
             connection.execute(named.format(f"t.{key}"), (taker.source, taker.table, rowid))
         elif numbers and largest + number > _LARGEST:
-            bench.done.leave(name, rowid, f"{taker.source} has no number left above its largest")
+            session.done.leave(name, rowid, f"{taker.source} has no number left above its largest")
         else:
             given = largest + number if numbers else _text_key(f"{name}:{rowid}", used)
             connection.execute(named.format("?"), (taker.source, given, taker.table, rowid))
         connection.execute(
-            f"INSERT INTO {NAMED} SELECT source, legacy_key FROM {bench.target}.lineage WHERE rowid = last_insert_rowid()"
+            f"INSERT INTO {NAMED} SELECT source, legacy_key FROM {session.target}.lineage WHERE rowid = last_insert_rowid()"
         )
 
 
-def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) -> None:
+def _recognise_mended(session: Session, mapping: TableMapping, taker: TableMapping) -> None:
     """Give new rows that are corrected rows from the quarantine of *mapping* the keys of their legacy rows.
 
     A kept key identifies the row.  With assigned ids, a new row is a quarantined one if both have the same time, or the legacy
     row has none; if more than half of the cells with information in both are equal, and at least :data:`_ALIKE`; and if no
     other pair agrees better.
     """
-    connection = bench.connection
+    connection = session.connection
     refused = (
         f"SELECT legacy_key FROM baseline.quarantine WHERE source = '{mapping.source}' AND target = '{mapping.table}'"
     )
@@ -219,10 +219,10 @@ def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) 
         return
     if not mapping.number:
         of_taker = f"source = '{taker.source}' AND legacy_key IN ({refused}) AND legacy_key IN (SELECT legacy_key FROM {NAMED})"
-        for work in (f"{bench.target}.lineage", NAMED):
+        for work in (f"{session.target}.lineage", NAMED):
             connection.execute(f"UPDATE {work} SET source = '{mapping.source}' WHERE {of_taker}")
         return
-    _pair_with_quarantined(bench, mapping, refused)
+    _pair_with_quarantined(session, mapping, refused)
     taken: set[tuple[str, int]] = set()
     for new, old, _ in connection.execute(
         "SELECT new, old, agree FROM temp.alike ORDER BY agree DESC, old, new"
@@ -230,18 +230,18 @@ def _recognise_mended(bench: Bench, mapping: TableMapping, taker: TableMapping) 
         if taken & {("new", new), ("old", old)}:
             continue
         taken |= {("new", new), ("old", old)}
-        _join(bench, mapping, new, old)
+        _join(session, mapping, new, old)
 
 
-def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) -> None:
+def _pair_with_quarantined(session: Session, mapping: TableMapping, refused: str) -> None:
     """Make ``temp.alike``: pairs of new and quarantined rows that may be the same, with the number of equal cells."""
-    connection = bench.connection
+    connection = session.connection
     for name in ("back_now", "set_aside", "alike"):
         connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
     connection.execute(
         f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, 'temp')}) WHERE legacy_key IN"
         f" (SELECT legacy_key FROM {NAMED} WHERE source = '{mapping.source}')",
-        mapping.given(bench.constants),
+        mapping.given(session.constants),
     )
     source, key = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", f"s.{quoted(mapping.key)}"
     place = free_rowid(connection, mapping.database, mapping.source_table)
@@ -279,9 +279,9 @@ def _pair_with_quarantined(bench: Bench, mapping: TableMapping, refused: str) ->
     connection.execute(f"DELETE FROM temp.alike WHERE agree * 2 <= informs OR agree < {_ALIKE}")
 
 
-def _join(bench: Bench, mapping: TableMapping, new: int, old: int) -> None:
+def _join(session: Session, mapping: TableMapping, new: int, old: int) -> None:
     """Join the new row *new* of ``temp.back_now`` with the legacy row *old* of ``temp.set_aside``."""
-    connection = bench.connection
+    connection = session.connection
     ours = "(SELECT legacy_key FROM temp.back_now WHERE rowid = :new)"
     theirs = "(SELECT legacy_key FROM temp.set_aside WHERE rowid = :old)"
     rows = {"new": new, "old": old}
@@ -291,7 +291,7 @@ def _join(bench: Bench, mapping: TableMapping, new: int, old: int) -> None:
         f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",
         rows,
     )
-    for work in (f"{bench.target}.lineage", NAMED):
+    for work in (f"{session.target}.lineage", NAMED):
         connection.execute(
             f"UPDATE {work} SET legacy_key = coalesce({theirs}, legacy_key) WHERE source = '{mapping.source}'"
             f" AND legacy_key = {ours}",
@@ -299,11 +299,11 @@ def _join(bench: Bench, mapping: TableMapping, new: int, old: int) -> None:
         )
 
 
-def _high_water(bench: Bench, database: str, table: str) -> int:
+def _high_water(session: Session, database: str, table: str) -> int:
     has = f"SELECT 1 FROM {quoted(database)}.sqlite_schema WHERE name = 'sqlite_sequence'"
-    if not bench.connection.execute(has).fetchone():
+    if not session.connection.execute(has).fetchone():
         return 0
-    sequence = bench.connection.execute(
+    sequence = session.connection.execute(
         f"SELECT seq FROM {quoted(database)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
     ).fetchone()
     return sequence[0] if sequence and isinstance(sequence[0], int) else 0

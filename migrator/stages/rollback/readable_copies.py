@@ -17,7 +17,7 @@ from pathlib import Path
 
 from migrator.schema import catalogue
 from migrator.schema.declaration import rowid_name
-from migrator.stages.rollback.session import BASELINE, CarriedBack, is_without_rowid, stored_columns
+from migrator.stages.rollback.session import BASELINE, WrittenBack, is_without_rowid, stored_columns
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -26,7 +26,7 @@ from migrator.system.serialize import escaped
 _LISTED = 5
 
 
-def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: CarriedBack) -> None:
+def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: WrittenBack) -> None:
     """Make the private copies *current* readable, with *baseline* as the reference; record what was removed or restored."""
     for target, path in current.items():
         with connections.closing_scratch(path) as connection:
@@ -92,7 +92,7 @@ def _lacking(connection: sqlite3.Connection, table: str) -> str:
     return f"has no column {escaped(lacks[0])} any more" if lacks else ""
 
 
-def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str, what: str, done: CarriedBack) -> None:
+def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str, what: str, done: WrittenBack) -> None:
     """Restore *table* as it was installed; the table in use is renamed and kept whole."""
     sentence = f"{target}.{escaped(table)} {what}: its legacy rows stay as they were at the cutover"
     done.tell(sentence)
@@ -100,7 +100,7 @@ def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str,
     if connection.execute(asked, (table,)).fetchone():
         aside = f"{table} as it stands"
         connection.execute(f"ALTER TABLE main.{quoted(table)} RENAME TO {quoted(aside)}")
-        done.strangers[f"{target}.{aside}"] = sentence
+        done.kept_whole[f"{target}.{aside}"] = sentence
     connection.execute(sql)
     columns = stored_columns(connection, BASELINE, table)
     named = [quoted(column) for column in columns]

@@ -18,7 +18,7 @@ from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.stages.rollback import cell_comparison, residue_database
-from migrator.stages.rollback.session import BASELINE, CANNOT, CarriedBack, handle_sql, stored_columns
+from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, handle_sql, stored_columns
 from migrator.switch import consolidated_set
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -34,10 +34,10 @@ _TORN = "this row and a deleted row came from the same legacy row: a new migrati
 
 
 def keep(
-    done: CarriedBack,
+    done: WrittenBack,
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
-    again: Mapping[str, Path],
+    rebuilt: Mapping[str, Path],
     into: Path,
 ) -> dict[str, int]:
     """Write the rows that were not written back to the new database *into*; return consolidated table -> rows.
@@ -46,7 +46,7 @@ def keep(
         done: What was written back, and what was not.
         current: ``core`` -> a private copy of the consolidated database as it is now, with the lineage of new rows.
         baseline: ``core`` -> the consolidated database as it was installed.
-        again: ``core`` -> the database that a migration makes of the legacy copies.
+        rebuilt: ``core`` -> the database that a migration makes of the legacy copies.
         into: The residue, made if it does not exist; each table is called ``<database>_<table>``, its first column is the reason.
 
     Raises:
@@ -54,7 +54,7 @@ def keep(
     """
     counts: dict[str, int] = {}
     for target in catalogue.TARGETS:
-        with _opened(target, current[target], baseline[target], again[target], into) as connection:
+        with _opened(target, current[target], baseline[target], rebuilt[target], into) as connection:
             left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
             for table in mapping_reader.in_order(target):
                 _nothing_comes_back(connection, target, table)
@@ -64,19 +64,19 @@ def keep(
                 left.setdefault(table, {}).setdefault(handle, why)
             for table, rows in left.items():
                 counts[f"{target}.{table}"] = _kept(connection, target, table, rows)
-            for name, why in done.strangers.items():
+            for name, why in done.kept_whole.items():
                 if name.startswith(f"{target}."):
                     counts[name] = _kept_whole(connection, target, name.partition(".")[2], why, done)
     return {name: rows for name, rows in counts.items() if rows}
 
 
 @contextlib.contextmanager
-def _opened(target: str, current: Path, baseline: Path, again: Path, into: Path) -> Iterator[sqlite3.Connection]:
+def _opened(target: str, current: Path, baseline: Path, rebuilt: Path, into: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(connections.lenient(connections.memory())) as connection:
         sql_functions.register(connection)
         connections.attach(connection, current, target)
         connections.attach(connection, baseline, BASELINE)
-        connections.attach(connection, again, "again")
+        connections.attach(connection, rebuilt, "again")
         residue_database.open_beside(connection, into)
         consolidated_set.stand_in_collations(connection, target)
         yield connection
@@ -87,7 +87,7 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     comparison = cell_comparison.Comparison(target, table)
     for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
-    again = cell_comparison.again_sql(comparison)
+    rebuilt = cell_comparison.again_sql(comparison)
     # A build adds a stub again if a row still needs it.
     ours = (
         f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
@@ -95,9 +95,9 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     )
     lost = comparison.lost_names(comparison.judged, new="p.new", touched="p.touched")
     yield from connection.execute(
-        f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {again}) THEN ? WHEN p.touched"
-        f" THEN ? || replace(rtrim((SELECT min({lost}) {again})), ' ', ', ') ELSE ? END"
-        f" {cell_comparison.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {again}"
+        f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {rebuilt}) THEN ? WHEN p.touched"
+        f" THEN ? || replace(rtrim((SELECT min({lost}) {rebuilt})), ' ', ', ') ELSE ? END"
+        f" {cell_comparison.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {rebuilt}"
         f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))",
         (_REFUSED, _CHANGED, _MEANS),
     ).fetchall()
@@ -184,7 +184,7 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
     return rows
 
 
-def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: CarriedBack) -> int:
+def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: WrittenBack) -> int:
     """Copy all rows of a table to the residue; if SQLite cannot read it here, it stays only in the kept database."""
     columns = residue_database.columns_of(connection, target, table)
     literal = why.replace("'", "''").replace("\0", "")

@@ -11,106 +11,66 @@ for the value of the lookup, and the column is empty, it is filled.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from migrator.mapping import reader as mapping_reader
-from migrator.mapping import reverse_sql, sql_functions
+from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
-from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
-from migrator.stages.rollback import cell_comparison, changed_rows, write_back
+from migrator.stages.rollback import cell_comparison, changed_rows
 from migrator.stages.rollback import triggers as rollback_triggers
 from migrator.stages.rollback.new_rows import informs
-from migrator.stages.rollback.session import BASELINE, BEFORE, Bench, CarriedBack
-from migrator.system import connections
+from migrator.stages.rollback.session import Session, Sets, WrittenBack
 from migrator.system.connections import quoted
 
 
-def settle(
-    done: CarriedBack,
-    tables: Sequence[PlannedTable],
-    legacy: Mapping[str, Path],
-    current: Mapping[str, Path],
-    baseline: Mapping[str, Path],
-    constants: Mapping[str, str],
-    again: Callable[[], Mapping[str, Path]],
-) -> Mapping[str, Path]:
+def settle(sets: Sets, done: WrittenBack, rebuild: Callable[[], Mapping[str, Path]]) -> Mapping[str, Path]:
     """Restore cells until a migration of the legacy copies needs no more; return the databases of that migration.
 
     Args:
-        done: The result of :func:`migrator.stages.rollback.write_back.carry_back`; its numbers of updated rows are corrected.
-        tables: The fate of every legacy table, as the cutover had it.
-        legacy: Legacy database -> its copy, which is written.
-        current: ``core`` -> the copy of the consolidated database, with the lineage of new rows.
-        baseline: ``core`` -> the consolidated database as it was installed.
-        constants: What the mappings were given.
-        again: Migrates the legacy copies once more: ``core`` -> database.
+        sets: The databases of the write-back.
+        done: Its result; the numbers of updated rows are corrected.
+        rebuild: Migrates the legacy copies: ``core`` -> database.
     """
-    built = again()
+    rebuilt = rebuild()
     fill = True
-    while _put_back(done, tables, legacy, current, baseline, constants, built, fill=fill):
-        built = again()
+    while _restore(sets, done, rebuilt, fill=fill):
+        rebuilt = rebuild()
         # A cell that was filled in vain is restored, and not filled again.
         fill = False
-    return built
+    return rebuilt
 
 
-def _put_back(
-    done: CarriedBack,
-    tables: Sequence[PlannedTable],
-    legacy: Mapping[str, Path],
-    current: Mapping[str, Path],
-    baseline: Mapping[str, Path],
-    constants: Mapping[str, str],
-    again: Mapping[str, Path],
-    *,
-    fill: bool,
-) -> bool:
-    """Restore the cells that came out wrong in *again*; return whether any legacy cell was written."""
+def _restore(sets: Sets, done: WrittenBack, rebuilt: Mapping[str, Path], *, fill: bool) -> bool:
+    """Restore the cells that came out wrong in *rebuilt*; return whether any legacy cell was written."""
     wrote = False
     for target in catalogue.TARGETS:
-        with _opened(target, current, baseline, again) as connection:
-            bench = Bench(connection, target, legacy, constants, done)
-            for table in tables:
+        with sets.opened(target, done, rebuilt) as session:
+            changed_rows.make_views(session.connection, target)
+            for table in sets.last.tables:
                 for mapping in mapping_reader.sources_of(table):
-                    if mapping.target == target and mapping.back and _note_wrong(bench, mapping):
-                        with _without_triggers(bench, mapping):
-                            wrote |= _write(bench, mapping, fill=fill)
+                    if mapping.target == target and mapping.back and _note_wrong(session, mapping):
+                        with _without_triggers(session, mapping):
+                            wrote |= _write(session, mapping, fill=fill)
     return wrote
 
 
 @contextlib.contextmanager
-def _opened(
-    target: str, current: Mapping[str, Path], baseline: Mapping[str, Path], again: Mapping[str, Path]
-) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(connections.lenient(connections.memory())) as connection:
-        sql_functions.register(connection)
-        connection.execute("PRAGMA foreign_keys = OFF")
-        connections.attach(connection, current[target], target)
-        connections.attach(connection, baseline[target], BASELINE)
-        connections.attach(connection, again[target], "again")
-        connections.attach(connection, write_back.before(current[target], target), BEFORE, mode="rw")
-        changed_rows.make_views(connection, target)
-        yield connection
-
-
-@contextlib.contextmanager
-def _without_triggers(bench: Bench, mapping: TableMapping) -> Iterator[None]:
+def _without_triggers(session: Session, mapping: TableMapping) -> Iterator[None]:
     """Remove the triggers of the legacy table's file for a while; rebuild its full-text indexes at the end."""
-    own = {mapping.database: bench.legacy[mapping.database]}
+    own = {mapping.database: session.legacy[mapping.database]}
     taken = rollback_triggers.take_triggers(own)
     yield
-    written = CarriedBack(written={mapping.source: Counter()})
+    written = WrittenBack(written={mapping.source: Counter()})
     rollback_triggers.give_back_triggers(own, taken, written)
-    bench.done.told += written.told
+    session.done.told += written.told
 
 
-def _note_wrong(bench: Bench, mapping: TableMapping) -> bool:
+def _note_wrong(session: Session, mapping: TableMapping) -> bool:
     """Make ``temp.wrong``, legacy key and lost columns of each row that came out wrong; return whether there is any."""
-    connection = bench.connection
+    connection = session.connection
     comparison = cell_comparison.Comparison(mapping.target, mapping.table)
     for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
@@ -154,12 +114,12 @@ def _wrong_parts_sql(mapping: TableMapping, comparison: cell_comparison.Comparis
     )
 
 
-def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
+def _write(session: Session, mapping: TableMapping, *, fill: bool) -> bool:
     """Restore or fill the legacy cells of the rows of ``temp.wrong``; return whether any was written."""
-    connection = bench.connection
+    connection = session.connection
     wrote = False
     kinds = connection.execute("SELECT DISTINCT lost FROM temp.wrong").fetchall()
-    with bench.beside(mapping.database):
+    with session.beside(mapping.database):
         for (lost,) in kinds:
             columns = [
                 name
@@ -169,25 +129,25 @@ def _write(bench: Bench, mapping: TableMapping, *, fill: bool) -> bool:
             ]
             if columns:
                 if fill and not mapping.parts:
-                    wrote |= _fill(bench, mapping, columns, lost)
+                    wrote |= _fill(session, mapping, columns, lost)
                 # Columns without a target column are computed from the cells that are restored.
                 columns += [name for name in mapping.rest if name not in columns]
                 changed = reverse_sql.differ_sql("s", "o", columns)
-                wrote |= bool(_set(bench, mapping, columns, f"before.{quoted(mapping.source)} AS o", changed, lost))
+                wrote |= bool(_set(session, mapping, columns, f"before.{quoted(mapping.source)} AS o", changed, lost))
         if wrote:
-            _count_anew(bench, mapping)
+            _count_anew(session, mapping)
     return wrote
 
 
-def _fill(bench: Bench, mapping: TableMapping, columns: Sequence[str], lost: str) -> bool:
+def _fill(session: Session, mapping: TableMapping, columns: Sequence[str], lost: str) -> bool:
     """Fill those legacy *columns* whose value came from a lookup; the row is compared again after that."""
-    bench.connection.execute("DROP TABLE IF EXISTS temp.back_now")
-    changed_rows.rebuild_now(bench, mapping, "temp.wrong")
+    session.connection.execute("DROP TABLE IF EXISTS temp.back_now")
+    changed_rows.rebuild_now(session, mapping, "temp.wrong")
     wrote = False
     for column in columns:
         name = quoted(column)
         empty = f"NOT {informs(f's.{name}')} AND {informs(f'o.{name}')}"
-        bench.connection.execute(
+        session.connection.execute(
             f"INSERT INTO before.{quoted(mapping.source)} SELECT s.{quoted(mapping.key)},"
             f" {', '.join(f's.{quoted(own)}' for own in mapping.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"
             f" ON o.legacy_key = x.legacy_key JOIN {changed_rows.source_of(mapping)} AS s ON s.{quoted(mapping.key)} = x.legacy_key"
@@ -195,14 +155,14 @@ def _fill(bench: Bench, mapping: TableMapping, columns: Sequence[str], lost: str
             f" (SELECT legacy_key FROM before.{quoted(mapping.source)})",
             (lost,),
         )
-        filled = _set(bench, mapping, [column], "temp.back_now AS o", empty, lost)
+        filled = _set(session, mapping, [column], "temp.back_now AS o", empty, lost)
         wrote |= bool(filled)
-        bench.connection.executemany("DELETE FROM temp.wrong WHERE rowid = ?", filled)
+        session.connection.executemany("DELETE FROM temp.wrong WHERE rowid = ?", filled)
     return wrote
 
 
 def _set(
-    bench: Bench, mapping: TableMapping, columns: Sequence[str], rows: str, where: str, lost: str
+    session: Session, mapping: TableMapping, columns: Sequence[str], rows: str, where: str, lost: str
 ) -> list[tuple[int]]:
     """Set *columns* of the legacy rows ``s`` behind ``temp.wrong`` to those of ``o`` of *rows*; return the rows that were."""
     settings = ", ".join(f"{quoted(name)} = o.{quoted(name)}" for name in columns)
@@ -210,24 +170,24 @@ def _set(
         f"FROM {rows} JOIN temp.wrong AS x ON x.legacy_key = o.legacy_key"
         f" WHERE x.lost = ? AND s.{quoted(mapping.key)} = o.legacy_key COLLATE BINARY AND {where}"
     )
-    rows_behind = bench.connection.execute(
+    rows_behind = session.connection.execute(
         f"SELECT x.rowid {of.replace('JOIN', f'CROSS JOIN {changed_rows.source_of(mapping)} AS s JOIN', 1)}", (lost,)
     ).fetchall()
     update = f"UPDATE OR ABORT {changed_rows.source_of(mapping)} AS s SET {settings} {of}"
-    if not rows_behind or not bench.tried(update, (lost,)):
+    if not rows_behind or not session.tried(update, (lost,)):
         return rows_behind
     # Another row has a unique value by now: try row by row.
-    return [(row,) for (row,) in rows_behind if not bench.tried(f"{update} AND x.rowid = ?", (lost, row))]
+    return [(row,) for (row,) in rows_behind if not session.tried(f"{update} AND x.rowid = ?", (lost, row))]
 
 
-def _count_anew(bench: Bench, mapping: TableMapping) -> None:
+def _count_anew(session: Session, mapping: TableMapping) -> None:
     """Count the updated legacy rows again: those that differ from before."""
-    (updated,) = bench.connection.execute(
+    (updated,) = session.connection.execute(
         f"SELECT count(*) FROM before.{quoted(mapping.source)} AS o JOIN {changed_rows.source_of(mapping)} AS s"
         f" ON s.{quoted(mapping.key)} = o.legacy_key COLLATE BINARY WHERE {reverse_sql.differ_sql('s', 'o', mapping.legacy_columns)}"
     ).fetchone()
-    counts = bench.done.written.setdefault(mapping.source, Counter())
+    counts = session.done.written.setdefault(mapping.source, Counter())
     counts["updated"] = updated
-    bench.done.written[mapping.source] = +counts
-    if not bench.done.written[mapping.source]:
-        del bench.done.written[mapping.source]
+    session.done.written[mapping.source] = +counts
+    if not session.done.written[mapping.source]:
+        del session.done.written[mapping.source]

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from migrator.mapping import reverse_sql
+from migrator.mapping import reverse_sql, sql_functions
 from migrator.schema.declaration import rowid_name
+from migrator.switch.state import Switch
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -29,23 +30,23 @@ CANNOT = ("SQLITE_ERROR", "SQLITE_TOOBIG")
 
 
 @dataclass(slots=True, kw_only=True)
-class CarriedBack:
+class WrittenBack:
     """The result of a write-back.
 
     Attributes:
         written: Legacy table -> what was done to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
         left: Consolidated table -> handle of a row that was not written back -> reason.
-        strangers: Consolidated table that no legacy table takes, kept whole -> reason.
+        kept_whole: Consolidated table that no legacy table takes, kept whole -> reason.
         told: Sentences for the owner.
     """
 
     written: dict[str, Counter[str]] = field(default_factory=dict)
     left: dict[str, dict[object, str]] = field(default_factory=dict)
-    strangers: dict[str, str] = field(default_factory=dict)
+    kept_whole: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 
     def did(self, source: str, what: str, rows: int = 1) -> None:
-        """Count *number* rows of the legacy table *source*."""
+        """Count *rows* of the legacy table *source*."""
         if rows:
             self.written.setdefault(source, Counter())[what] += rows
 
@@ -58,22 +59,62 @@ class CarriedBack:
         self.told.append(sentence)
 
 
-class Bench:
-    """One consolidated database, with the legacy copy that is being written attached under its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sets:
+    """The databases of a write-back.
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        target: str,
-        legacy: Mapping[str, Path],
-        constants: Mapping[str, str],
-        done: CarriedBack,
-    ) -> None:
-        self.connection = connection
-        self.target = target
-        self.legacy = legacy
-        self.constants = constants
-        self.done = done
+    Attributes:
+        last: The cutover.
+        tree: The folder of the legacy copies, which are written.
+        current: Target -> a private copy of the consolidated database in use; its lineage is written.
+        baseline: Target -> the database as it was installed.
+    """
+
+    last: Switch
+    tree: Path
+    current: Mapping[str, Path]
+    baseline: Mapping[str, Path]
+
+    @property
+    def legacy(self) -> dict[str, Path]:
+        """Legacy database -> its copy."""
+        return {name.database: self.tree / name.place for name in self.last.names}
+
+    @contextlib.contextmanager
+    def opened(self, target: str, done: WrittenBack, rebuilt: Mapping[str, Path] | None = None) -> Iterator[Session]:
+        """Open the session of *target*, its lineage writable; or with *rebuilt*, read-only, attached as ``again``."""
+        # The work file of legacy rows as they were before their change.
+        before = self.current[target].with_name(f"{BEFORE}-{target}.db")
+        with contextlib.closing(connections.lenient(connections.memory())) as connection:
+            sql_functions.register(connection)
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connections.attach(connection, self.current[target], target, mode="rw" if rebuilt is None else "ro")
+            connections.attach(connection, self.baseline[target], BASELINE)
+            if rebuilt is not None:
+                connections.attach(connection, rebuilt[target], "again")
+            else:
+                connections.create(before).close()
+            connections.attach(connection, before, BEFORE, mode="rw")
+            yield Session(connection, target, self.legacy, self.last.constants, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One consolidated database, with the legacy copy that is being written attached under its name.
+
+    Attributes:
+        connection: The connection.
+        target: The consolidated database.
+        legacy: Legacy database -> its copy.
+        constants: The constants of the mappings, as in the build.
+        done: Receives what was written, and what was not.
+    """
+
+    connection: sqlite3.Connection
+    target: str
+    legacy: Mapping[str, Path]
+    constants: Mapping[str, str]
+    done: WrittenBack
 
     @contextlib.contextmanager
     def beside(self, database: str, under: str = "") -> Iterator[None]:

@@ -18,7 +18,7 @@ from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.stages.rollback import baseline as rollback_baseline
 from migrator.stages.rollback import legacy_copies
-from migrator.stages.rollback.legacy_copies import Again, as_planned, way_back
+from migrator.stages.rollback.legacy_copies import Rebuild, as_planned, way_back
 from migrator.switch import env_flag, preconditions, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
@@ -50,7 +50,7 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
     )
 
 
-def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
+def tried(last: Switch, rebuild: Rebuild, *, stopped: bool = False) -> Switched:
     """Return what a rollback of the finished cutover *last* would do, by doing it on copies; changes nothing else.
 
     Raises:
@@ -59,7 +59,7 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     shown = foreseen(last, stopped=stopped)
     if shown.refusals:
         return shown
-    written = legacy_copies.rehearse(last, again)
+    written = legacy_copies.rehearse(last, rebuild)
     return replace(
         shown,
         written=written.counts,
@@ -69,12 +69,12 @@ def tried(last: Switch, again: Again, *, stopped: bool = False) -> Switched:
     )
 
 
-def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = False) -> Switched:
+def rollback(last: Switch, rebuild: Rebuild, *, observer: Observer, stopped: bool = False) -> Switched:
     """Switch the names back to the legacy set, with the rows that were written since the cutover.
 
     Args:
         last: The finished cutover.
-        again: Builds the consolidated set of the legacy copies.
+        rebuild: Builds the consolidated set of the legacy copies.
         observer: Receives each step.
         stopped: The owner asserts that no process that this user cannot see has one of the databases open.
 
@@ -99,7 +99,7 @@ def rollback(last: Switch, again: Again, *, observer: Observer, stopped: bool = 
             kept = wanted.left_behind / "residue.db"
             durable_files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            written = legacy_copies.write(wanted, tree, copies, baseline, changed, again, kept)
+            written = legacy_copies.write(wanted, tree, copies, baseline, changed, rebuild, kept)
             rollback_baseline.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:

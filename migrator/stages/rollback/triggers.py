@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from migrator.stages.rollback.session import CANNOT, CarriedBack
+from migrator.stages.rollback.session import CANNOT, WrittenBack
 from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -41,7 +41,7 @@ def take_triggers(legacy: Mapping[str, Path]) -> dict[str, list[tuple[object, ..
 
 
 def give_back_triggers(
-    legacy: Mapping[str, Path], taken: Mapping[str, list[tuple[object, ...]]], done: CarriedBack
+    legacy: Mapping[str, Path], taken: Mapping[str, list[tuple[object, ...]]], done: WrittenBack
 ) -> None:
     """Put the triggers *taken* back, and rebuild the full-text indexes over the tables that were written."""
     touched = {source.partition(".")[0] for source in done.written}
