@@ -1,7 +1,7 @@
 """Reads the consolidated databases in use, also with what the application has added to them.
 
-An index, a CHECK or a table's key may ask for a function or a collation that only the application has.  The rows can be
-read all the same; what cannot be checked without it is left unchecked.
+An index, a CHECK or a table's key may use a function or a collation that only the application has.  The rows can be
+read all the same; what cannot be checked without it is not checked.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from migrator.schema import catalogue
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.temporary_folders import private_folder
 
-#: The collations that SQLite brings along.
+#: The collations that SQLite has by itself.
 _BUILT_IN = {"BINARY", "NOCASE", "RTRIM"}
-#: Byte 18 of the header says how a file is written, 2 being a write-ahead log (sqlite.org/fileformat.html, section 1.3.3).
+#: Byte 18 of the header is the file format write version; 2 is WAL (sqlite.org/fileformat.html, section 1.3.3).
 _WRITTEN_BY, _WAL = 18, 2
 
 
 def inventory(folder: Path) -> Inventory:
-    """Return what the consolidated databases in *folder* hold; one that is not there, or cannot be read, has no digest.
+    """Return the inventory of the consolidated databases in *folder*; one that is missing or cannot be read has no digest.
 
     Raises:
         OSError: There is no room for a private copy.
@@ -33,9 +33,9 @@ def inventory(folder: Path) -> Inventory:
 
 
 def stand_in_collations(connection: sqlite3.Connection, schema: str = "main") -> None:
-    """Let *connection* read tables whose key has a collation that is not here: rows come in the order in which they lie.
+    """Let *connection* read tables whose key has a missing collation: rows come in their stored order.
 
-    Only for reading: by another order than its own a key is not found, and a row would be put in a wrong place.
+    Only for reading: with another order than its own a key is not found, and a row would be inserted at a wrong position.
     """
     for (table,) in connection.execute("SELECT name FROM pragma_table_list WHERE schema = ?", (schema,)).fetchall():
         indexes = connection.execute("SELECT name FROM pragma_index_list(?, ?)", (table, schema)).fetchall()
@@ -83,8 +83,8 @@ def _described(folder: Path, name: str, copy: Path) -> Database:
 
 
 def _integrity(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return what SQLite's check says; where a schema asks for what is not here, of pages and records alone."""
-    # A key in a collation that is not here is in another order than the one that stands in for it.
+    """Return the messages of SQLite's check; if the schema needs missing objects, only those about pages and records."""
+    # A key in a missing collation is in another order than the one that replaces it.
     stands_in = bool({name for _, name in connection.execute("PRAGMA collation_list")} - _BUILT_IN)
     try:
         messages = [] if stands_in else connection.execute("PRAGMA integrity_check(10)").fetchall()

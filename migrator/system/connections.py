@@ -1,4 +1,4 @@
-"""Every connection of the project is opened here, and every pragma has its reason.
+"""Opens every connection of the project, with a reason for every pragma.
 
 Connections never begin a transaction by themselves (``isolation_level=None``): the standard library would otherwise
 open one before an INSERT and commit it inside ``executescript``.  Names of files reach SQLite as ``file:`` URIs with
@@ -11,8 +11,7 @@ import os
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,17 +20,17 @@ from migrator.system import durable_files
 
 #: The first sixteen bytes of every SQLite 3 file (sqlite.org/fileformat.html, section 1.3.1).
 MAGIC = b"SQLite format 3\x00"
-#: Files that hold a part of a database beside it.  ``-shm`` is left out: it is an index over ``-wal`` that SQLite rebuilds.
+#: Suffixes of files that hold a part of a database.  Not ``-shm``: it is an index over ``-wal`` that SQLite rebuilds.
 COMPANIONS = ("-wal", "-journal")
 #: The pragmas that read and set the application's own numbers in the header of a file.
 MARKS = ("user_version", "application_id")
 
-#: How the reason of a file begins that may be sound, and that SQLite cannot read here.
+#: Beginning of the reason of a file that may be undamaged, but that SQLite cannot read here.
 NOT_HERE = "cannot be read here"
 
 
 def quoted(name: str) -> str:
-    """Return *name* as an SQL identifier; it may hold any characters."""
+    """Return *name*, which may hold any characters, as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -47,15 +46,15 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
     as a change of the journal mode.  An object may be in a newer syntax: without this one such object keeps SQLite from
     opening the whole database.
     """
-    # What cannot be parsed is left out of the schema in memory, instead of being an error.
+    # SQLite leaves objects that it cannot parse out of the schema in memory, instead of failing.
     connection.execute("PRAGMA writable_schema = ON")
     return connection
 
 
 def temporary() -> sqlite3.Connection:
-    """Open an empty database without a name: what its cache does not hold lies in a file that is gone with the connection."""
+    """Open an empty temporary database: content beyond the cache is in a file that vanishes with the connection."""
     connection = sqlite3.connect("", isolation_level=None)
-    # It is not read after a crash, and SQLite never waits for the disk with it.
+    # Faster: the file is never read after a crash.
     connection.execute("PRAGMA journal_mode = OFF")
     return connection
 
@@ -73,10 +72,10 @@ def create(path: Path) -> sqlite3.Connection:
 def read(path: Path) -> sqlite3.Connection:
     """Open a database that we own or a private copy, for reading only, trusting nothing in it.
 
-    A WAL database gets a ``-shm`` beside it even so: never call this on a legacy file in its place.
+    A WAL database gets a ``-shm`` beside it even so: never call this on a legacy file itself.
     """
     connection = _distrusting(_open(path, "ro"))
-    # Even a statement that slipped through could not write.
+    # A second guard against writing.
     connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -96,7 +95,7 @@ def scratch(path: Path) -> sqlite3.Connection:
 
 
 def lock(path: Path, patience_s: float) -> sqlite3.Connection:
-    """Take the write lock of a legacy database in its place; nothing is written, and the caller rolls back.
+    """Take the write lock of a legacy file itself; nothing is written, and the caller rolls back.
 
     Only :mod:`migrator.stages.backup` may call this, while another connection reads: the last connection to close a database
     in WAL mode would checkpoint it.
@@ -105,7 +104,7 @@ def lock(path: Path, patience_s: float) -> sqlite3.Connection:
         sqlite3.OperationalError: It is locked for longer than *patience_s* seconds.
         SourceError: SQLite opens it for reading only.
     """
-    connection = _in_its_place(path, "rw", patience_s)
+    connection = _opened_itself(path, patience_s)
     try:
         connection.execute("BEGIN IMMEDIATE")
         _prove_lock(path)
@@ -116,14 +115,14 @@ def lock(path: Path, patience_s: float) -> sqlite3.Connection:
 
 
 def _prove_lock(path: Path) -> None:
-    """Check that the write lock of *path* is taken: a second connection must not get it.
+    """Check that the write lock of *path* is held: a second connection must not get it.
 
-    Where SQLite may not write to a file it opens it for reading in spite of ``mode=rw``, and BEGIN IMMEDIATE is a BEGIN.
+    If SQLite may not write to a file it opens it for reading in spite of ``mode=rw``, and BEGIN IMMEDIATE only reads.
 
     Raises:
         SourceError: The second connection got it.
     """
-    second = _in_its_place(path, "rw", 0)
+    second = _opened_itself(path, 0)
     try:
         second.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
@@ -136,11 +135,11 @@ def _prove_lock(path: Path) -> None:
 
 
 def take_over(path: Path, patience_s: float) -> sqlite3.Connection:
-    """Open a database in its place for the one who is about to move it, trusting nothing in it.
+    """Open a database file itself, which the caller is about to move, trusting nothing in it.
 
     Only cutover, rollback and recovery may call this.  A hot journal is rolled back and a WAL is recovered.
     """
-    return _in_its_place(path, "rw", patience_s, leniently=True)
+    return _opened_itself(path, patience_s, leniently=True)
 
 
 def exclude(connection: sqlite3.Connection) -> None:
@@ -162,10 +161,10 @@ def leave_wal(connection: sqlite3.Connection) -> None:
 
 
 def share(connection: sqlite3.Connection) -> sqlite3.Cursor:
-    """Give up the lock of :func:`exclude` but for a reader's, which stays until the returned cursor is closed."""
+    """Reduce the lock of :func:`exclude` to a reader's, which stays until the returned cursor is closed."""
     connection.execute("PRAGMA locking_mode = NORMAL")
     reading = connection.execute("PRAGMA user_version")
-    # SQLite lets go of a lock where a transaction ends, down to the one that the open cursor needs.
+    # At the end of a transaction SQLite reduces its lock to the one that the open cursor needs.
     connection.execute("BEGIN IMMEDIATE")
     connection.execute("COMMIT")
     return reading
@@ -175,7 +174,7 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
     """Put the database of *connection* into the journal *mode*, ``wal`` or ``delete``.
 
     Raises:
-        MigratorError: It is in another one: where the system fails, SQLite does not raise but answers with the old mode.
+        MigratorError: It stays in another mode: if the system fails, SQLite does not raise, but returns the old mode.
         sqlite3.OperationalError: Another connection has it open.
     """
     (now,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
@@ -191,15 +190,15 @@ def set_journal_mode(connection: sqlite3.Connection, mode: str) -> None:
 def application(
     path: Path, query: str = "mode=rw", *, synchronous: str = "NORMAL", **options: Any
 ) -> sqlite3.Connection:
-    """Open a consolidated database as the application has to: constraints alive, commits durable enough.
+    """Open a consolidated database for the application: with foreign keys checked, and commits durable enough.
 
     ``foreign_keys`` and ``synchronous`` belong to a connection, not to the file; a plain connect has foreign keys off.
     """
     options = {"isolation_level": None} | options
-    # Within a transaction SQLite takes neither; autocommit=False (Python 3.12) begins one at once.
+    # Within a transaction SQLite ignores both pragmas; autocommit=False (Python 3.12) begins one at once.
     later = {"autocommit": options.pop("autocommit")} if "autocommit" in options else {}
     connection = as_it_was(path, query, **options)
-    # Not by the connection's own execute: what we ask is not among the statements that it may count.
+    # Not by the connection's own execute, which may count statements.
     cursor = sqlite3.Cursor(connection)
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA synchronous = {synchronous}")
@@ -212,7 +211,7 @@ def application(
 def as_it_was(path: Path, query: str = "mode=rw", **options: Any) -> sqlite3.Connection:
     """Open a legacy database for the application with its own settings; never create it.
 
-    *query* is what stands behind the name in a URI (sqlite.org/uri.html).
+    *query* is the query of the URI (sqlite.org/uri.html).
     """
     connection: sqlite3.Connection = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, **options)
     return connection
@@ -238,24 +237,24 @@ def _uri(path: Path, mode: str) -> str:
 
 
 def _wary(connection: sqlite3.Connection) -> sqlite3.Connection:
-    # trusted_schema stays on: SQLite counts its own JSON functions among those that it would refuse in a CHECK, an index or a
-    # generated column, and could not even open the file.  What could do harm it refuses in a schema all the same
-    # (load_extension), views are not queried, triggers do not fire, and the functions that we add have no side effects.
-    # Look at the cells of every page, so that a broken page is an error and not a wrong answer.
+    # trusted_schema stays on: without it SQLite refuses its own JSON functions in a CHECK, an index or a
+    # generated column, and cannot even open the file.  SQLite refuses dangerous functions (load_extension) in a schema in any
+    # case, views are not queried, triggers do not fire, and the functions that we add have no side effects.
+    # Check the cells of every page, so that a broken page is an error and not a wrong answer.
     connection.execute("PRAGMA cell_size_check = ON")
     # A file that shrinks under a memory map kills the process; an ordinary read only fails.
     connection.execute("PRAGMA mmap_size = 0")
     return connection
 
 
-def _in_its_place(path: Path, mode: str, patience_s: float, *, leniently: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, timeout=patience_s)
+def _opened_itself(path: Path, patience_s: float, *, leniently: bool = False) -> sqlite3.Connection:
+    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
     _distrusting(connection)
     if leniently:
-        # What a pragma or the digest does evaluates nothing of the schema.
+        # Before the next setting, which forbids this one.  Pragmas and the digest evaluate nothing of the schema.
         lenient(connection)
     if sys.version_info >= (3, 12):
-        # No SQL may write to the schema itself or to the tables behind a full-text index; older Pythons cannot say so.
+        # No SQL may write to the schema itself or to shadow tables; older Pythons cannot set this.
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     return connection
 
@@ -266,14 +265,9 @@ def _distrusting(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def closing_scratch(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a private copy with :func:`scratch` and close it again."""
-    connection = scratch(path)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def closing_scratch(path: Path) -> closing[sqlite3.Connection]:
+    """Open a private copy with :func:`scratch` for a ``with`` block."""
+    return closing(scratch(path))
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -282,7 +276,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def is_spent(path: Path) -> bool:
-    """Tell whether *path* is a rollback journal that SQLite takes no notice of, as journal_mode PERSIST and TRUNCATE leave it."""
+    """Return whether *path* is a rollback journal without content, as journal_mode PERSIST and TRUNCATE leave it."""
     if not path.name.endswith("-journal"):
         return False
     with open_source(path) as file:
@@ -290,7 +284,7 @@ def is_spent(path: Path) -> bool:
 
 
 def is_one(path: Path) -> bool:
-    """Tell whether the file *path* begins as SQLite's do."""
+    """Return whether the file *path* begins with SQLite's magic bytes."""
     with open_source(path) as file:
         return file.read(len(MAGIC)) == MAGIC
 
@@ -305,7 +299,7 @@ def open_source(path: Path) -> BinaryIO:
     # O_NOFOLLOW: a link planted in place of a database must not lead us elsewhere.  O_NONBLOCK: nor may a FIFO hang us.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        # Not even the time of the last access shall change; only the owner of a file may ask for that.
+        # O_NOATIME keeps the time of the last access; only the owner of a file may use it.
         descriptor = os.open(path, flags | getattr(os, "O_NOATIME", 0))
     except PermissionError:
         descriptor = os.open(path, flags)
@@ -316,12 +310,12 @@ def open_source(path: Path) -> BinaryIO:
 
 
 def itself(path: Path) -> tuple[int, int]:
-    """Return device and inode of the regular file *path*; asked before and after it is opened, they tell a swap.
+    """Return device and inode of the regular file *path*, which show before and after an open whether it was replaced.
 
-    SQLite follows a link to the file it opens, and has no way to be told not to.
+    SQLite follows a link to the file that it opens, and has no option against that.
 
     Raises:
-        SourceError: It is not there, or is a link, a FIFO or the like.
+        SourceError: It does not exist, or is a link, a FIFO or the like.
     """
     try:
         status = path.lstat()
@@ -333,7 +327,7 @@ def itself(path: Path) -> tuple[int, int]:
 
 
 def allocated_bytes(path: Path) -> int:
-    """Return how much of the file *path* lies on the disk, less than its size where it has holes; 0 if it is not there."""
+    """Return the bytes that the file *path* uses on the disk, fewer than its size if it has holes; 0 if it does not exist."""
     try:
         status = path.lstat()
     except OSError:

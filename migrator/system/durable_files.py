@@ -1,7 +1,7 @@
-"""Every durable step is made here: a name, a link or a content that has to survive a power cut.
+"""Durable steps: names, links and contents that have to survive a power cut.
 
 A file's content is durable after its own fsync, its name after the fsync of its folder; SQLite ignores errors of the
-latter, so we ask ourselves.  A failed fsync is fatal: the kernel may have dropped the pages it could not write.
+latter, so this module syncs folders itself.  A failed fsync is fatal: the kernel may have dropped the unwritten pages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-#: Where Linux keeps the access list of a file; an error that means there is none, or none can be.
+#: The attribute with the access list of a file; the errors that mean that there is none.
 _ACL, _NO_ACL = "system.posix_acl_access", {errno.ENODATA, errno.EOPNOTSUPP}
 
 
@@ -24,7 +24,7 @@ class Access(NamedTuple):
     Attributes:
         group: Its group.
         mode: Its permissions.
-        acl: Its access list (acl(5)) as the system keeps it; empty without one.
+        acl: Its access list (acl(5)) as the system stores it; empty without one.
     """
 
     group: int
@@ -33,9 +33,9 @@ class Access(NamedTuple):
 
 
 def make_private_folder(path: Path) -> None:
-    """Make the folder *path* for its owner alone, parents too; it may be there already, and may not be a link.
+    """Make the folder *path* and its parents for their owner alone; it may exist already, but not as a link.
 
-    What root makes belongs to whom the folder around it belongs to: the application has to get in.
+    As root, give it to the owner of the folder around it, so that the application can use it.
 
     Raises:
         NotADirectoryError: *path* is a link.
@@ -62,7 +62,7 @@ def sync_folder(path: Path) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Give *source* the name *target*, in one instant, durably; what had that name is gone."""
+    """Rename *source* to *target*, atomically and durably; replaces an existing file."""
     source.rename(target)
     sync_folder(target.parent)
     if source.parent != target.parent:
@@ -70,27 +70,27 @@ def replace(source: Path, target: Path) -> None:
 
 
 def draft_of(path: Path) -> Path:
-    """Return where what will have the name *path* is made; a step that was cut short may leave it there."""
+    """Return the path of the draft that is renamed to *path*; an interrupted step may leave it."""
     return path.with_name(f".{path.name}.draft")
 
 
 def create(path: Path) -> int:
     """Make the new file *path* for its owner alone; return its descriptor, open for writing.
 
-    What root makes belongs to the owner and the group of the folder.
+    As root, give it to the owner and the group of the folder.
 
     Raises:
-        FileExistsError: There is a file or a link already.
+        FileExistsError: A file or a link exists already.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    # By the descriptor: the owner of the folder may put something else under the name meanwhile.
+    # By the descriptor: the owner of the folder may replace the name meanwhile.
     os.fchmod(descriptor, 0o600)  # regardless of the umask
     _give(path.parent.stat(), descriptor)
     return descriptor
 
 
 def write(path: Path, text: str, access: Access | None = None) -> None:
-    """Write *text* to *path* so that it is there whole or not at all, for its owner alone or with *access*."""
+    """Write *text* to *path*, whole or not at all, for its owner alone or with *access*."""
     draft = draft_of(path)
     draft.unlink(missing_ok=True)
     with os.fdopen(create(draft), "w", encoding="utf-8") as file:
@@ -131,10 +131,10 @@ def link(source: Path, target: Path) -> None:
 
 
 def try_link(source: Path, target: Path) -> None:
-    """Give the file *source* the second name *target*, which nothing has, and take it away again.
+    """Give the file *source* the free name *target*, and remove that name again.
 
     Raises:
-        OSError: The file system does not let us, or makes a copy of it.
+        OSError: The file system does not allow it, or makes a copy.
     """
     target.unlink(missing_ok=True)
     target.hardlink_to(source)
@@ -145,7 +145,7 @@ def try_link(source: Path, target: Path) -> None:
 
 
 def point(name: Path, to: str) -> None:
-    """Make *name* a symbolic link to *to*, in one instant, durably; what had that name is gone."""
+    """Make *name* a symbolic link to *to*, atomically and durably; replaces an existing file."""
     draft = draft_of(name)
     draft.unlink(missing_ok=True)
     draft.symlink_to(to)
@@ -154,19 +154,19 @@ def point(name: Path, to: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove the file or link *path*, durably; it need not be there."""
+    """Remove the file or link *path*, durably; it need not exist."""
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def remove_if_there(path: Path) -> None:
-    """Remove the file *path*, durably; where there is none, do not wait for the disk."""
+    """Remove the file *path*, durably; if it does not exist, do not wait for the disk."""
     if os.path.lexists(path):
         remove(path)
 
 
 def remove_drafts(paths: Iterable[Path]) -> None:
-    """Remove what steps that were cut short have left beside *paths*, durably; nothing of it counts."""
+    """Remove the drafts of interrupted steps for *paths*, durably."""
     for path in paths:
         remove_if_there(draft_of(path))
 
@@ -215,14 +215,14 @@ def _grant(descriptor: int, access: Access) -> None:
     if may_give(group):
         os.fchown(descriptor, -1, group)
     elif os.fstat(descriptor).st_gid != group:
-        # Members of a group that it cannot be given to get no more than all others do.
+        # If it cannot be given to the group, its members get no more than all others.
         mode, acl = mode & (mode << 3 | 0o7707), b""
     _set_acl(descriptor, acl)
     os.fchmod(descriptor, mode)
 
 
 def let_pass(folder: Path, like: Path) -> None:
-    """Let those pass the folder *folder* of ours who may pass the folder *like*, durably; they may not list or change it."""
+    """Let users enter our folder *folder* who may enter *like*, durably; they may not list or change it."""
     now, theirs = access_of(folder), access_of(like)
     wanted = Access(theirs.group, now.mode & 0o7700 | theirs.mode & 0o011, theirs.acl)
     if now[:2] != wanted[:2]:
@@ -231,7 +231,7 @@ def let_pass(folder: Path, like: Path) -> None:
 
 
 def _set_acl(descriptor: int, acl: bytes) -> None:
-    """Set the access list of a file, which may have got another one from its folder."""
+    """Set the access list of a file, which may have inherited another from its folder."""
     try:
         if acl:
             os.setxattr(descriptor, _ACL, acl)
@@ -243,7 +243,7 @@ def _set_acl(descriptor: int, acl: bytes) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove *path* and all below it, durably; it need not be there."""
+    """Remove *path* and everything below it, durably; it need not exist."""
     if path.exists():
         shutil.rmtree(path)
         sync_folder(path.parent)

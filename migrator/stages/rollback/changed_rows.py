@@ -266,24 +266,24 @@ def _remember(session: Session, mapping: TableMapping) -> None:
 def _exchange(session: Session, mapping: TableMapping) -> list[int]:
     """Delete the changed rows and insert them as they are now: they may have exchanged unique values.
 
-    Return those that are refused, or that have to be tried one by one, which are in the legacy table as they were.  A row that another of them kept out gives
-    way in turn, so that each is moved at most twice.
+    Return those that are refused, or that have to be tried one by one; the legacy table has these as they were.  A row that
+    another of them kept out gives way in turn, so that each is moved at most twice.
     """
     connection = session.connection
     source, key = source_of(mapping), quoted(mapping.key)
     rowid = free_rowid(connection, mapping.database, mapping.source_table)
     columns = [quoted(name) for name in mapping.legacy_columns]
-    places = [rowid] if rowid and rowid not in columns else []
-    into = ", ".join((*places, *columns))
+    rowids = [rowid] if rowid and rowid not in columns else []
+    into = ", ".join((*rowids, *columns))
     connection.execute("DROP TABLE IF EXISTS temp.taken_out")
     connection.execute(
-        f"CREATE TEMP TABLE taken_out AS SELECT r.rowid AS row, {', '.join([*(f's.{rowid} AS place' for _ in places), '0 AS refused'])},"
+        f"CREATE TEMP TABLE taken_out AS SELECT r.rowid AS row, {', '.join([*(f's.{rowid} AS legacy_rowid' for _ in rowids), '0 AS refused'])},"
         f" r.legacy_key AS legacy_key, r.former AS former, {', '.join(f's.{name} AS {name}' for name in columns)} FROM {source} AS s"
         f" JOIN temp.merged AS r ON s.{key} = r.former COLLATE BINARY WHERE r.rowid IN (SELECT row FROM temp.changed) ORDER BY 1"
     )
     connection.execute(f"DELETE FROM {source} WHERE {key} COLLATE BINARY IN (SELECT former FROM temp.taken_out)")
     # If the rowid is the key, it changes with it.
-    moved = ["iif(o.place IS o.former, r.legacy_key, o.place)" for _ in places]
+    moved = ["iif(o.legacy_rowid IS o.former, r.legacy_key, o.legacy_rowid)" for _ in rowids]
     now = ", ".join((*moved, *(f"r.{name}" for name in columns)))
     _admit(
         session,
@@ -291,7 +291,7 @@ def _exchange(session: Session, mapping: TableMapping) -> list[int]:
         " CROSS JOIN temp.merged AS r ON r.rowid = o.row WHERE o.rowid",
         "temp.taken_out",
     )
-    old = ", ".join((*("o.place" for _ in places), *(f"o.{name}" for name in columns)))
+    old = ", ".join((*("o.legacy_rowid" for _ in rowids), *(f"o.{name}" for name in columns)))
     missing = (
         "UPDATE temp.taken_out SET refused = 1 WHERE NOT refused AND legacy_key COLLATE BINARY NOT IN"
         f" (SELECT {key} FROM {source} WHERE {key} IS NOT NULL)"

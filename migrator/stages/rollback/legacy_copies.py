@@ -103,8 +103,8 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
 def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path | None, Path]]:
     """Copy the legacy files as they were at the cutover to *tree*.
 
-    An original that was written to since does not count, nor one that is gone or cannot be read: its copy in the snapshot
-    takes its place.  An original that was written to is copied to *aside*, for the residue.
+    An original with late writes, or one that is missing or cannot be read, is replaced by its copy in the snapshot; the
+    former is copied to *aside*, for the residue.
 
     Returns:
         Legacy database -> its late original, None where it cannot be read, and what the cutover had.

@@ -98,13 +98,13 @@ def _follow(session: Session, mapping: TableMapping) -> None:
     )
     connection.execute("DROP TABLE IF EXISTS temp.moving")
     connection.execute(
-        f"CREATE TEMP TABLE moving AS SELECT l.rowid AS place, +a.id AS id, +l.legacy_key AS former,"
+        f"CREATE TEMP TABLE moving AS SELECT l.rowid AS lineage_row, +a.id AS id, +l.legacy_key AS former,"
         f" {legacy_key} AS legacy_key {moved}"
     )
     connection.execute(f"INSERT INTO {REKEYED} SELECT '{mapping.source}', former, legacy_key FROM temp.moving")
     connection.execute(
         f"UPDATE {session.target}.lineage AS x SET target_id = y.id, legacy_key = y.legacy_key"
-        " FROM temp.moving AS y WHERE x.rowid = y.place"
+        " FROM temp.moving AS y WHERE x.rowid = y.lineage_row"
     )
 
 
@@ -244,11 +244,11 @@ def _pair_with_quarantined(session: Session, mapping: TableMapping, refused: str
         mapping.given(session.constants),
     )
     source, key = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", f"s.{quoted(mapping.key)}"
-    place = free_rowid(connection, mapping.database, mapping.source_table)
-    nameless = reverse_sql.nameless_sql(mapping, key) if place else "0"
+    rowid = free_rowid(connection, mapping.database, mapping.source_table)
+    nameless = reverse_sql.nameless_sql(mapping, key) if rowid else "0"
     cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in mapping.legacy_columns)
     connection.execute(
-        f"CREATE TEMP TABLE set_aside AS SELECT {f's.{place}' if place else 'NULL'} AS place,"
+        f"CREATE TEMP TABLE set_aside AS SELECT {f's.{rowid}' if rowid else 'NULL'} AS legacy_rowid,"
         f" CASE WHEN NOT {nameless} THEN {key} END AS legacy_key, {cells} FROM {source} AS s"
         f" WHERE {key} COLLATE BINARY IN ({refused}) OR {nameless}"
     )
@@ -288,7 +288,7 @@ def _join(session: Session, mapping: TableMapping, new: int, old: int) -> None:
     # A legacy row without a key gets the key that was made for the new row.
     connection.execute(
         f"UPDATE OR ABORT {quoted(mapping.database)}.{quoted(mapping.source_table)} SET {quoted(mapping.key)} = {ours}"
-        f" WHERE {theirs} IS NULL AND rowid = (SELECT place FROM temp.set_aside WHERE rowid = :old)",
+        f" WHERE {theirs} IS NULL AND rowid = (SELECT legacy_rowid FROM temp.set_aside WHERE rowid = :old)",
         rows,
     )
     for work in (f"{session.target}.lineage", NAMED):
