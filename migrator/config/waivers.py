@@ -110,7 +110,7 @@ def _waiver(written: object, which: str, where: Path) -> Waiver:
             raise UsageError(f"{which} has no {key}", where=where, hint=hint)
     if not _ID.fullmatch(written["id"]):
         raise UsageError(
-            f"{which}: {written['id']!r} names no contract", where=where, hint="such as verify/no_reference_dangles; "
+            f"{which}: {written['id']!r} is not the name of a contract", where=where, hint="such as verify/no_reference_dangles; "
             "its case in brackets goes into scope",
         )  # fmt: skip
     return Waiver(**written)

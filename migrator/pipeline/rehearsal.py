@@ -80,7 +80,7 @@ def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
     for name, database in after.items():
         digests = {table.name: table.digest for table in before[name].tables}
         sentences += [
-            f"{name}.{table.name} is not what it was"
+            f"{name}.{table.name} has changed"
             for table in database.tables
             if table.digest != digests.get(table.name) and f"{name}.{table.name}" not in grown
         ]
@@ -89,7 +89,7 @@ def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
         old, new = _rows(before[name], called), _rows(after[name], called)
         came = list((new - old).elements())
         if old - new or len(came) != 1 or not any(_MARK in cell for cell in came[0]):
-            sentences.append(f"{source} is not what it was and the one row that was written")
+            sentences.append(f"{source} is not its former rows and the one row that was written")
     return tuple(sentences)
 
 

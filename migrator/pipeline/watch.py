@@ -59,7 +59,9 @@ def monitor(
         raise Refused(sentence)
     latch = last.latch
     if latch.exists() and json.loads(latch.read_text(encoding="utf-8"))["run"] == last.run:
-        raise Refused("has fired for this cutover before", where=latch, hint="go back by hand: migrator rollback")
+        raise Refused(
+            "has fired for this cutover before", where=latch, hint="to roll back run: migrator rollback --execute"
+        )
     changed = freshness.late_originals(last)
     watched = monitor_stage.monitor(
         limits,

@@ -48,7 +48,7 @@ def make_private_folder(path: Path) -> None:
             give_to_owner_of(folder.parent, folder)
             sync_folder(folder.parent)
     if path.is_symlink():
-        raise NotADirectoryError(errno.ENOTDIR, "is a link, and a folder of ours is none", str(path))
+        raise NotADirectoryError(errno.ENOTDIR, "is a link; expected a folder", str(path))
 
 
 def sync_file(path: Path) -> None:

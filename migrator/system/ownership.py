@@ -143,11 +143,11 @@ def _below(path: Path, owners: set[int], depth: int) -> Iterator[tuple[Path, os.
 def _unlike_ours(status: os.stat_result, owners: set[int]) -> str:
     """Return why an entry with this *status* cannot be ours, or ''."""
     if stat.S_ISLNK(status.st_mode):
-        return "is a link, and what is the tool's own is never one"
+        return "is a link, and no file of migrator's own is one"
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-        return "is neither a file nor a folder, and lies where the tool keeps its own"
+        return "is neither a file nor a folder, and lies where migrator keeps its own files"
     if status.st_uid not in owners:
-        return "belongs to another user than the data directory, and lies where the tool keeps its own"
+        return "belongs to another user than the data directory, and lies where migrator keeps its own files"
     if status.st_mode & stat.S_IWOTH and not (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
-        return "may be changed by every user, and lies where the tool keeps its own"
+        return "may be changed by every user, and lies where migrator keeps its own files"
     return ""

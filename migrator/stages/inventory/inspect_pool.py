@@ -112,7 +112,7 @@ class _Child:
         if late.is_set():
             return {"reason": f"did not finish within {seconds:.0f} s"}
         if len(line) >= ANSWER_BYTES:
-            return {"reason": "its schema is too large to be told"}
+            return {"reason": "its schema is too large"}
         return {"reason": f"ended the process that examined it: {worker_process.ending(status)}"}
 
     def end(self) -> int:

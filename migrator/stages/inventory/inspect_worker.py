@@ -116,7 +116,7 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         connection.text_factory = content_digest.any_text
         connection.set_progress_handler(lambda: time.monotonic() > until, STEPS)
         connection.execute("PRAGMA query_only = ON")
-        # From here on only reading is authorised, whatever the schema holds.
+        # From here on only reading is authorised; the schema cannot change that.
         connection.set_authorizer(_may)
         # Recovers a WAL or a hot journal.
         parts = content_digest.layout(connection)

@@ -277,7 +277,7 @@ def write(
         done.tell(sentence)
     for database, (now, _) in changed.items():
         what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
-        done.tell(f"{escaped(database)}: its original {what}; what the cutover had took its place")
+        done.tell(f"{escaped(database)}: its original {what}; its content at the cutover was used instead")
     return Written(done=done, residue=residue, baseline=baseline)
 
 
@@ -334,13 +334,17 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
     written = write(wanted, tree, current, baseline, {}, lambda *_, **__: baseline, folder / "residue.db")
     reasons = [
         *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
-        *(f"{escaped(table)}: {rows:,} rows would not go back" for table, rows in written.residue.items()),
-        *(f"{escaped(name.place)}: comes back as another" for name in wanted.names if not _same(name, snapshot, tree)),
+        *(f"{escaped(table)}: {rows:,} rows would go to the residue" for table, rows in written.residue.items()),
+        *(
+            f"{escaped(name.place)}: does not have the content of the snapshot"
+            for name in wanted.names
+            if not _same(name, snapshot, tree)
+        ),
     ]
     durable_files.remove_folder(folder)
     if reasons:
         raise BuildError(
-            f"a rollback would not give back what the snapshot holds: {reasons[0]}",
+            f"a rollback would not restore the content of the snapshot: {reasons[0]}",
             where=wanted.stage,
             hint="nothing was put in its final place; please report this as a bug",
         )

@@ -1,4 +1,4 @@
-"""Makes private copies of the consolidated databases in use readable for a rollback, whatever the application changed.
+"""Makes private copies of the consolidated databases in use readable for a rollback, after any change by the application.
 
 An application may add objects that SQLite here cannot open, and it may drop or alter tables that a rollback needs.  A
 rollback must still be possible:

@@ -232,7 +232,7 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
         home, "SELECT * FROM late_notes_tags_before"
     )
     assert [
-        "notes: its original was written to after the cutover, see the residue; what the cutover had took its place"
+        "notes: its original was written to after the cutover, see the residue; its content at the cutover was used instead"
     ] == list(done.findings)
     with closing(sqlite3.connect(original)) as kept:
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
