@@ -31,8 +31,8 @@ def cut_short(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    switch = switch_state.read(data_dir)
-    if switch is None or switch.finished:
+    switch = switch_state.under_way(data_dir)
+    if switch is None:
         return ""
     set_in_use, verb = (
         ("consolidated", switch_state.CUTOVER) if _consolidated(switch) else ("legacy", switch_state.ROLLBACK)
@@ -50,8 +50,8 @@ def at_work(data_dir: Path) -> str:
     Raises:
         MigratorError: What was written about it is not what we write.
     """
-    switch = switch_state.read(data_dir)
-    if switch is None or switch.finished or not is_held(data_dir):
+    switch = switch_state.under_way(data_dir)
+    if switch is None or not is_held(data_dir):
         return ""
     return f"another migrator is at work on the {switch.kind} of run {switch.run}; wait until it has ended, then run: migrator status"
 
@@ -66,8 +66,8 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except (MigratorError, OSError, sqlite3.Error) as error:
-        switch = switch_state.read(data_dir)
-        if switch is None or switch.finished or not _committed(switch):
+        switch = switch_state.under_way(data_dir)
+        if switch is None or not _committed(switch):
             raise
         what = error.what if isinstance(error, MigratorError) else str(error)
         raise MigratorError(f"committed, but {what}", where=data_dir, hint=cut_short(data_dir)) from error
@@ -92,8 +92,8 @@ def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str
     Raises:
         Refused: As :func:`recover`.
     """
-    switch = switch_state.read(workspace.data_dir)
-    if switch is None or switch.finished:
+    switch = switch_state.under_way(workspace.data_dir)
+    if switch is None:
         return None
     against = "" if execute else at_work(workspace.data_dir) or _refused(switch, workspace)
     foreseen = Switched(
@@ -108,8 +108,7 @@ def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str
         return foreseen
     sentence = recover(workspace.data_dir, workspace)
     tell(sentence)
-    last = switch_state.read(workspace.data_dir)
-    if (last is not None and last.consolidated) != (kind == switch_state.CUTOVER):
+    if (switch_state.cutover_in_use(workspace.data_dir) is not None) != (kind == switch_state.CUTOVER):
         return None
     return replace(foreseen, executed=True, steps=(), findings=(sentence,))
 
@@ -133,8 +132,8 @@ def settle(data_dir: Path, workspace: Workspace | None = None, patience_s: float
         Refused: As :func:`recover`, or another migrator is at work for longer than *patience_s* s.
         MigratorError: The names are not as we left them.
     """
-    switch = switch_state.read(data_dir)
-    if switch is None or switch.finished:
+    switch = switch_state.under_way(data_dir)
+    if switch is None:
         return ""
     with locked(data_dir, patience_s):
         return recover(data_dir, workspace)
@@ -149,8 +148,8 @@ def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
         Refused: A process has one of the databases open, or the switch leads to a file that is not named.
         MigratorError: The names are not as we left them.
     """
-    switch = switch_state.read(data_dir)
-    if switch is None or switch.finished:
+    switch = switch_state.under_way(data_dir)
+    if switch is None:
         return ""
     workspace = workspace or Workspace(data_dir)
     trust.refuse(switch, workspace.include, workspace.env_file)

@@ -185,6 +185,16 @@ def cutover_in_use(data_dir: Path) -> Switch | None:
     return last if last is not None and last.consolidated else None
 
 
+def under_way(data_dir: Path) -> Switch | None:
+    """Return the switch under way in *data_dir*, at work or interrupted; None without one.
+
+    Raises:
+        MigratorError: As :func:`read`.
+    """
+    last = read(data_dir)
+    return last if last is not None and not last.finished else None
+
+
 def read(data_dir: Path) -> Switch | None:
     """Return the switch that is under way in *data_dir* or was the last one, or None.
 

@@ -225,11 +225,6 @@ def _copy(original: Path, copy: Path) -> None:
         connections.set_journal_mode(connections.lenient(connection), "delete")
 
 
-def _digest(path: Path) -> str:
-    with contextlib.closing(connections.lenient(connections.read(path))) as connection:
-        return content_digest.digest(connection)
-
-
 def write(
     last: Switch,
     tree: Path,
@@ -353,4 +348,4 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
 def _same(name: Name, snapshot: Snapshot, tree: Path) -> bool:
     """Return whether a legacy copy after a write-back without changes has the content of the snapshot."""
     (digest,) = [database.digest for database in snapshot.inventory.databases if database.place == name.place]
-    return _digest(tree / name.place) == digest
+    return _digest_or_none(tree / name.place) == digest
