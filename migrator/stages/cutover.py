@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from migrator.errors import Refused
@@ -159,8 +159,7 @@ def cutover(
         observer.step(f"no other process can write to the {len(wanted.names)} legacy files")
         try:
             # Checked again under the locks: a name may have been replaced since.
-            for reason in refusals(wanted):
-                raise Refused(reason, hint="nothing was switched")
+            _refuse(refusals(wanted))
             _install(wanted)
             observer.step("the three databases lie under their names; nothing leads to them yet")
             switch_steps.make_legacy_tree(wanted)
@@ -239,6 +238,12 @@ def _keep_evidence(wanted: Switch, draft: Path) -> None:
             numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))
             free = itertools.chain([draft / path.name], numbered)
             durable_files.write(next(path for path in free if not path.exists()), path.read_text(encoding="utf-8"))
+
+
+def _refuse(reasons: Sequence[str]) -> None:
+    """Raise the first of *reasons*, if there is one."""
+    if reasons:
+        raise Refused(reasons[0], hint="nothing was switched")
 
 
 def _hold(
