@@ -1,4 +1,4 @@
-"""What a mapping file has to say, and that it says it: columns, reads, and that no legacy column is lost."""
+"""Checks of a mapping file: its columns, the tables it reads, and that no legacy column is lost."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from migrator.errors import MappingError
 
 
 def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str, tuple[str, ...]]:
-    """Return which target columns each column of *source* feeds, by sqlglot's lineage.
+    """Return column of *source* -> target columns that are computed from it, by sqlglot's lineage.
 
-    A column that only finds a row of another table (``p.legacy_key = s.position_id``) feeds what that table gives; one that
-    only chooses rows feeds ``(rows)``.  The SELECT begins *above* lines down the file.
+    A column that only joins a row of another table (``p.legacy_key = s.position_id``) feeds the columns of that table; one that
+    only filters rows feeds ``(rows)``.  The SELECT begins *above* lines down the file.
 
     Raises:
         MappingError: A column is of no table, or of more than one.
@@ -23,7 +23,7 @@ def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str
     fed: dict[str, list[str]] = {}
     finders = _finders(forward)
     try:
-        # Trimmed copies of the SELECT for every column would be for a reader's eyes: they take most of the time.
+        # Without trimmed copies of the SELECT for every column, which take most of the time and are only for display.
         traced = lineage(None, forward, {}, dialect="sqlite", copy=False, trim_selects=False)
     except SqlglotError as error:
         lost = next((column.this for column in forward.find_all(exp.Column) if not column.table), forward)
@@ -40,7 +40,7 @@ def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str
     for column in forward.find_all(exp.Column):
         if column.table == "s":
             fed.setdefault(column.name, []).append("(rows)")
-    # Sorted, since lineage walks sets: their order differs from run to run.
+    # Sorted, since lineage iterates over sets, whose order differs from run to run.
     return {
         name: tuple(dict.fromkeys(target for target in targets if target != "(rows)")) or ("(rows)",)
         for name, targets in sorted(fed.items())
@@ -48,7 +48,7 @@ def uses_of(forward: exp.Select, source: str, file: str, above: int) -> dict[str
 
 
 def _finders(forward: exp.Select) -> dict[str, tuple[str, ...]]:
-    """Return alias -> columns of the source that find its row."""
+    """Return alias -> columns of the source that join its row."""
     return {
         join.this.alias_or_name: tuple(
             column.name for column in join.args["on"].find_all(exp.Column) if column.table == "s"
@@ -59,7 +59,7 @@ def _finders(forward: exp.Select) -> dict[str, tuple[str, ...]]:
 
 
 def check_back(back: exp.Select, legacy_columns: tuple[str, ...], file: str) -> None:
-    """See that back gives every legacy column, in order.
+    """Check that back gives every legacy column, in order.
 
     Raises:
         MappingError: It does not.
@@ -77,10 +77,10 @@ def check_back(back: exp.Select, legacy_columns: tuple[str, ...], file: str) -> 
 def check_every_column_is_kept(
     legacy: tuple[str, ...], uses: Mapping[str, object], rest: tuple[str, ...], key: str, file: str
 ) -> None:
-    """See that each legacy column is used, kept in rest, or the key.
+    """Check that each legacy column is used, kept in rest, or the key.
 
     Raises:
-        MappingError: One is not, or is in rest for nothing.
+        MappingError: One is not, or is in rest without need.
     """
     for name in rest:
         if name not in legacy:
@@ -101,20 +101,20 @@ def _at(node: exp.Expression, file: str, above: int) -> str:
 
 
 def check_reads(forward: exp.Select, allowed: set[str], file: str, above: int) -> None:
-    """See that only declared tables are read; the SELECT begins *above* lines down the file.
+    """Check that only declared tables are read; the SELECT begins *above* lines down the file.
 
     Raises:
-        MappingError: Another one is.
+        MappingError: Another table is read.
     """
     for table in forward.find_all(exp.Table):
         name = f"{table.db}.{table.name}" if table.db else table.name
-        # A table-valued function (json_each) reads what it is given.
+        # A table-valued function (json_each) reads its arguments.
         if name not in allowed and table.db and not isinstance(table.this, exp.Anonymous):
             raise MappingError(f"reads {name}, which its header does not declare", where=_at(table.this, file, above))
 
 
 def check_columns(names: list[str], columns: tuple[str, ...], known: list[str], table: str, file: str) -> None:
-    """See that each column that a row of *table* fills is given exactly once.
+    """Check that each column that a row of *table* fills is given exactly once.
 
     Raises:
         MappingError: One is missing, doubled or unknown.

@@ -1,7 +1,7 @@
-"""Work tables that mappings may join: answers that more than one legacy table gives, from ``mapping/sql/lookups/*.sql``.
+"""Lookups: work tables that mappings join, computed from several legacy tables by ``mapping/sql/lookups/*.sql``.
 
-A lookup file has a header, one SELECT of evidence for each source and variant (``-- from: jarvis.positions found``),
-and one SELECT that makes the table out of all evidence, whose columns are called column1, column2, ... (``-- gives:``).
+A lookup file has a header, one SELECT of evidence per source and variant (``-- from: jarvis.positions found``),
+and one SELECT that makes the table from all evidence, with the columns column1, column2, ... (``-- gives:``).
 A source that is absent, or has another shape, gives no evidence.
 """
 
@@ -29,9 +29,9 @@ class Lookup:
 
     Attributes:
         name: Its name below ``ids``.
-        columns: Its columns; it is looked up by the first.
-        evidence: Source table, variant and SELECT of each that may give evidence.
-        gives: The SELECT that makes the table out of the evidence.
+        columns: Its columns; the first is the key.
+        evidence: Source table, variant and SELECT of each source of evidence.
+        gives: The SELECT that makes the table from the evidence.
     """
 
     name: str
@@ -53,13 +53,13 @@ def lookups() -> tuple[Lookup, ...]:
 
 
 def read(text: str, file: str) -> Lookup:
-    """Return the lookup that *text* states.
+    """Return the lookup in *text*.
 
     Raises:
         MappingError: It has no header, or no SELECT that gives the table.
     """
-    found, _ = sql_header.read(_PART.split(text, maxsplit=1)[0], {"lookup": None, "why": ""}, file)
-    name = _NAME.fullmatch(found["lookup"])
+    header, _ = sql_header.read(_PART.split(text, maxsplit=1)[0], {"lookup": None, "why": ""}, file)
+    name = _NAME.fullmatch(header["lookup"])
     if name is None:
         raise MappingError("lacks the line '-- lookup: name(column, ...)'", where=f"{file}:1:1")
     marks = list(_PART.finditer(text))

@@ -1,4 +1,4 @@
-"""A mapping: how rows of one legacy table become rows of one target table, and how they are rebuilt."""
+"""The record of a mapping: from rows of one legacy table to rows of one target table, and back."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableMapping:
-    """How one legacy table's rows become one target table's, and how they are rebuilt.
+    """A mapping from rows of one legacy table to rows of one target table, and back.
 
     Attributes:
-        file: Where it stands, for errors; '' for an identity.
+        file: Its file, for errors; '' for an identity.
         target: The consolidated database.
         table: The target table.
         database: The legacy database.
         source_table: The legacy table.
         variant: The shape of the legacy table it reads.
-        key: The legacy column that names a row.
-        number: Target column that orders assigned ids; '' where ids are kept.
-        keep: ORDER BY terms over target columns that choose among rows a UNIQUE lets in once; '' for the id.
-        reads: What else the forward SELECT reads.
+        key: The legacy column that identifies a row.
+        number: Target column that orders assigned ids; '' if ids are kept.
+        keep: ORDER BY terms over target columns that choose among rows with one UNIQUE value; '' for the id.
+        reads: Other tables that the forward SELECT reads.
         rest: Legacy columns that no target column holds.
         rounds: Target columns that forward and back recompute in doubles.
-        takes: SQL that is true for the new rows that it takes, where several make one legacy row; '' for none.
+        takes: SQL that is true for the new rows that it takes, if several make one legacy row; '' for none.
         together: Target columns that agree in the new rows that make one legacy row.
-        stub: Why the rows are added, which have no legacy row; '' for a mapping of rows.
+        stub: The reason for which it adds rows without a legacy row; '' for a mapping of rows.
         columns: The target's columns in the order of the forward SELECT.
         legacy_columns: The source's columns in the order of the back SELECT.
         uses: Legacy column -> target columns that are computed from it.
@@ -64,9 +64,9 @@ class TableMapping:
 
     @property
     def constants(self) -> frozenset[str]:
-        """The constants of the configuration that its SELECTs ask for."""
+        """The constants of the configuration that its SELECTs use."""
         return frozenset(re.findall(r"(?<!:):([a-z]\w*)", f"{self.forward}\n{self.back}"))
 
     def given(self, constants: Mapping[str, str]) -> dict[str, str | None]:
-        """Return the parameters of its SELECTs: each constant, None where the owners gave none."""
+        """Return the parameters of its SELECTs: each constant, or None if the owners gave none."""
         return {name: constants.get(name) for name in self.constants}

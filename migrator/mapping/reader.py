@@ -1,7 +1,7 @@
 """Reads ``mapping/sql/*/*.sql`` into Mapping records and checks them.
 
 A mapping file is plain SQL for one target table and one source table: a header of facts, one forward SELECT, one back
-SELECT.  :data:`HEADER` says what the header may hold.  What a file gets wrong is an error with file, line and column.
+SELECT.  :data:`HEADER` lists the keys of the header.  A fault in a file is an error with file, line and column.
 
 The forward SELECT names its source ``s``.  It begins with ``legacy_key`` (and ``part``, where one legacy row becomes
 several) and then gives each column of the target it fills, once, under its name.  The back SELECT begins with
@@ -30,7 +30,7 @@ from migrator.schema import reader as schema_reader
 from migrator.schema.model import Schema
 from migrator.system import connections
 
-#: What each line of a header says; those without a default must be there.
+#: Key of a header -> default; a key without a default is required.
 HEADER: Mapping[str, str | None] = MappingProxyType(
     {
         "target": None,  # the consolidated database and its table: core.trades
@@ -60,17 +60,17 @@ def mappings() -> tuple[TableMapping, ...]:
         MappingError: A file is wrong.
     """
     folder = files("migrator.mapping") / "sql"
-    found = [
+    read_files = [
         read(text.read_text(encoding="utf-8"), f"mapping/sql/{target}/{text.name}")
         for target in catalogue.TARGETS
         for text in (folder / target).iterdir()
         if text.name.endswith(".sql")
     ]
-    return tuple(sorted(found, key=lambda mapping: mapping.file))
+    return tuple(sorted(read_files, key=lambda mapping: mapping.file))
 
 
 def read(text: str, file: str) -> TableMapping:
-    """Return the mapping that *text* states.
+    """Return the mapping in *text*.
 
     Raises:
         MappingError: Its header, its SELECTs or its columns are wrong.
@@ -139,10 +139,10 @@ def _statement(text: str) -> str:
 
 def _select(text: str, file: str, above: int) -> exp.Select:
     """Return the one SELECT of *text*, which begins *above* lines down the file."""
-    found = list(schema_reader.statements(text))
-    if len(found) != 1:
+    parsed = list(schema_reader.statements(text))
+    if len(parsed) != 1:
         raise MappingError("needs one SELECT, closed with a semicolon", where=f"{file}:{above + 1}:1")
-    ((line, statement),) = found
+    ((line, statement),) = parsed
     try:
         tree = sqlglot.parse_one(statement, read="sqlite")
     except SqlglotError as error:
@@ -167,26 +167,26 @@ def _legacy_columns(database: str, table: str, variant: str, file: str) -> tuple
 
 
 def target_columns(schema: Schema, table: str) -> tuple[str, ...]:
-    """Return the columns of *table* that a row fills, ``rowid`` included for a virtual one; empty if there is none."""
+    """Return the columns that a row of *table* fills, with ``rowid`` for a virtual table; empty without such a table."""
     for virtual in schema.virtual_tables:
         if virtual.name == table:
             return ("rowid", *virtual.columns)
-    return tuple(column.name for one in schema.tables if one.name == table for column in one.columns)
+    return tuple(column.name for shape in schema.tables if shape.name == table for column in shape.columns)
 
 
 def target_key(schema: Schema, table: str) -> str:
-    """Return the column that names a row of *table*: its primary key, or ``rowid`` of a virtual table."""
-    for one in schema.tables:
-        if one.name == table:
-            return next(column.name for column in one.columns if column.primary_key)
+    """Return the column that identifies a row of *table*: its primary key, or ``rowid`` of a virtual table."""
+    for shape in schema.tables:
+        if shape.name == table:
+            return next(column.name for column in shape.columns if column.primary_key)
     return "rowid"
 
 
 def identity(target: str, table: str, database: str) -> TableMapping:
     """Return the mapping of a source table that already has the target's shape; references go through ``ids``.
 
-    A reference that may be NULL and whose parent is gone becomes NULL, the link kept in rest; where NULL is refused
-    the row is quarantined by the constraint itself.
+    A reference without a parent becomes NULL, and rest keeps the link; if the column is NOT NULL,
+    the constraint puts the row into quarantine.
     """
     schema = schema_reader.target(target)
     columns, key = target_columns(schema, table), target_key(schema, table)
@@ -194,7 +194,7 @@ def identity(target: str, table: str, database: str) -> TableMapping:
     given = {name: f"s.{connections.quoted(name)}" for name in columns}
     returned = {name: f"t.{connections.quoted(name)}" for name in legacy}
     parents = links = ""
-    references = [reference for one in schema.tables if one.name == table for reference in one.foreign_keys]
+    references = [reference for shape in schema.tables if shape.name == table for reference in shape.foreign_keys]
     for number, reference in enumerate(references):
         (child,) = reference.columns
         given[child], returned[child] = f"p{number}.id", f"l{number}.legacy_key"
@@ -244,9 +244,9 @@ def sources_of(table: PlannedTable) -> tuple[TableMapping, ...]:
     else:
         own = ()
     return own + tuple(
-        one
-        for one in mappings()
-        if f"{one.database}.{one.source_table}" == table.source and table.variant in _words(one.variant)
+        mapping
+        for mapping in mappings()
+        if f"{mapping.database}.{mapping.source_table}" == table.source and table.variant in _words(mapping.variant)
     )
 
 

@@ -1,7 +1,7 @@
-"""SQL that rebuilds legacy rows from consolidated ones: what back says, with what rest keeps laid over it.
+"""SQL that rebuilds legacy rows from consolidated ones: the result of back, overlaid with rest.
 
-Everything here makes text; nothing is executed.  Cells are compared with their storage class: ``+a IS +b COLLATE BINARY
-AND typeof(a) = typeof(b)``, where the unary plus takes the affinity away that a column declares, and BINARY its collation.
+This module only makes SQL text and executes none.  Cells are compared with their storage class: ``+a IS +b COLLATE BINARY
+AND typeof(a) = typeof(b)``; the unary plus removes a column's affinity, and BINARY its collation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from migrator.system.connections import quoted
 
 
 def cell_sql(expression: str) -> str:
-    """Return SQL for *expression* as a JSON cell; text goes as bytes, which may be no UTF-8."""
+    """Return SQL for *expression* as a JSON cell; text is passed as bytes, since it may not be UTF-8."""
     return (
         f"CASE typeof({expression}) WHEN 'text' THEN text_cell(CAST({expression} AS BLOB)) ELSE cell({expression}) END"
     )
@@ -34,11 +34,11 @@ def from_row_sql(row: str, column: str) -> str:
     return _decoded(row, column, f"$.{quoted(column)}.t")
 
 
-def differ_sql(one: str, other: str, columns: Iterable[str]) -> str:
-    """Return SQL that is true where the rows *one* and *other* differ in any cell."""
+def differ_sql(row: str, other: str, columns: Iterable[str]) -> str:
+    """Return SQL that is true if the rows *row* and *other* differ in any cell."""
     same = [
-        f"+{one}.{quoted(column)} IS +{other}.{quoted(column)} COLLATE BINARY"
-        f" AND typeof({one}.{quoted(column)}) = typeof({other}.{quoted(column)})"
+        f"+{row}.{quoted(column)} IS +{other}.{quoted(column)} COLLATE BINARY"
+        f" AND typeof({row}.{quoted(column)}) = typeof({other}.{quoted(column)})"
         for column in columns
     ]
     return f"NOT ({balanced(same, 'AND')})"
@@ -56,9 +56,9 @@ def balanced(terms: Sequence[str], operator: str) -> str:
 
 
 def nameless_sql(mapping: TableMapping, key: str) -> str:
-    """Return SQL that is true where the legacy key *key* does not name one row: it is NULL, or several rows have it.
+    """Return SQL that is true if the legacy key *key* does not identify one row: it is NULL, or several rows have it.
 
-    A shape says nothing of constraints: a table may have lost its primary key, as CREATE TABLE ... AS SELECT loses it.
+    A known shape does not include constraints: CREATE TABLE ... AS SELECT makes a table without its primary key.
     """
     if mapping.key == "rowid":
         return f"{key} IS NULL"
@@ -67,16 +67,16 @@ def nameless_sql(mapping: TableMapping, key: str) -> str:
         f"SELECT group_concat(name) FROM pragma_table_info('{mapping.source_table}', '{mapping.database}') WHERE pk"
     )
     return (
-        # A condition without a column is asked once: where the key is the primary key, no row is read.
+        # SQLite evaluates a condition without a column once: if the key is the primary key, no row is read.
         f"({key} IS NULL OR {key} COLLATE BINARY IN (SELECT {name} FROM {_source(mapping)} WHERE ({primary}) COLLATE NOCASE"
         f" IS NOT '{mapping.key}' AND {name} IS NOT NULL GROUP BY {name} COLLATE BINARY HAVING count(*) > 1))"
     )
 
 
 def rest_sql(mapping: TableMapping) -> str:
-    """Return a SELECT of legacy_key and rest for each mapped legacy row whose back disagrees.
+    """Return a SELECT of legacy_key and rest for each mapped legacy row that back alone does not rebuild.
 
-    Every row that it does not return is rebuilt by back, cell by cell.  The rest of a key that no legacy row has is NULL.
+    Back rebuilds every other row, cell by cell.  The rest of a key that no legacy row has is NULL.
     """
     key = f"s.{quoted(mapping.key)}"
     differences = " || ".join(
@@ -93,23 +93,23 @@ def rest_sql(mapping: TableMapping) -> str:
 
 
 def rebuilt_sql(mapping: TableMapping) -> str:
-    """Return a SELECT of legacy_key and every legacy column: what back says, unless rest keeps the legacy cell.
+    """Return a SELECT of legacy_key and every legacy column: the cell in rest, else that of back.
 
-    What rest keeps counts only while back still says what it said then, so that a later edit is never masked.
+    A cell in rest counts only while back still gives the value it gave then, so that a later edit is not hidden.
     """
     columns = ",\n".join(f"{_overlaid(column)} AS {quoted(column)}" for column in mapping.legacy_columns)
     return f"SELECT b.legacy_key AS legacy_key,\n{columns}\nFROM ({mapping.back}) AS b"
 
 
 def back_sql(mapping: TableMapping, schema: str) -> str:
-    """Return the back SELECT of *mapping* with the tables of *schema* in place of those of its consolidated database."""
+    """Return the back SELECT of *mapping* on the tables of *schema* instead of those of its consolidated database."""
     return re.sub(rf"\b{mapping.target}\.(?=\w)", f"{schema}.", mapping.back)
 
 
 def mismatches_sql(mapping: TableMapping, among: str = "") -> str:
     """Return a SELECT of the keys of mapped rows that are not rebuilt cell by cell.
 
-    Only those are looked at whose legacy_key is in the table *among*, if one is named.
+    With *among* only rows whose legacy_key is in that table.
     """
     key = f"s.{quoted(mapping.key)}"
     chosen = f" WHERE b.legacy_key IN (SELECT legacy_key FROM {among})" if among else ""
@@ -121,9 +121,9 @@ def mismatches_sql(mapping: TableMapping, among: str = "") -> str:
 
 
 def quarantine_mismatches_sql(mapping: TableMapping) -> str:
-    """Return a SELECT of the keys of quarantined rows that are not rebuilt cell by cell from where they are kept.
+    """Return a SELECT of the keys of quarantined rows that are not rebuilt cell by cell from the quarantine.
 
-    Rows that no key names are compared as sets of whole rows, with their number.
+    Rows without a key of their own are compared as multisets of whole rows.
     """
     columns = ", ".join(f"{from_row_sql('q.row', column)} AS {quoted(column)}" for column in mapping.legacy_columns)
     of_source = f"q.source = '{mapping.source}' AND q.target = '{mapping.table}'"
@@ -144,19 +144,21 @@ def quarantine_mismatches_sql(mapping: TableMapping) -> str:
 
 
 def _overlaid(column: str) -> str:
-    said = f"b.{quoted(column)}"
+    rebuilt = f"b.{quoted(column)}"
     path = f"$.{quoted(column)}"
     kept = _decoded("b.rest", f"{column}/0", f"{path}[0].t")
     then = f"(b.rest -> '{_literal(path)}[1]')"
-    # The first condition spares the call of a function for the many cells of which nothing is kept.
-    return f"CASE WHEN {then} IS NULL THEN {said} WHEN {then} IS NOT {cell_sql(said)} THEN {said} ELSE {kept} END"
+    # The first condition saves the function call for the many cells that are not in rest.
+    return (
+        f"CASE WHEN {then} IS NULL THEN {rebuilt} WHEN {then} IS NOT {cell_sql(rebuilt)} THEN {rebuilt} ELSE {kept} END"
+    )
 
 
 def _once(select: str) -> str:
-    """Return *select* so that each of its expressions is computed once a row, however often the outer statement asks.
+    """Return *select* so that each expression is computed once per row, however often the outer statement uses it.
 
-    SQLite folds a plain subquery into the statement around it, and every mention of a column becomes its expression; one
-    with a LIMIT stays whole.
+    SQLite folds a plain subquery into the outer statement, so that every use of a column repeats its expression; one
+    with a LIMIT is not folded.
     """
     return f"SELECT * FROM ({select}) LIMIT -1"
 

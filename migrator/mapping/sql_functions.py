@@ -1,9 +1,9 @@
-"""The functions that mappings may call beside SQLite's own, and how a cell is written inside JSON.
+"""SQL functions for mappings beside SQLite's own, and the form of a cell inside JSON.
 
 Each is deterministic.  They do what SQLite 3.40 cannot: read a time exactly to the microsecond (``datetime`` accepts
 the 30th of February and rounds fractions), and write a number or a text inside JSON so that its bits come back.
 
-Text reaches them as a BLOB (``utc(CAST(t.opened_at AS BLOB))``): Python is handed TEXT only where it is valid UTF-8,
+Text is passed as a BLOB (``utc(CAST(t.opened_at AS BLOB))``): Python gets TEXT only if it is valid UTF-8,
 and a legacy database may hold any bytes.
 """
 
@@ -22,21 +22,21 @@ from typing import Any
 _TIME = re.compile(
     rb"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])([01]\d|2[0-3]):?([0-5]\d)(?::([0-5]\d))?)?)?"
 )
-#: The most common spelling: 2026-01-17T05:11:22.123456+00:00.
+#: The most common format: 2026-01-17T05:11:22.123456+00:00.
 _USUAL = re.compile(rb"\d{4}-\d\d-\d\dT[01]\d:\d\d:\d\d\.\d{6}\+00:00|\d{4}-\d\d-\d\dT2[0-3]:\d\d:\d\d\.\d{6}\+00:00")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every time here is UTC without saying so
 _MICROSECOND = timedelta(microseconds=1)
-#: Made once: json.dumps makes an encoder for each call that differs from its defaults.
+#: Made once: json.dumps makes a new encoder for each call with other than default options.
 _TEXT = json.JSONEncoder(ensure_ascii=False).encode
-#: JSON is nested at most so deep where it stands in a target's JSON: parsers give up, Python's at about 1,000.
+#: Deepest nesting of JSON inside a target's JSON: parsers fail beyond some depth, Python's at about 1,000.
 DEEPEST = 500
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-#: What a function makes of an offset it was not given: the time is UTC.
+#: Default offset: the time is UTC.
 UTC = "+00:00"
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Make the functions known to *connection*."""
+    """Register the functions on *connection*."""
     functions: tuple[tuple[str, int, Callable[..., str | bytes | int | float | None]], ...] = (
         ("utc", 1, utc),
         ("utc", 2, utc),
@@ -56,7 +56,7 @@ def utc(text: object, offset: str = UTC) -> str | None:
     """Return the time *text* as ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC, or None where it is no time.
 
     A time without an offset is taken to be at *offset* (``+HH:MM``).  A date alone is 00:00:00.  Digits beyond six
-    are cut, a fraction of zero is none.  Hour 24, second 60, days that no calendar
+    are cut, a fraction of zero is dropped.  Hour 24, second 60, days that no calendar
     has and offsets that no clock has are no times.
     """
     if not isinstance(text, bytes):
@@ -71,7 +71,7 @@ def utc(text: object, offset: str = UTC) -> str | None:
         date, clock, second, fraction, sign, hours, minutes, seconds = (
             part and part.decode("ascii") for part in match.groups()
         )
-        # Python 3.13 reads hour 24 as the next day; a time that two versions read differently is no time.
+        # Python 3.13 reads hour 24 as the next day; a time that two versions read differently is invalid.
         if clock and clock.startswith("24"):
             return None
         moment = datetime.fromisoformat(f"{date} {clock or '00:00'}:{second or '00'}")
@@ -105,7 +105,7 @@ def epoch_of_utc(text: object) -> float | None:
 def local_time(text: object, offset: str | None) -> str | None:
     """Return the time *text* (as a BLOB) as a clock at *offset* showed it, ``YYYY-MM-DDTHH:MM:SS[.ffffff]``.
 
-    Without a configured offset it is spelled in UTC, with ``+00:00``.  None where it is no time.
+    Without a configured offset it is written in UTC, with ``+00:00``.  None if it is not a time.
     """
     whole = utc(text)
     if whole is None or offset is None:
@@ -119,7 +119,7 @@ def local_time(text: object, offset: str | None) -> str | None:
 
 
 def cell(value: object) -> str:
-    """Return *value*, no text, as JSON from which :func:`value_of` reads the same storage class and bits.
+    """Return *value*, which is not a text, as JSON from which :func:`value_of` reads the same storage class and bits.
 
     NULL, integers and finite reals are JSON numbers (a real always has a point or an exponent), infinity is 9e999, a
     BLOB is ``{"b": hex}``.
@@ -141,9 +141,9 @@ def text_cell(text: bytes) -> str:
 
 
 def plain_json(octets: object) -> int:
-    """Return 1 where sound JSON, given as its bytes, may stand letter by letter in other JSON, else 0.
+    """Return 1 if valid JSON, given as its bytes, may be copied verbatim into other JSON, else 0.
 
-    It is UTF-8, holds no NUL, and is nested at most :data:`DEEPEST` levels: every parser reads it.
+    It must be UTF-8 without NUL, and nested at most :data:`DEEPEST` levels, so that every parser reads it.
     """
     if not isinstance(octets, bytes) or b"\0" in octets:
         return 0
@@ -162,7 +162,7 @@ def plain_json(octets: object) -> int:
 
 
 def cell_of(row: str, path: str) -> str | bytes | int | float | None:
-    """Return the cell at *path* (``column`` or ``column/0``) of JSON made of cells; a TEXT of odd bytes as a BLOB."""
+    """Return the cell at *path* (``column`` or ``column/0``) of JSON made of cells; TEXT that is not UTF-8 as a BLOB."""
     name, _, number = path.partition("/")
     parsed = _parsed(row)[name]
     return value_of(parsed[int(number)] if number else parsed)
@@ -170,12 +170,12 @@ def cell_of(row: str, path: str) -> str | bytes | int | float | None:
 
 @lru_cache(maxsize=4)
 def _parsed(row: str) -> Any:
-    """Return what the JSON *row* holds; a statement asks for one cell of it after the other."""
+    """Return the parsed JSON *row*, cached: a statement reads its cells one after the other."""
     return json.loads(row)
 
 
 def value_of(parsed: Any) -> str | bytes | int | float | None:
-    """Return the value of a cell from parsed JSON; a TEXT of odd bytes as its bytes."""
+    """Return the value of a cell from parsed JSON; TEXT that is not UTF-8 as its bytes."""
     if isinstance(parsed, dict):
         return bytes.fromhex(parsed["b"] if "b" in parsed else parsed["t"])
     value: str | int | float | None = parsed
