@@ -23,6 +23,11 @@ from migrator.stages.inventory.identify import FoundTable, Identity
 from migrator.system import connections, paths
 from migrator.system.serialize import escaped
 
+#: Fields of a database that an answer has under the same name, as far as the file could be read.
+_FACTS = (
+    *("size_bytes", "wal_bytes", "journal_bytes", "hot_journal", "journal_mode"),
+    *("encoding", "user_version", "application_id", "digest"),
+)
 #: Verdicts of files that are, or should be, legacy databases.
 _LEGACY = {Verdict.SOURCE, Verdict.STANDALONE, Verdict.EMPTY, Verdict.UNREADABLE}
 
@@ -131,19 +136,11 @@ def _judged(
         name=name,
         verdict=Verdict.UNREADABLE,
         reason=escaped(answer["reason"]),
-        size_bytes=answer.get("size_bytes", database.size_bytes),
-        wal_bytes=answer.get("wal_bytes"),
-        journal_bytes=answer.get("journal_bytes"),
-        hot_journal=answer.get("hot_journal", False),
-        journal_mode=answer.get("journal_mode", ""),
         page_size_bytes=answer.get("page_size"),
-        encoding=answer.get("encoding", ""),
-        user_version=answer.get("user_version"),
-        application_id=answer.get("application_id"),
-        digest=answer.get("digest", ""),
         integrity=tuple(escaped(message) for message in answer.get("integrity", ())),
         views=tuple(answer.get("views", ())),
         triggers=tuple(answer.get("triggers", ())),
+        **{fact: answer[fact] for fact in _FACTS if fact in answer},
     )
     if content is None:
         return database
