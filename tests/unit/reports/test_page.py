@@ -99,8 +99,9 @@ def test_the_verdict_comes_first():
 
     assert "GO: 1 contracts hold" in text_of(page.html(go))
     assert "NO-GO: 0 contracts hold, 1 broken" in text_of(page.html(broken))
-    assert "STALE: 1 contracts hold The evidence does not fit the files as they are now: legacy jarvis.db has" in text_of(
-        page.html(stale)
+    assert (
+        "STALE: 1 contracts hold The evidence does not fit the files as they are now: legacy jarvis.db has"
+        in text_of(page.html(stale))
     )
     assert ["## GO:", "## NO-GO:", "## STALE:"] == [
         " ".join(page.markdown(one).split()[:2]) for one in (go, broken, stale)

@@ -82,7 +82,9 @@ def test_it_is_stale_once_a_source_has_changed(data, tmp_path):
 
     assert 0 == done.returncode, done.stderr
     assert done.stdout.startswith("## STALE: ")
-    assert "jarvis.db" in done.stdout.partition("The evidence does not fit the files as they are now:")[2].splitlines()[0]
+    assert (
+        "jarvis.db" in done.stdout.partition("The evidence does not fit the files as they are now:")[2].splitlines()[0]
+    )
 
 
 @pytest.mark.slow
