@@ -1,1 +1,1 @@
-"""A pytest suite that judges consolidated databases, made by migrator or by another tool, against the legacy set."""
+"""A pytest suite that judges consolidated databases, made by migrator or another tool."""

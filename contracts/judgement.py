@@ -1,4 +1,4 @@
-"""Fails a contract with a message: the claim, the place, expected and found, and at most five counterexamples."""
+"""Fails a contract with a message: claim, place, expected and found, counterexamples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: reads options, collects ``.sql`` contracts, sums up results and writes the evidence.
+"""The pytest plugin: options, ``.sql`` contracts, the verdict and the evidence.
 
 Installed as the entry point ``contracts`` of ``pytest11``, so that ``pytest --pyargs contracts --consolidated-dir DIR``
 works anywhere.  The options of a packaged suite need a plugin: pytest reads a conftest.py too late.
@@ -87,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the private copies, and let the garbage collector see all objects again, if this process goes on."""
+    """Remove the private copies, and let the garbage collector see all objects again."""
     gc.unfreeze()
     if session := config.stash.get(SESSION, None):
         session.close()
@@ -217,7 +217,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _can_judge(session: Session, item: pytest.Item) -> bool:
-    """Return whether *item* can judge a single database: it reads no other, and needs a pair only for that one."""
+    """Return whether *item* can judge a single database: it reads no other."""
     targets = _targets(item)
     contract = getattr(item, "contract", None)
     of_pair = bool(contract.legacy) if contract is not None else "case" in getattr(item, "fixturenames", ())

@@ -17,7 +17,7 @@ from migrator.system import connections, own_files
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return every regular file below *folder*, by os.walk instead of migrator's own scan; does not follow links."""
+    """Return every regular file below *folder*, by os.walk; does not follow links."""
     return sorted(
         Path(where) / name
         for where, _, names in os.walk(folder)

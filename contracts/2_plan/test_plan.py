@@ -1,4 +1,4 @@
-"""The plan of the legacy set: every table once, with its fate and its number of rows, parents before children."""
+"""The plan lists every legacy table once, and fills parents before children."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _planned(pytestconfig: pytest.Config, legacy_dir: Path) -> Plan:
 
 @pytest.mark.clause("P1")
 def test_plan_has_every_table_with_its_fate(planned: Plan, case: Case, count: Count) -> None:
-    """The plan is compared with the tables and row counts of the legacy files; a table that it lacks would be lost."""
+    """The plan has the tables, fates and row counts of the legacy files."""
     by_source = {table.source: table for table in planned.tables}
     times = Counter(table.source for table in planned.tables)
     wrong = [f"{source}: is planned {often} times" for source, often in times.items() if often > 1]

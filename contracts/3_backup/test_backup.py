@@ -36,7 +36,7 @@ def _snapshot(around: Standing, request: pytest.FixtureRequest) -> Path:
 
 @pytest.mark.clause("B1")
 def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case: Case, count: Count) -> None:
-    """The backup has exactly the files of its manifest, each readable, undamaged and with the recorded content."""
+    """The backup has exactly the files of its manifest, undamaged, with the recorded content."""
     named: dict[str, str] = around.manifest["digests"]
     wrong = [f"{place}: is missing" for place in named if not (snapshot / place).is_file()]
     wrong += [f"{place}: is not in the manifest" for place in _databases(snapshot) if place not in named]
@@ -52,7 +52,7 @@ def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case
 
 
 def _databases(snapshot: Path) -> list[str]:
-    """Return the place of each database in the snapshot, without the files that a switch keeps in the same folder."""
+    """Return the place of each database in the snapshot, without the files that a switch keeps there."""
     places = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
@@ -84,7 +84,7 @@ def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
 def test_file_that_stands_alone_equals_its_backup(
     snapshot: Path, around: Standing, case: Case, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Schema and rows with their storage classes are the same; a program that writes the file must be stopped."""
+    """Schema and rows are the same, with storage classes; programs that write the file must be stopped."""
     if around.data_dir is None or around.switch is not None:
         surroundings.nothing_to_ask(
             request, "no data directory from before a switch was named: after a switch files change"
@@ -111,7 +111,7 @@ def test_file_that_stands_alone_equals_its_backup(
 def test_backup_migrates_to_the_same_set(
     snapshot: Path, around: Standing, case: Case, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Built a second time from the snapshot alone, the three databases have the digests of the judged ones."""
+    """Built again from the snapshot alone, the three databases have the judged digests."""
     if around.switch is not None or case.lineage.missing:
         surroundings.nothing_to_ask(request, "the judged set is in use, or another tool made it")
     rows = sum(case.legacy.counted().values())

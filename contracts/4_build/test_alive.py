@@ -110,7 +110,7 @@ def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Tab
     ("target", "table", "check"), CHECKS, ids=[f"{t}.{table.name}.{'.'.join(c.columns)}" for t, table, c in CHECKS]
 )
 def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: Check) -> None:
-    """Each listed value is accepted, each neighbour is refused, and NULL is accepted if the column may be NULL."""
+    """Each listed value is accepted, and NULL in a nullable column; each neighbour is refused."""
     (name,) = check.columns
     where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
     with trying(trials, target, where) as (connection, maker):
@@ -196,7 +196,7 @@ def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, k
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_full_text_search_stems(trials: dict[str, Trial], target: str) -> None:
-    """An inflected word, another letter case and an accent find the same row: the porter stemmer over unicode61."""
+    """An inflected word, another letter case and an accent find the same row."""
     where = "analytics.ai_reflections"
     with trying(trials, target, where) as (connection, _):
         connection.execute(

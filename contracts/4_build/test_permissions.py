@@ -1,4 +1,4 @@
-"""Permissions of a consolidated database: no wider than those of each legacy file whose rows are in it."""
+"""A consolidated database has no wider permissions than each legacy file whose rows are in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _USE = 0o6
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureRequest) -> None:
-    """Members of its group and other users may do no more with it than with each legacy file, in any group."""
+    """Group and other users may do no more with it than with each legacy file, in any group."""
     if target not in case.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")
     sources = [path for name, path in case.legacy.originals.items() if target in _homes(case, name)]
@@ -41,7 +41,7 @@ def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureReq
 
 
 def _permissions(case: Case, path: Path) -> os.stat_result:
-    """Return the status of a legacy file; in a snapshot that of the original, because the copy has other permissions."""
+    """Return the status of a legacy file; in a snapshot that of the original, not of the copy."""
     original = case.legacy.where / "originals" / path.relative_to(case.legacy.where)
     return (original if original.is_file() else path).stat()
 

@@ -1,4 +1,4 @@
-"""Properties of the stored files: journal mode, encoding, configuration, full-text index, statistics, pragmas."""
+"""Journal mode, encoding, configuration, full-text index, statistics and pragmas of the databases."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S8")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path: Path) -> None:
-    """FTS5's own integrity-check passes; SQLite's integrity_check does not detect a stale full-text index."""
+    """FTS5's integrity-check passes; SQLite's integrity_check does not detect a stale index."""
     copy = judged.fresh_copy(target, tmp_path)
     with closing(connections.scratch(copy)) as connection:
         for table in schema_reader.target(target).virtual_tables:

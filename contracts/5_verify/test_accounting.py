@@ -1,4 +1,4 @@
-"""No row is lost: every legacy row is in exactly one place, and every consolidated row has an origin."""
+"""Every legacy row is in exactly one place, and every consolidated row has an origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
 @pytest.mark.clause("L8")
 def test_no_legacy_row_is_lost(case: Case, request: pytest.FixtureRequest) -> None:
-    """No row of any table is lost; the message counts the losses, and names the contracts that need lineage."""
+    """No row of any table is lost; without lineage the message names the skipped contracts."""
     losses = case.lineage.losses()
     if losses.rows:
         names = [name for item in request.session.items if (name := _needs_lineage(item))]
@@ -38,7 +38,7 @@ def _needs_lineage(item: pytest.Item) -> str:
 
 @pytest.mark.clause("L1")
 def test_every_legacy_table_has_one_fate(case: Case) -> None:
-    """Each legacy table is mapped, carried, standalone, ignored or derived, and each carried table has its legacy table."""
+    """Each legacy table has exactly one fate, and each carried table has its legacy table."""
     finding = case.lineage.fates()
     judgement.none(str(case.judged.where), finding.what, finding.faults)
 
@@ -74,7 +74,7 @@ def test_carried_tables_are_verbatim(case: Case, target: str) -> None:
 @pytest.mark.clause("L9")
 @EVERY_TARGET
 def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Constraints (without foreign keys), collations, generated columns and indexes are those of the legacy table."""
+    """Constraints except foreign keys, collations, generated columns and indexes are the same."""
     mine = {index.name for index in ordered if index.target == target}
     wrong = [
         fault
@@ -88,7 +88,7 @@ def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[E
 @pytest.mark.clause("L5")
 @EVERY_TARGET
 def test_no_id_is_given_twice(case: Case, target: str) -> None:
-    """The next id is above every id that the legacy tables ever assigned, also to rows that were deleted."""
+    """The next id is above every id that the legacy tables ever assigned, also to deleted rows."""
     if problem := case.judged.unreadable(f"{target}.sqlite_sequence"):
         judgement.broken(f"{catalogue.TARGETS[target]}: sqlite_sequence", expected="a readable table", found=problem)
     with case.judged.read(target) as connection:

@@ -1,4 +1,4 @@
-"""The quarantine: it keeps rows whole, and the named constraint refuses each of them when it is inserted."""
+"""The quarantine keeps rows whole, and the named constraint refuses each of them."""
 
 from __future__ import annotations
 

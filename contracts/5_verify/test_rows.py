@@ -1,4 +1,4 @@
-"""The oracle's contracts: every mapped row follows the decisions, and every legacy row can be rebuilt from it."""
+"""Every mapped row follows the decisions, and every legacy row can be rebuilt from it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Count = Callable[[str, int], None]
 @pytest.mark.clause("M1")
 @EVERY_TABLE
 def test_row_says_what_was_decided(case: Case, target: str, table: str, count: Count) -> None:
-    """Every cell equals what the oracle works out from the legacy row, matched by key, or by value without lineage."""
+    """Every cell equals the oracle's; rows are matched by key, without lineage by value."""
     finding = case.lineage.values(f"{target}.{table}")
     count("legacy_rows", finding.of)
     count("judged_rows", finding.rows)
@@ -75,7 +75,7 @@ def test_legacy_row_is_rebuilt(traced: Case, target: str, table: str, count: Cou
 def test_link_is_the_same_link(
     traced: Case, target: str, link: references.Link, request: pytest.FixtureRequest
 ) -> None:
-    """Each link, declared or not, leads to the row that its parent became, or is NULL and kept in lineage."""
+    """Each link leads to the row that its parent became, or is NULL and kept in lineage."""
     if not references.applies(traced, link):
         request.node.user_properties.append((WHY, Why.NO_DATA.value))
         pytest.skip(f"the legacy set has no {link.source} with {link.column}")
@@ -85,7 +85,7 @@ def test_link_is_the_same_link(
 @pytest.mark.clause("M3")
 @EVERY_TARGET
 def test_times_have_one_form(case: Case, target: str) -> None:
-    """Each time is UTC, with a blank before the hour and six decimals or none, so that text sorts like times."""
+    """Each time is UTC, with a blank before the hour and six decimals or none; text sorts like times."""
     wrong = []
     for table, column in _times(case, target):
         if problem := case.judged.unreadable(f"{target}.{table}", [column]):
@@ -102,7 +102,7 @@ def test_times_have_one_form(case: Case, target: str) -> None:
 
 
 def _times(case: Case, target: str) -> list[tuple[str, str]]:
-    """Return the time columns, except of tables that already had the target's shape, whose cells are copied."""
+    """Return the time columns of tables that did not have the target's shape already."""
     schema = schema_reader.target(target)
     columns = [
         (table.name, column.name) for table in schema.tables for column in table.columns if column.type == "TIMESTAMP"

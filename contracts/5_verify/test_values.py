@@ -1,4 +1,4 @@
-"""Copied cells, times, JSON and rest of every row, in a set of any size, also where the oracle judges a sample."""
+"""Copied cells, times, JSON and rest of every row, in a set of any size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Comparing = Callable[[Case, Reading], list[copied_columns.Comparison]]
 @pytest.mark.clause("M6")
 @EVERY_TABLE
 def test_what_is_taken_over_is_the_same(traced: Case, target: str, table: str, request: pytest.FixtureRequest) -> None:
-    """Text is copied byte for byte, numbers bit for bit: symbols, addresses, signatures, messages, amounts, prices."""
+    """Text is copied byte for byte, numbers bit for bit."""
     wrong = _wrong(traced, f"{target}.{table}", copied_columns.cells, request)
     judgement.none(f"{target}.{table}", "cell differs from the legacy cell", wrong)
 
@@ -41,7 +41,7 @@ def test_time_is_the_same_instant(traced: Case, target: str, table: str, request
 def test_json_and_rest_keep_what_they_have_to(
     traced: Case, target: str, table: str, request: pytest.FixtureRequest
 ) -> None:
-    """Each row has every member of its JSON once, and lineage.rest has the legacy cells that the row cannot hold."""
+    """Each row has every JSON member once, and lineage.rest has the cells that the row cannot hold."""
     readings = [reading for reading in row_accounting.readings(traced) if reading.target == f"{target}.{table}"]
     if not readings:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))

@@ -1,4 +1,4 @@
-"""After a cutover: the names lead to the consolidated set, the originals are kept, no intermediate state is left."""
+"""After a cutover the names lead to the consolidated set, and the originals are kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_name_leads_to_its_database(made: Switch, count: Count) -> None:
 
 @pytest.mark.clause("C2")
 def test_originals_are_what_was_migrated(made: Switch, around: Standing, count: Count) -> None:
-    """Each original is in the backup and has the digest recorded in the snapshot; a late write is detected here."""
+    """Each original has the digest recorded in the snapshot; a late write is detected here."""
     named = surroundings.manifest_of(made.originals.parent)["digests"]
     wrong = []
     for name in made.names:

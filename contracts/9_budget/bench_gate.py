@@ -1,4 +1,4 @@
-"""Checks whether a change of the code made migrator or the queries slower (``tox -e bench``); judges no user's databases.
+"""Checks whether a change of the code made migrator or the queries slower (``tox -e bench``).
 
 First it compares the query plans and the steps of SQLite's virtual machine with the record for this SQLite; both are the
 same on any machine, however busy.  Then it compares ratios of processor times within this run, each the least of some
@@ -77,7 +77,7 @@ def _builds(folder: Path) -> dict[int, gate.Bench]:
 
 @EVERY_QUESTION
 def test_plan_is_no_worse_than_recorded(sets: Sets, record: gate.Record, question: Question) -> None:
-    """No big table is scanned where the recorded plan used an index, and nothing is sorted that was not sorted before."""
+    """The plan has no scan of a big table and no sort beyond the recorded plan."""
     values = sets.values(question)
     with sets.both(question) as (_, ours):
         plan = questions.plan(ours, question.sql, values[0] if values else questions.nothing(question))
@@ -98,7 +98,7 @@ def test_question_takes_no_more_steps_than_recorded(sets: Sets, record: gate.Rec
 
 @pytest.mark.parametrize("rows", [SMALL, LARGE])
 def test_build_takes_no_more_steps_than_recorded(builds: dict[int, gate.Bench], record: gate.Record, rows: int) -> None:
-    """A build takes about the recorded number of steps for load, lineage, rest, proof, indexes and checks."""
+    """A build with its proof takes about the recorded number of steps."""
     steps = builds[rows].steps()
     recorded = record.compare(f"steps of a build of {rows} rows", steps)
     if recorded is not None and steps > recorded * STEPS_MORE:
@@ -120,7 +120,7 @@ def test_build_and_proof_grow_in_proportion_to_the_rows(builds: dict[int, gate.B
 def test_build_takes_no_longer_beside_a_naive_copy(
     builds: dict[int, gate.Bench], record: gate.Record, benchmark: BenchmarkFixture
 ) -> None:
-    """The processor time of a build relative to a naive copy is about the recorded ratio; rounds alternate."""
+    """A build takes about the recorded ratio of a naive copy's processor time."""
     bench = builds[LARGE]
     legacy = [
         bench.snapshot.folder / database.place
@@ -149,7 +149,7 @@ def test_build_takes_no_longer_beside_a_naive_copy(
 def test_questions_take_no_longer_beside_the_legacy_files(
     sets: Sets, record: gate.Record, benchmark: BenchmarkFixture
 ) -> None:
-    """The processor time of queries without a finding relative to the legacy files is about the recorded ratio."""
+    """Queries without a finding take about the recorded ratio of the time on the legacy files."""
     compared = [question for question in QUESTIONS if not question.costs]
     prepared = [(question, sets.values(question)) for question in compared]
     ours_s: list[float] = []

@@ -1,4 +1,4 @@
-"""The bot's queries cost no more on the consolidated set than on the legacy file, unless a finding reports it.
+"""The bot's queries cost no more than on the legacy file, unless a finding reports it.
 
 Judged by SQLite's query plans and by the steps of its virtual machine: both are the same on any machine, however busy.
 """
@@ -69,7 +69,7 @@ def _tables(case: Case, question: Question) -> Sequence[LegacyTable]:
 
 
 def reported(question: Question, ordered: tuple[ExtraIndex, ...]) -> bool:
-    """Return whether a finding reports the cost of *question*, and the owners did not order the index that repairs it."""
+    """Return whether a finding reports the cost of *question*, and no extra index repairs it."""
     return bool(question.costs) and question.mends not in {index.statement for index in ordered}
 
 
@@ -97,7 +97,7 @@ def test_question_is_answered_by_an_index_that_answered_it(
 def test_question_takes_no_more_steps(
     case: Case, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
 ) -> None:
-    """Steps of SQLite's virtual machine at most double: reading a value out of JSON takes some steps per row."""
+    """The steps at most double: reading a value out of JSON takes some steps per row."""
     with both(question, case, request) as asked:
         try:
             legacy = _steps(asked.legacy, question.legacy_sql, asked.values)

@@ -1,4 +1,4 @@
-"""Does: compare legacy and consolidated sets for the contracts: rows, references, quarantine, searches, rollbacks.
+"""Does: compare sets for the contracts: rows, references, quarantine, searches, rollbacks.
 
 Reads: the sets and the oracle.
 Writes: nothing.

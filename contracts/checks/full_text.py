@@ -49,7 +49,7 @@ class Answers:
 
 
 def index_of(case: Case) -> tuple[str, str, tuple[str, ...]] | None:
-    """Return the legacy table of reflections, its index and the searched columns; None if the set has none."""
+    """Return the legacy table of reflections, its index and the searched columns; None without one."""
     for variant, (source, index, columns) in INDEXES.items():
         names = {table.source for table in case.legacy.tables("jarvis_memory")} if _has_memory(case) else set()
         if case.variant(source) == variant and f"jarvis_memory.{index}" in names:

@@ -1,4 +1,4 @@
-"""Compares JSON columns and ``lineage.rest`` outside of the sample by SQL; the oracle judges each row that SQL cannot confirm.
+"""Compares JSON columns and ``lineage.rest`` of the rows outside of the sample by SQL.
 
 The oracle judges whole rows; of a large table a sample.  Here SQLite reads the other rows of that table once.  It compares each
 member of a JSON column with its legacy cell, and counts the members, so that two of the same name are detected.  It
@@ -88,7 +88,7 @@ def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], colum
 
 
 def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
-    """Return SQL that calls *say* with *cells*; the call returns a BLOB, which equals no cell, if the oracle must judge."""
+    """Return SQL that calls *say*; it returns a BLOB, which equals no cell, if the oracle must judge."""
 
     def said(kinds: str, *values: Cell) -> Cell:
         try:
@@ -121,7 +121,7 @@ class _Target(dict[str, Any]):
 
 
 def _says(table: OneTable, say: Callable[[Any], Cell]) -> Callable[..., Cell]:
-    """Return a function that compares the legacy cell rebuilt from a target row with the legacy cell, in one call."""
+    """Return a function that rebuilds a legacy cell from a target row and compares it."""
     return lambda cell, key, *cells: same(say(_Target(table, key, cells)), cell)
 
 

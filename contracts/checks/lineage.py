@@ -24,7 +24,7 @@ class RecordedLineage:
         self.case = of
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each row but stubs of a target table."""
+        """Yield legacy key and target id of each row of a legacy or a target table, without stubs."""
         of_target, _, table = target.partition(".")
         where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
         for database in self.case.judged.originals if source else [of_target]:
@@ -84,7 +84,7 @@ class RecordedLineage:
         return Finding(what=what, faults=judged.values, of=judged.of, rows=judged.rows)
 
     def miscounted(self, target: str) -> str:
-        """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
+        """Return how the row count of *target* differs from that of its sources; '' if it does not."""
         database, _, table = target.partition(".")
         expected = sum(row_accounting.parts_let_in(self.case, reading) for reading in self.case.reader.readings(target))
         count = row_accounting.rows_of(self.case, target)
@@ -94,7 +94,7 @@ class RecordedLineage:
         return "" if expected + stubs == count else f"{table}: expected {expected} and {stubs} stubs, found {count}"
 
     def losses(self) -> Losses:
-        """Count the legacy rows whose lineage names a missing row, or that are in neither lineage nor quarantine."""
+        """Count the legacy rows that have neither a target row nor a quarantine entry."""
         losses = Losses()
         kept = _carried_rows(self.case)
         for table, count in row_accounting.counted(self.case):
@@ -126,7 +126,7 @@ def _carried_rows(case: Case) -> Counter[str]:
 
 
 def _without_a_row(case: Case, reading: Reading) -> int:
-    """Count the legacy rows whose lineage names a missing row, or that are in neither lineage nor quarantine."""
+    """Count the legacy rows that have neither a target row nor a quarantine entry."""
     if row_accounting.adds_up(case, reading) and not _names_a_missing_row(case, reading):
         return 0
     database, _, name = reading.source.partition(".")

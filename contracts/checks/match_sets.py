@@ -71,7 +71,7 @@ class InferredLineage:
         return not self.case.judged.unreadable(table, columns)
 
     def fates(self) -> Finding:
-        """Find legacy tables with rows whose target table is missing, or whose columns no consolidated table has."""
+        """Find legacy tables with rows for which there is no consolidated table."""
         return Finding(what="legacy table is lost", faults=self._homeless())
 
     def _homeless(self) -> Iterator[str]:
@@ -85,7 +85,7 @@ class InferredLineage:
                 yield f"{table.source}: {carried.rows:,} rows, and no consolidated table has its columns"
 
     def accounts(self, target: str) -> Finding:
-        """Find legacy rows that a constraint of the database *target* refuses and that are not in quarantine."""
+        """Find legacy rows that a constraint of *target* refuses and that are not in quarantine."""
         gone = [
             f"{row.source} {row.key!r} -> {target}.{table}: {row.refused} refuses it, and it is not in quarantine"
             for table in specified_tables(target)
@@ -109,7 +109,7 @@ class InferredLineage:
         return Finding(what="row is lost or invented", faults=self._differences(target), of=rows_, rows=rows_)
 
     def miscounted(self, target: str) -> str:
-        """Return how the number of rows of the table *target* differs from that of its sources; '' if it does not."""
+        """Return how the row count of *target* differs from that of its sources; '' if it does not."""
         table = target.partition(".")[2]
         if self.case.reader.readings(target):
             matched = self.table(target)

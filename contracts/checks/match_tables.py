@@ -1,4 +1,4 @@
-"""Matches the rows of one target table of a set without lineage with the rows that the oracle expects, by value.
+"""Matches the rows of one target table with the rows that the oracle expects, by value.
 
 Assigned ids are ignored, and references are compared by the row that they lead to.  Equal rows are matched as a
 multiset: three equal legacy rows need three rows.
@@ -46,7 +46,7 @@ class Missing:
 
 @dataclass(slots=True, kw_only=True)
 class Wanted:
-    """The rows that one reading expects: each with the place and key of its legacy row and the digest of its face."""
+    """The rows that one reading expects: place and key of the legacy row, digest of the face."""
 
     faces: Faces
     rows: list[tuple[int, Cell, bytes, tuple[Cell, ...]]] = field(default_factory=list)
@@ -58,7 +58,7 @@ _Here = tuple[int, Cell, list[Cell]]
 
 
 class TableByValue:
-    """The matched rows of the table *target*; *parents* has the matched tables of its references, by column.
+    """The matched rows of *target*; *parents* has the matched tables of its references, by column.
 
     Attributes:
         rows: Number of legacy rows that go to the table.
@@ -209,7 +209,7 @@ class TableByValue:
                 self.stubs += 1
 
     def _explain(self, wanted: Wanted) -> None:
-        """Add each legacy row without a row to :attr:`missing`, with the constraint that refuses it or the nearest row."""
+        """Add each lost legacy row to :attr:`missing`, with its refusing constraint or nearest row."""
         if not wanted.missing:
             return
         reading, faces = wanted.faces.reading, wanted.faces
@@ -240,7 +240,7 @@ class TableByValue:
             self.missing.append(Missing(source=reading.source, key=key, refused=refused, nearest=nearest))
 
     def _nearest(self, wanted: Row, candidates: list[tuple[Cell, Row]]) -> str:
-        """Return the most similar candidate and its differing columns; '' if none has half of the wanted cells."""
+        """Return the nearest candidate and its differing columns; '' if none has half of the cells."""
         if not candidates:
             return ""
         id_, face = min(candidates, key=lambda candidate: len(unlike(wanted, candidate[1])))

@@ -1,4 +1,4 @@
-"""Checks that each link between rows, declared or not, is the same link, or NULL with the legacy value kept."""
+"""Checks that each link between rows is the same link, or NULL with the legacy value kept."""
 
 from __future__ import annotations
 

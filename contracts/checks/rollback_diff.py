@@ -93,7 +93,7 @@ class Judge:
 
     @cached_property
     def now(self) -> Case:
-        """The legacy set after the rollback and the set that was in use, without lineage: rows are matched by value."""
+        """The legacy set after the rollback and the set that was in use, matched by value."""
         copies = self._copies("matched", self.sets.used)
         for target in catalogue.TARGETS:
             with closing(connections.scratch(copies.original(target))) as connection:
@@ -160,7 +160,7 @@ class Judge:
         return self.by_id(self.sets.baseline, target), self.by_id(self.sets.used, target)
 
     def is_left_out(self, target: str) -> bool:
-        """Return whether a table, or a table that its rows refer to, comes from a legacy database that is left out."""
+        """Return whether a table, or a parent of it, comes from a legacy database that is left out."""
         database, _, _ = target.partition(".")
         shape = schema_reader.specified_table(target)
         parents = {f"{database}.{key.parent}" for key in shape.foreign_keys} - {target} if shape else set()
@@ -187,7 +187,7 @@ class Judge:
         )
 
     def _written(self, target: str, without: str) -> Counter[Cells]:
-        """Return the rows of a table without legacy rows that differ from the baseline, as stored and normalised."""
+        """Return the rows that differ from the baseline, as stored and normalised."""
         was, used = self._both(target)
         left = Counter(cells_of(row, without) for row in chain(*was.values()))
         leveled = self.by_id(self.now.judged.where, target)
@@ -249,7 +249,7 @@ class Judge:
         return {id_ for id_ in self.by_id(self.sets.used, target) if id_ not in extra}
 
     def _of_touched_groups(self, target: str) -> set[Typed]:
-        """Return the ids of all rows made from a legacy row that became several, if one of them was changed or deleted."""
+        """Return the ids of all parts of a legacy row of which one part was changed or deleted."""
         was, now = self._both(target)
         touched = set()
         for reading in self.before.reader.readings(target):
@@ -275,7 +275,7 @@ class Judge:
         return count
 
     def nameless(self, target: str) -> str:
-        """Return the key column if its values mean nothing in the legacy set, an assigned id or a rowid; else ''."""
+        """Return the key column if it is an assigned id or a rowid, unknown to the legacy set; else ''."""
         key = target_key(target)
         assigned = any(reading.assigned for reading in self.before.reader.readings(target))
         return key if key == "rowid" or assigned else ""
@@ -305,7 +305,7 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
 
 
 def _without_added_columns(target: str, row: Row) -> Row:
-    """Return a row of a consolidated table without columns that were added since the cutover and are NULL in it."""
+    """Return a row without the columns that were added since the cutover and are NULL in it."""
     shape = schema_reader.specified_table(target)
     specified = {column.name for column in shape.columns} if shape else row.keys()
     return {name: cell for name, cell in row.items() if cell is not None or name in specified}

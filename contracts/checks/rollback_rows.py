@@ -1,4 +1,4 @@
-"""Judges each row of the mapped legacy tables after a rollback, by its original and the rows that were in use."""
+"""Judges each row of the mapped legacy tables after a rollback."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class _OneTable:
             yield from self._touched(name, key, was, now[0], left)
 
     def _is_looked_up(self, key: Typed, was: Row, now: Row, differing: list[str]) -> bool:
-        """Return whether empty cells, whose values a lookup supplies, were filled in after the lookup changed."""
+        """Return whether empty cells with a looked-up value were filled in after the lookup changed."""
         forward = next(
             reading for reading in self.judge.now.reader.all_readings if reading.source == self.reading.source
         ).forward
@@ -114,7 +114,7 @@ class _OneTable:
         return not any(before[name] is not None and same(before[name], now[name]) for name in before if name != key)
 
     def _is_refused(self, was: Row, now: Row, ids: list[Typed]) -> bool:
-        """Return whether the row that it became got another key and is in the residue, while the legacy row is unchanged."""
+        """Return whether the row is unchanged because its target row got another key and is in the residue."""
         key = target_key(self.reading.target)
         became = [cells_of(row, key) for id_ in ids for row in self.was[id_]]
         kept = [row for row in self.judge.residue(self.reading.target) if cells_of(row, key) in became]
@@ -143,7 +143,7 @@ class _OneTable:
         ]
 
     def _touched(self, name: str, key: Typed, was: Row, now: Row, left: list[Typed]) -> Iterator[str]:
-        """Yield each changed cell that the change in use does not concern, and changes of a row that became several."""
+        """Yield each changed cell that the change in use does not concern."""
         if self.reading.parts is not None:
             if self.missing[key] and _unlike(was, now):
                 yield f"{name}: one of the rows that it became changed, and it no longer agrees with the others"
@@ -170,7 +170,7 @@ class _OneTable:
         return says(reading, [row for id_ in ids for row in by_id[id_][:1]], key[1])
 
     def _new(self, originals: Mapping[Typed, list[Row]], back: Mapping[Typed, list[Row]]) -> Iterator[str]:
-        """Yield new legacy rows that no row in use explains, and new rows with keys that were assigned before."""
+        """Yield new legacy rows that no row in use explains, and those with an earlier key."""
         database, _, table = self.reading.source.partition(".")
         mark = self.judge.sets.originals.sequences(database).get(table.lower(), 0)
         kept = len(self.judge.residue(self.reading.target))

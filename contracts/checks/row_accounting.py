@@ -1,4 +1,4 @@
-"""Counts where every row of every legacy table is, from the legacy files and not from the build's own counts."""
+"""Counts the places of every legacy row, from the legacy files and not from the build's counts."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def recorded_targets(case: Case) -> dict[str, set[str]]:
 
 
 def balance(case: Case, reading: Reading) -> Iterator[str]:
-    """Yield each legacy row that is not exactly once in lineage or quarantine, and each recorded row that never existed."""
+    """Yield each legacy row that is not recorded exactly once, and each record without a legacy row."""
     if adds_up(case, reading):
         return
     target, _, table = reading.target.partition(".")
@@ -163,7 +163,7 @@ _PLACES = """
 
 
 def adds_up(case: Case, reading: Reading) -> bool:
-    """Return whether the counts show every row recorded exactly once; if not, compare row by row.  Counted once."""
+    """Return whether the counts show every legacy row recorded exactly once; counted once."""
     if reading.source not in case.settled:
         database, _, name = reading.source.partition(".")
         target, _, table = reading.target.partition(".")
@@ -186,7 +186,7 @@ def adds_up(case: Case, reading: Reading) -> bool:
 
 
 def carried_unlike(case: Case, target: str) -> Iterator[str]:
-    """Yield how the carried tables of *target* differ from the legacy tables; each database is opened once."""
+    """Yield how the carried tables of *target* differ from the legacy tables."""
     for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
         here = [table for table in tables if target in carried_in(case, table)]
         if here:
@@ -196,7 +196,7 @@ def carried_unlike(case: Case, target: str) -> Iterator[str]:
 
 
 def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> Iterator[str]:
-    """Yield how the carried copy of *table* in *target* differs: in its columns, or in its rows as a multiset of cells.
+    """Yield how columns and rows of the carried copy of *table* in *target* differ.
 
     A rowid that SQL can read in addition to the columns is compared too: another table may refer to it.
     """
@@ -233,7 +233,7 @@ def _other_rows(connection: sqlite3.Connection, names: str, legacy: str, target:
 
 
 def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collection[str]) -> Iterator[str]:
-    """Yield how the declaration of a carried table in *target* differs for SQLite from that of the legacy *table*.
+    """Yield how the declaration of a carried table in *target* differs from that of *table*.
 
     The owners' extra indexes, *ordered*, are ignored.
     """
@@ -289,7 +289,7 @@ def keys_held(case: Case, reading: Reading) -> Iterator[Cell]:
 
 
 def parts_let_in(case: Case, reading: Reading) -> int:
-    """Count the target rows made from the legacy rows of *reading* that have a key and are not in quarantine."""
+    """Count the target rows that the legacy rows of *reading* become, without those in quarantine."""
     if reading.parts is None:
         name, _, table = reading.source.partition(".")
         with case.legacy.read(name) as connection:
@@ -309,7 +309,7 @@ def rows_of(case: Case, target: str) -> int:
 
 
 def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple[str, Row]], list[Row]]]:
-    """Yield each quarantined key of *reading*, with its quarantined rows and the legacy rows that have it.
+    """Yield each quarantined key of *reading* with its quarantined and its legacy rows.
 
     Each quarantined row comes with its broken constraint.  :data:`KEYS_AT_ONCE` keys are in memory at a time.
     """

@@ -101,7 +101,7 @@ def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str
 
 
 def _control(stand: Stand) -> frozenset[str]:
-    """Check that every contract holds on the specimens without a fault; return the names of the contracts."""
+    """Check that every contract holds without a fault; return the names of the contracts."""
     asked: frozenset[str] = frozenset()
     for specimen in (EMPTY, *FOUND, *SPECIFIED):
         with tempfile.TemporaryDirectory() as scratch:

@@ -80,7 +80,7 @@ class Stand:
         return None if specimen == EMPTY else self.folder / specimen / "legacy"
 
     def migrated(self, specimen: str) -> Path:
-        """Return the folder of the three databases migrated from *specimen*; callers copy from it and never change it."""
+        """Return the folder of the databases migrated from *specimen*; callers never change it."""
         return self.folder / specimen / "consolidated"
 
     def copy(self, specimen: str, folder: Path) -> None:

@@ -93,7 +93,7 @@ class Mutant(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Mutant):
-    """A fault of :mod:`contracts.mutants.by_hand.declared`, in a set without rows, or of :mod:`contracts.mutants.by_hand.rows`, in a dirty one."""
+    """A fault written by hand: of a declaration in a set without rows, of rows in a dirty set."""
 
     fault: Fault | DataFault
 

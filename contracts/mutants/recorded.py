@@ -1,4 +1,4 @@
-"""Reads the record of the last sabotage run: faults planted in copies, and the contracts that caught each.
+"""Reads the record of the last sabotage run.
 
 ``python -m contracts.mutants --record`` makes the record; docs/reference/sabotage.md shows it.  It holds for the contracts and
 mappings whose digests it has.

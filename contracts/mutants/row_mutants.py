@@ -1,4 +1,4 @@
-"""Mutants of a migrated set's content: one cell, one row, one link, one entry of lineage or quarantine."""
+"""Mutants of a migrated set's content: cells, rows, links, lineage, quarantine."""
 
 from __future__ import annotations
 

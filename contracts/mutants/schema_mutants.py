@@ -141,7 +141,7 @@ def _of_ours() -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
 
 
 def remade(original: Path, path: Path, instead: Mapping[Place, tuple[str, ...]] = MappingProxyType({})) -> None:
-    """Make the database *original* again at *path*, with its rows and with the statements *instead* of its own.
+    """Make the database *original* again at *path*, with statements *instead* of its own.
 
     Raises:
         sqlite3.IntegrityError: A row no longer fits.

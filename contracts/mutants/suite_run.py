@@ -55,7 +55,7 @@ class _Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Deselect contracts that do not read the judged set, such as the monitor's: no planted fault can break them."""
+        """Deselect contracts that do not read the judged set: no planted fault can break them."""
         items[:] = [item for item in items if asks(item)]
 
     @pytest.hookimpl(tryfirst=True)

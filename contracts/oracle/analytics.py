@@ -1,4 +1,4 @@
-"""Readings of the legacy tables that go to the analytics database: messages, people, posts, metrics, costs."""
+"""Readings of the legacy tables of messages, people, posts, metrics and costs."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def same(first: Cell, second: Cell) -> bool:
 
 
 def shown(cell: Cell, *, values: bool) -> str:
-    """Return *cell* for a report: its storage class with a digest, or with the value if *values* may be shown."""
+    """Return *cell* for a report: storage class with a digest, or with the value if *values* is set."""
     kind = _CLASSES.get(type(cell), type(cell).__name__)
     if cell is None:
         return kind
@@ -57,7 +57,7 @@ def shown(cell: Cell, *, values: bool) -> str:
 
 
 class Affinity:
-    """Computes what a column of a declared type stores for a value; SQLite itself decides the difficult cases."""
+    """Computes what a column of a declared type stores for a value; SQLite decides difficult cases."""
 
     def stored(self, value: Cell, declared: str) -> Cell:
         """Return what a column declared as *declared* stores for *value*."""
@@ -87,7 +87,7 @@ class Affinity:
 
 
 def bound(value: Cell) -> tuple[str, Cell]:
-    """Return a placeholder and its value for a cell; Python cannot bind TEXT with invalid UTF-8 directly."""
+    """Return a placeholder and its value for a cell, also for TEXT with invalid UTF-8."""
     return ("CAST(? AS TEXT)", bytes_of(value)) if isinstance(value, str) else ("?", value)
 
 
@@ -154,7 +154,7 @@ def _odd(text: str) -> bool:
 
 
 def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
-    """Return the members of a JSON object, name -> (value, its text); None if *text* is not a JSON object."""
+    """Return the members of a JSON object, name -> (value, its text); None for other text."""
     by_name: dict[str, tuple[Any, str]] = {}
     try:
         place = _after_blanks(text, 0)
@@ -195,7 +195,7 @@ def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 @lru_cache(maxsize=256)
 def said_members(text: Cell) -> Mapping[str, Any] | None:
-    """Return the members of a JSON object that are not null, name -> value; faster than :func:`members`, and cached."""
+    """Return the members of a JSON object that are not null; faster than :func:`members`, cached."""
     try:
         by_name = _decoder.decode(text)
     except (TypeError, ValueError, RecursionError):
@@ -218,7 +218,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def kept(value: Any) -> Cell:
-    """Return the cell that parsed JSON stands for: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT with invalid UTF-8."""
+    """Return the cell of parsed JSON: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT of any bytes."""
     if isinstance(value, dict) and value.keys() == {"b"}:
         return bytes.fromhex(value["b"])
     if isinstance(value, dict) and value.keys() == {"t"}:

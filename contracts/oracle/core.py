@@ -57,7 +57,7 @@ def _percent(row: Row, price: str, *, gain: bool) -> float | None:
 
 
 def _limit(row: Row, name: str, percent: str, *, gain: bool) -> float | None:
-    """Return the price kept in metadata if it still has the stored percentage, else the price computed from the percentage."""
+    """Return the price in metadata if it has the stored percentage, else the computed price."""
     kept = row["metadata."].get(name)
     entry, stated = row["entry_price"], row[percent]
     if kept is not None and _percent({"price": kept, "entry_price": entry}, "price", gain=gain) == stated:

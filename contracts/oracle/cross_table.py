@@ -1,4 +1,4 @@
-"""Values that depend on other tables: the mint of a symbol, the position of an order, the lots of a sale, ids of migrated rows.
+"""Looks up values that depend on other tables: mints, positions of orders, lots of sales, ids.
 
 Each value is read once, on first use, from the legacy databases and the lineage.
 """
@@ -34,7 +34,7 @@ class Lineage(Protocol):
     """Which legacy row became which row."""
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each row but stubs of a target table."""
+        """Yield legacy key and target id of each row of a legacy or a target table, without stubs."""
 
 
 class Sets(Protocol):
@@ -82,19 +82,19 @@ class World:
         return self._links[source].get(key)
 
     def became_in(self, target: str, key: Cell) -> Cell:
-        """Return the id of the row of the table *target* that a legacy row *key* of any table became; None if there is none."""
+        """Return the id of the row of *target* that a legacy row *key* of any table became, or None."""
         if target not in self._ids:
             self._ids[target] = Known(self.sets.lineage.became(target=target))
         return self._ids[target].get(key)
 
     def came_from(self, target: str, key: Cell) -> Cell:
-        """Return the key of the legacy row that became the row *key* of the table *target*; None if there is none."""
+        """Return the key of the legacy row that became the row *key* of *target*, or None."""
         if target not in self._keys:
             self._keys[target] = Known((id_, legacy_key) for legacy_key, id_ in self.sets.lineage.became(target=target))
         return self._keys[target].get(key)
 
     def mint(self, given: Cell, symbol: Cell) -> Cell:
-        """Return *given*; if it is empty, the mint of *symbol*; None if the symbol has several mints or none."""
+        """Return *given*; if it is empty the only mint of *symbol*, or None."""
         if given is not None and given != "":
             return given
         mints = self._mints.get(_folded(symbol), set()) if isinstance(symbol, str) else set()

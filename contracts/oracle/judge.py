@@ -81,7 +81,7 @@ class Reader:
         return self._judged[target]
 
     def forward(self, reading: Reading, legacy: Row) -> list[Row]:
-        """Return each target row that a legacy row becomes, as the target's columns store it, without JSON columns."""
+        """Return each target row that a legacy row becomes, as stored, without JSON columns."""
         types = column_types(reading.target)
         return [
             {name: self._stored(say(laid), types.get(name, "")) for name, say in reading.forward.items()}

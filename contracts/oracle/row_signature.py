@@ -97,7 +97,7 @@ class Faces:
         }
 
     def digest(self, face: Row) -> bytes:
-        """Return a digest that is equal for two faces if each cell has the same storage class and the same bits."""
+        """Return a digest that is equal for faces with the same storage classes and bits."""
         hashed = hashlib.blake2b(digest_size=16)
         for name in sorted(face.keys() - self.near):
             value = face[name]

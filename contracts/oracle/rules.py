@@ -23,7 +23,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A number with the tolerance *within*: a share of an amount, which may be rounded in more than one way."""
+    """A number with the tolerance *within*: a share that may be rounded in more than one way."""
 
     value: float
     within: float
@@ -96,7 +96,7 @@ def always(value: Cell) -> Callable[[Any], Cell]:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Returns the time of the cell *name* in the target format; *local* is the offset of times without one."""
+    """Returns the time of the cell *name* in the target format; *local* is the default offset."""
 
     name: str
     local: str = "+00:00"
@@ -107,7 +107,7 @@ class Time:
 
 
 def time(name: str, local: str = "+00:00") -> Say:
-    """Return the time of the cell *name* in the target format; *local* is the offset of times without one."""
+    """Return the time of the cell *name* in the target format; *local* is the default offset."""
     return Time(name, local)
 
 
@@ -145,7 +145,7 @@ def filled(name: str) -> Say:
 
 
 def taken_from(say: Say) -> str:
-    """Return the name of the cell that *say* copies, with '' as NULL at most; '' if it computes its cell."""
+    """Return the name of the cell that *say* copies; '' if it computes its cell."""
     if isinstance(say, Filled):
         return say.name
     # An itemgetter has no attribute for its item; pickling exposes it.
@@ -238,7 +238,7 @@ def member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], 
 
 @dataclass(frozen=True, slots=True)
 class RawMember:
-    """Returns the JSON text of the member *name* in the column *document*; *otherwise* without such a member."""
+    """Returns the JSON text of the member *name* in the column *document*, or *otherwise*."""
 
     document: str
     name: str
@@ -251,7 +251,7 @@ class RawMember:
 
 
 def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
-    """Return the JSON text of the member *name* in the column *document*; *otherwise* without such a member."""
+    """Return the JSON text of the member *name* in the column *document*, or *otherwise*."""
     return RawMember(document, name, otherwise)
 
 

@@ -1,4 +1,4 @@
-"""Readings of legacy tables that already have the target's shape: cells are copied, references follow their rows."""
+"""Readings of legacy tables that already have the target's shape."""
 
 from __future__ import annotations
 

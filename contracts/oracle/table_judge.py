@@ -1,4 +1,4 @@
-"""Judges the rows of one legacy table by its reading: the target row is right, and the legacy row can be rebuilt."""
+"""Judges the rows of one legacy table by its reading, and whether they can be rebuilt."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Judged:
 
 
 def most_of_each(counts: Iterable[int]) -> int:
-    """Return how many rows of each table to judge, so that they are about :data:`EVERY_ROW_UP_TO` in all.
+    """Return how many rows of each table to judge: about :data:`EVERY_ROW_UP_TO` in all.
 
     Small tables are judged whole; the larger ones share the remaining rows.
     """

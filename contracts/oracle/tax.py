@@ -170,5 +170,5 @@ def _wash_sales(world: World) -> Reading:
 
 
 def _kept_id(mapped: Cell, legacy: Cell) -> Cell:
-    """Return the id of the migrated lot; without one the legacy id, so that the foreign key refuses the row."""
+    """Return the id of the migrated lot, or the legacy id, which the foreign key refuses."""
     return legacy if mapped is None else mapped

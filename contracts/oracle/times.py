@@ -63,7 +63,7 @@ def _at_utc(moment: str, zone: str) -> str | None:
 
 
 def of_epoch(cell: Cell) -> str | None:
-    """Return seconds since 1970, a REAL, in the target format, cut to the microsecond; None for any other cell."""
+    """Return seconds since 1970, a REAL, in the target format; None for any other cell."""
     if not isinstance(cell, float) or not math.isfinite(cell):
         return None
     try:
@@ -80,12 +80,12 @@ def to_epoch(cell: Cell) -> float | None:
 
 
 def spelled(cell: Cell) -> str | None:
-    """Return a time in the target format in the bot's usual spelling: ``2026-01-17T05:11:22.123456+00:00``."""
+    """Return a time in the bot's usual spelling: ``2026-01-17T05:11:22.123456+00:00``."""
     return None if cell is None else f"{cell}".replace(" ", "T") + "+00:00"
 
 
 def on_a_clock(cell: Cell, local: str | None) -> str | None:
-    """Return a time in the target format as local time at the offset *local*; without an offset in UTC, marked as UTC."""
+    """Return a time as local time at the offset *local*; without an offset as UTC, marked so."""
     if cell is None or local is None:
         return spelled(cell)
     opposite = f"{'+' if local[0] == '-' else '-'}{local[1:]}"

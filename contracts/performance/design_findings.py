@@ -1,4 +1,4 @@
-"""Finds the weaknesses of the specified design: each is reported with evidence, never silently repaired.
+"""Reports the weaknesses of the specified design with evidence; repairs none.
 
 A finding is derived from the declared schema.  Its evidence is SQLite's result on an empty database made from the
 same DDL: query plans, with planted statistics if the finding depends on them.
@@ -64,7 +64,7 @@ def design() -> tuple[Finding, ...]:
 
 
 def of_workload() -> tuple[Finding, ...]:
-    """Return a finding for each query of the bot that costs more than on the legacy file, with both plans."""
+    """Return a finding for each query that costs more than on the legacy file, with both plans."""
     findings = []
     for question in workload.questions():
         if question.slower:
@@ -84,7 +84,7 @@ def of_workload() -> tuple[Finding, ...]:
 
 
 def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the plans of *question* on empty databases: legacy and consolidated, the latter with or without the index."""
+    """Return the plans of *question* on an empty legacy and an empty consolidated database."""
     database = next(
         known for known in catalogue.legacy_databases() if (known.name, known.variant) == (question.legacy, "found")
     )
@@ -164,7 +164,7 @@ def _unindexed_findings(target: str, schema: Schema, connection: sqlite3.Connect
 
 
 def _misleading(schema: Schema) -> Iterator[tuple[Index, Index]]:
-    """Yield each index on a column with few values, together with an index that returns the newest rows first."""
+    """Yield each index on a column with few values, and an index on time of the same table."""
     for table in schema.tables:
         few_values = {name for check in table.checks for name in check.columns if " IN (" in check.expression}
         few_values |= {column.name for column in table.columns if column.name.startswith("is_")}

@@ -35,7 +35,7 @@ EVERY = 100
 
 
 def made_by() -> str:
-    """Return what plans and steps depend on: the versions of SQLite and of Faker, which draws the specimens."""
+    """Return the versions on which plans and steps depend: of SQLite and of Faker."""
     return f"sqlite {sqlite3.sqlite_version}, faker {version('faker')}"
 
 
@@ -76,7 +76,7 @@ class Record:
         return {what: found for what, found in self.found.items() if os.environ.get(RECORD) or what not in self.known}
 
     def keep(self, beside: Path) -> Path | None:
-        """Write the new figures to the repository if ordered, else to *beside*; return the file, or None without new ones."""
+        """Write new figures to the repository if ordered, else to *beside*; return the file or None."""
         if not self.news:
             return None
         path = self.path if os.environ.get(RECORD) == "repository" else beside
@@ -87,7 +87,7 @@ class Record:
 
 
 def advice(history: Path, times: Mapping[str, float]) -> list[str]:
-    """Return a sentence that compares each of *times* with the newest run of pytest-benchmark below *history*."""
+    """Return a sentence that compares each of *times* with the newest run below *history*."""
     stored = sorted(history.glob("*/*.json"))
     if not stored or not times:
         return []
@@ -106,7 +106,7 @@ def advice(history: Path, times: Mapping[str, float]) -> list[str]:
 
 @contextmanager
 def counting(every: int = EVERY) -> Iterator[Callable[[], int]]:
-    """Count the steps of SQLite's virtual machine on every connection opened within the block, in child processes too."""
+    """Count the steps of all SQLite connections opened within the block, in children too."""
     total = multiprocessing.Value("q", 0)
     connect = sqlite3.connect
 

@@ -1,4 +1,4 @@
-"""``python -m contracts.performance``: measures migrator, its limits and its peers, and writes docs/reference/performance.md.
+"""``python -m contracts.performance``: measures, and writes docs/reference/performance.md.
 
 For each number of rows it makes a legacy set and measures everything in alternating rounds (measures.py), then the bot's
 queries on both sets (question_mix.py).  The results go to docs/reference/performance.json, from which the figures on the page and
@@ -125,7 +125,7 @@ def _command() -> str:
 
 
 def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[str, Any]:
-    """Return the measures of migrator, the limits and the peers on a set of *rows*, and the profile of a build."""
+    """Return the measures on a set of *rows*, and the profile of a build."""
     legacy = folder / "legacy"
     legacy.mkdir()
     tell(f"{variant}, {rows:,} rows")

@@ -1,4 +1,4 @@
-"""Measures migrator, its limits and its peers on one legacy set, each in a process of its own, in alternating rounds."""
+"""Measures migrator, its limits and its peers on one legacy set, in alternating rounds."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _kib(name: str) -> int:
 
 
 def prove(legacy: Mapping[str, Path], stage: Path, mapped: Collection[TableMapping]) -> None:
-    """Prove the finished set in *stage*: every *mapped* row is rebuilt with its types, every carried row is equal.
+    """Prove the set in *stage*: every *mapped* row is rebuilt, every carried row is equal.
 
     The work is divided like the proof of a build, the largest legacy database first.
 
@@ -166,7 +166,7 @@ def _carried(connection: sqlite3.Connection, target: str, database: str, path: P
 def works(
     legacy: Path, scratch: Path, first: Callable[[Callable[[], object]], object] = lambda build: build()
 ) -> dict[str, Callable[[], object]]:
-    """Return the measured works by name, prepared in *scratch* with a snapshot and a finished build of *legacy*.
+    """Return the works to measure by name, prepared in *scratch* with a build of *legacy*.
 
     *first* runs that build.
     """
@@ -243,7 +243,7 @@ def by_turns(
 
 
 def ratio(took: Mapping[str, Sequence[Measure]], work: str, limit: str, what: str) -> float:
-    """Return the median ratio of *work* to *limit* over the rounds that had both; *what* is ``wall_s`` or ``cpu_s``."""
+    """Return the median ratio of *work* to *limit* in *what*, ``wall_s`` or ``cpu_s``."""
     pairs: Iterable[tuple[Measure, Measure]] = zip(took[work], took[limit], strict=False)
     return float(statistics.median(getattr(a, what) / max(getattr(b, what), 1e-6) for a, b in pairs))
 

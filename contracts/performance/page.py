@@ -1,4 +1,4 @@
-"""Writes the figures on docs/reference/performance.md, from the results of ``python -m contracts.performance``."""
+"""Writes the figures on docs/reference/performance.md."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Took = Sequence[Mapping[str, Any]]
 
 
 def write(results: Mapping[str, Any], page: Path, picture: Path) -> None:
-    """Write the figures between the two lines of *page*, which is made if it is missing, and the *picture*."""
+    """Write the figures to *page*, between its two lines, and the *picture*."""
     text = page.read_text(encoding="utf-8") if page.exists() else f"# How fast\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -87,7 +87,7 @@ def _sizes(sets: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def ratio(took: Mapping[str, Took], work: str, limit: str, what: str) -> float:
-    """Return the median ratio of *work* to *limit* over the rounds that had both; *what* is ``cpu_s`` or ``wall_s``."""
+    """Return the median ratio of *work* to *limit* in *what*, ``cpu_s`` or ``wall_s``."""
     pairs = zip(took[work], took[limit], strict=False)
     return float(statistics.median(mine[what] / max(theirs[what], 1e-6) for mine, theirs in pairs))
 
@@ -209,7 +209,7 @@ def _questions(measured: Mapping[str, Any]) -> Iterator[str]:
 
 
 def chart(results: Mapping[str, Any]) -> str:
-    """Return as SVG the processor time of each writing work on the largest set as found, in units of VACUUM INTO."""
+    """Return as SVG the processor time of each writing work, in units of VACUUM INTO."""
     sets = [
         entry
         for entry in results.get("sets", {}).values()

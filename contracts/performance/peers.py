@@ -1,4 +1,4 @@
-"""The limits and the usual ways to copy databases, with which migrator is compared.  None of them maps rows.
+"""The limits and the usual ways to copy databases, with which migrator is compared.
 
 Each takes the legacy databases and a folder to write to.  They copy the consolidated tables, without full-text tables
 and SQLite's own.
@@ -32,7 +32,7 @@ def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
 def _opened(
     legacy: Sequence[Path], into: Path | None, *, indexes: bool = False
 ) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
-    """Yield a source, a new database with the same tables, with or without their *indexes*, and the tables' names."""
+    """Yield a source, a new database with its tables, with or without *indexes*, and the tables' names."""
     for number, path in enumerate(legacy):
         new = connections.memory() if into is None else connections.create(into / f"{number}.db")
         with closing(connections.read(path)) as source, closing(new) as made:
@@ -54,7 +54,7 @@ def _insert(source: sqlite3.Connection, table: str) -> str:
 
 
 def naive(legacy: Sequence[Path], into: Path | None) -> None:
-    """Copy row by row, as most scripts do: the schema, then one INSERT for each row; one transaction for a table.
+    """Copy row by row, as most scripts do: one INSERT for each row, one transaction for a table.
 
     Without a folder the copies are in memory, so that no disk is involved.
     """
@@ -125,7 +125,7 @@ def read_rows(legacy: Sequence[Path], into: Path) -> None:
 
 
 def except_both_ways(legacy: Sequence[Path], into: Path) -> None:
-    """``EXCEPT`` both ways between each file and a copy of it in *into*: it detects neither types nor duplicates, and maps nothing."""
+    """``EXCEPT`` both ways between each file and a copy: it detects neither types nor duplicates."""
     for path in legacy:
         with closing(connections.memory()) as connection:
             connections.attach(connection, path, "one")

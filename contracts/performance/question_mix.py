@@ -1,4 +1,4 @@
-"""Runs the bot's queries in a mix, each with its frequency, on the legacy or the consolidated set, with or without a writer.
+"""Runs the bot's queries in a mix, each with its frequency, with or without a writer.
 
 Readers are threads with connections of their own, as in the bot; SQLite runs outside Python's lock.
 """
@@ -75,7 +75,7 @@ class Mix:
 
 
 def both_forms(sets: Sets) -> tuple[list[Asked], list[Asked]]:
-    """Return both forms of every reading query with parameters: for the legacy set, and for the consolidated set."""
+    """Return both forms of every reading query: for the legacy and the consolidated set."""
     pairs = [_forms(sets, question) for question in workload.questions() if not question.writes]
     return [legacy for legacy, _ in pairs if legacy.values], [ours for _, ours in pairs if ours.values]
 
@@ -90,7 +90,7 @@ def _forms(sets: Sets, question: Question) -> tuple[Asked, Asked]:
 
 
 def one_by_one(sets: Sets, question: Question, *, rounds: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return p50 and p95 of the processor time [ms] of *question* on the legacy file and on the consolidated database.
+    """Return p50 and p95 of the processor time [ms] of *question* on both databases.
 
     Runs alternate, on one connection each.
     """

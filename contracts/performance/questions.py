@@ -79,7 +79,7 @@ def worse(ours: Plan, legacy: Plan) -> list[str]:
 
 
 def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return columns and rows of the result; for a writing statement the number of rows, and roll it back."""
+    """Return columns and rows of the result; of a writing statement the count, and roll it back."""
     if sql.startswith("SELECT"):
         cursor = connection.execute(sql, values)
         return [name for name, *_ in cursor.description], cursor.fetchall()
@@ -91,7 +91,7 @@ def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[
 
 
 def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: int = 1, most: float = math.inf) -> int:
-    """Return the number of instructions that SQLite's virtual machine runs for *sql*: the same on any machine.
+    """Return the number of instructions of SQLite's virtual machine for *sql*.
 
     *every* is the precision of the count; 1 is exact, but costs a call per instruction.  Above *most* the query is
     interrupted, and the count so far is returned.

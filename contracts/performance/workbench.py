@@ -1,4 +1,4 @@
-"""Makes a legacy set and its migration for the bot's queries, without the quarantined rows on both sides."""
+"""Makes a legacy set and its migration for the bot's queries, without quarantined rows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def of(legacy: Path, folder: Path) -> Sets:
 
 
 def _without_quarantined(both: Sets) -> None:
-    """Delete the quarantined rows from the legacy set: otherwise the two sets would give different results."""
+    """Delete the quarantined rows from the legacy set, so that both sets give the same results."""
     keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
     for name in catalogue.TARGETS.values():
         with closing(connections.read(both.consolidated / name)) as connection:

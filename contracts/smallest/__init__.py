@@ -1,4 +1,4 @@
-"""Does: find the smallest counterexample of a broken contract: the fewest legacy rows that still break it, as a test.
+"""Does: find the fewest legacy rows that still break a contract, and write them as a test.
 
 ``python -m contracts.smallest CONTRACT --legacy-dir DIR`` finds it (:mod:`contracts.smallest.search`) and prints a test
 (:mod:`contracts.smallest.case`) that calls :func:`broken`.

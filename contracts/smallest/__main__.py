@@ -1,4 +1,4 @@
-"""``python -m contracts.smallest CONTRACT --legacy-dir DIR``: prints the smallest counterexample as a test."""
+"""``python -m contracts.smallest``: prints the smallest counterexample as a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a set that another tool made: finds those of each legacy row, and writes some of them as a set."""
+"""The rows of another tool's set: finds those of each legacy row, and writes some as a set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULT = """
 
 
 class ConsolidatedRows:
-    """The rows of the specified tables of a consolidated set; a place is a table, such as ``core.trades``, and a rowid."""
+    """The rows of the specified tables of a consolidated set, each with its place."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -78,7 +78,7 @@ class ConsolidatedRows:
         return sorted(self._left)
 
     def like(self, place: Place) -> Place | None:
-        """Return the unexplained row most similar to what a lost legacy row must become; None if none shares half of its cells."""
+        """Return the unexplained row nearest to what a lost legacy row must become, or None."""
         reading = self.case.reader.reading_of(place[0])
         if reading is None or place in self.belonging:
             return None
@@ -113,7 +113,7 @@ class ConsolidatedRows:
             yield from ((key, key) for key in places)
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
-        """Return the rows that belong to these legacy rows, the unexplained rows among *places*, and their parents."""
+        """Return the rows of these legacy rows, the unexplained rows among *places*, and their parents."""
         _ = self.belonging
         wanted: set[Place] = set()
         by_source: defaultdict[str, list[int]] = defaultdict(list)
@@ -168,7 +168,7 @@ class ConsolidatedRows:
     def _conditions(
         self, target: str, keys: Mapping[str, list[Cell]], here: list[tuple[str, Cell]]
     ) -> Iterator[tuple[str, tuple[Cell, ...], str]]:
-        """Yield target table, values and condition of each query of lineage or quarantine, in a form that uses an index."""
+        """Yield target table, values and condition of each query of lineage or quarantine."""
         for reading in self.case.reader.all_readings:
             database, _, table = reading.target.partition(".")
             for key in keys.get(reading.source, ()) if database == target else ():
@@ -200,7 +200,7 @@ def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
 
 
 def write(tables: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
-    """Write a specified consolidated set with the rows of *tables*, and with lineage and quarantine if it is *traced*."""
+    """Write a consolidated set with the rows of *tables*; with lineage if it is *traced*."""
     folder.mkdir(parents=True)
     consolidated_set.make_empty_set(folder)
     for target, file_name in catalogue.TARGETS.items():

@@ -166,7 +166,7 @@ class LegacyRows:
         return {table.variant for source, table in self.tables.items() if source.partition(".")[0] == name}
 
     def write(self, places: Iterable[Place], folder: Path) -> None:
-        """Write a legacy set of only these rows below *folder*: the databases that have a row, or one empty database."""
+        """Write a legacy set of only these rows below *folder*."""
         every = by_table(places)
         for name in dict.fromkeys(source.partition(".")[0] for source in every or [min(self.tables)]):
             tables = {source: ids for source, ids in every.items() if source.partition(".")[0] == name}
@@ -222,7 +222,7 @@ def _listed(cell: Cell) -> list[Cell]:
 
 
 def make(name: str, variants: Iterable[str], folder: Path) -> sqlite3.Connection:
-    """Make the legacy database *name* without rows in its place below *folder*, and return a connection to it."""
+    """Make the legacy database *name* without rows below *folder*, and return a connection."""
     path = folder / database_of(name, variants).place
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = connections.create(path)
@@ -249,7 +249,7 @@ def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
 
 
 def write_rows(rows_by_table: Mapping[str, Sequence[Row]], variants: Mapping[str, str], folder: Path) -> None:
-    """Write a legacy set of these rows below *folder*; *variants* has the variant of each database that is not as found.
+    """Write a legacy set of these rows below *folder*; *variants* has variants other than found.
 
     Without rows it is an empty jarvis.db, because a legacy set needs a database.
     """

@@ -75,7 +75,7 @@ class Search:
         self._first = ""
 
     def smallest(self, tell: Callable[[str], None]) -> list[Place]:
-        """Return the fewest rows that still break the contract, with the rows that they refer to; report progress to *tell*.
+        """Return the fewest rows that still break the contract; report progress to *tell*.
 
         Raises:
             UsageError: The contract holds, or is broken without rows too.
@@ -153,7 +153,7 @@ class Search:
             return False
 
     def configuration(self, anonymous: Anonymous | None = None) -> str:
-        """Return the owners' configuration for a set of a few rows, with the wallet made *anonymous* like the rows."""
+        """Return the configuration for a set of a few rows, with the wallet *anonymous* like the rows."""
         written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
         constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
         if anonymous is not None:
@@ -164,7 +164,7 @@ class Search:
         return "\n".join(lines) + "\n"
 
     def written(self, places: Sequence[Place], *, show_values: bool) -> Found:
-        """Return the test of these rows, with random values; with the real ones only if needed and *show_values* allows it.
+        """Return the test of these rows, with random values, or real ones if needed and allowed.
 
         Raises:
             UsageError: Only the real values break the contract, and they may not be shown.
@@ -194,7 +194,7 @@ class Search:
         )  # fmt: skip
 
     def _with_likenesses(self, places: Sequence[Place]) -> list[Place]:
-        """Return *places* and, for a lost legacy row, the most similar consolidated row, which shows the fault."""
+        """Return *places* and the nearest consolidated row of each lost legacy row."""
         if self.others is None:
             return list(places)
         likenesses = [like for place in places if (like := self.others.like(place)) is not None]
@@ -230,7 +230,7 @@ def search(
     show_values: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Found:
-    """Return the smallest counterexample of *contract* on a legacy set, migrated or with a *consolidated* set.
+    """Return the smallest counterexample of *contract* on a legacy set or a pair.
 
     Raises:
         UsageError: No counterexample can be written as a test; the message has the reason.

@@ -25,7 +25,7 @@ FOUND = Tables()
     "last_updated",
 )
 def _picks(world: World, count: int) -> Rows:
-    """Yield picks of two writers: one spells the whole instant and lower-case outcomes, the other a date and upper case."""
+    """Yield picks of two writers: one writes instants and lower case, the other dates and upper case."""
     rng = world.rng("jarvis.pick_performance")
     for index, at in enumerate(steps(count, rng)):
         token = rng.choice(world.tokens[:40])

@@ -1,4 +1,4 @@
-"""Counts the rows of a clean specimen that a correct migration quarantines: production's own history breaks constraints.
+"""Counts the rows of a clean specimen that a correct migration quarantines.
 
 Planted hazards count the refused rows themselves; this counts the rest, before hazards are planted.
 """

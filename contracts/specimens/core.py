@@ -113,7 +113,7 @@ def orphan_body(world: World, target: float) -> dict[str, Any]:
     "timestamp, token_mint, side, amount_in, amount_out, pnl, success, signature, created_at",
 )
 def _treasury_trades(world: World, count: int) -> Rows:
-    """Yield swaps in smallest units; four in ten are also in the book, one in fourteen failed and has no signature."""
+    """Yield swaps in smallest units; 4 in 10 are in the book, 1 in 14 failed and has no signature."""
     rng = world.rng("treasury_trades.treasury_trades")
     known = iter([trade for trade in world.book.trades if trade.signature])
     for index in range(count):

@@ -1,4 +1,4 @@
-"""The things that rows of a specimen share: people, tokens, wallets, phrases, and the book of positions and trades.
+"""The shared data of a specimen: people, tokens, wallets, phrases, positions and trades.
 
 Pools are drawn with Faker once; rows sample from them.  Each table has a generator of random numbers of its own, so
 that rows of one table do not depend on how many another has.

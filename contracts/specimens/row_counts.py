@@ -1,4 +1,4 @@
-"""The number of rows in each table of a specimen: production's, or a given total in production's proportions.
+"""The number of rows in each table of a specimen.
 
 The counts of production were taken on 2026-01-25.  A table that is not named was empty, or was not counted.
 """

@@ -84,7 +84,7 @@ def _next_double(connection: sqlite3.Connection) -> None:
 
 
 def _without_its_unique(connection: sqlite3.Connection) -> None:
-    """Make the carried table of picks again without its UNIQUE, so that two picks of a token may be of one day."""
+    """Make the carried table of picks again without its UNIQUE constraint."""
     name = "legacy_jarvis_pick_performance"
     (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchone()
     connection.execute(f"CREATE TABLE kept AS SELECT * FROM {name}")

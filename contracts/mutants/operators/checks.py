@@ -1,4 +1,4 @@
-"""Operators on the CHECK constraints of a table, through sqlglot; only planted faults use SQL that sqlglot wrote."""
+"""Operators on the CHECK constraints of a table, through sqlglot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators on a mapping: exchanged columns, a dropped CASE branch, a lost COALESCE, a reversed order, a wrong join."""
+"""Operators on the SELECTs of a mapping, through sqlglot."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def mutations(text: str) -> Iterator[Mutation]:
 
 
 def rewritten(text: str) -> str:
-    """Return *text* with every SELECT rewritten by sqlglot, unchanged in meaning: the base of the mutants."""
+    """Return *text* with every SELECT rewritten by sqlglot: the base of the mutants."""
     for begin, end in reversed(_selects(text).values()):
         text = f"{text[:begin]}\n{sqlglot.parse_one(text[begin:end], read='sqlite').sql('sqlite')}{text[end:]}"
     return text

@@ -1,4 +1,4 @@
-"""Operators on a specified table: PRIMARY KEY, NOT NULL, UNIQUE, FOREIGN KEY, CHECK, DEFAULT, columns, and the table itself."""
+"""Operators on a specified table: its constraints, its columns, and the table itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for CREATE TABLE statements with foreign keys in every position that SQLite's grammar allows.
+"""Hypothesis strategies for CREATE TABLE statements with foreign keys in every position.
 
 They also have text that a careless parser takes for a foreign key: the words in strings, names, comments and brackets.
 """
