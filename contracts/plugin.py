@@ -101,7 +101,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give the workers of xdist one shared folder, so that specimen and migration are made once."""
+    """Give the workers of xdist one folder, so that sets are made once."""
     node.workerinput[_WORKER] = str(node.config.stash[SESSION].scratch)
 
 
@@ -121,7 +121,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the collected contracts; if a single database is judged, deselect those on other databases."""
+    """Keep the collected contracts; deselect those on databases that are not judged."""
     config.stash[RESULTS].collected(items)
     session = config.stash[SESSION]
     if session.consolidated is None or session.judged.whole:
@@ -141,7 +141,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Judge in several processes where the user asks for them; xdist, where it runs, has its own."""
+    """Judge in several processes if the user orders it and xdist does not run."""
     config = session.config
     judging = config.stash[SESSION]
     alone = judging.options.processes < 2 or config.option.collectonly or not session.items
@@ -169,7 +169,7 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Sum up the results, fail a run with complaints or without a judgement, and write the evidence."""
+    """Sum up the results, fail a run with complaints, and write the evidence."""
     config = session.config
     summary, asked = config.stash[RESULTS], config.stash[SESSION].options
     if (output := getattr(config, "workeroutput", None)) is not None:
@@ -267,7 +267,7 @@ def around(pytestconfig: pytest.Config) -> Standing:
 
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
-    """A function that records a count of a contract, a name and a number, in the evidence."""
+    """A function that records a count, a name and a number, in the evidence."""
 
     def record(name: str, number: int) -> None:
         request.node.user_properties.append((name, number))

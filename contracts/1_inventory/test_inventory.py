@@ -33,7 +33,7 @@ def _begins_as_sqlite(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The inventory of the legacy set, and the digest of every file before and after it was taken."""
+    """The inventory of the legacy set, and the digest of every file before and after."""
 
     inventory: Inventory
     before: Mapping[Path, str]
@@ -58,7 +58,7 @@ def _digests(folder: Path) -> dict[Path, str]:
 
 @pytest.mark.clause("I1")
 def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: pytest.Config) -> None:
-    """Each SQLite file is listed once, and the owners decide the fate of each file that is not a source."""
+    """Each SQLite file is listed once; each that is not a source has its fate."""
     listed = [database.path for database in look.inventory.databases]
     ours = own_files.paths(legacy_dir)
     missed = [
@@ -82,7 +82,7 @@ def test_every_file_has_one_verdict(legacy_dir: Path, look: Look, pytestconfig: 
 
 @pytest.mark.clause("I2")
 def test_looking_changes_nothing(legacy_dir: Path, look: Look) -> None:
-    """No byte of a file changes, and no file appears or disappears: no checkpoint, no -shm."""
+    """No byte changes, and no file appears or disappears, such as a -shm."""
     every = dict.fromkeys((*look.before, *look.after))
     changed = [path.relative_to(legacy_dir) for path in every if look.before.get(path) != look.after.get(path)]
     judgement.none(str(legacy_dir), "file that inventory changed, made or removed", changed)

@@ -1,4 +1,4 @@
-"""The reported findings on the specified design: none is silently repaired, and none is added."""
+"""The findings on the specified design are reported: none is repaired, none is added."""
 
 from __future__ import annotations
 

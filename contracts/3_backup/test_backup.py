@@ -1,4 +1,4 @@
-"""The snapshot: undamaged, as its manifest records it, private, and sufficient to migrate again."""
+"""The snapshot is undamaged, private, and enough to build the set again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_backup_is_what_its_manifest_says(snapshot: Path, around: Standing, case
 
 
 def _databases(snapshot: Path) -> list[str]:
-    """Return the place of each database in the snapshot, without the files that a switch keeps there."""
+    """Return the place of each database in the snapshot, without a switch's own files."""
     places = []
     for folder, folders, names in os.walk(snapshot):
         if Path(folder) == snapshot:
@@ -68,7 +68,7 @@ def _is_database(path: Path) -> bool:
 
 
 def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
-    """Return the problem of one file of the backup, checked in a private *copy*; '' if it has none."""
+    """Return the problem of one file of the backup, found in a private *copy*; else ''."""
     try:
         with closing(connections.read(copy)) if copy else surroundings.opened(path, scratch) as connection:
             result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -84,7 +84,7 @@ def _problem(path: Path, wanted: str, scratch: Path, copy: Path | None) -> str:
 def test_file_that_stands_alone_equals_its_backup(
     snapshot: Path, around: Standing, case: Case, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Schema and rows are the same, with storage classes; programs that write the file must be stopped."""
+    """Schema and rows are the same; programs that write the file must be stopped."""
     if around.data_dir is None or around.switch is not None:
         surroundings.nothing_to_ask(
             request, "no data directory from before a switch was named: after a switch files change"
@@ -137,7 +137,7 @@ def test_backup_migrates_to_the_same_set(
 def test_backup_is_for_its_owner_alone(
     snapshot: Path, around: Standing, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Folders have mode 0700, files 0600, or stricter: the backup holds the bot's trades and messages."""
+    """Folders have mode 0700, files 0600, or stricter modes."""
     if snapshot.parent.name != "backup" or not (snapshot.parent.parent / ".migrator").is_dir():
         surroundings.nothing_to_ask(request, "the backup is a copy in another place, with permissions of its own")
     places = [snapshot / place for place in (*around.manifest["digests"], own_files.MANIFEST)]

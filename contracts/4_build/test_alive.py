@@ -1,4 +1,4 @@
-"""Every specified constraint is enforced: it accepts and refuses the right rows, in a private copy."""
+"""Every specified constraint accepts and refuses the right rows, in a private copy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOREIGN_KEYS = [(target, table, key) for target, table in TABLES for key in tabl
 
 @dataclass(slots=True)
 class Trial:
-    """A writable private copy of one database, with foreign keys on, and a maker of rows for it."""
+    """A writable private copy of one database, and a maker of rows for it."""
 
     connection: sqlite3.Connection
     maker: constraint_probe.RowMaker
@@ -110,7 +110,7 @@ def test_not_null_refuses_null(trials: dict[str, Trial], target: str, table: Tab
     ("target", "table", "check"), CHECKS, ids=[f"{t}.{table.name}.{'.'.join(c.columns)}" for t, table, c in CHECKS]
 )
 def test_check_is_exact(trials: dict[str, Trial], target: str, table: Table, check: Check) -> None:
-    """Each listed value is accepted, and NULL in a nullable column; each neighbour is refused."""
+    """Listed values are accepted, also NULL in a nullable column; neighbours are refused."""
     (name,) = check.columns
     where = f"{target}.{table.name}.{name}: CHECK ({check.expression})"
     with trying(trials, target, where) as (connection, maker):
@@ -166,7 +166,7 @@ def test_primary_key_refuses_a_second_row(trials: dict[str, Trial], target: str,
     ids=[f"{t}.{table.name}.{'.'.join(k.columns)}" for t, table, k in FOREIGN_KEYS],
 )
 def test_foreign_key_acts(trials: dict[str, Trial], target: str, table: Table, key: ForeignKey) -> None:
-    """It refuses an orphan, and does what the specification orders when the parent is deleted."""
+    """It refuses an orphan, and acts as specified when the parent is deleted."""
     (child,), (parent,) = key.columns, key.parent_columns
     where = f"{target}.{table.name}.{child}: FOREIGN KEY to {key.parent} ON DELETE {key.on_delete}"
     with trying(trials, target, where) as (connection, maker):

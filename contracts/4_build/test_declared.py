@@ -41,7 +41,7 @@ def test_the_three_databases_are_there(judged: Subject) -> None:
 @pytest.mark.clause("S1")
 @pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
 def test_table_has_its_columns(judged: Subject, target: str, table: Table) -> None:
-    """Columns with types, defaults, NOT NULL and key, and the table's options are as specified."""
+    """Columns, their declarations and the table's options are as specified."""
     expected = SPECIFIED[target].table(table.name)
     found = _found_table(judged, target, expected.name)
     where = f"{target}.{expected.name}"
@@ -103,7 +103,7 @@ def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
 @pytest.mark.clause("S14")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """The extra index is stored as the owners wrote it, apart from letter case and white space."""
+    """The extra index is stored as written, apart from letter case and white space."""
     with judged.read(target) as connection:
         stored = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index'").fetchall())
     for index in ordered:
@@ -151,7 +151,7 @@ def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str)
 @pytest.mark.clause("S11")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Only specified objects, lineage, quarantine, carried tables and the owners' extra indexes exist."""
+    """Only specified objects, our own, carried tables and extra indexes exist."""
     expected, found = SPECIFIED[target], judged.schema(target)
     names = {
         *(table.name for table in expected.tables),

@@ -1,4 +1,4 @@
-"""A consolidated database has no wider permissions than each legacy file whose rows are in it."""
+"""Permissions are no wider than those of each legacy file with rows in the database."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureReq
 
 
 def _permissions(case: Case, path: Path) -> os.stat_result:
-    """Return the status of a legacy file; in a snapshot that of the original, not of the copy."""
+    """Return the status of a legacy file; in a snapshot that of its original."""
     original = case.legacy.where / "originals" / path.relative_to(case.legacy.where)
     return (original if original.is_file() else path).stat()
 
 
 def _wider(found: os.stat_result, legacy: os.stat_result) -> bool:
-    """Return whether some user may do more with the consolidated file than with the legacy file."""
+    """Return whether some user may do more with the consolidated file."""
     members, others = legacy.st_mode >> 3 & _USE, legacy.st_mode & _USE
     if found.st_gid != legacy.st_gid:
         # A user may be in one group, in both or in neither.

@@ -1,4 +1,4 @@
-"""Journal mode, encoding, configuration, full-text index, statistics and pragmas of the databases."""
+"""Journal mode, encoding, configuration, full-text index, statistics, pragmas."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_encoding_is_utf8(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S7")
 @pytest.mark.parametrize("target", ["core"])
 def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
-    """Key, value and description are as the DDL inserts them; the time of writing is not judged."""
+    """Key, value and description are as in the DDL; the time of writing may differ."""
     question = "SELECT key, value, description FROM config ORDER BY key"
     with closing(connections.memory()) as specified:
         specified.executescript(catalogue.target_ddl(target))
@@ -64,7 +64,7 @@ def test_config_holds_the_specified_rows(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S8")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path: Path) -> None:
-    """FTS5's integrity-check passes; SQLite's integrity_check does not detect a stale index."""
+    """FTS5's integrity-check passes, which also detects a stale index."""
     copy = judged.fresh_copy(target, tmp_path)
     with closing(connections.scratch(copy)) as connection:
         for table in schema_reader.target(target).virtual_tables:
@@ -78,7 +78,7 @@ def test_full_text_index_matches_its_rows(judged: Subject, target: str, tmp_path
 @pytest.mark.clause("S9")
 @EVERY_TARGET
 def test_our_connection_enforces_what_the_specification_asks(judged: Subject, target: str, tmp_path: Path) -> None:
-    """Migrator's connection sets foreign_keys and synchronous, which SQLite sets per connection, off by default."""
+    """The connection of migrator sets foreign_keys and synchronous as specified."""
     wanted = dict(schema_reader.target(target).pragmas)
     least = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}[wanted["synchronous"].upper()]
     with closing(connections.application(judged.fresh_copy(target, tmp_path))) as connection:
@@ -115,7 +115,7 @@ def test_statistics_are_stored(judged: Subject, target: str) -> None:
 @pytest.mark.clause("S10")
 @EVERY_TARGET
 def test_statistics_are_of_these_rows(judged: Subject, target: str) -> None:
-    """The number of rows that ANALYZE stored is about that of the table: the planner relies on it."""
+    """The number of rows that ANALYZE stored is about that of the table."""
     wrong = []
     with judged.read(target) as connection:
         tables = judged.table_names(target)

@@ -20,7 +20,7 @@ EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 
 @pytest.mark.clause("L8")
 def test_no_legacy_row_is_lost(case: Case, request: pytest.FixtureRequest) -> None:
-    """No row of any table is lost; without lineage the message names the skipped contracts."""
+    """No row is lost; without lineage the message names the skipped contracts."""
     losses = case.lineage.losses()
     if losses.rows:
         names = [name for item in request.session.items if (name := _needs_lineage(item))]
@@ -66,7 +66,7 @@ def test_every_row_has_its_lineage(case: Case, target: str) -> None:
 @pytest.mark.clause("L4")
 @EVERY_TARGET
 def test_carried_tables_are_verbatim(case: Case, target: str) -> None:
-    """The columns are the same, and so are the rows, as a multiset of cells with their storage classes."""
+    """Columns and rows are the same: rows as a multiset of cells with storage classes."""
     finding = case.lineage.carried(target)
     judgement.none(catalogue.TARGETS[target], finding.what, finding.faults)
 
@@ -74,7 +74,7 @@ def test_carried_tables_are_verbatim(case: Case, target: str) -> None:
 @pytest.mark.clause("L9")
 @EVERY_TARGET
 def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[ExtraIndex, ...], target: str) -> None:
-    """Constraints except foreign keys, collations, generated columns and indexes are the same."""
+    """Constraints except foreign keys, and indexes, are those of the legacy table."""
     mine = {index.name for index in ordered if index.target == target}
     wrong = [
         fault
@@ -88,7 +88,7 @@ def test_carried_tables_are_declared_as_they_were(traced: Case, ordered: tuple[E
 @pytest.mark.clause("L5")
 @EVERY_TARGET
 def test_no_id_is_given_twice(case: Case, target: str) -> None:
-    """The next id is above every id that the legacy tables ever assigned, also to deleted rows."""
+    """The next id is above every id that the legacy tables ever assigned."""
     if problem := case.judged.unreadable(f"{target}.sqlite_sequence"):
         judgement.broken(f"{catalogue.TARGETS[target]}: sqlite_sequence", expected="a readable table", found=problem)
     with case.judged.read(target) as connection:

@@ -31,7 +31,7 @@ def test_quarantined_row_is_kept_whole(traced: Case, target: str) -> None:
 @pytest.mark.clause("L7")
 @EVERY_TARGET
 def test_constraint_refuses_what_it_is_named_for(traced: Case, target: str, tmp_path: Path) -> None:
-    """The row that the oracle expects is inserted into a copy, and the named constraint refuses it."""
+    """The oracle's row is inserted into a copy, and the named constraint refuses it."""
     copy = traced.judged.fresh_copy(target, tmp_path)
     wrong = [
         fault

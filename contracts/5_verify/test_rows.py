@@ -59,7 +59,7 @@ def test_row_says_what_was_decided(case: Case, target: str, table: str, count: C
 @pytest.mark.clause("U1")
 @EVERY_TABLE
 def test_legacy_row_is_rebuilt(traced: Case, target: str, table: str, count: Count) -> None:
-    """Every cell of the legacy row is rebuilt from the consolidated row and from the rest in lineage."""
+    """Every legacy cell is rebuilt from the consolidated row and the rest in lineage."""
     judged = traced.reader.judge(f"{target}.{table}")
     count("legacy_rows", judged.of)
     count("judged_rows", judged.rows)
@@ -85,7 +85,7 @@ def test_link_is_the_same_link(
 @pytest.mark.clause("M3")
 @EVERY_TARGET
 def test_times_have_one_form(case: Case, target: str) -> None:
-    """Each time is UTC, with a blank before the hour and six decimals or none; text sorts like times."""
+    """Each time is UTC with a blank before the hour, and six decimals or none."""
     wrong = []
     for table, column in _times(case, target):
         if problem := case.judged.unreadable(f"{target}.{table}", [column]):

@@ -1,4 +1,4 @@
-"""The full-text index: the same searches in the legacy index and in the consolidated one."""
+"""The same searches in the legacy and the consolidated full-text index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from migrator.stages.verify.evidence import Why
 def test_same_search_has_the_same_answer(
     case: Case, target: str, request: pytest.FixtureRequest, count: Callable[[str, int], None]
 ) -> None:
-    """Results differ only because of the specified tokenizer or a stale legacy index; both are counted."""
+    """Results differ only by the specified tokenizer or a stale legacy index."""
     index = full_text.index_of(case)
     if index is None:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))

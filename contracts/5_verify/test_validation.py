@@ -48,7 +48,7 @@ def _miscounted(case: Case, target: str, table: str) -> list[str]:
 @pytest.mark.clause("M5")
 @pytest.mark.parametrize("target", ["analytics"])
 def test_search_finds_what_a_fresh_index_finds(case: Case, target: str, tmp_path: Path) -> None:
-    """The index equals a rebuilt index, word by word, and searches in both find the same rows."""
+    """The index equals a rebuilt index, and searches in both find the same rows."""
     copy = case.judged.fresh_copy(target, tmp_path)
     with connections.closing_scratch(copy) as connection:
         for table in schema_reader.target(target).virtual_tables:

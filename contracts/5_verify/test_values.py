@@ -31,7 +31,7 @@ def test_what_is_taken_over_is_the_same(traced: Case, target: str, table: str, r
 @pytest.mark.clause("M7")
 @EVERY_TABLE
 def test_time_is_the_same_instant(traced: Case, target: str, table: str, request: pytest.FixtureRequest) -> None:
-    """Each time equals the legacy one to the microsecond; a legacy text that is not a time becomes NULL."""
+    """Each time equals the legacy one to the microsecond; other text becomes NULL."""
     wrong = _wrong(traced, f"{target}.{table}", copied_columns.times, request)
     judgement.none(f"{target}.{table}", "time is another instant", wrong)
 
@@ -41,7 +41,7 @@ def test_time_is_the_same_instant(traced: Case, target: str, table: str, request
 def test_json_and_rest_keep_what_they_have_to(
     traced: Case, target: str, table: str, request: pytest.FixtureRequest
 ) -> None:
-    """Each row has every JSON member once, and lineage.rest has the cells that the row cannot hold."""
+    """Each row has its JSON members once, and lineage.rest the cells it cannot hold."""
     readings = [reading for reading in row_accounting.readings(traced) if reading.target == f"{target}.{table}"]
     if not readings:
         request.node.user_properties.append((WHY, Why.NO_DATA.value))

@@ -25,7 +25,7 @@ def _made(around: Standing, request: pytest.FixtureRequest) -> Switch:
 
 @pytest.mark.clause("C1")
 def test_every_name_leads_to_its_database(made: Switch, count: Count) -> None:
-    """Each legacy name is one link that leads directly to the consolidated database with its tables."""
+    """Each legacy name is one link, directly to the database with its tables."""
     wrong = []
     for name in made.names:
         home = made.installed(name.target)
@@ -56,7 +56,7 @@ def test_originals_are_what_was_migrated(made: Switch, around: Standing, count: 
 
 @pytest.mark.clause("C3")
 def test_what_was_installed_is_kept(made: Switch, around: Standing) -> None:
-    """The baseline has the verified digests: a rollback finds later writes by comparing with it."""
+    """The baseline has the verified digests: a rollback compares with it."""
     verified = verify_evidence.read(made.root / "evidence.json").consolidated
     wrong = []
     for target in made.targets:
@@ -76,5 +76,5 @@ def test_flag_says_that_the_new_set_is_in_use(made: Switch) -> None:
 
 @pytest.mark.clause("C5")
 def test_nothing_is_left_half_way(made: Switch) -> None:
-    """The switch is finished: no pointer, no second names, no installed database left in the stage."""
+    """The switch is finished: no pointer, no second names, an empty stage."""
     judgement.none(str(made.data_dir), "left by an unfinished cutover", surroundings.half_way(made))

@@ -1,4 +1,4 @@
-"""The monitor's default limits: rare rollbacks at a normal error rate, rare misses at a high one.
+"""The monitor's limits: few rollbacks at a normal error rate, few misses at a high one.
 
 The probabilities are exact: the window decides for each number of failures among the smallest number of events that it
 decides on, and the binomial distribution gives the probability of each number.
@@ -26,7 +26,7 @@ Count = Callable[[str, int], None]
 
 @cache
 def _fires() -> tuple[bool, ...]:
-    """Return whether the window fires, by the number of failures among the smallest number of events that it decides on."""
+    """Return whether the window fires, by the number of failures."""
     limits = Limits()
     fires = []
     for failed in range(limits.min_events + 1):
@@ -37,7 +37,7 @@ def _fires() -> tuple[bool, ...]:
 
 
 def probability(rate: float, *, of_firing: bool) -> float:
-    """Return the probability that a window fires, or does not, if each event fails with probability *rate*."""
+    """Return the probability that a window fires, or not, at the error rate *rate*."""
     events = Limits().min_events
     return math.fsum(
         math.comb(events, failed) * rate**failed * (1 - rate) ** (events - failed)
@@ -60,7 +60,7 @@ def test_a_sound_application_is_not_rolled_back_by_chance(rate: float, count: Co
 @pytest.mark.clause("W2")
 @pytest.mark.parametrize("rate", BROKEN)
 def test_a_broken_application_is_rolled_back(rate: float, count: Count) -> None:
-    """From 8 % errors on nearly every window fires; after a window that does not, the next decides."""
+    """From 8 % errors on nearly every window fires; after a miss the next decides."""
     count("events", Limits().min_events)
     wrong = probability(rate, of_firing=False)
     judgement.none(

@@ -1,4 +1,4 @@
-"""After a rollback the legacy set has its names and rows, with the changes since the cutover."""
+"""After a rollback the legacy set has its rows, with the changes since the cutover."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_name_is_its_own_file_again(made: Switch, count: Count) -> None:
 def test_legacy_is_what_it_was_and_what_was_written(
     made: Switch, around: Standing, request: pytest.FixtureRequest, count: Count
 ) -> None:
-    """Each row that was in use is in a legacy table or in the residue; unchanged rows are the same."""
+    """Each row that was in use is in a legacy table or in the residue."""
     left_out = [name.database for name in made.names if finished_rollback.written_since(made, name)]
     if len(left_out) == len(made.names):
         surroundings.nothing_to_ask(request, "every legacy file has been written to since the rollback")

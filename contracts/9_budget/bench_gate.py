@@ -1,4 +1,4 @@
-"""Checks whether a change of the code made migrator or the queries slower (``tox -e bench``).
+"""Checks whether a change made migrator or the queries slower (``tox -e bench``).
 
 First it compares the query plans and the steps of SQLite's virtual machine with the record for this SQLite; both are the
 same on any machine, however busy.  Then it compares ratios of processor times within this run, each the least of some
@@ -149,7 +149,7 @@ def test_build_takes_no_longer_beside_a_naive_copy(
 def test_questions_take_no_longer_beside_the_legacy_files(
     sets: Sets, record: gate.Record, benchmark: BenchmarkFixture
 ) -> None:
-    """Queries without a finding take about the recorded ratio of the time on the legacy files."""
+    """Queries without a finding take about the recorded ratio of time."""
     compared = [question for question in QUESTIONS if not question.costs]
     prepared = [(question, sets.values(question)) for question in compared]
     ours_s: list[float] = []

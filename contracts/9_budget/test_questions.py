@@ -69,7 +69,7 @@ def _tables(case: Case, question: Question) -> Sequence[LegacyTable]:
 
 
 def reported(question: Question, ordered: tuple[ExtraIndex, ...]) -> bool:
-    """Return whether a finding reports the cost of *question*, and no extra index repairs it."""
+    """Return whether a finding reports the cost of *question*, not repaired by an index."""
     return bool(question.costs) and question.mends not in {index.statement for index in ordered}
 
 
@@ -82,7 +82,7 @@ def _steps(connection: Connection, sql: str, values: list[Mapping[str, Any]], mo
 def test_question_is_answered_by_an_index_that_answered_it(
     case: Case, ordered: tuple[ExtraIndex, ...], question: Question, request: pytest.FixtureRequest
 ) -> None:
-    """No big table is scanned, and nothing is sorted, where the legacy file had an index for it."""
+    """Nothing is scanned or sorted where the legacy file had an index for it."""
     with both(question, case, request) as asked:
         values = asked.values[0] if asked.values else questions.nothing(question)
         legacy = questions.plan(asked.legacy, question.legacy_sql, values)

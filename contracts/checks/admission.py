@@ -14,7 +14,7 @@ from migrator.system.connections import quoted
 
 
 class Admission:
-    """The constraints of the table *target*; *parents* returns for a column whether its parent exists."""
+    """The constraints of *target*; *parents* returns whether a column's parent exists."""
 
     def __init__(self, target: str, parents: Mapping[str, Callable[[Cell], bool]]) -> None:
         database, _, name = target.partition(".")

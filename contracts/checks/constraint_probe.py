@@ -1,4 +1,4 @@
-"""Makes rows that a specified table must accept, and rows that break exactly one constraint.
+"""Makes rows that a table must accept, and rows that break exactly one constraint.
 
 A declared constraint may still not be enforced: a trigger may undo it, or CHECK constraints were ignored when rows were
 written.  So contracts try each constraint with a row that it must accept and a row that it must refuse.
@@ -93,7 +93,7 @@ def no_id(connection: sqlite3.Connection, key: ForeignKey) -> int:
 
 
 def accepted(check: Check) -> list[object]:
-    """Return each value that a CHECK of one column allows by name: its list, or both ends of its range.
+    """Return each value that a CHECK names as allowed: its list, or the ends of its range.
 
     Raises:
         UsageError: The CHECK is neither a list nor a range.
@@ -108,7 +108,7 @@ def refused(check: Check) -> list[object]:
 
 @cache
 def _boundaries(check: Check) -> tuple[tuple[object, bool], ...]:
-    """Return each value to try, and whether it is allowed; cached, because each made row needs it."""
+    """Return each value to try, and whether it is allowed; cached."""
     return tuple(_boundary(check))
 
 

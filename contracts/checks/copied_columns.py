@@ -87,7 +87,7 @@ def _at_once(local: str) -> Callable[[Cell, Cell], bool]:
 
 
 def unlike(case: Case, reading: Reading, comparisons: list[Comparison]) -> Iterator[str]:
-    """Yield each wrong cell by these *comparisons*, in any row of the legacy table of *reading*."""
+    """Yield each wrong cell by these *comparisons*, in the legacy table of *reading*."""
     database, _, name = reading.source.partition(".")
     target, _, table = reading.target.partition(".")
     columns = ", ".join(f"s.{quoted(cell.was)}, t.{quoted(cell.now)}" for cell in comparisons)

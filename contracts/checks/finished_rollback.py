@@ -24,7 +24,7 @@ def written_since(made: Switch, name: Name) -> bool:
 
 
 def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Iterator[str]:
-    """Yield the faults of the legacy set after the rollback *made*, without the databases *left_out*."""
+    """Yield the faults of the legacy set after a rollback, without *left_out*."""
     if unfit := [path for target in made.targets if (path := _unfit(made, target, scratch))]:
         yield from (
             f"{path}: differs from what the cutover installed, so the rollback cannot be judged" for path in unfit
@@ -38,7 +38,7 @@ def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Itera
 
 
 def _unfit(made: Switch, target: str, scratch: Path) -> Path | None:
-    """Return the baseline of *target* if it is missing, damaged, or not what the cutover recorded."""
+    """Return the baseline of *target* if it is not what the cutover recorded."""
     path = made.baseline / made.installed(target).name
     digest = surroundings.digest_of(path, scratch) if path.is_file() else ""
     return None if digest and digest == made.digests.get(target, digest) else path

@@ -49,7 +49,7 @@ class Answers:
 
 
 def index_of(case: Case) -> tuple[str, str, tuple[str, ...]] | None:
-    """Return the legacy table of reflections, its index and the searched columns; None without one."""
+    """Return the legacy table of reflections, its index and the searched columns, or None."""
     for variant, (source, index, columns) in INDEXES.items():
         names = {table.source for table in case.legacy.tables("jarvis_memory")} if _has_memory(case) else set()
         if case.variant(source) == variant and f"jarvis_memory.{index}" in names:
@@ -62,7 +62,7 @@ def _has_memory(case: Case) -> bool:
 
 
 def compare(case: Case, source: str, index: str, columns: tuple[str, ...]) -> Answers:
-    """Search both indexes for words of the legacy rows; classify each difference as explained or wrong."""
+    """Search both indexes for words of the legacy rows, and explain each difference."""
     answers = Answers()
     database, _, table = source.partition(".")
     key = "rowid" if table == index else "id"

@@ -36,7 +36,7 @@ _JSON_TYPES: Mapping[type, str] = {dict: "object", list: "array"}
 
 
 def doubted(case: Case, reading: Reading) -> Judged:
-    """Judge each row of the legacy table of *reading* outside of the sample that SQL cannot confirm."""
+    """Judge the legacy rows of *reading* outside of the sample that SQL cannot confirm."""
     judged = Judged()
     table = case.reader.table(reading, judged)
     functions: dict[str, Callable[..., Cell]] = {}
@@ -49,7 +49,7 @@ def doubted(case: Case, reading: Reading) -> Judged:
 def _document(
     reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Say]
 ) -> str:
-    """Return SQL that is true if each member of the document is right and there is no other member."""
+    """Return SQL that is true if the members of the document are right, and no others."""
     column = f"t.{quoted(name)}"
     count = " + ".join(f"({column} -> '{_path(member)}' IS NOT NULL)" for member in document)
     members = " AND ".join(
@@ -88,7 +88,7 @@ def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], colum
 
 
 def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
-    """Return SQL that calls *say*; it returns a BLOB, which equals no cell, if the oracle must judge."""
+    """Return SQL that calls *say*; it returns a BLOB if the oracle must judge."""
 
     def said(kinds: str, *values: Cell) -> Cell:
         try:

@@ -1,4 +1,4 @@
-"""Normalises the rows that were in use before a rollback, for the comparison with legacy rows.
+"""Normalises the rows that were in use, for the comparison with legacy rows.
 
 These differences are no loss and are removed: a default of the specification in a new row; a JSON member that is absent while
 a legacy column has a value; another spelling of a time that the oracle reads; the last digits of a computed number; line
@@ -36,7 +36,7 @@ Both = Callable[[str], tuple[Mapping[Typed, list[Row]], Mapping[Typed, list[Row]
 
 
 def leveled_reading(reading: Reading, siblings: Iterable[Reading]) -> Reading:
-    """Return *reading* with normalised values and with a newly assigned rowid in a full-text table.
+    """Return *reading* with normalised values, and with a new rowid of full text.
 
     *siblings* are all readings of the same target table: a column that one of them normalises is normalised in every row.
     """
@@ -131,7 +131,7 @@ def _times(target: str) -> set[str]:
 
 
 def _nullable(reading: Reading) -> list[str]:
-    """Return the nullable columns of copied text: there '' equals NULL, which legacy may refuse."""
+    """Return the nullable columns of copied text, in which '' equals NULL."""
     shape = schema_reader.specified_table(reading.target)
     nullable = {
         column.name
@@ -158,7 +158,7 @@ def _add_members(connection: sqlite3.Connection, reading: Reading, both: Both) -
 
 
 def _with_members(reading: Reading, name: str, text: Cell, legacy: Row, before: Cell, was: Row | None) -> str:
-    """Return the JSON *text* with the members that only the legacy row has; '' if it is not an object."""
+    """Return the JSON *text* with the members that only the legacy row has, or ''."""
     now = members("{}" if text is None else text)
     had = (members(before) if before is not None else None) or {}
     if now is None or TWINS in now:

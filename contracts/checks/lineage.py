@@ -1,4 +1,4 @@
-"""The lineage of a set that records it, and the choice between a recorded and an inferred lineage."""
+"""The recorded lineage, and the choice between it and an inferred lineage."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class RecordedLineage:
                 yield from rows(connection, question, source or table)
 
     def readable(self, table: str, columns: Iterable[str]) -> bool:  # noqa: ARG002 - we wrote it as specified
-        """Return that every table can be read: migrator made them, so an unreadable table is an error."""
+        """Return True: migrator made the table, so that an unreadable one is an error."""
         return True
 
     def fates(self) -> Finding:
-        """Find legacy tables without exactly one fate: mapped, carried, standalone, ignored or derived."""
+        """Find legacy tables without exactly one fate."""
         case, wrong = self.case, []
         recorded = row_accounting.recorded_targets(case)
         for table in case.legacy.every_table():
@@ -61,7 +61,7 @@ class RecordedLineage:
         return Finding(what="legacy table without exactly one fate", faults=wrong)
 
     def accounts(self, target: str) -> Finding:
-        """Find legacy rows that are not exactly once in lineage or quarantine of the database *target*."""
+        """Find legacy rows that *target* does not record exactly once."""
         wrong = [
             fault
             for reading in row_accounting.readings(self.case)
@@ -78,7 +78,7 @@ class RecordedLineage:
         )
 
     def values(self, target: str) -> Finding:
-        """Find rows of the table *target* that differ from what the decisions make of their legacy rows."""
+        """Find rows of *target* that differ from what the decisions make of legacy rows."""
         judged = self.case.reader.judge(target)
         what = "row differs from what the decisions make of its legacy row"
         return Finding(what=what, faults=judged.values, of=judged.of, rows=judged.rows)
@@ -109,7 +109,7 @@ class RecordedLineage:
 
 
 def choose(of: Case) -> Lineage:
-    """Return the recorded lineage, or an inferred lineage if one of the databases does not record it."""
+    """Return the recorded lineage, or an inferred one if a database has none."""
     return InferredLineage(of) if without_lineage(of.judged) else RecordedLineage(of)
 
 

@@ -1,4 +1,4 @@
-"""Infers the lineage of a set that does not record it: matches rows by value and finds lost rows."""
+"""Infers the lineage of a set without one: matches rows by value, finds lost rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Carried:
 
 
 class InferredLineage:
-    """Which legacy row became which row, matched by value; each table once, parents before children."""
+    """Which legacy row became which row, matched by value, parents before children."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -61,7 +61,7 @@ class InferredLineage:
         return without_lineage(self.case.judged)
 
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
-        """Yield legacy key and target id of each row of a legacy table, or of each row of a target table."""
+        """Yield legacy key and target id of each row of a legacy or a target table."""
         for reading in self.case.reader.all_readings:
             if source in ("", reading.source) and target in ("", reading.target):
                 yield from self.table(reading.target).became(reading.source).items()
@@ -94,7 +94,7 @@ class InferredLineage:
         return Finding(what="legacy row is refused and not in quarantine", faults=gone)
 
     def carried(self, target: str) -> Finding:
-        """Find lost rows of legacy tables without a target table that belong into the database *target*."""
+        """Find lost rows of legacy tables without a target table, of the database *target*."""
         lost = [
             f"{table.source} {key!r}: is lost"
             for table in self.case.legacy.every_table()

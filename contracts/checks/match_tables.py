@@ -58,7 +58,7 @@ _Here = tuple[int, Cell, list[Cell]]
 
 
 class TableByValue:
-    """The matched rows of *target*; *parents* has the matched tables of its references, by column.
+    """The matched rows of *target*; *parents* has those of its references, by column.
 
     Attributes:
         rows: Number of legacy rows that go to the table.
@@ -123,7 +123,7 @@ class TableByValue:
             self._explain(of_reading)
 
     def _wanted(self, faces: Faces) -> Wanted:
-        """Read the legacy rows; read them again if they showed another column whose numbers may be rounded."""
+        """Read the legacy rows; again if another column turned out to be rounded."""
         while True:
             near, wanted, whole = frozenset(faces.near), Wanted(faces=faces), 0
             for place, legacy in enumerate(self._legacy(faces.reading)):
@@ -155,7 +155,7 @@ class TableByValue:
         return pool
 
     def _found(self, faces: Faces, only: Container[int] | None = None) -> Iterator[tuple[int, Cell, Row]]:
-        """Yield place, id and face of every row of the table, or of the rows at the places *only*."""
+        """Yield place, id and face of every row of the table, or of those in *only*."""
         if self.problem:
             return
         database, _, table = self.target.partition(".")

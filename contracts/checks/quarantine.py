@@ -1,4 +1,4 @@
-"""Checks that each quarantined row is kept whole, and that the constraint named with it refuses it."""
+"""Checks that quarantined rows are whole, and refused by the named constraint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from migrator.system.connections import quoted
 
 
 def altered(case: Case, reading: Reading) -> Iterator[str]:
-    """Yield each quarantined row that differs from the legacy row in a cell or its storage class."""
+    """Yield each quarantined row that differs from the legacy row."""
     for key, kept, expected in row_accounting.quarantined(case, reading):
         kept_rows = [row for _, row in kept]
         if Counter(map(_whole, expected)) != Counter(map(_whole, kept_rows)):
@@ -47,7 +47,7 @@ def _unlike(first: Row, second: Row, name: str) -> bool:
 
 
 class Refusals:
-    """Inserts the quarantined rows of one target table into a private copy of its database, at *path*."""
+    """Inserts the quarantined rows of a table into a copy of its database, at *path*."""
 
     def __init__(self, case: Case, target: str, path: Path) -> None:
         self.case = case
@@ -129,7 +129,7 @@ class Refusals:
         return self._winner(connection, row, f"{kind} {what}") is not None
 
     def _winner(self, connection: sqlite3.Connection, row: Row, broken: str) -> Row | None:
-        """Return the row that has the unique value of *row*, with its legacy key; None if there is none."""
+        """Return the row with the unique value of *row* and its legacy key, or None."""
         names = broken.removeprefix("UNIQUE ").removeprefix("PRIMARY KEY ").split(", ")
         placed = [bound(row[name]) for name in names]
         columns = [column.name for column in self.shape.columns]

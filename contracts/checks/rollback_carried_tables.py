@@ -1,4 +1,4 @@
-"""Judges the carried and untouched tables and the declarations of legacy files after a rollback.
+"""Judges carried tables and declarations of legacy files after a rollback.
 
 A carried table is compared as a multiset of whole rows, by storage class and bytes.  Expected are its earlier rows, without the
 rows deleted from the table in use, plus the rows written to it.  If its legacy table refuses a changed row, the changed row must
@@ -28,7 +28,7 @@ _MARK = "SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence WHERE name = ? CO
 
 
 def faults(judge: Judge) -> Iterator[str]:
-    """Yield the faults of legacy tables without a target table, and of the declarations of legacy files."""
+    """Yield the faults of carried tables and of the declarations of legacy files."""
     mapped = {reading.source for reading in judge.before.reader.all_readings}
     for name in sorted(judge.sets.originals.originals.keys() - judge.left_out):
         if name not in judge.sets.back.originals:
@@ -69,7 +69,7 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
 
 
 def home(judge: Judge, table: LegacyTable) -> tuple[str, str]:
-    """Return the consolidated database that carries a legacy table, or '', and the table's name there."""
+    """Return the database that carries a legacy table, or '', and the table's name there."""
     name = carried_name(table)
     carrying = (target for target in catalogue.TARGETS if name in judge.before.judged.table_names(target))
     return next(carrying, ""), name
@@ -98,7 +98,7 @@ def _in_use(judge: Judge, pragma: str) -> list[int]:
 
 
 def _marks(judge: Judge, table: LegacyTable) -> Iterator[str]:
-    """Yield a fault if *table* would assign an id that it, or its table in use, assigned before."""
+    """Yield a fault if *table* would assign an id that was assigned before."""
     database, _, name = table.source.partition(".")
     was, now = (legacy.sequences(database).get(name.lower()) for legacy in (judge.sets.originals, judge.sets.back))
     if was is None and now is None:

@@ -1,4 +1,4 @@
-"""Judges a rollback: compares the consolidated set that was in use with the legacy set after it.
+"""Judges a rollback: compares the set that was in use with the legacy set after it.
 
 It reads only databases and shares no code with the write-back: the originals, the baseline, the three databases as they were
 in use when the rollback began, the legacy files after it, and the residue.  The oracle works out what each legacy row
@@ -112,7 +112,7 @@ class Judge:
         return cast("InferredLineage", self.now.lineage)
 
     def residue(self, table: str) -> list[Row]:
-        """Return the rows of a consolidated table that are in the residue, without their reasons."""
+        """Return the rows of a consolidated table in the residue, without their reasons."""
         if table not in self._residue:
             rows_ = self._read_residue(table.replace(".", "_", 1))
             self._residue[table] = [_without_added_columns(table, row) for row in rows_]
@@ -135,7 +135,7 @@ class Judge:
         return Case(pair=Pair(legacy=legacy, judged=judged), constants=constants, fates={}, choose=choose)
 
     def _copies(self, name: str, folder: Path, *, lineage: bool = False) -> Subject:
-        """Copy the three databases of *folder*, if *lineage* is set with the lineage of the baseline."""
+        """Copy the three databases of *folder*, with the baseline's *lineage* if it is set."""
         into = self.sets.scratch / name
         for inner in (into, into / "read"):
             inner.mkdir(mode=0o700)
@@ -168,7 +168,7 @@ class Judge:
         return bool(sources & self.left_out) or any(map(self.is_left_out, parents))
 
     def _of_target(self, target: str) -> Iterator[str]:
-        """Yield each row that was in use and is in neither a legacy table nor the residue, or in both."""
+        """Yield each row in use that is in no legacy table and not in the residue, or in both."""
         if not self.now.reader.readings(target):
             without = self.nameless(target)
             # The table has no legacy rows: after a deletion the residue may hold all its other rows.
@@ -262,7 +262,7 @@ class Judge:
         return touched
 
     def made_anew(self, source: str) -> int:
-        """Return the number of rows in tables created since the cutover under the name of a legacy table."""
+        """Return the rows in new tables that have the name of a legacy table."""
         count, name = 0, source.partition(".")[2].lower()
         for target in catalogue.TARGETS:
             was, now = (
@@ -275,7 +275,7 @@ class Judge:
         return count
 
     def nameless(self, target: str) -> str:
-        """Return the key column if it is an assigned id or a rowid, unknown to the legacy set; else ''."""
+        """Return the key column if it is an assigned id or a rowid; else ''."""
         key = target_key(target)
         assigned = any(reading.assigned for reading in self.before.reader.readings(target))
         return key if key == "rowid" or assigned else ""
@@ -305,7 +305,7 @@ def of(connection: sqlite3.Connection, table: str, key: str = "") -> Iterator[Ro
 
 
 def _without_added_columns(target: str, row: Row) -> Row:
-    """Return a row without the columns that were added since the cutover and are NULL in it."""
+    """Return a row without added columns that are NULL in it."""
     shape = schema_reader.specified_table(target)
     specified = {column.name for column in shape.columns} if shape else row.keys()
     return {name: cell for name, cell in row.items() if cell is not None or name in specified}

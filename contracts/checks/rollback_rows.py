@@ -98,7 +98,7 @@ class _OneTable:
             yield from self._touched(name, key, was, now[0], left)
 
     def _is_looked_up(self, key: Typed, was: Row, now: Row, differing: list[str]) -> bool:
-        """Return whether empty cells with a looked-up value were filled in after the lookup changed."""
+        """Return whether empty cells were filled in by a lookup that changed."""
         forward = next(
             reading for reading in self.judge.now.reader.all_readings if reading.source == self.reading.source
         ).forward
@@ -114,7 +114,7 @@ class _OneTable:
         return not any(before[name] is not None and same(before[name], now[name]) for name in before if name != key)
 
     def _is_refused(self, was: Row, now: Row, ids: list[Typed]) -> bool:
-        """Return whether the row is unchanged because its target row got another key and is in the residue."""
+        """Return whether the row's target row only got another key and is in the residue."""
         key = target_key(self.reading.target)
         became = [cells_of(row, key) for id_ in ids for row in self.was[id_]]
         kept = [row for row in self.judge.residue(self.reading.target) if cells_of(row, key) in became]

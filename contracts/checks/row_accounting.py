@@ -1,4 +1,4 @@
-"""Counts the places of every legacy row, from the legacy files and not from the build's counts."""
+"""Counts the places of every legacy row, independently of the build's counts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fate(case: Case, table: LegacyTable) -> str:
 
 
 def home(case: Case, name: str) -> str:
-    """Return the consolidated database that takes the unspecified tables of the legacy database *name*."""
+    """Return the consolidated database for the unspecified tables of *name*."""
     decided = case.decided_fate(name)
     if decided.startswith("carry:"):
         return decided.partition(":")[2]
@@ -56,7 +56,7 @@ def home(case: Case, name: str) -> str:
 
 
 def home_of(case: Case, table: LegacyTable) -> str:
-    """Return the consolidated database that must have the rows of a legacy table; '' if none must."""
+    """Return the consolidated database that must have a legacy table's rows; else ''."""
     name = table.source.partition(".")[0]
     if case.decided_fate(name) in {STANDALONE, "ignore"}:
         return ""
@@ -67,7 +67,7 @@ def home_of(case: Case, table: LegacyTable) -> str:
 
 
 def counted(case: Case) -> Iterator[tuple[LegacyTable, int]]:
-    """Yield each legacy table that has a home, with its number of rows; each database is opened once."""
+    """Yield each legacy table that has a home, with its number of rows."""
     for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
         with case.legacy.read(database) as connection:
             for table in tables:
@@ -88,7 +88,7 @@ def carried_in(case: Case, table: LegacyTable) -> list[str]:
 
 
 def recorded_targets(case: Case) -> dict[str, set[str]]:
-    """Return each legacy table in lineage or quarantine with the consolidated tables recorded for it."""
+    """Return each legacy table in lineage or quarantine, with its recorded targets."""
     targets: dict[str, set[str]] = {}
     for target in case.judged.originals:
         with case.judged.read(target) as connection:
@@ -100,7 +100,7 @@ def recorded_targets(case: Case) -> dict[str, set[str]]:
 
 
 def balance(case: Case, reading: Reading) -> Iterator[str]:
-    """Yield each legacy row that is not recorded exactly once, and each record without a legacy row."""
+    """Yield each legacy row not recorded exactly once, and each record without one."""
     if adds_up(case, reading):
         return
     target, _, table = reading.target.partition(".")
@@ -289,7 +289,7 @@ def keys_held(case: Case, reading: Reading) -> Iterator[Cell]:
 
 
 def parts_let_in(case: Case, reading: Reading) -> int:
-    """Count the target rows that the legacy rows of *reading* become, without those in quarantine."""
+    """Count the target rows that the legacy rows of *reading* become."""
     if reading.parts is None:
         name, _, table = reading.source.partition(".")
         with case.legacy.read(name) as connection:
@@ -342,7 +342,7 @@ def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple
 
 
 def lineage_faults(case: Case, target: str) -> Iterator[str]:
-    """Yield each row and each lineage entry of the database *target* that do not match one to one."""
+    """Yield each row and each lineage entry of *target* that do not match one to one."""
     with case.judged.read(target) as connection:
         known = specified_tables(target)
         for (name,) in connection.execute("SELECT DISTINCT target FROM lineage"):

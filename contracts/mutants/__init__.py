@@ -1,4 +1,4 @@
-"""Does: derive faults automatically, plant one at a time, and record which contract catches each.
+"""Does: derive faults, plant one at a time, and record which contract catches each.
 
 In addition to the faults written by hand (:mod:`contracts.mutants.by_hand.declared`, :mod:`contracts.mutants.by_hand.rows`)::
 

@@ -1,4 +1,4 @@
-"""``python -m contracts.mutants``: judges every mutant with the suite, and prints the score."""
+"""``python -m contracts.mutants``: judges every mutant, and prints the score."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def main(
 
 
 def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str) -> str:
-    """Return the command that judges the same mutants, without the number of processes and the folder."""
+    """Return the command that judges the same mutants, without processes and folder."""
     chosen = [f"--family '{name}'" for name in family] + ([f"--kind '{kind}'"] if kind else [])
     return " ".join(["python -m contracts.mutants", f"--seed {seed} --each {each} --most {most}", *chosen])
 
@@ -113,7 +113,7 @@ def _control(stand: Stand) -> frozenset[str]:
 
 
 def _of(seed: int, each: int) -> str:
-    """Return what results depend on: the digests of contracts and mappings, and the drawn mutants."""
+    """Return what results depend on: contracts, mappings and the drawn mutants."""
     ours = Path(__file__).parent
     hashed = hashlib.sha256()
     for folder in (results.HERE, Path(migrator.__file__).parent):

@@ -1,4 +1,4 @@
-"""``python -m contracts.mutants.clean 100``: judges sets without a fault; no contract may be broken.
+"""``python -m contracts.mutants.clean 100``: judges sets without a fault.
 
 Each is a small specimen with its own seed, of alternating variants, clean or with every hazard, migrated and judged by
 the whole suite.

@@ -1,4 +1,4 @@
-"""The specimens in which faults are planted, and their migrations, made once for all workers."""
+"""The specimens in which faults are planted, and their migrations, made once."""
 
 from __future__ import annotations
 

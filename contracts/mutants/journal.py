@@ -19,7 +19,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, of: str) -> None:
-        """Begin a journal for a run *of* these contracts, mappings and options, or go on with its journal."""
+        """Begin a journal for a run *of* these contracts and options, or go on with it."""
         self.path = path
         self._known: dict[str, dict[str, Any]] = {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []

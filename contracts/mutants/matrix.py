@@ -1,4 +1,4 @@
-"""Judges every mutant with the suite, in parallel processes, and records which contracts caught it."""
+"""Judges every mutant in parallel processes, and records which contracts caught it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _tried(mutant: Mutant, *, folder: Path) -> Result:
 def run(
     mutants: Sequence[Mutant], stand: Stand, *, processes: int, tell: Callable[[int, Result], None]
 ) -> list[Result]:
-    """Return the result of each of *mutants*, in their order; call *tell* with each result at once.
+    """Return the result of each of *mutants*, in order; call *tell* with each at once.
 
     Raises:
         RuntimeError: A mutant could neither be planted nor judged: an error of the stand, not of the suite.
@@ -148,7 +148,7 @@ def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
 
 
 def drawn(mutants: Sequence[Mutant], most: int, *, seed: int) -> list[Mutant]:
-    """Return at most *most* mutants, drawn by *seed*: one of each kind before a second of any kind."""
+    """Return at most *most* mutants, drawn by *seed*, one of each kind first."""
     shuffled = random.Random(seed).sample(mutants, len(mutants))  # noqa: S311 - a sample
     first: dict[str, Mutant] = {}
     for mutant in shuffled:

@@ -93,7 +93,7 @@ class Mutant(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Mutant):
-    """A fault written by hand: of a declaration in a set without rows, of rows in a dirty set."""
+    """A fault written by hand, of declarations or of rows."""
 
     fault: Fault | DataFault
 

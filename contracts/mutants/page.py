@@ -23,7 +23,7 @@ def terminal(sabotaged: Sabotaged) -> str:
 
 
 def unneeded(need: Need) -> bool:
-    """Return whether others catch the same faults as a contract, without a reason why it stays."""
+    """Return whether others catch the same faults, without a reason why it stays."""
     return not need.stays and (not need.caught or need.others > OTHERS)
 
 

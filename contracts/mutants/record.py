@@ -129,7 +129,7 @@ def _need(contract: str, results: Sequence[Result]) -> Need:
 
 
 def write(sabotaged: Sabotaged) -> Sabotaged:
-    """Write *sabotaged* to recorded.json, a line per kind and contract; return it as read again."""
+    """Write *sabotaged* to recorded.json; return it as read again."""
     fields = [f"{json.dumps(name)}: {_in_lines(value)}" for name, value in sorted(plain(sabotaged).items())]
     text = "{\n" + ",\n".join(fields) + "\n}\n"
     recorded.RECORDED.write_text(text, encoding="utf-8")

@@ -47,7 +47,7 @@ class Declared(Mutant):
     family = "declarations"
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
-        """Make the set again with the changed statement, with its rows if they fit, else without rows."""
+        """Make the set again with the changed statement, with its rows if they fit."""
         name = catalogue.TARGETS[self.target]
         for specimen in (self.specimen, EMPTY):
             stand.copy(specimen, folder)
@@ -63,7 +63,7 @@ class Declared(Mutant):
 
 
 def mutants() -> Iterator[Declared]:
-    """Yield every mutant of the declarations; those of one kind in one table get the same specimen."""
+    """Yield every mutant of the declarations; a kind in one table has one specimen."""
     # Without rows and without a legacy set a run takes a third of the time, and rows do not matter for a declaration.
     names = (*[EMPTY] * 12, *SPECIMENS)
     for target in catalogue.TARGETS:
@@ -193,7 +193,7 @@ def _run(connection: sqlite3.Connection, statement: str, *, forgiving: bool) -> 
 
 
 def _take_over(connection: sqlite3.Connection, name: str, *, virtual: bool) -> None:
-    """Copy the rows of the table *name*, in the columns that both sides have, if the table still exists."""
+    """Copy the rows of the table *name* in the common columns, if it still exists."""
     here, original = (
         [
             column

@@ -76,7 +76,7 @@ class _Recorder:
 
 
 def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str = "") -> Verdict:
-    """Run every contract on the set in *consolidated*, together with *legacy* if there is one.
+    """Run every contract on the set in *consolidated*, with *legacy* if there is one.
 
     Of an ``.sql`` contract only ``holds`` counts: ``can_fail`` judges the contract and not the set.
 

@@ -1,4 +1,4 @@
-"""Does: work out what each legacy row must become, in plain Python that shares no code with the mappings.
+"""Does: work out in plain Python what each legacy row must become.
 
 For every mapped legacy table a reading defines what each target column must be for a legacy row (``forward``), and how each
 legacy column is rebuilt from a target row (``back``).  :mod:`.judge` checks both for every row:

@@ -1,4 +1,4 @@
-"""Readings of the legacy tables that go to the cache database: two caches, and the log of requests."""
+"""Readings of the legacy tables of two caches and of the log of requests."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def same(first: Cell, second: Cell) -> bool:
 
 
 def shown(cell: Cell, *, values: bool) -> str:
-    """Return *cell* for a report: storage class with a digest, or with the value if *values* is set."""
+    """Return *cell* for a report: storage class, and a digest or the value."""
     kind = _CLASSES.get(type(cell), type(cell).__name__)
     if cell is None:
         return kind
@@ -57,7 +57,7 @@ def shown(cell: Cell, *, values: bool) -> str:
 
 
 class Affinity:
-    """Computes what a column of a declared type stores for a value; SQLite decides difficult cases."""
+    """Computes what a column of a declared type stores for a value."""
 
     def stored(self, value: Cell, declared: str) -> Cell:
         """Return what a column declared as *declared* stores for *value*."""
@@ -104,7 +104,7 @@ TWINS = "(two members of one name)"
 
 
 def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the first member of each name, as SQLite reads JSON, and the mark if a name occurs twice."""
+    """Return the first member of each name, and the mark if a name occurs twice."""
     by_name = dict(pairs)
     return by_name if len(by_name) == len(pairs) else {**_first(pairs), TWINS: True}
 
@@ -154,7 +154,7 @@ def _odd(text: str) -> bool:
 
 
 def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
-    """Return the members of a JSON object, name -> (value, its text); None for other text."""
+    """Return the members of a JSON object, name -> (value, its text), or None."""
     by_name: dict[str, tuple[Any, str]] = {}
     try:
         place = _after_blanks(text, 0)
@@ -181,7 +181,7 @@ def members(text: Cell) -> dict[str, tuple[Any, str]] | None:
 
 
 def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return SQL for the rows of a table, each with a ``rowid``, also for a WITHOUT ROWID table."""
+    """Return SQL for the rows of a table with a ``rowid``, also if it has none."""
     name = f"{quoted(schema)}.{quoted(table)}"
     question = "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
     listed = connection.execute(question, (schema, table)).fetchone()
@@ -195,7 +195,7 @@ def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 @lru_cache(maxsize=256)
 def said_members(text: Cell) -> Mapping[str, Any] | None:
-    """Return the members of a JSON object that are not null; faster than :func:`members`, cached."""
+    """Return the members of a JSON object that are not null, or None; cached."""
     try:
         by_name = _decoder.decode(text)
     except (TypeError, ValueError, RecursionError):
@@ -218,7 +218,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def kept(value: Any) -> Cell:
-    """Return the cell of parsed JSON: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT of any bytes."""
+    """Return the cell of parsed JSON: ``{"b": hex}`` is a BLOB, ``{"t": hex}`` TEXT."""
     if isinstance(value, dict) and value.keys() == {"b"}:
         return bytes.fromhex(value["b"])
     if isinstance(value, dict) and value.keys() == {"t"}:
@@ -237,7 +237,7 @@ def kept_row(text: Cell) -> Row:
 
 
 def kept_rest(text: Cell) -> dict[str, tuple[Cell, Cell]]:
-    """Return column -> (legacy cell, cell rebuilt without rest) of ``lineage.rest``; empty for NULL.
+    """Return column -> (legacy cell, cell rebuilt without rest) of ``lineage.rest``.
 
     Raises:
         ValueError: *text* is not a JSON object of pairs.

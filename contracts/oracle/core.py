@@ -57,7 +57,7 @@ def _percent(row: Row, price: str, *, gain: bool) -> float | None:
 
 
 def _limit(row: Row, name: str, percent: str, *, gain: bool) -> float | None:
-    """Return the price in metadata if it has the stored percentage, else the computed price."""
+    """Return the price in metadata if it still fits, else the computed price."""
     kept = row["metadata."].get(name)
     entry, stated = row["entry_price"], row[percent]
     if kept is not None and _percent({"price": kept, "entry_price": entry}, "price", gain=gain) == stated:
@@ -69,7 +69,7 @@ def _limit(row: Row, name: str, percent: str, *, gain: bool) -> float | None:
 
 
 def _best_position(row: Row) -> Any:
-    """Sort key of rival positions: an open one first, then the later one, then the greater id."""
+    """Sort key of rival positions: an open one, then the later, then the greater id."""
     opened = row["entry_time"] or ""
     return (row["status"] != "open", _Descending(opened), _Descending(row["legacy_key"]))
 

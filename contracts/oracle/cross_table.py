@@ -1,4 +1,4 @@
-"""Looks up values that depend on other tables: mints, positions of orders, lots of sales, ids.
+"""Looks up values in other tables: mints, positions of orders, lots of sales, ids.
 
 Each value is read once, on first use, from the legacy databases and the lineage.
 """
@@ -76,7 +76,7 @@ class World:
         self._keys: dict[str, Known[Cell]] = {}
 
     def became(self, source: str, key: Cell) -> Cell:
-        """Return the id of the row that the legacy row *key* of *source* became; None if there is none."""
+        """Return the id of the row that the legacy row *key* of *source* became, or None."""
         if source not in self._links:
             self._links[source] = Known(self.sets.lineage.became(source=source))
         return self._links[source].get(key)
@@ -128,7 +128,7 @@ class World:
 
     @cached_property
     def swaps(self) -> Known[tuple[Cell, Cell]]:
-        """The exact integer amounts of each treasury swap, by signature; of several swaps, of the least id."""
+        """The exact amounts of each treasury swap, by signature; of several the least id."""
         swaps: Iterator[tuple[Cell, ...]] = iter(())
         if self.sets.variant("treasury_trades.treasury_trades") == "found":
             swaps = self.sets.legacy_rows("treasury_trades.treasury_trades", "signature", "amount_in", "amount_out")
@@ -138,7 +138,7 @@ class World:
 
     @cached_property
     def orders(self) -> Known[Row]:
-        """Each order's position_id, symbol, mint and amount_sol, from the positions that name the order."""
+        """Each order's position_id, symbol, mint and amount_sol, from its positions."""
         named: Places[tuple[Cell, Row]] = Places()
         if self.sets.variant("jarvis.positions") == "found":
             columns = ("id", "symbol", "token_mint", "entry_amount_sol", "tp_order_id", "sl_order_id")
@@ -225,7 +225,7 @@ def _folded(symbol: str) -> str:
 
 
 def _agreed(claims: list[Row]) -> Row:
-    """Return an order's values from the positions that name it; None where the positions disagree."""
+    """Return an order's values from its positions; None where they disagree."""
 
     def agreed(name: str) -> Cell:
         values = {claim[name] for claim in claims} - {None}
@@ -241,7 +241,7 @@ def _agreed(claims: list[Row]) -> Row:
 
 
 def _lots(listed: Cell) -> dict[Cell, float]:
-    """Return lot -> quantity of the JSON ``[[lot, quantity], ...]``, in order; empty for any other text."""
+    """Return lot -> quantity of the JSON ``[[lot, quantity], ...]``, or nothing."""
     used: dict[Cell, float] = {}
     pairs = parsed(listed)
     for pair in pairs if isinstance(pairs, list) else ():

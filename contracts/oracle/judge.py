@@ -1,4 +1,4 @@
-"""The oracle on a pair of sets: chooses the readings that apply and judges each target table once."""
+"""The oracle on a pair of sets: chooses the readings and judges each target table."""
 
 from __future__ import annotations
 

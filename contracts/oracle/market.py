@@ -1,4 +1,4 @@
-"""Readings of the legacy tables that go to the analytics database: sentiment, calls, whales."""
+"""Readings of the legacy tables of sentiment, calls and whales."""
 
 from __future__ import annotations
 

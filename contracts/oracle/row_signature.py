@@ -1,4 +1,4 @@
-"""The content of a target row without its assigned id, so that rows can be matched without lineage.
+"""The content of a target row without its assigned id, to match rows by value.
 
 A face is name -> cell: the columns of a reading, and each member of its JSON documents under ``column.member``.  A
 reference is compared by value: equal rows of the parent count as one.

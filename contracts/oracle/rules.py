@@ -31,7 +31,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How the rows of one legacy table become rows of one target table, and how they are rebuilt.
+    """How rows of a legacy table become rows of a target table, and are rebuilt.
 
     Attributes:
         source: Legacy database and table, such as ``jarvis.trades``.
@@ -219,7 +219,7 @@ def word(name: str) -> Say:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Returns the member *name* of the JSON in the column *document*; *otherwise* without such a member."""
+    """Returns the member *name* of the JSON in the column *document*, or *otherwise*."""
 
     document: str
     name: str
@@ -232,7 +232,7 @@ class Member:
 
 
 def member(document: str, name: str, otherwise: Cell = None) -> Callable[[Any], Cell]:
-    """Return the member *name* of the JSON in the column *document*; *otherwise* without such a member."""
+    """Return the member *name* of the JSON in the column *document*, or *otherwise*."""
     return Member(document, name, otherwise)
 
 
@@ -257,7 +257,7 @@ def raw_member(document: str, name: str, otherwise: Cell = None) -> Callable[[An
 
 @dataclass(frozen=True, slots=True)
 class JsonOf:
-    """Returns the JSON text of the cell *name*, letter by letter, if it is JSON of this type; else None."""
+    """Returns the JSON text of the cell *name* if it is of this type, letter by letter."""
 
     name: str
     kind: type
@@ -268,10 +268,10 @@ class JsonOf:
 
 
 def json_of(name: str, kind: type) -> Say:
-    """Return the JSON text of the cell *name*, letter by letter, if it is JSON of this type; else None."""
+    """Return the JSON text of the cell *name* if it is of this type, letter by letter."""
     return JsonOf(name, kind)
 
 
 def earliest(time_column: str, key: str) -> Callable[[Row], Any]:
-    """Return a sort key of rows: the earliest first, then the least id; rows without a time last."""
+    """Return a sort key of rows: the earliest, then the least id; no time comes last."""
     return lambda row: (row[time_column] is None, row[time_column] or "", row[key])

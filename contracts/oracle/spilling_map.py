@@ -66,7 +66,7 @@ class Known(Generic[Value]):
 
 
 class Places(Generic[Value]):
-    """Values sorted by up to four cells, in SQLite's order: NULL, numbers, text by its bytes, BLOBs."""
+    """Values sorted by up to four cells, in SQLite's order."""
 
     def __init__(self) -> None:
         self._seen: sqlite3.Connection | None = None
@@ -116,7 +116,7 @@ def _named(key: Cell) -> int | float | bytes:
 
 
 def _coded(cell: Any) -> int | float | bytes | None:
-    """Return *cell* in a form that SQLite stores, compares as Python does, and sorts like the cell.
+    """Return *cell* in a form that SQLite stores, and sorts like the cell.
 
     Raises:
         TypeError: *cell* is not a cell.

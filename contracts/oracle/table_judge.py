@@ -44,7 +44,7 @@ UNREADABLE_ROWS = (TypeError, ValueError, KeyError, AttributeError, ArithmeticEr
 
 
 class OracleSets(Sets, Protocol):
-    """The legacy set and the consolidated set that the oracle reads, with the owners' constants."""
+    """The sets that the oracle reads, with the owners' constants."""
 
     @property
     def constants(self) -> Mapping[str, str]:
@@ -134,7 +134,7 @@ class OneTable:
             self._judge(connection, f"WHERE {self._drawn(connection)}")
 
     def judge_where(self, doubt: str, functions: Mapping[str, Callable[..., Cell]]) -> None:
-        """Judge each legacy row outside of the sample for which the SQL condition *doubt* is true.
+        """Judge each legacy row outside of the sample for which *doubt* is true.
 
         Args:
             doubt: The condition on the legacy row *s*, its lineage *l* and its target row *t*.
@@ -175,7 +175,7 @@ class OneTable:
             self._row(list(group))
 
     def _joined(self, connection: sqlite3.Connection, where: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield each legacy row with each of its lineage entries and target rows, in the order of rowids."""
+        """Yield each legacy row with its lineage entries and target rows, by rowid."""
         columns = ", ".join(
             [f"s.{quoted(name)}" for name in self.names]
             + ["l.rowid", "l.target_id", "l.rest"]
@@ -190,7 +190,7 @@ class OneTable:
         return self.reading.source, self.reading.target.partition(".")[2]
 
     def _from(self, connection: sqlite3.Connection) -> str:
-        """Return the FROM clause that joins legacy rows *s* with their lineage *l* and target rows *t*."""
+        """Return the FROM clause of legacy rows *s*, lineage *l* and target rows *t*."""
         database, _, name = self.reading.source.partition(".")
         target, _, table = self.reading.target.partition(".")
         # The unary plus removes affinity, so that keys are compared as stored and the index is used.
@@ -342,7 +342,7 @@ class OneTable:
 
 
 def _is_tagged(then: Cell, now: Cell) -> bool:
-    """Return whether *then* is the JSON form ``{"t": hex}`` of the text *now*, as SQLite returns it."""
+    """Return whether *then* is the JSON form ``{"t": hex}`` of the text *now*."""
     return isinstance(now, str) and then == f'{{"t":"{bytes_of(now).hex()}"}}'
 
 
@@ -355,7 +355,7 @@ def _index(order: list[Cell], value: Cell) -> int:
 
 
 def check_numbers(target: str, judged: Judged) -> None:
-    """Add a finding for each assigned id that does not rise with time, then source, key and part."""
+    """Add a finding for each assigned id that does not rise with time, source and key."""
     for before, after in pairwise(judged.places.taken()):
         if not before < after and len(judged.values) < _ENOUGH:
             judged.values.append(f"{target} {after}: id: does not rise with time, then source, key and part")

@@ -1,4 +1,4 @@
-"""Readings of the legacy tables that go to the core database: the score, tax lots and wash sales."""
+"""Readings of the legacy tables of the score, tax lots and wash sales."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Converts times between the bot's spellings and the target format of the consolidated databases."""
+"""Converts times between the bot's spellings and the target format."""
 
 from __future__ import annotations
 

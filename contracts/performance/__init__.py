@@ -1,4 +1,4 @@
-"""Does: measure migrator and the bot's queries, and report findings on the specified design.
+"""Does: measure migrator and the bot's queries, and report design findings.
 
 Reads: workload/*.sql and specimens.
 Writes: performance.json, performance.md and findings.md in docs/reference.

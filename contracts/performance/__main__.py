@@ -1,4 +1,4 @@
-"""``python -m contracts.performance`` measures and writes docs/reference/performance.md."""
+"""``python -m contracts.performance`` measures and writes the performance page."""
 
 from contracts.performance.measurement import main
 

@@ -66,7 +66,7 @@ class Record:
         self.times: dict[str, float] = {}
 
     def compare(self, what: str, found: Any) -> Any:
-        """Keep *found* and return the recorded figure; None if there is none, or a new record is ordered."""
+        """Keep *found* and return the recorded figure, or None."""
         self.found[what] = found
         return None if os.environ.get(RECORD) else self.known.get(what)
 
@@ -76,7 +76,7 @@ class Record:
         return {what: found for what, found in self.found.items() if os.environ.get(RECORD) or what not in self.known}
 
     def keep(self, beside: Path) -> Path | None:
-        """Write new figures to the repository if ordered, else to *beside*; return the file or None."""
+        """Write new figures to the record if ordered, else to *beside*; return the file."""
         if not self.news:
             return None
         path = self.path if os.environ.get(RECORD) == "repository" else beside

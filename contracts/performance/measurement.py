@@ -1,4 +1,4 @@
-"""``python -m contracts.performance``: measures, and writes docs/reference/performance.md.
+"""``python -m contracts.performance``: measures and writes the performance page.
 
 For each number of rows it makes a legacy set and measures everything in alternating rounds (measures.py), then the bot's
 queries on both sets (question_mix.py).  The results go to docs/reference/performance.json, from which the figures on the page and
@@ -146,7 +146,7 @@ def of_set(variant: str, rows: int, rounds: int | None, folder: Path) -> dict[st
 
 
 def rounds_of(name: str, rows: int, rounds: int | None) -> int:
-    """Return the number of rounds for *name* on a set of *rows*; *rounds* are those ordered, or None."""
+    """Return the number of rounds for *name* on a set of *rows*; *rounds* if ordered."""
     if name in SLOW and rows > LARGE:
         return int(name == "migrate")
     if rounds is not None:

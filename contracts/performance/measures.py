@@ -86,7 +86,7 @@ def _measured(work: Callable[[], object], told: Connection) -> None:
 
 
 def _kib(name: str) -> int:
-    """Return a memory size of this process [KiB]: ``VmHWM`` is the peak since clear_refs (proc(5))."""
+    """Return a memory size of this process [KiB]; ``VmHWM`` is the peak (proc(5))."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 

@@ -32,7 +32,7 @@ def tables(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
 def _opened(
     legacy: Sequence[Path], into: Path | None, *, indexes: bool = False
 ) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection, str]]:
-    """Yield a source, a new database with its tables, with or without *indexes*, and the tables' names."""
+    """Yield a source, a new database with its tables, and the tables' names."""
     for number, path in enumerate(legacy):
         new = connections.memory() if into is None else connections.create(into / f"{number}.db")
         with closing(connections.read(path)) as source, closing(new) as made:
@@ -54,7 +54,7 @@ def _insert(source: sqlite3.Connection, table: str) -> str:
 
 
 def naive(legacy: Sequence[Path], into: Path | None) -> None:
-    """Copy row by row, as most scripts do: one INSERT for each row, one transaction for a table.
+    """Copy row by row, with one INSERT per row and one transaction per table.
 
     Without a folder the copies are in memory, so that no disk is involved.
     """
@@ -125,7 +125,7 @@ def read_rows(legacy: Sequence[Path], into: Path) -> None:
 
 
 def except_both_ways(legacy: Sequence[Path], into: Path) -> None:
-    """``EXCEPT`` both ways between each file and a copy: it detects neither types nor duplicates."""
+    """``EXCEPT`` both ways between each file and a copy, without types and duplicates."""
     for path in legacy:
         with closing(connections.memory()) as connection:
             connections.attach(connection, path, "one")

@@ -53,7 +53,7 @@ class Profile:
 
 
 def profile(work: Callable[[], object], found: Profile | None = None) -> Profile:
-    """Run *work* in this process, watch every connection that it opens, and return its times in *found*."""
+    """Run *work* in this process and return the times of its SQL in *found*."""
     found = found or Profile()
     with _watched(found):
         begun = gate.cpu_s()

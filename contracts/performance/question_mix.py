@@ -116,7 +116,7 @@ def _percentiles(took: Sequence[float]) -> tuple[float, float]:
 
 
 def run(asked: Sequence[Asked], *, readers: int, writing: bool, reuse: bool, seconds: float) -> Mix:
-    """Run the mix for *seconds*; each reader reuses its connections, or opens one for each query."""
+    """Run the mix for *seconds*, with reused connections or one for each query."""
     end = time.monotonic() + seconds
     took: list[list[float]] = [[] for _ in range(readers)]
     locked: list[int] = []

@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
 
 def parameters(question: Question, legacy: Path, target: Path) -> list[dict[str, Any]]:
-    """Return the named parameters of each run, read from the databases at *legacy* and *target*."""
+    """Return the named parameters of each run, read from both databases."""
     if not question.takes:
         return [{}]
     with closing(connections.memory()) as connection:
@@ -79,7 +79,7 @@ def worse(ours: Plan, legacy: Plan) -> list[str]:
 
 
 def ask(connection: sqlite3.Connection, sql: str, values: Values) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return columns and rows of the result; of a writing statement the count, and roll it back."""
+    """Return columns and rows of the result; of a writing statement the count."""
     if sql.startswith("SELECT"):
         cursor = connection.execute(sql, values)
         return [name for name, *_ in cursor.description], cursor.fetchall()
@@ -121,7 +121,7 @@ def steps(connection: sqlite3.Connection, sql: str, values: Values, *, every: in
 
 
 def normal(question: Question, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
-    """Return *rows* in a form in which both results can be compared: times and JSON by their meaning."""
+    """Return *rows* with times and JSON in a form that can be compared."""
     kinds = ["time" if name in question.times else "json" if name in question.json else "" for name in columns]
     return Counter(tuple(_meant(cell, kind) for cell, kind in zip(row, kinds, strict=True)) for row in rows)
 

@@ -78,7 +78,7 @@ def of(legacy: Path, folder: Path) -> Sets:
 
 
 def _without_quarantined(both: Sets) -> None:
-    """Delete the quarantined rows from the legacy set, so that both sets give the same results."""
+    """Delete the quarantined rows from the legacy set, for equal results."""
     keys: dict[tuple[str, str], list[tuple[Any]]] = defaultdict(list)
     for name in catalogue.TARGETS.values():
         with closing(connections.read(both.consolidated / name)) as connection:

@@ -1,4 +1,4 @@
-"""Reads the bot's queries, ``workload/*.sql``, each for the legacy and the consolidated database.
+"""Reads the bot's queries, ``workload/*.sql``, each in a form for both databases.
 
 A file has a header, the statement for the legacy database, and after ``-- consolidated:`` the other statement.  Both
 run on a connection to the one database that the header names, and give the same result.

@@ -48,7 +48,7 @@ def main(
     output: Path | None,
     show_values: bool,
 ) -> None:
-    """Reduce a broken CONTRACT, named as the report does, to the fewest legacy rows that still break it."""
+    """Reduce a broken CONTRACT, named as in the report, to the fewest legacy rows."""
     try:
         example = search(
             contract,

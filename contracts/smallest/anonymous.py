@@ -1,4 +1,4 @@
-"""Replaces the private values of rows; storage class, length, form, vocabulary and links stay.
+"""Replaces private values; storage class, length, form, vocabulary, links stay.
 
 A text is split into words.  A word is replaced by random letters and digits, the same word always by the same ones in
 any letter case, so that links stay.  Kept are the words that a mapping or a CHECK
@@ -119,7 +119,7 @@ class Anonymous:
         return made if math.isfinite(made) and made != 0 else cell
 
     def _digits(self, number: str) -> str:
-        """Return other digits in the same places; the exponent, zeros and the number of digits stay."""
+        """Return other digits in the same places; zeros and the exponent stay."""
         mantissa, e, exponent = number.partition("e")
         return "".join(_other(letter) if letter in "123456789" else letter for letter in mantissa) + e + exponent
 

@@ -105,7 +105,7 @@ def broken(
     variants: Mapping[str, str] | None = None,
     consolidated: Rows | None = None,
 ) -> list[str]:
-    """Write a legacy set of a few rows, migrate it, judge it by *contract*; return the messages.
+    """Write and migrate a few legacy rows; return the messages of *contract*.
 
     Args:
         contract: Its name as in reports, such as ``verify/row_says_what_was_decided[core.trades]``.

@@ -1,4 +1,4 @@
-"""The rows of another tool's set: finds those of each legacy row, and writes some as a set."""
+"""The rows of another tool's set: finds those of legacy rows, and writes some."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class ConsolidatedRows:
             yield from ((key, key) for key in places)
 
     def read(self, places: Iterable[Place]) -> dict[str, list[Row]]:
-        """Return the rows of these legacy rows, the unexplained rows among *places*, and their parents."""
+        """Return the rows of these legacy rows, with their parents, and unexplained rows."""
         _ = self.belonging
         wanted: set[Place] = set()
         by_source: defaultdict[str, list[int]] = defaultdict(list)
@@ -144,7 +144,7 @@ class ConsolidatedRows:
                     yield from ((f"{target}.{key.parent}", parent) for (parent,) in parents)
 
     def _recorded(self, tables: Mapping[str, list[Row]], by_source: Mapping[str, list[int]]) -> dict[str, list[Row]]:
-        """Return the entries of lineage and quarantine for the rows in *tables* and for these legacy rows."""
+        """Return the entries of lineage and quarantine for these rows and legacy rows."""
         recorded: dict[str, list[Row]] = {}
         keys = {source: self._keys(source, ids) for source, ids in by_source.items()}
         for target in self.case.judged.originals:

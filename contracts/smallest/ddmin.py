@@ -15,7 +15,7 @@ Thing = TypeVar("Thing")
 def ddmin(
     things: Sequence[Thing], fails: Callable[[Sequence[Thing]], bool], closed: Callable[[Iterable[Thing]], list[Thing]]
 ) -> list[Thing]:
-    """Return a subset of *things* that fails, while no closed part of it with one thing less fails.
+    """Return a subset of *things* that fails, but not with one thing less.
 
     Args:
         things: All things; together they fail and are closed.

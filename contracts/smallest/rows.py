@@ -1,4 +1,4 @@
-"""The rows of a legacy set: finds the rows that each row needs, and writes some of them as a set."""
+"""The rows of a legacy set: finds what each row needs, and writes some of them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def database_of(name: str, variants: Iterable[str]) -> LegacyDatabase:
 
 
 def statements_of(name: str, variants: Iterable[str]) -> Iterator[str]:
-    """Yield the statements that create the legacy database *name* with tables of one of *variants*."""
+    """Yield the statements that create the legacy database *name* in one of *variants*."""
     database = database_of(name, variants)
     if catalogue.SPECIFIED_VARIANT not in variants:
         yield from (statement for _, statement in schema_reader.statements(database.ddl))

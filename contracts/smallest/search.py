@@ -108,7 +108,7 @@ class Search:
         return self.rows.closed(places)
 
     def _named(self) -> Iterator[list[Place]]:
-        """Yield the rows in the contract's message, one by one and together: likely starting points."""
+        """Yield the rows in the contract's message as likely starting points."""
         named = [(match["source"], ast.literal_eval(match["key"])) for match in _NAMED.finditer(self._first)]
         for match in _KEYED.finditer(self._first):
             with suppress(ValueError, SyntaxError):
@@ -153,7 +153,7 @@ class Search:
             return False
 
     def configuration(self, anonymous: Anonymous | None = None) -> str:
-        """Return the configuration for a set of a few rows, with the wallet *anonymous* like the rows."""
+        """Return the configuration for a few rows, with the wallet *anonymous* too."""
         written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
         constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
         if anonymous is not None:
@@ -164,7 +164,7 @@ class Search:
         return "\n".join(lines) + "\n"
 
     def written(self, places: Sequence[Place], *, show_values: bool) -> Found:
-        """Return the test of these rows, with random values, or real ones if needed and allowed.
+        """Return the test of these rows, with random values if possible.
 
         Raises:
             UsageError: Only the real values break the contract, and they may not be shown.

@@ -1,4 +1,4 @@
-"""Rows of messages, posts, the assistant's memory, metrics, costs, limits and the file cache."""
+"""Rows of messages, posts, memory, metrics, costs, limits and the file cache."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _entities(world: World, count: int) -> Rows:
 
 @FOUND.of("jarvis_memory.facts", "entity, entity_id, fact, confidence, source, learned_at")
 def _facts(world: World, count: int) -> Rows:
-    """Yield facts by the name of their entity; one in eight has the id too, one in ten a name without an entity."""
+    """Yield facts by their entity's name; 1 in 8 has the id too, 1 in 10 no entity."""
     rng = world.rng("jarvis_memory.facts")
     known = world.count("jarvis_memory.entities")
     for index, at in enumerate(steps(count, rng)):
@@ -141,7 +141,7 @@ _METRIC = (
 
 
 def _metrics(world: World, count: int, table: str, width: timedelta) -> Rows:
-    """Yield a row per component and period, backwards from now; a period without requests has no latencies."""
+    """Yield a row per component and period; one without requests has no latencies."""
     rng = world.rng(table)
     for index in range(count):
         at = NOW - width * (index // len(COMPONENTS))
@@ -181,7 +181,7 @@ def _llm_usage(world: World, count: int) -> Rows:
 
 @FOUND.of("rate_limiter.request_log", "request_id, endpoint, scope_key, timestamp, allowed, wait_time_ms, limit_name")
 def _request_log(world: World, count: int) -> Rows:
-    """Yield requests of users, and one in six of a wallet, an address or all users, which is not a user id."""
+    """Yield requests of users; 1 in 6 is of a scope that is not a user."""
     rng = world.rng("rate_limiter.request_log")
     for index, at in enumerate(steps(count, rng)):
         scope = f"user:{rng.choice(world.people).id}"

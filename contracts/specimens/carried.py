@@ -25,7 +25,7 @@ FOUND = Tables()
     "last_updated",
 )
 def _picks(world: World, count: int) -> Rows:
-    """Yield picks of two writers: one writes instants and lower case, the other dates and upper case."""
+    """Yield picks of two writers, with instants and with dates."""
     rng = world.rng("jarvis.pick_performance")
     for index, at in enumerate(steps(count, rng)):
         token = rng.choice(world.tokens[:40])
@@ -199,7 +199,7 @@ def _predictions(world: World, count: int) -> Rows:
     "id, symbol, contract, entry_time, exit_time, entry_price, exit_price, pnl_pct, status, exit_reason",
 )
 def _round_trips(world: World, count: int) -> Rows:
-    """Yield round trips as the loader made them: it read keys that the history does not have, hence the ''."""
+    """Yield round trips as the loader made them, with '' for unknown keys."""
     rng = world.rng("call_tracking.trades")
     for index in range(count):
         trial = index < 5

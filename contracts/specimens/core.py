@@ -72,7 +72,7 @@ def _treasury_orders(world: World, count: int) -> Rows:
 
 
 def order_body(position: Position, kind: str) -> dict[str, Any]:
-    """Return the order manager's JSON of an order of *position*; it names neither symbol nor position."""
+    """Return the JSON of an order of *position*; it names neither symbol nor position."""
     hit = {"closed_tp": "TAKE_PROFIT", "closed_sl": "STOP_LOSS"}.get(position.status)
     status = "ACTIVE" if position.closed is None else "COMPLETED" if hit == kind else "CANCELLED"
     body: dict[str, Any] = {
@@ -113,7 +113,7 @@ def orphan_body(world: World, target: float) -> dict[str, Any]:
     "timestamp, token_mint, side, amount_in, amount_out, pnl, success, signature, created_at",
 )
 def _treasury_trades(world: World, count: int) -> Rows:
-    """Yield swaps in smallest units; 4 in 10 are in the book, 1 in 14 failed and has no signature."""
+    """Yield swaps in smallest units; 4 in 10 are in the book, 1 in 14 failed."""
     rng = world.rng("treasury_trades.treasury_trades")
     known = iter([trade for trade in world.book.trades if trade.signature])
     for index in range(count):

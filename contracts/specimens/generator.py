@@ -84,7 +84,7 @@ class _Database:
 
 
 def _databases(variant: str, *, dirty: bool) -> Iterator[_Database]:
-    """Yield the databases of a set.  In a dirty one, the other of its two makers has made alerts.db."""
+    """Yield the databases of a set; in a dirty one, the other maker's alerts.db."""
     shapes = {"found", "monitoring" if dirty else "trading"}
     for legacy in catalogue.legacy_databases():
         if legacy.name in ABSENT[variant] or legacy.variant not in shapes:

@@ -1,4 +1,4 @@
-"""Rows of market data: sentiment, calls and their outcomes, large wallets and their movements."""
+"""Rows of sentiment, calls and their outcomes, large wallets and their movements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABELS = ((60, "very_bullish"), (20, "bullish"), (-20, "neutral"), (-60, "bearis
     "sentiment.sentiment_readings", "source, symbol, score, label, confidence, timestamp, data_points, metadata_json"
 )
 def _readings(world: World, count: int) -> Rows:
-    """Yield readings of traded tokens and, one in twelve, of majors that have no mint here."""
+    """Yield readings of traded tokens; 1 in 12 is of a major without a mint."""
     rng = world.rng("sentiment.sentiment_readings")
     sources = ("twitter", "telegram", "discord", "reddit", "news", "grok", "technical", "onchain", "whale")
     for index, at in enumerate(steps(count, rng)):
@@ -49,7 +49,7 @@ def _readings(world: World, count: int) -> Rows:
     "buy_sell_ratio, volume_24h, market_cap, liquidity, holders, market_regime",
 )
 def _calls(world: World, count: int) -> Rows:
-    """Yield calls in reports of ten that share a time; the older third lacks the contract."""
+    """Yield calls in groups of ten at one time; the older third lacks the contract."""
     rng = world.rng("call_tracking.calls")
     tokens, phrases, majors = world.tokens[:60], world.phrases, world.majors
     at, spelled = START, ""
@@ -125,7 +125,7 @@ def _whale_wallets(world: World, count: int) -> Rows:
     "tx_signature, counterparty, is_significant",
 )
 def _whale_movements(world: World, count: int) -> Rows:
-    """Yield movements, every second one of SOL; one in fifteen is of a wallet without a row."""
+    """Yield movements, half of them of SOL; 1 in 15 is of a wallet without a row."""
     rng = world.rng("whales.whale_movements")
     wallets = world.wallets[: world.count("whales.whale_wallets")]
     for index, at in enumerate(steps(count, rng)):

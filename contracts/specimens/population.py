@@ -62,7 +62,7 @@ class World:
 
     @cached_property
     def tokens(self) -> Sequence[Token]:
-        """Wrapped SOL first, then known tickers, then as many new ones as the positions need; USOR exists twice."""
+        """Wrapped SOL, known tickers, then new ones as needed; USOR exists twice."""
         rng = self.rng("tokens")
         wanted = 100 + self.count("jarvis.positions")
         symbols = list(_TICKERS)
@@ -92,12 +92,12 @@ class World:
 
     @property
     def majors(self) -> Sequence[str]:
-        """Symbols that are talked about and never traded here: no mint of theirs is on record."""
+        """Symbols without a mint, which are mentioned but not traded."""
         return _MAJORS
 
     @cached_property
     def people(self) -> Sequence[Person]:
-        """As many people as the moderation table has, at least forty; ids rise with the date of joining."""
+        """People, as many as the moderation table has, at least forty, by date of joining."""
         rng = self.rng("people")
         wanted = max(40, self.count("jarvis_admin.users"), self.count("jarvis_admin.telegram_users"))
         ids = sorted({*rng.sample(range(90_000_000, 2**31), wanted // 3), *self._young(rng, wanted - wanted // 3)})

@@ -150,7 +150,7 @@ def _scaled(weights: Mapping[str, int], others: Mapping[str, int], rows: int, *,
 
 
 def _shared(weights: Mapping[str, int], rows: int) -> dict[str, int]:
-    """Share *rows* out by *weights*: one each as long as they last, the rest by largest remainder."""
+    """Share *rows* out by *weights*: one each, the rest by largest remainder."""
     shares = dict.fromkeys(weights, 0)
     for table in sorted(weights, key=lambda table: (table not in _SINGLE, -weights[table], table))[:rows]:
         shares[table] = 1

@@ -1,4 +1,4 @@
-"""Rows of the variant ``specified`` in the databases that become the analytics and the cache database."""
+"""Rows of the variant ``specified`` of the analytics and the cache database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the variant ``specified``, legacy databases that already have the target's tables: those of the core.
+"""Rows of the variant ``specified`` of the core database.
 
 The specification describes the sources like this; production never was.  Constraints hold inside each file.  A parent in
 another file is not checked, and these rows are written with foreign keys off.
@@ -26,7 +26,7 @@ _CREATE = re.compile(r"CREATE (?:VIRTUAL )?TABLE (\w+)|CREATE INDEX \w+ ON (\w+)
 
 
 def ddl(database: str, *, journal_of: str) -> str:
-    """Return the DDL of *database* in this variant: the target's tables that the specification names for it.
+    """Return the DDL of *database* in this variant.
 
     The journal mode is that of *journal_of*, the DDL of the same database as found.
     """

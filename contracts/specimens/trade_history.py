@@ -1,4 +1,4 @@
-"""The book of a specimen: the bot's positions, and the trades that opened and closed them.
+"""The book of a specimen: positions, and the trades that opened and closed them.
 
 A position that the bot opened has its buy, a closed position its sell.  A position that was taken over from the trader's
 own file has no buy, and no offset in its time.  A token is traded several times, but never twice at once.
@@ -162,7 +162,7 @@ class Book:
     trades: list[Trade]
 
     def traded_once(self) -> list[Position]:
-        """Return the positions that UNIQUE(token_address) accepts: open ones, and those whose token occurs once."""
+        """Return the positions that UNIQUE(token_address) accepts."""
         often = Counter(position.token.mint for position in self.positions)
         return [position for position in self.positions if position.closed is None or often[position.token.mint] == 1]
 
@@ -196,7 +196,7 @@ def write_book(world: Surroundings) -> Book:
 
 
 def _chosen(rng: random.Random, done: list[tuple[datetime, Token]], opened: datetime, fresh: Iterator[Token]) -> Token:
-    """Choose a token that is not held at *opened*: one time in five one that was held before."""
+    """Choose a token that is not held at *opened*; 1 in 5 was held before."""
     if done and rng.random() < 0.2:
         at = rng.randrange(len(done))
         if done[at][0] < opened:
@@ -281,7 +281,7 @@ def _legs(position: Position) -> Iterator[Trade]:
 
 
 def _loose(world: Surroundings, rng: random.Random, index: int) -> Trade:
-    """Return a trade without a position: only very small sets have more trades than their positions explain."""
+    """Return a trade without a position, which only very small sets need."""
     return Trade(
         id=f"buy_{world.id8('jarvis.positions', index)}",
         token=rng.choice(world.tokens[1:10]),

@@ -1,4 +1,4 @@
-"""Values as the bot writes them: Solana's base58, ids of eight hex digits, five spellings of an instant.
+"""Values as the bot writes them: base58, hex ids, spellings of an instant.
 
 No value depends on the clock: the present of every specimen is :data:`NOW`.
 """
@@ -60,7 +60,7 @@ class Solana(BaseProvider):
 
 
 def mixed(index: int, salt: int) -> int:
-    """Return a number of 32 bits for *index*: distinct for distinct indices (murmur3's finalizer)."""
+    """Return a number of 32 bits, distinct for each *index* (murmur3's finalizer)."""
     value = (index + salt) & 0xFFFFFFFF
     value ^= value >> 16
     value = value * 0x85EBCA6B & 0xFFFFFFFF
@@ -70,12 +70,12 @@ def mixed(index: int, salt: int) -> int:
 
 
 def hex8(index: int, salt: int) -> str:
-    """Return the *index*-th id of eight lower-case hex digits under *salt*; all are distinct."""
+    """Return the *index*-th id of eight hex digits under *salt*; all are distinct."""
     return f"{mixed(index, salt):08x}"
 
 
 def looks_numeric(text: str) -> bool:
-    """Return whether INTEGER affinity converts *text* to a number: digits, or digits, an e, digits."""
+    """Return whether INTEGER affinity converts *text* to a number."""
     head, e, tail = text.partition("e")
     return text.isdigit() or (e == "e" and head.isdigit() and tail.isdigit())
 
@@ -98,7 +98,7 @@ def naive(instant: datetime) -> str:
 
 
 def local(instant: datetime) -> str:
-    """Spell *instant* as ``now().isoformat()`` does on the host: local time without an offset."""
+    """Spell *instant* as ``now().isoformat()`` does: local time without an offset."""
     return instant.astimezone(LOCAL).replace(tzinfo=None).isoformat()
 
 
@@ -108,7 +108,7 @@ def spaced(instant: datetime) -> str:
 
 
 def specified(instant: datetime) -> str:
-    """Spell *instant* as the consolidated databases do: UTC, a space, six digits of a fraction if there is one."""
+    """Spell *instant* in the target format: UTC, a space, six digits if needed."""
     return instant.replace(tzinfo=None).isoformat(sep=" ")
 
 

@@ -1,4 +1,4 @@
-"""Writes one database of a specimen: schema, rows, journal mode, and rows left in the WAL."""
+"""Writes one database of a specimen: schema, rows, journal mode, WAL."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Writer:
         self.connection.execute("COMMIT")
 
     def late(self) -> sqlite3.Connection:
-        """Write the rows that were held back and return the connection, for rows that come last."""
+        """Write the rows that were held back and return the connection."""
         if self.wal:
             self._early = sum(self.rows().values())
             self._pragmas("locking_mode = NORMAL", "journal_mode = WAL", "wal_autocheckpoint = 0")
@@ -93,7 +93,7 @@ class Writer:
         return sum(self.rows().values()) - self._early if self.wal else 0
 
     def finish(self) -> None:
-        """Close the database in its journal mode; with *wal*, as after the writer was killed."""
+        """Close the database in its journal mode, or with *wal* as a killed writer leaves it."""
         if not self.wal:
             self._pragmas("locking_mode = NORMAL", f"journal_mode = {self.journal}")
             if not self.path.stat().st_size:

@@ -1,4 +1,4 @@
-"""Faults to plant in the rows of a migrated set, each with the contracts that must catch it.
+"""Faults to plant in rows of a migrated set, with the contracts that must catch them.
 
 :mod:`contracts.mutants.by_hand.declared` has the faults in a set's declarations.
 """
@@ -99,7 +99,7 @@ _DECLARED = ("test_carried_tables_are_declared_as_they_were",)
 
 
 def _declared(old: str, new: str) -> Callable[[sqlite3.Connection], None]:
-    """Return a deed that replaces *old* by *new* in the CREATE TABLE of the carried table of picks."""
+    """Return a deed that replaces *old* by *new* in the declaration of the picks."""
 
     def deed(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA writable_schema = ON")

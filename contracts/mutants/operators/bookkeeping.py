@@ -60,7 +60,7 @@ _QUARANTINE = (
 
 
 def mutations(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]:
-    """Yield every mutation of lineage, quarantine and the other tables of the database *target*."""
+    """Yield every mutation of the bookkeeping of the database *target*."""
     yield from _lineage(connection)
     yield from _quarantine(connection)
     yield from _carried(connection)

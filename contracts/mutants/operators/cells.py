@@ -1,4 +1,4 @@
-"""Operators on one cell of a specified table: changes of a number, a text, a time or a JSON object."""
+"""Operators on one cell: changes of a number, a text, a time or a JSON object."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def rewritten(text: str) -> str:
 
 
 def _selects(text: str) -> dict[str, tuple[int, int]]:
-    """Return begin and end of each SELECT of *text*, without its semicolon, by its part of the file."""
+    """Return begin and end of each SELECT of *text*, by its part of the file."""
     marks = [("forward", 0), *((mark[0].strip("-: "), mark.end()) for mark in _MARK.finditer(text))]
     ends = [mark.start() for mark in _MARK.finditer(text)] + [len(text)]
     selects = {}

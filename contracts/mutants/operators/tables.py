@@ -21,7 +21,7 @@ _ALIAS = {"INTEGER": "BIGINT", "REAL": "DOUBLE", "TEXT": "VARCHAR(255)", "TIMEST
 
 
 def create(table: Table, after: Mapping[str, str] = _NOTHING, tail: str = "") -> str:
-    """Return the CREATE TABLE of *table*, with text *after* some columns and *tail* after the brackets."""
+    """Return the CREATE TABLE of *table*, with text *after* columns and at the *tail*."""
     alone = sum(bool(column.primary_key) for column in table.columns) == 1
     lines = [_column(column, table, after.get(column.name, ""), keyed=alone) for column in table.columns]
     if not alone and any(column.primary_key for column in table.columns):

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for cells: values as the bot writes them, and any value that SQLite stores.
+"""Hypothesis strategies for cells: usual values, and any value of SQLite.
 
 Keys come from small pools, so that links, orphans and duplicates are common.
 """
@@ -148,7 +148,7 @@ def anything() -> SearchStrategy[Cell]:
 
 
 def orders() -> SearchStrategy[Cell]:
-    """The JSON of orders: members of every type, missing members, with and without white space."""
+    """The JSON of orders: members of every type, missing ones, any white space."""
     members = st.fixed_dictionaries(
         {
             "type": st.sampled_from(["TAKE_PROFIT", "stop_loss", "LIMIT", "MARKET", "TRAILING", 1, None]),
@@ -201,7 +201,7 @@ def words(table: str, column: str) -> tuple[str, ...]:
 
 
 def meanings(column: Column, table: str) -> SearchStrategy[Cell]:
-    """Values of *column* of *table* as the bot writes them; NULL too, unless it is a key or NOT NULL."""
+    """Values of *column* of *table* as the bot writes them, and NULL if allowed."""
     if column.name.lower() == "order_json":
         return orders()
     pool = _meant(column.name.lower(), column.type.upper(), table, key=bool(column.primary_key))

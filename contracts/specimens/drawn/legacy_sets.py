@@ -1,4 +1,4 @@
-"""Hypothesis strategies for legacy databases, derived from the DDL of ``legacy/`` and ``specification/``.
+"""Hypothesis strategies for legacy databases, derived from the DDL.
 
 A row begins as the bot might have written it, each cell with a usual value of its column.  Then a few cells are
 replaced by any value that SQLite stores, of any type (:mod:`contracts.specimens.drawn.cells`).  A table is known by
@@ -57,7 +57,7 @@ def _replaced(row: tuple[Cell, ...], odd: Mapping[int, Cell]) -> tuple[Cell, ...
 
 @st.composite
 def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 5) -> DrawnTable:
-    """Tables with the shape of *table*; letter case, order of columns, constraints and collations vary."""
+    """Tables with the shape of *table* in varying declarations."""
     name = draw(st.sampled_from([table.name, table.name.upper()]))
     columns = tuple(draw(st.permutations(table.columns))) if draw(st.booleans()) else table.columns
     constrained = draw(st.booleans())
@@ -74,7 +74,7 @@ def tables(draw: st.DrawFn, table: Table, *, max_rows: int = 5) -> DrawnTable:
 
 
 def create_sql(table: Table, columns: Sequence[Column], *, constrained: bool, collation: str) -> str:
-    """Return the CREATE TABLE of *table* with *columns* in this order, with all its constraints or with none."""
+    """Return the CREATE TABLE of *table* with *columns*, with or without constraints."""
     keys = [
         quoted(name)
         for _, name in sorted((column.primary_key, column.name) for column in columns if column.primary_key)
@@ -164,7 +164,7 @@ def _specified(name: str) -> dict[str, list[SearchStrategy[DrawnTable]]]:
 
 @cache
 def _read_tables(name: str) -> frozenset[str]:
-    """Return the tables of the database *name* that a mapping or a lookup reads, or that have a target's shape."""
+    """Return the tables of *name* that a mapping reads, or with a target's shape."""
     read = {mapping.source_table for mapping in mapping_reader.mappings() if mapping.database == name}
     read |= {
         source.partition(".")[2]
@@ -183,7 +183,7 @@ def _afterwards(database: LegacyDatabase) -> tuple[str, ...]:
 
 @st.composite
 def legacy_files(draw: st.DrawFn, name: str) -> DrawnFile:
-    """Files of the legacy database *name*: each table absent, as found or as specified, a few of them with rows."""
+    """Files of the legacy database *name*: each table absent, as found or as specified."""
     database = draw(st.sampled_from(_legacy(name)))
     strategies = {table.name: [tables(table)] for table in _tables_of(database)}
     specified = _specified(name)
@@ -217,7 +217,7 @@ def unknown_files() -> SearchStrategy[DrawnFile]:
 
 @st.composite
 def legacy_sets(draw: st.DrawFn, *, max_files: int = 4) -> DrawnSet:
-    """Legacy sets of at least one and at most *max_files* databases of one family, and perhaps one unknown."""
+    """Legacy sets of one family, of at most *max_files* databases and an unknown one."""
     family = draw(st.sampled_from(FAMILIES))
     names = draw(st.lists(st.sampled_from(family), min_size=1, max_size=max_files, unique=True))
     files = [draw(legacy_files(name)) for name in names]

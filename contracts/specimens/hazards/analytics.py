@@ -1,4 +1,4 @@
-"""Hazards of messages, users, posts, the assistant's memory, metrics, costs, the cache and limits."""
+"""Hazards of messages, users, posts, memory, metrics, costs, cache and limits."""
 
 from __future__ import annotations
 

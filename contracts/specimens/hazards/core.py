@@ -191,7 +191,7 @@ def order(plant: Plant, body: str | bytes, *, refused: str = "", named: bool = T
 
 
 def body(plant: Plant, **changes: Any) -> dict[str, Any]:
-    """Return an order as the order manager keeps it, and an amount in SOL, which it does not keep."""
+    """Return an order as the order manager keeps it, with an amount in SOL."""
     sound = {
         "type": "STOP_LOSS",
         "token_mint": plant.mint(),
@@ -302,7 +302,7 @@ def _z1_orders(plant: Plant) -> None:
 
 @HAZARDS.of("P1", "jarvis.positions", "wrapped SOL once more")
 def _p1_wrapped(plant: Plant) -> None:
-    """Plant a closed trial position, which must give way to the other positions of wrapped SOL."""
+    """Plant a closed trial position that loses to the others of wrapped SOL."""
     rows = (
         plant.databases["jarvis"]
         .execute("SELECT count(*) FROM positions WHERE token_mint = ?", (WRAPPED_SOL,))

@@ -1,4 +1,4 @@
-"""Hazards that every database shares: links, spellings of time, names taken twice, large numbers, sequences."""
+"""Hazards of every database: links, times, names, large numbers, sequences."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Plant:
         return self.beside(table, refused=refused, **changes)
 
     def beside(self, table: str, *, refused: str = "", **changes: Any) -> int:
-        """Add a valid row that the hazard needs: it is not counted, but the target table *refused* may refuse it."""
+        """Add a valid row that the hazard needs, uncounted; *refused* may refuse it."""
         if refused:
             self.refused[refused] += 1
         values = {**self.sound[table](self), **changes}

@@ -1,4 +1,4 @@
-"""Hazards of the variant ``specified``: rows that SQLite accepts in a file with the target's own constraints."""
+"""Hazards of the variant ``specified``: rows that its own constraints accept."""
 
 from __future__ import annotations
 
