@@ -47,7 +47,7 @@ def cells(case: Case, reading: Reading) -> list[Comparison]:
     """Return the comparisons of cells that must be copied byte for byte and bit for bit."""
     types = column_types(reading.target)
     # If a legacy row becomes several, a part may replace a cell.
-    taken = {now: taken_from(say) for now, say in reading.forward.items() if reading.parts is None}
+    taken = {now: taken_from(rule) for now, rule in reading.forward.items() if reading.parts is None}
     return [
         Comparison(
             was=was,
@@ -64,13 +64,13 @@ def times(_: Case, reading: Reading) -> list[Comparison]:
     """Return the comparisons of times, which must be the same instants."""
     return [
         Comparison(
-            was=say.name,
+            was=rule.name,
             now=now,
-            plainly=f"t.{quoted(now)} IS {USUAL.format(at=f's.{quoted(say.name)}')}",
-            right=_at_once(say.local),
+            plainly=f"t.{quoted(now)} IS {USUAL.format(at=f's.{quoted(rule.name)}')}",
+            right=_at_once(rule.local),
         )
-        for now, say in reading.forward.items()
-        if isinstance(say, Time) and say.name in reading.columns
+        for now, rule in reading.forward.items()
+        if isinstance(rule, Time) and rule.name in reading.columns
     ]
 
 

@@ -16,14 +16,14 @@ from contracts.oracle.cells import Cell, same, text_of
 from contracts.oracle.rules import (
     Always,
     JsonOf,
+    LegacyTime,
     Member,
     Of,
     Only,
     OrElse,
     RawMember,
     Reading,
-    SaidTime,
-    Say,
+    Rule,
     Time,
     taken_from,
 )
@@ -47,13 +47,13 @@ def doubted(case: Case, reading: Reading) -> Judged:
 
 
 def _document(
-    reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Say]
+    reading: Reading, functions: dict[str, Callable[..., Cell]], name: str, document: Mapping[str, Rule]
 ) -> str:
     """Return SQL that is true if the members of the document are right, and no others."""
     column = f"t.{quoted(name)}"
     count = " + ".join(f"({column} -> '{_path(member)}' IS NOT NULL)" for member in document)
     members = " AND ".join(
-        f"({_is_right(reading, functions, column, member, say)})" for member, say in document.items()
+        f"({_is_right(reading, functions, column, member, rule)})" for member, rule in document.items()
     )
     # CASE keeps SQLite from parsing text that is not JSON, which raises an error.
     return (
@@ -62,37 +62,37 @@ def _document(
     )
 
 
-def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, say: Say) -> str:
+def _is_right(reading: Reading, functions: dict[str, Callable[..., Cell]], column: str, member: str, rule: Rule) -> str:
     """Return SQL that is true if a member is right, and NULL if SQL cannot decide."""
     value = f"({column} ->> '{_path(member)}')"
-    if isinstance(say, Always):
-        return _same(value, _literal(say.value))
-    if not isinstance(say, Only | Time | Of | JsonOf) or say.name not in reading.columns:
+    if isinstance(rule, Always):
+        return _same(value, _literal(rule.value))
+    if not isinstance(rule, Only | Time | Of | JsonOf) or rule.name not in reading.columns:
         return "NULL"
-    cell = f"s.{quoted(say.name)}"
-    if isinstance(say, Only):
-        held = f"typeof({cell}) = '{_CLASSES[say.kind]}' AND +{cell} IS NOT {_literal(say.but)}"
+    cell = f"s.{quoted(rule.name)}"
+    if isinstance(rule, Only):
+        held = f"typeof({cell}) = '{_CLASSES[rule.kind]}' AND +{cell} IS NOT {_literal(rule.but)}"
         return _same(value, f"CASE WHEN {held} THEN {cell} END")
-    if isinstance(say, Time):
+    if isinstance(rule, Time):
         usual = USUAL.format(at=cell)
         return f"CASE WHEN {cell} IS NULL OR {usual} IS NOT NULL THEN {_same(value, usual)} END"
-    if isinstance(say, Of):
-        return _same(value, _call(functions, say.say, [cell]))
+    if isinstance(rule, Of):
+        return _same(value, _call(functions, rule.rule, [cell]))
     written = f"'\"{member}\":' || {cell}"
     return (
         f"CASE WHEN {cell} IS NULL THEN {column} -> '{_path(member)}' IS NULL"
-        f" WHEN typeof({cell}) = 'text' AND json_valid({cell}) AND json_type({cell}) = '{_JSON_TYPES[say.kind]}'"
+        f" WHEN typeof({cell}) = 'text' AND json_valid({cell}) AND json_type({cell}) = '{_JSON_TYPES[rule.kind]}'"
         f" THEN {column} -> '{_path(member)}' = json({cell})"
         f" AND (instr({column}, {written} || ',') OR instr({column}, {written} || '}}')) END"
     )
 
 
-def _call(functions: dict[str, Callable[..., Cell]], say: Callable[..., Cell], cells: Sequence[str]) -> str:
-    """Return SQL that calls *say*; it returns a BLOB if the oracle must judge."""
+def _call(functions: dict[str, Callable[..., Cell]], rule: Callable[..., Cell], cells: Sequence[str]) -> str:
+    """Return SQL that calls *rule*; it returns a BLOB if the oracle must judge."""
 
     def said(kinds: str, *values: Cell) -> Cell:
         try:
-            value = say(*(text_of(cell) if kind == "t" else cell for kind, cell in zip(kinds, values, strict=True)))
+            value = rule(*(text_of(cell) if kind == "t" else cell for kind, cell in zip(kinds, values, strict=True)))
         except UNREADABLE_ROWS:
             return b""
         # SQLite refuses text that is not UTF-8 and integers of more than 64 bits.
@@ -120,9 +120,9 @@ class _Target(dict[str, Any]):
         return self[name]
 
 
-def _says(table: OneTable, say: Callable[[Any], Cell]) -> Callable[..., Cell]:
+def _rebuilds(table: OneTable, rule: Callable[[Any], Cell]) -> Callable[..., Cell]:
     """Return a function that rebuilds a legacy cell from a target row and compares it."""
-    return lambda cell, key, *cells: same(say(_Target(table, key, cells)), cell)
+    return lambda cell, key, *cells: same(rule(_Target(table, key, cells)), cell)
 
 
 def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterator[str]:
@@ -132,29 +132,29 @@ def _rest(table: OneTable, functions: dict[str, Callable[..., Cell]]) -> Iterato
     target = ["l.legacy_key", *(f"t.{quoted(name)}" for name in table.targets)]
     for name in reading.columns:
         cell, kept = f"s.{quoted(name)}", f"$.{quoted(name)}"
-        say = reading.back.get(name) or reading.homeless[name]
+        rule = reading.back.get(name) or reading.homeless[name]
         was, then = (f"(l.rest ->> '{kept}[{at}]')" for at in (0, 1))
-        if rebuilt := _said(say):
+        if rebuilt := _rebuilt_sql(rule):
             is_said, was_said = _same(rebuilt, cell), _same(then, rebuilt)
         else:
-            is_said, was_said = (_call(functions, _says(table, say), [value, *target]) for value in (cell, then))
+            is_said, was_said = (_call(functions, _rebuilds(table, rule), [value, *target]) for value in (cell, then))
         yield (f"CASE WHEN {is_said} THEN l.rest -> '{kept}' IS NULL ELSE {_same(was, cell)} AND {was_said} END")
 
 
-def _said(say: Callable[[Cell], Cell]) -> str:
+def _rebuilt_sql(rule: Callable[[Cell], Cell]) -> str:
     """Return SQL that rebuilds a legacy cell from the row *t*; '' if SQL cannot."""
-    if isinstance(say, Always):
-        return _literal(say.value)
-    if isinstance(say, SaidTime):
-        at = f"t.{quoted(say.name)}"
-        return f"CASE WHEN {at} IS NULL THEN {_literal(say.otherwise)} ELSE replace({at}, ' ', 'T') || '+00:00' END"
-    if isinstance(say, OrElse):
-        return f"ifnull(t.{quoted(say.name)}, {_literal(say.otherwise)})"
-    if isinstance(say, Member):
-        return f"ifnull(t.{quoted(say.document)} ->> '{_path(say.name)}', {_literal(say.otherwise)})"
-    if isinstance(say, RawMember):
+    if isinstance(rule, Always):
+        return _literal(rule.value)
+    if isinstance(rule, LegacyTime):
+        at = f"t.{quoted(rule.name)}"
+        return f"CASE WHEN {at} IS NULL THEN {_literal(rule.otherwise)} ELSE replace({at}, ' ', 'T') || '+00:00' END"
+    if isinstance(rule, OrElse):
+        return f"ifnull(t.{quoted(rule.name)}, {_literal(rule.otherwise)})"
+    if isinstance(rule, Member):
+        return f"ifnull(t.{quoted(rule.document)} ->> '{_path(rule.name)}', {_literal(rule.otherwise)})"
+    if isinstance(rule, RawMember):
         return ""
-    name = taken_from(say)
+    name = taken_from(rule)
     return "l.legacy_key" if name == "legacy_key" else f"t.{quoted(name)}" if name else ""
 
 

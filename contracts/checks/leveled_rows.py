@@ -17,7 +17,7 @@ from typing import Any
 
 from contracts.checks.row_accounting import Typed
 from contracts.oracle.cells import TWINS, Cell, Row, bytes_of, members, text_of
-from contracts.oracle.rules import Always, Raw, Reading, Say, taken_from
+from contracts.oracle.rules import Always, Raw, Reading, Rule, taken_from
 from contracts.oracle.table_judge import UNREADABLE, UNREADABLE_ROWS, target_key
 from contracts.oracle.times import instant
 from contracts.sets.case import Case
@@ -51,17 +51,17 @@ def leveled_reading(reading: Reading, siblings: Iterable[Reading]) -> Reading:
     for name in {column for sibling in as_found for column in _nullable(sibling)} & forward.keys():
         forward[name] = _then(forward[name], lambda cell: None if cell == "" else cell)
     rounds = {column for sibling in as_found for column in sibling.rounds}
-    for name, say in forward.items():
+    for name, rule in forward.items():
         if name in rounds or (as_found and reading.assigned == "rowid" and name == "content"):
-            forward[name] = _then(say, _plain)
+            forward[name] = _then(rule, _plain)
     if reading.source == ORDERS and as_found:
         # The JSON of an order repeats its columns, and is rewritten with them.
         reading = replace(reading, documents={"metadata": {"order": lambda _: None}})
     return replace(reading, forward=forward)
 
 
-def _then(say: Say, plain: Callable[[Cell], Cell]) -> Say:
-    return lambda row: plain(say(row))
+def _then(rule: Rule, plain: Callable[[Cell], Cell]) -> Rule:
+    return lambda row: plain(rule(row))
 
 
 def _plain(cell: Cell) -> Cell:
@@ -138,7 +138,7 @@ def _nullable(reading: Reading) -> list[str]:
         for column in (shape.columns if shape else ())
         if column.type == "TEXT" and not column.not_null and not column.primary_key
     }
-    return [name for name, say in reading.forward.items() if name in nullable and taken_from(say)]
+    return [name for name, rule in reading.forward.items() if name in nullable and taken_from(rule)]
 
 
 def _add_members(connection: sqlite3.Connection, reading: Reading, both: Both) -> None:
@@ -148,9 +148,9 @@ def _add_members(connection: sqlite3.Connection, reading: Reading, both: Both) -
     for id_, rows_ in now.items():
         if rows_ == was.get(id_) or len(rows_) > 1:
             continue
-        legacy = says(reading, rows_, None)
+        legacy = rebuilt_row(reading, rows_, None)
         old = was.get(id_)
-        earlier = says(reading, old, None) if old else None
+        earlier = rebuilt_row(reading, old, None) if old else None
         for name in reading.documents:
             text = _with_members(reading, name, rows_[0][name], legacy, old[0][name] if old else None, earlier)
             if text and text != "{}":
@@ -164,13 +164,13 @@ def _with_members(reading: Reading, name: str, text: Cell, legacy: Row, before: 
     if now is None or TWINS in now:
         return ""
     written = {member: raw for member, (_, raw) in now.items()}
-    for member, say in reading.documents[name].items():
-        value = say(legacy)
+    for member, rule in reading.documents[name].items():
+        value = rule(legacy)
         # In a row that existed before: an untouched member whose column has changed since.
         if was is None or (member in had and member not in now):
             taken_over = member not in now
         else:
-            taken_over = now.get(member) == had.get(member) and value != say(was)
+            taken_over = now.get(member) == had.get(member) and value != rule(was)
         if taken_over and value is None:
             written.pop(member, None)
         elif taken_over:
@@ -182,13 +182,13 @@ def _always(readings: list[Reading]) -> dict[str, Cell]:
     """Return the columns in which all readings store the same fixed value, with the value."""
     first = readings[0].forward.items() if readings else ()
     return {
-        name: say.value
-        for name, say in first
-        if isinstance(say, Always) and all(reading.forward.get(name) == say for reading in readings)
+        name: rule.value
+        for name, rule in first
+        if isinstance(rule, Always) and all(reading.forward.get(name) == rule for reading in readings)
     }
 
 
-def says(reading: Reading, became: list[Row], key: Cell) -> Row:
+def rebuilt_row(reading: Reading, became: list[Row], key: Cell) -> Row:
     """Return the legacy row that is rebuilt from the rows *became*."""
     read = [{**row, "legacy_key": key} for row in became]
     for row in read:
@@ -198,9 +198,9 @@ def says(reading: Reading, became: list[Row], key: Cell) -> Row:
             row[f"{name}:"] = {member: text for member, (_, text) in both.items()}
     seen: Any = read if reading.parts is not None else read[0] if read else {}
     legacy: Row = {}
-    for column, say in (*reading.back.items(), *reading.homeless.items()):
+    for column, rule in (*reading.back.items(), *reading.homeless.items()):
         try:
-            legacy[column] = say(seen)
+            legacy[column] = rule(seen)
         except UNREADABLE_ROWS:
             legacy[column] = UNREADABLE
     return legacy

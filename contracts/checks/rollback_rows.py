@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from contracts.checks.leveled_rows import says
+from contracts.checks.leveled_rows import rebuilt_row
 from contracts.checks.rollback_diff import Cells, Judge, cells_of, of
 from contracts.checks.row_accounting import Typed, typed
 from contracts.oracle.cells import Row, same
@@ -90,7 +90,10 @@ class _OneTable:
             yield f"{name}: is missing, but no row that it became was deleted"
         elif all(self.was[id_] == self.now.get(id_) for id_ in ids):
             # The rows that a row refers to may have changed, and with them the cells rebuilt through the reference.
-            before, later = self._says(self.before, self.was, key, ids), self._says(self.later, self.now, key, ids)
+            before, later = (
+                self._rebuilt(self.before, self.was, key, ids),
+                self._rebuilt(self.later, self.now, key, ids),
+            )
             differing = [column for column in _unlike(was, now[0]) if not ids or same(before[column], later[column])]
             if differing and not self._is_looked_up(key, was, now[0], differing):
                 yield f"{name}: {', '.join(differing)} changed, but no row that it became did"
@@ -103,7 +106,7 @@ class _OneTable:
             reading for reading in self.judge.now.reader.all_readings if reading.source == self.reading.source
         ).forward
         empty = all(was[column] in (None, "") for column in differing)
-        return empty and not self.missing[key] and any(not same(say(was), say(now)) for say in forward.values())
+        return empty and not self.missing[key] and any(not same(rule(was), rule(now)) for rule in forward.values())
 
     def _is_another(self, id_: Typed) -> bool:
         """Return whether the key of a deleted row was assigned to a new row: no cell is the same."""
@@ -137,7 +140,7 @@ class _OneTable:
 
     def _kept_of_the_deleted(self, was: Row, now: Row, key: Typed, ids: list[Typed]) -> list[str]:
         """Return the columns of a new row that still have values which only the deleted row had."""
-        rebuilt = self._says(self.before, self.was, key, ids)
+        rebuilt = self._rebuilt(self.before, self.was, key, ids)
         return [
             name for name in self.reading.homeless if same(was[name], now[name]) and not same(was[name], rebuilt[name])
         ]
@@ -150,7 +153,7 @@ class _OneTable:
             return
         if self.missing[key] and not self._in_residue(left):
             yield f"{name}: does not become the row that was in use, which is not in the residue{self.nearest.get(key, '')}"
-        before, later = self._says(self.before, self.was, key, left), self._says(self.later, self.now, key, left)
+        before, later = self._rebuilt(self.before, self.was, key, left), self._rebuilt(self.later, self.now, key, left)
         for column in self.reading.columns:
             if same(was[column], now[column]):
                 continue
@@ -166,8 +169,8 @@ class _OneTable:
         kept = {cells_of(row, without) for row in self.judge.residue(self.reading.target)}
         return all(cells_of(row, without) in kept for id_ in ids for row in self.now[id_])
 
-    def _says(self, reading: Reading, by_id: Mapping[Typed, list[Row]], key: Typed, ids: list[Typed]) -> Row:
-        return says(reading, [row for id_ in ids for row in by_id[id_][:1]], key[1])
+    def _rebuilt(self, reading: Reading, by_id: Mapping[Typed, list[Row]], key: Typed, ids: list[Typed]) -> Row:
+        return rebuilt_row(reading, [row for id_ in ids for row in by_id[id_][:1]], key[1])
 
     def _new(self, originals: Mapping[Typed, list[Row]], back: Mapping[Typed, list[Row]]) -> Iterator[str]:
         """Yield new legacy rows that no row in use explains, and those with an earlier key."""

@@ -14,11 +14,11 @@ from contracts.oracle.rules import (
     earliest,
     filled,
     json_of,
+    legacy_time,
     member,
     of,
     only,
     raw_member,
-    said_time,
     time,
 )
 from contracts.oracle.times import spelled
@@ -82,7 +82,7 @@ def _messages() -> Reading:
             "username": cell("username"),
             "role": _role,
             "content": cell("message"),
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "chat_id": member("context", "chat_id", 0),
         },
     )
@@ -116,8 +116,8 @@ def _users() -> Reading:
         back={
             "user_id": cell("legacy_key"),
             **{name: cell(name) for name in copied},
-            "first_seen": said_time("first_seen"),
-            "last_message_at": said_time("last_seen"),
+            "first_seen": legacy_time("first_seen"),
+            "last_message_at": legacy_time("last_seen"),
             "warning_count": member("preferences", "warning_count", 0),
             "is_trusted": member("preferences", "is_trusted", 0),
             "spam_score": member("preferences", "spam_score", 0.0),
@@ -150,7 +150,7 @@ def _tweets() -> Reading:
             "content": cell("content"),
             "category": member("metadata", "category"),
             "cashtags": raw_member("metadata", "cashtags", "[]"),
-            "posted_at": said_time("timestamp", ""),
+            "posted_at": legacy_time("timestamp", ""),
             **{f"engagement_{name}": cell(name) for name in counts},
         },
     )
@@ -161,7 +161,7 @@ def _metrics(resolution: str, *, order: int) -> Reading:
         return [{"name": name, "value": row[name]} for name in _MEASURES if row[name] is not None]
 
     def measured(name: str) -> Callable[[list[Row]], Cell]:
-        def say(rows: list[Row]) -> Cell:
+        def rule(rows: list[Row]) -> Cell:
             values: list[Cell] = [row["metric_value"] for row in rows if row["metric_name"] == name]
             if not values:
                 return None
@@ -172,10 +172,10 @@ def _metrics(resolution: str, *, order: int) -> Reading:
             )
             return int(value) if whole else value
 
-        return say
+        return rule
 
-    def first(say: Callable[[Row], Cell]) -> Callable[[list[Row]], Cell]:
-        return lambda rows: say(rows[0]) if rows[0]["metric_name"] is not None else None
+    def first(rule: Callable[[Row], Cell]) -> Callable[[list[Row]], Cell]:
+        return lambda rows: rule(rows[0]) if rows[0]["metric_name"] is not None else None
 
     return Reading(
         source=f"metrics.metrics_{resolution}",
@@ -237,7 +237,7 @@ def _costs() -> Reading:
         verbatim=frozenset({"metadata"}),
         back={
             "id": cell("legacy_key"),
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "provider": provider,
             **{name: cell(name) for name in copied},
             "latency_ms": member("metadata", "latency_ms"),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from contracts.oracle.cells import Cell, Row
 from contracts.oracle.cross_table import World
-from contracts.oracle.rules import Reading, always, cell, said_time, time
+from contracts.oracle.rules import Reading, always, cell, legacy_time, time
 from contracts.oracle.times import of_epoch, on_a_clock, to_epoch
 
 _USER = re.compile(r"user:(0|-?[1-9]\d*)", re.ASCII)
@@ -109,7 +109,7 @@ def _requests() -> Reading:
             "request_id": cell("legacy_key"),
             "endpoint": cell("endpoint"),
             "scope_key": lambda row: f"user:{row['user_id']}",
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "allowed": cell("allowed"),
         },
         homeless={"wait_time_ms": always(0.0), "limit_name": always(None)},

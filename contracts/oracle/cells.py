@@ -194,7 +194,7 @@ def with_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def said_members(text: Cell) -> Mapping[str, Any] | None:
+def member_values(text: Cell) -> Mapping[str, Any] | None:
     """Return the members of a JSON object that are not null, or None; cached."""
     try:
         by_name = _decoder.decode(text)

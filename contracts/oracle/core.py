@@ -15,12 +15,12 @@ from contracts.oracle.rules import (
     always,
     cell,
     filled,
+    legacy_time,
     member,
     of,
     only,
     or_else,
     raw_member,
-    said_time,
     time,
 )
 from contracts.oracle.times import instant
@@ -145,8 +145,8 @@ def _positions(world: World) -> Reading:
             "exit_amount_sol": member("metadata", "exit_amount_sol", 0.0),
             "pnl_sol": member("metadata", "pnl_sol", 0.0),
             "pnl_pct": cell("pnl_percent"),
-            "opened_at": said_time("entry_time"),
-            "closed_at": said_time("exit_time", ""),
+            "opened_at": legacy_time("entry_time"),
+            "closed_at": legacy_time("exit_time", ""),
             "tx_signature_entry": member("metadata", "tx_signature_entry", ""),
             "tx_signature_exit": member("metadata", "tx_signature_exit", ""),
             "user_id": or_else("user_id", 0),
@@ -161,11 +161,11 @@ def _earliest(time_column: str) -> Any:
 
 def _trades(world: World) -> Reading:
     def swapped(place: int) -> Any:
-        def say(signature: Cell) -> Cell:
+        def rule(signature: Cell) -> Cell:
             amount = world.swaps.get(signature, (None, None))[place]
             return amount if isinstance(amount, int) else None
 
-        return of("tx_signature", say)
+        return of("tx_signature", rule)
 
     return Reading(
         source="jarvis.trades",
@@ -206,7 +206,7 @@ def _trades(world: World) -> Reading:
             "amount_sol": cell("amount_sol"),
             "amount_tokens": cell("amount"),
             "price": cell("price"),
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "tx_signature": or_else("signature", ""),
             "position_id": lambda row: (
                 "" if row["position_id"] is None else world.came_from("core.positions", row["position_id"])

@@ -84,7 +84,7 @@ class Reader:
         """Return each target row that a legacy row becomes, as stored, without JSON columns."""
         types = column_types(reading.target)
         return [
-            {name: self._stored(say(laid), types.get(name, "")) for name, say in reading.forward.items()}
+            {name: self._stored(rule(laid), types.get(name, "")) for name, rule in reading.forward.items()}
             for laid in parts_of(reading, legacy)
         ]
 

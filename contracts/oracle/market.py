@@ -13,12 +13,12 @@ from contracts.oracle.rules import (
     earliest,
     filled,
     json_of,
+    legacy_time,
     member,
     of,
     only,
     or_else,
     raw_member,
-    said_time,
     time,
 )
 
@@ -81,7 +81,7 @@ def _sentiment(world: World) -> Reading:
             **{name: cell(name) for name in copied},
             "score": score,
             "label": label,
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "data_points": member("metadata", "data_points"),
             "metadata_json": raw_member("metadata", "metadata_json"),
         },
@@ -124,7 +124,7 @@ def _calls(world: World) -> Reading:
         },
         back={
             "id": cell("legacy_key"),
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "source": cell("caller"),
             "symbol": cell("symbol"),
             "contract": cell("token_address"),
@@ -163,7 +163,7 @@ def _outcomes(world: World) -> Reading:
             "call_id": lambda row: world.came_from("analytics.calls", row["call_id"]),
             "timeframe": cell("notes"),
             "change_pct": cell("pnl_percent"),
-            "measured_at": said_time("closed_at"),
+            "measured_at": legacy_time("closed_at"),
         },
         homeless={"price_after": always(None)},
     )
@@ -186,8 +186,8 @@ def _wallets() -> Reading:
             "address": cell("legacy_key"),
             "label": cell("label"),
             "is_active": cell("is_active"),
-            "first_seen": said_time("first_seen"),
-            "last_activity": said_time("last_active"),
+            "first_seen": legacy_time("first_seen"),
+            "last_activity": legacy_time("last_active"),
         },
         homeless={
             "category": always("unknown"),
@@ -219,7 +219,7 @@ def _movements(world: World) -> Reading:
         back={
             "id": cell("legacy_key"),
             "wallet_address": cell("wallet_address"),
-            "timestamp": said_time("timestamp"),
+            "timestamp": legacy_time("timestamp"),
             "token_symbol": cell("token_symbol"),
             "token_mint": cell("token_address"),
             "amount": cell("amount_sol"),

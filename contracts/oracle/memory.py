@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from contracts.oracle.cells import Cell, Row
 from contracts.oracle.cross_table import World
-from contracts.oracle.rules import Reading, Say, always, cell, earliest, said_time, time, word
+from contracts.oracle.rules import Reading, Rule, always, cell, earliest, legacy_time, time, word
 
 _NEVER_STORED = always(None)
 
@@ -37,8 +37,8 @@ def _entities() -> Reading:
             "id": cell("legacy_key"),
             "name": cell("name"),
             "entity_type": cell("entity_type"),
-            "created_at": said_time("created_at"),
-            "updated_at": said_time("last_referenced"),
+            "created_at": legacy_time("created_at"),
+            "updated_at": legacy_time("last_referenced"),
         },
         homeless={"attributes": always("{}")},
     )
@@ -63,7 +63,7 @@ def _facts(world: World) -> Reading:
             "id": cell("legacy_key"),
             "entity": lambda row: world.entity_names.get(row["entity_id"], ""),
             **{name: cell(name) for name in copied},
-            "learned_at": said_time("updated_at"),
+            "learned_at": legacy_time("updated_at"),
         },
         homeless={"entity_id": always(None)},
     )
@@ -76,13 +76,13 @@ def _joined(row: Row) -> str:
     return f"{begin}{lesson}" + ("" if row["new_approach"] is None else f"\n\n{last}")
 
 
-def _part(place: int) -> Say:
-    def say(row: Row) -> Cell:
+def _part(place: int) -> Rule:
+    def rule(row: Row) -> Cell:
         parts = row["content"].split("\n\n", 2) if isinstance(row["content"], str) else []
         missing = "" if place == 1 else None
         return parts[place] if place < len(parts) else missing
 
-    return say
+    return rule
 
 
 def _reflections() -> Reading:
@@ -101,7 +101,7 @@ def _reflections() -> Reading:
             "trigger": _part(0),
             "lesson": _part(1),
             "new_approach": _part(2),
-            "created_at": said_time("timestamp"),
+            "created_at": legacy_time("timestamp"),
         },
         homeless={
             **dict.fromkeys(("what_happened", "why_failed"), always(None)),

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 
-from contracts.oracle.cells import Affinity, Cell, Row, bytes_of, members, said_members, same
+from contracts.oracle.cells import Affinity, Cell, Row, bytes_of, member_values, members, same
 from contracts.oracle.rules import Near, Raw, Reading
 from contracts.oracle.table_judge import column_types
 
@@ -50,16 +50,16 @@ class Faces:
     def expected(self, laid: Row) -> Row:
         """Return the face that a legacy row must have."""
         face: Row = {}
-        for name, say in self.reading.forward.items():
-            value = say(laid)
+        for name, rule in self.reading.forward.items():
+            value = rule(laid)
             if isinstance(value, Near):
                 self.near.add(name)
                 face[name] = value
             else:
                 face[name] = LOST if value == LOST else self._affinity.stored(value, self._types.get(name, ""))
         for name, document in self.reading.documents.items():
-            for member, say in document.items():
-                value = say(laid)
+            for member, rule in document.items():
+                value = rule(laid)
                 if isinstance(value, Raw):
                     self.raw.add(f"{name}.{member}")
                 if value is not None:
@@ -85,7 +85,7 @@ class Faces:
             return {}
         raw = {member for member in self.raw if member.startswith(f"{name}.")}
         if not raw:
-            values = said_members(text)
+            values = member_values(text)
             return None if values is None else {f"{name}.{member}": _to_nul(value) for member, value in values.items()}
         both = members(text)
         if both is None:

@@ -11,7 +11,7 @@ from contracts.oracle.cells import Cell, Row, parsed
 from contracts.oracle.times import instant, spelled
 
 #: Returns one cell, computed from a row.
-Say = Callable[[Row], Cell]
+Rule = Callable[[Row], Cell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Reading:
     variant: str = "found"
     target: str
     key: str
-    forward: Mapping[str, Say]
-    documents: Mapping[str, Mapping[str, Say]] = field(default_factory=dict)
+    forward: Mapping[str, Rule]
+    documents: Mapping[str, Mapping[str, Rule]] = field(default_factory=dict)
     verbatim: frozenset[str] = frozenset()
     back: Mapping[str, Callable[[Any], Cell]] = field(default_factory=dict)
     homeless: Mapping[str, Callable[[Any], Cell]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Reading:
         return (*self.back, *self.homeless)
 
 
-def cell(name: str) -> Say:
+def cell(name: str) -> Rule:
     """Return the cell *name* unchanged."""
     return itemgetter(name)
 
@@ -106,13 +106,13 @@ class Time:
         return instant(row[self.name], self.local)
 
 
-def time(name: str, local: str = "+00:00") -> Say:
+def time(name: str, local: str = "+00:00") -> Rule:
     """Return the time of the cell *name* in the target format; *local* is the default offset."""
     return Time(name, local)
 
 
 @dataclass(frozen=True, slots=True)
-class SaidTime:
+class LegacyTime:
     """Returns the time *name* as the bot spells it; *otherwise* for NULL."""
 
     name: str
@@ -123,9 +123,9 @@ class SaidTime:
         return self.otherwise if row[self.name] is None else spelled(row[self.name])
 
 
-def said_time(name: str, otherwise: Cell = None) -> Say:
+def legacy_time(name: str, otherwise: Cell = None) -> Rule:
     """Return the time *name* as the bot spells it; *otherwise* for NULL."""
-    return SaidTime(name, otherwise)
+    return LegacyTime(name, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +139,17 @@ class Filled:
         return None if row[self.name] == "" else row[self.name]
 
 
-def filled(name: str) -> Say:
+def filled(name: str) -> Rule:
     """Return the cell *name*; NULL for ''."""
     return Filled(name)
 
 
-def taken_from(say: Say) -> str:
-    """Return the name of the cell that *say* copies; '' if it computes its cell."""
-    if isinstance(say, Filled):
-        return say.name
+def taken_from(rule: Rule) -> str:
+    """Return the name of the cell that *rule* copies; '' if it computes its cell."""
+    if isinstance(rule, Filled):
+        return rule.name
     # An itemgetter has no attribute for its item; pickling exposes it.
-    return str(say.__reduce__()[1][0]) if isinstance(say, itemgetter) else ""
+    return str(rule.__reduce__()[1][0]) if isinstance(rule, itemgetter) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class OrElse:
         return self.otherwise if row[self.name] is None else row[self.name]
 
 
-def or_else(name: str, otherwise: Cell) -> Say:
+def or_else(name: str, otherwise: Cell) -> Rule:
     """Return the cell *name*; *otherwise* for NULL."""
     return OrElse(name, otherwise)
 
@@ -183,26 +183,26 @@ class Only:
         return value if type(value) is self.kind and value != self.but else None
 
 
-def only(name: str, kind: type, *, but: Cell = None) -> Say:
+def only(name: str, kind: type, *, but: Cell = None) -> Rule:
     """Return the cell *name* if it has this type and differs from *but*; else None."""
     return Only(name, kind, but)
 
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Returns *say* of the cell *name*."""
+    """Returns *rule* of the cell *name*."""
 
     name: str
-    say: Callable[[Cell], Cell]
+    rule: Callable[[Cell], Cell]
 
     def __call__(self, row: Row) -> Cell:
         """Return the computed cell."""
-        return self.say(row[self.name])
+        return self.rule(row[self.name])
 
 
-def of(name: str, say: Callable[[Cell], Cell]) -> Say:
-    """Return *say* of the cell *name*."""
-    return Of(name, say)
+def of(name: str, rule: Callable[[Cell], Cell]) -> Rule:
+    """Return *rule* of the cell *name*."""
+    return Of(name, rule)
 
 
 def as_word(value: Cell) -> Cell:
@@ -212,7 +212,7 @@ def as_word(value: Cell) -> Cell:
     return None if value is None or value == "" else str(value)
 
 
-def word(name: str) -> Say:
+def word(name: str) -> Rule:
     """Return the text of the cell *name*, a BLOB's bytes as text; None for ''."""
     return of(name, as_word)
 
@@ -267,7 +267,7 @@ class JsonOf:
         return Raw(row[self.name]) if isinstance(parsed(row[self.name]), self.kind) else None
 
 
-def json_of(name: str, kind: type) -> Say:
+def json_of(name: str, kind: type) -> Rule:
     """Return the JSON text of the cell *name* if it is of this type, letter by letter."""
     return JsonOf(name, kind)
 

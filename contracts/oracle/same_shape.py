@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from contracts.oracle.cells import Cell, Row
 from contracts.oracle.cross_table import World
-from contracts.oracle.rules import Reading, Say, cell
+from contracts.oracle.rules import Reading, Rule, cell
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 
@@ -56,20 +56,20 @@ def _same(world: World, database: str, target: str, table: str) -> Reading:
     )
 
 
-def _became(world: World, name: str, parent: str) -> Say:
-    def say(row: Row) -> Cell:
+def _became(world: World, name: str, parent: str) -> Rule:
+    def rule(row: Row) -> Cell:
         return None if row[name] is None else world.became_in(parent, row[name])
 
-    return say
+    return rule
 
 
-def _named(world: World, name: str, parent: str) -> Say:
+def _named(world: World, name: str, parent: str) -> Rule:
     """Return the text that names the parent; None for '' unless a parent has the name ''."""
     return lambda row: None if row[name] == "" and world.became_in(parent, "") is None else row[name]
 
 
-def _came_from(world: World, name: str, parent: str) -> Say:
-    def say(row: Row) -> Cell:
+def _came_from(world: World, name: str, parent: str) -> Rule:
+    def rule(row: Row) -> Cell:
         return None if row[name] is None else world.came_from(parent, row[name])
 
-    return say
+    return rule

@@ -15,9 +15,9 @@ from contracts.oracle.cells import (
     Row,
     bytes_of,
     kept_rest,
+    member_values,
     members,
     rows,
-    said_members,
     same,
     shown,
     with_rowid,
@@ -120,7 +120,7 @@ class OneTable:
         self.types = column_types(reading.target)
         self.key = target_key(reading.target)
         self.names = list(dict.fromkeys((*reading.columns, reading.key)))
-        self.forward = [(name, say, self.types.get(name, "")) for name, say in reading.forward.items()]
+        self.forward = [(name, rule, self.types.get(name, "")) for name, rule in reading.forward.items()]
         self.back = [*reading.back.items(), *reading.homeless.items()]
         self.documents = [
             (name, f"{name}!", f"{name}.", f"{name}:", name in reading.verbatim) for name in reading.documents
@@ -242,7 +242,7 @@ class OneTable:
                 )
                 texts = {member: raw for member, (_, raw) in (both or {}).items()}
             elif text is not None:
-                values = said_members(text)
+                values = member_values(text)
             target[broken] = values is None
             target[members_of] = values or {}
             target[texts_of] = texts
@@ -258,12 +258,12 @@ class OneTable:
             )
             return
         if self.reading.match and len(targets) > 1:
-            say = self.reading.forward[self.reading.match]
-            order = [say(laid) for laid in expected]
+            rule = self.reading.forward[self.reading.match]
+            order = [rule(laid) for laid in expected]
             targets = sorted(targets, key=lambda target: _index(order, target[self.reading.match]))
         for part, (laid, target) in enumerate(zip(expected, targets, strict=True)):
-            for name, say, declared in self.forward:
-                wanted, seen = say(laid), target[name]
+            for name, rule, declared in self.forward:
+                wanted, seen = rule(laid), target[name]
                 # A column stores again unchanged what it returned, so affinity matters only if the cells differ.
                 if same(wanted, seen) or same(wanted := self._stored(wanted, seen, declared), seen):
                     continue
@@ -288,8 +288,8 @@ class OneTable:
                 self._broken(self.judged.values, key, name, "expected a JSON object")
             values, texts = target[members_of], target[texts_of]
             unseen = len(values)
-            for member, say in document.items():
-                wanted, seen = say(laid), values.get(member)
+            for member, rule in document.items():
+                wanted, seen = rule(laid), values.get(member)
                 unseen -= seen is not None
                 if isinstance(wanted, Raw):
                     wanted, seen = wanted.text, texts.get(member)
@@ -303,9 +303,9 @@ class OneTable:
 
     def _check_rebuilt(self, key: Cell, legacy: Row, targets: list[Row], rest: Mapping[str, tuple[Cell, Cell]]) -> None:
         seen: Any = targets[0] if self.reading.parts is None else targets
-        for name, say in self.back:
+        for name, rule in self.back:
             try:
-                from_row = say(seen)
+                from_row = rule(seen)
             except UNREADABLE_ROWS:
                 from_row = UNREADABLE
             rebuilt = from_row

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.oracle.cells import Cell, Row
 from contracts.oracle.cross_table import Sold, World
-from contracts.oracle.rules import Near, Reading, always, cell, said_time, time
+from contracts.oracle.rules import Near, Reading, always, cell, legacy_time, time
 from contracts.oracle.times import instant, is_long_held, spelled
 
 _NEVER_STORED = always(None)
@@ -46,7 +46,7 @@ def _scorecard() -> Reading:
             "id": cell("legacy_key"),
             **{name: cell(name) for name in copied},
             **{legacy: cell(name) for name, legacy in renamed.items()},
-            "last_updated": said_time("timestamp", ""),
+            "last_updated": legacy_time("timestamp", ""),
         },
         homeless={
             **dict.fromkeys(("largest_win_sol", "largest_loss_sol"), always(0.0)),
@@ -96,7 +96,7 @@ def _lots(world: World) -> Reading:
             "symbol": cell("symbol"),
             "quantity": cell("quantity"),
             "total_cost": cell("cost_basis_usd"),
-            "purchase_date": said_time("acquisition_date"),
+            "purchase_date": legacy_time("acquisition_date"),
             "tx_id": lambda row: world.signatures.get(row["trade_id"]),
         },
         homeless={
@@ -128,12 +128,12 @@ def _wash_sales(world: World) -> Reading:
     def least(lot: str, place: int) -> Any:
         """Return a function that returns the least text among the lots of a wash sale."""
 
-        def say(rows: list[Row]) -> Cell:
+        def rule(rows: list[Row]) -> Cell:
             known = [world.lots.get(row[lot], (None, None, None))[place] for row in rows]
             texts = [world.signatures.get(cell) if place == _TRADE else cell for cell in known]
             return min((cell for cell in texts if isinstance(cell, str)), default=None)
 
-        return say
+        return rule
 
     return Reading(
         source="tax.wash_sales",
@@ -157,7 +157,7 @@ def _wash_sales(world: World) -> Reading:
                 if len(rows) > 1
                 else rows[0]["disallowed_loss_usd"]
             ),
-            "sale_date": lambda rows: said_time("wash_sale_date", "")(rows[0]),
+            "sale_date": lambda rows: legacy_time("wash_sale_date", "")(rows[0]),
             "replacement_lot_id": lambda rows: world.came_from("core.tax_lots", rows[0]["replacement_lot_id"]),
         },
         homeless={
