@@ -141,6 +141,23 @@ def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
     return free[0] if free else ""
 
 
+def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return a name by which the rowid of *table* can be read and written; '' if it has none, or columns have all three names."""
+    return "" if is_without_rowid(connection, schema, table) else rowid_name(connection, schema, table)
+
+
+def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) -> bool:
+    """Return whether *table* has no rowids."""
+    asked = "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
+    return bool(connection.execute(asked, (schema, table)).fetchone()[0])
+
+
+def stored_columns(connection: sqlite3.Connection, schema: str, table: str, *, computed: bool = False) -> list[str]:
+    """Return the columns that a row of *table* fills, with *computed* also the generated ones that are stored."""
+    asked = f"SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0{', 3' if computed else ''}) ORDER BY cid"
+    return [name for (name,) in connection.execute(asked, (table, schema))]
+
+
 @contextmanager
 def _alone(made: Statements, name: str) -> Iterator[sqlite3.Connection]:
     """Make a table and its indexes in an empty database, name the table *name*, and yield the connection."""

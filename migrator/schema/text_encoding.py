@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from migrator.errors import MigratorError
-from migrator.schema.declaration import rowid_name
+from migrator.schema.declaration import free_rowid, stored_columns
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -92,7 +92,7 @@ def _write(reading: sqlite3.Connection, writing: sqlite3.Connection, encoding: s
 
 
 def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, encoding: str) -> None:
-    columns = [*_rowid(reading, table), *map(quoted, _columns(reading, table))]
+    columns = _columns(reading, table)
     into = f"INSERT INTO {quoted(table)} ({', '.join(columns)}) VALUES"
     plain = f"{into} ({', '.join('?' * len(columns))})"
     # By rowid, so that rows keep their order in a table whose rowid has no name.
@@ -124,7 +124,7 @@ def _bytes_in(encoding: str, odd: _Odd) -> bytes:
 def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
     """Return the number of rows and a sum over their values, rowids and storage classes; order has no effect."""
     count = whole = 0
-    columns = [*_rowid(connection, table), *map(quoted, _columns(connection, table))]
+    columns = _columns(connection, table)
     for rows in _rows(connection, table, columns):
         count += len(rows)
         for row in rows:
@@ -140,18 +140,9 @@ def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Ite
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return the columns of *table* with stored values; generated ones follow from them."""
-    described = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
-    return [name for _, name, _, _, _, _, hidden in described if hidden == 0]
-
-
-def _rowid(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return a name of the rowid of *table*; none if it has no rowid, or columns have all three names."""
-    listed = "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?"
-    if connection.execute(listed, (table,)).fetchone() == (1,):
-        return []
-    free = rowid_name(connection, "main", table)
-    return [free] if free else []
+    """Return the columns of *table* with stored values, as SQL, after the rowid if it has a name."""
+    rowid = free_rowid(connection, "main", table)
+    return [*([rowid] if rowid else []), *map(quoted, stored_columns(connection, "main", table))]
 
 
 def _text(content: bytes) -> str | _Odd:

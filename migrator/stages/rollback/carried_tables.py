@@ -16,8 +16,8 @@ from itertools import count
 
 from migrator.errors import MigratorError
 from migrator.mapping import reverse_sql
-from migrator.schema.declaration import rowid_name
-from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql, is_without_rowid, stored_columns
+from migrator.schema.declaration import is_without_rowid, rowid_name, stored_columns
+from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped

@@ -21,8 +21,9 @@ from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import free_rowid
 from migrator.stages.rollback import cell_comparison, new_rows
-from migrator.stages.rollback.session import Session, free_rowid
+from migrator.stages.rollback.session import Session
 from migrator.system.connections import quoted
 
 #: Rounds in which an inserted row gives way to an old one; a chain of rows takes one round for each.

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from migrator.schema.declaration import stored_columns
 from migrator.stages.rollback import residue_database
 from migrator.stages.rollback.carried_tables import content_sql
 from migrator.system import connections, content_digest, virtual_tables
@@ -93,7 +94,7 @@ def _keep_mark(connection: sqlite3.Connection, database: str, mark: str) -> int:
 
 def _keep(connection: sqlite3.Connection, name: str, table: str, here: Sequence[str]) -> int:
     """Keep the rows of *table* that only the side *here* has; return their number."""
-    columns = {side: residue_database.columns_of(connection, side, table) for side in here}
+    columns = {side: stored_columns(connection, side, table, computed=True) for side in here}
     rows = 0
     for side, other, why in ((_NOW, _WAS, _NEW), (_WAS, _NOW, _GONE)):
         if side not in here:

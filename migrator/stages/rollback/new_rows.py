@@ -14,8 +14,9 @@ from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import free_rowid
 from migrator.stages.rollback.cell_comparison import Comparison
-from migrator.stages.rollback.session import Session, free_rowid
+from migrator.stages.rollback.session import Session
 from migrator.system.connections import quoted
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrator.stages.rollback.session import LEGACY, Session, found_sql, handle_sql, stored_columns
+from migrator.schema.declaration import stored_columns
+from migrator.stages.rollback.session import LEGACY, Session, found_sql, handle_sql
 from migrator.system.connections import quoted
 
 

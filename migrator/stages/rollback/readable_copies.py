@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from migrator.schema import catalogue
-from migrator.schema.declaration import rowid_name
-from migrator.stages.rollback.session import BASELINE, WrittenBack, is_without_rowid, stored_columns
+from migrator.schema.declaration import free_rowid, is_without_rowid, stored_columns
+from migrator.stages.rollback.session import BASELINE, WrittenBack
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
 from migrator.system.serialize import escaped
@@ -104,7 +104,7 @@ def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str,
     connection.execute(sql)
     columns = stored_columns(connection, BASELINE, table)
     named = [quoted(column) for column in columns]
-    rowid = "" if is_without_rowid(connection, BASELINE, table) else rowid_name(connection, BASELINE, table)
+    rowid = free_rowid(connection, BASELINE, table)
     if rowid and len(named) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
         named.insert(0, rowid)
     listed = ", ".join(named)

@@ -17,8 +17,9 @@ from migrator.mapping import reader as mapping_reader
 from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import stored_columns
 from migrator.stages.rollback import cell_comparison, residue_database
-from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, handle_sql, stored_columns
+from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, handle_sql
 from migrator.switch import consolidated_set
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -178,7 +179,7 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
         # The plus removes the affinity, so that the index is used.  CROSS: old statistics must not choose the order.
         f" CROSS JOIN temp.left_over AS o ON o.handle = +{handle_sql(connection, target, table)}"
     )
-    columns = residue_database.columns_of(connection, target, table)
+    columns = stored_columns(connection, target, table, computed=True)
     rows = residue_database.keep(connection, f"{target}_{table}", columns, source, "o.why")
     connection.execute("DROP TABLE temp.left_over")
     return rows
@@ -186,7 +187,7 @@ def _kept(connection: sqlite3.Connection, target: str, table: str, left: Mapping
 
 def _kept_whole(connection: sqlite3.Connection, target: str, table: str, why: str, done: WrittenBack) -> int:
     """Copy all rows of a table to the residue; if SQLite cannot read it here, it stays only in the kept database."""
-    columns = residue_database.columns_of(connection, target, table)
+    columns = stored_columns(connection, target, table, computed=True)
     literal = why.replace("'", "''").replace("\0", "")
     try:
         return residue_database.keep(

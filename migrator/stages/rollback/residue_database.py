@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from migrator.schema.declaration import stored_columns
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -19,12 +20,6 @@ def open_beside(connection: sqlite3.Connection, into: Path) -> None:
     if not into.exists():
         connections.create(into).close()
     connections.attach(connection, into, RESIDUE, mode="rw")
-
-
-def columns_of(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
-    """Return the columns of *table* with stored cells; the others follow from them."""
-    asked = "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden IN (0, 3) ORDER BY cid"
-    return [name for (name,) in connection.execute(asked, (table, schema))]
 
 
 def keep(
@@ -51,7 +46,7 @@ def keep(
     selected = f"SELECT {', '.join(listed)} FROM {source}"
     exists = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE"
     while made := connection.execute(exists, (RESIDUE, name)).fetchone():
-        if columns_of(connection, RESIDUE, name)[-len(columns) :] == list(columns):
+        if stored_columns(connection, RESIDUE, name, computed=True)[-len(columns) :] == list(columns):
             break
         # Two tables may get one name: a_b of the file c, and b of the file c_a.
         name += "_"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrator.mapping import reverse_sql, sql_functions
-from migrator.schema.declaration import rowid_name
+from migrator.schema.declaration import is_without_rowid, rowid_name, stored_columns
 from migrator.switch.state import Switch
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -149,29 +149,6 @@ class Session:
         finally:
             self.connection.execute("RELEASE one")
         return ""
-
-
-def stored_columns(connection: sqlite3.Connection, schema: str, table: str) -> list[str]:
-    """Return the columns that a row of *table* fills."""
-    return [
-        name
-        for (name,) in connection.execute(
-            "SELECT name FROM pragma_table_xinfo(?, ?) WHERE hidden = 0 ORDER BY cid", (table, schema)
-        )
-    ]
-
-
-def is_without_rowid(connection: sqlite3.Connection, schema: str, table: str) -> bool:
-    """Return whether *table* has no rowids."""
-    (without,) = connection.execute(
-        "SELECT wr FROM pragma_table_list WHERE schema = ? AND name = ? COLLATE NOCASE", (schema, table)
-    ).fetchone()
-    return bool(without)
-
-
-def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name by which the rowid of *table* can be read and written; '' if it has none, or columns have all three names."""
-    return "" if is_without_rowid(connection, schema, table) else rowid_name(connection, schema, table)
 
 
 def handle_sql(connection: sqlite3.Connection, schema: str, table: str) -> str:
