@@ -28,7 +28,7 @@ from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
 from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Name, Switch
-from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
+from migrator.system import connections, durable_files, error_hints, exclusive_access, open_files, permissions
 from migrator.system.serialize import escaped
 
 #: Wait between two checks for the file ``hold`` [s].
@@ -113,7 +113,7 @@ def _try_links(wanted: Switch) -> None:
             durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
             _write_what_was(wanted, before)
             raise Refused(
-                f"cannot be given a second name in {escaped(wanted.root)} ({(error.strerror or str(error)).lower()})",
+                f"cannot be given a second name in {escaped(wanted.root)} ({error_hints.reason(error)})",
                 where=escaped(name.path),
                 hint="it needs a file system with hard links, and a file that is neither immutable nor mounted by itself",
             ) from error

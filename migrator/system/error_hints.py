@@ -72,13 +72,18 @@ _OF_SQLITE = {
 _UNKNOWN = "to see what the system allows run: ls -la {folders}"
 
 
+def reason(error: OSError) -> str:
+    """Return why the system refused, in lower case: ``permission denied``."""
+    return (error.strerror or str(error)).lower()
+
+
 def told(error: OSError | sqlite3.Error, folders: Sequence[Path] = ()) -> MigratorError:
     """Return *error* as a MigratorError with its hint; the run writes to *folders* and to TMPDIR."""
     written = (*folders, Path(os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108 - where SQLite and Python go
     if isinstance(error, OSError):
         named = None if error.filename is None else Path(os.fsdecode(error.filename))
         hint = _OF_SYSTEM.get(error.errno or 0, _UNKNOWN)
-        what = (error.strerror or str(error)).lower()
+        what = reason(error)
         return MigratorError(what, where=escaped(named or ""), hint=_filled(hint, named, written))
     name = getattr(error, "sqlite_errorname", "")
     begins = max((beginning for beginning in _OF_SQLITE if name.startswith(beginning)), key=len, default="")

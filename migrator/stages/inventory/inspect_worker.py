@@ -25,7 +25,7 @@ from typing import Any
 
 from migrator.errors import DdlError, SourceError
 from migrator.schema import declaration
-from migrator.system import connections, content_digest, database_layout, private_copy, virtual_tables
+from migrator.system import connections, content_digest, database_layout, error_hints, private_copy, virtual_tables
 from migrator.system.connections import NOT_HERE, quoted
 
 #: Address space of the process [bytes].
@@ -303,7 +303,7 @@ def _os_reason(error: OSError) -> str:
         return "no space for its private copy; set TMPDIR to a folder with room"
     if error.errno == errno.ELOOP:
         return "a symbolic link, which is not followed"
-    return (error.strerror or str(error)).lower()
+    return error_hints.reason(error)
 
 
 def _confine() -> None:

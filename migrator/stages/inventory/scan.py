@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from migrator.errors import SourceError
 from migrator.records.inventory import Database, Verdict
 from migrator.schema import catalogue
-from migrator.system import connections, own_files
+from migrator.system import connections, error_hints, own_files
 from migrator.system.serialize import escaped
 
 _CONSOLIDATED = frozenset(catalogue.TARGETS.values())
@@ -101,7 +101,7 @@ class _Walk:
                 continue
             except OSError as error:
                 if is_database_name(name):
-                    self._add(path, None, Verdict.UNREADABLE, _said(error))
+                    self._add(path, None, Verdict.UNREADABLE, error_hints.reason(error))
                 continue
             if stat.S_ISDIR(status.st_mode):
                 yield path
@@ -113,10 +113,15 @@ class _Walk:
         if folder == self.root / "lost+found":
             # mkfs makes it for root alone: no application keeps a database there.
             self.findings.append(
-                f"lost+found: {_said(error)}; what a check of the file system puts there is not looked at"
+                f"lost+found: {error_hints.reason(error)}; what a check of the file system puts there is not looked at"
             )
         else:
-            self._add(folder, folder.lstat(), Verdict.UNREADABLE, f"{_said(error)}; what is below was not looked at")
+            self._add(
+                folder,
+                folder.lstat(),
+                Verdict.UNREADABLE,
+                f"{error_hints.reason(error)}; what is below was not looked at",
+            )
 
     def _entry(self, path: Path, status: os.stat_result) -> None:
         base, _, suffix = path.name.rpartition("-")
@@ -186,10 +191,6 @@ def _begin(path: Path) -> tuple[bytes, str]:
         with connections.open_source(path) as file:
             return file.read(len(connections.MAGIC)), ""
     except OSError as error:
-        return b"", _said(error)
+        return b"", error_hints.reason(error)
     except SourceError as error:
         return b"", error.what
-
-
-def _said(error: OSError) -> str:
-    return (error.strerror or "cannot be read").lower()

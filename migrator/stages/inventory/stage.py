@@ -20,7 +20,7 @@ from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.schema import catalogue
 from migrator.stages.inventory import identify, inspect_pool, scan
 from migrator.stages.inventory.identify import FoundTable, Identity
-from migrator.system import connections, paths
+from migrator.system import connections, error_hints, paths
 from migrator.system.serialize import escaped
 
 #: Fields of a database that an answer has under the same name, as far as the file could be read.
@@ -83,9 +83,8 @@ def _directory(data_dir: Path) -> Path:
     try:
         os.scandir(root).close()
     except OSError as error:
-        what = error.strerror or "cannot be read"
         hint = "name the folder of the databases with --data-dir"
-        raise UsageError(what.lower(), where=escaped(data_dir), hint=hint) from None
+        raise UsageError(error_hints.reason(error), where=escaped(data_dir), hint=hint) from None
     return root
 
 
@@ -95,9 +94,8 @@ def _included(path: Path) -> Path:
     try:
         status = absolute.lstat()
     except OSError as error:
-        raise UsageError(
-            (error.strerror or "cannot be read").lower(), where=escaped(path), hint="--include names a database"
-        ) from None
+        hint = "--include names a database"
+        raise UsageError(error_hints.reason(error), where=escaped(path), hint=hint) from None
     if stat.S_ISDIR(status.st_mode):
         raise UsageError("is a folder", where=escaped(path), hint="--include names a database")
     return absolute
