@@ -391,7 +391,7 @@ def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
 
     monkeypatch.setattr(carried_tables, "copy", loses)
 
-    with pytest.raises(BuildError, match=r"would not give back .*: notes\.notes"):
+    with pytest.raises(BuildError, match=r"would not restore .*: notes\.notes"):
         carried_set.make(home, {"notes.db": NOTES})
     assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
 
