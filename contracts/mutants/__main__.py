@@ -46,23 +46,21 @@ def every(stand: Stand) -> Iterator[Mutant]:
     yield from mapping_mutants.mutants(FOUND[0])
 
 
-@click.command(help=__doc__)
+@click.command()
 @click.option("--seed", default=1, show_default=True, help="Seed that draws the mutants of a kind in a table.")
 @click.option("--each", default=1, show_default=True, help="Mutants of each kind in each table; 0 for all.")
 @click.option(
     "--family", multiple=True, type=click.Choice(FAMILIES), help="Only mutants of this family; may be repeated."
 )
 @click.option("--kind", default="", help="Only kinds whose name contains this text.")
-@click.option("--most", default=0, help="Most mutants, drawn from all; 0 for no limit.")
+@click.option("--most", default=0, help="At most this many mutants, drawn from all; 0 for no limit.")
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="Parallel processes.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep specimens and a journal in this folder; an interrupted run with the same options goes on.",
 )
-@click.option(
-    "--record", "recording", is_flag=True, help="Record the result for docs/reference/sabotage.md and the report."
-)
+@click.option("--record", "recording", is_flag=True, help="Record the result and write docs/reference/sabotage.md.")
 def main(
     seed: int,
     each: int,
@@ -73,7 +71,7 @@ def main(
     out: Path | None,
     recording: bool,
 ) -> None:
-    """Judge mutants with the suite, and print or record the score."""
+    """Plant each mutant, judge it with the whole suite, and print the score."""
     home = out or Path(tempfile.mkdtemp(prefix="mutants-"))
     try:
         (home / "stand").mkdir(parents=True, exist_ok=True)

@@ -53,12 +53,12 @@ def judged(made: Made) -> Judged:
         return Judged(made, suite_run.judge(made_sets.migrated(legacy, Path(scratch)), legacy, Path(scratch)))
 
 
-@click.command(help=__doc__)
+@click.command()
 @click.argument("sets", default=100)
 @click.option("--seed", default=1_000, show_default=True, help="The first seed.")
 @click.option("--processes", default=os.cpu_count() or 1, show_default=True, help="Parallel processes.")
 def main(sets: int, seed: int, processes: int) -> None:
-    """Make and judge the sets; print each false alarm."""
+    """Make and judge SETS sets without a fault, and print each false alarm."""
     begun = time.monotonic()
     alarms = 0
     for made in matrix.in_processes(judged, list(islice(kinds(seed), sets)), processes=processes):
