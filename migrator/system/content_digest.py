@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from marshal import dumps
 from operator import eq
 from typing import Any, NamedTuple
@@ -37,8 +37,11 @@ from migrator.system.database_layout import Entry, Layout
 
 #: Version of the ``marshal`` format that is hashed; see above.
 _MARSHAL = 2
-#: Rows fetched at once: few while rows are large, so that memory stays bounded, else many.
-_FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 512, 1024 * 1024
+#: Bytes before the items of a list in ``marshal``: its type and its length.
+_LIST_HEADER_BYTES = 5
+#: Rows fetched at once: few while rows are large, so that memory stays bounded.  At most 256: from 700 tuples on Python looks
+#: for garbage, in every batch.
+_FETCH_MIN, _FETCH_MAX, _FETCH_BYTES = 8, 256, 1024 * 1024
 
 #: Decodes TEXT of any bytes; two texts differ exactly if their bytes do.
 any_text = partial(str, encoding="utf-8", errors="surrogateescape")
@@ -227,19 +230,21 @@ def _hashed(cursor: sqlite3.Cursor) -> tuple[int, bytes]:
     held: Counter[bytes] = Counter()
     while rows := cursor.fetchmany(fetch):
         count += len(rows)
-        encoded = list(map(dumps, rows, repeat(_MARSHAL)))
         if rows[0] == last or any(map(eq, rows, islice(rows, 1, None))):
-            for row, encoding in zip(rows, encoded, strict=True):
+            size = 0
+            for row in rows:
+                encoding = dumps(row, _MARSHAL)
                 if row != last:
                     _release(held, sha)
                     last = row
                 held[encoding] += 1
-            size = sum(map(len, encoded))
+                size += len(encoding)
         else:
             _release(held, sha)
-            last = rows[-1]
-            held[encoded.pop()] = 1
-            joined = b"".join(encoded)
+            last = rows.pop()
+            held[dumps(last, _MARSHAL)] = 1
+            # All rows in one call: the items of a list are encoded as each is by itself.
+            joined = memoryview(dumps(rows, _MARSHAL))[_LIST_HEADER_BYTES:]
             sha.update(joined)
             size = len(joined)
         fetch = min(2 * fetch, _FETCH_MAX) if size < _FETCH_BYTES else max(fetch // 2, 1)
