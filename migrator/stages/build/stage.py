@@ -1,7 +1,7 @@
 """Build: the three databases, from the snapshot only, into a stage.
 
 Everything is pushed down to SQLite: sources attached, ``INSERT ... SELECT``, parents first, indexes after the load, then
-the checks.  Nothing has a final name until all three are whole; a build that was cut short is begun anew, one that
+the proof.  Nothing has a final name until all three are whole; a build that was cut short is begun anew, one that
 is finished is left alone.
 """
 
@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 
@@ -63,7 +62,7 @@ def build(
     *prove* is called once the databases are built, and raises if the build may not be finished.
 
     Raises:
-        BuildError: A check on the finished databases fails, or SQLite cannot go on (such as a full disk).
+        BuildError: A row cannot keep its rest, or SQLite cannot go on (such as a full disk).
     """
     begun = time.monotonic()
     key = _key(plan, snapshot)
@@ -132,7 +131,7 @@ class Bench:
             self.connection.execute(f"PRAGMA {work}.cache_size = -{WORK_CACHE_KIB}")
             # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
             self.connection.execute(f"PRAGMA {work}.secure_delete = OFF")
-        # The mappings see to every reference; what they miss, foreign_key_check finds at the end.
+        # The mappings see to every reference; what they miss, verify finds.
         self.connection.execute("PRAGMA foreign_keys = OFF")
         self.connection.execute("BEGIN")
 
@@ -160,19 +159,12 @@ class Bench:
                 self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
 
     def finish(self) -> str:
-        """Check, analyse, and leave the file in WAL mode with nothing in the WAL; return its digest.
+        """Analyse, and leave the file in WAL mode with nothing in the WAL; return its digest.
 
-        Raises:
-            BuildError: A page, a reference or the full-text index is not whole.
+        Pages, references and the full-text index are not checked here: they do not depend on how the file was built, and
+        ``verify`` checks them (contracts/4_build).
         """
-        # SQLite checks the pages without Python, which meanwhile makes the digest.
-        with ThreadPoolExecutor(max_workers=1) as aside:
-            whole = aside.submit(_check, self.path)
-            made = content_digest.digest(self.connection, self.target)
-            whole.result()
-        for virtual in schema_reader.target(self.target).virtual_tables:
-            name = connections.quoted(virtual.name)
-            self.connection.execute(f"INSERT INTO {self.target}.{name}({name}, rank) VALUES ('integrity-check', 1)")
+        made = content_digest.digest(self.connection, self.target)
         # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
         self.connection.execute(f"ANALYZE {self.target}")
         self.connection.execute(f"PRAGMA {self.target}.journal_mode = WAL")
@@ -183,16 +175,6 @@ class Bench:
         """Close the connection and make the file durable."""
         self.connection.close()
         durable_files.sync_file(self.path)
-
-
-def _check(path: Path) -> None:
-    """See that every reference, page and index of the database at *path* is whole."""
-    with contextlib.closing(connections.read(path)) as connection:
-        connection.execute(f"PRAGMA cache_size = -{WORK_CACHE_KIB}")
-        for pragma, expected in (("foreign_key_check", []), ("integrity_check", [("ok",)])):
-            found = connection.execute(f"PRAGMA {pragma}").fetchmany(3)
-            if found != expected:
-                raise BuildError(f"{pragma} reports {found}", where=path.name, hint="please report this as a bug")
 
 
 def _fill(bench: Bench, plan: Plan, accounts: row_accounts.Accounts, progress: Progress | None) -> None:
