@@ -1,8 +1,9 @@
 """Fills one target table from its mappings: rows that go in, rows that a constraint refuses, and the lineage of both.
 
 The optimistic path is one INSERT.  Only when a constraint refuses it, or when ids have to be assigned, do the forward
-SELECTs fill a work table with the target's columns and types but none of its constraints.  There each constraint of
-the specification is a predicate: a row that breaks one is quarantined under its name, the rest goes in.
+SELECTs fill a work table, ``forward``, with the target's columns and types but none of its constraints.  There each
+constraint of the specification is a predicate: a row that breaks one is quarantined under its name.  The rest is listed in
+the order of its ids, kept or assigned, in the work table ``placed``, and goes in by that list.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Schema, Table
-from migrator.stages.build.refusals import mark_broken, no_integer, refusals_of
+from migrator.stages.build.refusals import mark_broken, refusals_of, without_id
 from migrator.system.connections import quoted
+
+#: The rows that go in, in the order of their ids: ``p.id``, and the other columns as ``f``.
+_PLACED = "temp.placed AS p CROSS JOIN temp.forward AS f ON f.rowid = p.row WHERE f.broken IS NULL"
 
 
 def load(
@@ -44,38 +48,44 @@ def load(
     connection.execute(
         f"CREATE TEMP TABLE forward ({_declarations(shape, columns)}, legacy_key, part, mapping, broken)"
     )
-    numbered = list(enumerate(sources))
+    connection.execute("DROP TABLE IF EXISTS temp.placed")
+    connection.execute("CREATE TEMP TABLE placed (id, row)")
+    numbered = any(source.number for source in sources)
+    whole_rows = any(source.parts for source in sources)
     refusals = list(refusals_of(shape, target, sources))
-    rows, stubs = [one for one in numbered if not one[1].stub], [one for one in numbered if one[1].stub]
+    counted = list(enumerate(sources))
+    rows, stubs = [one for one in counted if not one[1].stub], [one for one in counted if one[1].stub]
     for number, source in rows:
         _run_forward(connection, source, number, constants)
-    mark_broken(connection, refusals, whole_rows=any(source.parts for source in sources))
-    if any(source.number for source in sources):
-        _number(connection, key, sources[0].number, base)
+    mark_broken(connection, refusals, whole_rows=whole_rows)
+    if numbered:
+        _place_by_time(connection, sources[0].number, base)
         # Above the largest integer there is no id to give.
-        mark_broken(connection, [no_integer(key)], whole_rows=any(source.parts for source in sources))
+        mark_broken(connection, [without_id(key)], whole_rows=whole_rows)
     # Parents that were never recorded come after the rows that go in, which they may read as temp.forward.
     for number, source in stubs:
         _run_forward(connection, source, number, constants)
         _number_stubs(connection, key, number, base)
     if stubs:
         mark_broken(connection, refusals, whole_rows=False)
-    names = ", ".join(quoted(column) for column in columns)
+    # Of a numbered table these are the stubs alone.
+    kept = f" AND {quoted(key)} IS NOT NULL" if numbered else ""
     connection.execute(
-        f"INSERT INTO {target}.{quoted(table)} ({names}) SELECT {names} FROM temp.forward WHERE broken IS NULL"
-        f" ORDER BY {quoted(key)}"
+        f"INSERT INTO temp.placed SELECT {quoted(key)}, rowid FROM temp.forward WHERE broken IS NULL{kept} ORDER BY 1"
     )
+    names = ", ".join(quoted(column) for column in columns)
+    values = ", ".join("p.id" if column == key else f"f.{quoted(column)}" for column in columns)
+    connection.execute(f"INSERT INTO {target}.{quoted(table)} ({names}) SELECT {values} FROM {_PLACED}")
     for number, source in enumerate(sources):
-        _write_lineage(connection, target, key, source, number)
+        _write_lineage(connection, target, source, number)
         if not source.stub:
             _write_quarantine(connection, target, source, number)
     if _is_parent(schema, table):
         connection.execute(f"CREATE TABLE ids.{quoted(table)} (legacy_key, id)")
-        connection.execute(
-            f"INSERT INTO ids.{quoted(table)} SELECT legacy_key, {quoted(key)} FROM temp.forward WHERE broken IS NULL"
-        )
+        connection.execute(f"INSERT INTO ids.{quoted(table)} SELECT f.legacy_key, p.id FROM {_PLACED}")
         connection.execute(f"CREATE INDEX ids.{quoted(f'{table}_key')} ON {quoted(table)}(legacy_key)")
     connection.execute("DROP TABLE temp.forward")
+    connection.execute("DROP TABLE temp.placed")
 
 
 def _is_parent(schema: Schema, table: str) -> bool:
@@ -142,12 +152,11 @@ def _run_forward(
     )
 
 
-def _number(connection: sqlite3.Connection, key: str, number: str, base: int) -> None:
+def _place_by_time(connection: sqlite3.Connection, number: str, base: int) -> None:
     """Assign ids above *base*: by time, then source, legacy key and part; the order of the rows has no effect."""
     connection.execute(
-        f"UPDATE temp.forward SET {quoted(key)} = placed.place + ? FROM (SELECT rowid AS row, row_number() OVER"
-        f" (ORDER BY {quoted(number)}, mapping, legacy_key, part) AS place FROM temp.forward WHERE broken IS NULL) AS placed"
-        " WHERE forward.rowid = placed.row",
+        f"INSERT INTO temp.placed SELECT row_number() OVER (ORDER BY {quoted(number)}, mapping, legacy_key, part) + ?, rowid"
+        " FROM temp.forward WHERE broken IS NULL",
         (base,),
     )
 
@@ -156,18 +165,18 @@ def _number_stubs(connection: sqlite3.Connection, key: str, number: int, base: i
     """Give the stubs of the mapping *number* that have no key of their own ids above every id that was ever given."""
     name = quoted(key)
     connection.execute(
-        f"UPDATE temp.forward SET {name} = placed.id FROM (SELECT f.rowid AS row, max(top.id, ?) + row_number() OVER"
-        f" (ORDER BY f.legacy_key) AS id FROM temp.forward AS f, (SELECT coalesce(max({name}), 0) AS id FROM temp.forward"
-        f" WHERE typeof({name}) = 'integer') AS top WHERE f.mapping = ? AND f.{name} IS NULL) AS placed"
-        " WHERE forward.rowid = placed.row",
+        f"UPDATE temp.forward SET {name} = given.id FROM (SELECT f.rowid AS row, max(top.id, ?) + row_number() OVER"
+        f" (ORDER BY f.legacy_key) AS id FROM temp.forward AS f, (SELECT coalesce(max(id), 0) AS id FROM (SELECT {name} AS id"
+        " FROM temp.forward UNION ALL SELECT id FROM temp.placed) WHERE typeof(id) = 'integer') AS top"
+        f" WHERE f.mapping = ? AND f.{name} IS NULL) AS given WHERE forward.rowid = given.row",
         (base, number),
     )
 
 
-def _write_lineage(connection: sqlite3.Connection, target: str, key: str, source: TableMapping, number: int) -> None:
+def _write_lineage(connection: sqlite3.Connection, target: str, source: TableMapping, number: int) -> None:
     connection.execute(
-        f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT ?, legacy_key, ?, {quoted(key)}"
-        " FROM temp.forward WHERE mapping = ? AND broken IS NULL ORDER BY legacy_key, part",
+        f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT ?, f.legacy_key, ?, p.id FROM {_PLACED}"
+        " AND f.mapping = ? ORDER BY f.legacy_key, f.part",
         (source.source, source.table, number),
     )
     if source.parts:

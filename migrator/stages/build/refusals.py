@@ -61,6 +61,13 @@ def no_integer(key: str) -> Refusal:
     return Refusal(broken=f"PRIMARY KEY {key}", where=f"typeof({quoted(key)}) <> 'integer'")
 
 
+def without_id(key: str) -> Refusal:
+    """Return the refusal of placed rows whose assigned primary key is not an integer."""
+    return Refusal(
+        broken=f"PRIMARY KEY {key}", where="rowid IN (SELECT row FROM temp.placed WHERE typeof(id) <> 'integer')"
+    )
+
+
 def _only_one(names: Sequence[str], keep: str, broken: str) -> Refusal:
     partition = ", ".join(quoted(name) for name in names)
     present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in names)
