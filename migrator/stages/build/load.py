@@ -174,9 +174,11 @@ def _number_stubs(connection: sqlite3.Connection, key: str, number: int, base: i
 
 
 def _write_lineage(connection: sqlite3.Connection, target: str, source: TableMapping, number: int) -> None:
+    # In the order of the ids; of a legacy row that became several, the first part keeps the rest.
+    order = " ORDER BY f.legacy_key, f.part" if source.parts else ""
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT ?, f.legacy_key, ?, p.id FROM {_PLACED}"
-        " AND f.mapping = ? ORDER BY f.legacy_key, f.part",
+        f" AND f.mapping = ?{order}",
         (source.source, source.table, number),
     )
     if source.parts:
