@@ -1,7 +1,8 @@
 """SQL that rebuilds legacy rows from consolidated ones: the result of back, overlaid with rest.
 
 This module only makes SQL text and executes none.  Cells are compared with their storage class: ``+a IS +b COLLATE BINARY
-AND typeof(a) = typeof(b)``; the unary plus removes a column's affinity, and BINARY its collation.
+AND (+a >= '' OR typeof(a) = typeof(b))``; the unary plus removes a column's affinity, and BINARY its collation.  Only an
+integer and a real can be equal and differ in class, so that for text and BLOBs, which sort from '' on, typeof is not called.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def differ_sql(row: str, other: str, columns: Iterable[str]) -> str:
     """Return SQL that is true if the rows *row* and *other* differ in any cell."""
     same = [
         f"+{row}.{quoted(column)} IS +{other}.{quoted(column)} COLLATE BINARY"
-        f" AND typeof({row}.{quoted(column)}) = typeof({other}.{quoted(column)})"
+        f" AND (+{row}.{quoted(column)} >= '' COLLATE BINARY"
+        f" OR typeof({row}.{quoted(column)}) = typeof({other}.{quoted(column)}))"
         for column in columns
     ]
     return f"NOT ({balanced(same, 'AND')})"
