@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What the SELECTs of a mapping do with columns.
+
+    Attributes:
+        given: The target's columns in the order of the forward SELECT.
+        legacy: The source's columns in the order of the back SELECT.
+        uses: Legacy column -> target columns that are computed from it.
+        parts: Whether one legacy row may become several.
+    """
+
+    given: tuple[str, ...]
+    legacy: tuple[str, ...]
+    uses: Mapping[str, tuple[str, ...]]
+    parts: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +44,9 @@ class TableMapping:
         takes: SQL that is true for the new rows that it takes, if several make one legacy row; '' for none.
         together: Target columns that agree in the new rows that make one legacy row.
         stub: The reason for which it adds rows without a legacy row; '' for a mapping of rows.
-        columns: The target's columns in the order of the forward SELECT.
-        legacy_columns: The source's columns in the order of the back SELECT.
-        uses: Legacy column -> target columns that are computed from it.
         forward: The SELECT from legacy to target.
         back: The SELECT from target to legacy; '' for a stub.
-        parts: Whether one legacy row may become several.
+        parse: Parses and checks the SELECTs, once.  Most commands need the header alone.
     """
 
     file: str
@@ -50,12 +64,29 @@ class TableMapping:
     takes: str
     together: tuple[str, ...]
     stub: str
-    columns: tuple[str, ...]
-    legacy_columns: tuple[str, ...]
-    uses: Mapping[str, tuple[str, ...]]
     forward: str
     back: str
-    parts: bool
+    parse: Callable[[], Columns] = field(compare=False, repr=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The target's columns in the order of the forward SELECT."""
+        return self.parse().given
+
+    @property
+    def legacy_columns(self) -> tuple[str, ...]:
+        """The source's columns in the order of the back SELECT."""
+        return self.parse().legacy
+
+    @property
+    def uses(self) -> Mapping[str, tuple[str, ...]]:
+        """Legacy column -> target columns that are computed from it."""
+        return self.parse().uses
+
+    @property
+    def parts(self) -> bool:
+        """Whether one legacy row may become several."""
+        return self.parse().parts
 
     @property
     def source(self) -> str:

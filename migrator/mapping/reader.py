@@ -13,7 +13,7 @@ read the consolidated database itself, and the forward one the work tables ``ids
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from types import MappingProxyType
 
@@ -23,7 +23,7 @@ from sqlglot.errors import SqlglotError
 
 from migrator.errors import DdlError, MappingError
 from migrator.mapping import checks as mapping_checks
-from migrator.mapping.model import TableMapping
+from migrator.mapping.model import Columns, TableMapping
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue, sql_header
 from migrator.schema import reader as schema_reader
@@ -54,14 +54,14 @@ _BACK = "-- back:"
 
 @cache
 def mappings() -> tuple[TableMapping, ...]:
-    """Return every mapping of the package, checked.
+    """Return every mapping of the package; the SELECTs of each are parsed and checked when its columns are first used.
 
     Raises:
-        MappingError: A file is wrong.
+        MappingError: A header is wrong.
     """
     folder = files("migrator.mapping") / "sql"
     read_files = [
-        read(text.read_text(encoding="utf-8"), f"mapping/sql/{target}/{text.name}")
+        _read(text.read_text(encoding="utf-8"), f"mapping/sql/{target}/{text.name}")
         for target in catalogue.TARGETS
         for text in (folder / target).iterdir()
         if text.name.endswith(".sql")
@@ -70,39 +70,31 @@ def mappings() -> tuple[TableMapping, ...]:
 
 
 def read(text: str, file: str) -> TableMapping:
-    """Return the mapping in *text*.
+    """Return the mapping in *text*, checked.
 
     Raises:
         MappingError: Its header, its SELECTs or its columns are wrong.
     """
+    mapping = _read(text, file)
+    mapping.parse()
+    return mapping
+
+
+def _read(text: str, file: str) -> TableMapping:
+    """Return the mapping in *text*; its SELECTs are neither parsed nor checked.
+
+    Raises:
+        MappingError: Its header is wrong, or its parts are not one SELECT each.
+    """
     header, _ = sql_header.read(text, HEADER, file)
     back_line = next((number for number, line in enumerate(text.splitlines()) if line.startswith(_BACK)), None)
     forward_text, _, back_text = text.partition(_BACK)
-    try:
-        list(schema_reader.statements(forward_text)), list(schema_reader.statements(back_text))
-    except DdlError as error:
-        raise MappingError(error.what, where=f"{file}:1:1", hint=error.hint) from error
-    forward = _select(forward_text, file, 0)
-    back = _select(back_text, file, back_line or 0) if back_line is not None else None
+    forward = _statement(forward_text, file, 0)
+    back = _statement(back_text, file, back_line) if back_line is not None else None
     if (back is None) != bool(header["stub"]):
         raise MappingError(f"needs a part '{_BACK}' with the SELECT that rebuilds the rows, or a stub", where=file)
-
     target, _, table = header["target"].partition(".")
     database, _, source_table = header["source"].partition(".")
-    legacy_columns = _legacy_columns(database, source_table, header["variant"], file)
-    (line, _), *_ = schema_reader.statements(forward_text)
-    mapping_checks.check_reads(forward, {header["source"], *_words(header["reads"])}, file, line - 1)
-    names = [projection.alias_or_name for projection in forward.expressions]
-    columns = tuple(name for name in names if name not in ("legacy_key", "part"))
-    schema = schema_reader.target(target)
-    assigned = target_key(schema, table) if header["number"] else ""
-    known = [name for name in target_columns(schema, table) if name != assigned]
-    mapping_checks.check_columns(names, columns, known, table, file)
-    uses = mapping_checks.uses_of(forward, header["source"], file, line - 1)
-    rest = _words(header["rest"])
-    if back is not None:
-        mapping_checks.check_back(back, legacy_columns, file)
-        mapping_checks.check_every_column_is_kept(legacy_columns, uses, rest, header["key"], file)
     return TableMapping(
         file=file,
         target=target,
@@ -114,48 +106,84 @@ def read(text: str, file: str) -> TableMapping:
         number=header["number"],
         keep=header["keep"],
         reads=_words(header["reads"]),
-        rest=rest,
+        rest=_words(header["rest"]),
         rounds=_words(header["rounds"]),
         takes=header["takes"],
         together=_words(header["together"]),
         stub=header["stub"],
-        columns=columns,
-        legacy_columns=legacy_columns,
-        uses=MappingProxyType(uses),
-        forward=_statement(forward_text),
-        back=_statement(back_text) if back is not None else "",
-        parts="part" in names,
+        forward=forward[1].removesuffix(";").strip(),
+        back=back[1].removesuffix(";").strip() if back is not None else "",
+        parse=cache(partial(_columns, header, forward, back, file)),
     )
+
+
+def _columns(
+    header: Mapping[str, str], forward_statement: tuple[int, str], back_statement: tuple[int, str] | None, file: str
+) -> Columns:
+    """Return what the SELECTs of the mapping of *header* do with columns; each comes with the line that it begins on.
+
+    Raises:
+        MappingError: The SELECTs or their columns are wrong.
+    """
+    forward = _select(*forward_statement, file)
+    back = _select(*back_statement, file) if back_statement is not None else None
+    target, _, table = header["target"].partition(".")
+    database, _, source_table = header["source"].partition(".")
+    legacy_columns = _legacy_columns(database, source_table, header["variant"], file)
+    above = forward_statement[0] - 1
+    mapping_checks.check_reads(forward, {header["source"], *_words(header["reads"])}, file, above)
+    names = [projection.alias_or_name for projection in forward.expressions]
+    given = tuple(name for name in names if name not in ("legacy_key", "part"))
+    schema = schema_reader.target(target)
+    assigned = target_key(schema, table) if header["number"] else ""
+    known = [name for name in target_columns(schema, table) if name != assigned]
+    mapping_checks.check_columns(names, given, known, table, file)
+    uses = mapping_checks.uses_of(forward, header["source"], file, above)
+    if back is not None:
+        mapping_checks.check_back(back, legacy_columns, file)
+        mapping_checks.check_every_column_is_kept(legacy_columns, uses, _words(header["rest"]), header["key"], file)
+    return Columns(given=given, legacy=legacy_columns, uses=MappingProxyType(uses), parts="part" in names)
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-def _statement(text: str) -> str:
-    (only,) = [statement for _, statement in schema_reader.statements(text)]
-    return only.removesuffix(";").strip()
+def _statement(text: str, file: str, above: int) -> tuple[int, str]:
+    """Return the one SELECT of *text*, which begins *above* lines down the file, with the line that it begins on.
 
-
-def _select(text: str, file: str, above: int) -> exp.Select:
-    """Return the one SELECT of *text*, which begins *above* lines down the file."""
-    parsed = list(schema_reader.statements(text))
+    Raises:
+        MappingError: It is not one statement.
+    """
+    try:
+        parsed = list(schema_reader.statements(text))
+    except DdlError as error:
+        raise MappingError(error.what, where=f"{file}:1:1", hint=error.hint) from error
     if len(parsed) != 1:
         raise MappingError("needs one SELECT, closed with a semicolon", where=f"{file}:{above + 1}:1")
     ((line, statement),) = parsed
+    return above + line, statement
+
+
+def _select(line: int, statement: str, file: str) -> exp.Select:
+    """Return *statement*, which begins on *line* of the file, parsed.
+
+    Raises:
+        MappingError: It is not a SELECT that names its columns.
+    """
     try:
         tree = sqlglot.parse_one(statement, read="sqlite")
     except SqlglotError as error:
         errors = getattr(error, "errors", None) or [{}]
-        at = f"{file}:{above + line + (errors[0].get('line') or 1) - 1}:{errors[0].get('col') or 1}"
+        at = f"{file}:{line + (errors[0].get('line') or 1) - 1}:{errors[0].get('col') or 1}"
         raise MappingError(
             str(error).splitlines()[0], where=at, hint=f"correct the SQL of this mapping in {file}"
         ) from error
     if not isinstance(tree, exp.Select):
-        raise MappingError("is not a SELECT", where=f"{file}:{above + line}:1")
+        raise MappingError("is not a SELECT", where=f"{file}:{line}:1")
     for star in tree.find_all(exp.Star):
         if not isinstance(star.parent, exp.Count):
-            raise MappingError("'*' hides which columns are meant", where=f"{file}:{above + line}:1", hint="name them")
+            raise MappingError("'*' hides which columns are meant", where=f"{file}:{line}:1", hint="name them")
     return tree
 
 
@@ -205,6 +233,9 @@ def identity(target: str, table: str, database: str) -> TableMapping:
         )
     selected = ", ".join(f"{sql} AS {connections.quoted(name)}" for name, sql in given.items())
     rebuilt = ", ".join(f"{sql} AS {connections.quoted(name)}" for name, sql in returned.items())
+    known = Columns(
+        given=columns, legacy=legacy, uses=MappingProxyType({name: (name,) for name in legacy}), parts=False
+    )
     return TableMapping(
         file="",
         target=target,
@@ -221,16 +252,13 @@ def identity(target: str, table: str, database: str) -> TableMapping:
         takes="",
         together=(),
         stub="",
-        columns=columns,
-        legacy_columns=legacy,
-        uses=MappingProxyType({name: (name,) for name in legacy}),
         forward=f"SELECT s.{key} AS legacy_key, {selected}\nFROM {database}.{table} AS s{parents}",
         back=(
             f"SELECT l.legacy_key AS legacy_key, l.rest AS rest, {rebuilt}\nFROM {target}.lineage AS l\n"
             f"JOIN {target}.{table} AS t ON t.{key} = l.target_id{links}\n"
             f"WHERE l.source = '{database}.{table}' AND l.target = '{table}'"
         ),
-        parts=False,
+        parse=lambda: known,
     )
 
 

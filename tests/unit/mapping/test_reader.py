@@ -38,6 +38,21 @@ def test_every_mapping_of_the_package_is_read_and_checked():
     tables = {f"{one.target}.{one.table}" for one in found}
     assert tables == set(mapping_reader.all_tables()) - {"core.config", "cache.sessions"}
     assert all(one.back or one.stub for one in found)
+    assert all(one.parse().given for one in found), "an error is raised when the SELECTs are parsed"
+
+
+def test_the_selects_are_parsed_when_their_columns_are_first_used(monkeypatch):
+    parsed = []
+    select = mapping_reader._select
+    monkeypatch.setattr(mapping_reader, "_select", lambda *given: parsed.append(given) or select(*given))
+    mapping_reader.mappings.cache_clear()
+    trades = next(one for one in mapping_reader.mappings() if one.file == "mapping/sql/core/trades.sql")
+    assert not parsed
+
+    assert trades.columns
+    assert trades.uses
+
+    assert 2 == len(parsed), "forward and back, once each"
 
 
 def test_a_mapping_says_where_each_legacy_column_goes():
