@@ -30,7 +30,7 @@ from migrator.stages.build.proof_worker import Proof
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Files in which Linux reports and resets memory sizes [KiB].
+#: KiB in one MiB; Linux reports memory in KiB.
 _MIB = 1024
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from migrator.schema import catalogue
 from migrator.system import connections
 
-#: The end of a statement on one trade of those that ..., and on one with a fraction of a second.
+#: End of a statement on the first trade that meets a condition, and the condition of a time with a fraction of a second.
 _ONE_TRADE = "WHERE id = (SELECT min(id) FROM trades WHERE"
 _FRACTION = "timestamp GLOB '* ??:??:??.*'"
 
