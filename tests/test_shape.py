@@ -1,4 +1,4 @@
-"""The house keeps its shape: who may import whom, what is opened where, and what each package says of itself."""
+"""The structure of the code: allowed imports, places of connections, docstrings of packages, plain words."""
 
 import ast
 import re
@@ -139,7 +139,7 @@ def test_the_oracle_shares_with_the_tool_only_how_files_are_opened_and_what_tabl
 
 
 def test_no_folder_of_tests_is_passed_over(pytestconfig):
-    """pytest passes over folders called build or dist unless it is told otherwise, and a stage is called build."""
+    """By default pytest ignores folders named build or dist, and a stage is named build."""
     tests = HERE / "tests"
     folders = {part for path in tests.rglob("test_*.py") for part in path.relative_to(tests).parts[:-1]}
     passed_over = pytestconfig.getini("norecursedirs")

@@ -95,7 +95,7 @@ def in_use(data):
 
 
 def legacy(data):
-    """Judge the legacy set that is in use after a rollback, beside the three that were left behind."""
+    """Judge the legacy set after a rollback together with the three databases that were left behind."""
     return "--legacy-dir", str(data), "--consolidated-dir", str(data / "backup" / "0001" / "rolled-back")
 
 
@@ -250,7 +250,7 @@ def test_a_rollback_holds(pytester, data):
 
 
 def in_the_past(path, *statements):
-    """Write to a file so that its time stamp does not tell."""
+    """Write to a file without a change of its time stamp."""
     status = path.stat()
     run(path, *statements)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

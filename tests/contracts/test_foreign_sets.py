@@ -1,4 +1,4 @@
-"""Sets that other tools made are judged by the values of their rows: each is NO-GO, with its reasons and its losses."""
+"""Other tools' sets are judged by the values of their rows: each is NO-GO, with reasons and losses."""
 
 import io
 import re
@@ -42,7 +42,7 @@ def _sets(tmp_path_factory):
 
 
 class Verdict:
-    """What the contracts say of a pair: broken ones by name and case, skipped ones, and the report as printed."""
+    """The contracts' results for a pair: broken ones by name and case, skipped ones, the printed report."""
 
     def __init__(self, pytester, legacy, consolidated, *more, folder="5_verify"):
         asked = ["--legacy-dir", str(legacy), "--consolidated-dir", str(consolidated), *more]
@@ -206,7 +206,7 @@ def rows_without_twin(scratch, name, home, path):
 
 
 def is_carried(name, table):
-    """Tell whether the specification has no home for a table that is a table of its own."""
+    """Return whether an ordinary table has no target table."""
     return not table.endswith("_fts") and table not in catalogue.SPECIFIED.get(name, ("", ()))[1]
 
 

@@ -1,4 +1,4 @@
-"""The gate turns red where a change costs speed, says what it cannot compare, and holds on an unchanged tree."""
+"""The gate fails if a change costs speed, lists what it cannot compare, and passes on an unchanged tree."""
 
 import json
 from contextlib import closing
@@ -17,7 +17,7 @@ GATE = Path(contracts.__file__).parent / "9_budget" / "bench_gate.py"
 
 @pytest.fixture(name="recorded", scope="module")
 def _recorded(tmp_path_factory):
-    """What is recorded for this tree and this SQLite, made anew so that the test needs no particular SQLite."""
+    """A new record for this tree and this SQLite, so that the test needs no particular SQLite."""
     return tmp_path_factory.mktemp("gate") / "recorded.json"
 
 

@@ -60,7 +60,7 @@ def every(place):
 
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_a_table_that_is_written_anew_is_declared_as_it_was(target):
-    """Else a mutant would have more wrong with it than is said."""
+    """Otherwise a mutant would have other faults than its kind."""
     schema = schema_reader.target(target)
     with closing(connections.memory()) as connection:
         for table in schema.tables:

@@ -1,4 +1,4 @@
-"""docs/reference/performance.md says what was measured, in figures that its command made; the measures measure what they name."""
+"""docs/reference/performance.md has the measured figures, and the measures measure what they name."""
 
 import json
 import sqlite3

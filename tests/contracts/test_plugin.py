@@ -1,4 +1,4 @@
-"""The plugin: options and their twins, what is said first and last, waivers, xdist, and that judging changes nothing."""
+"""The plugin: options and their twins, first and last lines, waivers, xdist; judging changes nothing."""
 
 import argparse
 import gc

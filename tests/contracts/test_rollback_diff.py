@@ -61,7 +61,7 @@ class Case:
         used: The consolidated database, and what was written to it.
         legacy: The legacy file, and what a rollback wrote to it.
         residue: Rows in use that lie in the residue: consolidated table and condition.
-        says: What the judge says of a wrong rollback; None of a right one.
+        says: The judge's message for a wrong rollback; None for a right one.
     """
 
     used: tuple[str, ...] = ("jarvis_core.db",)

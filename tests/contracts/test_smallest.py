@@ -126,7 +126,7 @@ def test_no_private_value_is_left(monkeypatch):
 
 
 def wrong(file, right, instead):
-    """Return every mapping, of which one says something else."""
+    """Return every mapping, one of them changed."""
     text = (files("migrator.mapping") / "sql" / file).read_text(encoding="utf-8")
     assert 1 == text.count(right)
     spoilt = mapping_reader.read(text.replace(right, instead), f"mapping/sql/{file}")

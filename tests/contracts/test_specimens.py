@@ -1,4 +1,4 @@
-"""Specimens are what everything else is tried on: they have to be what their manifest says."""
+"""All other tests rely on specimens: these agree with their manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker can be asked to do in a folder; each is told whom to tell of what is durable."""
+"""The deeds of the worker in a folder; each gets a function that it calls once something is durable."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def migrate(home, _tell):
 
 
 def verify(home, tell):
-    """Write the evidence anew, of what lies in ``judged``: the contracts are a process of their own, which writes elsewhere."""
+    """Write the evidence again, from ``judged``: the contracts run in a process of their own, which writes elsewhere."""
 
     class Judging:
         def __init__(self, folder):
@@ -52,7 +52,7 @@ def rollback(home, tell):
 
 
 def recover(home, tell):
-    """What every verb does first; return what it says: '' where it found nothing to do."""
+    """Do what every command does first; return its message, '' without anything to do."""
     said = recovery.settle(home / "data")
     tell(said)
     return said

@@ -142,7 +142,7 @@ class Scenario:
         return CONSOLIDATED if self.before == LEGACY else LEGACY
 
     def demand(self, told):
-        """Return which sets may be in use once this was *told*, and whether success was."""
+        """Return which sets may be in use after these reports in *told*, and whether success was among them."""
         allowed = (self.before, self.after)
         if any("COMMITTED" in text or "after its commit" in text for text in told):
             allowed = (self.after,)
@@ -165,7 +165,7 @@ class Scenario:
         return f"neither set: {wrong}"
 
     def judge_as_found(self, home, told):
-        """Judge *home* as a power cut has left it, before anything is mended."""
+        """Judge *home* as a power cut has left it, before any recovery."""
         which = self.in_use(home)
         if which not in self.sets:
             yield "one set", which
@@ -319,7 +319,7 @@ class Migration:
         return {str(path.relative_to(folder)): self.contents.of(path)[0] for path in found}
 
     def demand(self, told):
-        """Return whether success was told."""
+        """Return whether success was reported."""
         return "success" in told
 
     def judge(self, home, told, *, again):

@@ -33,7 +33,7 @@ _RECORD = struct.Struct("<BBHHQQQQQ")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation, or what was told (``!``), or that a fault fired (``X``).
+    """One operation, a report of success (``!``), or a fault that fired (``X``).
 
     Attributes:
         what: Its letter.
@@ -77,9 +77,9 @@ class Done:
 
     Attributes:
         killed: Whether it was killed.
-        error: The error it ended with, as the command line would say it; '' if none.
+        error: The error with which it ended, as on the command line; '' if none.
         kind: The error's class; ``Traceback`` if the command line would not catch it.
-        operations: What it did; with what was told.
+        operations: Its operations and reports.
         fired: How often the fault fired.
     """
 

@@ -114,7 +114,7 @@ class Tree:
 
 
 class Memo:
-    """Results that are costly to make, for arguments that are told apart by their identity.
+    """A cache of costly results, by the identity of their arguments.
 
     Everything is forgotten when it becomes too much: of a database there are as many contents as changes.
     """
@@ -164,7 +164,7 @@ class State:
                     waiting.append((node, f"{path}{name}/"))
 
     def key(self, hashes):
-        """Return what tells this state from others; *hashes* is :func:`hashes`, kept between calls."""
+        """Return a key of this state; *hashes* is :func:`hashes`, kept between calls."""
         seen, numbers = [], {}
         for path, node in self._below():
             content = node.content if node.kind == "link" else self.contents.get(node, node.content)
@@ -207,7 +207,7 @@ class Replay:
 
     Attributes:
         tail: The changes, in order, from the first that is not durable.
-        told: What was told so far.
+        told: The reports so far.
     """
 
     def __init__(self, tree, model="strict"):
@@ -389,7 +389,7 @@ def _changed(before, change, how):
 
 
 def crash_states(tree, operations, *, model="strict", begin=0, stride=1, calm=0, draws=0, seed=0, demand=tuple):
-    """Yield (number of operations done, state, what was told) for every state that a power cut may leave.
+    """Yield (number of operations done, state, reports) for every state that a power cut may leave.
 
     Args:
         tree: What lay on the disk before.
@@ -397,10 +397,10 @@ def crash_states(tree, operations, *, model="strict", begin=0, stride=1, calm=0,
         model: The file system's: ``strict`` or ``ext4``.
         begin: Cuts before that many operations are left out: they are covered elsewhere.
         stride: Of the changes only each so manieth is followed by a cut, the first one being drawn by *seed* ...
-        calm: ... as long as less than this was told, and but where something was told since the last.
+        calm: ... before this many reports, and except after a new report.
         draws: How many subsets are drawn where there are too many.
         seed: Draws them.
-        demand: What a state has to be, by what was told; where that has changed, a state comes again.
+        demand: The required state, by the reports; after a change of it a state is yielded again.
     """
     replay, hashed, seen = Replay(tree, model), hashes(), set()
     chance = random.Random(seed)  # noqa: S311 - the same seed has to draw the same

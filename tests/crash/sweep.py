@@ -93,6 +93,6 @@ def killed(lab, scenario, at, **options):
 
 
 def phases(operations):
-    """Return the number of the first operation after each time something was told."""
+    """Return the number of the first operation after each report."""
     counted = itertools.accumulate(one.what in record.LETTERS for one in operations)
     return [number for one, number in zip(operations, counted, strict=True) if one.what == "!"]

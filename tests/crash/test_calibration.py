@@ -1,4 +1,4 @@
-"""Does the lab tell the truth?  SQLite says what its modes promise at a power cut (sqlite.org/pragma.html#pragma_synchronous)."""
+"""Checks the lab against what SQLite's modes promise at a power cut (sqlite.org/pragma.html#pragma_synchronous)."""
 
 import sqlite3
 import tempfile

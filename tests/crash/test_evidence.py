@@ -1,4 +1,4 @@
-"""Evidence is made anew: at every power cut and fault the old one is there, or none, or the new one, whole."""
+"""New evidence: at every power cut and fault there is the old one, none, or the whole new one."""
 
 import shutil
 from dataclasses import replace
@@ -49,7 +49,7 @@ class Verification:
         (root / "report.html").write_text("old", encoding="utf-8")
 
     def demand(self, told):
-        """Return which evidence may be there once this was *told*."""
+        """Return which evidence may exist after these reports in *told*."""
         if "success" in told:
             return (NEW.made,)
         return ("", NEW.made) if "withdrawn" in told else (OLD.made, "", NEW.made)

@@ -86,7 +86,7 @@ def test_the_power_fails_again_while_a_power_cut_is_recovered(lab, held, deed):
 
 
 def killing_points(lab, whole):
-    """Return the numbers of the operations at which a deed is killed: before what was told, around the commit, by stride."""
+    """Return the numbers of the operations at which a deed is killed: before reports, around the commit, by stride."""
     steps = [(number, one) for number, one in enumerate(whole.steps)]
     (turned,) = [number for number, one in steps if (one.what, one.name) == ("r", "active")][-1:]
     told = [number for number in sweep.phases(whole.operations) if number < len(steps)]

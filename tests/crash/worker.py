@@ -1,4 +1,4 @@
-"""The process under the shim: does each deed that it is asked for in a child of its own, and says what became of it."""
+"""The process under the shim: does each requested deed in a child process, and reports the result."""
 
 import ctypes
 import json
@@ -21,12 +21,12 @@ _SHIM = ctypes.CDLL(None)
 
 
 def told(text):
-    """Log that *text* was told."""
+    """Log *text* as a report."""
     _SHIM.lab_mark(text.encode())
 
 
 def answer(asked, say):
-    """Do what was *asked*; say what error it ended with. Returns the exit code."""
+    """Do what was *asked*; report its error. Returns the exit code."""
     kind, error, at, which = asked.get("fault", (0, 0, -1, ""))
     with mistakes.planted(asked["mistake"]):
         _SHIM.lab_begin(asked["home"].encode(), asked["log"].encode(), kind, error, ctypes.c_long(at), which.encode())
@@ -47,7 +47,7 @@ def answer(asked, say):
 
 
 def child(asked):
-    """Answer in a child; return its exit code, and what it said."""
+    """Do it in a child; return its exit code and its report."""
     reading, writing = os.pipe()
     forked = os.fork()
     if forked == 0:

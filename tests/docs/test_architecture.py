@@ -1,6 +1,6 @@
 """The architecture page names what is there: every package with its first line, the layers, and paths that exist.
 
-``UPDATE_DOCS=1 pytest tests/docs/test_architecture.py`` writes the tree, the layers and the preconditions anew.
+``UPDATE_DOCS=1 pytest tests/docs/test_architecture.py`` writes the tree, the layers and the preconditions again.
 """
 
 import ast

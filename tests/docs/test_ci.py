@@ -1,4 +1,4 @@
-"""docs/how-to/run-in-ci.md says what works: its YAML is taken apart, and the commands of its steps are run."""
+"""docs/how-to/run-in-ci.md works: the commands of its YAML are run."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def _copy(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("sound", [True, False])
 def test_the_steps_of_the_workflow_do_what_the_page_says(copy, tmp_path, sound):
-    """On a sound copy, and on a set in which nothing came of the legacy rows: the job's page says which."""
+    """On a good copy, and on a set without the legacy rows: the job's page shows the difference."""
     values = {"vars.LEGACY_DIR": str(copy)}
     environment = of_ours() | {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "RUNNER_TEMP": str(tmp_path)}
     environment |= {name: resolved(value, values) for name, value in WORKFLOW["jobs"]["contracts"]["env"].items()}

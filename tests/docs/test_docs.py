@@ -1,6 +1,6 @@
-"""The docs say what is so; tox's package environment runs the README's first command: readme_first_command.py.
+"""The docs agree with the code; tox's package environment runs the README's first command: readme_first_command.py.
 
-``UPDATE_DOCS=1 pytest tests/docs/test_docs.py`` writes docs/reference/cli.md anew.
+``UPDATE_DOCS=1 pytest tests/docs/test_docs.py`` writes docs/reference/cli.md again.
 """
 
 import dataclasses
@@ -125,7 +125,7 @@ def _own(tmp_path):
 
 
 def judged(pytester, own, consolidated):
-    """What each of the contracts in *own* says of a set."""
+    """Return the results of the contracts in *own* on a set."""
     arguments = [str(own), "--import-mode=importlib", "-p", "no:cacheprovider"]
     run = pytester.inline_run(*arguments, "--consolidated-dir", str(consolidated))
     passed, skipped, failed = run.listoutcomes()

@@ -101,7 +101,7 @@ def test_rows_without_a_key_do_not_make_a_shared_one(run):
 
 
 def test_cells_are_compared_by_their_bytes_whatever_the_collation(run):
-    """NOCASE calls what back says of the role equal to what the row says."""
+    """With NOCASE the rebuilt role equals the stored one."""
     row = (1, 7, None, "ASSISTANT", "hello", None, 0)
 
     built = run(legacy_set(telegram_memory=(table("messages", MESSAGES, row),))).built

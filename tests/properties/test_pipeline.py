@@ -33,7 +33,7 @@ def test_every_row_is_accounted_for_and_rebuilt(legacy):
 @FEWER
 @given(legacy_sets())
 def test_the_same_rows_in_any_order_give_the_same_three(legacy):
-    """Neither the order of insertion, of parents and children too, nor what VACUUM does to a file can be told."""
+    """The order of insertion and a VACUUM of a file make no difference."""
     with generated.scratch() as folder:
         drawn_model.write(legacy, folder / "one" / "data")
         generated.rewrite(legacy, folder / "one" / "data", folder / "other" / "data")
@@ -51,7 +51,7 @@ def test_the_same_rows_in_any_order_give_the_same_three(legacy):
 @FEWER
 @given(legacy_sets(max_files=2))
 def test_a_second_build_changes_nothing(legacy):
-    """A finished build is left as it is; begun anew it ends the same."""
+    """A finished build is kept; a second build has the same result."""
     with generated.scratch() as folder:
         drawn_model.write(legacy, folder / "data")
         try:

@@ -41,7 +41,7 @@ def test_a_planted_mistake_is_found_by_its_shortest_trace(name):
 
 
 def seen(home):
-    """Return what lies on the disk, as the model says it."""
+    """Return the state of the disk in the terms of the model."""
     data = (home / "data").resolve()
     root, last = data / ".migrator", small_set.last_switch(home)
     run = last.run if last else "0001"
@@ -119,7 +119,7 @@ def compare(home, deed, program):
 
 
 def die_when(deed, home, reached):
-    """Do *deed* in a child that is dead once the disk is as *reached* says."""
+    """Do *deed* in a child that dies once the disk has the state *reached*."""
 
     def look(*_):
         if reached(seen(home)):

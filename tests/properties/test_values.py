@@ -20,7 +20,7 @@ from migrator.system import connections
 
 
 def parts(largest, *, digits=2):
-    """Numbers of so many digits, those that no calendar or clock has among them."""
+    """Numbers with this many digits, also those that no calendar or clock has."""
     return st.integers(min_value=0, max_value=largest).map(lambda number: f"{number:0{digits}d}")
 
 

@@ -529,7 +529,7 @@ def test_an_examination_may_only_read(tmp_path):
 
 
 def decided(data, quarantined):
-    """Say what the owners say before they cut over."""
+    """Declare what the owners declare before a cutover."""
     toml = data / "migrator.toml"
     text = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {quarantined}", toml.read_text(encoding="utf-8"))
     toml.write_text(text, encoding="utf-8")
@@ -538,7 +538,7 @@ def decided(data, quarantined):
 @pytest.mark.slow
 @pytest.mark.parametrize("umask", [0, 0o777])
 def test_whatever_the_umask_only_users_of_the_databases_read_what_is_written(made, tmp_path, umask):
-    """The application may be another user of the group: the three, its .env, and what its connections read and append to."""
+    """The application may be another user of the group: the three databases, its .env, and the files of its connections."""
     data = shutil.copytree(made, tmp_path / "home" / "data")
     for path in data.rglob("*.db"):
         path.chmod(0o640)
@@ -591,7 +591,7 @@ SHOWN = re.compile(r"(^|_)(id|key|name|address|entity|signature|component|symbol
 
 
 def plant_canaries(folder):
-    """Put a canary into every text that is no key and that no constraint or mapping asks for a word; return how many."""
+    """Put a canary into every text that is not a key or a fixed word; return how many."""
     planted = 0
     for path in sorted(folder.glob("**/*.db")):
         if {"backup", ".migrator"} & set(path.parts):
@@ -624,7 +624,7 @@ def plant_canaries(folder):
 
 
 def tattling(folder, *said):
-    """Return what tells a canary: files below *folder* that are no databases, and outputs."""
+    """Return files below *folder* other than databases, and outputs, that have a canary."""
     found = [
         str(path.relative_to(folder))
         for path in folder.rglob("*")

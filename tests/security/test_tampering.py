@@ -157,7 +157,7 @@ def empty_the_manifest(snapshot):
 
 @pytest.mark.parametrize("deed", [drop_a_file, drop_rows, add_a_file, garble_the_manifest, empty_the_manifest])
 def test_a_snapshot_that_was_touched_is_not_built_from(built, deed):
-    """A file that went missing, say, would otherwise be 29 files less one, built and proved."""
+    """Otherwise 28 of the 29 files would be built and proved, for example."""
     deed(built / "backup" / "0001")
 
     with pytest.raises(Refused, match="take a new one: migrator backup"):

@@ -28,7 +28,7 @@ def write(path, script):
 
 
 def round_trip(home, script):
-    """Cut over, run *script* on the consolidated core, and roll back; return what the rollback said of it."""
+    """Cut over, run *script* on the consolidated core, and roll back; return the rollback's message."""
     small_set.cut_over(home)
     write(home / "data" / "jarvis_core.db", script)
     return small_set.roll_back(home)

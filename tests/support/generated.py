@@ -190,7 +190,7 @@ def _quarantined(connection, one):
 
 
 def _kept(cell):
-    """Read a kept cell as its documentation says."""
+    """Read a kept cell as documented."""
     match cell:
         case None:
             return ("null", None)

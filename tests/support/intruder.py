@@ -1,4 +1,4 @@
-"""A process that writes to a database while a switch is at work: told what to do, and what came of it is told back."""
+"""A process that writes to a database during a switch, on command, and reports the result."""
 
 import json
 import select
@@ -40,7 +40,7 @@ for line in sys.stdin:
 
 
 class Intruder:
-    """A process that opens, writes and closes when it is told to."""
+    """A process that opens, writes and closes on command."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -49,13 +49,13 @@ class Intruder:
         self._waits = 0
 
     def __call__(self, *told, patience_s=10.0):
-        """Do what is *told*; return '' or what SQLite said, None where that takes longer than *patience_s* seconds."""
+        """Do the command *told*; return '' or SQLite's error, None if it takes longer than *patience_s* seconds."""
         self.process.stdin.write(json.dumps([str(one) for one in told]).encode() + b"\n")
         self._waits += 1
         return self.answer(patience_s)
 
     def answer(self, patience_s=10.0):
-        """Return what came of the last that was told, None where it is not done yet."""
+        """Return the result of the last command, None if it is not done yet."""
         said = None
         while self._waits and select.select([self.process.stdout], [], [], patience_s)[0]:
             said = json.loads(self.process.stdout.readline())

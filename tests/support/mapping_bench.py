@@ -136,7 +136,7 @@ class Loaded:
         )
 
     def rest(self, source, legacy_key):
-        """Return the column -> [legacy cell, what back says] that lineage keeps of a legacy row, as text or None."""
+        """Return the column -> [legacy cell, rebuilt cell] in lineage of a legacy row, as text or None."""
         return self.cell(
             f"SELECT max(rest) FROM {self.target}.lineage WHERE source = ? AND legacy_key = ?", source, legacy_key
         )

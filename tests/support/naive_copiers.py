@@ -1,4 +1,4 @@
-"""Consolidated sets as other people's tools make them, each wrong in its own way; none knows of lineage or quarantine."""
+"""Consolidated sets as other tools make them, each with its own fault, without lineage and quarantine."""
 
 import shutil
 import sqlite3
@@ -100,7 +100,7 @@ def without_lineage(migrated, folder, *statements):
 
 
 def swapped(migrated, folder):
-    """Copy all, but for two columns of trades, which change places."""
+    """Copy all, with two columns of trades exchanged."""
     without_lineage(migrated, folder, ("trades", "UPDATE trades SET amount = amount_sol, amount_sol = amount"))
 
 

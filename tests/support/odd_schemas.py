@@ -182,7 +182,7 @@ def files(draw):
 
 
 def write(drawn, path):
-    """Make the file *drawn*; return what plan may say against it."""
+    """Make the file *drawn*; return the refusals that plan may print."""
     statements, later, rows, filled = drawn
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 1")

@@ -256,5 +256,5 @@ def rows_of(path, table, asked, *values):
 
 
 def members(text):
-    """Return what JSON says, an empty object where it says nothing."""
+    """Return the value of JSON text, an empty object for empty text."""
     return json.loads(text) if text else {}

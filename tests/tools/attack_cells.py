@@ -1,4 +1,4 @@
-"""Plants odd but legal cells in synthetic legacy sets, migrates them, and says what is not GO: ``python tests/tools/attack_cells.py``.
+"""Plants odd but legal cells in synthetic legacy sets, migrates them, and prints each that is not GO: ``python tests/tools/attack_cells.py``.
 
 Every set is one that the tool has to move or to refuse in one sentence; a broken contract, a row that is not rebuilt and
 a traceback are findings.  The same seed plants the same cells.

@@ -107,7 +107,7 @@ class Bot:
             self.doors[name.target] += (str(name.path.relative_to(home / "data")),)
 
     def writes(self, rounds, writes, *, schema):
-        """Open a database *rounds* times and write so many rows each time; return how many writes held."""
+        """Open a database *rounds* times and write a number of rows each time; return how many writes held."""
         held = 0
         for _ in range(rounds):
             target = self.chance.choice(list(catalogue.TARGETS))
@@ -308,7 +308,7 @@ class Look:
             yield f"{source}: {(found - plain).total()} rows came from nowhere: {list(found - plain)[:2]}"
 
     def _mapped(self, target, table, columns, left):
-        """See that what was touched comes out of another migration as it was in use, but for assigned ids, or is kept."""
+        """Check that a new migration makes the changed rows as they were in use, except assigned ids, or that they are kept."""
         key = mapping_reader.target_key(schema_reader.target(target), table)
         picked = ["rowid", *columns] if key == "rowid" else columns
         before = _by_key(self.then[target], table, key, picked)
@@ -365,7 +365,7 @@ def _references(target, table, picked):
 
 
 def _without(row, picked, places):
-    """Return *row* without the cells at *places*, and without JSON that says nothing: the legacy table may say more."""
+    """Return *row* without the cells at *places* and without empty JSON, in which the legacy table may have more."""
     silent = (("null", "None"), ("text", "b'{}'"))
     return tuple(
         (column, cell)

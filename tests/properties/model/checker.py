@@ -46,7 +46,7 @@ def nothing_is_lost(state):
 
 
 def the_end_is_an_end(state):
-    """A switch that is said to be finished has left nothing half done."""
+    """A switch that is recorded as finished has left nothing half done."""
     disk = state.disk
     if any(state.running):
         return True

@@ -106,7 +106,7 @@ def holds(disk, row, file):
 
 
 def programs(names=2, targets=2):
-    """Return what each verb does, in order: a durable step each, but for those that look or hold."""
+    """Return the steps of each command, in order; all but the checks and locks are durable."""
 
     def each(step):
         return tuple(f"{step} {index}" for index in range(names))

@@ -1,4 +1,4 @@
-"""The configuration: what it knows, and one sentence for what it does not."""
+"""The configuration: known keys, and one sentence for each unknown key."""
 
 import datetime as dt
 

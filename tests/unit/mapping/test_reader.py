@@ -1,4 +1,4 @@
-"""A mapping file says everything, or it is an error with file, line and column."""
+"""A mapping file is complete, or it is an error with file, line and column."""
 
 import pytest
 

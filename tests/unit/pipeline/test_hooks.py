@@ -1,4 +1,4 @@
-"""Hooks: who may stop what, and what they are told."""
+"""Hooks: which of them may stop a switch, and their environment."""
 
 import json
 import os

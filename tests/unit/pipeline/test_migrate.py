@@ -90,7 +90,7 @@ def _data(dirty, tmp_path):
     ids=str,
 )
 def test_every_row_is_accounted_for_and_rebuilt_and_only_what_must_be_is_refused(tmp_path, asked):
-    """The specimen says what it planted to be refused, and what its clean rows are refused for: that, and no row more."""
+    """Exactly the rows are refused that the manifest of the specimen counts, planted and clean ones."""
     workspace, configuration = made(tmp_path / "data", **asked)
     before = content(workspace.data_dir)
 

@@ -1,4 +1,4 @@
-"""How an inventory is told, on a terminal and to a program."""
+"""An inventory on a terminal and as JSON."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Databases in UTF-16: what they hold reaches the three, the contracts and the legacy files of a rollback as SQLite reads it."""
+"""Databases in UTF-16: their text reaches consolidated databases, contracts and a rollback as SQLite reads it."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""The flag in .env: one value changes, and only if it says otherwise."""
+"""The flag in .env: only its value changes, and only if it differs."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Permissions of the three: every user of their sources and no other, and connections of users who may not see all of ours."""
+"""Permissions of the three databases: exactly the users of their sources, also with connections of restricted users."""
 
 import itertools
 import os

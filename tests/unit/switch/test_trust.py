@@ -315,7 +315,7 @@ def test_a_folder_of_the_owner_in_backup_may_hold_a_database_that_is_switched(ho
 
 
 def test_an_undone_cutover_leaves_a_stage_that_is_still_ours(tmp_path):
-    """The three had been open to the group of the legacy files, which may not write to the data directory."""
+    """The three databases were open to the group of the legacy files, which may not write to the data directory."""
     small_set.make(tmp_path)
     data = tmp_path / "data"
     for path in data.rglob("*.db"):

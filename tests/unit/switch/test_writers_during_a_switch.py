@@ -57,7 +57,7 @@ def rows_of(home):
 
 
 def write(writer, key):
-    """Have *writer* write the row *key* to the table that answers; return '' or what SQLite said, None where it waits."""
+    """Let *writer* write the row *key* to the existing table; return '' or SQLite's error, None if it waits."""
     tables = writer("tables", patience_s=0.3)
     if tables is None or not isinstance(tables, list):
         return tables

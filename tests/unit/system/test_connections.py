@@ -1,4 +1,4 @@
-"""Every connection distrusts or obeys as its name says."""
+"""Every connection trusts or distrusts the schema according to its name."""
 
 import sqlite3
 from contextlib import closing

@@ -244,7 +244,7 @@ def test_the_table_is_read_and_not_an_index_that_has_all_its_columns():
 
 
 def test_what_a_stored_generated_column_holds_is_content():
-    """It is on disk, and need not be what its expression says."""
+    """It is stored, and may differ from its expression."""
     script = "CREATE TABLE t (x, y AS (x + {}) STORED); INSERT INTO t (x) VALUES (1);"
     told = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '+ 3', '+ 2');"
 

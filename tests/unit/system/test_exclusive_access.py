@@ -151,7 +151,7 @@ def called_around(called):
 
 
 def hold(paths, called):
-    """Hold *paths* while *called* is called at each moment; tell whether they could be held."""
+    """Lock *paths* while *called* is called at each moment; return whether they could be locked."""
     expected = {path: digest_of(path) for path in paths}
     with ExitStack() as stack:
         for patch in called_around(called):
@@ -225,7 +225,7 @@ def test_a_process_outside_of_our_pid_namespace_is_found(tmp_path, intruder, mod
 
 
 def test_where_no_process_can_be_seen_the_owner_has_to_say_that_the_bot_is_stopped(tmp_path, monkeypatch):
-    """No lease and not all of /proc: on a network file system, say."""
+    """No lease and only a part of /proc, as on a network file system."""
     path = make(tmp_path / "one.db", "wal")
     monkeypatch.setattr(open_files, "opened_elsewhere", lambda *_: lock_descriptor.Opened.UNKNOWN)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -1,4 +1,4 @@
-"""Paths as users write them: relative, through links and ``..``, with blanks, signs of URIs and bytes that are no text."""
+"""Paths as users write them: relative, through links and ``..``, with blanks, characters of URIs and invalid UTF-8."""
 
 import os
 import subprocess

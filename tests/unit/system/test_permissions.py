@@ -156,7 +156,7 @@ def test_members_who_find_the_files_beside_a_database_may_lock_it(passable):
 
 @AS_ROOT
 def test_a_lock_that_is_none_is_an_error(passable):
-    """BEGIN IMMEDIATE is a BEGIN, and says nothing, where SQLite may not write to the file."""
+    """BEGIN IMMEDIATE succeeds like BEGIN where SQLite may not write to the file."""
     made = given(pair(passable / "data", "delete"), DEPLOY, DEPLOY) / "a.db"
 
     with pytest.raises(SourceError, match="cannot be locked: SQLite opens it for reading only"):

@@ -1,4 +1,4 @@
-"""Private folders are gone however a run ends, and a signal is told as one."""
+"""Private folders are deleted however a run ends, and a signal is reported as a signal."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What plan says of what SQLite can hold and no build can carry: by its name, with a way out, and never as damage."""
+"""Plan refuses what no build can carry: by its name, with a way out, and not as damage."""
 
 import sqlite3
 from contextlib import closing

@@ -51,7 +51,7 @@ def legacy(home, select, name="notes.db"):
 
 
 def run(home, *arguments):
-    """Return what the command line says, and the exit code that it ends with."""
+    """Return the output of the command line and its exit code."""
     with small_set.in_this_process():
         said = CliRunner().invoke(app.cli, [arguments[0], "--data-dir", str(home / "data"), *arguments[1:]])
     return said, getattr(said.exception, "exit_code", said.exit_code)
@@ -209,7 +209,7 @@ def test_a_file_may_have_any_name():
 
 
 def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_set_in_use(home):
-    """Of a process that died with rows in a WAL, too; the legacy set holds what the consolidated one says."""
+    """Also after a process died with rows in a WAL: the legacy set has the rows of the consolidated set."""
     original = small_set.last_switch(home).originals / "notes.db"
     script = (
         "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('PRAGMA journal_mode = WAL');"

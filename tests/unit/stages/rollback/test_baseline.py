@@ -1,4 +1,4 @@
-"""A rollback without what it compares with: the databases as installed are gone, damaged or others, and are built anew."""
+"""A rollback without what it compares with: the baseline is missing, damaged or another, and is built again."""
 
 import json
 import shutil
@@ -144,7 +144,7 @@ def test_a_rollback_builds_the_baseline_anew_and_does_what_it_would_have_done(ho
 
 
 def recorded(home, **changed):
-    """Let ``switch.json`` say something else, as another version may have written it."""
+    """Change ``switch.json`` to what another version may have written."""
     path = home / "data" / ".migrator" / "switch.json"
     said = json.loads(path.read_text())
     for key, value in changed.items():
@@ -191,7 +191,7 @@ def test_what_has_other_row_numbers_than_the_set_in_use_is_refused_with_a_way_ou
 
 @pytest.mark.slow
 def test_a_late_write_to_an_original_is_kept_though_an_older_version_recorded_nothing(home):
-    """Neither what the originals held nor what was installed: the snapshot tells what the cutover had."""
+    """Neither the originals nor the baseline: the snapshot has what the cutover had."""
     names = json.loads((home / "data" / ".migrator" / "switch.json").read_text())["names"]
     recorded(home, digests=None, extra_indexes=None, names=[{**one, "digest": ""} for one in names])
     (baseline(home) / "jarvis_core.db").unlink()

@@ -241,7 +241,7 @@ def test_a_table_that_was_rebuilt_with_another_type_leaves_the_others_alone(home
 def test_a_long_chain_of_which_one_is_refused_is_not_tried_round_by_round(home, monkeypatch):
     """Each of a thousand rows takes the value of the next, and the last one that is there: none can go back.
 
-    SQLite reads every schema anew, of two thousand columns here, after a ROLLBACK TO in a transaction that made a table.
+    SQLite reads every schema again, of two thousand columns here, after a ROLLBACK TO in a transaction that made a table.
     """
     said = []
     opens = connections.memory

@@ -1,4 +1,4 @@
-"""Rows of mapped tables on their way back: defaults, parts, kept cells, numbers given anew, times, lookups, quarantine, uniqueness."""
+"""The write-back of rows of mapped tables: defaults, parts, kept cells, new ids, times, lookups, quarantine, uniqueness."""
 
 import sqlite3
 import time
@@ -23,7 +23,7 @@ def _built(tmp_path_factory):
 
 @pytest.fixture(name="fresh")
 def _fresh(built, tmp_path):
-    """A legacy set as found that a test may write to, before it is built anew."""
+    """A legacy set as found that a test may change before it is built again."""
     return small_set.copied(built, tmp_path / "home")
 
 
@@ -50,7 +50,7 @@ def in_legacy(home, place, asked):
 
 
 def before(home, place, *statements):
-    """Write to the legacy set, and build anew."""
+    """Write to the legacy set, and build again."""
     with closing(sqlite3.connect(home / "data" / place, isolation_level=None)) as legacy:
         for statement in statements:
             legacy.execute(statement)
@@ -117,7 +117,7 @@ def test_new_rows_with_the_defaults_of_the_specification_lose_nothing(home):
 
 
 def test_a_part_that_its_legacy_row_cannot_say_leaves_the_others_as_they_are(home):
-    """Of two measures one gets another time; a third row gets another value, which its legacy row can say."""
+    """Of two measures one gets another time; a third row gets another value, which its legacy row can hold."""
     with opened(home, "analytics") as analytics:
         parts = analytics.execute(
             "SELECT target_id FROM lineage WHERE target = 'metrics' ORDER BY target_id"
@@ -300,7 +300,7 @@ def test_times_are_taken_in_every_spelling_that_forward_takes(home):
 
 
 def test_a_witness_that_changes_does_not_silently_change_what_it_bore_out(fresh):
-    """A reading has the mint that its symbol names in other tables; a call without a contract has it too, and can be told it."""
+    """A reading has the mint that its symbol names in other tables; a call without a contract has it too, and can be given it."""
     before(fresh, "call_tracking.db", "UPDATE calls SET contract = '' WHERE id = 'c3'")
     small_set.cut_over(fresh)
     write(fresh, "core", "UPDATE positions SET token_address = 'Elsewhere ' || id WHERE symbol IN ('SYM2', 'SYM3')")
@@ -516,7 +516,7 @@ ONE_CASE = "CREATE UNIQUE INDEX one_case ON whale_wallets (lower(address))"
 
 
 def faults(home):
-    """Return what the independent judge says."""
+    """Return the faults that the contracts' judge finds."""
     return list(finished_rollback.faults(small_set.last_switch(home), home))
 
 

@@ -100,7 +100,7 @@ def test_a_cutover_of_the_same_run_is_watched_anew(home):
 
 
 def test_a_file_that_others_have_made_under_a_legacy_name_is_kept(home):
-    """Code that replaces its file whole makes it anew, in the place of the link."""
+    """Code that replaces its file makes a new one in the place of the link."""
     path = home / "data" / "cache" / "file_cache.db"
     path.unlink()
     with closing(sqlite3.connect(path, isolation_level=None)) as own:
@@ -216,7 +216,7 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
 
 @pytest.mark.parametrize("verb", ["cutover", "monitor"])
 def test_a_verb_that_switches_brings_a_switch_to_its_end_when_it_is_executed(built, tmp_path, verb):
-    """One that was cut short after its commit; what other verbs say of it is asked in test_trust."""
+    """A switch that was interrupted after its commit; test_trust tests the other commands."""
     home = small_set.copied(built, built.parent / tmp_path.name)
     commit = []
     with small_set.after_each_step(lambda number, name: commit.append(number) if name == "rewrite" else None):

@@ -1,4 +1,4 @@
-"""What goes back into the legacy files: their triggers do not run, and what they kept in step is made anew."""
+"""The write-back into the legacy files: their triggers do not run, and tables that triggers maintain are made again."""
 
 import contextlib
 import shutil
@@ -283,7 +283,7 @@ def test_tables_without_rowids_go_back_or_are_kept(data):
 
 
 def test_the_key_of_a_deleted_row_is_not_given_to_another(data):
-    """Legacy code that makes its table anew numbers its rows from 1; row 1 was deleted, and must not seem to be back."""
+    """Legacy code that makes its table again numbers its rows from 1; the deleted row 1 must not seem to be back."""
     with closing(sqlite3.connect(data / "llm_costs.db", isolation_level=None)) as analytics:
         (gone,) = analytics.execute("SELECT min(legacy_key) FROM lineage WHERE target = 'llm_costs'").fetchone()
         analytics.execute(

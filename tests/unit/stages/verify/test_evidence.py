@@ -1,4 +1,4 @@
-"""Evidence: it says what was judged, shows when it was changed, and vouches for nothing that has changed since."""
+"""Evidence: it names what was judged, shows a change of itself, and does not hold for changed files."""
 
 import dataclasses
 import datetime as dt
@@ -38,7 +38,7 @@ def said(clause, verdict=Outcome.HELD, **more):
 
 
 def green(**changed):
-    """Return evidence that vouches for what :func:`there` says is there."""
+    """Return evidence that fits the files of :func:`there`."""
     values = {
         "made": "2026-05-31T12:00:00Z",
         "versions": {"migrator": "0", "python": "3", "sqlite": "3"},
