@@ -57,8 +57,8 @@ def keep(
     for target in catalogue.TARGETS:
         with _opened(target, current[target], baseline[target], rebuilt[target], into) as connection:
             left = {name.partition(".")[2]: rows for name, rows in done.left.items() if name.startswith(f"{target}.")}
-            # Where nothing had to be built again, the rows would be compared with themselves.
-            for table in mapping_reader.in_order(target) if again[target] != baseline[target] else ():
+            # The proof after a build rebuilds nothing: it would compare the rows with themselves.
+            for table in mapping_reader.in_order(target) if rebuilt[target] != baseline[target] else ():
                 _nothing_comes_back(connection, target, table)
                 for handle, why in (*_differing(connection, target, table), *_torn(connection, target, table)):
                     left.setdefault(table, {}).setdefault(handle, why)
