@@ -32,6 +32,8 @@ class Accounts:
         }
         self._targets: dict[str, TargetAccount] = {}
         self._mismatches: dict[str, tuple[str, ...]] = {}
+        # Carried table -> its legacy table and the digest of the rows there.
+        self._carried: dict[str, tuple[str, str]] = {}
 
     def note_target(self, connection: sqlite3.Connection, into: str, seconds: float) -> int:
         """Count the rows of the target table *into*; return them."""
@@ -97,7 +99,7 @@ class Accounts:
         self._mismatches |= keys
 
     def note_carried(self, connection: sqlite3.Connection, table: PlannedTable) -> None:
-        """Count the rows of a carried table and compare them, cell by cell, by the digest of both."""
+        """Count the rows of a carried table, and digest those of its legacy table."""
         database, _, name = table.source.partition(".")
         target, _, carried = table.into.partition(".")
         (rows,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(name)}").fetchone()
@@ -109,10 +111,14 @@ class Accounts:
         self._sources[table.source] = replace(
             self._sources[table.source], rows=rows, carried=there, columns=MappingProxyType(columns)
         )
-        if content_digest.table_digest(connection, database, name) != content_digest.table_digest(
-            connection, target, carried
-        ):
-            self._mismatches[table.source] = ("(its digest)",)
+        self._carried[table.into] = table.source, content_digest.table_digest(connection, database, name)
+
+    def compare_carried(self, target: str, finished: content_digest.Content) -> None:
+        """Compare the carried tables of *target* with their legacy tables, cell by cell, by the digests of both."""
+        digests = {f"{target}.{table.name}": table.digest for table in finished.tables}
+        for into, (source, digest) in self._carried.items():
+            if into.startswith(f"{target}.") and digests.get(into) != digest:
+                self._mismatches[source] = ("(its digest)",)
 
     def built(self, *, run: str, stage: Path, digests: Mapping[str, str], seconds: float) -> Built:
         """Return the record of the finished build."""

@@ -78,7 +78,9 @@ def build(
         try:
             with contextlib.closing(bench):
                 _fill(bench, plan, accounts, progress)
-                digests[target] = bench.finish()
+                finished_content = bench.finish()
+            accounts.compare_carried(target, finished_content)
+            digests[target] = finished_content.digest
         except sqlite3.Error as error:
             raise BuildError(
                 str(error), where=catalogue.TARGETS[target], hint=error_hints.told(error, [stage]).hint
@@ -158,18 +160,18 @@ class Bench:
             if kind in kinds:
                 self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
 
-    def finish(self) -> str:
-        """Analyse, and leave the file in WAL mode with nothing in the WAL; return its digest.
+    def finish(self) -> content_digest.Content:
+        """Analyse, and leave the file in WAL mode with nothing in the WAL; return its digests.
 
         Pages, references and the full-text index are not checked here: they do not depend on how the file was built, and
         ``verify`` checks them (contracts/4_build).
         """
-        made = content_digest.digest(self.connection, self.target)
+        finished_content = content_digest.content(self.connection, self.target)
         # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
         self.connection.execute(f"ANALYZE {self.target}")
         self.connection.execute(f"PRAGMA {self.target}.journal_mode = WAL")
         self.connection.execute(f"PRAGMA {self.target}.wal_checkpoint(TRUNCATE)")
-        return made
+        return finished_content
 
     def close(self) -> None:
         """Close the connection and make the file durable."""

@@ -14,7 +14,9 @@ from contracts.performance import gate
 from contracts.specimens import generator
 from migrator.errors import BuildError
 from migrator.stages.build import proof as build_proof
+from migrator.stages.build import stage as build_stage
 from migrator.stages.build.proof_worker import Proof, Prover
+from migrator.stages.rollback import stage as rollback_stage
 from migrator.system import worker_process
 
 
@@ -71,6 +73,30 @@ def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
     assert digests(bench.build()) == two
     assert 3 == len(shared)
     assert "core" in two
+
+
+def test_a_carried_table_that_differs_from_its_legacy_table_is_a_mismatch(bench, monkeypatch):
+    finish = build_stage.Bench.finish
+    spoilt = []
+
+    def spoil(self):
+        named = f"SELECT name FROM {self.target}.sqlite_schema WHERE type = 'table' AND name GLOB 'legacy_*' ORDER BY 1"
+        for (name,) in self.connection.execute(named).fetchall():
+            if not spoilt and self.connection.execute(f'DELETE FROM {self.target}."{name}" WHERE rowid = 1').rowcount:
+                spoilt.append(name)
+        return finish(self)
+
+    monkeypatch.setattr(build_stage.Bench, "finish", spoil)
+    # The rehearsed way back would refuse the build by itself.
+    monkeypatch.setattr(rollback_stage, "way_back", lambda *_: None)
+    bench.clear()
+
+    built = build_stage.told(bench.build())
+
+    ((source, what),) = built.mismatches.items()
+    assert [f"legacy_{source.replace('.', '_')}"] == spoilt
+    assert ("(its digest)",) == what
+    bench.clear()
 
 
 def test_the_second_process_answers_as_the_one_here(target):
