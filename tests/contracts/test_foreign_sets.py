@@ -293,20 +293,20 @@ def test_what_was_lost_is_the_first_line(tmp_path, sets):
     )
 
 
-def test_two_processes_say_of_a_large_set_what_one_does(tmp_path, sets, monkeypatch):
+def test_two_processes_reach_the_verdict_of_one(tmp_path, sets, monkeypatch):
     legacy, migrated = sets["specified"]
     naive_copiers.swapped(migrated, tmp_path)
-    monkeypatch.setattr(verifying.os, "sched_getaffinity", lambda _: {0, 1})
-    run, commands = subprocess.Popen, []
+    run, commands, verdicts = subprocess.Popen, [], []
     monkeypatch.setattr(
         verifying.subprocess, "Popen", lambda command, **options: commands.append(command) or run(command, **options)
     )
 
-    one = verify(legacy, tmp_path)
-    monkeypatch.setattr(verifying, "SHARED_FROM_BYTES", 0)
-    two = verify(legacy, tmp_path)
+    for processes in (1, 2):
+        monkeypatch.setattr(verifying.worker_process, "processors", lambda number=processes: number)
+        verdicts.append(verify(legacy, tmp_path))
 
-    assert [False, True] == ["-n" in command for command in commands]
+    assert ["1", "2"] == [command[command.index("--contracts-processes") + 1] for command in commands]
+    one, two = verdicts
     assert (one.held, one.skipped) == (two.held, two.skipped)
     assert set(one.broken) == set(two.broken) != set()
 
