@@ -38,7 +38,7 @@ def verify(home, tell):
             yield Judging(folder)
 
     with mock.patch.object(verify_stage, "started", started):
-        pipeline_migrate.verify_stage(small_set.place_of(home)[0], None)
+        pipeline_migrate.verify_stage(small_set.workspace_of(home)[0], None)
 
 
 def cutover(home, tell):

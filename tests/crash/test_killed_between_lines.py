@@ -99,9 +99,9 @@ def _starts():
     """The set with green evidence, before the cutover and after it."""
     with generated.scratch() as folder:
         home = small_set.make(folder / "built")
-        place, configuration = small_set.place_of(home)
+        workspace, configuration = small_set.workspace_of(home)
         toml = home / "data" / "migrator.toml"
-        migrated = pipeline_migrate.migrate(place, configuration, toml)
+        migrated = pipeline_migrate.migrate(workspace, configuration, toml)
         assert migrated.holds
         quarantined = f"accept_quarantine = {migrated.built.quarantined}"
         toml.write_text(re.sub(r"accept_quarantine = \d+", quarantined, toml.read_text()))

@@ -194,11 +194,11 @@ def live(home, config, life, data):
 
 def cut_over(home, config):
     """Migrate and switch, as the commands do; the contracts judge the build elsewhere.  Return whether it was let in."""
-    place = Workspace(home / "data")
+    workspace = Workspace(home / "data")
     try:
-        planned = pipeline_migrate.plan(place, config)
-        snapshot = pipeline_migrate.backup(planned, place)
-        built = pipeline_migrate.build(place, config, snapshot)
+        planned = pipeline_migrate.plan(workspace, config)
+        snapshot = pipeline_migrate.backup(planned, workspace)
+        built = pipeline_migrate.build(workspace, config, snapshot)
     except Refused:
         return False
     assert built.holds

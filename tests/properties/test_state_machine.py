@@ -74,7 +74,7 @@ class Life(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(prefix="state-machine-", dir=generated.FAST)
         self.home = small_set.copied(first()[0], Path(self.folder.name) / "home")
         self.data = self.home / "data"
-        self.wallet = small_set.place_of(self.home)[1].constants["wallet_address"]
+        self.wallet = small_set.workspace_of(self.home)[1].constants["wallet_address"]
         self.model = {table: {} for table in bot.TABLES}
         self.notes, self.sessions = {}, set()  # what no legacy table can hold: mark of a position -> note; sessions
         self.which, self.marks = "legacy", 0
@@ -211,7 +211,9 @@ class Life(RuleBasedStateMachine):
         recovery.settle(self.data)
         fires = Fraction(failed, 500) > Fraction(5, 100)
         with small_set.in_this_process():
-            watched = watch.monitor(*small_set.place_of(self.home), Limits(), Feed(500 - failed, failed), patience_s=0)
+            watched = watch.monitor(
+                *small_set.workspace_of(self.home), Limits(), Feed(500 - failed, failed), patience_s=0
+            )
         assert fires == watched.fired == (watched.rolled_back is not None)
         if fires:
             self.went("legacy")

@@ -88,7 +88,7 @@ def image(folder):
     return {path: (path.lstat().st_mode, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
 
 
-def place_of(data):
+def workspace_of(data):
     return Workspace(data), config_file.load(data / "migrator.toml")
 
 
@@ -293,7 +293,7 @@ def test_a_link_is_not_used_as_a_folder(tmp_path, outside):
 
 def test_a_source_swapped_for_a_link_after_the_inventory_is_not_followed(data, outside):
     shutil.copy(data / "tax.db", outside / "tax.db")
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
     planned = pipeline_migrate.plan(workspace, configuration)
     (data / "tax.db").unlink()
     (data / "tax.db").symlink_to(outside / "tax.db")
@@ -313,7 +313,7 @@ def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
     assert f"its {suffix}: a symbolic link, which is not followed" == found.reason
     assert before == image(outside)
     with pytest.raises(Refused):
-        pipeline_migrate.backup(pipeline_migrate.plan(*place_of(data)), place_of(data)[0])
+        pipeline_migrate.backup(pipeline_migrate.plan(*workspace_of(data)), workspace_of(data)[0])
 
 
 @pytest.mark.parametrize("name", ["../outside/x.db", "/etc/x.db", "a/../../x.db", "\0", "x\ny"])
@@ -322,7 +322,7 @@ def test_a_name_in_the_configuration_reaches_no_file(data, outside, name):
     with (data / "migrator.toml").open("a", encoding="utf-8") as toml:
         toml.write(f'\n[files]\n{json.dumps(name)} = "carry:core"\n')
     try:
-        planned = pipeline_migrate.plan(*place_of(data))
+        planned = pipeline_migrate.plan(*workspace_of(data))
     except UsageError:
         return
     assert not [one for one in planned.inventory.databases if one.place.name == "x.db"]
@@ -348,7 +348,7 @@ def test_dots_in_an_included_path_are_resolved_and_a_link_is_not_followed(data, 
 @pytest.fixture(name="staged", scope="module")
 def _staged(made, tmp_path_factory):
     folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
-    workspace, configuration = place_of(folder)
+    workspace, configuration = workspace_of(folder)
     pipeline_migrate.build(
         workspace, configuration, pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     )
@@ -361,7 +361,7 @@ def _built(staged, tmp_path):
 
 
 def prepared(data):
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
     snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
     return cutover_stage.prepare(
         pipeline_migrate.plan(workspace, configuration), snapshot, data.parent / ".env"
@@ -454,7 +454,7 @@ def test_nothing_of_a_hostile_schema_runs(data):
     with (data / "migrator.toml").open("a", encoding="utf-8") as added:
         added.write("\n" + "\n".join(fates) + "\n")
 
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
     planned = pipeline_migrate.plan(workspace, configuration)
     built = pipeline_migrate.build(workspace, configuration, pipeline_migrate.backup(planned, workspace))
 
@@ -490,7 +490,7 @@ def test_a_connection_to_what_we_did_not_write_trusts_nothing(tmp_path):
 
 
 def test_a_build_trusts_no_source_either(data):
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
     snapshot = pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
     from migrator.stages.build import stage as build_stage  # noqa: PLC0415 - the bench is an inner part of it
 
@@ -509,7 +509,7 @@ def test_a_schema_written_by_hand_is_one_sentence_and_not_run(data):
         connection.execute("CREATE TABLE t (a)")
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a); DROP TABLE t' WHERE name = 't'")
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
 
     planned = pipeline_migrate.plan(workspace, configuration)
 

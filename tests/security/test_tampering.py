@@ -49,7 +49,7 @@ def _data(made, tmp_path):
 def _staged(made, tmp_path_factory):
     """A folder that has been backed up and built."""
     folder = shutil.copytree(made, tmp_path_factory.mktemp("staged") / "data")
-    pipeline_migrate.build(*place_of(folder), backed_up(folder))
+    pipeline_migrate.build(*workspace_of(folder), backed_up(folder))
     return folder
 
 
@@ -67,12 +67,12 @@ def content(data):
     }
 
 
-def place_of(data):
+def workspace_of(data):
     return Workspace(data), config_file.load(data / "migrator.toml")
 
 
 def backed_up(data):
-    workspace, configuration = place_of(data)
+    workspace, configuration = workspace_of(data)
     return pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
 
 
@@ -94,7 +94,7 @@ def test_what_lies_in_the_way_is_one_sentence(data, deed):
     before = content(data)
 
     done = run("migrate", "--data-dir", data)
-    planned = pipeline_migrate.plan(*place_of(data))
+    planned = pipeline_migrate.plan(*workspace_of(data))
 
     assert done.returncode in (1, 3)
     assert "" == done.stdout
@@ -161,9 +161,9 @@ def test_a_snapshot_that_was_touched_is_not_built_from(built, deed):
     deed(built / "backup" / "0001")
 
     with pytest.raises(Refused, match="take a new one: migrator backup"):
-        pipeline_migrate.build(*place_of(built))
+        pipeline_migrate.build(*workspace_of(built))
 
-    assert pipeline_migrate.build(*place_of(built), backed_up(built)).holds
+    assert pipeline_migrate.build(*workspace_of(built), backed_up(built)).holds
 
 
 def drop_a_database(stage):
@@ -195,7 +195,7 @@ def halve_the_record(stage):
     "deed", [drop_a_database, drop_target_rows, spoil_the_file, garble_the_record, halve_the_record]
 )
 def test_a_stage_that_was_touched_is_built_anew(built, deed):
-    workspace, configuration = place_of(built)
+    workspace, configuration = workspace_of(built)
     first = pipeline_migrate.build(workspace, configuration)
     deed(workspace.stage)
 

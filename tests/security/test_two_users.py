@@ -119,7 +119,7 @@ def test_what_root_has_made_its_owner_goes_on_with(home):
 
     def status():
         with in_this_process():
-            return pipeline_status.status(*small_set.place_of(home)).run
+            return pipeline_status.status(*small_set.workspace_of(home)).run
 
     assert "0001" == as_user(DEPLOY, status, groups=[SHARED])
     assert as_user(DEPLOY, cut_over, home, groups=[SHARED])
@@ -131,8 +131,8 @@ def test_what_root_has_made_its_owner_goes_on_with(home):
 def test_a_third_member_is_refused_and_leaves_nothing(home):
     def migrate():
         with in_this_process():
-            place, configuration = small_set.place_of(home)
-            pipeline_migrate.migrate(place, configuration, None)
+            workspace, configuration = small_set.workspace_of(home)
+            pipeline_migrate.migrate(workspace, configuration, None)
 
     before = owners(home)
 
@@ -188,8 +188,8 @@ def test_another_user_is_told_so_by_a_dry_run_too(home):
     as_user(DEPLOY, build, home, groups=[SHARED])
 
     def rehearsed(stage):
-        place, configuration = small_set.place_of(home)
-        stage(place, configuration, execute=False)
+        workspace, configuration = small_set.workspace_of(home)
+        stage(workspace, configuration, execute=False)
 
     for stage in (switchover.cutover, switchover.rollback):
         with pytest.raises(Refused, match=f"user #{THIRD} may not use it; run this again with: sudo -u '#{DEPLOY}'"):

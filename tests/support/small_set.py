@@ -49,7 +49,7 @@ def write(home):
             path.unlink()
 
 
-def place_of(home):
+def workspace_of(home):
     return Workspace(home / "data"), config_file.load(home / "data" / "migrator.toml")
 
 
@@ -62,7 +62,7 @@ def in_this_process():
 
 def build(home):
     """Take a snapshot and build from it: what ``migrator migrate`` does before the contracts judge it."""
-    workspace, configuration = place_of(home)
+    workspace, configuration = workspace_of(home)
     with in_this_process():
         built = pipeline_migrate.build(
             workspace,
@@ -81,7 +81,7 @@ class _Told(Observer):
 
 def cut_over(home, tell=lambda _: None):
     """Switch to the consolidated set."""
-    workspace, configuration = place_of(home)
+    workspace, configuration = workspace_of(home)
     with in_this_process():
         snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
         planned = pipeline_migrate.plan(workspace, configuration)
@@ -95,7 +95,7 @@ def cut_over(home, tell=lambda _: None):
 
 def roll_back(home, tell=lambda _: None):
     """Switch back."""
-    workspace, configuration = place_of(home)
+    workspace, configuration = workspace_of(home)
     with in_this_process():
         done = switchover.rollback(workspace, configuration, execute=True, observer=_Told(tell))
     if not done.executed:

@@ -46,9 +46,9 @@ def has_another_configuration(home):
 
 
 def has_a_later_snapshot(home):
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     with small_set.in_this_process():
-        pipeline_migrate.backup(pipeline_migrate.plan(place, configuration), place)
+        pipeline_migrate.backup(pipeline_migrate.plan(workspace, configuration), workspace)
 
 
 def has_a_later_row(home):

@@ -34,7 +34,7 @@ def test_after_a_cutover_nothing_is_built_or_judged_in_its_place(home, verb):
     before = set((home / "data").rglob("*"))
 
     with pytest.raises(Refused, match=r"the consolidated set of run 0001 is in use.*run: migrator report"):
-        verb(*small_set.place_of(home))
+        verb(*small_set.workspace_of(home))
 
     assert before == set((home / "data").rglob("*"))
     assert "what was judged" == (home / "data" / ".migrator" / "evidence.json").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_the_evidence_of_a_run_that_is_cut_over_again_is_kept_too(home):
         (home / "data" / ".migrator" / "evidence.json").write_text(judged, encoding="utf-8")
         small_set.cut_over(home)
         small_set.roll_back(home)
-        pipeline_migrate.build(*small_set.place_of(home))
+        pipeline_migrate.build(*small_set.workspace_of(home))
 
     kept = home / "data" / "backup" / "0001" / "consolidated"
 

@@ -39,9 +39,9 @@ def make_read(monkeypatch):
 
 
 def cut_over(home, **decisions):
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     with small_set.in_this_process():
-        return switchover.cutover(place, replace(configuration, **decisions), execute=True)
+        return switchover.cutover(workspace, replace(configuration, **decisions), execute=True)
 
 
 def test_the_legacy_set_is_read_once_for_the_plan_that_is_carried_out(ready, read):
@@ -72,10 +72,10 @@ def test_a_process_that_opened_a_file_after_the_plan_is_refused(ready, monkeypat
 
 
 def test_a_journal_that_the_bot_removes_while_the_folder_is_read_is_passed_over(ready, monkeypatch):
-    place, _ = small_set.place_of(ready)
-    before = switchover._entries(place)
+    workspace, _ = small_set.workspace_of(ready)
+    before = switchover._entries(workspace)
     monkeypatch.setattr(
         switchover.os, "walk", lambda _: [(ready / "data", [], [*map(str, before), "jarvis.db-journal"])]
     )
 
-    assert before == switchover._entries(place)
+    assert before == switchover._entries(workspace)

@@ -34,10 +34,10 @@ def _home(built):
 
 
 def prepared(home):
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     with small_set.in_this_process():
-        snapshot = backup_stage.latest(place.backups, read_back=inventory)
-        return cutover_stage.prepare(pipeline_migrate.plan(place, configuration), snapshot, home / ".env")
+        snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
+        return cutover_stage.prepare(pipeline_migrate.plan(workspace, configuration), snapshot, home / ".env")
 
 
 @contextlib.contextmanager
@@ -130,9 +130,9 @@ def test_a_full_folder_for_private_copies_is_named_and_not_the_snapshot(home, tm
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path], check=True)
     try:
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        place, configuration = small_set.place_of(home)
+        workspace, configuration = small_set.workspace_of(home)
         with pytest.raises(Refused, match=r"no space for its private copy; set TMPDIR to a folder with room$"):
-            switchover.cutover(place, configuration, execute=execute)
+            switchover.cutover(workspace, configuration, execute=execute)
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

@@ -48,12 +48,12 @@ def database(path):
 
 
 def backed_up(data, **files):
-    place = Workspace(data)
+    workspace = Workspace(data)
     configuration = config_file.load(data / "migrator.toml")
     planned = pipeline_migrate.plan(
-        place, configuration if not files else Config(constants=configuration.constants, **files)
+        workspace, configuration if not files else Config(constants=configuration.constants, **files)
     )
-    return pipeline_migrate.backup(planned, place)
+    return pipeline_migrate.backup(planned, workspace)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_what_a_switch_keeps_in_a_snapshot_is_no_part_of_it(data, tmp_path):
 
 def test_the_configuration_gives_a_whole_folder_its_fate_and_a_copy_of_the_set_is_one_sentence(data):
     shutil.copytree(data, data / "old")
-    place = Workspace(data)
+    workspace = Workspace(data)
 
-    refused = pipeline_migrate.plan(place, config_file.load(data / "migrator.toml")).refusals
+    refused = pipeline_migrate.plan(workspace, config_file.load(data / "migrator.toml")).refusals
     snapshot = backed_up(data, files={"old": "standalone"})
 
     (sentence,) = [one for one in refused if one.startswith("old")]
@@ -199,12 +199,12 @@ def test_what_the_configuration_says_of_known_files_holds_up_to_the_verdict(tmp_
     }
     with (data / "migrator.toml").open("a", encoding="utf-8") as written:
         written.write("\n[files]\n" + "".join(f'"{place}" = "{fate}"\n' for place, fate in fates.items()))
-    place, configuration = Workspace(data), config_file.load(data / "migrator.toml")
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
 
-    migrated = pipeline_migrate.migrate(place, configuration, data / "migrator.toml")
+    migrated = pipeline_migrate.migrate(workspace, configuration, data / "migrator.toml")
 
     assert migrated.holds, migrated.verified.broken
-    assert () == pipeline_status.status(place, configuration).reasons
+    assert () == pipeline_status.status(workspace, configuration).reasons
     into = {one.into.partition(".")[0] for one in migrated.plan.tables if one.source.startswith("alerts.")}
     assert {"cache"} == into
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_specified_to_stay_is_not_carried(data):
 
 
 def test_ten_thousand_strangers_fill_no_screen(data, capsys):
-    place = Workspace(data)
+    workspace = Workspace(data)
     found = inventory(data)
     stranger = found.databases[0]
     many = tuple(
@@ -235,7 +235,7 @@ def test_ten_thousand_strangers_fill_no_screen(data, capsys):
     found = dataclasses.replace(found, databases=(*found.databases, *many), findings=("a finding",) * 10_000)
 
     Console(width=160).print(terminal.inventory_table(found))
-    Console(width=160).print(terminal.plan_table(plan_stage.plan(found, Config(), disk=place.data_dir)))
+    Console(width=160).print(terminal.plan_table(plan_stage.plan(found, Config(), disk=workspace.data_dir)))
 
     said = capsys.readouterr().out
     assert len(said) < 40_000

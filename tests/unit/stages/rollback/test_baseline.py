@@ -68,9 +68,9 @@ def outcome(home, done):
 
 
 def dry_run(home):
-    place, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     with small_set.in_this_process():
-        return switchover.rollback(place, configuration, execute=False)
+        return switchover.rollback(workspace, configuration, execute=False)
 
 
 def overwrite(path, first=0.5):

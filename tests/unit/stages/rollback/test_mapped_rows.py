@@ -76,7 +76,7 @@ def test_a_closed_position_is_closed_and_nothing_is_lost(home):
 
 
 def test_new_rows_with_the_defaults_of_the_specification_lose_nothing(home):
-    wallet = small_set.place_of(home)[1].constants["wallet_address"]
+    wallet = small_set.workspace_of(home)[1].constants["wallet_address"]
     write(
         home,
         "core",
@@ -324,7 +324,7 @@ def test_a_row_that_was_mended_and_taken_out_of_quarantine_is_not_doubled(fresh)
         "UPDATE trades SET id = NULL WHERE id = 't6'",
     )
     small_set.cut_over(fresh)
-    wallet = small_set.place_of(fresh)[1].constants["wallet_address"]
+    wallet = small_set.workspace_of(fresh)[1].constants["wallet_address"]
     write(
         fresh,
         "core",
@@ -392,7 +392,7 @@ def test_a_reference_that_is_lost_is_residue(fresh):
     """A trade that was moved to a position which its legacy table refuses: the trade's own cells come back, the link does not."""
     before(fresh, "jarvis.db", "CREATE UNIQUE INDEX one_symbol ON positions(symbol)")
     small_set.cut_over(fresh)
-    wallet = small_set.place_of(fresh)[1].constants["wallet_address"]
+    wallet = small_set.workspace_of(fresh)[1].constants["wallet_address"]
     write(
         fresh,
         "core",

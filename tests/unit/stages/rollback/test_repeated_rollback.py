@@ -54,7 +54,7 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
     """Nothing was written to the legacy set in between: the same snapshot serves again."""
     session(home, "first")
     small_set.roll_back(home)
-    workspace, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     with small_set.in_this_process():
         assert pipeline_migrate.build(workspace, configuration).holds
     small_set.cut_over(home)
@@ -75,7 +75,7 @@ def test_what_an_earlier_rollback_of_the_same_run_kept_stays(home):
 
 def test_a_cutover_of_the_same_run_is_watched_anew(home):
     """The monitor fires once for a cutover: neither its latch nor the errors before it count against the next one."""
-    workspace, configuration = small_set.place_of(home)
+    workspace, configuration = small_set.workspace_of(home)
     limits = Limits(min_events=10)
 
     def errors():
@@ -205,7 +205,7 @@ def test_who_connects_while_a_switch_begins_and_ends_gets_the_set_that_is_in_use
         else:
             small_set.cut_over(home)
             small_set.roll_back(home)
-            workspace, configuration = small_set.place_of(home)
+            workspace, configuration = small_set.workspace_of(home)
             with small_set.in_this_process():
                 pipeline_migrate.build(workspace, configuration)
             monkeypatch.setattr(env_flag, "flag", late)

@@ -465,8 +465,8 @@ def test_contracts_that_were_left_out_show(data, monkeypatch):
 
     verified = pipeline_migrate.verify_stage(Workspace(data), data / "migrator.toml")
 
-    place, configuration = Workspace(data), config_file.load(data / "migrator.toml")
-    reasons = pipeline_status.check(own(data), pipeline_status.present(place, configuration)).reasons
+    workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
+    reasons = pipeline_status.check(own(data), pipeline_status.present(workspace, configuration)).reasons
     assert verified.holds
     assert ("22 contracts were left out by hand", "clause U1 is not proved: no contract of it held") == reasons
 
