@@ -27,7 +27,7 @@ from migrator.reports import page, terminal
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.stages.verify import stage as verify_stage
 from migrator.switch.workspace import Workspace
-from migrator.system import durable_files, error_hints, paths, serialize, temporary_folders
+from migrator.system import durable_files, error_hints, escaping, paths, temporary_folders
 from migrator.system.shell import quoted
 
 #: Names of the signals that end a run, and the signals that have ended this one.
@@ -249,7 +249,7 @@ def main() -> None:
         if _INTERRUPTED:
             # The signal came while SQLite called one of our functions, and SQLite turned it into an error of its own.
             _end_interrupted()
-        click.echo(f"migrator: {serialize.escaped(str(error))}", err=True)
+        click.echo(f"migrator: {escaping.escaped(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -260,7 +260,7 @@ def main() -> None:
         sys.exit(MigratorError.exit_code)
     except (OSError, sqlite3.Error) as error:
         # Before a verb began, or after it ended: stdout is closed, or its disk is full.
-        click.echo(f"migrator: {serialize.escaped(str(error_hints.told(error)))}", err=True)
+        click.echo(f"migrator: {escaping.escaped(str(error_hints.told(error)))}", err=True)
         sys.exit(MigratorError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _end_interrupted()

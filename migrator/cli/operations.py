@@ -24,7 +24,7 @@ from migrator.stages.monitor.error_rate import Limits, false_alarm
 from migrator.stages.monitor.event_feed import Feed, Pipe, Tail
 from migrator.switch.workspace import Workspace
 from migrator.system import durable_files, paths, user_files
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Exit code of a monitor that rolled back.
 ROLLED_BACK = 4

@@ -10,7 +10,7 @@ from migrator.stages import backup as backup_stage
 from migrator.switch import consolidated_set
 from migrator.switch import state as switch_state
 from migrator.switch.workspace import Workspace
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 
 def snapshot_in_use(workspace: Workspace, config: Config) -> Snapshot:

@@ -19,7 +19,8 @@ from pathlib import Path
 from migrator.config.config_file import HOOK_TIMEOUT_S, Config
 from migrator.errors import Refused
 from migrator.records.switch import Switched
-from migrator.system.serialize import escaped, plain
+from migrator.system.escaping import escaped
+from migrator.system.serialize import plain
 from migrator.system.shell import quoted
 
 #: Hooks whose failure prevents the switch.

@@ -16,7 +16,7 @@ from migrator.stages.verify.freshness import Present
 from migrator.switch import preconditions as switch_preconditions
 from migrator.switch.preconditions import SwitchCase
 from migrator.switch.workspace import Workspace
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 
 @dataclass(frozen=True, slots=True)

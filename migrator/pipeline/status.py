@@ -19,7 +19,7 @@ from migrator.switch import recovery, trust
 from migrator.switch import state as switch_state
 from migrator.switch.state import Switch
 from migrator.switch.workspace import Workspace
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 
 def status(workspace: Workspace, config: Config) -> Status:

@@ -14,7 +14,7 @@ from migrator.records.build import Built
 from migrator.records.verify import BrokenContract
 from migrator.reports import charts
 from migrator.stages.verify.evidence import Evidence, Outcome
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Longest name that is shown whole, most lines of what a contract says, and most broken contracts that are shown in full.
 _NAME, _LINES, _BROKEN = 80, 14, 50

@@ -19,7 +19,7 @@ from migrator.records.switch import Switched
 from migrator.records.verify import Migrated, Verified
 from migrator.stages.monitor.error_rate import Limits
 from migrator.stages.verify.freshness import Standing, Status
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Broken contracts that are shown in full.
 SHOWN = 5

@@ -21,7 +21,7 @@ from migrator.errors import MigratorError
 from migrator.schema.declaration import free_rowid, stored_columns
 from migrator.system import connections
 from migrator.system.connections import quoted
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: The encoding of every attached database.
 UTF8 = "UTF-8"

@@ -25,7 +25,7 @@ from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Plan
 from migrator.system import connections, durable_files, error_hints, own_files, permissions, private_copy
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
 #: Wait for the write lock of each source, and for a moment without writes [s].

@@ -29,7 +29,7 @@ from migrator.switch import steps as switch_steps
 from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, durable_files, error_hints, exclusive_access, open_files, permissions
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Wait between two checks for the file ``hold`` [s].
 _POLL_S = 0.2

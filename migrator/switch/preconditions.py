@@ -12,7 +12,7 @@ from migrator.switch import env_flag, target_permissions
 from migrator.switch import state as switch_state
 from migrator.switch.state import Name, Switch
 from migrator.system import exclusive_access, mounts, permissions
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 

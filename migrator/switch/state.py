@@ -29,7 +29,8 @@ from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
 from migrator.system import connections, durable_files, own_files, permissions
 from migrator.system.durable_files import Access
-from migrator.system.serialize import escaped, plain, record
+from migrator.system.escaping import escaped
+from migrator.system.serialize import plain, record
 
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"

@@ -9,7 +9,7 @@ from pathlib import Path
 from migrator.errors import MigratorError
 from migrator.switch.state import LEGACY, NEW, Name, Switch
 from migrator.system import connections, durable_files
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 

@@ -13,7 +13,7 @@ from migrator.schema import catalogue
 from migrator.switch.state import Switch
 from migrator.system import durable_files, permissions
 from migrator.system.durable_files import Access
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 
 def sources(databases: Iterable[tuple[str, Path]], tables: Sequence[PlannedTable]) -> dict[str, list[Path]]:

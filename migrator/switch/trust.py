@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from migrator.errors import Refused
 from migrator.switch import env_flag
 from migrator.system import paths
+from migrator.system.escaping import escaped
 from migrator.system.ownership import guard
-from migrator.system.serialize import escaped
 from migrator.system.shell import quoted
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from migrator.errors import MigratorError
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 _NO_ROOM = "make room; to see how full each disk is run: df -h {folders}"

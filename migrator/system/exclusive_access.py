@@ -17,9 +17,9 @@ from pathlib import Path
 
 from migrator.errors import Refused
 from migrator.system import connections, content_digest, durable_files
+from migrator.system.escaping import escaped
 from migrator.system.lock_descriptor import Grip, Opened
 from migrator.system.open_files import Holder, having, holders, seen, unknown
-from migrator.system.serialize import escaped
 
 #: Wait for another process's transaction to end [s].
 PATIENCE_S = 5.0

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from migrator.errors import Refused
 from migrator.system import connections
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 #: SQLite's lock bytes: pending, reserved, then the range that readers share (sqlite.org/lockingv3.html).

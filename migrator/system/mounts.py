@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 _TABLE = Path("/proc/self/mountinfo")
 #: Blanks, line ends and backslashes are in octal; see proc(5).

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from migrator.system import connections
+from migrator.system.escaping import escaped
 from migrator.system.lock_descriptor import Opened, opened_elsewhere
-from migrator.system.serialize import escaped
 
 #: Suffixes of the files that SQLite may have open beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from migrator.errors import Refused
 from migrator.system import durable_files, own_files
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 #: The one link among our entries, and its draft; :mod:`migrator.switch.state` reads it as text.

@@ -20,7 +20,7 @@ from pathlib import Path
 from migrator.errors import Refused
 from migrator.system import connections, durable_files
 from migrator.system.durable_files import Access
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Read and write, in one digit of a mode.
 _USE = 0o6

@@ -1,9 +1,8 @@
-"""Converts records to plain values for JSON and back, and escapes names for a terminal."""
+"""Converts records to plain values for JSON and back."""
 
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -12,24 +11,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from migrator.system.escaping import escaped
+
 _T = TypeVar("_T")
-
-#: Characters of a name or sentence that are shown, and how many of these are its end, which holds the hint.
-LONGEST, _TAIL = 1_500, 500
-
-
-def escaped(name: object) -> str:
-    """Return *name* safe for a terminal: undecodable bytes, control and invisible characters as escapes, on one line.
-
-    The middle of more than :data:`LONGEST` characters is left out: a name may have a million.
-    """
-    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    if len(text) > LONGEST:
-        text = f"{text[: -_TAIL + LONGEST]} [{len(text) - LONGEST:,} characters] {text[-_TAIL:]}"
-    return "".join(
-        character if character == " " or unicodedata.category(character)[0] not in "CZ" else _escape(character)
-        for character in text
-    )
 
 
 def plain(value: object) -> Any:
@@ -82,7 +66,3 @@ def _refuse_unknown(values: object, known: object) -> None:
     elif isinstance(values, list) and isinstance(known, list | tuple):
         for value, item in zip(values, known, strict=False):
             _refuse_unknown(value, item)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

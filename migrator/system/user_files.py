@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from migrator.errors import UsageError
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Largest text that is read [bytes]: a configuration, an .env, evidence on thousands of contracts.
 LARGEST_BYTES = 64 * 1024**2

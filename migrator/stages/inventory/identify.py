@@ -12,7 +12,7 @@ from typing import NamedTuple
 from migrator.records.inventory import Table
 from migrator.schema import catalogue
 from migrator.schema.catalogue import Shape
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 Columns = frozenset[tuple[str, str]]
 

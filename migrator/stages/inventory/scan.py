@@ -12,7 +12,7 @@ from migrator.errors import SourceError
 from migrator.records.inventory import Database, Verdict
 from migrator.schema import catalogue
 from migrator.system import connections, error_hints, own_files
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 _CONSOLIDATED = frozenset(catalogue.TARGETS.values())
 _NAMES = (".db", ".sqlite", ".sqlite3")

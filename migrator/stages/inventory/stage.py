@@ -21,7 +21,7 @@ from migrator.schema import catalogue
 from migrator.stages.inventory import identify, inspect_pool, scan
 from migrator.stages.inventory.identify import FoundTable, Identity
 from migrator.system import connections, error_hints, paths
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Fields of a database that an answer has under the same name, as far as the file could be read.
 _FACTS = (

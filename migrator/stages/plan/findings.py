@@ -11,7 +11,7 @@ from migrator.records.plan import Fate
 from migrator.schema import text_encoding
 from migrator.stages.plan.preconditions import Case
 from migrator.switch import target_permissions
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 
 def findings(case: Case) -> Iterator[str]:

@@ -22,7 +22,7 @@ from migrator.schema.declaration import folded, index_name
 from migrator.switch import target_permissions
 from migrator.system import ownership, permissions
 from migrator.system.connections import NOT_HERE
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 #: Tables without a home in the specification that are carried over.  The bot has some ninety; a file filled with

@@ -17,7 +17,7 @@ from migrator.errors import MigratorError
 from migrator.schema import catalogue
 from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, durable_files
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Columns of lineage that identify a row of the set in use and its legacy row.
 _NAMES = "source, legacy_key, target, target_id"

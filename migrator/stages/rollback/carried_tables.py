@@ -20,7 +20,7 @@ from migrator.schema.declaration import is_without_rowid, rowid_name, stored_col
 from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql
 from migrator.system import content_digest
 from migrator.system.connections import quoted
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Rounds in which a refused row keeps another out; after these each row is tried by itself, since a long chain takes
 #: as many rounds as it has rows.

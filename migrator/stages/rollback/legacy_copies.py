@@ -30,7 +30,7 @@ from migrator.stages.rollback import residue as rollback_residue
 from migrator.stages.rollback.session import Sets, WrittenBack
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, content_digest, durable_files, private_copy
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
 T = TypeVar("T")

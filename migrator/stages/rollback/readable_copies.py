@@ -20,7 +20,7 @@ from migrator.schema.declaration import free_rowid, is_without_rowid, stored_col
 from migrator.stages.rollback.session import BASELINE, WrittenBack
 from migrator.system import connections, content_digest
 from migrator.system.connections import quoted
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Names that a sentence lists.
 _LISTED = 5

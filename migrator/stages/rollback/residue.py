@@ -23,7 +23,7 @@ from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, hand
 from migrator.switch import consolidated_set
 from migrator.system import connections
 from migrator.system.connections import quoted
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Reasons of the residue; "this row" is the row of the consolidated set beside the reason.
 _CHANGED = "the legacy table cannot hold what this row has in: "

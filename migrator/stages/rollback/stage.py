@@ -25,7 +25,7 @@ from migrator.switch import steps as switch_steps
 from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Switch
 from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from migrator.stages.rollback.session import CANNOT, WrittenBack
 from migrator.system import connections, content_digest, virtual_tables
 from migrator.system.connections import quoted
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 
 #: Columns of an entry of the schema.
 _ENTRY = "type, name, tbl_name, rootpage, sql"

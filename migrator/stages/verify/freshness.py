@@ -24,7 +24,7 @@ from migrator.schema import catalogue
 from migrator.stages.verify.evidence import Evidence, Outcome, Said, Why
 from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, private_copy
-from migrator.system.serialize import escaped
+from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
 #: What stands in the folder of the contracts, and is no part of them.

@@ -12,7 +12,8 @@ from inventoried import NOISE, ddl, made, only, printed
 
 from migrator.stages.inventory import scan
 from migrator.stages.inventory.stage import inventory
-from migrator.system.serialize import escaped, plain
+from migrator.system.escaping import escaped
+from migrator.system.serialize import plain
 
 
 def test_the_report_reads_well_in_a_hundred_columns(data):

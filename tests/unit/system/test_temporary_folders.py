@@ -8,7 +8,7 @@ import pytest
 from migrator.cli import app
 from migrator.errors import BuildError, MigratorError
 from migrator.system import temporary_folders
-from migrator.system.serialize import LONGEST, escaped
+from migrator.system.escaping import LONGEST, escaped
 
 
 def test_a_folder_is_ours_alone_and_gone_afterwards():
