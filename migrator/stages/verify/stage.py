@@ -25,7 +25,7 @@ from migrator.system import durable_files, paths, worker_process
 from migrator.system.temporary_folders import private_folder
 
 #: What the extra installs that the contracts cannot do without.
-NEEDED = ("base58", "faker", "hypothesis", "pytest", "xdist")
+NEEDED = ("base58", "faker", "hypothesis", "pytest")
 #: Environment that would change what is judged, or how.
 KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
