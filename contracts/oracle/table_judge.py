@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any, Protocol
 
 from contracts.oracle.cells import (
@@ -171,7 +172,7 @@ class OneTable:
         return f"drawn(s.{quoted(self.reading.key)})"
 
     def _judge(self, connection: sqlite3.Connection, where: str) -> None:
-        for _, group in groupby(self._joined(connection, where), key=lambda row: row[0]):
+        for _, group in groupby(self._joined(connection, where), key=itemgetter(0)):
             self._row(list(group))
 
     def _joined(self, connection: sqlite3.Connection, where: str) -> Iterator[tuple[Cell, ...]]:
