@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -20,9 +22,13 @@ from contracts.suite.options import Options
 from migrator.config import config_file as config_config_file
 from migrator.config.config_file import Config
 from migrator.config.extra_indexes import ExtraIndex
+from migrator.errors import MigratorError
 from migrator.records.inventory import Inventory
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.system import paths
+
+#: Errors of reading a set that is damaged, incomplete or cannot be migrated.
+_UNREADABLE = (MigratorError, sqlite3.Error, OSError, UnicodeError, pytest.fail.Exception)
 
 
 class Session:
@@ -113,12 +119,18 @@ class Session:
         return Path(os.fsdecode(done.read_bytes()))
 
     def prepare(self) -> None:
-        """Copy and digest what several processes will read, so that none of them has to."""
-        for target in self.judged.originals:
-            self.judged.copy(target)
-        if self.has_pair:
-            for name in self.case.legacy.originals:
-                self.case.legacy.copy(name)
+        """Copy and read what several processes will need, so that none of them has to.
+
+        What cannot be read is left to the contracts: each that needs it reads it again, and reports the error.
+        """
+        with suppress(*_UNREADABLE):
+            for target in self.judged.originals:
+                with suppress(*_UNREADABLE):
+                    self.judged.schema(target)
+            if self.has_pair:
+                for name in self.case.legacy.originals:
+                    with suppress(*_UNREADABLE):
+                        self.case.legacy.copy(name)
 
     def describe(self) -> str:
         """Return the judged sets in words."""
