@@ -373,10 +373,11 @@ def test_several_processes_reach_the_verdict_of_one(pair, tmp_path, several):
     ],
     ids=["death", "failure", "exit"],
 )
-def test_a_forked_process_that_fails_or_ends_fails_the_run(tmp_path, source, exit_code, sentence):
+def test_a_forked_process_that_fails_or_ends_fails_the_run(judged, tmp_path, source, exit_code, sentence):
     (tmp_path / "test_ends.py").write_text(source, encoding="utf-8")
 
-    done = pytest_run("--contracts-processes", "2", "-k", "ends or by_chance", "test_ends.py", cwd=tmp_path)
+    options = ("--consolidated-dir", judged, "--contracts-processes", "2", "-k", "ends or by_chance")
+    done = pytest_run(*options, "test_ends.py", cwd=tmp_path)
 
     assert exit_code == done.returncode, done.stdout + done.stderr
     assert sentence in done.stdout + done.stderr
