@@ -160,11 +160,12 @@ def migrate(
     watching = observer or Observer()
     begun = time.monotonic()
     workspace.refuse_after_a_cutover()
+    planned = plan(workspace, config)
+    watching.progress("plan", 0, 0.0)
+    snapshot = backup(planned, workspace)
+    watching.progress("backup", 0, 0.0)
+    # The contracts read their modules while the databases are being built.
     with started() as contracts:
-        planned = plan(workspace, config)
-        watching.progress("plan", 0, 0.0)
-        snapshot = backup(planned, workspace)
-        watching.progress("backup", 0, 0.0)
         built = build(workspace, config, snapshot, watching)
         verified = _judge(snapshot.folder, workspace, config_path, contracts)
     watching.progress("verify", 0, 0.0)
