@@ -19,6 +19,7 @@ class Limits:
     threshold: Fraction = Fraction(5, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faulty", "caught_by"),
     [

@@ -229,6 +229,7 @@ def test_above_a_number_of_rows_a_sample_by_key_is_judged(tmp_path, monkeypatch)
     assert ([], []) == (found.values, found.rebuilt)
 
 
+@pytest.mark.slow
 def test_what_no_sample_may_leave_out_is_judged_in_every_row(tmp_path, monkeypatch):
     monkeypatch.setattr(table_judge, "EVERY_ROW_UP_TO", 1)
     legacy = made_sets.specimen(tmp_path / "data", rows=300)

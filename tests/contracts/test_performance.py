@@ -137,6 +137,7 @@ def _bench(tmp_path_factory):
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("database", "statement"),
     [

@@ -364,6 +364,7 @@ def test_several_processes_reach_the_verdict_of_one(pair, tmp_path, several):
     assert json.loads((pair / "specimen.json").read_text(encoding="utf-8"))["dirty"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "exit_code", "sentence"),
     [

@@ -200,6 +200,7 @@ def test_a_larger_set_grows_where_rows_are_mapped_and_has_all_of_those_tables() 
     assert large["telegram_memory.messages"] / large["call_tracking.calls"] == pytest.approx(1_734 / 550, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [0, 3, 5_000])
 @pytest.mark.parametrize("variant", ["found", "specified"])
 def test_a_set_of_any_size_can_be_made(tmp_path: Path, rows: int, variant: str) -> None:

@@ -71,6 +71,7 @@ def plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn):
         assert not refused or any(one in refused for one in (*against, nothing)), refused
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(odd_schemas.files())
 def test_plan_says_yes_and_it_holds(drawn):

@@ -29,6 +29,7 @@ def test_no_state_that_can_be_reached_breaks_an_invariant():
     assert transitions > 3 * states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mutants.MUTANTS)
 def test_a_planted_mistake_is_found_by_its_shortest_trace(name):
     with pytest.raises(checker.Broken) as found:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import generated
+import pytest
 import small_set
 from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
@@ -70,6 +71,7 @@ WRITES = st.builds(
 LIVES = st.lists(st.lists(WRITES, min_size=1, max_size=STATEMENTS), min_size=1, max_size=CYCLES)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(EXAMPLES, 3))
 @given(legacy_sets(max_files=2), LIVES, st.data())
 def test_what_was_written_is_in_the_legacy_set_or_in_the_residue(legacy, life, data):

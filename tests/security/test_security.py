@@ -316,6 +316,7 @@ def test_a_link_beside_a_database_leads_nowhere(data, outside, suffix):
         pipeline_migrate.backup(pipeline_migrate.plan(*workspace_of(data)), workspace_of(data)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../outside/x.db", "/etc/x.db", "a/../../x.db", "\0", "x\ny"])
 def test_a_name_in_the_configuration_reaches_no_file(data, outside, name):
     shutil.copy(data / "custom.db", outside / "x.db")
@@ -445,6 +446,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_nothing_of_a_hostile_schema_runs(data):
     fates = ["[files]"]
     for number, sql in enumerate(HOSTILE.values()):

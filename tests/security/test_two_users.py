@@ -86,6 +86,7 @@ def strangers(home):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", [DEPLOY, 0], ids=["owner", "root"])
 def test_the_bot_can_write_before_a_cutover_after_it_and_after_a_rollback(home, operator):
     data = home / "data"

@@ -86,6 +86,7 @@ def test_an_option_has_a_twin_in_the_environment(tmp_path):
     assert str(tmp_path / "demo") == found["data_dir"]
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing(tmp_path):
     run("specimen", tmp_path / "demo", "--rows", 300)
 

@@ -134,6 +134,7 @@ def test_a_verb_that_shows_changes_no_byte(made, tmp_path, standing):
         assert [] == [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)], verb
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["status", "inventory", "plan", "report", "cutover", "rollback", "migrate", "monitor"])
 def test_a_switch_that_is_at_work_is_not_called_cut_short(made, tmp_path, verb):
     home = small_set.copied(made, tmp_path / "home")

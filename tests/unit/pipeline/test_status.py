@@ -21,6 +21,7 @@ def _home(made, tmp_path):
     return shutil.copytree(made, tmp_path / "home", symlinks=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "verb",
     [

@@ -141,6 +141,7 @@ def _moved(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_a_set_in_two_encodings_is_switched_and_comes_back_in_both(moved, tmp_path):
     home = shutil.copytree(moved, tmp_path / "home", symlinks=True)
     small_set.cut_over(home)

@@ -211,6 +211,7 @@ def held_in_a_container(path):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a PID namespace")
 @pytest.mark.parametrize("mode", ["memory", "wal"])
 def test_a_process_outside_of_our_pid_namespace_is_found(tmp_path, intruder, mode):
@@ -241,6 +242,7 @@ def test_where_no_process_can_be_seen_the_owner_has_to_say_that_the_bot_is_stopp
     assert () == hold.late
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", JOURNAL_MODES)
 def test_a_spent_journal_goes_and_the_mode_of_the_file_stays(tmp_path, mode):
     """SQLite in journal_mode=PERSIST or TRUNCATE leaves an empty journal beside the file."""

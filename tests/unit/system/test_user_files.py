@@ -60,6 +60,7 @@ def test_evidence_that_is_no_text_is_an_error(tmp_path, make):
         verify_evidence.read(tmp_path / "named")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ODD)
 def test_a_configuration_beside_the_databases_is_never_passed_over(tmp_path, make):
     make(tmp_path / "migrator.toml")

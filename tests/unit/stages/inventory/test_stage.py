@@ -47,6 +47,7 @@ def test_a_specimen_is_recognised_whole(tmp_path, variant):
     assert all(finding.startswith("not there: ") for finding in found.findings), found.findings
 
 
+@pytest.mark.slow
 def test_every_known_shape_is_recognised(data):
     for known in catalogue.legacy_databases():
         if known.variant != "trading":

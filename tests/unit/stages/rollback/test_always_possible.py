@@ -238,6 +238,7 @@ def test_what_was_written_to_an_original_is_kept_beside_what_was_written_to_the_
         assert [(3,)] == kept.execute("SELECT count(*) FROM notes").fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("late", "residue"),
     [
@@ -302,6 +303,7 @@ def test_a_damaged_full_text_index_of_a_legacy_file_stays_as_it_is_and_stops_not
         assert [("three",)] == legacy(home, "SELECT body FROM notes WHERE id = 3", name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["gone", "no database", "damaged", "damaged header"])
 def test_an_original_that_is_gone_or_damaged_is_replaced_by_its_copy_in_the_snapshot(home, spoilt):
     original = small_set.last_switch(home).originals / "notes.db"

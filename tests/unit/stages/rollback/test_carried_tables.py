@@ -215,6 +215,7 @@ def test_a_legacy_table_that_would_not_be_its_carried_copy_stays_as_it_was(home,
     assert was == carried_set.rows(home / "data" / "odd.db", "SELECT _rowid_, * FROM keyed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["m TEXT COLLATE NOCASE DEFAULT 'off'", "m TEXT COLLATE app_only DEFAULT 'off'"])
 def test_a_value_in_an_added_column_is_kept_whatever_its_collation(home, column):
     done = carried_set.round_trip(
