@@ -1,7 +1,7 @@
-"""Judge in several processes, forked once every contract is collected and the sets are copied.
+"""Judges in several processes, forked after all contracts are collected and the sets are copied.
 
-Nothing is started, collected, copied or digested twice; a worker of xdist would do all of that again.  The contracts stay
-ordinary tests: each process takes one group of them after the other, and its reports are those of the run.
+A worker of xdist would start, collect and copy again.  The contracts stay ordinary tests: each process takes one group of
+them after the other, and the main process reports their results.  Hooks around ``pytest_runtest_protocol`` are not called.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Any, cast
 import pytest
 from _pytest.runner import runtestprotocol
 
-#: Bytes of the number of a group in the pipe from which the processes take their work.
+#: Size of a group's number in the pipe from which the processes take their work [bytes].
 _TICKET = 4
-#: Stages whose contracts share what was seen of the legacy set.
+#: Stages whose contracts share one inventory of the legacy set.
 _LEGACY_SIDE = ("1_inventory", "2_plan", "3_backup")
 
 
 def groups(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
-    """Return *items* in groups that one process judges: what it read for one contract serves the others of the group."""
-    found: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    """Return *items* in groups, each for one process: contracts of a group share what they read."""
+    by_group: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        found[_group(item)].append(item)
-    return list(found.values())
+        by_group[_group(item)].append(item)
+    return list(by_group.values())
 
 
 def _group(item: pytest.Item) -> str:
@@ -45,7 +45,7 @@ def judge(session: pytest.Session, processes: int) -> None:
     """
     work = groups(session.items)
     tickets, written = os.pipe()
-    # A pipe holds 64 KiB: the whole work fits, and each process takes the next number.
+    # A pipe holds 64 KiB: the numbers of all groups fit, and each process takes the next one.
     os.write(written, b"".join(number.to_bytes(_TICKET, "big") for number in range(len(work))))
     os.close(written)
     fork = multiprocessing.get_context("fork")
@@ -66,34 +66,34 @@ def judge(session: pytest.Session, processes: int) -> None:
 
 
 def _judge(config: pytest.Config, work: Sequence[Sequence[pytest.Item]], tickets: int, reports: Connection) -> None:
-    """Judge the groups whose numbers this process takes from *tickets*, and send each item's reports."""
+    """Judge the groups whose numbers this process reads from *tickets*, and send the reports of each item."""
     while ticket := os.read(tickets, _TICKET):
         group = work[int.from_bytes(ticket, "big")]
         for item, following in zip(group, [*group[1:], None], strict=True):
-            done = runtestprotocol(item, log=False, nextitem=following)
-            told = [config.hook.pytest_report_to_serializable(config=config, report=report) for report in done]
-            reports.send((item.nodeid, told))
+            phases = runtestprotocol(item, log=False, nextitem=following)
+            sent = [config.hook.pytest_report_to_serializable(config=config, report=report) for report in phases]
+            reports.send((item.nodeid, sent))
     reports.send(None)
     reports.close()
 
 
 def _report(session: pytest.Session, items: dict[str, pytest.Item], running: dict[Connection, Any]) -> None:
-    """Report what the processes send, until each has said that nothing is left, or the run has to stop."""
+    """Report the results that the processes send, until each has sent its last, or the run has to stop."""
     config, open_ends = session.config, set(running)
     while open_ends:
         for end in cast("list[Connection]", wait(list(open_ends))):
             try:
-                sent: tuple[str, list[dict[str, Any]]] | None = end.recv()
+                received: tuple[str, list[dict[str, Any]]] | None = end.recv()
             except EOFError as error:
                 raise RuntimeError("a process that judges contracts ended before they did") from error
-            if sent is None:
+            if received is None:
                 open_ends.remove(end)
                 continue
-            nodeid, told = sent
+            nodeid, phases = received
             item = items[nodeid]
             item.ihook.pytest_runtest_logstart(nodeid=nodeid, location=item.location)
-            for one in told:
-                report = config.hook.pytest_report_from_serializable(config=config, data=one)
+            for phase in phases:
+                report = config.hook.pytest_report_from_serializable(config=config, data=phase)
                 item.ihook.pytest_runtest_logreport(report=report)
             item.ihook.pytest_runtest_logfinish(nodeid=nodeid, location=item.location)
             if session.shouldfail:

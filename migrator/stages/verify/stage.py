@@ -30,13 +30,14 @@ NEEDED = ("base58", "faker", "hypothesis", "pytest")
 KEPT_OUT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONPATH", "CONSOLIDATED_DIR", "LEGACY_DIR", "MIGRATOR_CONFIG")
 #: The same, by how the names begin.
 KEPT_OUT_BEGIN = "CONTRACTS_"
-#: Processes that judge: the heaviest table alone takes a third of the time, so more would wait for it.
+#: Most processes that judge: one process judges the whole of the largest table, and more would wait for it.
 MOST_PROCESSES = 4
-#: What the process of the contracts runs: it reads its modules, then waits on its standard input for the sets, or for nothing.
+#: The program of the contracts: it imports and parses what the contracts use, then reads from its standard input which sets to judge.
 _PROGRAM = """\
 import sys, pytest, contracts.plugin
 from migrator.mapping import reader
-reader.mappings()
+for mapping in reader.mappings():
+    mapping.columns
 named = sys.stdin.read()
 sys.exit(pytest.main([*sys.argv[1:], *named.split(chr(0))]) if named else 0)
 """
