@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from contracts.performance import workload
 from contracts.performance.workload import Question
 from migrator.config import extra_indexes
-from migrator.schema import catalogue, declaration
+from migrator.schema import catalogue, declaration, sql_header
 from migrator.schema import reader as schema_reader
 from migrator.schema.model import Index, Schema, Table, VirtualTable
 from migrator.system import connections, content_digest
@@ -41,6 +41,7 @@ class Finding:
         asked: The SQL that shows it.
         evidence: SQLite's result, line by line.
         mend: The statement that would repair it; '' if one statement is not enough.
+        recommends: The recommended indexes that answer it; '' without one.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Finding:
     asked: str
     evidence: tuple[str, ...]
     mend: str = ""
+    recommends: str = ""
 
 
 def design() -> tuple[Finding, ...]:
@@ -69,7 +71,9 @@ def of_workload() -> tuple[Finding, ...]:
     for question in workload.questions():
         if question.slower:
             legacy, ours = plans(question)
+            answering = [index.name for index in recommended() if question.name in index.answers]
             mends = f'[decisions] extra_indexes = ["{question.mends}"]' if question.mends else ""
+            recommends = f'[decisions] extra_indexes = "{extra_indexes.RECOMMENDED}" makes {", ".join(answering)}'
             findings.append(
                 Finding(
                     kind="slower than the legacy file",
@@ -78,9 +82,45 @@ def of_workload() -> tuple[Finding, ...]:
                     asked=question.sql,
                     evidence=(*(f"legacy file: {line}" for line in legacy), *(f"here: {line}" for line in ours)),
                     mend=mends,
+                    recommends=recommends if answering else "",
                 )
             )
     return tuple(findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """A recommended index, as ``recommended_indexes.sql`` describes it.
+
+    Attributes:
+        name: Its name, with that of its database.
+        answers: The names of the queries whose findings it answers.
+        costs: Its size, and the steps of one more row.
+        statement: Its CREATE INDEX.
+    """
+
+    name: str
+    answers: tuple[str, ...]
+    costs: str
+    statement: str
+
+
+def recommended() -> tuple[Recommended, ...]:
+    """Return each recommended index with its header."""
+    _, *blocks = catalogue.recommended_indexes().strip().split("\n\n")
+    indexes = []
+    for block in blocks:
+        header, text = sql_header.read(f"{block}\n", {"answers": None, "costs": None}, "recommended_indexes.sql")
+        (index,) = extra_indexes.read([text])
+        indexes.append(
+            Recommended(
+                name=f"{index.target}.{index.name}",
+                answers=tuple(header["answers"].split()),
+                costs=header["costs"],
+                statement=index.statement,
+            )
+        )
+    return tuple(indexes)
 
 
 def plans(question: Question, *, mended: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -278,6 +318,37 @@ def _plan(connection: sqlite3.Connection, asked: str) -> tuple[str, ...]:
     return tuple(detail for _, _, _, detail in rows)
 
 
+def _recommendation() -> Iterator[str]:
+    """Yield the lines of the page on the recommended indexes."""
+    yield from (
+        "",
+        "## The recommended indexes",
+        "",
+        f'`[decisions] extra_indexes = "{extra_indexes.RECOMMENDED}"` in `migrator.toml` makes these indexes, which answer findings of the kind',
+        "*slower than the legacy file*. Sizes and steps of SQLite's virtual machine at 100,000 legacy rows, SQLite 3.40.1:",
+        "",
+        "| index | answers | costs |",
+        "|---|---|---|",
+    )
+    for index in recommended():
+        yield f"| `{index.name}` | {', '.join(f'`{name}`' for name in index.answers)} | {index.costs} |"
+    yield from (
+        "",
+        "The statements are in `migrator/schema/amendments/recommended_indexes.sql`. Four of them have an expression on JSON: then SQLite",
+        "3.40 refuses to open the database on a connection with `PRAGMA trusted_schema = OFF`. SQLite uses such an index only",
+        "for a query that has the same expression, so take the queries below as they are.",
+        "",
+        f"With these indexes a query takes at most {workload.STAYS:g} times the steps of the legacy file, plus 20, which small statements differ by",
+        "(judged at 20,000 legacy rows). These take more:",
+        "",
+        "| query | at most | why |",
+        "|---|---|---|",
+    )
+    for question in workload.questions():
+        if question.why_it_stays:
+            yield f"| `{question.target}: {question.name}` | {question.stays:g} times | {question.why_it_stays} |"
+
+
 def as_markdown(findings: tuple[Finding, ...]) -> str:
     """Return the findings as a page of docs."""
     lines = [
@@ -285,11 +356,13 @@ def as_markdown(findings: tuple[Finding, ...]) -> str:
         "",
         "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  No finding is repaired silently: the",
         "databases are built as specified, and their owners decide.",
+        *_recommendation(),
     ]
     for finding in findings:
         lines += ["", f"## {finding.kind}: `{finding.where}`", "", finding.says, "", "```sql", f"{finding.asked};"]
         lines += [f"-- {line}" for line in finding.evidence]
         lines += [f"-- would repair it: {finding.mend}"] if finding.mend else []
+        lines += [f"-- {finding.recommends}"] if finding.recommends else []
         lines += ["```"]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,8 @@ run on a connection to the one database that the header names, and give the same
     -- costs:  ...                             why it may take more steps than on the legacy file, if it may: a finding
     -- longer: ...                             why as many steps take longer, if they do: a finding, also judged
     -- mends:  CREATE INDEX core....           the index that would repair it, if there is one
+    -- stays:  1.8: ...                        with the recommended indexes: its steps on the legacy file times this at most,
+                                               and why, if more than 1.1 times
 """
 
 from __future__ import annotations
@@ -28,7 +30,13 @@ from migrator.schema import sql_header
 #: Relative frequency of a query in a mix.
 WEIGHTS = {"hot": 10, "warm": 3, "cold": 1}
 
-_MUST, _MAY = ("query", "legacy", "target", "asked"), ("takes", "times", "json", "differs", "costs", "longer", "mends")
+#: Limit of a query's steps with the recommended indexes [factor of its steps on the legacy file].
+STAYS = 1.1
+
+_MUST, _MAY = (
+    ("query", "legacy", "target", "asked"),
+    ("takes", "times", "json", "differs", "costs", "longer", "mends", "stays"),
+)
 _HEADER: dict[str, str | None] = dict.fromkeys(_MUST) | dict.fromkeys(_MAY, "")
 
 
@@ -51,6 +59,8 @@ class Question:
         costs: Why it may take more steps than on the legacy file; '' if it may not.
         longer: Why as many steps take longer than on the legacy file; '' if they do not.
         mends: The statement of the index that would repair this; '' without one.
+        stays: Limit of its steps with the recommended indexes, as a factor of those on the legacy file.
+        why_it_stays: Why this is more than ``STAYS``; '' if it is not.
         legacy_sql: The statement for the legacy database.
         sql: The statement for the consolidated database.
     """
@@ -69,6 +79,8 @@ class Question:
     costs: str
     longer: str
     mends: str
+    stays: float
+    why_it_stays: str
     legacy_sql: str
     sql: str
 
@@ -105,6 +117,7 @@ def read(text: str, file: str) -> Question:
     head, separator, ours = text.partition("\n-- consolidated:\n")
     header, legacy_sql = sql_header.read(head, _HEADER, where)
     often, _, when = header["asked"].partition(": ")
+    factor, _, why_it_stays = header["stays"].partition(": ")
     if header["query"] != file.removesuffix(".sql") or often not in WEIGHTS or not separator:
         raise MappingError("needs its own name, hot, warm or cold, and a consolidated form", where=where)
     legacy, target = (_tables(header[side], where) for side in ("legacy", "target"))
@@ -123,6 +136,8 @@ def read(text: str, file: str) -> Question:
         costs=header["costs"],
         longer=header["longer"],
         mends=header["mends"],
+        stays=float(factor) if why_it_stays else STAYS,
+        why_it_stays=why_it_stays,
         legacy_sql=legacy_sql.strip().removesuffix(";"),
         sql=ours.strip().removesuffix(";"),
     )

@@ -125,7 +125,7 @@ def load(path: Path | None) -> Config:
         sections.get("constants", {}), {"wallet_address": str, "local_utc_offset": str}, "constants.", path
     )
     decisions = _taken(
-        sections.get("decisions", {}),
+        _listed(sections.get("decisions", {})),
         {
             "accept_quarantine": int,
             "order_amount_sol": str,
@@ -172,6 +172,12 @@ def load(path: Path | None) -> Config:
         hooks=paths.resolved(path.parent) / hooks["folder"] if "folder" in hooks else None,
         hooks_timeout_s=hooks.get("timeout", HOOK_TIMEOUT_S),
     )
+
+
+def _listed(decisions: dict[str, Any]) -> dict[str, Any]:
+    """Return *decisions* with ``extra_indexes`` as a list: one word may be written without."""
+    word = decisions.get("extra_indexes")
+    return decisions | {"extra_indexes": [word]} if isinstance(word, str) else decisions
 
 
 def _taken(written: Mapping[str, Any], known: Mapping[str, type], prefix: str, path: Path) -> dict[str, Any]:

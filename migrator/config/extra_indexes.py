@@ -1,14 +1,16 @@
 """Indexes beyond the specification, which the owners order: ``[decisions] extra_indexes``.
 
 Each is one statement that names its database, ``CREATE INDEX core.idx_lots_symbol ON tax_lots(symbol)``.  It is read
-when the configuration is, so that a misspelt column is a usage error and not a build that fails at its end.
+when the configuration is, so that a misspelt column is a usage error and not a build that fails at its end.  The word
+``recommended`` stands for the statements of ``recommended_indexes.sql``.  It is replaced here, so that the plan, the build
+and the evidence have the statements and not the word.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +18,14 @@ from pathlib import Path
 
 from migrator.errors import UsageError
 from migrator.schema import catalogue
+from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
 #: Prefix of a carried table's name.
 CARRIED = "legacy_"
+
+#: The word in ``extra_indexes`` for the indexes that the findings recommend.
+RECOMMENDED = "recommended"
 
 _STATEMENT = re.compile(
     rf"CREATE\s+INDEX\s+({'|'.join(catalogue.TARGETS)})\.(\w+)\s+(ON\s+(\w+)\s*\(.+)", re.IGNORECASE | re.DOTALL
@@ -48,19 +54,27 @@ class ExtraIndex:
         return re.sub(rf"\b{self.target}\.", "", self.statement, count=1, flags=re.IGNORECASE)
 
 
+def recommended() -> tuple[str, ...]:
+    """Return the statements of the indexes that the findings recommend."""
+    texts = (statement for _, statement in schema_reader.statements(catalogue.recommended_indexes()))
+    return tuple(text.rstrip(";") for text in texts)
+
+
 def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraIndex, ...]:
-    """Return the indexes that *statements* make.
+    """Return the indexes that *statements* make, and the word ``recommended`` if it is one of them.
+
+    A recommended statement that *statements* also hold in full is made once.
 
     Raises:
         UsageError: A statement is not a CREATE INDEX, or the database cannot have such an index; *path* is the configuration.
     """
     indexes: list[ExtraIndex] = []
-    for statement in statements:
+    for statement in _replaced(tuple(statements)):
         match = _STATEMENT.fullmatch(statement.strip().rstrip(";").rstrip())
         if match is None or ";" in match[0]:
             raise UsageError(
-                f"decisions.extra_indexes: {statement!r} must be a CREATE INDEX", where=path,
-                hint="write for example CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)",
+                f'decisions.extra_indexes: {statement!r} must be a CREATE INDEX, or the word "{RECOMMENDED}"', where=path,
+                hint=f'write "{RECOMMENDED}", or for example ["CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)"]',
             )  # fmt: skip
         indexes.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
     for target in {index.target for index in indexes}:
@@ -70,6 +84,15 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
                 if index.target == target:
                     _try(connection, index, path)
     return tuple(indexes)
+
+
+def _replaced(statements: tuple[str, ...]) -> Iterator[str]:
+    """Yield *statements*, with the recommended ones in the place of the word."""
+    for statement in statements:
+        if statement == RECOMMENDED:
+            yield from (each for each in recommended() if each not in statements)
+        else:
+            yield statement
 
 
 def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -> None:

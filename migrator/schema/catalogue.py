@@ -108,6 +108,12 @@ def our_ddl() -> str:
 
 
 @cache
+def recommended_indexes() -> str:
+    """Return the DDL of the indexes that the findings recommend; none is made unless the owners order it."""
+    return (files("migrator.schema") / "amendments" / "recommended_indexes.sql").read_text(encoding="utf-8")
+
+
+@cache
 def legacy_databases() -> tuple[LegacyDatabase, ...]:
     """Return every known legacy database and variant, in the order of their file names.
 

@@ -5,6 +5,7 @@
 -- takes:  SELECT DISTINCT '%' || substr(name, 1, 5) || '%' AS word FROM jarvis_memory.entities ORDER BY word LIMIT 10
 -- differs: an entity that only facts name has a row here, and had none there
 -- times:  updated_at
+-- stays:  1.4: it finds more rows: an entity that only facts name has a row here, and had none there
 SELECT name, entity_type, updated_at
 FROM entities
 WHERE name LIKE :word

@@ -10,8 +10,8 @@ WHERE timestamp >= :since AND success = 1
 GROUP BY provider;
 
 -- consolidated:
-SELECT coalesce(json_extract(metadata, '$.provider'), provider) AS provider, count(*), sum(input_tokens),
+SELECT coalesce(CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.provider') END, provider) AS provider, count(*), sum(input_tokens),
     sum(output_tokens), round(sum(cost_usd), 6)
 FROM llm_costs
-WHERE timestamp >= replace(substr(:since, 1, 19), 'T', ' ') AND coalesce(json_extract(metadata, '$.success'), 1) = 1
+WHERE timestamp >= replace(substr(:since, 1, 19), 'T', ' ') AND coalesce(CASE WHEN json_valid(metadata) THEN json_extract(metadata, '$.success') END, 1) = 1
 GROUP BY 1;

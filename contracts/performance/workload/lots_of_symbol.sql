@@ -6,6 +6,7 @@
 -- times:  purchase_date
 -- costs:  tax_lots has no index on the symbol and no column for what remains of a lot, which is kept in lineage
 -- mends:  CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)
+-- stays:  1.8: what remains of a lot is read from lineage, one look-up for each lot
 SELECT symbol, quantity, remaining_quantity, total_cost, purchase_date
 FROM tax_lots
 WHERE symbol = :symbol AND remaining_quantity > 0

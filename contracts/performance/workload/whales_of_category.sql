@@ -10,6 +10,15 @@ WHERE is_active = 1 AND category = :category;
 
 -- consolidated:
 SELECT t.address, t.label
+FROM lineage AS l
+CROSS JOIN whale_wallets AS t ON t.address = l.target_id
+WHERE l.target = 'whale_wallets' AND json_extract(l.rest, '$.category[0]') = :category AND t.is_active = 1
+-- Lineage names no category where it is the default, nor for a wallet that was added after the cutover.
+UNION ALL
+SELECT t.address, t.label
 FROM whale_wallets AS t
-LEFT JOIN lineage AS l ON l.target = 'whale_wallets' AND l.target_id = +t.address
-WHERE t.is_active = 1 AND coalesce(json_extract(l.rest, '$.category[0]'), 'unknown') = :category;
+WHERE :category = 'unknown' AND t.is_active = 1 AND NOT EXISTS (
+    SELECT 1
+    FROM lineage AS l
+    WHERE l.target = 'whale_wallets' AND l.target_id = t.address AND json_extract(l.rest, '$.category[0]') IS NOT NULL
+);

@@ -10,6 +10,7 @@ from contracts.sets import consolidated as consolidated_set
 from contracts.sets import made as made_sets
 from migrator.config import config_file, extra_indexes
 from migrator.errors import UsageError
+from migrator.schema import catalogue
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections
@@ -50,6 +51,57 @@ def test_a_table_of_a_file_that_nobody_knows_is_left_to_the_build():
     (one,) = extra_indexes.read(["CREATE INDEX core.x ON legacy_notes_notes(id)"])
 
     assert "legacy_notes_notes" == one.table
+
+
+def loaded(folder, order):
+    """Return the configuration with *order* as its ``extra_indexes``."""
+    path = folder / "migrator.toml"
+    path.write_text(f"[decisions]\nextra_indexes = {order}\n", encoding="utf-8")
+    return config_file.load(path)
+
+
+def test_the_word_stands_for_the_recommended_indexes(tmp_path):
+    alone = loaded(tmp_path, '"recommended"')
+    listed = loaded(tmp_path, f'["recommended", "{ENGAGEMENT}"]')
+    twice = loaded(tmp_path, f'["{extra_indexes.recommended()[0]}", "recommended"]')
+
+    assert extra_indexes.recommended() == tuple(index.statement for index in alone.extra_indexes)
+    assert (*alone.extra_indexes, *extra_indexes.read([ENGAGEMENT])) == listed.extra_indexes
+    assert alone.extra_indexes == twice.extra_indexes
+
+
+@pytest.mark.parametrize("order", ['"recomended"', '["recomended"]'])
+def test_an_unknown_word_is_a_usage_error_that_names_what_is_accepted(tmp_path, order):
+    with pytest.raises(UsageError, match="'recomended' must be a CREATE INDEX, or the word \"recommended\""):
+        loaded(tmp_path, order)
+
+
+def test_other_recommended_statements_make_another_digest_and_another_plan(tmp_path, monkeypatch):
+    legacy = made_sets.specimen(tmp_path, rows=0)
+    inventory = inventory_stage.inventory(legacy)
+    before = loaded(tmp_path, '"recommended"')
+    planned = plan_stage.plan(inventory, before, disk=legacy)
+    monkeypatch.setattr(extra_indexes.catalogue, "recommended_indexes", lambda: f"-- Other ones.\n{LOTS};\n")
+    after = loaded(tmp_path, '"recommended"')
+
+    assert before.digest() != after.digest() == loaded(tmp_path, f'["{LOTS}"]').digest()
+    assert extra_indexes.read(planned.extra_indexes) == before.extra_indexes
+    assert (LOTS,) == plan_stage.plan(inventory, after, disk=legacy).extra_indexes
+
+
+def test_no_recommended_index_refuses_metadata_that_is_not_json():
+    with closing(connections.memory()) as connection:
+        connection.executescript(catalogue.target_ddl("analytics") + catalogue.our_ddl())
+        for index in extra_indexes.read(["recommended"]):
+            if index.target == "analytics":
+                connection.execute(index.stored)
+        connection.execute("INSERT INTO tweets (content, metadata) VALUES ('a', 'no JSON')")
+        connection.execute("INSERT INTO llm_costs (provider, model, cost_usd, metadata) VALUES ('xai', 'm', 1, 'no')")
+
+        assert (1, 1) == (
+            connection.execute("SELECT count(*) FROM tweets").fetchone()
+            + connection.execute("SELECT count(*) FROM llm_costs").fetchone()
+        )
 
 
 def ordering(legacy, *statements):
@@ -97,6 +149,22 @@ def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
     assert {"test_ordered_index_is_there[core]", "test_nothing_is_there_that_nobody_ordered[core]"} == failed.keys()
     assert "idx_lots_symbol" in failed["test_ordered_index_is_there[core]"]
     assert "index idx_of_mine" in failed["test_nothing_is_there_that_nobody_ordered[core]"]
+
+
+@pytest.mark.slow
+def test_a_set_with_the_recommended_indexes_is_go(pytester, tmp_path):
+    legacy = made_sets.specimen(tmp_path / "legacy", rows=300)
+    ordering(legacy, "recommended")
+    stage = made_sets.migrated(legacy, tmp_path)
+
+    asked = ["--legacy-dir", str(legacy), "--consolidated-dir", str(stage), "-p", "no:cacheprovider"]
+    run = pytester.inline_run(str(CONTRACTS), *asked, "--import-mode=importlib")
+
+    assert [] == [report.nodeid for report in run.getfailures()]
+    for index in config_file.load(legacy / "migrator.toml").extra_indexes:
+        with closing(connections.scratch(stage / catalogue.TARGETS[index.target])) as connection:
+            found = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (index.name,)).fetchall()
+        assert [(index.stored,)] == found
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ import small_set
 from click.testing import CliRunner
 
 from migrator.cli import app
+from migrator.config import extra_indexes
 from migrator.errors import BuildError
 from migrator.pipeline import watch
 from migrator.stages.build import carried_tables
@@ -96,6 +97,29 @@ def test_an_object_that_cannot_be_opened_here_stops_nothing(home, added):
     with closing(sqlite3.connect(home / "data" / "backup" / "0001" / "rolled-back" / "jarvis_core.db")) as left:
         left.execute("PRAGMA writable_schema = ON")
         assert left.execute("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%added%'").fetchone()[0]
+
+
+@pytest.mark.slow
+def test_a_set_with_the_recommended_indexes_can_be_rolled_back_with_what_was_written(tmp_path):
+    small_set.write(tmp_path)
+    path = tmp_path / "data" / "migrator.toml"
+    written = path.read_text(encoding="utf-8")
+    path.write_text(written.replace("[decisions]\n", '[decisions]\nextra_indexes = "recommended"\n'), encoding="utf-8")
+    small_set.build(tmp_path)
+    small_set.cut_over(tmp_path)
+    analytics = tmp_path / "data" / "jarvis_analytics.db"
+    carried_set.write(analytics, "INSERT INTO ai_entities (entity_type, name) VALUES ('token', 'written since')")
+    with closing(sqlite3.connect(analytics)) as connection:
+        indexes = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+
+    done = small_set.roll_back(tmp_path)
+
+    assert {index.name for index in extra_indexes.read(["recommended"]) if index.target == "analytics"} <= indexes
+    assert {"jarvis_memory.entities": {"inserted": 1}} == {name: dict(counts) for name, counts in done.written.items()}
+    assert {} == dict(done.residue)
+    assert [("written since",)] == legacy(
+        tmp_path, "SELECT name FROM entities WHERE name = 'written since'", "jarvis_memory.db"
+    )
 
 
 def test_what_was_made_after_the_cutover_is_named_and_its_rows_are_kept(home):
