@@ -135,7 +135,7 @@ def verify(
         verify_evidence.withdraw(evidence)
     begun = time.monotonic()
     with nullcontext(contracts) if contracts else started() as running:
-        said, messages = _said(running, legacy, consolidated, config)
+        said, messages = _judgement(running, legacy, consolidated, config)
     if broken is not None:
         durable_files.write(broken, verify_evidence.broken_text(messages))
     if evidence is not None:
@@ -143,29 +143,27 @@ def verify(
     return _verified(said, messages, evidence, seconds=time.monotonic() - begun)
 
 
-def _said(
+def _judgement(
     contracts: Contracts, legacy: Path, consolidated: Path, config: Path | None
 ) -> tuple[Evidence, tuple[BrokenContract, ...]]:
     """Let the contracts judge; return their evidence, and the messages of those that are broken."""
     done = contracts.judge(legacy, consolidated, config)
+    last = "".join(f": {line}" for line in [*filter(str.strip, (done.stderr + done.stdout).splitlines())][-1:])
     if done.returncode not in (_PASSED, _FAILED):
-        last = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-1:]
         raise MigratorError(
-            f"the contracts did not run (pytest exited with {done.returncode}): {' '.join(last)}",
-            where="migrator verify",
+            f"the contracts did not run (pytest exited with {done.returncode}){last}", where="migrator verify"
         )
     written = contracts.folder / "evidence.json"
     if not written.exists():
-        raise MigratorError("the contracts judged nothing, or did not end", where="migrator verify")
-    said = verify_evidence.read(written)
-    messages = verify_evidence.read_broken(contracts.folder / verify_evidence.BROKEN)
-    if (said.verdict == "GO") != (done.returncode == _PASSED) or len(messages) != len(
-        said.with_verdict(Outcome.BROKEN)
-    ):
+        raise MigratorError(f"the contracts judged nothing, or did not end{last}", where="migrator verify")
+    evidence = verify_evidence.read(written)
+    broken = verify_evidence.read_broken(contracts.folder / verify_evidence.BROKEN)
+    agree = (evidence.verdict == "GO") == (done.returncode == _PASSED)
+    if not agree or len(broken) != len(evidence.with_verdict(Outcome.BROKEN)):
         raise MigratorError(
             "the exit code of pytest does not match the verdict of the contracts", where="migrator verify"
         )
-    return said, messages
+    return evidence, broken
 
 
 def _verified(said: Evidence, broken: tuple[BrokenContract, ...], written: Path | None, *, seconds: float) -> Verified:
