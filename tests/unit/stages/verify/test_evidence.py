@@ -459,6 +459,15 @@ def test_a_run_that_judged_nothing_or_not_all_leaves_no_evidence(data, monkeypat
     assert not own(data).exists()
 
 
+def test_contracts_that_cannot_start_are_an_error_with_their_last_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(verify_stage, "_PROGRAM", "raise ImportError('no module named contracts')")
+
+    with pytest.raises(MigratorError, match="did not end: ImportError: no module named contracts"):
+        verify_stage.verify(tmp_path, tmp_path, evidence=tmp_path / "evidence.json")
+
+    assert not (tmp_path / "evidence.json").exists()
+
+
 @pytest.mark.slow
 def test_contracts_that_were_left_out_show(data, monkeypatch):
     contracts_run_with(monkeypatch, "-k", "not rebuilt")
