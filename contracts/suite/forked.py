@@ -91,7 +91,7 @@ def _report(session: pytest.Session, items: dict[str, pytest.Item], running: dic
                 continue
             nodeid, phases = received
             item = items[nodeid]
-            item.ihook.pytest_runtest_logstart(nodeid=nodeid, location=item.location)
+            # Without pytest_runtest_logstart, which would print the file's path before each result from another process.
             for phase in phases:
                 report = config.hook.pytest_report_from_serializable(config=config, data=phase)
                 item.ihook.pytest_runtest_logreport(report=report)
