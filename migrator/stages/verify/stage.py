@@ -34,11 +34,11 @@ KEPT_OUT_BEGIN = "CONTRACTS_"
 MOST_PROCESSES = 4
 #: The program of the contracts: it imports and parses what the contracts use, then reads from its standard input which sets to judge.
 _PROGRAM = """\
-import sys, pytest, contracts.plugin
+import os, sys, pytest, contracts.plugin
 from migrator.mapping import reader
 for mapping in reader.mappings():
     mapping.columns
-named = sys.stdin.read()
+named = os.fsdecode(sys.stdin.buffer.read())
 sys.exit(pytest.main([*sys.argv[1:], *named.split(chr(0))]) if named else 0)
 """
 #: pytest's exit codes: all passed, some failed.
@@ -54,7 +54,7 @@ class Contracts:
         folder: Its private folder, where it writes its report and makes its temporary files.
     """
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     folder: Path
 
     def judge(self, legacy: Path, consolidated: Path, config: Path | None) -> subprocess.CompletedProcess[str]:
@@ -63,8 +63,10 @@ class Contracts:
             *("--legacy-dir", str(paths.resolved(legacy)), "--consolidated-dir", str(paths.resolved(consolidated))),
             *(("--contracts-config", str(paths.resolved(config))) if config is not None else ()),
         ]
-        printed = self.process.communicate("\0".join(named))
-        return subprocess.CompletedProcess(self.process.args, self.process.returncode, *printed)
+        # Bytes: a path may be no text.
+        printed = self.process.communicate(os.fsencode("\0".join(named)))
+        decoded = (stream.decode(errors="replace") for stream in printed)
+        return subprocess.CompletedProcess(self.process.args, self.process.returncode, *decoded)
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def started() -> Iterator[Contracts]:
         pipe = subprocess.PIPE
         with subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, cwd=folder, env=environment, process_group=0,
-            stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace",
+            stdin=pipe, stdout=pipe, stderr=pipe,
         ) as process:  # fmt: skip
             try:
                 yield Contracts(process, folder)
