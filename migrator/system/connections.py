@@ -53,7 +53,8 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def temporary() -> sqlite3.Connection:
     """Open an empty temporary database: content beyond the cache is in a file that vanishes with the connection."""
-    connection = sqlite3.connect("", isolation_level=None)
+    # Its owner may be garbage-collected, and so closed, in any thread.
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     # Faster: the file is never read after a crash.
     connection.execute("PRAGMA journal_mode = OFF")
     return connection

@@ -1,6 +1,10 @@
 """The oracle's maps and sorted lists: from the disk they return the same as from memory."""
 
+import gc
 import math
+import sys
+import threading
+import weakref
 from unittest import mock
 
 import pytest
@@ -59,3 +63,21 @@ def test_what_was_seen_comes_in_the_order_of_its_places(places):
     expected = sorted(range(len(places)), key=lambda number: (*map(sortable, places[number]), number))
     assert expected == list(seen.taken())
     assert [] == list(seen.taken())
+
+
+def test_the_database_is_closed_in_any_thread_that_collects_its_owner(monkeypatch):
+    monkeypatch.setattr(spilling_map, "IN_MEMORY", 1)
+    unraisable = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    owner = [spilling_map.Known((number, "answer") for number in range(3))]
+    # Only the collector of cycles frees it, in the thread in which that happens to run.
+    owner.append(owner)
+    freed = weakref.ref(owner[0])
+
+    del owner
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
+
+    assert freed() is None
+    assert [] == unraisable
