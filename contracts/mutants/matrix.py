@@ -66,7 +66,7 @@ def tried(mutant: Mutant, stand: Stand) -> Result:
     begun = time.monotonic()
 
     def result(fate: Fate, **more: object) -> Result:
-        return Result(mutant=mutant, fate=fate, seconds=time.monotonic() - begun, **more)  # type: ignore[arg-type]
+        return Result(mutant=mutant, fate=fate, seconds=time.monotonic() - begun, **more)  # type: ignore[arg-type]  # the caller names the fields
 
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         folder = Path(scratch) / "planted"

@@ -172,10 +172,10 @@ def takes(first: tuple[_Option, ...], last: tuple[_Option, ...] = RESULT) -> _Op
             verb(common, **values)
 
         # Click reads the list backwards.
-        called.__click_params__ = []  # type: ignore[attr-defined]
+        called.__click_params__ = []  # type: ignore[attr-defined]  # Click's attribute
         for option in reversed(last):
             option(called)
-        called.__click_params__ += own  # type: ignore[attr-defined]
+        called.__click_params__ += own  # type: ignore[attr-defined]  # Click's attribute
         for option in reversed(first):
             option(called)
         return called

@@ -384,6 +384,23 @@ def test_a_forked_process_that_fails_or_ends_fails_the_run(judged, tmp_path, sou
     assert sentence in done.stdout + done.stderr
 
 
+def test_a_set_that_cannot_be_read_fails_its_contracts_in_several_processes_too(judged, tmp_path):
+    """The processes are forked after the sets are copied and read: an error then is left to the contracts."""
+    with (judged / "jarvis_core.db").open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 3000)
+
+    runs = [
+        pytest_run("--consolidated-dir", judged, "-k", "config or by_chance", "-q", "-rfE", *several, cwd=tmp_path)
+        for several in ((), ("--contracts-processes", "2"))
+    ]
+
+    alone, forked = ({line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))} for run in runs)
+    assert [1, 1] == [run.returncode for run in runs], runs[1].stdout
+    assert alone
+    assert alone == forked
+
+
 def test_a_run_in_this_process_keeps_nothing_from_the_collector_of_garbage(tmp_path):
     """The sabotage runs the suite a thousand times in one process."""
     arguments = [str(results.HERE), "--import-mode=importlib", "--collect-only", "-c", str(tmp_path / "pytest.ini")]

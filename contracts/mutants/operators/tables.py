@@ -74,7 +74,7 @@ def mutations(table: Table, schema: Schema) -> Iterator[Mutation]:
 
 def _with(table: Table, of: str, /, **changes: object) -> Table:
     """Return *table* with its column *of* changed."""
-    columns = tuple(replace(column, **changes) if column.name == of else column for column in table.columns)  # type: ignore[arg-type]
+    columns = tuple(replace(column, **changes) if column.name == of else column for column in table.columns)  # type: ignore[arg-type]  # the mutant names the fields
     return replace(table, columns=columns)
 
 
@@ -196,7 +196,7 @@ def _references(table: Table, schema: Schema) -> Iterator[Mutation]:
         others = tuple(other for other in table.foreign_keys if other is not key)
 
         def changed(key: ForeignKey = key, others: tuple[ForeignKey, ...] = others, **changes: object) -> str:
-            return create(replace(table, foreign_keys=(*others, replace(key, **changes))))  # type: ignore[arg-type]
+            return create(replace(table, foreign_keys=(*others, replace(key, **changes))))  # type: ignore[arg-type]  # the mutant names the fields
 
         yield "FOREIGN KEY removed", where, create(replace(table, foreign_keys=others))
         for parent in (candidate for candidate in schema.tables if candidate.name not in (key.parent, table.name)):

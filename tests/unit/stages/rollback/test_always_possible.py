@@ -18,7 +18,7 @@ from migrator.config import extra_indexes
 from migrator.errors import BuildError
 from migrator.pipeline import watch
 from migrator.stages.build import carried_tables
-from migrator.stages.rollback import legacy_copies
+from migrator.stages.rollback import legacy_copies, write_back
 from migrator.system.connections import quoted
 
 #: Tables that the specification does not name, beside jarvis.db, whose positions and trades it does.
@@ -418,6 +418,23 @@ def test_a_set_that_would_not_lead_back_is_not_finished(tmp_path, monkeypatch):
     monkeypatch.setattr(carried_tables, "copy", loses)
 
     with pytest.raises(BuildError, match=r"would not restore .*: notes\.notes"):
+        carried_set.make(home, {"notes.db": NOTES})
+    assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
+
+
+def test_a_write_back_that_writes_without_counting_it_finishes_no_build(tmp_path, monkeypatch):
+    """Planted: a row disappears from a legacy copy, and no count says so."""
+    home = tmp_path / "home"
+    write = write_back.write
+
+    def loses(sets, done):
+        write(sets, done)
+        with closing(sqlite3.connect(sets.tree / "notes.db")) as copy, copy:
+            copy.execute("DELETE FROM notes WHERE rowid = 2")
+
+    monkeypatch.setattr(write_back, "write", loses)
+
+    with pytest.raises(BuildError, match=r"notes\.db: does not have the content of the snapshot"):
         carried_set.make(home, {"notes.db": NOTES})
     assert not (home / "data" / ".migrator" / "stage" / "built.json").exists()
 
