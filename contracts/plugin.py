@@ -19,7 +19,16 @@ import pytest
 from contracts.checks import lineage
 from contracts.sets.case import Case
 from contracts.sets.consolidated import Subject
-from contracts.suite import evidence_writer, forked, options, results, surroundings, tracebacks
+from contracts.suite import (
+    evidence_writer,
+    forked,
+    junit,
+    options,
+    results,
+    specified_objects,
+    surroundings,
+    tracebacks,
+)
 from contracts.suite.results import Results
 from contracts.suite.session import NO_PAIR, SESSION, Session
 from contracts.suite.sql_contract import SqlContractFile
@@ -61,10 +70,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "clause(id): the clause of contracts/suite/clauses.toml that the contract proves"
     )
+    config.addinivalue_line("markers", "each(kind): a case for each object of the specification of this kind")
     asked = options.read(config)
     worker = getattr(config, "workerinput", None)
     config.stash[RESULTS] = Results()
     config.pluginmanager.register(config.stash[RESULTS], "contracts-results")
+    config.pluginmanager.register(junit.ClassNames(config), "contracts-junit")
     session = config.stash[SESSION] = Session(asked, lineage.choose, shared=Path(worker[_WORKER]) if worker else None)
     if asked.consolidated is not None:
         try:
@@ -117,6 +128,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SqlContrac
     if file_path.suffix == ".sql" and _NUMBERED.fullmatch(file_path.parent.name):
         return SqlContractFile.from_parent(parent, path=file_path)
     return None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make the cases of contracts on each object of the specification."""
+    specified_objects.parametrize(metafunc, metafunc.config.stash[SESSION].specification)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,8 +10,9 @@ The application opens its databases by ``migrator.connect``, which follows the s
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+#: As for type checkers; typing itself takes longer to import than sqlite3, and a program that is served imports this module.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from migrator.application.connection import connect
 

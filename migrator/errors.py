@@ -28,14 +28,17 @@ class MigratorError(Exception):
         what: What happened, without a full stop.
         where: The file, table or option it happened to, or ''.
         hint: What to do about it, or ''.
+        logged: What the log of the run holds in place of the sentence, which has a cell or a command line in it; None if the
+            sentence may be logged.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, where: object = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, where: object = "", hint: str = "", logged: str | None = None) -> None:
         self.what = what
         self.where = str(where)
         self.hint = hint
+        self.logged = logged
         super().__init__(what)
 
     def __str__(self) -> str:

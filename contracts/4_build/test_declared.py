@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from contracts import judgement
 from contracts.sets.consolidated import Subject
 from migrator.config.extra_indexes import ExtraIndex
-from migrator.schema import catalogue
+from migrator.schema import catalogue, specified
 from migrator.schema import reader as schema_reader
-from migrator.schema.model import Index, Table, VirtualTable
+from migrator.schema.model import Index, Schema, Table, VirtualTable
+from migrator.schema.specified import AmendedObject, Specification
 from migrator.system.connections import quoted
 
-SPECIFIED = {target: schema_reader.target(target) for target in catalogue.TARGETS}
 #: The objects that each database has in addition to the specification: lineage and quarantine.
 OURS = schema_reader.read(catalogue.our_ddl())
-TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.tables]
-INDEXES = [(target, index) for target, schema in SPECIFIED.items() for index in schema.indexes]
-VIRTUAL_TABLES = [(target, table) for target, schema in SPECIFIED.items() for table in schema.virtual_tables]
-
-
-def _ids(objects: Sequence[tuple[str, Table | Index | VirtualTable]]) -> list[str]:
-    return [f"{target}.{thing.name}" for target, thing in objects]
 
 
 @pytest.mark.clause("S12")
@@ -39,61 +30,55 @@ def test_the_three_databases_are_there(judged: Subject) -> None:
 
 
 @pytest.mark.clause("S1")
-@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+@pytest.mark.each("table")
 def test_table_has_its_columns(judged: Subject, target: str, table: Table) -> None:
     """Columns, their declarations and the table's options are as specified."""
-    expected = SPECIFIED[target].table(table.name)
-    found = _found_table(judged, target, expected.name)
-    where = f"{target}.{expected.name}"
+    found = _found_table(judged, target, table.name)
+    where = f"{target}.{table.name}"
     judgement.same(
         where,
         "columns in order",
-        expected=[column.name for column in expected.columns],
+        expected=[column.name for column in table.columns],
         found=[column.name for column in found.columns],
     )
-    for want, have in zip(expected.columns, found.columns, strict=True):
+    for want, have in zip(table.columns, found.columns, strict=True):
         judgement.same(f"{where}.{want.name}", "declaration", expected=want, found=have)
-    judgement.same(where, "AUTOINCREMENT", expected=expected.autoincrement, found=found.autoincrement)
-    judgement.same(where, "WITHOUT ROWID", expected=expected.without_rowid, found=found.without_rowid)
-    judgement.same(where, "STRICT", expected=expected.strict, found=found.strict)
+    judgement.same(where, "AUTOINCREMENT", expected=table.autoincrement, found=found.autoincrement)
+    judgement.same(where, "WITHOUT ROWID", expected=table.without_rowid, found=found.without_rowid)
+    judgement.same(where, "STRICT", expected=table.strict, found=found.strict)
 
 
 @pytest.mark.clause("S2")
-@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+@pytest.mark.each("table")
 def test_table_has_its_checks(judged: Subject, target: str, table: Table) -> None:
     """The CHECK expressions are as specified, as sqlglot reads them in the stored statement."""
-    expected = SPECIFIED[target].table(table.name)
-    found = _found_table(judged, target, expected.name)
+    found = _found_table(judged, target, table.name)
     judgement.same(
-        f"{target}.{expected.name}",
+        f"{target}.{table.name}",
         "CHECK constraints",
-        expected=[check.expression for check in expected.checks],
+        expected=[check.expression for check in table.checks],
         found=[check.expression for check in found.checks],
     )
 
 
 @pytest.mark.clause("S3")
-@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+@pytest.mark.each("table")
 def test_table_has_its_unique_constraints(judged: Subject, target: str, table: Table) -> None:
     """Columns and collation of each UNIQUE and PRIMARY KEY are as specified."""
-    expected = SPECIFIED[target].table(table.name)
-    found = _found_table(judged, target, expected.name)
-    judgement.same(f"{target}.{expected.name}", "UNIQUE constraints", expected=expected.uniques, found=found.uniques)
+    found = _found_table(judged, target, table.name)
+    judgement.same(f"{target}.{table.name}", "UNIQUE constraints", expected=table.uniques, found=found.uniques)
 
 
 @pytest.mark.clause("S4")
-@pytest.mark.parametrize(("target", "table"), TABLES, ids=_ids(TABLES))
+@pytest.mark.each("table")
 def test_table_has_its_foreign_keys(judged: Subject, target: str, table: Table) -> None:
     """Columns, parents and actions of each foreign key are as specified."""
-    expected = SPECIFIED[target].table(table.name)
-    found = _found_table(judged, target, expected.name)
-    judgement.same(
-        f"{target}.{expected.name}", "FOREIGN KEYs", expected=expected.foreign_keys, found=found.foreign_keys
-    )
+    found = _found_table(judged, target, table.name)
+    judgement.same(f"{target}.{table.name}", "FOREIGN KEYs", expected=table.foreign_keys, found=found.foreign_keys)
 
 
 @pytest.mark.clause("S5")
-@pytest.mark.parametrize(("target", "index"), INDEXES, ids=_ids(INDEXES))
+@pytest.mark.each("index")
 def test_index_is_there(judged: Subject, target: str, index: Index) -> None:
     """Table, columns, direction, UNIQUE and WHERE of the index are as specified."""
     found = [have for have in judged.schema(target).indexes if have.name == index.name]
@@ -117,7 +102,7 @@ def test_ordered_index_is_there(judged: Subject, ordered: tuple[ExtraIndex, ...]
 
 
 @pytest.mark.clause("S6")
-@pytest.mark.parametrize(("target", "table"), VIRTUAL_TABLES, ids=_ids(VIRTUAL_TABLES))
+@pytest.mark.each("virtual table")
 def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTable) -> None:
     """Module, columns and options are as specified, and no option was set later.
 
@@ -136,7 +121,8 @@ def test_virtual_table_is_there(judged: Subject, target: str, table: VirtualTabl
 @pytest.mark.parametrize("target", catalogue.TARGETS)
 def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str) -> None:
     """Sqlglot and SQLite read the stored statements in the same way."""
-    names = {table.name for table in SPECIFIED[target].tables}
+    expected = judged.specification.schema(target)
+    names = {*(table.name for table in expected.tables), *(index.name for index in expected.indexes)}
     judgement.none(
         target,
         "sqlglot and SQLite contradict each other",
@@ -148,11 +134,42 @@ def test_two_readers_agree_on_the_specified_tables(judged: Subject, target: str)
     )
 
 
+@pytest.mark.clause("S18")
+def test_amendments_are_those_that_were_decided(judged: Subject) -> None:
+    """The set declares what each chosen amendment declares, and nothing of another amendment."""
+    here = {
+        name: amendment
+        for name, amendment in specified.amendments().items()
+        if {amended.target for amended in amendment.objects} <= judged.originals.keys()
+    }
+    found = {
+        name
+        for name, amendment in here.items()
+        if all(_declares(judged, specified.chosen([name]), amended) for amended in amendment.objects)
+    }
+    chosen = here.keys() & judged.specification.amendments
+    judgement.none(
+        str(judged.where), "amendment that the configuration chooses and the set does not have", chosen - found
+    )
+    judgement.none(str(judged.where), "amendment of the set that the configuration does not choose", found - chosen)
+
+
+def _declares(judged: Subject, amended_by: Specification, amended: AmendedObject) -> bool:
+    """Return whether the set has a table or an index as an amendment declares it."""
+    wanted, found = amended_by.schema(amended.target), judged.schema(amended.target)
+    return _named(found, amended.name) == _named(wanted, amended.name)
+
+
+def _named(schema: Schema, name: str) -> list[Table | Index | VirtualTable]:
+    things: list[Table | Index | VirtualTable] = [*schema.tables, *schema.indexes, *schema.virtual_tables]
+    return [thing for thing in things if thing.name == name]
+
+
 @pytest.mark.clause("S11")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
-def test_nothing_is_there_that_nobody_ordered(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
+def test_every_object_is_specified_or_ordered(judged: Subject, ordered: tuple[ExtraIndex, ...], target: str) -> None:
     """Only specified objects, our own, carried tables and extra indexes exist."""
-    expected, found = SPECIFIED[target], judged.schema(target)
+    expected, found = judged.specification.schema(target), judged.schema(target)
     names = {
         *(table.name for table in expected.tables),
         *(index.name for index in expected.indexes),

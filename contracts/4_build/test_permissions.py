@@ -21,7 +21,7 @@ _USE = 0o6
 
 @pytest.mark.clause("S15")
 @pytest.mark.parametrize("target", catalogue.TARGETS)
-def test_nobody_gains_access(case: Case, target: str, request: pytest.FixtureRequest) -> None:
+def test_access_is_no_wider_than_of_the_sources(case: Case, target: str, request: pytest.FixtureRequest) -> None:
     """Group and other users may do no more with it than with each legacy file, in any group."""
     if target not in case.judged.originals:
         judgement.broken(target, expected="a database", found="there is none")

@@ -8,4 +8,4 @@ JOIN core.positions AS t ON t.id = +l.target_id
 WHERE t.status IS NOT CASE WHEN s.status GLOB 'closed_*' OR s.status = 'failed' THEN 'closed' ELSE s.status END;
 
 -- broken by:
-UPDATE core.positions SET status = CASE status WHEN 'open' THEN 'closed' ELSE 'open' END;
+UPDATE core.positions SET status = 'partial';

@@ -15,10 +15,12 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from contracts import judgement
-from contracts.performance import gate, peers, questions, workbench, workload
+from contracts.performance import gate, legacy_schema, peers, questions, workbench
+from contracts.performance.legacy_schema import Deed, Side
 from contracts.performance.workbench import Sets
-from contracts.performance.workload import Question
 from contracts.specimens import generator
+from migrator.mapping import workload
+from migrator.mapping.workload import Question
 from migrator.schema import catalogue
 
 #: Sizes of the specimens [rows]: the queries run on the larger.
@@ -37,6 +39,7 @@ HISTORY = Path(".benchmarks")
 
 QUESTIONS = workload.questions()
 EVERY_QUESTION = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+EVERY_DEED = pytest.mark.parametrize("deed", legacy_schema.DEEDS, ids=lambda deed: deed.name)
 
 
 @pytest.fixture(scope="session", name="record")
@@ -73,6 +76,13 @@ def _builds(folder: Path) -> dict[int, gate.Bench]:
         generator.make(folder / str(rows), rows=rows)
         made[rows] = gate.Bench(folder / str(rows))
     return made
+
+
+@pytest.fixture(scope="session", name="served")
+def _served(folder: Path) -> Iterator[tuple[Side, Side, Side]]:
+    """The legacy file as it was found and in WAL mode, and the legacy schema; the last two do not wait for the disk."""
+    with legacy_schema.sides(folder / "served") as (found, wal, _, served):
+        yield found, wal, served
 
 
 @EVERY_QUESTION
@@ -173,6 +183,41 @@ def test_questions_take_no_longer_beside_the_legacy_files(
     _judge_ratio(record, benchmark, "questions / the same on the legacy files", ours_s, legacy_s)
 
 
+@EVERY_DEED
+def test_legacy_schema_takes_no_longer_beside_the_legacy_file(
+    served: tuple[Side, Side, Side], record: gate.Record, deed: Deed
+) -> None:
+    """What a bot does through the legacy schema takes about the recorded ratio of time."""
+    theirs, ours = legacy_schema.least(served[1:], deed, time.thread_time)
+    if deed.beside is not None:
+        theirs, _ = legacy_schema.least(served[1:], Deed("beside it", deed.beside, deed.times), time.thread_time)
+    _compare_ratio(record, f"legacy schema: {deed.name}", ours / theirs)
+
+
+def test_connect_takes_no_longer_beside_the_legacy_file(served: tuple[Side, Side, Side], record: gate.Record) -> None:
+    """A connect to a legacy name, a read and a close take about the recorded ratio of time."""
+    # How a name is opened is remembered once the record of the switch is old enough.
+    time.sleep(2.1)
+    found, _, ours = served
+    theirs_s, ours_s = legacy_schema.least_of_calls((found.again, ours.again), 50, time.thread_time)
+    _compare_ratio(record, "legacy schema: connect, read and close", ours_s / theirs_s)
+
+
+def test_program_takes_no_longer_beside_the_legacy_file(served: tuple[Side, Side, Side], record: gate.Record) -> None:
+    """A program that starts, connects to a legacy name and reads takes about the recorded ratio of processor time."""
+    found, _, ours = served
+    theirs_s, ours_s = legacy_schema.least_of_calls((found.first, ours.first), 1, gate.cpu_s)
+    _compare_ratio(record, "legacy schema: a program that connects and reads", ours_s / theirs_s)
+
+
+def _compare_ratio(record: gate.Record, what: str, ratio: float) -> None:
+    recorded = record.compare(f"ratio of {what}", round(ratio, 3))
+    if recorded is not None and ratio > recorded * RATIO_MORE:
+        judgement.broken(
+            f"time of {what}", expected=f"at most {RATIO_MORE} times the recorded {recorded:.2f}", found=f"{ratio:.2f}"
+        )
+
+
 def _judge_ratio(
     record: gate.Record, benchmark: BenchmarkFixture, what: str, ours_s: list[float], theirs_s: list[float]
 ) -> None:
@@ -184,8 +229,4 @@ def _judge_ratio(
         ratio=ratio, ours_s=ours_s, theirs_s=theirs_s, made_by=gate.made_by(), processor=gate.processor()
     )
     record.times[str(benchmark.name)] = benchmark.stats.stats.median
-    recorded = record.compare(f"ratio of {what}", round(ratio, 3))
-    if recorded is not None and ratio > recorded * RATIO_MORE:
-        judgement.broken(
-            f"time of {what}", expected=f"at most {RATIO_MORE} times the recorded {recorded:.2f}", found=f"{ratio:.2f}"
-        )
+    _compare_ratio(record, what, ratio)

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from contracts import judgement
-from contracts.performance import questions, workload
-from contracts.performance.workload import Question
+from contracts.performance import questions
 from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
 from contracts.suite.results import WHY
 from migrator.config.extra_indexes import ExtraIndex
+from migrator.mapping import workload
+from migrator.mapping.workload import Question
 from migrator.stages.verify.evidence import Why
 
 #: Queries that only read; the benchmarks cover those that write.

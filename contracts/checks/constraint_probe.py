@@ -17,7 +17,7 @@ import sqlglot
 from sqlglot import exp
 
 from migrator.errors import UsageError
-from migrator.schema.model import Check, Column, ForeignKey, Schema, Table
+from migrator.schema.model import Check, Column, ForeignKey, Index, Schema, Table
 from migrator.system import connections
 
 Row = dict[str, object]
@@ -104,6 +104,49 @@ def accepted(check: Check) -> list[object]:
 def refused(check: Check) -> list[object]:
     """Return values that a CHECK of one column must refuse: neighbours of the allowed values."""
     return [value for value, allowed in _boundaries(check) if not allowed]
+
+
+def within(unique: Index) -> dict[str, object]:
+    """Return the cells that bring a row under the condition of *unique*; none if it has no condition.
+
+    Raises:
+        UsageError: The condition is not one value of a column.
+    """
+    return dict([_equation(unique.where)]) if unique.where else {}
+
+
+def outside(unique: Index, table: Table) -> list[dict[str, object]]:
+    """Return the cells that keep a row of *table* from the condition of *unique*: each other value of its CHECK.
+
+    Raises:
+        UsageError: The condition is not one value of a column.
+    """
+    if unique.where is None:
+        return []
+    name, value = _equation(unique.where)
+    values = [other for check in table.checks if check.columns == (name,) for other in accepted(check)]
+    return [{name: other} for other in values if other != value]
+
+
+def variants(unique: Index, table: Table) -> list[dict[str, object]]:
+    """Return each value that a CHECK of another column names: *unique* holds for rows with any of them."""
+    if unique.where is not None:
+        return []
+    own = {column.name for column in unique.columns}
+    return [
+        {name: value}
+        for check in table.checks
+        for name in check.columns
+        if len(check.columns) == 1 and name not in own
+        for value in accepted(check)
+    ]
+
+
+def _equation(condition: str) -> tuple[str, object]:
+    tree = sqlglot.parse_one(condition, read="sqlite")
+    if not (isinstance(tree, exp.EQ) and isinstance(tree.this, exp.Column) and tree.expression.is_string):
+        raise UsageError(f"a condition of an index that is not one value of a column: {condition}")
+    return tree.this.name, tree.expression.name
 
 
 @cache

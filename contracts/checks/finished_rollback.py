@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import MappingProxyType
 
-from contracts.checks import rollback_carried_tables, rollback_rows
+from contracts.checks import rollback_carried_tables, rollback_indexes, rollback_rows
 from contracts.checks.rollback_diff import Judge, Sets
 from contracts.sets.legacy import LegacySet
 from contracts.suite import surroundings
+from migrator.schema import specified
 from migrator.switch.state import Name, Switch
 from migrator.system import connections
 
@@ -33,6 +34,7 @@ def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Itera
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         judge = Judge(sets_of(made, Path(folder)), frozenset(left_out))
         yield from rollback_carried_tables.faults(judge)
+        yield from rollback_indexes.faults(judge)
         yield from rollback_rows.faults(judge)
         yield from judge.faults()
 
@@ -62,5 +64,6 @@ def sets_of(made: Switch, folder: Path) -> Sets:
         used=made.left_behind,
         residue=residue if residue.is_file() else None,
         constants=made.constants,
+        specification=specified.chosen(made.amendments),
         scratch=folder,
     )

@@ -24,6 +24,7 @@ from contracts.sets.case import Case
 from contracts.sets.pair import specified_tables
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.declaration import folded
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -76,7 +77,12 @@ def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: C
     connection.create_function("plain", 1, _plain, deterministic=True)
     connection.create_function("unended", 1, lambda octets: octets.rstrip(b"\n"), deterministic=True)
     connections.attach(connection, baseline, "baseline")
+    # A trigger of the application would change other rows.
+    for (trigger,) in connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER main.{quoted(trigger)}")
     for table in specified_tables(target):
+        if lacks_columns(in_use, f"{target}.{table}"):
+            continue
         every = in_use.reader.readings(f"{target}.{table}")
         readings = [reading for reading in every if reading.variant == "found"]
         # A legacy table with the target's shape keeps its spelling of times; a table without legacy rows is normalised.
@@ -86,6 +92,16 @@ def level(connection: sqlite3.Connection, target: str, baseline: Path, in_use: C
             if reading.documents and reading.parts is None:
                 _add_members(connection, reading, both)
         _level_defaults(connection, target, table, _always(readings), times)
+
+
+def lacks_columns(in_use: Case, target: str) -> bool:
+    """Return whether a specified table was dropped, or lacks a specified column, in the set that was in use."""
+    database, _, table = target.partition(".")
+    columns = next(
+        (names for name, names in in_use.judged.columns(database).items() if folded(name) == table), frozenset[str]()
+    )
+    shape = schema_reader.specified_table(target)
+    return not columns or bool(shape and {column.name.lower() for column in shape.columns} - columns)
 
 
 def _level_cells(connection: sqlite3.Connection, table: str, readings: list[Reading], times: set[str]) -> None:

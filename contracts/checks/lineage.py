@@ -11,6 +11,7 @@ from contracts.oracle.cells import Cell, rows
 from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
 from contracts.sets.case import Case, Finding, Lineage, Losses
+from contracts.sets.decided import MADE
 from contracts.sets.pair import without_lineage
 from migrator.system.connections import quoted
 
@@ -26,11 +27,16 @@ class RecordedLineage:
     def became(self, *, source: str = "", target: str = "") -> Iterator[tuple[Cell, Cell]]:
         """Yield legacy key and target id of each row of a legacy or a target table, without stubs."""
         of_target, _, table = target.partition(".")
-        where = "source = ?" if source else "target = ? AND source NOT LIKE 'stub:%'"
+        where = "source = ?" if source else f"target = ? AND (source NOT LIKE 'stub:%' OR source = '{MADE}')"
         for database in self.case.judged.originals if source else [of_target]:
             with self.case.judged.read(database) as connection:
                 question = f"SELECT legacy_key, target_id FROM lineage WHERE {where} ORDER BY rowid"
                 yield from rows(connection, question, source or table)
+        made, reading = self.case.keys_decided(source, "make"), self.case.reader.reading_of(source)
+        if made and reading:
+            database, _, table = reading.target.partition(".")
+            of_made = self.case.target_rows(f"{database}.lineage", "legacy_key", "target_id", source=MADE, target=table)
+            yield from ((key, id_) for key, id_ in of_made if key in made)
 
     def readable(self, table: str, columns: Iterable[str]) -> bool:  # noqa: ARG002 - we wrote it as specified
         """Return True: migrator made the table, so that an unreadable one is an error."""
@@ -145,7 +151,7 @@ def _without_a_row(case: Case, reading: Reading) -> int:
             WHERE q.source = :source AND q.target = :table AND q.legacy_key IS {key}
         )
     """
-    with case.beside(database, target) as connection:
+    with case.pair.beside(database, target) as connection:
         asked = connection.execute(question, {"source": reading.source, "table": table})
         (count,) = asked.fetchone()
     return int(count)

@@ -213,7 +213,11 @@ class TableByValue:
         if not wanted.missing:
             return
         reading, faces = wanted.faces.reading, wanted.faces
-        admission = Admission(self.target, {column: parent.knows for column, parent in self.parents.items()})
+        admission = Admission(
+            self.case.judged.specification,
+            self.target,
+            {column: parent.knows for column, parent in self.parents.items()},
+        )
         for _, _, face in self._found(faces, self._taken):
             admission.let_in(face)
         places = set(islice(self.extra, _CANDIDATES))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from contracts.checks import row_accounting
+from contracts.checks import predicates, row_accounting
 from contracts.checks.row_accounting import typed
 from contracts.oracle.cells import Cell, Row, bound, rows
 from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
 from contracts.sets.case import Case
 from contracts.suite.deadline import ROW_S, deadline
-from migrator.schema import reader as schema_reader
 from migrator.schema.model import Table
 from migrator.system import connections
 from migrator.system.connections import quoted
@@ -53,7 +52,9 @@ class Refusals:
         self.case = case
         self.target = target
         database, _, name = target.partition(".")
-        self.shape = schema_reader.target(database).table(name)
+        schema = case.judged.specification.schema(database)
+        self.shape = schema.table(name)
+        self.uniques = {unique.constraint: unique for unique in schema.uniques(name)}
         self.path = path
 
     def unfounded(self) -> Iterator[str]:
@@ -82,6 +83,8 @@ class Refusals:
 
     def _doubt(self, connection: sqlite3.Connection, reading: Reading, legacy: Row, broken: str) -> str:
         """Return why a row should not be in quarantine; '' if it should."""
+        decided = self.case.decided_cells(reading.source, legacy[reading.key])
+        legacy = {**legacy, **{column: now for column, (_, now) in decided.items()}}
         parts = self.case.reader.forward(reading, legacy)
         connection.execute("SAVEPOINT trial")
         try:
@@ -93,10 +96,15 @@ class Refusals:
                 connection.execute("RELEASE trial")
         if not any(self._breaks(connection, part, broken) for part in parts):
             return "another constraint refuses the row"
+        winning = self._winner(connection, parts[0], broken) if broken.startswith(("UNIQUE", "PRIMARY KEY")) else None
+        if winning is None:
+            return ""
+        if winning["legacy_key"] is None:
+            return "the row that has its place comes from no legacy row"
         if broken.startswith("UNIQUE") and reading.best:
             losing = {**parts[0], "legacy_key": legacy[reading.key]}
-            winning = self._winner(connection, parts[0], broken)
-            if winning is not None and reading.best(losing) < reading.best(winning):
+            kept = self.case.keys_decided(reading.source, "keep")
+            if _rank(reading.best, losing, kept) < _rank(reading.best, winning, kept):
                 return "of the two rows the other one should have stayed"
         return ""
 
@@ -115,10 +123,7 @@ class Refusals:
             check = next((declared for declared in self.shape.checks if declared.expression == what), None)
             if check is None:
                 return False
-            placed = {name: bound(row[name]) for name in check.columns}
-            given = ", ".join(f"{place} AS {quoted(name)}" for name, (place, _) in placed.items())
-            question = f"SELECT NOT ({check.expression}) FROM (SELECT {given})"
-            return bool(connection.execute(question, [value for _, value in placed.values()]).fetchone()[0])
+            return predicates.is_true(f"NOT ({check.expression})", {name: row[name] for name in check.columns})
         if kind == "FOREIGN KEY":
             (parent,) = [key for key in self.shape.foreign_keys if key.columns == (what,)]
             place, value = bound(row[what])
@@ -130,10 +135,17 @@ class Refusals:
 
     def _winner(self, connection: sqlite3.Connection, row: Row, broken: str) -> Row | None:
         """Return the row with the unique value of *row* and its legacy key, or None."""
-        names = broken.removeprefix("UNIQUE ").removeprefix("PRIMARY KEY ").split(", ")
+        names, condition = [broken.removeprefix("PRIMARY KEY ")], None
+        if broken.startswith("UNIQUE "):
+            if (unique := self.uniques.get(broken)) is None:
+                return None
+            names, condition = [str(column.name) for column in unique.columns], unique.where
+            if condition and not predicates.is_true(condition, {name: row[name] for name in unique.where_columns}):
+                return None
         placed = [bound(row[name]) for name in names]
         columns = [column.name for column in self.shape.columns]
         where = " AND ".join(f"{quoted(name)} = {place}" for name, (place, _) in zip(names, placed, strict=True))
+        where += f" AND ({condition})" if condition else ""
         question = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(self.shape.name)} WHERE {where}"
         cells = rows(connection, question, *(value for _, value in placed)).fetchone()
         if cells is None:
@@ -141,6 +153,11 @@ class Refusals:
         winner = dict(zip(columns, cells, strict=True))
         winner["legacy_key"] = self.case.reader.world.came_from(self.target, winner[target_key(self.target)])
         return winner
+
+
+def _rank(best: Callable[[Row], object], row: Row, kept: Collection[Cell]) -> tuple[bool, object]:
+    """Return what orders rivals: the owners' decision comes before the mapping's order."""
+    return row["legacy_key"] not in kept, best(row)
 
 
 def _is_refused(connection: sqlite3.Connection, shape: Table, row: Row) -> bool:

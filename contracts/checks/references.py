@@ -132,7 +132,8 @@ def _faults(case: Case, link: Link) -> Iterator[str]:
             continue
         (here,) = cells
         if here is None:
-            kept = link.column in rest and same(rest[link.column][0], was)
+            as_it_was, _ = case.decided_cells(link.source, key).get(link.column, (was, was))
+            kept = link.column in rest and same(rest[link.column][0], as_it_was)
             if was not in {None, ""} and not kept:
                 yield f"{link.source} {key!r} -> {link.target}: {link.link}: NULL, and the link is not kept"
         elif not same(link.means(case, here), was):

@@ -18,6 +18,7 @@ from contracts.oracle.cells import rows
 from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
 from migrator.schema import catalogue
+from migrator.schema.declaration import folded, free_rowid
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -45,18 +46,29 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
     database, _, name = table.source.partition(".")
     target, own = home(judge, table)
     columns = table.columns
-    if target:
+    # The application may have renamed the table in other letter case.
+    in_use = (
+        next((own_now for own_now in judge.in_use.judged.table_names(target) if folded(own_now) == folded(own)), "")
+        if target
+        else ""
+    )
+    if in_use:
         # A column that was dropped since the cutover is not compared.
-        used = judge.in_use.judged.columns(target).get(own, frozenset(map(str.lower, columns)))
+        used = judge.in_use.judged.columns(target)[in_use]
         columns = tuple(column for column in columns if column.lower() in used)
     was, now = (_rows(legacy.copy(database), name, columns) for legacy in (judge.sets.originals, judge.sets.back))
-    wanted, gone, kept = was, Counter[Cells](), Counter[Cells]()
+    wanted, gone, kept, whole = was, Counter[Cells](), Counter[Cells](), Counter[Cells]()
     # A table that was dropped or renamed since the cutover counts as unchanged.
-    if target and own in judge.in_use.judged.table_names(target):
+    if in_use:
         installed, used_last = (_rows(case.judged.copy(target), own, columns) for case in (judge.before, judge.in_use))
         gone = installed - used_last
         wanted = was - gone + (used_last - installed)
-        kept = Counter(tuple(typed(row.get(column)) for column in columns) for row in judge.residue(f"{target}.{own}"))
+        kept = _residue(judge, f"{target}.{own}", columns)
+        # A table that was altered is kept whole beside the legacy table, which stays as it was.
+        if whole := _residue(judge, f"{target}.{own} as it stands", columns):
+            wanted, gone = was, Counter[Cells]()
+            if lost := used_last - whole:
+                yield f"{table.source}: {lost.total():,} rows in use are missing and not in the residue"
     lost, more = wanted - now - kept, now - wanted
     stayed = more & gone if kept else Counter[Cells]()
     more -= stayed
@@ -66,6 +78,32 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
         yield f"{table.source}: {more.total():,} rows were not in use"
     if stayed.total() > kept.total():
         yield f"{table.source}: {stayed.total():,} deleted rows exist, but the residue has only {kept.total():,}"
+    if not lost and (moved := _moved(judge, table, target, in_use and own, columns, whole=bool(whole)) - kept):
+        yield f"{table.source}: {moved.total():,} rows have another rowid"
+
+
+def _moved(
+    judge: Judge, table: LegacyTable, target: str, own: str, columns: tuple[str, ...], *, whole: bool
+) -> Counter[Cells]:
+    """Return the rows that are missing under their rowid; *own* is the carried table in use, '' without one."""
+    database, _, name = table.source.partition(".")
+    was, now = (
+        _rows(legacy.copy(database), name, columns, rowid=True) for legacy in (judge.sets.originals, judge.sets.back)
+    )
+    wanted = was
+    if own and not whole:
+        installed, used = (
+            _rows(case.judged.copy(target), own, columns, rowid=True) for case in (judge.before, judge.in_use)
+        )
+        if installed != was:
+            # The carried table was installed without the legacy rowids.
+            return Counter()
+        wanted = used
+    return Counter(row[1:] for row in (wanted - now).elements())
+
+
+def _residue(judge: Judge, table: str, columns: tuple[str, ...]) -> Counter[Cells]:
+    return Counter(tuple(typed(row.get(column)) for column in columns) for row in judge.residue(table))
 
 
 def home(judge: Judge, table: LegacyTable) -> tuple[str, str]:
@@ -124,7 +162,9 @@ def _mark(case: Case, target: str, table: str) -> int:
     return mark or 0
 
 
-def _rows(path: Path, table: str, columns: tuple[str, ...]) -> Counter[Cells]:
+def _rows(path: Path, table: str, columns: tuple[str, ...], *, rowid: bool = False) -> Counter[Cells]:
+    """Return the rows of a table; with *rowid* each begins with its rowid, NULL without one that can be read."""
     with closing(connections.read(path)) as connection:
-        question = f"SELECT {', '.join(map(quoted, columns)) or '1'} FROM {quoted(table)}"
+        names = [free_rowid(connection, "main", table) or "NULL"] if rowid else []
+        question = f"SELECT {', '.join([*names, *map(quoted, columns)]) or '1'} FROM {quoted(table)}"
         return Counter(tuple(map(typed, cells)) for cells in rows(connection, question))

@@ -26,11 +26,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from contracts.checks.leveled_rows import level, leveled_reading
+from contracts.checks import corrected_rows
+from contracts.checks.leveled_rows import lacks_columns, level, leveled_reading
 from contracts.checks.lineage import choose
 from contracts.checks.match_sets import InferredLineage
 from contracts.checks.row_accounting import Typed, typed
-from contracts.oracle.cells import Row, rows
+from contracts.oracle.cells import Cell, Row, rows
+from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
 from contracts.sets.case import Case, Lineage
 from contracts.sets.consolidated import Subject
@@ -38,6 +40,7 @@ from contracts.sets.legacy import LegacySet
 from contracts.sets.pair import Pair, specified_tables
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.specified import Specification
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted
 
@@ -56,6 +59,7 @@ class Sets:
         used: The folder of the three databases as they were in use when the rollback began.
         residue: The database of rows that no legacy table can hold; None without one.
         constants: The constants of the owners' configuration, for the oracle.
+        specification: The specification with the amendments that the set was built with.
         scratch: A folder for private copies.
     """
 
@@ -65,6 +69,7 @@ class Sets:
     used: Path
     residue: Path | None
     constants: Mapping[str, str]
+    specification: Specification
     scratch: Path
 
 
@@ -75,11 +80,14 @@ class Judge:
     Attributes:
         sets: The databases.
         left_out: Legacy databases that are not judged.
+        corrected: Legacy table -> keys of its rows that :mod:`contracts.checks.corrected_rows` completed.
     """
 
     sets: Sets
     left_out: frozenset[str] = frozenset()
+    corrected: dict[str, set[Typed]] = field(default_factory=dict, repr=False)
     _residue: dict[str, list[Row]] = field(default_factory=dict, repr=False)
+    _cases: dict[str, Case] = field(default_factory=dict, repr=False)
 
     @cached_property
     def before(self) -> Case:
@@ -99,12 +107,63 @@ class Judge:
             with closing(connections.scratch(copies.original(target))) as connection:
                 level(connection, target, self.sets.baseline / catalogue.TARGETS[target], self.in_use, self._both)
                 for table in ("lineage", "quarantine"):
-                    connection.execute(f"DROP TABLE IF EXISTS {table}")
+                    connection.execute(f"DROP TABLE IF EXISTS main.{table}")
+        self._complete(copies)
         case = self._case(self.sets.back, copies, InferredLineage)
         case.reader.all_readings = [
             leveled_reading(reading, case.reader.readings(reading.target)) for reading in case.reader.all_readings
         ]
         return case
+
+    def _complete(self, copies: Subject) -> None:
+        """Complete the new rows of normalised *copies* that are corrected copies of quarantined rows."""
+        became: dict[str, Mapping[Cell, Cell]] = {}
+        corrected: dict[str, set[Cell]] = defaultdict(set)
+        for reading, quarantined, new in self._corrected(copies):
+            with closing(connections.scratch(copies.original(reading.target.partition(".")[0]))) as connection:
+                again = self._reading_now("again", copies, reading)
+                became[reading.source] = corrected_rows.complete(
+                    connection,
+                    again,
+                    self.before.reader.affinity,
+                    quarantined,
+                    (self.sets.originals, self.sets.back),
+                    new,
+                )
+            corrected[reading.target.partition(".")[2]].update(became[reading.source].values())
+            self.corrected[reading.source] = set(map(typed, became[reading.source]))
+        if not any(corrected.values()):
+            return
+        for reading in self.before.reader.all_readings:
+            if corrected_rows.references(reading).values() & corrected.keys() and not self.is_left_out(reading.target):
+                named = {**dict(self.before.lineage.became(source=reading.source)), **became.get(reading.source, {})}
+                with closing(connections.scratch(copies.original(reading.target.partition(".")[0]))) as connection:
+                    again = self._reading_now("completed", copies, reading)
+                    corrected_rows.adopt(connection, again, named, self.sets.back, corrected)
+
+    def _corrected(self, copies: Subject) -> Iterator[tuple[Reading, list[tuple[Cell, Row]], list[Row]]]:
+        """Yield each reading with rows in quarantine at the cutover, these, and the new rows of its target table."""
+        for reading in self.before.reader.all_readings:
+            target, _, table = reading.target.partition(".")
+            if not reading.assigned or reading.parts or self.is_left_out(reading.target):
+                continue
+            with closing(connections.read(self.baseline_of(target))) as baseline:
+                quarantined = corrected_rows.aside(baseline, reading)
+            if not quarantined:
+                continue
+            was, key = self._both(reading.target)[0], target_key(reading.target)
+            with closing(connections.read(copies.original(target))) as connection:
+                new = [row for row in of(connection, table, key) if typed(row[key]) not in was]
+            if new:
+                yield reading, quarantined, new
+
+    def _reading_now(self, name: str, copies: Subject, reading: Reading) -> Reading:
+        """Return the normalised *reading* of the legacy set after the rollback, beside *copies* as they are now."""
+        if name not in self._cases:
+            self._cases[name] = self._case(self.sets.back, self._copies(name, copies.where), InferredLineage)
+        siblings = self._cases[name].reader.readings(reading.target)
+        again = next(sibling for sibling in siblings if sibling.source == reading.source)
+        return leveled_reading(again, siblings)
 
     @property
     def matched(self) -> InferredLineage:
@@ -147,7 +206,12 @@ class Judge:
                     connections.attach(connection, self.sets.baseline / file, "baseline")
                     connection.execute("DROP TABLE IF EXISTS main.lineage")
                     connection.execute("CREATE TABLE main.lineage AS SELECT * FROM baseline.lineage")
-        return Subject(where=into, originals=MappingProxyType(originals), scratch=into)
+        return Subject(
+            where=into,
+            originals=MappingProxyType(originals),
+            scratch=into,
+            specification=self.sets.specification,
+        )
 
     def faults(self) -> Iterator[str]:
         """Yield the faults of the specified tables."""
@@ -160,12 +224,13 @@ class Judge:
         return self.by_id(self.sets.baseline, target), self.by_id(self.sets.used, target)
 
     def is_left_out(self, target: str) -> bool:
-        """Return whether a table, or a parent of it, comes from a legacy database that is left out."""
+        """Return whether a table, or a parent of it, was dropped or altered, or comes from a database that is left out."""
         database, _, _ = target.partition(".")
         shape = schema_reader.specified_table(target)
         parents = {f"{database}.{key.parent}" for key in shape.foreign_keys} - {target} if shape else set()
         sources = {reading.source.partition(".")[0] for reading in self.before.reader.readings(target)}
-        return bool(sources & self.left_out) or any(map(self.is_left_out, parents))
+        gone = lacks_columns(self.in_use, target)
+        return gone or bool(sources & self.left_out) or any(map(self.is_left_out, parents))
 
     def _of_target(self, target: str) -> Iterator[str]:
         """Yield each row in use that is in no legacy table and not in the residue, or in both."""
@@ -179,12 +244,36 @@ class Judge:
         if table.problem:
             yield f"{target}: {table.problem}"
             return
-        used = self.by_id(self.sets.used, target)
+        used, stubs = self.by_id(self.sets.used, target), self._stubs_without_a_row(target)
         without = self.nameless(target)
-        extra = Counter(map(typed, table.extra.values()))
+        extra = Counter(id_ for id_ in map(typed, table.extra.values()) if id_ not in stubs)
         yield from self._against_residue(
             target, Counter(cells_of(row, without) for id_, count in extra.items() for row in used[id_][:count])
         )
+
+    def _stubs_without_a_row(self, target: str) -> set[Typed]:
+        """Return the ids of unchanged stubs to which no row in use refers.
+
+        A stub is a row that the build added because a legacy row names it.  If each such row was deleted while the
+        consolidated set was in use, the legacy set has no row that names it, as if the row had been deleted there.
+        """
+        was, used = self._both(target)
+        named = {typed(id_) for _, id_ in self.before.lineage.became(target=target)}
+        return {id_ for id_, rows_ in was.items() if id_ not in named and used[id_] == rows_} - self._referred_to(
+            target
+        )
+
+    def _referred_to(self, target: str) -> set[Typed]:
+        """Return the ids in a table to which rows in use refer."""
+        database, _, table = target.partition(".")
+        return {
+            typed(row[key.columns[0]])
+            for child in schema_reader.target(database).tables
+            for key in child.foreign_keys
+            if key.parent == table
+            for rows_ in self.by_id(self.sets.used, f"{database}.{child.name}").values()
+            for row in rows_
+        }
 
     def _written(self, target: str, without: str) -> Counter[Cells]:
         """Return the rows that differ from the baseline, as stored and normalised."""
@@ -289,6 +378,16 @@ class Judge:
             for row in of(connection, table, key):
                 by_id[typed(row[key])].append(_without_added_columns(target, row))
         return by_id
+
+    def baseline_of(self, target: str) -> Path:
+        """Return a private copy of a consolidated database as it was installed."""
+        return self.before.judged.copy(target)
+
+    def used_of(self, target: str) -> Path:
+        """Return a private copy of a consolidated database as it was in use, with its own lineage."""
+        name = catalogue.TARGETS[target]
+        copy = self.sets.scratch / f"as-used-{name}"
+        return copy if copy.exists() else private_copy.private_copy(self.sets.used / name, copy)
 
     def _private(self, folder: Path, target: str) -> Path:
         known = {self.sets.baseline: self.before, self.sets.used: self.in_use}

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import cached_property
+from pathlib import Path
 
-from contracts.checks.leveled_rows import rebuilt_row
+from contracts.checks.leveled_rows import lacks_columns, rebuilt_row
 from contracts.checks.rollback_diff import Cells, Judge, cells_of, of
 from contracts.checks.row_accounting import Typed, typed
-from contracts.oracle.cells import Row, same
+from contracts.oracle.cells import Cell, Row, kept_row, rows, same
 from contracts.oracle.rules import Reading
 from contracts.oracle.table_judge import target_key
 from contracts.sets.legacy import LegacySet
 from migrator.schema import reader as schema_reader
+from migrator.system import connections
+
+#: A legacy row as column and cell with its storage class; the order of columns has no effect.
+Whole = frozenset[tuple[str, Typed]]
 
 
 def faults(judge: Judge) -> Iterator[str]:
@@ -21,6 +28,19 @@ def faults(judge: Judge) -> Iterator[str]:
     for reading in judge.before.reader.all_readings:
         if not judge.is_left_out(reading.target):
             yield from _OneTable(judge, reading).faults()
+        elif lacks_columns(judge.in_use, reading.target):
+            yield from _unchanged(judge, reading)
+
+
+def _unchanged(judge: Judge, reading: Reading) -> Iterator[str]:
+    """Yield a fault if the rows of a legacy table changed, although its target was dropped or altered."""
+    database, _, table = reading.source.partition(".")
+    contents = []
+    for legacy in (judge.sets.originals, judge.sets.back):
+        with legacy.read(database) as connection:
+            contents.append(Counter(map(cells_of, of(connection, table))))
+    if contents[0] != contents[1]:
+        yield f"{reading.source}: its rows changed, but {reading.target} was dropped or altered while it was in use"
 
 
 class _OneTable:
@@ -56,12 +76,93 @@ class _OneTable:
         became = defaultdict(list)
         for key, id_ in self.judge.before.lineage.became(source=source):
             became[typed(key)].append(typed(id_))
+        new = [row for key in back.keys() - originals.keys() for row in back[key]]
         for key, rows_ in originals.items():
-            if len(rows_) == 1 and key[1] is not None:
-                yield from self._original(key, rows_[0], back.get(key, []), became.get(key, []))
-            elif Counter(map(cells_of, rows_)) != Counter(map(cells_of, back.get(key, []))):
+            now = back.get(key, [])
+            if len(rows_) == 1 and key[1] is not None and key in self.was_aside:
+                yield from self._was_aside(key, rows_[0], now, new)
+            elif len(rows_) == 1 and key[1] is not None:
+                yield from self._original(key, rows_[0], now, became.get(key, []))
+            elif key[1] is None and self._got_keys(rows_, now, new):
+                continue
+            elif Counter(map(_whole, rows_)) - self.left_aside != Counter(map(_whole, now)) - self.left_aside:
                 yield f"{source} {key[1]!r}: its {len(rows_)} rows changed"
         yield from self._new(originals, back)
+
+    @cached_property
+    def was_aside(self) -> dict[Typed, Whole]:
+        """The rows that were in quarantine at the cutover, by key."""
+        return dict(self._aside(self.judge.baseline_of))
+
+    @cached_property
+    def is_aside(self) -> dict[Typed, Whole]:
+        """The rows that were in quarantine when the rollback began, by key."""
+        return dict(self._aside(self.judge.used_of))
+
+    @cached_property
+    def left_aside(self) -> Counter[Whole]:
+        """The rows without a key that left the quarantine while it was in use: each may have got one."""
+        was, now = (
+            Counter(row for key, row in self._aside(copy) if key[1] is None)
+            for copy in (self.judge.baseline_of, self.judge.used_of)
+        )
+        return was - now
+
+    @cached_property
+    def moved(self) -> dict[Typed, Typed]:
+        """Legacy key -> id of a row in use to which the lineage in use leads."""
+        asked = "SELECT legacy_key, target_id FROM lineage WHERE source = ? AND target = ? AND target_id IS NOT NULL"
+        found = self._recorded(self.judge.used_of, asked)
+        return {typed(key): typed(id_) for key, id_ in found if typed(id_) in self.now}
+
+    def _aside(self, copy_of: Callable[[str], Path]) -> Iterator[tuple[Typed, Whole]]:
+        """Yield key and cells of each quarantined row of the legacy table."""
+        asked = "SELECT legacy_key, row FROM quarantine WHERE source = ? AND target = ?"
+        for key, row in self._recorded(copy_of, asked):
+            yield typed(key), _whole(kept_row(row))
+
+    def _recorded(self, copy_of: Callable[[str], Path], asked: str) -> list[tuple[Cell, ...]]:
+        """Return what lineage or quarantine record of the legacy table; nothing if the application dropped them."""
+        database, _, table = self.reading.target.partition(".")
+        with closing(connections.read(copy_of(database))) as connection:
+            try:
+                return rows(connection, asked, self.reading.source, table).fetchall()
+            except sqlite3.OperationalError:
+                return []
+
+    def _was_aside(self, key: Typed, was: Row, now: list[Row], new: list[Row]) -> Iterator[str]:
+        """Yield the faults of a legacy row that was in quarantine at the cutover; *new* are the rows without an original."""
+        name, moved = f"{self.reading.source} {key[1]!r}", self.moved.get(key)
+        if len(now) > 1:
+            yield f"{name}: exists {len(now)} times"
+        elif not now:
+            if moved or key in self.is_aside:
+                yield f"{name}: is missing, though it was not deleted"
+        elif moved and self.missing[key] and not self._in_residue([moved]):
+            yield f"{name}: was resolved, but does not become the row that was in use{self.nearest.get(key, '')}"
+        elif not moved and self.missing[key] and _unlike(was, now[0]) and _whole(now[0]) != self.is_aside.get(key):
+            # A new row of which its legacy row cannot hold everything is in the residue.
+            if not any(self._in_residue([id_]) for id_ in self.now.keys() - self.was.keys()):
+                yield f"{name}: changed, but it becomes no row that was in use"
+        elif key not in self.is_aside and not _unlike(was, now[0]) and any(self._is_copy(was, row) for row in new):
+            yield f"{name}: left the quarantine, and is there as it was beside a corrected copy"
+
+    def _got_keys(self, was: list[Row], now: list[Row], new: list[Row]) -> bool:
+        """Return whether each row without a key that is missing was corrected, and is a row with a new key."""
+        left = Counter(map(_whole, now))
+        gone = [row for row in was if not left[_whole(row)]]
+        corrected = self.judge.corrected.get(self.reading.source, set())
+        named = [row for row in new if typed(row[self.reading.key]) in corrected]
+        known = [row for row in gone if any(self._is_copy(row, copy) for copy in named)]
+        return bool(gone) and len(known) == len(gone) == len(was) - len(now) <= len(named)
+
+    def _is_copy(self, was: Row, row: Row) -> bool:
+        """Return whether *row* has most of the cells of *was* that hold anything, its names among them."""
+        names = [name for name in self.reading.columns if name != self.reading.key]
+        both = [name for name in names if was[name] not in (None, "", 0) and row[name] not in (None, "", 0)]
+        equal = [name for name in both if same(was[name], row[name])]
+        texts = [name for name in both if isinstance(was[name], str)]
+        return 2 * len(equal) > len(both) > 2 and 2 * len([name for name in texts if name in equal]) >= len(texts)
 
     def _legacy(self, legacy: LegacySet) -> dict[Typed, list[Row]]:
         database, _, table = self.reading.source.partition(".")
@@ -77,7 +178,8 @@ class _OneTable:
             yield f"{name}: exists {len(now)} times"
             return
         ids = [id_ for id_ in ids if id_[1] is not None]
-        left = [id_ for id_ in ids if self.now.get(id_) and not self._is_another(id_)]
+        left = [self.renumbered.get(id_, id_) for id_ in ids]
+        left = [id_ for id_ in left if self.now.get(id_) and not self._is_another(id_)]
         if ids and not left:
             if now and self._is_refused(was, now[0], ids):
                 return
@@ -88,11 +190,11 @@ class _OneTable:
             return
         if not now:
             yield f"{name}: is missing, but no row that it became was deleted"
-        elif all(self.was[id_] == self.now.get(id_) for id_ in ids):
+        elif all(id_ in self.renumbered or self.was[id_] == self.now.get(id_) for id_ in ids):
             # The rows that a row refers to may have changed, and with them the cells rebuilt through the reference.
             before, later = (
                 self._rebuilt(self.before, self.was, key, ids),
-                self._rebuilt(self.later, self.now, key, ids),
+                self._rebuilt(self.later, self.now, key, left),
             )
             differing = [column for column in _unlike(was, now[0]) if not ids or same(before[column], later[column])]
             if differing and not self._is_looked_up(key, was, now[0], differing):
@@ -110,7 +212,7 @@ class _OneTable:
 
     def _is_another(self, id_: Typed) -> bool:
         """Return whether the key of a deleted row was assigned to a new row: no cell is the same."""
-        if not self.virtual or self.was[id_] == self.now[id_]:
+        if not self.virtual or id_ not in self.was or self.was[id_] == self.now[id_]:
             return False
         before, now = self.was[id_][0], self.now[id_][0]
         key = target_key(self.reading.target)
@@ -128,10 +230,39 @@ class _OneTable:
         )
 
     @cached_property
+    def renumbered(self) -> dict[Typed, Typed]:
+        """Assigned id -> the id that its row has now, if only the id changed and no other such row is equal to it."""
+        if not self.reading.assigned:
+            return {}
+        key, recorded = target_key(self.reading.target), set(self.moved.values())
+        vanished, appeared = (
+            {
+                cells_of(row, key): id_
+                for id_, rows_ in rows_by_id.items()
+                if id_ not in other
+                for row in rows_
+                if counts[cells_of(row, key)] == 1
+            }
+            for rows_by_id, other, counts in (
+                (self.was, self.now, self._vanished),
+                (self.now, self.was, self._gone_from(self.now, self.was)),
+            )
+        )
+        # A row that the lineage in use leads to was written through a legacy schema.
+        return {
+            id_: appeared[cells]
+            for cells, id_ in vanished.items()
+            if cells in appeared and appeared[cells] not in recorded
+        }
+
+    @cached_property
     def _vanished(self) -> Counter[Cells]:
         """The rows whose key is no longer in use, without the key."""
+        return self._gone_from(self.was, self.now)
+
+    def _gone_from(self, rows_by_id: Mapping[Typed, list[Row]], other: Mapping[Typed, list[Row]]) -> Counter[Cells]:
         key = target_key(self.reading.target)
-        return Counter(cells_of(row, key) for id_, rows_ in self.was.items() if id_ not in self.now for row in rows_)
+        return Counter(cells_of(row, key) for id_, rows_ in rows_by_id.items() if id_ not in other for row in rows_)
 
     def _is_new(self, now: Row, was: Row) -> bool:
         """Return whether a legacy row with the key of a deleted row is a new row."""
@@ -185,6 +316,10 @@ class _OneTable:
                 yield f"{self.reading.source} {key[1]!r}: is new, but ids up to {mark} were assigned before"
         for key in unexplained[kept + self.judge.made_anew(self.reading.source) :]:
             yield f"{self.reading.source} {key[1]!r}: is new, but no row in use explains it{self.nearest.get(key, '')}"
+
+
+def _whole(row: Row) -> Whole:
+    return frozenset((name, typed(cell)) for name, cell in row.items())
 
 
 def _unlike(first: Row, second: Row) -> list[str]:

@@ -104,7 +104,7 @@ def balance(case: Case, reading: Reading) -> Iterator[str]:
     if adds_up(case, reading):
         return
     target, _, table = reading.target.partition(".")
-    legacy = Counter(typed(key) for (key,) in case.legacy_rows(reading.source, reading.key))
+    legacy = Counter(typed(key) for (key,) in case.rows_as_found(reading.source, reading.key))
     with case.judged.read(target) as connection:
         of_source = "FROM {} WHERE source = ? AND target = ?"
         mapped = {
@@ -167,7 +167,7 @@ def adds_up(case: Case, reading: Reading) -> bool:
     if reading.source not in case.settled:
         database, _, name = reading.source.partition(".")
         target, _, table = reading.target.partition(".")
-        with case.beside(database, target) as connection:
+        with case.pair.beside(database, target) as connection:
             keys = connection.execute("SELECT name FROM pragma_table_info(?, ?) WHERE pk", (name, database))
             alone = reading.key == "rowid" or keys.fetchall() == [(reading.key,)]
             different = (
@@ -190,7 +190,7 @@ def carried_unlike(case: Case, target: str) -> Iterator[str]:
     for database, tables in groupby(case.legacy.every_table(), key=lambda table: table.source.partition(".")[0]):
         here = [table for table in tables if target in carried_in(case, table)]
         if here:
-            with case.beside(database, target) as connection:
+            with case.pair.beside(database, target) as connection:
                 for table in here:
                     yield from _unlike(connection, table, target)
 
@@ -284,7 +284,7 @@ def keys_held(case: Case, reading: Reading) -> Iterator[Cell]:
     key = quoted(reading.key)
     held = f"SELECT legacy_key FROM {target}.quarantine WHERE source = ? AND target = ?"
     question = f"SELECT {key} FROM {quoted(database)}.{quoted(name)} WHERE {key} IS NULL OR +{key} IN ({held})"
-    with case.beside(database, target) as connection:
+    with case.pair.beside(database, target) as connection:
         yield from (cell for (cell,) in rows(connection, question, reading.source, table))
 
 
@@ -297,7 +297,7 @@ def parts_let_in(case: Case, reading: Reading) -> int:
         return int(whole) - sum(1 for _ in keys_held(case, reading))
     columns = tuple(dict.fromkeys((*reading.columns, reading.key)))
     held = set(map(typed, keys_held(case, reading)))
-    legacy = (dict(zip(columns, cells, strict=True)) for cells in case.legacy_rows(reading.source, *columns))
+    legacy = (dict(zip(columns, cells, strict=True)) for cells in case.rows_as_found(reading.source, *columns))
     return sum(len(reading.parts(row)) for row in legacy if typed(row[reading.key]) not in held)
 
 
@@ -322,7 +322,7 @@ def quarantined(case: Case, reading: Reading) -> Iterator[tuple[Cell, list[tuple
     question = (
         f"SELECT legacy_key, broken, row FROM {target}.quarantine WHERE source = ? AND target = ? ORDER BY legacy_key"
     )
-    with case.beside(database, target) as connection:
+    with case.pair.beside(database, target) as connection:
         groups = groupby(rows(connection, question, reading.source, table), key=lambda row: row[0])
         while batch := [list(group) for _, group in islice(groups, KEYS_AT_ONCE)]:
             kept: dict[Typed, list[tuple[str, Row]]] = {}

@@ -1,9 +1,9 @@
 """Does: derive faults, plant one at a time, and record which contract catches each.
 
-In addition to the faults written by hand (:mod:`contracts.mutants.by_hand.declared`, :mod:`contracts.mutants.by_hand.rows`)::
+In addition to the faults written by hand (:mod:`contracts.mutants.by_hand`)::
 
     schema_mutants  every constraint of the specified DDL, taken away, added or replaced       a set
-    row_mutants     cells, rows, links, lineage, quarantine, carried tables of a migrated set  a set
+    row_mutants     cells, rows, links, lineage, quarantine, decisions of a migrated set        a set
     file_mutants    the files themselves                                                       a set
     mapping_mutants the SELECTs of the mappings, changed through sqlglot                       a migration
 

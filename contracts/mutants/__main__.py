@@ -25,7 +25,7 @@ from contracts.mutants import (
     schema_mutants,
     suite_run,
 )
-from contracts.mutants.fixtures import EMPTY, FOUND, SPECIFIED, Stand
+from contracts.mutants.fixtures import DECIDED, EMPTY, FOUND, SPECIFIED, WITH_DECISIONS, Stand
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.mutant import Mutant
@@ -38,9 +38,10 @@ def every(stand: Stand) -> Iterator[Mutant]:
     """Yield every mutant there is."""
     yield from mutant.by_hand()
     yield from schema_mutants.mutants()
+    yield from schema_mutants.of_amendments()
     for specimen in (FOUND[0], SPECIFIED[0]):
         yield from schema_mutants.of_carried(stand, specimen)
-    for specimen in (*FOUND, *SPECIFIED):
+    for specimen in (*FOUND, *SPECIFIED, DECIDED):
         yield from row_mutants.mutants(stand, specimen)
     yield from file_mutants.mutants(FOUND[0])
     yield from mapping_mutants.mutants(FOUND[0])
@@ -101,7 +102,7 @@ def _command(seed: int, each: int, most: int, family: tuple[str, ...], kind: str
 def _control(stand: Stand) -> frozenset[str]:
     """Check that every contract holds without a fault; return the names of the contracts."""
     asked: frozenset[str] = frozenset()
-    for specimen in (EMPTY, *FOUND, *SPECIFIED):
+    for specimen in (EMPTY, *FOUND, *SPECIFIED, *WITH_DECISIONS):
         with tempfile.TemporaryDirectory() as scratch:
             verdict = suite_run.judge(stand.migrated(specimen), stand.legacy(specimen), Path(scratch))
         if not verdict.go:

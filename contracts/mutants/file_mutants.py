@@ -147,6 +147,6 @@ _DEEDS: dict[str, Callable[[Path], None]] = {
     "one bit turned round": _bit,
     "index that lacks an entry": _index_lacks_an_entry,
     "rollback journal instead of a WAL": _rollback_journal,
-    "row lost in a WAL that nobody folded in": _lost_in_the_wal,
+    "row lost in a WAL that was left out": _lost_in_the_wal,
     "file that everybody may write": _for_everybody,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from contracts.mutants.by_hand import amended as by_hand_amended
+from contracts.mutants.by_hand import decided as by_hand_decided
 from contracts.sets import made as made_sets
 from contracts.sets.consolidated import make_empty_set
 from contracts.specimens import generator
@@ -19,12 +21,17 @@ EMPTY = "empty"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """The options of a specimen; small, because the whole suite runs for every mutant."""
+    """The options of a specimen; small, because the whole suite runs for every mutant.
+
+    Attributes:
+        decided: Makes the configuration with the owners' decisions of the one that the generator writes; None for that one.
+    """
 
     variant: str
     rows: int
     seed: int
     dirty: bool
+    decided: Callable[[str], str] | None = None
 
 
 #: Name -> options.
@@ -34,6 +41,14 @@ SPECIMENS: Mapping[str, Made] = MappingProxyType(
         "found clean": Made(variant="found", rows=400, seed=3, dirty=False),
         "specified dirty": Made(variant="specified", rows=300, seed=7, dirty=True),
         "specified clean": Made(variant="specified", rows=400, seed=3, dirty=False),
+    }
+)
+#: The first specimen again, with what its owners decided: every amendment of the specification, and about single rows.
+AMENDED, DECIDED = "found amended", "found decided"
+WITH_DECISIONS: Mapping[str, Made] = MappingProxyType(
+    {
+        AMENDED: replace(SPECIMENS["found dirty"], decided=by_hand_amended.configuration),
+        DECIDED: replace(SPECIMENS["found dirty"], decided=by_hand_decided.configuration),
     }
 )
 #: Only for mutants of the mappings that make no difference to a smaller specimen.
@@ -54,7 +69,7 @@ class Stand:
 
     def make(self) -> None:
         """Make the missing specimens and migrations."""
-        for name, made in {**SPECIMENS, **MANY}.items():
+        for name, made in {**SPECIMENS, **WITH_DECISIONS, **MANY}.items():
             home = self.folder / name
             if home.exists():
                 continue
@@ -66,6 +81,9 @@ class Stand:
                 dirty=made.dirty,
                 wal=made.dirty,
             )
+            if made.decided:
+                written = home / "legacy" / "migrator.toml"
+                written.write_text(made.decided(written.read_text(encoding="utf-8")), encoding="utf-8")
             stage = made_sets.migrated(home / "legacy", home)
             (home / "consolidated").mkdir()
             for file in catalogue.TARGETS.values():

@@ -90,10 +90,11 @@ class Mistaken(Mutant):
 def texts() -> Mapping[str, str]:
     """Return the text of every mapping and lookup, by its place below the folder of the mappings."""
     root = files("migrator.mapping") / "sql"
+    # Beside them lie the bot's queries, which map nothing.
     return {
-        f"{folder.name}/{file.name}": file.read_text(encoding="utf-8")
-        for folder in sorted(root.iterdir(), key=lambda path: path.name)
-        for file in sorted(folder.iterdir(), key=lambda path: path.name)
+        f"{folder}/{file.name}": file.read_text(encoding="utf-8")
+        for folder in sorted((*catalogue.TARGETS, "lookups"))
+        for file in sorted((root / folder).iterdir(), key=lambda path: path.name)
         if file.name.endswith(".sql")
     }
 

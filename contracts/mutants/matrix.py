@@ -79,7 +79,7 @@ def tried(mutant: Mutant, stand: Stand) -> Result:
             return result(Fate.SAME)
         except Stopped as error:
             return result(Fate.STOPPED, door=error.door, says=str(error))
-        verdict = suite_run.judge(planted.consolidated, planted.legacy, Path(scratch))
+        verdict = suite_run.judge(planted.consolidated, planted.legacy, Path(scratch), amendments=planted.amendments)
     door = "options" if verdict.refused else planted.door
     fate = Fate.CAUGHT if verdict.broken else Fate.STOPPED if door else Fate.SURVIVED
     says = verdict.refused or "; ".join(verdict.complaints)

@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.mutants.by_hand import amended as by_hand_amended
+from contracts.mutants.by_hand import decided as by_hand_decided
 from contracts.mutants.by_hand import declared as by_hand_declared
 from contracts.mutants.by_hand import rows as by_hand_rows
 from contracts.mutants.by_hand.declared import Fault
 from contracts.mutants.by_hand.rows import DataFault
-from contracts.mutants.fixtures import Stand
+from contracts.mutants.fixtures import AMENDED, DECIDED, EMPTY, FOUND, Stand
 
 
 class NotPlanted(Exception):
@@ -41,11 +43,13 @@ class Planted:
         consolidated: The folder of the three databases.
         legacy: Its legacy set; None without one.
         door: The part of migrator that reported the fault and went on; '' for none.
+        amendments: The amendments of the specification that the suite is told of.
     """
 
     consolidated: Path
     legacy: Path | None
     door: str = ""
+    amendments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,18 +107,24 @@ class ByHand(Mutant):
         """Plant the fault by its own module."""
         if isinstance(self.fault, Fault):
             by_hand_declared.plant(self.fault, folder)
-        else:
-            by_hand_rows.plant(self.fault, stand.migrated(self.specimen), folder)
+            return Planted(consolidated=folder, legacy=stand.legacy(self.specimen), amendments=self.fault.told)
+        by_hand_rows.plant(self.fault, stand.migrated(self.specimen), folder)
         return Planted(consolidated=folder, legacy=stand.legacy(self.specimen))
 
 
 def by_hand() -> list[Mutant]:
     """Return the faults that were written by hand."""
     faults: list[Mutant] = [
-        ByHand(kind=fault.name, where=fault.target, specimen="empty", fault=fault) for fault in by_hand_declared.FAULTS
+        ByHand(kind=fault.name, where=fault.target, specimen=EMPTY, fault=fault)
+        for fault in (*by_hand_declared.FAULTS, *by_hand_amended.FAULTS)
     ]
     faults += [
-        ByHand(kind=fault.name, where=fault.target, specimen="found dirty", fault=fault)
-        for fault in by_hand_rows.FAULTS
+        ByHand(kind=fault.name, where=fault.target, specimen=specimen, fault=fault)
+        for specimen, of_rows in (
+            (FOUND[0], by_hand_rows.FAULTS),
+            (AMENDED, by_hand_amended.ROW_FAULTS),
+            (DECIDED, by_hand_decided.FAULTS),
+        )
+        for fault in of_rows
     ]
     return faults

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from contracts.mutants.fixtures import SPECIMENS, Stand
+from contracts.mutants.fixtures import DECIDED, SPECIMENS, Stand
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.operators import bookkeeping
 from contracts.mutants.operators import cells as operators_cells
@@ -41,8 +41,8 @@ class Altered(Mutant):
 
     @property
     def group(self) -> tuple[str, ...]:
-        """One kind in one database and variant: its tables are judged in the same way."""
-        return self.kind, self.target, SPECIMENS[self.specimen].variant
+        """One kind in one database and variant, or with decisions: its tables are judged in the same way."""
+        return self.kind, self.target, DECIDED if self.specimen == DECIDED else SPECIMENS[self.specimen].variant
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
         """Run the statements on a copy."""

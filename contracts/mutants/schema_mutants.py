@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -21,8 +22,10 @@ from contracts.mutants.fixtures import EMPTY, SPECIMENS, Stand
 from contracts.mutants.mutant import Mutant, NotPlanted, Planted
 from contracts.mutants.operators import indexes as operators_indexes
 from contracts.mutants.operators import tables as operators_tables
-from migrator.schema import catalogue
+from contracts.sets.consolidated import make_empty_set
+from migrator.schema import catalogue, specified
 from migrator.schema import reader as schema_reader
+from migrator.schema.model import Schema
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -38,17 +41,21 @@ class Declared(Mutant):
         target: Its database.
         instead: The object that it replaces.
         statements: The new declarations; empty to remove the object.
+        amendments: The amendments of the specification that declare the object; then the set has no rows.
     """
 
     target: str
     instead: Place
     statements: tuple[str, ...]
+    amendments: tuple[str, ...] = ()
 
     family = "declarations"
 
     def plant(self, stand: Stand, folder: Path) -> Planted:
         """Make the set again with the changed statement, with its rows if they fit."""
         name = catalogue.TARGETS[self.target]
+        if self.amendments:
+            return self._plant_amended(folder, name)
         for specimen in (self.specimen, EMPTY):
             stand.copy(specimen, folder)
             (folder / name).unlink()
@@ -60,6 +67,17 @@ class Declared(Mutant):
                 raise NotPlanted(f"SQLite refuses it: {error}") from error
             return Planted(consolidated=folder, legacy=stand.legacy(specimen))
         raise NotPlanted("not even the rows that the DDL inserts fit")
+
+    def _plant_amended(self, folder: Path, name: str) -> Planted:
+        with tempfile.TemporaryDirectory(prefix="amended-") as original:
+            for place in (folder, Path(original)):
+                make_empty_set(place, specification=specified.chosen(self.amendments))
+            (folder / name).unlink()
+            try:
+                remade(Path(original) / name, folder / name, {self.instead: self.statements})
+            except sqlite3.Error as error:
+                raise NotPlanted(f"SQLite refuses it: {error}") from error
+        return Planted(consolidated=folder, legacy=None, amendments=self.amendments)
 
 
 def mutants() -> Iterator[Declared]:
@@ -79,6 +97,27 @@ def mutants() -> Iterator[Declared]:
                 instead=instead,
                 statements=statements,
             )
+
+
+def of_amendments() -> Iterator[Declared]:
+    """Yield every mutant of the tables and indexes that amendments declare, each planted without rows."""
+    for name, amendment in specified.amendments().items():
+        for amended in amendment.objects:
+            of_object = [
+                (kind, where, instead, statements)
+                for kind, where, instead, statements in _of_schema(specified.chosen([name]).schema(amended.target))
+                if instead == (amended.kind.lower(), amended.name)
+            ]
+            for kind, where, instead, statements in of_object:
+                yield Declared(
+                    kind=kind,
+                    where=f"{amended.target}.{where} with {name}",
+                    specimen=EMPTY,
+                    target=amended.target,
+                    instead=instead,
+                    statements=statements,
+                    amendments=(name,),
+                )
 
 
 #: Kind, text in the CREATE TABLE of a carried table, and its replacement.
@@ -115,7 +154,11 @@ def of_carried(stand: Stand, specimen: str) -> Iterator[Declared]:
 
 
 def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
-    schema = schema_reader.target(target)
+    yield from _of_schema(schema_reader.target(target))
+    yield from _of_ours()
+
+
+def _of_schema(schema: Schema) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:
     for table in schema.tables:
         for kind, where, sql in operators_tables.mutations(table, schema):
             yield kind, where, ("table", table.name), (sql,) if sql else ()
@@ -127,7 +170,6 @@ def _of_target(target: str) -> Iterator[tuple[str, str, Place, tuple[str, ...]]]
     for virtual in schema.virtual_tables:
         for kind, sql in operators_indexes.of_virtual(virtual):
             yield kind, virtual.name, ("table", virtual.name), (sql,) if sql else ()
-    yield from _of_ours()
 
 
 def _of_ours() -> Iterator[tuple[str, str, Place, tuple[str, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from contracts.plugin import COMPLAINTS, RESULTS
 from contracts.suite import in_process, results
 from migrator.config.waivers import CAN_FAIL
-from migrator.stages.verify.evidence import Outcome, Said
+from migrator.stages.verify.evidence import ContractResult, Outcome
 
 #: The fixtures through which a contract reads the judged set.
 _ASKS = {"judged", "case"}
@@ -48,7 +49,7 @@ class _Recorder:
     """Records a run through pytest's hooks."""
 
     def __init__(self) -> None:
-        self.contracts: tuple[Said, ...] = ()
+        self.contracts: tuple[ContractResult, ...] = ()
         self.complaints: tuple[str, ...] = ()
         self.crashed: set[str] = set()
         self.says: dict[str, str] = {}
@@ -75,7 +76,9 @@ class _Recorder:
         self.complaints = tuple(complaints or ())
 
 
-def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str = "") -> Verdict:
+def judge(
+    consolidated: Path, legacy: Path | None, scratch: Path, *, only: str = "", amendments: tuple[str, ...] = ()
+) -> Verdict:
     """Run every contract on the set in *consolidated*, with *legacy* if there is one.
 
     Of an ``.sql`` contract only ``holds`` counts: ``can_fail`` judges the contract and not the set.
@@ -85,7 +88,10 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         legacy: The legacy set; None without one.
         scratch: A folder for the run's configuration.
         only: The expression for ``-k``; '' for all contracts.
+        amendments: The amendments of the specification, in a configuration of their own; none for that of the legacy set.
     """
+    decided = scratch / "decided.toml"
+    decided.write_text(f"[decisions]\namendments = {json.dumps(amendments)}\n", encoding="utf-8")
     (scratch / "pytest.ini").write_text("[pytest]\naddopts =\n", encoding="utf-8")
     arguments = [
         *(str(results.HERE), "--import-mode=importlib"),
@@ -96,6 +102,7 @@ def judge(consolidated: Path, legacy: Path | None, scratch: Path, *, only: str =
         *("-p", "no:unraisableexception", "-p", "no:threadexception", "--basetemp", str(scratch / "pytest")),
         *("--consolidated-dir", str(consolidated)),
         *(("--legacy-dir", str(legacy)) if legacy else ()),
+        *(("--contracts-config", str(decided)) if amendments else ()),
         *(("-k", only) if only else ()),
     ]
     recorder = _Recorder()
@@ -129,5 +136,5 @@ def _contract(id_: str) -> str:
     return id_.partition("[")[0]
 
 
-def _own_fault(result: Said) -> bool:
+def _own_fault(result: ContractResult) -> bool:
     return result.id.endswith(f"[{CAN_FAIL}]")

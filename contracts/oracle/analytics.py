@@ -25,6 +25,8 @@ from contracts.oracle.times import spelled
 
 _NEVER_STORED = always(None)
 _PROVIDERS = {"anthropic", "xai", "openai", "other"}
+#: Providers that the amendment llm_providers lists too.
+_NAMED_PROVIDERS = {"groq", "openrouter", "ollama"}
 _COMMANDS = ("/", "cli:", "code:", "vibe:")
 #: Bound of SQLite's integers: each is smaller, and at least the negated bound.
 _INTEGERS = 2**63
@@ -36,14 +38,14 @@ _MEASURES = (
 )
 
 
-def readings(_: World) -> Iterator[Reading]:
+def readings(world: World) -> Iterator[Reading]:
     """Yield the readings, parents before children."""
     yield _messages()
     yield _users()
     yield _tweets()
     yield _metrics("1h", order=0)
     yield _metrics("1m", order=1)
-    yield _costs()
+    yield _costs(world)
 
 
 def _message_type(row: Row) -> Cell:
@@ -201,8 +203,9 @@ def _metrics(resolution: str, *, order: int) -> Reading:
     )
 
 
-def _costs() -> Reading:
+def _costs(world: World) -> Reading:
     copied = ("model", "input_tokens", "output_tokens", "cost_usd")
+    listed = _PROVIDERS | (_NAMED_PROVIDERS if world.constants.get("llm_providers") == "named" else set())
 
     def provider(row: Row) -> Cell:
         kept = row["metadata."].get("provider")
@@ -216,7 +219,7 @@ def _costs() -> Reading:
         forward={
             "id": cell("id"),
             "provider": lambda row: (
-                row["provider"] if row["provider"] is None or row["provider"] in _PROVIDERS else "other"
+                row["provider"] if row["provider"] is None or row["provider"] in listed else "other"
             ),
             **{name: cell(name) for name in copied},
             "purpose": _NEVER_STORED,
@@ -224,9 +227,7 @@ def _costs() -> Reading:
         },
         documents={
             "metadata": {
-                "provider": of(
-                    "provider", lambda name: name if isinstance(name, str) and name not in _PROVIDERS else None
-                ),
+                "provider": of("provider", lambda name: name if isinstance(name, str) and name not in listed else None),
                 "success": only("success", int),
                 "latency_ms": only("latency_ms", float),
                 "error": only("error", str),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from operator import itemgetter
@@ -37,6 +37,9 @@ _ENOUGH = 1_000
 #: SQL for a sample that contains every row.
 _EVERY_ROW = "true"
 
+#: More sources in lineage, if the owners made rows of a legacy table.
+_MADE = ", 'stub:decided'"
+
 #: Rebuilt value of a legacy cell whose target row cannot be read.
 UNREADABLE = "(unreadable)"
 
@@ -57,6 +60,12 @@ class OracleSets(Sets, Protocol):
 
     def beside(self, *names: str) -> Any:
         """Open a connection that reads these databases, each attached under its name."""
+
+    def decided_cells(self, source: str, key: Cell) -> Mapping[str, tuple[Cell, Cell]]:
+        """Return the decided cells of a legacy row: column -> the cell as it is, and as it is read."""
+
+    def keys_decided(self, source: str, kind: str) -> Collection[Cell]:
+        """Return the keys of the rows of a legacy table with a decision of one *kind*."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +135,7 @@ class OneTable:
         self.documents = [
             (name, f"{name}!", f"{name}.", f"{name}:", name in reading.verbatim) for name in reading.documents
         ]
+        self.made = sets.keys_decided(reading.source, "make")
         self.targets = list(dict.fromkeys((self.key, *reading.forward, *reading.documents)))
 
     def judge(self) -> None:
@@ -168,7 +178,14 @@ class OneTable:
         one_in = -(-self._rows(connection) // self.at_most)
         if one_in <= 1:
             return _EVERY_ROW
-        connection.create_function("drawn", 1, lambda key: _hash(key) % one_in == 0, deterministic=True)
+        source = self.reading.source
+        made = set(self.made)
+        connection.create_function(
+            "drawn",
+            1,
+            lambda key: bool(_hash(key) % one_in == 0 or self.sets.decided_cells(source, key) or key in made),
+            deterministic=True,
+        )
         return f"drawn(s.{quoted(self.reading.key)})"
 
     def _judge(self, connection: sqlite3.Connection, where: str) -> None:
@@ -197,7 +214,7 @@ class OneTable:
         # The unary plus removes affinity, so that keys are compared as stored and the index is used.
         return (
             f"FROM {with_rowid(connection, database, name)} AS s"
-            f" LEFT JOIN {target}.lineage AS l ON l.source = ? AND l.target = ?"
+            f" LEFT JOIN {target}.lineage AS l ON l.source IN (?{_MADE if self.made else ''}) AND l.target = ?"
             f" AND l.legacy_key = +s.{quoted(self.reading.key)}"
             f" LEFT JOIN {target}.{quoted(table)} AS t ON t.{quoted(self.key)} = +l.target_id"
         )
@@ -226,7 +243,10 @@ class OneTable:
             self.read_documents(target)
             targets.append(target)
         self._check_values(key, legacy, [target for target in targets if target[self.key] is not None])
-        self._check_rebuilt(key, legacy, targets, rest)
+        if key in self.made:
+            return
+        as_it_was = {column: was for column, (was, _) in self.sets.decided_cells(self.reading.source, key).items()}
+        self._check_rebuilt(key, {**legacy, **as_it_was}, targets, rest)
 
     def read_documents(self, target: Row) -> None:
         """Add the members of its JSON documents to a *target* row."""

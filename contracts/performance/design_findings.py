@@ -11,17 +11,22 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 
-from contracts.performance import workload
-from contracts.performance.workload import Question
 from migrator.config import extra_indexes
-from migrator.schema import catalogue, declaration, sql_header
+from migrator.mapping import reader as mapping_reader
+from migrator.mapping import workload
+from migrator.mapping.workload import Question
+from migrator.schema import catalogue, declaration, specified, sql_header
 from migrator.schema import reader as schema_reader
-from migrator.schema.model import Index, Schema, Table, VirtualTable
+from migrator.schema.model import Check, Index, Schema, Table, VirtualTable
 from migrator.system import connections, content_digest
 
 #: Limits in the trader's own code [USD], which does not read the configuration table.
 TRADER_LIMITS_USD = {"max_trade_usd": 100.0, "max_daily_usd": 500.0}
+
+#: Providers that the legacy code writes and the specification does not list.
+LEGACY_PROVIDERS = ("groq", "openrouter", "ollama")
 
 #: The planted statistics: rows of a table, and distinct values of a column with few values.
 STATISTICS_ROWS = 100_000
@@ -151,6 +156,8 @@ def places(target: str, schema: Schema) -> tuple[tuple[str, str], ...]:
             + [("misleading index", f"{target}.{few.name}") for few, _ in _misleading(schema)]
             + [("history made unique", f"{target}.{table.name}.{column}") for table, column in _history(schema)]
             + [("indexed by accident", f"{target}.{table.name}.timestamp") for table in _dated(schema)]
+            + [("uniqueness lost", f"{target}.{table.name}") for table, _ in _repeatable(target, schema)]
+            + [("values merged", f"{target}.{table.name}.{check.columns[0]}") for table, check in _merged(schema)]
         )
     )
 
@@ -284,6 +291,60 @@ def _full_text_findings(target: str, schema: Schema, connection: sqlite3.Connect
         )
 
 
+def _repeatable(target: str, schema: Schema) -> Iterator[tuple[Table, tuple[str, ...]]]:
+    """Yield each table where nothing but its key is unique, with the constraints that its legacy tables have."""
+    for table in schema.tables:
+        legacy = tuple(
+            f"{mapping.source}: {unique.constraint}"
+            for mapping in mapping_reader.mappings()
+            if (mapping.target, mapping.table) == (target, table.name) and not mapping.stub
+            for unique in _legacy_schema(mapping.database).uniques(mapping.source_table)
+        )
+        if legacy and not schema.uniques(table.name):
+            yield table, legacy
+
+
+@cache
+def _legacy_schema(database: str) -> Schema:
+    """Return the schema of a legacy database as found."""
+    return schema_reader.read(next(known.ddl for known in catalogue.legacy_databases() if known.name == database))
+
+
+def _repeatable_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    for table, legacy in _repeatable(target, schema):
+        asked = f"SELECT count(*) FROM pragma_index_list('{table.name}') WHERE \"unique\""
+        (count,) = connection.execute(asked).fetchone()
+        yield Finding(
+            kind="uniqueness lost",
+            where=f"{target}.{table.name}",
+            says="The legacy table refuses a second row, or replaces the first; here a repeated insert adds a row, and an "
+            "upsert that names these columns cannot be prepared.",
+            asked=asked,
+            evidence=(f"{count}", *legacy),
+        )
+
+
+def _merged(schema: Schema) -> Iterator[tuple[Table, Check]]:
+    """Yield each CHECK that lists the word ``other``, and not every provider that the legacy code names."""
+    for table in schema.tables:
+        for check in table.checks:
+            if "'other'" in check.expression and not all(f"'{name}'" in check.expression for name in LEGACY_PROVIDERS):
+                yield table, check
+
+
+def _merged_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
+    del connection
+    for table, check in _merged(schema):
+        yield Finding(
+            kind="values merged",
+            where=f"{target}.{table.name}.{check.columns[0]}",
+            says="The legacy column has names that the CHECK does not list: they become 'other', so that sums by "
+            f"{check.columns[0]} merge them; the name itself is in the metadata.",
+            asked="SELECT DISTINCT provider FROM llm_costs.llm_usage",
+            evidence=(check.expression, f"the legacy code writes these too: {', '.join(LEGACY_PROVIDERS)}"),
+        )
+
+
 def _config_findings(target: str, schema: Schema, connection: sqlite3.Connection) -> Iterator[Finding]:
     if not any(table.name == "config" for table in schema.tables):
         return
@@ -307,6 +368,8 @@ _FINDERS: tuple[Callable[[str, Schema, sqlite3.Connection], Iterator[Finding]], 
     _misleading_findings,
     _history_findings,
     _full_text_findings,
+    _repeatable_findings,
+    _merged_findings,
     _config_findings,
 )
 
@@ -349,6 +412,28 @@ def _recommendation() -> Iterator[str]:
             yield f"| `{question.target}: {question.name}` | {question.stays:g} times | {question.why_it_stays} |"
 
 
+def _amendments(finding: Finding) -> list[str]:
+    """Return the amendments of the specification that answer *finding*."""
+    heading = f"{finding.kind}: {finding.where}"
+    return [name for name, amendment in specified.amendments().items() if heading in amendment.answers]
+
+
+def _about_amendments() -> Iterator[str]:
+    """Yield the lines of the page on the amendments of the specification."""
+    yield from (
+        "",
+        "## The amendments of the specification",
+        "",
+        "`[decisions] amendments = [...]` in `migrator.toml` builds to the specification with these amendments",
+        "([how to choose](../how-to/amend-the-specification.md)); each is one file in `migrator/schema/amendments`:",
+        "",
+        "| amendment | what it changes | answers |",
+        "|---|---|---|",
+    )
+    for name, amendment in specified.amendments().items():
+        yield f"| `{name}` | {amendment.changes} | {'; '.join(amendment.answers)} |"
+
+
 def as_markdown(findings: tuple[Finding, ...]) -> str:
     """Return the findings as a page of docs."""
     lines = [
@@ -356,12 +441,14 @@ def as_markdown(findings: tuple[Finding, ...]) -> str:
         "",
         "Made by `python -m contracts.performance.design_findings`; a test keeps it current.  No finding is repaired silently: the",
         "databases are built as specified, and their owners decide.",
+        *_about_amendments(),
         *_recommendation(),
     ]
     for finding in findings:
         lines += ["", f"## {finding.kind}: `{finding.where}`", "", finding.says, "", "```sql", f"{finding.asked};"]
         lines += [f"-- {line}" for line in finding.evidence]
         lines += [f"-- would repair it: {finding.mend}"] if finding.mend else []
+        lines += [f'-- [decisions] amendments = ["{name}"] repairs it' for name in _amendments(finding)]
         lines += [f"-- {finding.recommends}"] if finding.recommends else []
         lines += ["```"]
     return "\n".join(lines) + "\n"

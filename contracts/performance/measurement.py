@@ -20,11 +20,12 @@ from typing import Any
 
 import click
 
-from contracts.performance import gate, measures, question_mix, workbench, workload
+from contracts.performance import gate, measures, question_mix, workbench
 from contracts.performance import page as performance_page
 from contracts.performance import profile as performance_profile
 from contracts.performance import questions as performance_questions
 from contracts.specimens import generator
+from migrator.mapping import workload
 
 #: Default sizes of sets [rows]: production's, and far more.
 SIZES = (4_600, 250_000, 1_000_000)

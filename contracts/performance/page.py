@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from migrator.reports import charts
+from contracts.performance.bars import bars
 
 #: The figures are between these two lines of the page; the rest is written by hand and kept.
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -217,11 +217,11 @@ def chart(results: Mapping[str, Any]) -> str:
     ]
     sets = sets or list(results.get("sets", {}).values())
     if not sets:
-        return charts.bars("performance", (), {})
+        return bars("performance", (), {})
     took = max(sets, key=itemgetter("rows"))["took"]
     names = sorted(
         {name for name, limit in LIMITS.items() if name in took and limit == WRITING} | {"migrate", WRITING},
         key=lambda name: _median(took[name], "cpu_s"),
     )
     values = [ratio(took, name, WRITING, "cpu_s") for name in names]
-    return charts.bars("performance", names, {"times VACUUM INTO": values}, logarithmic=True)
+    return bars("performance", names, {"times VACUUM INTO": values})

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contracts.performance import questions, workload
+from contracts.performance import questions
 from contracts.performance.workbench import Sets
-from contracts.performance.workload import Question
+from migrator.mapping import workload
+from migrator.mapping.workload import Question
 from migrator.system import connections as system_connections
 
 #: Target rate of the writer [transactions/s].

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.performance.workload import Question
+from migrator.mapping.workload import Question
 from migrator.system import connections
 
 #: Size from which a scan is slower than an index [rows].

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.performance import questions
-from contracts.performance.workload import Question
 from contracts.sets import made as made_sets
 from contracts.specimens import generator
+from migrator.mapping.workload import Question
 from migrator.schema import catalogue
 from migrator.system import connections, private_copy
 from migrator.system.connections import quoted

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sqlite3
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from contracts.oracle.cells import Cell, rows, with_rowid
 from contracts.oracle.judge import Reader
+from contracts.sets import decided
 from contracts.sets.consolidated import Subject
+from contracts.sets.decided import Decided
 from contracts.sets.legacy import LegacySet, legacy_set
 from contracts.sets.pair import Pair, specified_tables
 from migrator.config import config_file
@@ -112,6 +114,7 @@ class Case:
         show_values: Whether reports may show the values of cells.
         left_behind: Virtual tables that the owners leave in the backup.
         choose: Makes the lineage of a case, recorded or inferred.
+        decisions: The section ``[decisions]`` of the owners' configuration.
         settled: Legacy tables already checked -> whether each of their rows is in exactly one place.
     """
 
@@ -121,6 +124,7 @@ class Case:
     choose: Callable[[Case], Lineage]
     show_values: bool = False
     left_behind: Collection[str] = ()
+    decisions: Mapping[str, Any] = field(default_factory=dict)
     settled: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -135,8 +139,52 @@ class Case:
 
     @property
     def legacy(self) -> LegacySet:
-        """The legacy set."""
+        """The legacy set as it is."""
         return self.pair.legacy
+
+    @cached_property
+    def decided_pair(self) -> Pair:
+        """The two sets, the legacy one as the owners' decisions have it read."""
+        if not decided.written(self.decisions):
+            return self.pair
+        return Pair(legacy=self.legacy.with_overlay(self._overlaid), judged=self.judged)
+
+    def _overlaid(self, name: str, copy: Path) -> Path:
+        """Return the private *copy* of the legacy database *name* with its rows as decided."""
+        mine = {
+            reading.source.partition(".")[2]: (reading.key, self.decided[reading.source])
+            for reading in self.reader.all_readings
+            if reading.source.partition(".")[0] == name and reading.source in self.decided
+        }
+        return decided.overlaid(copy, copy.with_name(f"{copy.name}.decided"), mine) if mine else copy
+
+    @cached_property
+    def decided(self) -> Mapping[str, Sequence[Decided]]:
+        """The decisions about rows of each mapped legacy table: its source -> the decisions."""
+        resolved = {}
+        for source, entries in decided.written(self.decisions).items():
+            name, _, table = source.partition(".")
+            if reading := self.reader.reading_of(source):
+                with self.legacy.read(name) as connection:
+                    resolved[source] = decided.resolved(connection, table, reading.key, entries)
+        return resolved
+
+    @cached_property
+    def _cells_decided(self) -> Mapping[tuple[str, type, Cell], Mapping[str, tuple[Cell, Cell]]]:
+        return {
+            (source, type(row.key), row.key): row.cells
+            for source, of_table in self.decided.items()
+            for row in of_table
+            if row.kind == "set"
+        }
+
+    def decided_cells(self, source: str, key: Cell) -> Mapping[str, tuple[Cell, Cell]]:
+        """Return the decided cells of a legacy row: column -> the cell as it is, and as it is read."""
+        return self._cells_decided.get((source, type(key), key), {})
+
+    def keys_decided(self, source: str, kind: str) -> Collection[Cell]:
+        """Return the keys of the rows of a legacy table with a decision of one *kind*."""
+        return [row.key for row in self.decided.get(source, ()) if row.kind == kind]
 
     @property
     def judged(self) -> Subject:
@@ -144,8 +192,8 @@ class Case:
         return self.pair.judged
 
     def beside(self, *names: str) -> AbstractContextManager[sqlite3.Connection]:
-        """Open a connection that reads these databases, each attached under its name."""
-        return self.pair.beside(*names)
+        """Open a connection that reads these databases, the legacy ones as decided, each attached under its name."""
+        return self.decided_pair.beside(*names)
 
     @cached_property
     def targets(self) -> frozenset[str]:
@@ -167,10 +215,17 @@ class Case:
         return next((table.variant for table in tables if table.source == source), "")
 
     def legacy_rows(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
-        """Yield the cells *columns* of every row of a legacy table, in the order of rowids."""
+        """Yield the cells *columns* of every row of a legacy table as decided, in the order of rowids."""
+        yield from self._rows_of(self.decided_pair.legacy, source, columns)
+
+    def rows_as_found(self, source: str, *columns: str) -> Iterator[tuple[Cell, ...]]:
+        """Yield the cells *columns* of every row of a legacy table as it is, in the order of rowids."""
+        yield from self._rows_of(self.legacy, source, columns)
+
+    def _rows_of(self, legacy: LegacySet, source: str, columns: tuple[str, ...]) -> Iterator[tuple[Cell, ...]]:
         name, _, table = source.partition(".")
         if self.variant(source):
-            with self.legacy.read(name) as connection:
+            with legacy.read(name) as connection:
                 of_table = with_rowid(connection, "main", table)
                 yield from rows(connection, f"SELECT {_listed(columns)} FROM {of_table} ORDER BY rowid")
 
@@ -203,9 +258,12 @@ def case_of(
     order_amount = decisions.get("order_amount_sol", "")
     return Case(
         pair=Pair(legacy=legacy_set(legacy, scratch), judged=judged),
-        constants=MappingProxyType({"order_amount_sol": order_amount, **written.get("constants", {})}),
+        constants=MappingProxyType(
+            {"order_amount_sol": order_amount, **judged.specification.constants, **written.get("constants", {})}
+        ),
         fates=MappingProxyType(written.get("files", {})),
         choose=choose,
         show_values=show_values,
         left_behind=decisions.get("left_behind", ()),
+        decisions=decisions,
     )

@@ -17,6 +17,7 @@ from migrator.schema import catalogue, declaration
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import Statements
 from migrator.schema.model import Schema
+from migrator.schema.specified import AS_WRITTEN, Specification
 from migrator.system import connections, content_digest, private_copy
 
 
@@ -29,12 +30,14 @@ class Subject:
         originals: Path of each existing database, by ``core``, ``analytics`` and ``cache``; never opened.
         scratch: Our folder for the private copies.
         whole: Whether *where* is a folder, which must hold all three databases.
+        specification: What the set must declare: the specification with the owners' amendments.
     """
 
     where: Path
     originals: Mapping[str, Path]
     scratch: Path
     whole: bool = True
+    specification: Specification = AS_WRITTEN
     _copies: dict[str, Path] = field(default_factory=dict)
     _schemas: dict[str, Schema] = field(default_factory=dict)
     _tables: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
@@ -159,7 +162,7 @@ class Subject:
             connection.close()
 
 
-def subject(where: Path, scratch: Path) -> Subject:
+def subject(where: Path, scratch: Path, specification: Specification = AS_WRITTEN) -> Subject:
     """Return the subject at *where*: a folder with the three databases, or a single database of any name.
 
     Raises:
@@ -170,10 +173,16 @@ def subject(where: Path, scratch: Path) -> Subject:
         if not originals:
             names = ", ".join(catalogue.TARGETS.values())
             raise UsageError(f"holds none of {names}", where=where, hint="name the folder that holds them")
-        return Subject(where=where, originals=MappingProxyType(originals), scratch=scratch)
+        return Subject(where=where, originals=MappingProxyType(originals), scratch=scratch, specification=specification)
     if where.is_file():
         target = _recognise(where, scratch)
-        return Subject(where=where, originals=MappingProxyType({target: where}), scratch=scratch, whole=False)
+        return Subject(
+            where=where,
+            originals=MappingProxyType({target: where}),
+            scratch=scratch,
+            whole=False,
+            specification=specification,
+        )
     raise UsageError("no such file or folder", where=where, hint="name the consolidated set to judge")
 
 
@@ -198,9 +207,11 @@ def _recognise(path: Path, scratch: Path) -> str:
     return best
 
 
-def make_empty_set(folder: Path, changed: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Create the three databases in *folder* from the specification's DDL; *changed* replaces some of the DDL."""
+def make_empty_set(
+    folder: Path, changed: Mapping[str, str] = MappingProxyType({}), specification: Specification = AS_WRITTEN
+) -> None:
+    """Create the three databases in *folder* from the DDL of *specification*; *changed* replaces some of the DDL."""
     for target, name in catalogue.TARGETS.items():
         with closing(connections.create(folder / name)) as connection:
-            connection.executescript(changed.get(target) or catalogue.target_ddl(target))
+            connection.executescript(changed.get(target) or specification.ddl(target))
             connection.execute("ANALYZE")

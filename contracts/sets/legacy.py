@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -47,11 +47,13 @@ class LegacySet:
         where: The folder: a data directory or a snapshot of one.
         originals: Path of each database, by name; never opened.
         scratch: Our folder for the private copies.
+        overlay: Returns the copy to read of the database with a name, for the private copy of it.
     """
 
     where: Path
     originals: Mapping[str, Path]
     scratch: Path
+    overlay: Callable[[str, Path], Path] = lambda _, path: path
     _copies: dict[str, Path] = field(default_factory=dict)
     _found: dict[str, Path] = field(default_factory=dict)
     _tables: dict[str, tuple[LegacyTable, ...]] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class LegacySet:
             if text_encoding.of(path) != text_encoding.UTF8:
                 path = path.with_name(f"{path.name}.utf8")
                 text_encoding.write_anew(self.as_found(name), path, text_encoding.UTF8)
-            self._copies[name] = path
+            self._copies[name] = self.overlay(name, path)
         return self._copies[name]
 
     def as_found(self, name: str) -> Path:
@@ -79,6 +81,10 @@ class LegacySet:
                 connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             self._found[name] = path
         return self._found[name]
+
+    def with_overlay(self, overlay: Callable[[str, Path], Path]) -> LegacySet:
+        """Return the same set with *overlay* laid over the private copies, which are shared."""
+        return replace(self, overlay=overlay, _copies={}, _sequences={})
 
     def read(self, name: str) -> closing[sqlite3.Connection]:
         """Open the private copy of *name* for reading."""

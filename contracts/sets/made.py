@@ -33,6 +33,7 @@ def built(looked: Inventory, config: Config, stage: Path) -> Path:
 
     planned = plan_stage.plan(looked, config, disk=stage.parent)
     plan_stage.refuse(planned)
+    planned = plan_stage.decided(planned, looked)
     snapshot = Snapshot(
         run="", folder=looked.data_dir, inventory=looked, journal_modes=MappingProxyType({}), blocked_s=0.0
     )

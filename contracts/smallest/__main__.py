@@ -10,7 +10,7 @@ import click
 from contracts.smallest.search import search
 from migrator.config import config_file
 from migrator.errors import MigratorError
-from migrator.system import durable_files
+from migrator.system import output_files
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -50,6 +50,8 @@ def main(
 ) -> None:
     """Reduce a broken CONTRACT, named as in the report, to the fewest legacy rows."""
     try:
+        if output is not None:
+            output_files.refuse(output)
         example = search(
             contract,
             legacy_dir,
@@ -59,7 +61,7 @@ def main(
             tell=lambda step: click.echo(f"{contract}: {step}", err=True),
         )
         if output is not None:
-            durable_files.write(output, example.text)
+            output_files.write(output, example.text)
     except MigratorError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(error.exit_code) from None

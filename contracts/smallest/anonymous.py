@@ -13,10 +13,11 @@ import math
 import re
 import secrets
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 
+import base58
 import sqlglot
 from sqlglot import exp
 
@@ -56,9 +57,14 @@ def vocabulary() -> frozenset[str]:
 
 
 class Anonymous:
-    """Replaces values; equal values get equal replacements."""
+    """Replaces values; equal values get equal replacements.
 
-    def __init__(self) -> None:
+    Args:
+        addresses: Texts that become addresses again, because the configuration accepts no other text in their place.
+    """
+
+    def __init__(self, addresses: Iterable[str] = ()) -> None:
+        self._addresses = {address: base58.b58encode(secrets.token_bytes(32)).decode("ascii") for address in addresses}
         self._words: dict[str, str] = {}
         self._numbers: dict[Cell, Cell] = {}
         self._taken: set[Cell] = set()
@@ -124,6 +130,8 @@ class Anonymous:
         return "".join(_other(letter) if letter in "123456789" else letter for letter in mantissa) + e + exponent
 
     def _text(self, text: str) -> str:
+        if text in self._addresses:
+            return self._addresses[text]
         if _TIME.match(text):
             moved = _TIME.sub(lambda match: self._day(match[1]), text)
             return _FRACTION.sub(lambda match: self._word(match[0]), moved)

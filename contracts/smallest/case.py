@@ -16,6 +16,7 @@ from contracts.smallest import rows
 from contracts.suite import in_process, results
 from contracts.suite.results import named
 from contracts.suite.tracebacks import CANNOT
+from migrator.config import config_file
 from migrator.errors import MigratorError, UsageError
 
 #: Rows by table, such as ``jarvis.trades`` or ``core.trades``; each row is column -> cell.
@@ -127,7 +128,8 @@ def broken(
     made = None
     if consolidated is not None:
         traced = any(name.endswith(".lineage") for name in consolidated)
-        made = others.write(consolidated, folder / "consolidated", traced=traced)
+        specification = config_file.load(written).specification
+        made = others.write(consolidated, folder / "consolidated", specification, traced=traced)
     return judge(contract, home, config=written, consolidated=made)
 
 

@@ -18,6 +18,7 @@ from contracts.smallest.rows import Place, by_table, insert
 from migrator.errors import UsageError
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.specified import Specification
 from migrator.system import connections
 from migrator.system.connections import quoted
 
@@ -199,10 +200,10 @@ def _row(connection: sqlite3.Connection, name: str, id_: int) -> Row:
     return dict(zip(columns, rows(connection, question, id_).fetchone(), strict=True))
 
 
-def write(tables: Mapping[str, Sequence[Row]], folder: Path, *, traced: bool) -> Path:
-    """Write a consolidated set with the rows of *tables*; with lineage if it is *traced*."""
+def write(tables: Mapping[str, Sequence[Row]], folder: Path, specification: Specification, *, traced: bool) -> Path:
+    """Write a consolidated set of *specification* with the rows of *tables*; with lineage if it is *traced*."""
     folder.mkdir(parents=True)
-    consolidated_set.make_empty_set(folder)
+    consolidated_set.make_empty_set(folder, specification=specification)
     for target, file_name in catalogue.TARGETS.items():
         with closing(connections.scratch(folder / file_name)) as connection:
             if traced:

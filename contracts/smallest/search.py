@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tempfile
 import tomllib
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contracts.checks import lineage
 from contracts.oracle.cells import Row
@@ -23,6 +25,7 @@ from contracts.smallest.case import NotAskedError
 from contracts.smallest.consolidated import ConsolidatedRows
 from contracts.smallest.ddmin import ddmin
 from contracts.smallest.rows import LegacyRows, Place
+from migrator.config import config_file
 from migrator.errors import MigratorError, UsageError
 from migrator.schema import catalogue
 
@@ -30,6 +33,8 @@ from migrator.schema import catalogue
 _NAMED = re.compile(r"counterexample: (?P<source>\w+\.\w+) (?P<key>'(?:[^'\\]|\\.)*'|\"[^\"]*\"|-?\d+)(?= |:)")
 #: Matches a counterexample of an ``.sql`` contract, which has only the key.
 _KEYED = re.compile(r"counterexample: (?P<row>\(.*\))$", re.MULTILINE)
+#: A wallet where the configuration names none: the address of 32 zero bytes.
+_NO_WALLET = "1" * 32
 #: Draws of random values [draws]: the first may no longer break the contract.
 _DRAWS = 3
 
@@ -69,7 +74,7 @@ class Search:
         self.rows = LegacyRows(legacy_sets.legacy_set(legacy, scratch))
         self.others: ConsolidatedRows | None = None
         if consolidated is not None:
-            judged = consolidated_set.subject(consolidated, scratch)
+            judged = consolidated_set.subject(consolidated, scratch, config_file.load(config).specification)
             self.others = ConsolidatedRows(case_of(legacy, judged, scratch, config, lineage.choose))
         self.tried = 0
         self._first = ""
@@ -140,7 +145,12 @@ class Search:
             self.rows.write(known, home)
             made = None
             if self.others is not None:
-                made = others.write(self.others.read(places), Path(folder) / "consolidated", traced=self.others.traced)
+                made = others.write(
+                    self.others.read(places),
+                    Path(folder) / "consolidated",
+                    self.others.case.judged.specification,
+                    traced=self.others.traced,
+                )
             written = Path(folder) / "migrator.toml"
             written.write_text(self.configuration(), encoding="utf-8")
             return self._broken(lambda: case.judge(self.contract, home, config=written, consolidated=made))
@@ -152,15 +162,23 @@ class Search:
             # A set that cannot be migrated is not a counterexample.
             return False
 
+    def _written(self) -> dict[str, Any]:
+        return tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
+
     def configuration(self, anonymous: Anonymous | None = None) -> str:
         """Return the configuration for a few rows, with the wallet *anonymous* too."""
-        written = tomllib.loads(self.config.read_text(encoding="utf-8")) if self.config else {}
-        constants = {"wallet_address": "1" * 32, **written.get("constants", {})}
+        written = self._written()
+        constants = {"wallet_address": _NO_WALLET, **written.get("constants", {})}
         if anonymous is not None:
             constants["wallet_address"] = anonymous.cell(constants["wallet_address"])
         lines = ["[constants]", *(f'{name} = "{value}"' for name, value in sorted(constants.items()))]
-        if amount := written.get("decisions", {}).get("order_amount_sol"):
-            lines += ["", "[decisions]", f'order_amount_sol = "{amount}"']
+        decisions = written.get("decisions", {})
+        decided = []
+        if amount := decisions.get("order_amount_sol"):
+            decided.append(f'order_amount_sol = "{amount}"')
+        if amendments := decisions.get("amendments"):
+            decided.append(f"amendments = {json.dumps(amendments)}")
+        lines += ["", "[decisions]", *decided] if decided else []
         return "\n".join(lines) + "\n"
 
     def written(self, places: Sequence[Place], *, show_values: bool) -> Found:
@@ -173,7 +191,8 @@ class Search:
         known = [place for place in places if place[0] in self.rows.tables]
         legacy = self.rows.read(known)
         made = self.others.read(places) if self.others else None
-        draws: list[Anonymous | None] = [Anonymous() for _ in range(_DRAWS)]
+        wallet = self._written().get("constants", {}).get("wallet_address", _NO_WALLET)
+        draws: list[Anonymous | None] = [Anonymous([wallet]) for _ in range(_DRAWS)]
         for anonymous in [*draws, *([None] if show_values else [])]:
             rows, others_rows = legacy, made
             if anonymous is not None:

@@ -218,9 +218,7 @@ def _write(directory: Path, manifest: Manifest, world: World) -> None:
         f'wallet_address = "{world.treasury}"\n'
         'local_utc_offset = "-06:00"\n'
         "\n"
-        "[decisions]\n"
-        f"accept_quarantine = {sum(manifest.quarantine.values())}\n"
-        "code_is_ready = true\n",
+        "[decisions]\n",
         encoding="utf-8",
     )
 

@@ -18,10 +18,10 @@ from contracts.suite.results import Results
 from contracts.suite.session import Session
 from migrator.errors import MigratorError
 from migrator.schema import catalogue
-from migrator.schema import reader as schema_reader
+from migrator.schema.specified import Specification
 from migrator.stages.verify import freshness
 from migrator.stages.verify.evidence import Evidence
-from migrator.system import connections
+from migrator.system import connections, installation
 
 #: Names of the two sides in messages.
 LEGACY, CONSOLIDATED = "legacy file", "consolidated database"
@@ -34,7 +34,7 @@ _OVER_COLUMNS = re.compile(r"(?:NOT NULL|UNIQUE|PRIMARY KEY|FOREIGN KEY) (?P<col
 def versions() -> Mapping[str, str]:
     """Return the versions of the tool, of SQLite and of Python."""
     return {
-        "migrator": version("jarvis-consolidation"),
+        "migrator": version(installation.DISTRIBUTION),
         "sqlite": sqlite3.sqlite_version,
         "python": platform.python_version(),
     }
@@ -79,6 +79,8 @@ def evidence(session: Session, results: Results, complaints: Sequence[str]) -> E
         legacy=judged.get(LEGACY, {}),
         consolidated=judged.get(CONSOLIDATED, {}),
         configuration=session.config.digest(),
+        amendments=session.specification.amendments,
+        decisions=session.config.rows.digest(),
         mappings=freshness.mappings_digest(),
         suite=freshness.suite_digest(),
         contracts=results.said(),
@@ -99,23 +101,25 @@ def quarantine(judged: Subject) -> dict[str, dict[str, int]]:
         with suppress(sqlite3.Error, UnicodeError), closing(connections.read(judged.copy(target))) as connection:
             rows = connection.execute("SELECT target, broken, count(*) FROM quarantine GROUP BY 1, 2").fetchall()
             for table, broken, count in rows:
-                into, constraint = _specified(target, table, broken)
+                into, constraint = _specified(judged.specification, target, table, broken)
                 by_constraint = counts.setdefault(into, {})
                 by_constraint[constraint] = by_constraint.get(constraint, 0) + count
     return counts
 
 
-def _specified(target: str, table: object, broken: object) -> tuple[str, str]:
+def _specified(specification: Specification, target: str, table: object, broken: object) -> tuple[str, str]:
     """Return *table* and *broken* as the specification names them, else words for an unspecified name."""
-    schema = schema_reader.target(target)
+    schema = specification.schema(target)
     shape = next((specified for specified in schema.tables if specified.name == table), None)
     if shape is None:
         virtual = {specified.name for specified in schema.virtual_tables}
         return (f"{target}.{table}" if table in virtual else f"{target}: no specified table"), _UNSPECIFIED
     columns = {column.name for column in shape.columns} | _legacy_columns()
     over = _OVER_COLUMNS.fullmatch(str(broken))
-    known = broken in {f"CHECK {check.expression}" for check in shape.checks} or (
-        over is not None and set(over["columns"].split(", ")) <= columns
+    known = (
+        broken in {f"CHECK {check.expression}" for check in shape.checks}
+        or broken in {unique.constraint for unique in schema.uniques(shape.name)}
+        or (over is not None and set(over["columns"].split(", ")) <= columns)
     )
     return f"{target}.{shape.name}", str(broken) if known else _UNSPECIFIED
 

@@ -15,7 +15,7 @@ import pytest
 
 from migrator.config.waivers import CAN_FAIL, Waiver
 from migrator.records.verify import BrokenContract
-from migrator.stages.verify.evidence import Outcome, Said, Why, counted
+from migrator.stages.verify.evidence import ContractResult, Outcome, Why, counted
 
 #: The folder that holds the contracts.
 HERE = Path(__file__).parent.parent
@@ -149,10 +149,10 @@ class Results:
         """Whether any contract held or was broken."""
         return any(self._outcome(nodeid) not in (None, Outcome.SKIPPED) for nodeid in self.known)
 
-    def said(self) -> tuple[Said, ...]:
+    def said(self) -> tuple[ContractResult, ...]:
         """Return the result of each contract, in the order of names."""
         return tuple(
-            Said(
+            ContractResult(
                 id=name.id,
                 clause=name.clause,
                 verdict=phases.outcome,

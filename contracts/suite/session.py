@@ -24,6 +24,7 @@ from migrator.config.config_file import Config
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.errors import MigratorError
 from migrator.records.inventory import Inventory
+from migrator.schema.specified import Specification
 from migrator.stages.inventory import stage as inventory_stage
 from migrator.system import paths
 
@@ -74,7 +75,7 @@ class Session:
         where = self.consolidated or self._once(
             "migrated", lambda folder: made_sets.migrated(self.legacy_dir, folder, self.options.config_path)
         )
-        return consolidated_set.subject(where, self.scratch)
+        return consolidated_set.subject(where, self.scratch, self.specification)
 
     @cached_property
     def case(self) -> Case:
@@ -97,6 +98,11 @@ class Session:
     def config_file(self) -> Path | None:
         """Path of the owners' configuration; None without one."""
         return self.options.config_path or config_config_file.beside(self.legacy_dir)
+
+    @property
+    def specification(self) -> Specification:
+        """The specification with the owners' amendments; a specimen that this run makes has none."""
+        return self.options.config.specification
 
     @property
     def ordered(self) -> tuple[ExtraIndex, ...]:
@@ -130,7 +136,7 @@ class Session:
             if self.has_pair:
                 for name in self.case.legacy.originals:
                     with suppress(*_UNREADABLE):
-                        self.case.legacy.copy(name)
+                        self.case.decided_pair.legacy.copy(name)
 
     def describe(self) -> str:
         """Return the judged sets in words."""

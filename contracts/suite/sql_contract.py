@@ -165,7 +165,7 @@ class SqlItem(pytest.Item):
     def _attached(self, session: Session, copies: Mapping[str, Path] | None = None) -> Iterator[sqlite3.Connection]:
         with session.judged.attached(self.contract.reads, copies) as connection:
             for name in dict.fromkeys(source.partition(".")[0] for source in self.contract.legacy):
-                connections.attach(connection, session.case.legacy.copy(name), name)
+                connections.attach(connection, session.case.decided_pair.legacy.copy(name), name)
             yield connection
 
     def _see_it_fail(self, session: Session) -> None:

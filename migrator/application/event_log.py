@@ -4,7 +4,8 @@ One JSON object per line; an object may sum up many events::
 
     {"ok": 12, "failed": 1}                              the application's own log; true and false count as 1 and 0
     {"failed": 1, "at": "2026-02-01T10:00:00Z"}          the same with a time: see :mod:`migrator.stages.monitor.log_times`
-    {"ok": 12, "failed": 1, "at": 5121.25, "boot": ...}  our connections: time on the monotonic clock of this boot
+    {"ok": 12, "failed": 1, "at": 5121.25, "boot": ..., "pid": 7}
+                                                         our connections: time on the monotonic clock of this boot
 
 A line is appended in one write, so that processes may share the file, and it outlives the process that wrote it.
 """
@@ -32,11 +33,13 @@ class Events:
         ok: Number of successes.
         failed: Number of failures.
         at: Seconds on the monotonic clock of this boot, minus infinity if before it; None if the line has no time.
+        process: The process that counted them, as it sees its own number; 0 if the line does not name it.
     """
 
     ok: int
     failed: int
     at: float | None = None
+    process: int = 0
 
 
 def boot() -> str:
@@ -82,7 +85,13 @@ class Counter:
             self._due = now + SUMMED_S
             if not self._ok + self._failed:
                 return
-            line = {"ok": self._ok, "failed": self._failed, "at": round(now, 3), "boot": self._boot}
+            line = {
+                "ok": self._ok,
+                "failed": self._failed,
+                "at": round(now, 3),
+                "boot": self._boot,
+                "pid": os.getpid(),
+            }
             try:
                 _append(self._path, json.dumps(line).encode() + b"\n")
             except OSError:

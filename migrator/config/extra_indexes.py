@@ -19,6 +19,7 @@ from pathlib import Path
 from migrator.errors import UsageError
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.specified import AS_WRITTEN, Specification
 from migrator.system import connections
 
 #: Prefix of a carried table's name.
@@ -60,10 +61,13 @@ def recommended() -> tuple[str, ...]:
     return tuple(text.rstrip(";") for text in texts)
 
 
-def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraIndex, ...]:
+def read(
+    statements: Iterable[str], specification: Specification = AS_WRITTEN, path: Path | None = None
+) -> tuple[ExtraIndex, ...]:
     """Return the indexes that *statements* make, and the word ``recommended`` if it is one of them.
 
-    A recommended statement that *statements* also hold in full is made once.
+    A recommended statement that *statements* also hold in full is made once.  Each is tried beside the tables and indexes
+    of *specification*.
 
     Raises:
         UsageError: A statement is not a CREATE INDEX, or the database cannot have such an index; *path* is the configuration.
@@ -79,7 +83,7 @@ def read(statements: Iterable[str], path: Path | None = None) -> tuple[ExtraInde
         indexes.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
     for target in {index.target for index in indexes}:
         with closing(connections.memory()) as connection:
-            connection.executescript(catalogue.target_ddl(target) + catalogue.our_ddl())
+            connection.executescript(specification.ddl(target) + catalogue.our_ddl())
             for index in indexes:
                 if index.target == target:
                     _try(connection, index, path)

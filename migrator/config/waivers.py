@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migrator.config import values
 from migrator.errors import UsageError
 from migrator.system import user_files
 
@@ -102,7 +103,7 @@ def _waiver(written: object, which: str, where: Path) -> Waiver:
     if not isinstance(written, Mapping):
         raise UsageError(f"{which} must be a table", where=where, hint=hint)
     if unknown := sorted(written.keys() - _KEYS.keys()):
-        raise UsageError(f"{which}: unknown key {unknown[0]}", where=where, hint=hint)
+        raise UsageError(f"{which}: unknown key {unknown[0]}{values.near(unknown[0], _KEYS)}", where=where, hint=hint)
     for key, kind in _KEYS.items():
         value: Any = written.get(key)
         # Not isinstance: a datetime is a date in Python.

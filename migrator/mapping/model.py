@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+#: Parameters of mappings that follow from ``[decisions]`` and are always given: no row can lack them.
+DECIDED = frozenset({"order_amount_sol", "llm_providers"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
@@ -43,7 +46,10 @@ class TableMapping:
         rounds: Target columns that forward and back recompute in doubles.
         takes: SQL that is true for the new rows that it takes, if several make one legacy row; '' for none.
         together: Target columns that agree in the new rows that make one legacy row.
+        follows: Legacy column -> columns of legacy tables (``jarvis.positions.id``) by whose values forward finds other rows;
+            ``*`` -> legacy tables of which any row may change what forward makes.
         stub: The reason for which it adds rows without a legacy row; '' for a mapping of rows.
+        why: Which decisions it applies, in words.
         forward: The SELECT from legacy to target.
         back: The SELECT from target to legacy; '' for a stub.
         parse: Parses and checks the SELECTs, once.  Most commands need the header alone.
@@ -63,7 +69,9 @@ class TableMapping:
     rounds: tuple[str, ...]
     takes: str
     together: tuple[str, ...]
+    follows: Mapping[str, tuple[str, ...]]
     stub: str
+    why: str
     forward: str
     back: str
     parse: Callable[[], Columns] = field(compare=False, repr=False)

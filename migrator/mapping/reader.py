@@ -45,6 +45,7 @@ HEADER: Mapping[str, str | None] = MappingProxyType(
         "rounds": "",  # target columns that forward and back recompute in doubles, to within rounding
         "takes": "",  # SQL over target columns: which new rows it takes, where several make one legacy row
         "together": "",  # target columns that agree in the new rows that make one legacy row
+        "follows": "",  # column=database.table.column: by which values of other legacy rows forward finds rows
         "stub": "",  # why rows without a legacy row are made; such a mapping has no back
     }
 )
@@ -110,7 +111,9 @@ def _read(text: str, file: str) -> TableMapping:
         rounds=_words(header["rounds"]),
         takes=header["takes"],
         together=_words(header["together"]),
+        follows=_follows(header["follows"], file),
         stub=header["stub"],
+        why=header["why"],
         forward=forward[1].removesuffix(";").strip(),
         back=back[1].removesuffix(";").strip() if back is not None else "",
         parse=cache(partial(_columns, header, forward, back, file)),
@@ -143,6 +146,21 @@ def _columns(
         mapping_checks.check_back(back, legacy_columns, file)
         mapping_checks.check_every_column_is_kept(legacy_columns, uses, _words(header["rest"]), header["key"], file)
     return Columns(given=given, legacy=legacy_columns, uses=MappingProxyType(uses), parts="part" in names)
+
+
+def _follows(text: str, file: str) -> Mapping[str, tuple[str, ...]]:
+    """Return column -> the columns that it repeats, of the header line 'follows'.
+
+    Raises:
+        MappingError: A word of it has no equals sign.
+    """
+    follows: dict[str, tuple[str, ...]] = {}
+    for word in _words(text):
+        column, equals, other = word.partition("=")
+        if not equals:
+            raise MappingError(f"'follows' has {word}, expected column=database.table.column", where=f"{file}:1:1")
+        follows[column] = (*follows.get(column, ()), other)
+    return MappingProxyType(follows)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -251,7 +269,11 @@ def identity(target: str, table: str, database: str) -> TableMapping:
         rounds=(),
         takes="",
         together=(),
+        follows=MappingProxyType(
+            {key.columns[0]: (f"{database}.{key.parent}.{target_key(schema, key.parent)}",) for key in references}
+        ),
         stub="",
+        why="The table already has the shape of the target; references get the new ids.",
         forward=f"SELECT s.{key} AS legacy_key, {selected}\nFROM {database}.{table} AS s{parents}",
         back=(
             f"SELECT l.legacy_key AS legacy_key, l.rest AS rest, {rebuilt}\nFROM {target}.lineage AS l\n"

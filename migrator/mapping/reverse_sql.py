@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from migrator.mapping.model import TableMapping
 from migrator.system.connections import quoted
+
+if TYPE_CHECKING:
+    from migrator.mapping.model import TableMapping
 
 
 def cell_sql(expression: str) -> str:
@@ -81,14 +84,9 @@ def rest_sql(mapping: TableMapping) -> str:
     Back rebuilds every other row, cell by cell.  The rest of a key that no legacy row has is NULL.
     """
     key = f"s.{quoted(mapping.key)}"
-    differences = " || ".join(
-        f"CASE WHEN {differ_sql('s', 'b', [column])} THEN ',' || {_name(column)} || '['"
-        f" || {cell_sql(f's.{quoted(column)}')} || ',' || {cell_sql(f'b.{quoted(column)}')} || ']' ELSE '' END"
-        for column in mapping.legacy_columns
-    )
     return (
-        f"SELECT b.legacy_key AS legacy_key, CASE WHEN {key} IS NOT NULL THEN '{{' || substr({differences}, 2) || '}}' END"
-        f" AS rest\nFROM ({_once(mapping.back)}) AS b\n"
+        f"SELECT b.legacy_key AS legacy_key, CASE WHEN {key} IS NOT NULL THEN"
+        f" {differences_sql('s', 'b', mapping.legacy_columns)} END AS rest\nFROM ({once(mapping.back)}) AS b\n"
         f"LEFT JOIN {_source(mapping)} AS s ON {key} = b.legacy_key COLLATE BINARY\n"
         f"WHERE {key} IS NULL OR {differ_sql('s', 'b', mapping.legacy_columns)}"
     )
@@ -99,8 +97,23 @@ def rebuilt_sql(mapping: TableMapping) -> str:
 
     A cell in rest counts only while back still gives the value it gave then, so that a later edit is not hidden.
     """
-    columns = ",\n".join(f"{_overlaid(column)} AS {quoted(column)}" for column in mapping.legacy_columns)
-    return f"SELECT b.legacy_key AS legacy_key,\n{columns}\nFROM ({mapping.back}) AS b"
+    return overlaid_sql(mapping.back, mapping.legacy_columns)
+
+
+def overlaid_sql(back: str, columns: Sequence[str]) -> str:
+    """Return a SELECT of legacy_key and *columns* of the SELECT *back*, each overlaid with its cell in rest."""
+    cells = ",\n".join(f"{_overlaid(column)} AS {quoted(column)}" for column in columns)
+    return f"SELECT b.legacy_key AS legacy_key,\n{cells}\nFROM ({back}) AS b"
+
+
+def differences_sql(row: str, other: str, columns: Iterable[str]) -> str:
+    """Return SQL for the rest of the legacy row *row*: its cells that differ from those of *other*, and those, as JSON."""
+    differences = " || ".join(
+        f"CASE WHEN {differ_sql(row, other, [column])} THEN ',' || {_name(column)} || '['"
+        f" || {cell_sql(f'{row}.{quoted(column)}')} || ',' || {cell_sql(f'{other}.{quoted(column)}')} || ']' ELSE '' END"
+        for column in columns
+    )
+    return f"'{{' || substr({differences}, 2) || '}}'"
 
 
 def back_sql(mapping: TableMapping, schema: str) -> str:
@@ -116,7 +129,7 @@ def mismatches_sql(mapping: TableMapping, among: str = "") -> str:
     key = f"s.{quoted(mapping.key)}"
     chosen = f" WHERE b.legacy_key IN (SELECT legacy_key FROM {among})" if among else ""
     return (
-        f"SELECT r.legacy_key FROM ({_once(f'{rebuilt_sql(mapping)}{chosen}')}) AS r\n"
+        f"SELECT r.legacy_key FROM ({once(f'{rebuilt_sql(mapping)}{chosen}')}) AS r\n"
         f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key COLLATE BINARY\n"
         f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}"
     )
@@ -135,7 +148,7 @@ def quarantine_mismatches_sql(mapping: TableMapping) -> str:
         f" WHERE {of_source} AND q.legacy_key IS NOT NULL"
     )
     return (
-        f"SELECT r.legacy_key FROM ({_once(kept)}) AS r\n"
+        f"SELECT r.legacy_key FROM ({once(kept)}) AS r\n"
         f"LEFT JOIN {_source(mapping)} AS s ON {key} = r.legacy_key COLLATE BINARY\n"
         f"WHERE {key} IS NULL OR {differ_sql('s', 'r', mapping.legacy_columns)}\n"
         "UNION ALL\n"
@@ -156,7 +169,16 @@ def _overlaid(column: str) -> str:
     )
 
 
-def _once(select: str) -> str:
+def decided_sql(row: str, decision: str, column: str) -> str:
+    """Return SQL for the cell *column* of the legacy *row*: as the *decision* has it read, while the row has the cell it is about."""
+    path = f"$.{quoted(column)}"
+    was = f"({decision}.cells -> '{_literal(path)}[0]')"
+    cell = f"{row}.{quoted(column)}"
+    now = _decoded(f"{decision}.cells", f"{column}/1", f"{path}[1].t")
+    return f"CASE WHEN {was} IS NULL THEN {cell} WHEN {was} IS NOT {cell_sql(cell)} THEN {cell} ELSE {now} END"
+
+
+def once(select: str) -> str:
     """Return *select* so that each expression is computed once per row, however often the outer statement uses it.
 
     SQLite folds a plain subquery into the outer statement, so that every use of a column repeats its expression; one
@@ -178,6 +200,11 @@ def _name(column: str) -> str:
     """Return an SQL literal of the JSON member's name and its colon."""
     escaped = column.replace("\\", "\\\\").replace('"', '\\"')
     return f"'\"{_literal(escaped)}\":'"
+
+
+def literal(text: str) -> str:
+    """Return *text* as an SQL literal."""
+    return f"'{_literal(text)}'"
 
 
 def _literal(text: str) -> str:

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator.config.config_file import Config
-from migrator.errors import Refused
-from migrator.mapping import reader as mapping_reader
+from migrator.errors import MigratorError, Refused
+from migrator.pipeline import quarantine as pipeline_quarantine
 from migrator.pipeline import status as pipeline_status
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.observer import Observer
 from migrator.records.plan import Plan
+from migrator.records.quarantine import Quarantine
 from migrator.records.verify import Migrated, Verified
 from migrator.reports import page
+from migrator.reports.next_steps import Run
 from migrator.reports.page import Report
 from migrator.schema import catalogue
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
+from migrator.stages.build import amendment_effects, decision_effects
 from migrator.stages.build import stage as build_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
 from migrator.stages.rollback import stage as rollback_stage
 from migrator.stages.verify import evidence as verify_evidence
+from migrator.stages.verify import freshness
+from migrator.stages.verify.evidence import Evidence, Outcome
 from migrator.stages.verify.stage import Contracts, started, verify
 from migrator.switch import state as switch_state
 from migrator.switch.workspace import Workspace
-from migrator.system import durable_files
+from migrator.system import durable_files, own_files
+from migrator.system.shell import quoted
 from migrator.system.temporary_folders import private_folder
 
-
-def steps() -> tuple[str, ...]:
-    """Return the parts for which :meth:`Observer.progress` is called: every target table, and the stages around them."""
-    return ("inventory", "plan", "backup", *mapping_reader.all_tables(), "verify")
+#: The clauses by which a quarantine is as migrator writes it.
+_OF_QUARANTINE = frozenset({"L6", "L7"})
 
 
 def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
     """Return the plan for the files in *workspace*; changes nothing.
 
-    With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder.
+    With *count* the rows that constraints refuse are counted, by building from private copies in a scratch folder; so is what
+    each amendment of the specification and each decision about rows changes in that.
     """
     planned = plan_stage.plan(
         inventory(workspace.data_dir, include=workspace.include), config, disk=workspace.data_dir, in_use=True
@@ -52,9 +57,31 @@ def plan(workspace: Workspace, config: Config, *, count: bool = False) -> Plan:
         return planned
     with private_folder() as folder:
         snapshot = backup_stage.private(planned, folder / "snapshot", read_back=inventory)
+        planned, refusals = plan_stage.with_decided_rows(planned, snapshot.inventory)
+        if refusals:
+            return replace(planned, refusals=refusals)
         built = build_stage.build(planned, snapshot, folder / "stage")
-    refused = {target.table: sum(target.quarantined.values()) for target in built.targets if target.quarantined}
-    return replace(planned, quarantine=MappingProxyType(refused))
+        refused = {target.table: sum(target.quarantined.values()) for target in built.targets if target.quarantined}
+        effects = amendment_effects.effects(planned, snapshot, folder, refused)
+        by_decision, let_in = decision_effects.effects(planned, snapshot, folder, built.stage)
+    return replace(
+        planned,
+        quarantine=MappingProxyType(refused),
+        amendment_effects=effects,
+        decision_effects=by_decision,
+        let_in=let_in,
+        refusals=built.unsettled,
+    )
+
+
+def refuse_other_folders(workspace: Workspace, config: Config) -> None:
+    """Check a folder in which no migrator has worked, before the first file is written: can its files be migrated?
+
+    Raises:
+        Refused: They cannot.
+    """
+    if not (workspace.state.exists() or own_files.runs(workspace.backups)):
+        plan_stage.refuse(plan(workspace, config))
 
 
 def backup(planned: Plan, workspace: Workspace) -> Snapshot:
@@ -81,16 +108,21 @@ def build(
         raise Refused("there is no snapshot", where=workspace.backups, hint="run: migrator backup")
     planned = plan_stage.plan(snapshot.inventory, config, disk=workspace.data_dir)
     plan_stage.refuse(planned)
+    planned = plan_stage.decided(planned, snapshot.inventory)
     wanted = replace(
         cutover_stage.prepare(planned, snapshot, workspace.data_dir), data_dir=workspace.data_dir.resolve()
     )
-    prove = partial(rollback_stage.way_back, wanted, snapshot)
-    return build_stage.build(
-        planned, snapshot, workspace.stage, progress=(observer or Observer()).progress, prove=prove
-    )
+
+    def prove(built: Built) -> None:
+        plan_stage.refuse(replace(planned, refusals=built.unsettled))
+        rollback_stage.way_back(wanted, snapshot)
+
+    watching = observer or Observer()
+    watching.stage("build", len(planned.order), "tables")
+    return build_stage.build(planned, snapshot, workspace.stage, progress=watching.progress, prove=prove)
 
 
-def verify_stage(workspace: Workspace, config: Path | None) -> Verified:
+def verify_stage(workspace: Workspace, config: Path | None, observer: Observer | None = None) -> Verified:
     """Judge the stage against the newest snapshot, and write the evidence.
 
     Raises:
@@ -103,11 +135,14 @@ def verify_stage(workspace: Workspace, config: Path | None) -> Verified:
     staged = [workspace.stage / name for name in (build_stage.FINISHED, *catalogue.TARGETS.values())]
     if not all(path.exists() for path in staged):
         raise Refused("there is no finished build", where=workspace.stage, hint="run: migrator build")
-    return _judge(snapshot, workspace, config)
+    return _judge(snapshot, workspace, config, observer or Observer())
 
 
-def _judge(snapshot: Path, workspace: Workspace, config: Path | None, contracts: Contracts | None = None) -> Verified:
+def _judge(
+    snapshot: Path, workspace: Workspace, config: Path | None, observer: Observer, contracts: Contracts | None = None
+) -> Verified:
     """Run the contracts on *snapshot* and the stage; write the evidence and the report."""
+    observer.stage("verify", unit="contracts")
     durable_files.remove(workspace.report)
     verified = verify(
         snapshot,
@@ -116,8 +151,9 @@ def _judge(snapshot: Path, workspace: Workspace, config: Path | None, contracts:
         evidence=workspace.evidence,
         broken=workspace.broken,
         contracts=contracts,
+        progress=observer.done,
     )
-    durable_files.write(workspace.report, page.html(_report(workspace, ())))
+    durable_files.write(workspace.report, page.html(_report(workspace, verify_evidence.read(workspace.evidence))))
     return replace(verified, report=workspace.report)
 
 
@@ -130,22 +166,56 @@ def report(workspace: Workspace, config: Config) -> Report:
     """
     if not workspace.evidence.exists() or not workspace.broken.exists():
         raise Refused("there is no evidence", where=workspace.evidence, hint="run: migrator verify")
+    judged = verify_evidence.read(workspace.evidence)
     last = switch_state.read(workspace.data_dir)
-    moved = last is not None and last.finished
-    # After a switch the stage is in use or kept elsewhere, so that the evidence cannot be compared with it.
-    return _report(
-        workspace,
-        () if moved else pipeline_status.check(workspace.evidence, pipeline_status.present(workspace, config)).reasons,
+    if last is not None and last.consolidated:
+        # The bot has written to the set since it was judged.
+        return _report(workspace, judged)
+    present = pipeline_status.present(workspace, config)
+    fits = freshness.refusals if judged.verdict == "GO" else freshness.outdated
+    reasons = fits(judged, present)
+    if pipeline_status.rolled_back(workspace, last):
+        reasons = ("the switch to this set was rolled back, and the legacy set is in use", *reasons)
+    return _report(workspace, judged, reasons)
+
+
+def _report(workspace: Workspace, judged: Evidence, reasons: tuple[str, ...] = ()) -> Report:
+    quarantine, accepted = _quarantine(workspace, judged)
+    options = (
+        f"--data-dir {quoted(workspace.data_dir)}",
+        *(f"--include {quoted(path)}" for path in workspace.include),
     )
-
-
-def _report(workspace: Workspace, reasons: tuple[str, ...]) -> Report:
     return Report(
-        evidence=verify_evidence.read(workspace.evidence),
+        evidence=judged,
         broken=verify_evidence.read_broken(workspace.broken),
-        built=build_stage.told(workspace.stage),
+        built=build_stage.recorded(workspace.stage),
         reasons=reasons,
+        quarantine=quarantine,
+        run=Run(
+            options=" ".join(options),
+            snapshot=str(backup_stage.newest(workspace.backups) or workspace.backups),
+            accepted=accepted,
+            cut_over=switch_state.cutover_in_use(workspace.data_dir) is not None,
+        ),
     )
+
+
+def _quarantine(workspace: Workspace, judged: Evidence) -> tuple[Quarantine | None, bool]:
+    """Return the quarantined rows by cause and whether they are accepted; None where the contracts did not find them sound.
+
+    After a cutover they are read as they are in the set in use: a row may have been moved into its table.
+
+    A program may have changed the stage, and a report about that must not fail.
+    """
+    sound = {
+        result.clause: result.verdict is Outcome.HELD for result in judged.contracts if result.clause in _OF_QUARANTINE
+    }
+    if sound.keys() != _OF_QUARANTINE or not all(sound.values()):
+        return None, False
+    try:
+        return pipeline_quarantine.reviewed(workspace)
+    except (sqlite3.Error, MigratorError):
+        return None, False
 
 
 def migrate(
@@ -160,15 +230,14 @@ def migrate(
     watching = observer or Observer()
     begun = time.monotonic()
     workspace.refuse_after_a_cutover()
+    watching.stage("plan")
     planned = plan(workspace, config)
-    watching.progress("plan", 0, 0.0)
+    watching.stage("backup")
     snapshot = backup(planned, workspace)
-    watching.progress("backup", 0, 0.0)
     # The contracts read their modules while the databases are being built.
     with started() as contracts:
         built = build(workspace, config, snapshot, watching)
-        verified = _judge(snapshot.folder, workspace, config_path, contracts)
-    watching.progress("verify", 0, 0.0)
+        verified = _judge(snapshot.folder, workspace, config_path, watching, contracts)
     return Migrated(plan=planned, snapshot=snapshot, built=built, verified=verified, seconds=time.monotonic() - begun)
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from migrator.config.config_file import Config
+from migrator.errors import EvidenceError
 from migrator.pipeline import status
+from migrator.quarantine import acceptance
+from migrator.quarantine.rows import QuarantinedRow
 from migrator.records import precondition
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
 from migrator.records.plan import Plan
-from migrator.stages import cutover as cutover_stage
 from migrator.stages.verify.freshness import Present
 from migrator.switch import preconditions as switch_preconditions
 from migrator.switch.preconditions import SwitchCase
@@ -29,7 +31,9 @@ class Case(SwitchCase):
         plan: The plan for the legacy set as it is now.
         snapshot: The newest snapshot.
         built: What the build recorded of the stage.
+        quarantined: The quarantined rows in the stage.
         present: The digests of the files and of the configuration as they are now.
+        unserved: What ``migrator.connect`` will not serve under legacy names, one sentence each; empty if the code is ready.
     """
 
     workspace: Workspace
@@ -37,7 +41,9 @@ class Case(SwitchCase):
     plan: Plan
     snapshot: Snapshot
     built: Built
+    quarantined: tuple[QuarantinedRow, ...]
     present: Present
+    unserved: tuple[str, ...]
 
 
 def unmet(case: Case, *, before_catching_up: bool = False) -> tuple[str, ...]:
@@ -54,13 +60,13 @@ def plan_allows_it(case: Case) -> Iterable[str]:
     return case.plan.refusals
 
 
-def code_knows_the_new_names(case: Case) -> Iterator[str]:
-    """Require code_is_ready if a legacy table will have another name or other columns."""
-    changed = cutover_stage.unanswered(case.plan)
-    if changed and not case.config.code_is_ready:
+def code_does_without_what_is_not_served(case: Case) -> Iterator[str]:
+    """Require code_is_ready if a legacy table cannot be served under its legacy name."""
+    if case.unserved:
         yield (
-            f"{len(changed):,} legacy tables will not answer under their name or with their columns ({changed[0]}, ...); "
-            "set [decisions] code_is_ready = true once the code uses the new ones"
+            f"{len(case.unserved):,} legacy tables or files will not be served to code that was not rewritten "
+            f"({case.unserved[0]}{', ...' if len(case.unserved) > 1 else ''}); "
+            "set [decisions] code_is_ready = true once the code does without them"
         )
 
 
@@ -78,14 +84,13 @@ def evidence_is_green_and_current(case: Case) -> Iterable[str]:
     return status.check(case.workspace.evidence, case.present).reasons
 
 
-def quarantine_is_accepted(case: Case) -> Iterator[str]:
-    """Require that the owners accept exactly as many quarantined rows as there are."""
-    quarantined = case.built.quarantined
-    if quarantined != case.config.accept_quarantine:
-        yield (
-            f"{quarantined:,} rows are in quarantine and the configuration accepts {case.config.accept_quarantine:,}; "
-            f"review them, then set [decisions] accept_quarantine = {quarantined}"
-        )
+def quarantine_is_accepted(case: Case) -> Iterable[str]:
+    """Require that the owners accept each quarantined row as it is, and no row that is not in quarantine."""
+    try:
+        accepted = acceptance.read(case.workspace.accepted)
+    except EvidenceError as error:
+        return (str(error),)
+    return acceptance.sentences(case.quarantined, accepted)
 
 
 #: The conditions that ``--catch-up`` makes true or false anew, so that they cannot be checked before it.
@@ -94,7 +99,7 @@ RENEWED = (stage_is_of_the_newest_snapshot, evidence_is_green_and_current, quara
 CUTOVER = (
     plan_allows_it,
     *switch_preconditions.CUTOVER_FILES,
-    code_knows_the_new_names,
+    code_does_without_what_is_not_served,
     *RENEWED,
     switch_preconditions.processes_can_be_seen,
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from migrator.application import connection as application_connection
 from migrator.config.config_file import load
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import quarantine as pipeline_quarantine
 from migrator.pipeline import switchover, watch
 from migrator.records.inventory import Database, Inventory
 from migrator.records.observer import Observer
@@ -32,6 +33,8 @@ from migrator.system.temporary_folders import private_folder
 #: Every such statement fails: 6.25 %, above the limit of 5 %.
 _EVERY = 16
 _STATEMENTS = 512
+#: Time after which the monitor has counted every statement of the rehearsal [s].
+_SETTLED_S = 5.0
 #: Token address that marks the written rows.
 _MARK = "RehearsalMint"
 #: Tables to which the rehearsal writes one row each.
@@ -64,11 +67,11 @@ def write(data_dir: Path, wallet: str) -> None:
 
 
 def fail(data_dir: Path) -> None:
-    """Run statements of which one in sixteen fails, so that the monitor fires."""
+    """Run statements of which one in sixteen fails, the last too, so that all are counted and the monitor fires."""
     with contextlib.closing(application_connection.connect("jarvis_core.db", data_dir=data_dir)) as core:
         for number in range(_STATEMENTS):
             with contextlib.suppress(sqlite3.OperationalError):
-                core.execute("SELECT no_such_column FROM positions" if number % _EVERY == 0 else "SELECT 1")
+                core.execute("SELECT no_such_column FROM positions" if number % _EVERY == _EVERY - 1 else "SELECT 1")
 
 
 def differences(migrated: Migrated, now: Inventory) -> tuple[str, ...]:
@@ -127,7 +130,7 @@ def rehearse(
         MigratorError: A stage failed.
     """
     verify_stage.need_contracts("migrator rehearse")
-    with private_folder("migrator-rehearsal-") as folder:
+    with private_folder("rehearsal") as folder:
         scratch = folder / "data"
         if data_dir is None:
             made = [str(scratch), "--seed", "7", "--dirty", "--wal"]
@@ -137,18 +140,26 @@ def rehearse(
         else:
             pipeline_migrate.scratch_copy(data_dir, include, load(config_path), scratch)
         workspace, config = Workspace(scratch, env_file=folder / ".env"), load(config_path)
-        migrated = pipeline_migrate.migrate(workspace, config, config_path, observer)
+        watching = observer or Observer()
+        migrated = pipeline_migrate.migrate(workspace, config, config_path, watching)
+        # Both lie in the scratch folder, which is removed.
+        migrated = replace(migrated, verified=replace(migrated.verified, evidence=None, report=None))
         if not migrated.holds:
             return Rehearsed(migrated=migrated)
-        ready = replace(config, accept_quarantine=migrated.built.quarantined, code_is_ready=True, hooks=None)
+        pipeline_quarantine.accept(
+            workspace, [f"{row.source}:{row.handle}" for row in pipeline_quarantine.rows(workspace)]
+        )
+        ready = replace(config, code_is_ready=True, hooks=None)
+        watching.stage("cutover")
         switched = switchover.cutover(workspace, ready, execute=True)
         if not switched.executed:
             return Rehearsed(migrated=migrated, there=switched)
         write(scratch, config.constants.get("wallet_address", ""))
         own = {"DATA_DIR": str(scratch), "MIGRATOR_DATA_DIR": str(scratch), env_flag.FLAG: "true"}
         code = subprocess.run(list(run), env=os.environ | own, stdout=2, check=False).returncode if run else 0  # noqa: S603
+        watching.stage("monitor")
         fail(scratch)
-        watched = watch.monitor(workspace, ready, Limits(), until=lambda _: True)
+        watched = watch.monitor(workspace, ready, Limits(), until=lambda gone: gone > _SETTLED_S)
         return Rehearsed(
             migrated=migrated,
             there=switched,

@@ -80,6 +80,7 @@ class Built:
         targets: The account of every target table.
         mismatches: Legacy rows that are not rebuilt cell by cell: source -> at most five keys.
         seconds: Time it took in all.
+        unsettled: Reasons against the owners' decisions about rows, one sentence each.
     """
 
     run: str
@@ -89,6 +90,7 @@ class Built:
     targets: tuple[TargetAccount, ...]
     mismatches: Mapping[str, tuple[str, ...]]
     seconds: float
+    unsettled: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:

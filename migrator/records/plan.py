@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from migrator.records import decisions as records_decisions
+from migrator.records.decisions import DecidedRow, DecisionEffect, Decisions
 from migrator.records.inventory import Inventory
 
 
@@ -40,6 +42,21 @@ class PlannedTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AmendmentEffect:
+    """What an amendment of the specification changes in the quarantine.
+
+    Attributes:
+        chosen: Whether the owners chose it.
+        rows_without: Rows in quarantine without it, over the three databases.
+        rows_with: Rows in quarantine with it.
+    """
+
+    chosen: bool
+    rows_without: int
+    rows_with: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A plan: from ``plan`` to ``backup`` and ``build``.
 
@@ -53,9 +70,15 @@ class Plan:
         refusals: The reasons against it, one sentence each.
         findings: What a person should know, one sentence each.
         quarantine: Target table -> rows that its constraints refuse; None if they were not counted.
+        amendment_effects: Amendment -> its effect on the quarantine, chosen or not; None if rows were not counted.
         left_out: Files that the configuration ignores: they are in no snapshot.
+        amendments: The names of the amendments of the specification.
         extra_indexes: Statements of the indexes beyond the specification, in the order in which they are made.
         file_mode: The most that the permissions of the three may be, as decided; None where they follow the sources.
+        decisions: What the owners decided about rows.
+        decided: The rows of the snapshot that the decisions are about; empty before there is one.
+        decision_effects: What each decision changes; None if rows were not counted.
+        let_in: Number of rows that all decisions together let in, those that wait for such a row included.
     """
 
     inventory: Inventory
@@ -67,9 +90,15 @@ class Plan:
     refusals: tuple[str, ...]
     findings: tuple[str, ...]
     quarantine: Mapping[str, int] | None = None
+    amendment_effects: Mapping[str, AmendmentEffect] | None = None
     left_out: frozenset[PurePosixPath] = frozenset()
+    amendments: tuple[str, ...] = ()
     extra_indexes: tuple[str, ...] = ()
     file_mode: int | None = None
+    decisions: Decisions = records_decisions.NONE
+    decided: tuple[DecidedRow, ...] = ()
+    decision_effects: tuple[DecisionEffect, ...] | None = None
+    let_in: int = 0
 
     def with_fate(self, fate: Fate) -> tuple[PlannedTable, ...]:
         """Return the tables of one fate."""

@@ -1,4 +1,4 @@
-"""Record of a cutover or a rollback, executed or planned."""
+"""Record of a cutover, a rollback or a restore, executed or planned."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """A cutover or a rollback, executed or planned.
+    """A cutover, a rollback or a restore, executed or planned.
 
     Attributes:
-        kind: ``cutover`` or ``rollback``.
-        run: The run of the snapshot that the consolidated set was built from.
+        kind: ``cutover``, ``rollback`` or ``restore``.
+        run: The run of the snapshot that the consolidated set was built from, or whose files are restored.
         executed: Whether it was executed; else this is what it would do.
-        names: Legacy path -> file name of the consolidated database that it stands for after a cutover.
+        names: Legacy path -> file name of the consolidated database that it stands for after a cutover; of a restore the copy in
+            the backup.
         refusals: The reasons against it, one sentence each.
         holders: Processes that have a database open, one sentence each; they have to be stopped before.
         blocked_s: Seconds for which writers were held up.
@@ -23,8 +24,11 @@ class Switched:
         late: Processes that had a database open when its file was moved away, one sentence each: they have to be restarted.
         steps: What it does besides switching the names, one sentence each.
         written: Legacy table -> what a rollback did to its rows: ``inserted``, ``updated``, ``deleted`` -> number.
-        residue: Rows that no legacy table can hold, by consolidated table; a rollback keeps them in residue.db.
+        residue: Rows that the legacy set does not have, by consolidated table, or by legacy table for what was written to an
+            original since the cutover; a rollback keeps them in residue.db.
         aside: Files that others had made under a legacy name, by the path they were moved to.
+        done_before: Whether an earlier command did it, so that this one changed nothing.
+        next: What its owner should do now, one sentence with a command each.
     """
 
     kind: str
@@ -40,6 +44,8 @@ class Switched:
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     residue: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     aside: tuple[str, ...] = ()
+    done_before: bool = False
+    next: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> bool:

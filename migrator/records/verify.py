@@ -57,6 +57,12 @@ class Verified:
         """Whether none is broken and nothing else is wrong."""
         return not self.broken and not self.complaints
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reasons for NO-GO, one sentence each: the first line of each message."""
+        first = (f"{contract.name}: {contract.says.partition(chr(10))[0]}" for contract in self.broken)
+        return (*self.complaints, *first)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated:
@@ -80,3 +86,30 @@ class Migrated:
     def holds(self) -> bool:
         """Whether every row is accounted for and every contract holds."""
         return self.built.holds and self.verified.holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedInUse:
+    """The verdict on the consolidated set that is in use after a cutover.
+
+    Attributes:
+        run: The run of the cutover.
+        judged: What was judged, one sentence each.
+        broken: What is wrong, one sentence each.
+        written: Legacy table -> what the application did to its rows since the cutover: ``inserted``, ``updated``, ``deleted``
+            -> number, as a rollback would carry it back.
+        residue: Consolidated table -> rows that no legacy table could hold.
+        seconds: Time it took.
+    """
+
+    run: str
+    judged: tuple[str, ...]
+    broken: tuple[str, ...]
+    written: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    residue: Mapping[str, int] = field(default_factory=dict)
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.broken

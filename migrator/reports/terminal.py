@@ -11,20 +11,21 @@ from rich.text import Text
 
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
+from migrator.records.decisions import Kind
 from migrator.records.inventory import Database, Inventory, Verdict
-from migrator.records.monitor import Watched
+from migrator.records.monitor import Outcome, Rule, Watched
 from migrator.records.plan import Fate, Plan
 from migrator.records.rehearsal import Rehearsed
-from migrator.records.switch import Switched
-from migrator.records.verify import Migrated, Verified
+from migrator.records.verify import Migrated, Verified, VerifiedInUse
+from migrator.reports import switch
+from migrator.reports.sentences import first, readable_bytes
 from migrator.stages.monitor.error_rate import Limits
-from migrator.stages.verify.freshness import Standing, Status
 from migrator.system.escaping import escaped
 
 #: Broken contracts that are shown in full.
 SHOWN = 5
-#: Files of one verdict, other than legacy databases, and sentences that are listed; of the others the number is shown.
-LISTED = 40
+#: Files of one verdict, other than legacy databases, that are listed without ``--all``.
+_LISTED_FILES = 40
 
 #: Longest path [characters] that is never folded beside notes, and the room [characters] that notes need.
 _PATH_CHARACTERS, _NOTE_CHARACTERS = 32, 20
@@ -38,48 +39,45 @@ _STYLES = {
 }
 
 
-def inventory_table(inventory: Inventory) -> RenderableType:
-    """Return one line per database, then the findings; notes have a column of their own where there is room."""
-    return _InventoryTable(inventory)
+def inventory_table(inventory: Inventory, *, every: bool = False) -> RenderableType:
+    """Return the counts, one line per database, then the findings; notes have a column of their own where there is room."""
+    return _InventoryTable(inventory, every=every)
 
 
 class _InventoryTable:
     """The inventory in the width of the terminal; nothing is cut off."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, *, every: bool) -> None:
         self._inventory = inventory
+        self._every = every
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inventory = self._inventory
-        listed = tuple(_listed(inventory.databases))
+        listed = inventory.databases if self._every else tuple(_listed(inventory.databases))
         beneath = [f"{escaped(d.place)}: {_note(d)}" for d in listed if _note(d)]
         table = _databases(listed, notes=False)
         if options.max_width - console.measure(table, options=options).maximum >= _NOTE_CHARACTERS:
             table, beneath = _databases(listed, notes=True), []
         if len(listed) < len(inventory.databases):
             beneath.append(
-                f"{len(inventory.databases) - len(listed):,} more files are not listed here; --json lists them"
+                f"{len(inventory.databases) - len(listed):,} more files are not listed here; --all lists them"
             )
-        yield table
-        yield Text()
         yield Text(_summary(inventory))
-        for sentence in _first((*beneath, *inventory.findings)):
+        yield table
+        for sentence in first((*beneath, *inventory.findings), every=self._every):
             yield Text(f"- {sentence}")
 
 
-def _first(sentences: Sequence[str]) -> Iterator[str]:
-    """Yield the first of *sentences*, and how many more there are."""
-    yield from sentences[:LISTED]
-    if len(sentences) > LISTED:
-        yield f"{len(sentences) - LISTED:,} more; --json lists them"
-
-
 def _listed(databases: Sequence[Database]) -> Iterator[Database]:
-    """Yield the databases, but only the first ``LISTED`` of each verdict that no legacy database has."""
+    """Yield the databases, but only the first ``_LISTED_FILES`` of each verdict that no legacy database has."""
     seen = Counter[Verdict]()
     for database in databases:
         seen[database.verdict] += 1
-        if seen[database.verdict] <= LISTED or database.verdict in (Verdict.SOURCE, Verdict.STANDALONE, Verdict.OURS):
+        if seen[database.verdict] <= _LISTED_FILES or database.verdict in (
+            Verdict.SOURCE,
+            Verdict.STANDALONE,
+            Verdict.OURS,
+        ):
             yield database
 
 
@@ -101,7 +99,7 @@ def _databases(databases: Sequence[Database], *, notes: bool) -> Table:
             Text(database.verdict, style=_STYLES[database.verdict]),
             Text(", ".join(database.variants)),
             Text("" if database.rows is None else f"{database.rows:,}"),
-            Text("" if database.size_bytes is None else _size(database.size_bytes)),
+            Text("" if database.size_bytes is None else readable_bytes(database.size_bytes)),
             Text(_journal(database)),
         ]
         table.add_row(*cells, *([Text(_note(database))] if notes else []))
@@ -120,7 +118,7 @@ def _summary(inventory: Inventory) -> str:
 
 def _journal(database: Database) -> str:
     if database.wal_bytes:
-        return f"{database.journal_mode} +{_size(database.wal_bytes)}"
+        return f"{database.journal_mode} +{readable_bytes(database.wal_bytes)}"
     return "hot" if database.hot_journal else database.journal_mode
 
 
@@ -137,19 +135,40 @@ def _note(database: Database) -> str:
     return f"tables: {', '.join(filter(None, notes))}" if any(notes) else ""
 
 
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1024:
-        return f"{size_bytes} B"
-    size = size_bytes / 1024
-    for unit in ("KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if size >= 10 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
+def plan_table(plan: Plan, *, every: bool = False) -> RenderableType:
+    """Return whether a migration can begin, the reasons if not, and the counts; with *every* also the fate of each table."""
+    if plan.refusals:
+        count = len(plan.refusals)
+        lines: list[RenderableType] = [
+            Text(f"REFUSED: {count} reason{'s'[: count != 1]} against a migration", style="bold red"),
+            *(Text(f"refused: {refusal}", style="red") for refusal in first(plan.refusals, every=every)),
+        ]
+    else:
+        lines = [Text("ready: nothing prevents a migration", style="bold green")]
+    counts = ", ".join(
+        f"{sum(table.rows or 0 for table in plan.with_fate(fate)):,} {fate}" for fate in Fate if plan.with_fate(fate)
+    )
+    lines.append(Text(f"rows: {counts or 'none'}"))
+    if plan.quarantine is not None:
+        total = sum(plan.quarantine.values())
+        refused = ", ".join(f"{into} {count:,}" for into, count in sorted(plan.quarantine.items()))
+        lines.append(Text(f"of the mapped rows {total:,} will be quarantined{': ' + refused if refused else ''}"))
+    lines += [Text(sentence) for sentence in (*_decision_sentences(plan), *_amendment_sentences(plan))]
+    lines.append(
+        Text(f"disk: {readable_bytes(plan.needed_bytes)} needed at most, {readable_bytes(plan.free_bytes)} free")
+    )
+    lines += [Text(f"- {finding}") for finding in first(plan.findings, every=every)]
+    if every:
+        return Group(*lines, Text(), _fates(plan))
+    if plan.tables:
+        tables = ", ".join(f"{len(plan.with_fate(fate))} {fate}" for fate in Fate if plan.with_fate(fate))
+        lines.append(Text(f"tables: {tables}"))
+        lines.append(Text("to see what becomes of each run: migrator plan --all"))
+    return Group(*lines)
 
 
-def plan_table(plan: Plan) -> RenderableType:
-    """Return the fate of every table in the order of execution, then refusals and findings."""
+def _fates(plan: Plan) -> Table:
+    """Return the fate of every table, in the order of execution."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     for name, justify in (("legacy table", "left"), ("fate", "left"), ("into", "left"), ("rows", "right")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # rich wants a literal
@@ -157,18 +176,43 @@ def plan_table(plan: Plan) -> RenderableType:
     for planned in sorted(plan.tables, key=lambda table: (order.get(table.into, len(order)), table.into, table.source)):
         rows = "" if planned.rows is None else f"{planned.rows:,}"
         table.add_row(Text(escaped(planned.source)), planned.fate, Text(escaped(planned.into)), rows)
-    counts = ", ".join(
-        f"{sum(table.rows or 0 for table in plan.with_fate(fate)):,} {fate}" for fate in Fate if plan.with_fate(fate)
-    )
-    lines: list[RenderableType] = [table, Text(), Text(f"rows: {counts}")]
-    if plan.quarantine is not None:
-        total = sum(plan.quarantine.values())
-        refused = ", ".join(f"{into} {count:,}" for into, count in sorted(plan.quarantine.items()))
-        lines.append(Text(f"of the mapped rows {total:,} will be quarantined{': ' + refused if refused else ''}"))
-    lines.append(Text(f"disk: {_size(plan.needed_bytes)} needed at most, {_size(plan.free_bytes)} free"))
-    lines += [Text(f"- {finding}") for finding in _first(plan.findings)]
-    lines += [Text(f"refused: {refusal}", style="red") for refusal in _first(plan.refusals)]
-    return Group(*lines)
+    return table
+
+
+def _decision_sentences(plan: Plan) -> Iterator[str]:
+    """Yield a sentence for each decision that may let rows in, and the sums of all."""
+    effects = plan.decision_effects or ()
+    for effect in effects:
+        if effect.kind is not Kind.DROP:
+            rows = f"{effect.rows:,} row{'s' if effect.rows != 1 else ''}"
+            yield f"decision on {rows}, lets in {effect.let_in:,}: {escaped(effect.decision)}"
+    if effects:
+        dropped = sum(effect.kind is Kind.DROP for effect in effects)
+        several = len(effects) > 1
+        if not several and dropped:
+            yield "the decision leaves rows in quarantine"
+            return
+        lets_in = f"all {len(effects):,} decisions together let in" if several else "the decision lets in"
+        leaves = f"; {dropped:,} of them leave{'s'[: dropped == 1]} rows in quarantine" if dropped else ""
+        rows = f"{plan.let_in:,} row{'s' if plan.let_in != 1 else ''}"
+        yield f"{lets_in} {rows}, rows that wait for another one included{leaves}"
+
+
+def _amendment_sentences(plan: Plan) -> Iterator[str]:
+    """Yield a sentence for each amendment that changes the quarantine, and one for those that do not."""
+    without_effect = []
+    for name, effect in (plan.amendment_effects or {}).items():
+        rows = effect.rows_without - effect.rows_with
+        does = "let in" if rows > 0 else "keep out"
+        counts = f"{effect.rows_with:,} quarantined instead of {effect.rows_without:,}"
+        if not rows:
+            without_effect.append(f"{name} (chosen)" if effect.chosen else name)
+        elif effect.chosen:
+            yield f"amendment {name} does {does} {abs(rows):,} rows: {counts}"
+        else:
+            yield f"amendment {name} would {does} {abs(rows):,} more rows: {counts}"
+    if without_effect:
+        yield f"amendments that change nothing in the quarantine: {', '.join(without_effect)}"
 
 
 def backup_text(snapshot: Snapshot) -> RenderableType:
@@ -180,69 +224,70 @@ def backup_text(snapshot: Snapshot) -> RenderableType:
     )
 
 
-def build_table(built: Built) -> RenderableType:
-    """Return for each target table its rows in, out and quarantined, then the accounts in one line each."""
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    table.add_column("into")
-    for name in ("rows in", "rows out", "quarantined", "seconds"):
-        table.add_column(name, justify="right")
+def build_table(built: Built, *, every: bool = False) -> RenderableType:
+    """Return whether every row is accounted for, and where the rows went; with *every* also per target table."""
+    lines: list[RenderableType] = []
+    if built.holds:
+        lines.append(Text("every legacy row is accounted for and was rebuilt, cell by cell", style="bold green"))
+    lines += [Text(sentence, style="bold red") for sentence in unaccounted(built)]
+    return Group(*lines, *_accounts(built, every=every))
+
+
+def unaccounted(built: Built) -> Iterator[str]:
+    """Yield a sentence for each table whose rows are not accounted for, or were not rebuilt."""
+    for source in built.sources:
+        if not source.balanced:
+            yield f"not accounted for: {escaped(source.source)}: {source.rows:,} rows"
     for target in built.targets:
-        refused = sum(target.quarantined.values())
-        table.add_row(
-            target.table,
-            f"{target.from_legacy + refused:,}",
-            f"{target.rows:,}",
-            f"{refused:,}",
-            f"{target.seconds:.2f}",
-        )
+        if not target.balanced:
+            yield f"not accounted for: {target.table}"
+    for name, keys in built.mismatches.items():
+        yield f"not rebuilt: {escaped(name)}: {', '.join(map(escaped, keys))}"
+
+
+def _accounts(built: Built, *, every: bool) -> Iterator[RenderableType]:
+    """Yield where the rows went, in one line; with *every* also the tables, and the reasons of each quarantine."""
     mapped = sum(account.mapped for account in built.sources)
     carried = sum(account.carried for account in built.sources)
     quarantined = sum(account.quarantined for account in built.sources)
     standing = sum(account.standing for account in built.sources)
     total = sum(account.rows for account in built.sources)
-    lines: list[RenderableType] = [
-        table,
-        Text(),
-        Text(
-            f"{total:,} legacy rows = {mapped:,} mapped + {carried:,} carried + {quarantined:,} quarantined"
-            f" + {standing:,} in files left alone"
-        ),
-    ]
-    for target in built.targets:
-        if target.quarantined:
-            reasons = ", ".join(f"{rows:,} break {escaped(broken)}" for broken, rows in target.quarantined.items())
-            count = sum(target.quarantined.values())
-            lines.append(Text(f"- {target.table}: {count:,} rows quarantined: {reasons}"))
+    yield Text(
+        f"{total:,} legacy rows = {mapped:,} mapped + {carried:,} carried + {quarantined:,} quarantined"
+        f" + {standing:,} in files left alone"
+    )
+    counts = {target.table: sum(target.quarantined.values()) for target in built.targets}
+    if every:
+        for target in built.targets:
+            if target.quarantined:
+                reasons = ", ".join(f"{rows:,} break {escaped(broken)}" for broken, rows in target.quarantined.items())
+                yield Text(f"- {target.table}: {counts[target.table]:,} rows quarantined: {reasons}")
+    elif quarantined:
+        refused = ", ".join(f"{table} {count:,}" for table, count in counts.items() if count)
+        yield Text(f"- quarantined: {refused}")
+        yield Text("  to see why run: migrator quarantine list")
     if stubs := ", ".join(f"{target.table} {target.stubs:,}" for target in built.targets if target.stubs):
-        lines.append(
-            Text(f"- rows added without a legacy row (default settings, parents that other rows refer to): {stubs}")
-        )
+        yield Text(f"- rows added without a legacy row (default settings, parents that other rows refer to): {stubs}")
     history = {target.table: target.quarantined.get("UNIQUE token_address", 0) for target in built.targets}.get(
         "core.positions", 0
     )
     if history:
-        lines.append(
-            Text(
-                f"- the specification's UNIQUE(token_address) lets one position of each token in, and tokens are traded"
-                f" again: it keeps {history:,} positions out; their trades go in without a position",
-                style="bold yellow",
-            )
+        yield Text(
+            f"- the specification's UNIQUE(token_address) lets one position of each token in, and tokens are traded"
+            f" again: it keeps {history:,} positions out; their trades go in without a position; the amendment position_history lets in"
+            " all but a second open position of a token",
+            style="bold yellow",
         )
-    lines += [
-        Text(f"not accounted for: {escaped(source.source)}: {source.rows:,} rows", style="red")
-        for source in built.sources
-        if not source.balanced
-    ]
-    lines += [
-        Text(f"not accounted for: {target.table}", style="red") for target in built.targets if not target.balanced
-    ]
-    lines += [
-        Text(f"not rebuilt: {escaped(source)}: {', '.join(map(escaped, keys))}", style="red")
-        for source, keys in built.mismatches.items()
-    ]
-    if built.holds:
-        lines.append(Text("every legacy row is accounted for and was rebuilt, cell by cell", style="green"))
-    return Group(*lines)
+    if every:
+        table = Table(box=None, padding=(0, 1, 0, 0))
+        table.add_column("into")
+        for name in ("rows in", "rows out", "quarantined", "seconds"):
+            table.add_column(name, justify="right")
+        for target in built.targets:
+            rows, refused_rows = target.from_legacy + counts[target.table], counts[target.table]
+            table.add_row(target.table, f"{rows:,}", f"{target.rows:,}", f"{refused_rows:,}", f"{target.seconds:.2f}")
+        yield Text()
+        yield table
 
 
 def verify_text(verified: Verified) -> RenderableType:
@@ -273,6 +318,30 @@ def verify_text(verified: Verified) -> RenderableType:
     return Group(*_lost(verified), *lines)
 
 
+def verify_in_use_text(verified: VerifiedInUse) -> RenderableType:
+    """Return the verdict on the set in use, what is wrong, what was written since, and what was judged."""
+    lines = [
+        Text(f"sound: the consolidated set of run {verified.run}, which is in use", style="bold green")
+        if verified.holds
+        else Text(
+            f"NOT SOUND: the consolidated set of run {verified.run}, which is in use: {len(verified.broken)} faults",
+            style="bold red",
+        ),
+        *(Text(f"- {escaped(sentence)}", style="red") for sentence in verified.broken),
+    ]
+    written = ", ".join(
+        f"{escaped(source)} {count:,} {what}"
+        for source, counts in verified.written.items()
+        for what, count in counts.items()
+    )
+    lines.append(Text(f"written since the cutover: {written or 'no row of a legacy table'}"))
+    if residue := ", ".join(f"{escaped(table)} {rows:,}" for table, rows in verified.residue.items()):
+        lines.append(Text(f"rows that no legacy table could hold after a rollback: {residue}", style="yellow"))
+    lines.append(Text(f"judged in {verified.seconds:.1f} s:"))
+    lines += [Text(f"- {sentence}") for sentence in verified.judged]
+    return Group(*lines)
+
+
 def _sampled(verified: Verified) -> str:
     """Return the tables of which the oracle judged only a sample, and what was compared in every row."""
     if not verified.sampled:
@@ -290,53 +359,17 @@ def _lost(verified: Verified) -> list[Text]:
     return [Text(f"NO-GO: {escaped(sentence)}", style="bold red") for sentence in sentences]
 
 
-def status_text(status: Status) -> RenderableType:
-    """Return the state of a run, the reasons against its evidence, and the next step."""
-    what = f"run {status.run}: {status.standing}" if status.run else str(status.standing)
-    made = f", evidence of {escaped(status.made)}" if status.made else ""
-    good = status.standing is Standing.VERIFIED
-    return Group(
-        Text(f"{what}{made}", style="bold green" if good and not status.waivers else "bold yellow"),
-        *(Text(f"waived: {escaped(waiver)}", style="yellow") for waiver in status.waivers),
-        *(Text(f"- {escaped(reason)}", style="red") for reason in status.reasons),
-        Text(f"next: {status.next}"),
-    )
-
-
-def migrate_table(migrated: Migrated, next_step: str = "") -> RenderableType:
-    """Return a migration on one screen: tables, accounts, findings, verdict; after GO also *next_step*."""
-    lines: list[RenderableType] = [build_table(migrated.built), backup_text(migrated.snapshot)]
-    lines += [Text(f"- {finding}") for finding in migrated.plan.findings]
-    lines += [verify_text(migrated.verified), Text(f"{migrated.seconds:.1f} s in all")]
+def migrate_table(migrated: Migrated, next_step: str = "", *, every: bool = False) -> RenderableType:
+    """Return a migration on one screen: verdict, next step, accounts, findings; with *every* also per target table."""
+    lines: list[RenderableType] = [verify_text(migrated.verified)]
     if migrated.holds and next_step:
         lines.append(Text(f"next: {next_step}"))
     elif not migrated.holds:
         lines.append(Text("next: correct the errors above, then run this again; no database has its final name yet"))
+    lines += [Text(), backup_text(migrated.snapshot), Text(f"{migrated.seconds:.1f} s in all")]
+    lines += [Text(f"- {finding}") for finding in first(migrated.plan.findings, every=every)]
+    lines.append(build_table(migrated.built, every=every))
     return Group(*lines)
-
-
-def switch_table(switched: Switched) -> RenderableType:
-    """Return a cutover or a rollback, executed or planned, as a table and sentences."""
-    table = Table("name", "is then" if switched.kind == "cutover" else "was", box=None, pad_edge=False)
-    for name, consolidated in switched.names.items():
-        table.add_row(escaped(name), f"a link to {consolidated}")
-    lines = [*switched.steps]
-    lines += [f"refused: {reason}" for reason in (*switched.refusals, *switched.holders)]
-    lines += [f"- {finding}" for finding in (*switched.late, *switched.findings)]
-    for source, counts in switched.written.items():
-        lines.append(f"{escaped(source)}: " + ", ".join(f"{rows:,} {what}" for what, rows in counts.items()))
-    for name, rows in switched.residue.items():
-        lines.append(f"residue: {rows:,} rows of {escaped(name)} that no legacy table can hold")
-    if switched.residue:
-        lines.append(f"residue: backup/{switched.run}/rolled-back/residue.db")
-    lines += [f"kept aside: {escaped(path)}, made under a legacy name since the cutover" for path in switched.aside]
-    if switched.executed:
-        lines.append(
-            f"{switched.kind} of run {switched.run} is done; writers were held up for {switched.blocked_s:.2f} s"
-        )
-    elif not (switched.refusals or switched.holders):
-        lines.append(f"nothing was touched; migrator {switched.kind} --execute does it")
-    return Group(table, Text("\n".join(lines)))
 
 
 def watch_line(watched: Watched) -> str:
@@ -347,28 +380,39 @@ def watch_line(watched: Watched) -> str:
     )
 
 
+#: Why a rule required a rollback.
+_WHY = {
+    Rule.TEST: "the events prove that more fail than the limit of {threshold:.2%}",
+    Rule.WINDOW: "more of the window failed than the limit of {threshold:.2%}",
+}
+
+
 def watch_text(watched: Watched, limits: Limits) -> RenderableType:
     """Return the result of the watch, and of its rollback if there was one."""
     lines = [watch_line(watched)]
     if watched.unread:
         lines.append(f"- {watched.unread:,} lines hold no event, or an impossible time")
     if watched.old:
-        lines.append(f"- {watched.old:,} events were older than the window when they were read")
+        lines.append(f"- {watched.old:,} events are from before the watch and do not count")
     lines += [f"- {escaped(path)} was written to after the cutover" for path in watched.late]
     lines += [f"- {escaped(path)} does not lead to the consolidated set" for path in watched.strayed]
+    lines += [f"- {sentence}" for sentence in watched.silent]
     if watched.rolled_back is None:
         lines.append(f"{_undecided(watched, limits)}; the consolidated set is in use")
         return Text("\n".join(lines))
-    lines.append("the limit was passed: ROLLED BACK to the legacy set")
-    return Group(Text("\n".join(lines)), switch_table(watched.rolled_back))
+    why = _WHY[watched.rule].format(threshold=float(limits.threshold)) if watched.rule else "the limit was passed"
+    lines.append(f"{why}: ROLLED BACK to the legacy set")
+    return Group(Text("\n".join(lines)), switch.text(watched.rolled_back))
 
 
 def _undecided(watched: Watched, limits: Limits) -> str:
-    """Return why a watch that has ended did not roll back."""
-    events = watched.ok + watched.failed
-    if events < limits.min_events:
-        return f"no decision: {events:,} events in the window, {limits.min_events:,} needed; {watched.rate:.2%} failed"
-    return f"no rollback: the error rate did not pass the limit of {float(limits.threshold):.2%}"
+    """Return what a watch that has ended without a rollback found out."""
+    share = watched.failures / watched.seen if watched.seen else 0.0
+    events = f"{watched.failures:,} of {watched.seen:,} events failed ({share:.2%})"
+    limit = f"{float(limits.threshold):.2%}"
+    if watched.outcome is Outcome.SOUND:
+        return f"sound: {events}, which proves a rate below {limit}"
+    return f"not enough events to decide: {events}, which does not prove a rate above or below {limit}"
 
 
 def prometheus_text(watched: Watched) -> str:
@@ -380,6 +424,9 @@ def prometheus_text(watched: Watched) -> str:
         'migrator_window_events{outcome="failed"}': watched.failed,
         "migrator_error_ratio": watched.rate,
         "migrator_limit_passed": int(watched.fired),
+        "migrator_bets_above_limit": watched.above,
+        "migrator_bets_below_limit": watched.below,
+        "migrator_silence_alarms": len(watched.silent),
         "migrator_late_writes": len(watched.late),
         "migrator_strayed_names": len(watched.strayed),
     }
@@ -391,9 +438,18 @@ def prometheus_text(watched: Watched) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
-    """Return a rehearsal on one screen: migration, cutover, watch, rollback, differences."""
-    lines: list[RenderableType] = [migrate_table(rehearsed.migrated)]
+def rehearsal_table(rehearsed: Rehearsed, *, every: bool = False) -> RenderableType:
+    """Return a rehearsal on one screen: the outcome, the way to the consolidated set and back; with *every* also per table."""
+    lines: list[RenderableType] = []
+    if rehearsed.holds:
+        lines.append(Text("rehearsed: the legacy set is what it was, and what was written since", style="bold green"))
+        lines.append(Text("next: migrator migrate --data-dir DIR; of this rehearsal nothing is left"))
+    else:
+        lines.append(Text("NOT as it should be: see below", style="bold red"))
+    lines += [Text(f"- {difference}") for difference in rehearsed.differences]
+    if rehearsed.code:
+        lines.append(Text(f"your own tests ended with {rehearsed.code}", style="bold red"))
+    lines.append(migrate_table(rehearsed.migrated, every=every))
     switched, watched = rehearsed.there, rehearsed.watched
     if switched is not None and not switched.executed:
         lines += [Text(f"refused: {reason}") for reason in (*switched.refusals, *switched.holders)]
@@ -404,8 +460,6 @@ def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
                 f"assumed: the owners accept the {rehearsed.migrated.built.quarantined:,} quarantined rows, and their code is ready"
             )
         )
-    if rehearsed.code:
-        lines.append(Text(f"your own tests ended with {rehearsed.code}"))
     if watched is not None:
         lines.append(Text(f"monitor: {watch_line(watched)}"))
         if (back := watched.rolled_back) is None:
@@ -420,8 +474,4 @@ def rehearsal_table(rehearsed: Rehearsed) -> RenderableType:
                 Text(f"rolled back by itself; writers were held up for {back.blocked_s:.2f} s; carried back: {written}")
             )
             lines += [Text(f"residue: {rows:,} rows of {escaped(name)}") for name, rows in back.residue.items()]
-    lines += [Text(f"- {difference}") for difference in rehearsed.differences]
-    if rehearsed.holds:
-        lines.append(Text("the legacy set is what it was, and what was written since"))
-        lines.append(Text("next: migrator migrate --data-dir DIR; of this rehearsal nothing is left"))
     return Group(*lines)

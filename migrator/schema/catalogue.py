@@ -10,17 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from migrator.schema import sql_header
 from migrator.system import connections
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 #: The consolidated databases: name under which they are attached, and file name.
 TARGETS: Mapping[str, str] = MappingProxyType(
     {"core": "jarvis_core.db", "analytics": "jarvis_analytics.db", "cache": "jarvis_cache.db"}
 )
+
+#: Tables that a connection with a legacy schema adds to a consolidated database when it first writes there: the legacy
+#: rows that it wrote, the largest ids that legacy tables gave which the set numbers otherwise, a counter of the changes of
+#: each table, which triggers raise, and the rows that they last noted.
+MIRRORED_ROWS, MIRRORED_SEQUENCE, MIRRORED_CHANGES = "compat_rows", "compat_sequence", "compat_changes"
+MIRRORED_WRITTEN = "compat_written"
+MIRROR_TABLES = (MIRRORED_ROWS, MIRRORED_SEQUENCE, MIRRORED_CHANGES, MIRRORED_WRITTEN)
+
+#: Lineage's name of a row that the owners made, which no legacy row describes.
+MADE = "stub:decided"
 
 #: Folders that migrator makes directly below the data directory.
 OUR_FOLDERS = ("backup", ".migrator")
@@ -98,19 +111,19 @@ class LegacyDatabase:
 @cache
 def target_ddl(target: str) -> str:
     """Return the specification's DDL of *target*: ``core``, ``analytics`` or ``cache``."""
-    return (files("migrator.schema") / "specification" / f"{target}.sql").read_text(encoding="utf-8")
+    return (_folder("specification") / f"{target}.sql").read_text(encoding="utf-8")
 
 
 @cache
 def our_ddl() -> str:
     """Return the DDL of the tables that migrator adds to each consolidated database: lineage and quarantine."""
-    return (files("migrator.schema") / "amendments" / "lineage_and_quarantine.sql").read_text(encoding="utf-8")
+    return (_folder("amendments") / "lineage_and_quarantine.sql").read_text(encoding="utf-8")
 
 
 @cache
 def recommended_indexes() -> str:
     """Return the DDL of the indexes that the findings recommend; none is made unless the owners order it."""
-    return (files("migrator.schema") / "amendments" / "recommended_indexes.sql").read_text(encoding="utf-8")
+    return (_folder("amendments") / "recommended_indexes.sql").read_text(encoding="utf-8")
 
 
 @cache
@@ -120,7 +133,7 @@ def legacy_databases() -> tuple[LegacyDatabase, ...]:
     Raises:
         MappingError: A file of ``legacy/`` lacks its header.
     """
-    folder = files("migrator.schema") / "legacy"
+    folder = _folder("legacy")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return tuple(_read(name, (folder / name).read_text(encoding="utf-8")) for name in names)
 
@@ -134,6 +147,13 @@ def shapes_of(name: str) -> tuple[Shape, ...]:
     target, tables = SPECIFIED[name]
     specified = _shapes(target_ddl(target), SPECIFIED_VARIANT)
     return legacy + tuple(shape for shape in specified if shape.table in tables)
+
+
+def _folder(name: str) -> Traversable:
+    """Return a folder of this package."""
+    from importlib.resources import files  # noqa: PLC0415 - a connection of the application reads no DDL
+
+    return files("migrator.schema") / name
 
 
 def _read(file_name: str, ddl: str) -> LegacyDatabase:

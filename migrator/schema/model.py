@@ -51,6 +51,7 @@ class Index:
         columns: What it orders by.
         unique: Whether it refuses a second row.
         where: The condition of a partial index as normalised text, or None.
+        where_columns: The columns that the condition names, in order of their names.
         origin: ``index``, ``unique`` or ``primary key``.
     """
 
@@ -59,7 +60,14 @@ class Index:
     columns: tuple[IndexColumn, ...]
     unique: bool = False
     where: str | None = None
+    where_columns: tuple[str, ...] = ()
     origin: str = "index"
+
+    @property
+    def constraint(self) -> str:
+        """Its name in the quarantine, of an index over columns: ``UNIQUE token_address WHERE status = 'open'``."""
+        listed = ", ".join(str(column.name) for column in self.columns)
+        return f"UNIQUE {listed}{f' WHERE {self.where}' if self.where else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,3 +209,11 @@ class Schema:
             if table.name == name:
                 return table
         raise KeyError(name)
+
+    def uniques(self, name: str) -> tuple[Index, ...]:
+        """Return what lets a row in only once into the table *name*, but for its primary key: constraints and indexes."""
+        declared = (unique for table in self.tables if table.name == name for unique in table.uniques)
+        return (
+            *(unique for unique in declared if unique.origin == "unique"),
+            *(index for index in self.indexes if index.table == name and index.unique),
+        )

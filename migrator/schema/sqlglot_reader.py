@@ -79,7 +79,11 @@ def reconcile_index(stored: Index, sql: str) -> tuple[Index, tuple[Difference, .
     columns = [_index_column(ordered) for ordered in parameters.args["columns"]]
     where = parameters.args.get("where")
     return (
-        replace(stored, where=where.this.sql("sqlite") if where else None),
+        replace(
+            stored,
+            where=where.this.sql("sqlite") if where else None,
+            where_columns=tuple(sorted({column.name for column in where.find_all(exp.Column)})) if where else (),
+        ),
         (
             *_contradiction(
                 stored.name, "columns", columns, [(column.name, column.descending) for column in stored.columns]
@@ -108,7 +112,7 @@ def _parse(sql: str) -> tuple[exp.Create | None, str]:
 
     Cached: a judged database mostly has the statements of the specification.
     """
-    with _listening() as heard:
+    with listening() as heard:
         try:
             tree = sqlglot.parse_one(sql, read="sqlite")
         except SqlglotError as error:
@@ -119,7 +123,7 @@ def _parse(sql: str) -> tuple[exp.Create | None, str]:
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
+def listening() -> Iterator[list[str]]:
     """Collect sqlglot's warnings instead of printing them: a warning means that it gave up on a statement."""
     heard: list[str] = []
     handler = logging.Handler()

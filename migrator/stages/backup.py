@@ -125,8 +125,15 @@ def latest(into: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot | 
         Refused: A file of it is missing, added or changed.
     """
     folder = newest(into)
-    if folder is None:
-        return None
+    return None if folder is None else read(folder, read_back=read_back)
+
+
+def read(folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
+    """Return the finished snapshot in *folder*, read back.
+
+    Raises:
+        Refused: A file of it is missing, added or changed.
+    """
     manifest = folder / own_files.MANIFEST
     try:
         with connections.open_source(manifest) as file:

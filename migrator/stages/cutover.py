@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from migrator.errors import Refused
@@ -28,7 +28,15 @@ from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
 from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Name, Switch
-from migrator.system import connections, durable_files, error_hints, exclusive_access, open_files, permissions
+from migrator.system import (
+    connections,
+    content_digest,
+    durable_files,
+    error_hints,
+    exclusive_access,
+    open_files,
+    permissions,
+)
 from migrator.system.escaping import escaped
 
 #: Wait between two checks for the file ``hold`` [s].
@@ -47,6 +55,7 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
             journal_mode=database.journal_mode,
             digest=database.digest,
             marks=connections.marks(snapshot.folder / database.path_in_snapshot),
+            indexes=_indexes(snapshot.folder / database.path_in_snapshot),
         )
         for database in plan.inventory.with_verdict(Verdict.SOURCE, Verdict.UNKNOWN)
         if _target(plan, database)
@@ -60,9 +69,17 @@ def prepare(plan: Plan, snapshot: Snapshot, env_file: Path) -> Switch:
         names=tuple(names),
         tables=tuple(table for table in plan.tables if table.source.partition(".")[0] in switched),
         constants=plan.constants,
+        amendments=plan.amendments,
         extra_indexes=plan.extra_indexes,
+        decided=plan.decided,
         file_mode=plan.file_mode,
     )
+
+
+def _indexes(copy: Path) -> str:
+    """Return the digest of the full-text indexes over no stored rows of a legacy database's *copy* in the snapshot."""
+    with contextlib.closing(connections.lenient(connections.read(copy))) as connection:
+        return content_digest.index_digest(connection)
 
 
 def _target(plan: Plan, database: Database) -> str:
@@ -71,23 +88,6 @@ def _target(plan: Plan, database: Database) -> str:
     homes = [table.into.partition(".")[0] for table in own if table.fate in (Fate.MAPPED, Fate.CARRIED)]
     home = next((known.home for known in catalogue.legacy_databases() if known.name == database.name), "")
     return home if home in homes else max(homes, key=homes.count, default="")
-
-
-def unanswered(plan: Plan) -> tuple[str, ...]:
-    """Return a sentence for each legacy table that will have another name or other columns, or stays in the backup."""
-    renamed = [
-        (table, table.source.partition(".")[2].lower() != table.into.partition(".")[2].lower())
-        for table in plan.tables
-        if table.into
-    ]
-    return (
-        *(
-            f"{escaped(table.source)} is {escaped(table.into)} now{'' if other else ', with other columns'}"
-            for table, other in renamed
-            if other or (table.fate is Fate.MAPPED and table.variant != catalogue.SPECIFIED_VARIANT)
-        ),
-        *(f"{escaped(table.source)} stays in the backup" for table in plan.with_fate(Fate.DERIVED)),
-    )
 
 
 def refusals(wanted: Switch) -> tuple[str, ...]:
@@ -135,6 +135,7 @@ def cutover(
     *,
     observer: Observer,
     stopped: bool = False,
+    unmet_since: Callable[[], Sequence[str]] = tuple,
 ) -> Switched:
     """Switch the names of *wanted* to the consolidated set in the stage.
 
@@ -143,9 +144,10 @@ def cutover(
         snapshot: The snapshot of the build; the legacy files must still have its content.
         observer: Receives each step, and the wait for the file ``hold``.
         stopped: The owner says that no process has a file open which cannot be seen.
+        unmet_since: Returns the reasons against the cutover that came up while the file ``hold`` paused it.
 
     Raises:
-        Refused: A process has a file open, or a file has changed since the snapshot; all is as it was.
+        Refused: A process has a file open, a file has changed since the snapshot, or a reason came up in a pause; all is as it was.
         OSError: A step failed; before the commit all is as it was.
     """
     digests = {database.place: database.digest for database in snapshot.inventory.databases}
@@ -153,7 +155,9 @@ def cutover(
     _try_links(wanted)
     _keep_baseline(wanted)
     observer.step("the three databases are copied, for a rollback to compare with")
-    _wait(wanted.root / "hold", observer)
+    if _wait(wanted.root / "hold", observer):
+        # The owners may have paused it to take back what they accepted.
+        _refuse(unmet_since())
     with contextlib.ExitStack() as stack:
         hold = _hold(stack, wanted, expected, stopped=stopped)
         observer.step(f"no other process can write to the {len(wanted.names)} legacy files")
@@ -231,8 +235,8 @@ def _keep_baseline(wanted: Switch) -> None:
 
 
 def _keep_evidence(wanted: Switch, draft: Path) -> None:
-    """Copy the evidence beside the baseline; a copy of an earlier cutover of this run gets a number."""
-    judged = [wanted.root / name for name in ("evidence.json", "broken.json", "report.html")]
+    """Copy the evidence and the acceptance beside the baseline; the evidence of an earlier cutover of this run gets a number."""
+    judged = [wanted.root / name for name in ("evidence.json", "broken.json", "report.html", "accepted.json")]
     for path in (*judged, *sorted(wanted.baseline.glob("evidence*.json"))):
         if path.is_file():
             numbered = (draft / f"evidence-{number}.json" for number in itertools.count(1))
@@ -263,11 +267,14 @@ def _hold(
     )
 
 
-def _wait(hold: Path, observer: Observer) -> None:
-    if hold.exists():
-        observer.waiting(f"paused before the switch: {escaped(hold)} exists; delete it to continue")
+def _wait(hold: Path, observer: Observer) -> bool:
+    """Wait until the file *hold* is gone; return whether it was there."""
+    if not hold.exists():
+        return False
+    observer.waiting(f"paused before the switch: {escaped(hold)} exists; delete it to continue")
     while hold.exists():
         time.sleep(_POLL_S)
+    return True
 
 
 def _install(wanted: Switch) -> None:

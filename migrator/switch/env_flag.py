@@ -100,7 +100,7 @@ def _complaints(path: Path) -> Iterator[str]:
         yield f"is a link that leads to itself; remove it: rm {quoted(path)}"
         return
     folder = real.parent
-    yield from filter(None, [astray(path)])
+    yield from filter(None, [user_files.astray(path)])
     if not folder.is_dir():
         yield f"its folder {folder} is not there; make it: mkdir {quoted(folder)}"
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -129,20 +129,6 @@ def _unlike_text(path: Path) -> Iterator[str]:
         return
     if b"\0" in content:
         yield f"holds NUL bytes, perhaps of UTF-16 without a byte order mark; {_SAVE}"
-
-
-def astray(path: Path) -> str:
-    """Return a sentence if *path* is a link of a user who is neither this one, root, nor the owner of its target; else ''."""
-    real = Path(os.path.realpath(path))
-    if path.is_symlink() and (user := path.lstat().st_uid) not in (0, os.geteuid(), _owner(real)):
-        return f"is a link of user {user} to {real}, which belongs to user {_owner(real)}"
-    return ""
-
-
-def _owner(path: Path) -> int:
-    """Return the owner of *path*, or of the nearest folder above it that exists."""
-    existing = next(candidate for candidate in (path, *path.parents) if candidate.exists())
-    return existing.stat().st_uid
 
 
 def set_flag(path: Path, *, on: bool, access: Access | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,6 +159,51 @@ def _is_regular(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
+def legacy_set_is_in_use(case: SwitchCase) -> Iterator[str]:
+    """Require that the legacy set is in use: after a cutover only a rollback gives its rows back."""
+    if last := switch_state.cutover_in_use(case.switch.data_dir):
+        yield f"the consolidated set of run {last.run} is in use; to go back first run: migrator rollback --execute"
+
+
+def files_can_be_replaced(case: SwitchCase) -> Iterator[str]:
+    """Require that each file which is replaced is regular, has one name, belongs to this user, and lies in a folder."""
+    if switch_state.cutover_in_use(case.switch.data_dir) is not None:
+        # The names are links to the three: that the consolidated set is in use is the one reason.
+        return
+    device = case.switch.data_dir.stat().st_dev
+    for name in case.switch.names:
+        if not name.path.parent.is_dir():
+            yield f"{escaped(name.path.parent)}: no such folder; to make it run: mkdir -p {quoted(name.path.parent)}"
+        elif os.path.lexists(name.path):
+            yield from _against(name, device, case.switch.data_dir)
+            if _is_regular(name.path) and os.geteuid() not in (0, name.path.stat().st_uid):
+                yield f"{escaped(name.path)}: belongs to another user; {permissions.run_as(name.path.stat())}"
+
+
+def replaced_files_can_be_kept(case: SwitchCase) -> Iterator[str]:
+    """Require that each file which is replaced can be kept in the run's folder: it may hold newer rows."""
+    switch = case.switch
+    if not permissions.may(os.W_OK | os.X_OK, switch.snapshot):
+        yield f"{escaped(switch.snapshot)}: this user may not write to it; {permissions.run_as(switch.snapshot.stat())}"
+    present = [name.path for name in switch.names if name.path.exists()]
+    yield from mounts.apart(switch.data_dir, (switch.root, switch.snapshot, *present))
+
+
+def disk_has_room_for_copies(case: SwitchCase) -> Iterator[str]:
+    """Require the free disk that copies of the run's files need."""
+    switch = case.switch
+    needed = sum((switch.snapshot / name.place).stat().st_size for name in switch.names)
+    free = shutil.disk_usage(switch.data_dir).free
+    if free < needed:
+        yield f"{escaped(switch.data_dir)}: {needed:,} bytes are needed for copies, and {free:,} are free; make room"
+
+
+def processes_of_present_files_can_be_seen(case: SwitchCase) -> Iterator[str]:
+    """Require that this user sees every process that has a file open which is replaced, or that the bot is stopped."""
+    present = [name.path for name in case.switch.names if _is_regular(name.path)]
+    return exclusive_access.blind(present, stopped=case.stopped)
+
+
 _FILES = (legacy_files_can_be_switched, legacy_files_have_one_owner, legacy_files_are_in_one_mount)
 #: The part of the preconditions of a cutover that is checked again under its locks, in the order of its messages.
 CUTOVER_FILES = (
@@ -169,3 +215,12 @@ CUTOVER_FILES = (
 )
 #: The preconditions of a rollback, in the order of their messages.
 ROLLBACK = (what_is_compared_exists, consolidated_set_is_in_one_mount, processes_of_the_three_can_be_seen)
+#: The preconditions of a restore, in the order of their messages.
+RESTORE = (
+    legacy_set_is_in_use,
+    files_can_be_replaced,
+    replaced_files_can_be_kept,
+    disk_has_room_for_copies,
+    record_can_be_read_back,
+    processes_of_present_files_can_be_seen,
+)

@@ -37,6 +37,8 @@ def cut_short(data_dir: Path) -> str:
     set_in_use, verb = (
         ("consolidated", switch_state.CUTOVER) if _consolidated(switch) else ("legacy", switch_state.ROLLBACK)
     )
+    if switch.kind == switch_state.RESTORE:
+        verb = f"{switch_state.RESTORE} {switch.run}"
     when, end = ("after", "finish") if _committed(switch) else ("before", "undo")
     return (
         f"a {switch.kind} of run {switch.run} was cut short {when} its commit, and the {set_in_use} set is in use; "
@@ -70,11 +72,16 @@ def true_after_commit(data_dir: Path) -> Iterator[None]:
         if switch is None or not _committed(switch):
             raise
         what = error.what if isinstance(error, MigratorError) else str(error)
-        raise MigratorError(f"committed, but {what}", where=data_dir, hint=cut_short(data_dir)) from error
+        logged = error.logged if isinstance(error, MigratorError) else None
+        raise MigratorError(
+            f"committed, but {what}", where=data_dir, hint=cut_short(data_dir), logged=logged
+        ) from error
 
 
 def _committed(switch: Switch) -> bool:
     """Return whether *switch*, which is under way, has committed."""
+    if switch.kind == switch_state.RESTORE:
+        return switch_state.pointed(switch) == switch_state.ROLLED_BACK
     return _consolidated(switch) == (switch.kind == switch_state.CUTOVER)
 
 
@@ -106,8 +113,11 @@ def ended(workspace: Workspace, kind: str, *, execute: bool, tell: Callable[[str
     )
     if not execute:
         return foreseen
+    done = _committed(switch) and switch.kind == kind
     sentence = recover(workspace.data_dir, workspace)
     tell(sentence)
+    if switch_state.RESTORE in (kind, switch.kind):
+        return replace(foreseen, executed=True, steps=(), findings=(sentence,)) if done else None
     if (switch_state.cutover_in_use(workspace.data_dir) is not None) != (kind == switch_state.CUTOVER):
         return None
     return replace(foreseen, executed=True, steps=(), findings=(sentence,))
@@ -155,6 +165,8 @@ def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
     trust.refuse(switch, workspace.include, workspace.env_file)
     _sync_what_was_done(switch)
     committed = _committed(switch)
+    if not committed:
+        exclusive_access.refuse_holders(not_held(switch), stopped=workspace.stopped)
     with contextlib.ExitStack() as stack:
         # A process may have opened a database since: none may while its name or its journal moves.
         paths = dict.fromkeys(_to_be_moved(switch, committed=committed), "")
@@ -163,15 +175,15 @@ def recover(data_dir: Path, workspace: Workspace | None = None) -> str:
             hold.seal()
         if not committed:
             undo(switch, stack.close)
-            to, then = (
-                ("to", "everything is as it was before")
-                if switch.kind == switch_state.CUTOVER
-                else ("from", "the consolidated set is in use")
-            )
+            to, then = {
+                switch_state.CUTOVER: ("to", "everything is as it was before"),
+                switch_state.ROLLBACK: ("from", "the consolidated set is in use"),
+                switch_state.RESTORE: ("of", "everything is as it was before"),
+            }[switch.kind]
             return f"a {switch.kind} {to} run {switch.run} had been cut short before its commit; {then}"
         complete(switch)
     end(switch)
-    of = "of" if switch.kind == switch_state.CUTOVER else "from"
+    of = "from" if switch.kind == switch_state.ROLLBACK else "of"
     sentence = f"the {switch.kind} {of} run {switch.run} had been cut short after its commit; it is finished"
     return "; ".join((sentence, *(hold.late if hold else ())))
 
@@ -183,6 +195,12 @@ def undo(wanted: Switch, let_go: Callable[[], None]) -> None:
         let_go()
         restore_journal_modes(wanted)
         switch_state.forget(wanted)
+    elif wanted.kind == switch_state.RESTORE:
+        undo_restore(wanted)
+        let_go()
+        # One that is missing or damaged has no journal mode to go back to.
+        restore_journal_modes(replace(wanted, names=tuple(name for name in wanted.names if name.digest)))
+        switch_state.forget(wanted)
     else:
         undo_rollback(wanted)
         let_go()
@@ -192,11 +210,25 @@ def undo(wanted: Switch, let_go: Callable[[], None]) -> None:
 
 def complete(wanted: Switch) -> None:
     """Go on from the commit of a switch, while the databases are held; :func:`end` follows once they are not."""
-    (finish_cutover if wanted.kind == switch_state.CUTOVER else finish_rollback)(wanted)
+    finish = {
+        switch_state.CUTOVER: finish_cutover,
+        switch_state.ROLLBACK: finish_rollback,
+        switch_state.RESTORE: finish_restore,
+    }
+    finish[wanted.kind](wanted)
 
 
 def end(wanted: Switch) -> None:
-    """Set the journal modes of the set in use, and record that the switch has come to its end."""
+    """Set the journal modes of the set in use, and record that the switch has come to its end.
+
+    A restore leaves no record: the legacy set is in use as before any switch.
+    """
+    if wanted.kind == switch_state.RESTORE:
+        restore_journal_modes(wanted)
+        switch_state.forget(wanted)
+        # Only now: until the record is gone the pointer tells that the restore has committed.
+        durable_files.remove(wanted.pointer)
+        return
     (back_to_wal if wanted.kind == switch_state.CUTOVER else restore_journal_modes)(wanted)
     switch_state.finish(wanted)
 
@@ -243,8 +275,9 @@ def finish_cutover(wanted: Switch) -> None:
     """
     env_flag.set_flag(wanted.env_file, on=True, access=switch_state.shared(wanted, 0o644))
     if wanted.left_behind.exists():
-        durable_files.replace(wanted.left_behind, _free(wanted.left_behind))
+        durable_files.replace(wanted.left_behind, free(wanted.left_behind))
     durable_files.remove(wanted.latch)
+    durable_files.remove_if_there(wanted.watch)
     switch_steps.flatten(wanted)
     durable_files.write(wanted.data_dir / EVENTS, "", _counting(wanted))
     for name in wanted.names:
@@ -291,12 +324,44 @@ def finish_rollback(wanted: Switch) -> None:
     _remove_drafts(wanted)
 
 
+def undo_restore(wanted: Switch) -> None:
+    """Go back to before a restore that has not committed: each name as it was, also one that no file had."""
+    if switch_state.pointed(wanted):
+        switch_steps.put_companions_back(wanted, free(wanted.replaced))
+        switch_steps.put_back(wanted, switch_state.LEGACY)
+        for name in wanted.names:
+            if name.path.is_symlink():
+                durable_files.remove(name.path)
+        # From here on no name goes through the pointer.
+        durable_files.remove(wanted.pointer)
+    durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch_state.ROLLED_BACK))
+    _remove_drafts(wanted)
+
+
+def finish_restore(wanted: Switch) -> None:
+    """Go on from the commit of a restore: the files of the run under their names, those that they replace in the backup."""
+    switch_steps.put_companions_aside(wanted, wanted.replaced)
+    switch_steps.put_back(wanted, switch_state.ROLLED_BACK)
+    for name in wanted.names:
+        # The file last: its journal and WAL may not be lost, and are found beside it.
+        for suffix in (*connections.COMPANIONS, "-shm", ""):
+            kept = connections.beside(wanted.tree(switch_state.LEGACY) / name.place, suffix)
+            if kept.exists():
+                replaced = connections.beside(wanted.replaced / name.place, suffix)
+                durable_files.make_private_folder(replaced.parent)
+                durable_files.replace(kept, replaced)
+    durable_files.remove_folder(wanted.tree(switch_state.LEGACY))
+    durable_files.remove_folder(wanted.tree(switch_state.ROLLED_BACK))
+    _remove_drafts(wanted)
+
+
 def _remove_drafts(wanted: Switch) -> None:
     """Remove the drafts of an interrupted step: a dangling link, a copy of the .env with its secrets."""
     durable_files.remove_drafts((wanted.pointer, wanted.env_file.resolve(), *(name.path for name in wanted.names)))
 
 
-def _free(folder: Path) -> Path:
+def free(folder: Path) -> Path:
     """Return the first path ``<folder>-<number>`` that does not exist."""
     return next(free for number in count(1) if not (free := folder.with_name(f"{folder.name}-{number}")).exists())
 
@@ -314,11 +379,19 @@ def restore_journal_modes(wanted: Switch) -> None:
             _set_journal_mode(name.path, name.journal_mode)
 
 
+def not_held(switch: Switch) -> list[Path]:
+    """Return the files, missing or damaged, that a restore replaces and cannot hold, where SQLite opens them now."""
+    return [name.path.resolve() for name in switch.names if switch.kind == switch_state.RESTORE and not name.digest]
+
+
 def _to_be_moved(switch: Switch, *, committed: bool) -> Iterator[Path]:
     """Yield the databases that a recovery of *switch* moves, and that a process may have open."""
     if switch.kind == switch_state.CUTOVER:
         names = (switch.tree(switch_state.LEGACY) / name.place if committed else name.path for name in switch.names)
         yield from (path for path in names if not committed or path.exists())
+    elif switch.kind == switch_state.RESTORE:
+        # Before the commit a name that was missing or damaged cannot be held.
+        yield from (name.path for name in switch.names if committed or name.digest)
     elif committed:
         # A journal or WAL beside a legacy file, which gets its name back by a rename, would stay behind.
         yield from (name.path for name in switch.names)

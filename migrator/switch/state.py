@@ -6,7 +6,8 @@ While a switch is under way::
     DIR/.migrator/active             -> legacy | new | rolled-back        the pointer: the one truth
     DIR/.migrator/legacy/jarvis.db                                        the very file that was DIR/jarvis.db
     DIR/.migrator/new/jarvis.db      -> ../../jarvis_core.db
-    DIR/.migrator/rolled-back/jarvis.db                                   the legacy file with the rows written since
+    DIR/.migrator/rolled-back/jarvis.db                                   the legacy file with the rows written since,
+                                                                          or the one of a run that is restored
 
 Before and after, the names stand alone: regular files, or links to a consolidated database.  If a switch is interrupted,
 each name resolves to one complete set, and :mod:`migrator.switch.recovery` finds in the pointer alone which way to go on.
@@ -25,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from migrator.errors import MigratorError
+from migrator.records.decisions import DecidedRow
 from migrator.records.plan import PlannedTable
 from migrator.schema import catalogue
 from migrator.system import connections, durable_files, own_files, permissions
@@ -35,7 +37,7 @@ from migrator.system.serialize import plain, record
 #: Where the pointer may point.
 LEGACY, NEW, ROLLED_BACK = "legacy", "new", "rolled-back"
 #: Kinds of switch.
-CUTOVER, ROLLBACK = "cutover", "rollback"
+CUTOVER, ROLLBACK, RESTORE = "cutover", "rollback", "restore"
 
 _SCHEMA = 1
 
@@ -48,10 +50,13 @@ class Name:
         database: The legacy database, as mappings and carried tables call it.
         place: Its path below a snapshot, and below each tree of the switch.
         path: The name itself, absolute, its folders without links.
-        target: The consolidated database it becomes a link to: ``core``.
+        target: The consolidated database it becomes a link to: ``core``; '' for a restore.
         journal_mode: The journal mode that the legacy database had.
-        digest: The digest of its content at the cutover; '' where an older version made the cutover.
+        digest: The digest of its content at the cutover; '' where an older version made the cutover.  At a restore that of the
+            file which is replaced, '' if it is missing or cannot be read.
         marks: Its user_version and application_id at the cutover, which no digest covers; () for such a cutover.
+        indexes: The digest of its full-text indexes over no stored rows in the snapshot, '' without one; None for such a
+            cutover.
     """
 
     database: str
@@ -61,6 +66,7 @@ class Name:
     journal_mode: str
     digest: str = ""
     marks: tuple[int, ...] = ()
+    indexes: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +75,16 @@ class Switch:
 
     Attributes:
         data_dir: The data directory, without links.
-        kind: ``cutover`` or ``rollback``.
-        run: The run of the snapshot that the consolidated set was built from.
+        kind: ``cutover``, ``rollback`` or ``restore``.
+        run: The run of the snapshot that the consolidated set was built from, or whose files are restored.
         env_file: The application's .env.
         names: The legacy databases that are switched.
         tables: The fate of every legacy table in them.
         constants: The constants of the mappings, for a rollback too.
         digests: Target -> content digest of the database that was installed; empty where an older version made the cutover.
+        amendments: The names of the amendments of the specification, as the set was built with them.
         extra_indexes: Statements of the indexes beyond the specification, as the set was built with them.
+        decided: The rows that the owners decided about, as the set was built with the decisions.
         finished: Whether it has ended.
         file_mode: The most that the permissions of the three may be, as decided; not kept beyond the cutover.
     """
@@ -89,7 +97,9 @@ class Switch:
     tables: tuple[PlannedTable, ...]
     constants: Mapping[str, str]
     digests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    amendments: tuple[str, ...] = ()
     extra_indexes: tuple[str, ...] = ()
+    decided: tuple[DecidedRow, ...] = ()
     finished: bool = False
     file_mode: int | None = None
 
@@ -149,9 +159,19 @@ class Switch:
         return self.left_behind / "aside"
 
     @property
+    def replaced(self) -> Path:
+        """The folder to which a restore moves the files that it replaces."""
+        return self.data_dir / "backup" / self.run / "replaced"
+
+    @property
     def latch(self) -> Path:
         """The file that the monitor writes when it fires, so that it fires once for each cutover."""
         return self.root / "monitor.json"
+
+    @property
+    def watch(self) -> Path:
+        """The file in which the monitor keeps the bets and counts of its watch between two runs."""
+        return self.root / "watch.json"
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -172,7 +192,12 @@ class Switch:
 
 
 def shown(wanted: Switch) -> Mapping[str, str]:
-    """Return legacy path -> file name of the consolidated database that it stands for after a cutover."""
+    """Return legacy path -> file name of the consolidated database that it stands for after a cutover.
+
+    For a restore: -> the file that gets the name.
+    """
+    if wanted.kind == RESTORE:
+        return MappingProxyType({str(name.place): f"backup/{wanted.run}/{name.place}" for name in wanted.names})
     return MappingProxyType({str(name.place): catalogue.TARGETS[name.target] for name in wanted.names})
 
 
@@ -238,13 +263,16 @@ def write(switch: Switch) -> None:
                 "journal_mode": name.journal_mode,
                 "digest": name.digest,
                 "marks": name.marks,
+                "indexes": name.indexes,
             }
             for name in switch.names
         ],
         "tables": plain(switch.tables),
         "constants": dict(switch.constants),
         "digests": dict(switch.digests),
+        "amendments": list(switch.amendments),
         "extra_indexes": list(switch.extra_indexes),
+        "decided": plain(switch.decided),
     }
     # The application reads it at each connection, and it may be another user's.
     durable_files.write(switch.root / "switch.json", json.dumps(written, indent=2) + "\n", shared(switch, 0o644))
@@ -290,14 +318,15 @@ _STATE, _BACKUPS = ".migrator", "backup"
 
 def malformed(switch: Switch) -> str:
     """Return what in the record *switch* migrator never writes, or ''; reads no other file."""
-    if switch.kind not in ("cutover", "rollback"):
-        return f"{switch.kind!r} is not a kind of switch; expected cutover or rollback"
+    if switch.kind not in (CUTOVER, ROLLBACK, RESTORE):
+        return f"{switch.kind!r} is not a kind of switch; expected cutover, rollback or restore"
+    targets = {""} if switch.kind == RESTORE else catalogue.TARGETS.keys()
     if not _RUN.fullmatch(switch.run):
         return f"run {switch.run!r} is not the number of a snapshot"
     taken: set[Path] = set()
     for name in switch.names:
         kept = switch.tree("") / name.place
-        if name.target not in catalogue.TARGETS or not _is_below(switch.data_dir, name) or {name.path, kept} & taken:
+        if name.target not in targets or not _is_below(switch.data_dir, name) or {name.path, kept} & taken:
             return f"{escaped(name.place)} is not a legacy database that can be switched"
         inside = name.path == switch.data_dir / name.place
         if not inside and (name.path.name != name.place.name or name.path.is_relative_to(switch.data_dir)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from migrator.errors import MigratorError
-from migrator.switch.state import LEGACY, NEW, Name, Switch
+from migrator.switch.state import LEGACY, NEW, RESTORE, Name, Switch
 from migrator.system import connections, durable_files
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
@@ -18,7 +18,14 @@ def make_legacy_tree(switch: Switch) -> None:
     for name in switch.names:
         kept = switch.tree(LEGACY) / name.place
         durable_files.make_private_folder(kept.parent)
-        durable_files.link(name.path, kept)
+        # Only a restore may bring back a file that is gone.
+        if switch.kind != RESTORE or os.path.lexists(name.path):
+            durable_files.link(name.path, kept)
+        if switch.kind == RESTORE and not name.digest:
+            # It is not held, so it may have a WAL.  Through the link SQLite finds it only below ``legacy``.
+            for path, below in _companions(name, kept):
+                if path.exists():
+                    durable_files.link(path, below)
 
 
 def make_new_tree(switch: Switch) -> None:
@@ -75,6 +82,43 @@ def put_aside(switch: Switch) -> list[Path]:
             durable_files.replace(path, kept)
             moved.append(kept)
     return moved
+
+
+def put_companions_aside(switch: Switch, folder: Path) -> None:
+    """Move journals and WALs beside each name that is still a link to *folder*: SQLite would apply them to another file.
+
+    Those beside a file that has its name back belong to it.
+    """
+    for name in switch.names:
+        for suffix in (*connections.COMPANIONS, "-shm"):
+            path = connections.beside(name.path, suffix)
+            if name.path.is_symlink() and os.path.lexists(path):
+                kept = connections.beside(folder / name.place, suffix)
+                durable_files.make_private_folder(kept.parent)
+                durable_files.replace(path, kept)
+
+
+def put_companions_back(switch: Switch, aside: Path) -> None:
+    """Give journal and WAL of each file below ``legacy`` their names beside the legacy name, while that is still a link.
+
+    The file itself gets its name back afterwards.  Another journal or WAL there is older, and moves to *aside*.
+    """
+    for name in switch.names:
+        for path, below in _companions(name, switch.tree(LEGACY) / name.place):
+            if not name.path.is_symlink() or (below.exists() and path.exists() and below.samefile(path)):
+                continue
+            if os.path.lexists(path):
+                older = aside / name.place.parent / path.name
+                durable_files.make_private_folder(older.parent)
+                durable_files.replace(path, older)
+            if below.exists():
+                durable_files.link(below, path)
+
+
+def _companions(name: Name, kept: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the paths of journal, WAL and its index beside *name* and beside *kept*."""
+    for suffix in (*connections.COMPANIONS, "-shm"):
+        yield connections.beside(name.path, suffix), connections.beside(kept, suffix)
 
 
 def take_from_aside(switch: Switch) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrator.errors import Refused
-from migrator.switch import env_flag
-from migrator.system import paths
+from migrator.system import paths, user_files
 from migrator.system.escaping import escaped
 from migrator.system.ownership import guard
 from migrator.system.shell import quoted
@@ -36,7 +35,7 @@ def refuse(switch: Switch, include: Sequence[Path], env_file: Path) -> None:
             where=switch.data_dir,
             hint=f"if that is your application's, run the same command with {' '.join(options)}",
         )
-    if what := env_flag.astray(env_file):
+    if what := user_files.astray(env_file):
         raise Refused(escaped(what), where=escaped(env_file), hint="name the file itself with --env-file")
     if outside:
         raise Refused(
@@ -65,7 +64,7 @@ def lacking(switch: Switch, include: Sequence[Path], env_file: Path) -> tuple[li
 
 def _folders(switch: Switch) -> Iterator[Path]:
     """Yield every folder in which a switch makes, moves or replaces a file."""
-    yield from (switch.root, switch.stage, switch.originals, switch.baseline, switch.left_behind)
+    yield from (switch.root, switch.stage, switch.originals, switch.baseline, switch.left_behind, switch.replaced)
     for name in switch.names:
         yield name.path.parent
         for tree in (switch.tree("legacy"), switch.tree("new"), switch.tree("rolled-back"), switch.originals):

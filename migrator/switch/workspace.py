@@ -34,14 +34,24 @@ class Workspace:
         return self.data_dir / "backup"
 
     @property
+    def state(self) -> Path:
+        """The folder of what migrator keeps between two commands."""
+        return self.data_dir / ".migrator"
+
+    @property
     def stage(self) -> Path:
         """The folder of the three databases until cutover."""
-        return self.data_dir / ".migrator" / "stage"
+        return self.state / "stage"
 
     @property
     def evidence(self) -> Path:
         """The evidence on the newest snapshot and the stage."""
-        return self.data_dir / ".migrator" / "evidence.json"
+        return self.state / "evidence.json"
+
+    @property
+    def accepted(self) -> Path:
+        """The record of the quarantined rows that the owners accept."""
+        return self.data_dir / ".migrator" / "accepted.json"
 
     @property
     def broken(self) -> Path:

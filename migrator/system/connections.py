@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import sys
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,16 +28,25 @@ MARKS = ("user_version", "application_id")
 
 #: Beginning of the reason of a file that may be undamaged, but that SQLite cannot read here.
 NOT_HERE = "cannot be read here"
+#: What follows it for a file in the format of a later SQLite.
+OF_ITS_FORMAT = " because of the format of the file"
 
 
+@lru_cache(maxsize=4_096)
 def quoted(name: str) -> str:
     """Return *name*, which may hold any characters, as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
+def _connect(name: str, **options: Any) -> sqlite3.Connection:
+    """Open *name* by SQLite itself, also where sqlite3.connect serves legacy names (:mod:`migrator.application.programs`)."""
+    connection: sqlite3.Connection = getattr(sqlite3.connect, "before_migrator", sqlite3.connect)(name, **options)
+    return connection
+
+
 def memory() -> sqlite3.Connection:
     """Open an empty database in memory; every page of what is attached to it is checked."""
-    return _wary(sqlite3.connect(":memory:", isolation_level=None))
+    return _wary(_connect(":memory:", isolation_level=None))
 
 
 def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -54,7 +64,7 @@ def lenient(connection: sqlite3.Connection) -> sqlite3.Connection:
 def temporary() -> sqlite3.Connection:
     """Open an empty temporary database: content beyond the cache is in a file that vanishes with the connection."""
     # Its owner may be garbage-collected, and so closed, in any thread.
-    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    connection = _connect("", isolation_level=None, check_same_thread=False)
     # Faster: the file is never read after a crash.
     connection.execute("PRAGMA journal_mode = OFF")
     return connection
@@ -214,14 +224,12 @@ def as_it_was(path: Path, query: str = "mode=rw", **options: Any) -> sqlite3.Con
 
     *query* is the query of the URI (sqlite.org/uri.html).
     """
-    connection: sqlite3.Connection = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, **options)
-    return connection
+    return _connect(f"{path.absolute().as_uri()}?{query}", uri=True, **options)
 
 
 def without_file(name: str, **options: Any) -> sqlite3.Connection:
     """Open a database in memory or in a temporary file for the application: ``:memory:``, '' or a URI of such."""
-    connection: sqlite3.Connection = sqlite3.connect(name, **options)
-    return connection
+    return _connect(name, **options)
 
 
 def attach(connection: sqlite3.Connection, path: Path, name: str, *, mode: str = "ro") -> None:
@@ -230,7 +238,7 @@ def attach(connection: sqlite3.Connection, path: Path, name: str, *, mode: str =
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)
+    return _connect(_uri(path, mode), uri=True, isolation_level=None)
 
 
 def _uri(path: Path, mode: str) -> str:
@@ -249,7 +257,7 @@ def _wary(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _opened_itself(path: Path, patience_s: float, *, leniently: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
+    connection = _connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=patience_s)
     _distrusting(connection)
     if leniently:
         # Before the next setting, which forbids this one.  Pragmas and the digest evaluate nothing of the schema.

@@ -114,6 +114,40 @@ def table_digest(connection: sqlite3.Connection, schema: str, table: str, like: 
     return _table(connection, schema, table, _columns(connection, *(like or (schema, table))))[1].hex()
 
 
+def index_digest(connection: sqlite3.Connection) -> str:
+    """Return the digest of the full-text indexes of ``main`` that stand over no stored rows, in hex; '' if there are none.
+
+    What was written to such an index is in no table, so the digest of the content leaves it out.
+
+    Raises:
+        sqlite3.Error: The database cannot be read to its end.
+    """
+    names = indexes_alone(connection)
+    whole = hashlib.sha256(dumps([(name, table_digest(connection, "main", name)) for name in names], _MARSHAL))
+    return whole.hexdigest() if names else ""
+
+
+def indexes_alone(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
+    """Return the shadow tables of the full-text tables of *schema* whose rows no table holds.
+
+    Raises:
+        sqlite3.Error: The schema cannot be read.
+    """
+    parts = layout(connection, schema)
+    sql = {entry.name: entry.sql or "" for entry in parts.entries if entry.type in ("table", "view")}
+    others = {name.lower() for name in (*sql, *parts.shadows)}
+    behind = {
+        shadow
+        for name, module in parts.virtual
+        if module in virtual_tables.FULL_TEXT
+        # A content table that was dropped holds no rows either.
+        and (content := virtual_tables.content_of(sql[name])) is not None
+        and content.lower() not in others
+        for shadow in virtual_tables.shadows(name, module)[1]
+    }
+    return [name for name in parts.shadows if name.lower() in behind]
+
+
 def layout(connection: sqlite3.Connection, schema: str = "main") -> Layout:
     """Return the layout of the database attached as *schema*, read from its ``sqlite_schema`` alone.
 

@@ -133,6 +133,29 @@ def held(
         yield hold
 
 
+@contextlib.contextmanager
+def unwritten(
+    expected: Mapping[Path, tuple[object, ...]], read: Callable[[sqlite3.Connection], tuple[object, ...]]
+) -> Iterator[None]:
+    """Keep other processes from writing to the databases *expected*, which stay as they are, in their journal mode.
+
+    Args:
+        expected: Path -> what *read* must return of it.
+        read: Reads what counts of the content.
+
+    Raises:
+        Refused: A process keeps one of them locked, or it does not hold what is expected.
+    """
+    with contextlib.ExitStack() as stack:
+        for path, wanted in expected.items():
+            with naming(path):
+                connection = stack.enter_context(contextlib.closing(connections.take_over(path, PATIENCE_S)))
+                connection.execute("BEGIN IMMEDIATE")
+                if read(connection) != wanted:
+                    raise Refused("has changed since it was read", where=escaped(path), hint="run the command again")
+        yield
+
+
 def _let_go(path: Path, mode: str) -> bool:
     """Put the database *path* back into its former journal *mode*; return False if the disk failed."""
     if mode != "wal":
@@ -176,7 +199,9 @@ def _refuse(in_the_way: list[Holder]) -> None:
     if in_the_way:
         more = f", and {len(in_the_way) - 5} more" if len(in_the_way) > 5 else ""
         raise Refused(
-            "; ".join(map(str, in_the_way[:5])) + more, hint="stop what uses the databases, then run this again"
+            "; ".join(map(str, in_the_way[:5])) + more,
+            hint="stop what uses the databases, then run this again",
+            logged="; ".join(holder.logged for holder in in_the_way[:5]) + more,
         )
 
 

@@ -35,10 +35,15 @@ class Holder:
     command: str = ""
 
     def __str__(self) -> str:
+        return f"{self.logged} ({escaped(self.command)})" if self.pid else self.logged
+
+    @property
+    def logged(self) -> str:
+        """The sentence without the command line, which may hold a secret of another program."""
         name = escaped(self.path.name)
         if not self.pid:
             return f"{name} is open in a process that cannot be seen from here (another user's, or in a container)"
-        return f"{name} is open in process {self.pid} ({escaped(self.command)})"
+        return f"{name} is open in process {self.pid}"
 
 
 def holders(paths: Iterable[Path]) -> list[Holder]:
@@ -110,3 +115,13 @@ def _command(pid: int) -> str:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return "ended"
     return raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace") or "no command line"
+
+
+def numbers(pid: int) -> frozenset[int]:
+    """Return the numbers of the process *pid*: its own, and those in the containers in which it runs."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return frozenset((pid,))
+    inside = next((line for line in status.splitlines() if line.startswith("NSpid:")), "")
+    return frozenset((pid, *map(int, inside.split()[1:])))

@@ -18,11 +18,11 @@ MANIFEST = "snapshot.json"
 #: Suffix of a snapshot that is not finished.
 UNFINISHED = ".partial"
 #: Names of the folders that a cutover and a rollback make in a snapshot's folder.
-_KEPT_BY_SWITCH = re.compile(r"consolidated|originals|rolled-back(?:-\d+)?")
+_KEPT_BY_SWITCH = re.compile(r"consolidated|originals|(?:rolled-back|replaced)(?:-\d+)?")
 #: Names in ``.migrator``: migrator's own, and the owner's ``hold``.
 _STATE = frozenset({
-    "active", "baseline", "baseline.partial", "broken.json", "contracts.xml", "events.jsonl", "evidence.json", "hold", "legacy", "lock",
-    "monitor.json", "new", "report.html", "rollback", "rolled-back", "stage", "switch.json",
+    "accepted.json", "active", "baseline", "baseline.partial", "broken.json", "contracts.xml", "events.jsonl", "evidence.json", "hold", "legacy", "lock", "log",
+    "monitor.json", "new", "report.html", "rollback", "rolled-back", "stage", "switch.json", "watch.json", "watch.lock",
 })  # fmt: skip
 _DRAFT = re.compile(r"\..+\.draft")
 

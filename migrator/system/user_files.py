@@ -1,4 +1,4 @@
-"""Reads files that a user names: never waits for a FIFO, and limits the size."""
+"""Reads files that a user names, never waits for a FIFO, and limits the size; judges whose link a name is."""
 
 from __future__ import annotations
 
@@ -68,3 +68,17 @@ def text(path: Path) -> str:
         raise UsageError(
             f"cannot be read (is not UTF-8 at byte {error.start})", where=escaped(path), hint="save it as UTF-8"
         ) from error
+
+
+def astray(path: Path) -> str:
+    """Return a sentence if *path* is a link of a user who is neither this one, root, nor the owner of its target; else ''."""
+    real = Path(os.path.realpath(path))
+    if path.is_symlink() and (user := path.lstat().st_uid) not in (0, os.geteuid(), _owner(real)):
+        return f"is a link of user {user} to {real}, which belongs to user {_owner(real)}"
+    return ""
+
+
+def _owner(path: Path) -> int:
+    """Return the owner of *path*, or of the nearest folder above it that exists."""
+    existing = next(candidate for candidate in (path, *path.parents) if candidate.exists())
+    return existing.stat().st_uid

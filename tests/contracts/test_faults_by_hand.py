@@ -1,12 +1,15 @@
 """Every planted fault turns the contract red that has to catch it, with a message that names the place."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import contracts
+from contracts.mutants.by_hand import amended as by_hand_amended
 from contracts.mutants.by_hand import declared as by_hand_declared
 from contracts.sets import consolidated as consolidated_set
+from migrator.schema import specified
 from migrator.system import connections
 
 pytestmark = pytest.mark.slow
@@ -14,9 +17,13 @@ pytestmark = pytest.mark.slow
 CONTRACTS = Path(contracts.__file__).parent
 
 
-def judge(pytester, folder, *names):
+def judge(pytester, folder, *names, amendments=()):
     """Run the contracts on *folder*; return the message of each that failed, by its name."""
     chosen = ["-k", " or ".join(names)] if names else []
+    # Not in the folder: judging leaves it as it was.
+    decided = folder.with_name(f"{folder.name}.toml")
+    decided.write_text(f"[decisions]\namendments = {json.dumps(amendments)}\n", encoding="utf-8")
+    chosen += ["--contracts-config", str(decided)]
     run = pytester.inline_run(
         str(CONTRACTS), "--consolidated-dir", str(folder), "--import-mode=importlib", "-p", "no:cacheprovider", *chosen
     )
@@ -25,11 +32,11 @@ def judge(pytester, folder, *names):
     return {report.nodeid.rpartition("::")[2]: report.longreprtext for report in failed}
 
 
-@pytest.mark.parametrize("fault", by_hand_declared.FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [*by_hand_declared.FAULTS, *by_hand_amended.FAULTS], ids=lambda fault: fault.name)
 def test_fault_is_caught(pytester, tmp_path, fault):
     by_hand_declared.plant(fault, tmp_path)
 
-    failed = judge(pytester, tmp_path, *fault.caught_by)
+    failed = judge(pytester, tmp_path, *fault.caught_by, amendments=fault.told)
 
     red = {name.partition("[")[0] for name in failed}
     assert set(fault.caught_by) <= red
@@ -41,6 +48,13 @@ def test_a_set_as_specified_holds(pytester, tmp_path):
     consolidated_set.make_empty_set(tmp_path)
 
     assert {} == judge(pytester, tmp_path)
+
+
+@pytest.mark.parametrize("names", [*([name] for name in specified.amendments()), list(specified.amendments())], ids=str)
+def test_a_set_with_amendments_holds(pytester, tmp_path, names):
+    consolidated_set.make_empty_set(tmp_path, specification=specified.chosen(names))
+
+    assert {} == judge(pytester, tmp_path, amendments=names)
 
 
 def test_a_connection_without_foreign_keys_is_caught(pytester, tmp_path, monkeypatch):
@@ -69,7 +83,7 @@ def test_a_single_database_is_judged_under_any_name(pytester, tmp_path):
         "the legacy folder has no finished backup",
         "no cutover was made in a named folder",
         "no rollback was made in a named folder",
-        "not judged: jarvis_core.db has no lineage, quarantine",
+        "not judged: jarvis_core.db has no decisions, lineage, quarantine",
     } == {report.longrepr[2].removeprefix("Skipped: ") for report in skipped}
     assert not [report.nodeid for report in passed if "analytics" in report.nodeid]
 

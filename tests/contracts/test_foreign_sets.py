@@ -118,6 +118,7 @@ def test_without_its_lineage_our_own_set_is_matched_by_value(pytester, tmp_path,
             "test_link_is_the_same_link",
             "test_quarantined_row_is_kept_whole",
             "test_constraint_refuses_what_it_is_named_for",
+            "test_decisions_about_rows_are_those_of_the_owners",
             "test_stub_claims_nothing",
         }
         == verdict.unasked
@@ -254,7 +255,7 @@ def test_a_copier_that_takes_shadow_tables_for_tables(pytester, tmp_path, sets, 
 
     assert 0 < verdict.lost[0]
     if variant == "found":
-        assert "table facts_fts_data" in verdict.messages["test_nothing_is_there_that_nobody_ordered[analytics]"]
+        assert "table facts_fts_data" in verdict.messages["test_every_object_is_specified_or_ordered[analytics]"]
         assert "test_row_says_what_was_decided[analytics.ai_reflections]" in verdict.messages
     else:
         # The rows look right to a SELECT; the index over them is another one's.

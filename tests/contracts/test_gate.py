@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts.performance import gate, questions, workbench
+from contracts.performance import gate, legacy_schema, questions, workbench
+from migrator.application.compat import changes
+from migrator.application.compat.tables import Tables
+from migrator.application.watched_files import WatchedFiles
 from migrator.mapping import reverse_sql
 from migrator.schema import catalogue
 from migrator.system import connections
@@ -128,6 +131,31 @@ def test_a_proof_that_looks_at_every_pair_of_rows_is_red(pytester, monkeypatch, 
     monkeypatch.setattr(reverse_sql, "rest_sql", lambda mapping: keep(mapping).replace(" AS s ON s.", " AS s ON +s."))
 
     assert {GROWTH} == judge(pytester, monkeypatch, recorded, GROWTH).keys()
+
+
+LEGACY_SCHEMA = "test_legacy_schema_takes_no_longer", "test_connect_takes_no_longer", "test_program_takes_no_longer"
+
+
+@pytest.mark.slow
+def test_a_legacy_schema_that_costs_more_is_red(pytester, monkeypatch, known):
+    recorded = known(pytester, monkeypatch, *LEGACY_SCHEMA)
+    legacy, served = legacy_schema._PROGRAMS
+    check = Tables.check
+    # Each read looks for changes many times, each commit makes the tables of mirrors, each connect resolves its name anew.
+    monkeypatch.setattr(Tables, "check", lambda tables: max(check(tables) for _ in range(100)))
+    monkeypatch.setattr(changes, "has_tables", lambda *_: False)
+    monkeypatch.setattr(WatchedFiles, "are_settled", lambda _: False)
+    monkeypatch.setattr(legacy_schema, "_PROGRAMS", (legacy, f"import sqlglot, rich.console; {served}"))
+
+    failed = judge(pytester, monkeypatch, recorded, *LEGACY_SCHEMA)
+
+    least = "test_legacy_schema_takes_no_longer_beside_the_legacy_file"
+    assert {
+        f"{least}[read by key]",
+        f"{least}[commit a log line]",
+        "test_connect_takes_no_longer_beside_the_legacy_file",
+        "test_program_takes_no_longer_beside_the_legacy_file",
+    } <= failed.keys()
 
 
 def test_what_nobody_recorded_is_said_and_kept_beside_and_fails_nothing(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ The whole matrix is ``tox -e sabotage``.
 """
 
 import json
+import pickle
 import re
 from contextlib import closing
 from dataclasses import replace
@@ -26,13 +27,12 @@ from contracts.mutants import (
 )
 from contracts.mutants import recorded as mutants_recorded
 from contracts.mutants.by_hand import declared as by_hand_declared
-from contracts.mutants.by_hand import rows as by_hand_rows
 from contracts.mutants.journal import Journal
 from contracts.mutants.matrix import Fate, Result
 from contracts.mutants.operators import selects as operators_selects
 from contracts.mutants.operators import tables as operators_tables
 from contracts.suite import results  # fmt: skip
-from migrator.schema import catalogue
+from migrator.schema import catalogue, specified
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
 
@@ -52,7 +52,12 @@ def _place(tmp_path_factory):
 def every(place):
     """Every mutant by family, as the command plants them."""
     found = {"declarations": [*schema_mutants.mutants(), *schema_mutants.of_carried(place, fixtures.FOUND[0])]}
-    found["rows"] = [one for name in (*fixtures.FOUND, *fixtures.SPECIFIED) for one in row_mutants.mutants(place, name)]
+    found["amendments"] = list(schema_mutants.of_amendments())
+    found["rows"] = [
+        one
+        for name in (*fixtures.FOUND, *fixtures.SPECIFIED, fixtures.DECIDED)
+        for one in row_mutants.mutants(place, name)
+    ]
     found["files"] = list(file_mutants.mutants(fixtures.FOUND[0]))
     found["mappings"] = list(mapping_mutants.mutants(fixtures.FOUND[0]))
     return found
@@ -96,12 +101,30 @@ def test_every_operator_is_there_for_every_table_that_has_its_constraint():
     assert wanted - planted == set()
 
 
+def test_each_object_of_an_amendment_has_the_mutants_of_its_kind():
+    planted = {(one.amendments, *one.instead) for one in schema_mutants.of_amendments()}
+    declared = {
+        ((name,), thing.kind.lower(), thing.name)
+        for name, amendment in specified.amendments().items()
+        for thing in amendment.objects
+    }
+
+    assert declared == planted
+    # A new kind would ask for a new record of the sabotage.
+    assert {one.kind for one in schema_mutants.of_amendments()} <= {one.kind for one in schema_mutants.mutants()}
+
+
 def test_the_names_of_mutants_are_their_own():
     twice = [mutant.ByHand(kind="x", where="core", specimen="empty", fault=by_hand_declared.FAULTS[0])] * 3
 
     assert ["x: core [empty]", "x: core (2) [empty]", "x: core (3) [empty]"] == [
         one.id for one in matrix.numbered(twice)
     ]
+
+
+def test_every_fault_by_hand_can_be_sent_to_another_process():
+    for planted in mutant.by_hand():
+        assert planted.id == pickle.loads(pickle.dumps(planted)).id  # noqa: S301 - our own
 
 
 def test_the_same_seed_draws_the_same():
@@ -197,7 +220,7 @@ def test_what_sqlglot_writes_of_an_unchanged_mapping_makes_the_same_set(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["declarations", "rows", "files", "mappings"])
+@pytest.mark.parametrize("family", ["declarations", "amendments", "rows", "files", "mappings"])
 def test_a_drawn_part_of_the_mutants_is_caught(place, family):
     drawn = matrix.drawn(every(place)[family], DRAWN, seed=SEED)
 
@@ -206,6 +229,19 @@ def test_a_drawn_part_of_the_mutants_is_caught(place, family):
     assert any(one.fate in (Fate.CAUGHT, Fate.STOPPED) for one in found)
     assert [] == [one.mutant.id for one in found if one.fate is Fate.SURVIVED and not record.reason(one)]
     assert [] == [(one.mutant.id, sorted(one.crashed)) for one in found if one.crashed]
+
+
+@pytest.mark.slow
+def test_a_row_that_the_build_adds_takes_the_place_of_no_legacy_row(place):
+    """With this condition dropped, unknown wallets are made of known ones too, which then end in quarantine."""
+    (planted,) = [
+        one
+        for one in mapping_mutants.mutants(fixtures.FOUND[0])
+        if (one.kind, one.file) == ("condition dropped", "analytics/whale_wallets_unknown.sql")
+        and "FROM temp.forward" not in one.text
+    ]
+
+    assert {"verify/constraint_refuses_what_it_is_named_for"} == set(matrix.tried(planted, place).caught_by)
 
 
 @pytest.mark.slow
@@ -236,8 +272,7 @@ def test_the_recorded_kinds_are_those_that_there_are():
     derived = {one for one in recorded if one[0] not in {"by hand", "rows"} and not one[1].startswith("carried ")}
     assert there == derived
     # A fault by hand that was added since has a test of its own.
-    by_hand = {fault.name for fault in (*by_hand_declared.FAULTS, *by_hand_rows.FAULTS)}
-    assert {kind for family, kind in recorded if family == "by hand"} <= by_hand
+    assert {kind for family, kind in recorded if family == "by hand"} <= {one.kind for one in mutant.by_hand()}
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from contracts.performance import gate, measurement, measures, peers, profile
+from contracts.performance import bars, gate, measurement, measures, peers, profile
 from contracts.performance import page as performance_page
 from contracts.specimens import generator
 from migrator.errors import BuildError
@@ -45,6 +46,24 @@ def test_a_page_keeps_what_people_wrote(tmp_path):
     assert text.startswith("# Before\n")
     assert text.endswith("\n\nAfter.\n")
     assert "old" not in text
+
+
+def test_bars_are_wellformed_without_scripts():
+    drawn = bars.bars("x", ["a<b&", "c"], {"rows": [0, 5], "more": [1, 2]})
+
+    tags = {node.tag.rpartition("}")[2] for node in ET.fromstring(drawn).iter()}  # noqa: S314 - drawn just now
+    assert "rect" in tags
+    assert "script" not in tags
+    assert "a&lt;b&amp;" in drawn
+
+
+def test_one_has_a_bar_and_ten_times_as_much_one_step_more():
+    drawn = ET.fromstring(bars.bars("x", ["a", "b", "c"], {"rows": [1, 10, 100]}))  # noqa: S314 - drawn just now
+
+    of_bars = [node for node in drawn.iter() if "rect reactive" in node.get("class", "")]
+    short, middle, long = sorted(float(node.get("width")) for node in of_bars)
+    assert 5 < short < middle < long
+    assert pytest.approx(long - middle, rel=0.01) == middle - short
 
 
 def test_a_ratio_is_the_median_of_the_rounds_that_had_both():
@@ -179,7 +198,7 @@ def test_a_row_that_differs_and_has_no_lineage_to_keep_it_stops_the_build(bench,
         # As if its row of lineage had gone since it was found.
         monkeypatch.setattr(proof_worker.Prover, "rests", lambda _self, _proof, above: [] if above else [(1, "{}", -1)])
 
-        with pytest.raises(BuildError, match="rows differ and 0 could keep how"):
+        with pytest.raises(BuildError, match="rows differ from the rebuilt ones, 0 of them have lineage"):
             build_proof.prove(connection, "core", paths, [trades], {})
 
 

@@ -13,6 +13,8 @@ import small_set
 
 from contracts.checks import finished_rollback
 from contracts.specimens import generator
+from migrator.pipeline import quarantine as pipeline_quarantine
+from migrator.switch.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +25,11 @@ def _life(tmp_path_factory):
     home = tmp_path_factory.mktemp("life")
     generator.make(home / "data", seed=7, rows=120, dirty=True)
     run(home / "data" / "jarvis_memory.db", "UPDATE reflections SET what_happened = 'a story'")
+    run(
+        home / "data" / "jarvis_memory.db",
+        "INSERT INTO facts (entity, fact, confidence, source, learned_at)"
+        " VALUES ('only here', 'f', 0.5, 's', '2026-01-17T10:00:00+00:00')",
+    )
     small_set.build(home)
     small_set.cut_over(home)
     small_set.roll_back(home)
@@ -103,6 +110,7 @@ REFLECTION = (
         " 'okapi' || char(10, 10) || 'quagga' || char(10, 10) || 'zanzibar', '2026-02-01 10:00:00' FROM ai_reflections"
     ),
 )
+STUB = "(SELECT id FROM ai_entities WHERE name = 'only here')"
 ALERT_SAYS = "(id, title, message, severity, source, status, created_at) VALUES ('new', 't', 'm', 'low', 's', 'open', '2026-02-01')"
 ALERT = (
     "jarvis_core.db",
@@ -134,7 +142,7 @@ CASES = {
         says="content changed, but no row that it became did",
     ),
     "cell that rest alone keeps altered": Case(
-        legacy=("whales.db", "UPDATE whale_movements SET value_usd = 1.5 WHERE id = (SELECT min(id) FROM whale_movements)"),
+        legacy=("whales.db", "UPDATE whale_movements SET value_usd = 1.5 WHERE id = (SELECT min(id) FROM whale_movements WHERE token_symbol = 'SOL')"),
         says="value_usd changed, but no row that it became did",
     ),
     "row deleted": Case(
@@ -177,13 +185,53 @@ CASES = {
     "number of a deleted reflection given to another": Case(
         REFLECTION,
         ("jarvis_memory.db", "DELETE FROM reflections WHERE id = (SELECT max(id) FROM reflections)",
-         "INSERT INTO reflections (trigger, lesson, new_approach, created_at) VALUES ('okapi', 'quagga', 'zanzibar', '2026-02-01T10:00:00+00:00')"),
+         "INSERT INTO reflections (trigger, lesson, new_approach, created_at) VALUES ('okapi', 'quagga', 'zanzibar', '2026-02-01T10:00:00+00:00')",
+         "INSERT INTO reflections_fts(reflections_fts) VALUES ('rebuild')"),
     ),
     "story of a deleted reflection told of another": Case(
         REFLECTION,
         ("jarvis_memory.db", ("UPDATE reflections SET trigger = 'okapi', lesson = 'quagga', new_approach = 'zanzibar',"
          " created_at = '2026-02-01T10:00:00+00:00' WHERE id = (SELECT max(id) FROM reflections)")),
         says="has the key of a deleted row, and its what_happened",
+    ),
+    "last fact of an entity that only facts name deleted": Case(
+        ("jarvis_analytics.db", f"DELETE FROM ai_facts WHERE entity_id = {STUB}"),
+        ("jarvis_memory.db", "DELETE FROM facts WHERE entity = 'only here'"),
+    ),
+    "an entity that only facts name was changed, and its last fact deleted": Case(
+        (
+            "jarvis_analytics.db",
+            f"UPDATE ai_entities SET description = 'seen' WHERE id = {STUB}",
+            f"DELETE FROM ai_facts WHERE entity_id = {STUB}",
+        ),
+        ("jarvis_memory.db", "DELETE FROM facts WHERE entity = 'only here'"),
+        says="is in no legacy table and not in the residue",
+    ),
+    "fact of an entity that only facts name lost": Case(
+        legacy=("jarvis_memory.db", "DELETE FROM facts WHERE entity = 'only here'"),
+        says="is in no legacy table and not in the residue",
+    ),
+    "a table was dropped while it was in use": Case(("jarvis_core.db", "DROP TABLE scorecard")),
+    "a table was dropped while it was in use, and its legacy rows are lost": Case(
+        ("jarvis_core.db", "DROP TABLE scorecard"),
+        ("jarvis.db", "DELETE FROM scorecard"),
+        says="jarvis.scorecard: its rows changed, but core.scorecard was dropped or altered",
+    ),
+    "a trigger needs a function of the application": Case(
+        (
+            "jarvis_core.db",
+            "CREATE TRIGGER told AFTER UPDATE ON trades BEGIN SELECT app_only(new.id); END",
+            "CREATE TRIGGER spoils AFTER UPDATE ON positions BEGIN DELETE FROM trades; END",
+        ),
+    ),
+    "carried table renamed in other letters": Case(
+        (
+            "jarvis_core.db",
+            "ALTER TABLE legacy_alerts_alerts RENAME TO other",
+            "ALTER TABLE other RENAME TO LEGACY_Alerts_Alerts",
+            ALERT[1],
+        ),
+        ("alerts.db", LEGACY_ALERT),
     ),
     "carried row": Case(ALERT, ("alerts.db", LEGACY_ALERT)),
     "carried row in the residue": Case(ALERT, ("alerts.db",), ("core.legacy_alerts_alerts", "id = 'new'")),
@@ -203,6 +251,25 @@ CASES = {
     "mark of the table in use forgotten": Case(
         ("jarvis_core.db", "UPDATE sqlite_sequence SET seq = 9000 WHERE name = 'legacy_tax_sales'"),
         says="tax.sales: ids up to 9000 were assigned",
+    ),
+    "rowids of carried rows changed": Case(
+        legacy=("alerts.db", "UPDATE alerts SET rowid = rowid + 100"), says="alerts.alerts: "
+    ),
+    "carried row with another rowid than in use": Case(
+        ALERT, ("alerts.db", LEGACY_ALERT, "UPDATE alerts SET rowid = rowid + 5 WHERE id = 'new'"),
+        says="alerts.alerts: 1 rows have another rowid",
+    ),
+    "full-text index emptied": Case(
+        legacy=("jarvis_memory.db", "INSERT INTO facts_fts(facts_fts) VALUES ('delete-all')"),
+        says="jarvis_memory.facts_fts: the full-text index does not fit its rows",
+    ),
+    "full-text index built anew": Case(
+        legacy=("jarvis_memory.db", "INSERT INTO facts_fts(facts_fts) VALUES ('rebuild')"),
+    ),
+    "full-text index of a changed row not built anew": Case(
+        ("jarvis_analytics.db", "UPDATE ai_facts SET fact = 'okapi' WHERE id = (SELECT min(id) FROM ai_facts)"),
+        ("jarvis_memory.db", "DROP TRIGGER facts_au", "UPDATE facts SET fact = 'okapi' WHERE id = (SELECT min(id) FROM facts)"),
+        says="jarvis_memory.facts_fts: the full-text index does not fit its rows",
     ),
     "index dropped": Case(legacy=("jarvis.db", "DROP INDEX idx_positions_status"), says="the declaration of index idx_positions_status changed"),
     "user_version lost": Case(legacy=("jarvis.db", "PRAGMA user_version = 77"), says="user_version was"),
@@ -238,3 +305,91 @@ def test_a_rollback_is_judged_by_what_was_in_use(home, tmp_path, name):
 
 def test_a_rollback_without_a_write_is_right(home, tmp_path):
     assert [] == judged(home, tmp_path)
+
+
+@pytest.fixture(name="resolved", scope="module")
+def _resolved(tmp_path_factory):
+    """A dirty set in which a position, one without a key and an entity were resolved while it was in use, rolled back."""
+    home = tmp_path_factory.mktemp("resolved")
+    generator.make(home / "data", seed=7, rows=300, dirty=True)
+    small_set.build(home)
+    small_set.cut_over(home)
+    workspace = Workspace(home / "data")
+    rows = pipeline_quarantine.rows(workspace)
+    for broken, cells in ((IN_STATUS, {"status": "open"}), ("NOT NULL id", {"id": "mended01"})):
+        row = next(row for row in rows if (row.source, row.broken) == ("jarvis.positions", broken))
+        pipeline_quarantine.resolve(workspace, f"{row.source}:{row.handle}", cells)
+    entity = next(row for row in rows if (row.source, row.broken) == ("jarvis_memory.entities", "UNIQUE name"))
+    pipeline_quarantine.resolve(workspace, f"{entity.source}:{entity.handle}", {"name": "Another"})
+    small_set.roll_back(home)
+    return home
+
+
+IN_STATUS = "CHECK status IN ('open', 'closed', 'partial')"
+#: The position that was resolved: its status was none of the specified ones, which are closed_* in a legacy table.
+POSITION = (
+    "id = (SELECT min(id) FROM was.positions WHERE status NOT LIKE 'closed%' AND status NOT IN ('open', 'failed', ''))"
+)
+AS_IT_WAS = f"UPDATE positions SET status = (SELECT w.status FROM was.positions AS w WHERE w.id = positions.id) WHERE {POSITION}"
+AGAIN = f"INSERT INTO positions SELECT 'again001', {{}} FROM positions WHERE {POSITION}"
+PLANTED = {
+    "right": ((), None),
+    "resolved row doubled under another key": ((AGAIN, AS_IT_WAS), "was resolved, but does not become the row that was in use"),
+    "resolved row doubled, both corrected": ((AGAIN,), "is new, but no row in use explains it"),
+    "resolved row as it was before": ((AS_IT_WAS,), "was resolved, but does not become the row that was in use"),
+    "resolved row lost": ((f"DELETE FROM positions WHERE {POSITION}",), "is missing, though it was not deleted"),
+    "another cell of a resolved row changed": (
+        (f"UPDATE positions SET symbol = 'ZZ' WHERE {POSITION}",), "was resolved, but does not become the row that was in use",
+    ),
+    "row that is in quarantine still changed": (
+        ("UPDATE positions SET symbol = 'ZZ' WHERE status IS NULL",), "changed, but it becomes no row that was in use",
+    ),
+    "row without a key that is in quarantine still lost": (("DELETE FROM positions WHERE id IS NULL",), "None: its "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_resolved_rows_are_judged_by_the_lineage_in_use(resolved, tmp_path, name):
+    home = shutil.copytree(resolved, tmp_path / "home", symlinks=True)
+    deeds, says = PLANTED[name]
+    with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as legacy:
+        legacy.execute("ATTACH ? AS was", (str(home / "data" / "backup" / "0001" / "originals" / "jarvis.db"),))
+        columns = [column for _, column, *_ in legacy.execute("PRAGMA table_info(positions)") if column != "id"]
+        for deed in deeds:
+            assert legacy.execute(deed.format(", ".join(columns))).rowcount > 0, deed
+
+    found = judged(home, tmp_path)
+
+    if says is None:
+        assert [] == found
+    else:
+        assert any(says in one for one in found), found
+
+
+def test_a_row_that_was_moved_by_hand_is_not_to_be_doubled(life, tmp_path):
+    """Without lineage its copy is known by its cells."""
+    home = shutil.copytree(life, tmp_path / "home", symlinks=True)
+    left_behind = home / "data" / "backup" / "0001" / "rolled-back"
+    where = "source = 'jarvis.trades' AND broken LIKE 'CHECK direction%' ORDER BY legacy_key LIMIT 1"
+    with closing(sqlite3.connect(left_behind / "jarvis_core.db", isolation_level=None)) as core:
+        (key,) = core.execute(f"SELECT legacy_key FROM quarantine WHERE {where}").fetchone()
+        core.execute(
+            "INSERT INTO trades (id, direction, symbol, token_address, amount, amount_sol, price, status, signature, timestamp)"
+            " SELECT 5000, 'buy', row ->> 'symbol', row ->> 'token_mint', row ->> 'amount_tokens', row ->> 'amount_sol',"
+            " row ->> 'price', 'confirmed', nullif(row ->> 'tx_signature', ''), replace(substr(row ->> 'timestamp', 1, 19), 'T', ' ')"
+            " FROM quarantine WHERE source = 'jarvis.trades' AND legacy_key = ?",
+            (key,),
+        )
+        core.execute("DELETE FROM quarantine WHERE source = 'jarvis.trades' AND legacy_key = ?", (key,))
+    with closing(sqlite3.connect(home / "data" / "jarvis.db", isolation_level=None)) as legacy:
+        columns = [
+            column for _, column, *_ in legacy.execute("PRAGMA table_info(trades)") if column not in ("id", "side")
+        ]
+        names = ", ".join(columns)
+        legacy.execute(
+            f"INSERT INTO trades (id, side, {names}) SELECT 'again001', 'buy', {names} FROM trades WHERE id = ?", (key,)
+        )
+
+    found = judged(home, tmp_path)
+
+    assert any("left the quarantine, and is there as it was beside a corrected copy" in one for one in found), found

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import contracts
-from contracts.performance import design_findings, questions, workbench, workload
+from contracts.performance import design_findings, questions, workbench
 from migrator.config import extra_indexes
 from migrator.errors import MappingError
+from migrator.mapping import workload
 from migrator.schema import catalogue
 from migrator.system import connections
 

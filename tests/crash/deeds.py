@@ -7,6 +7,7 @@ import subprocess
 from contextlib import closing, contextmanager
 from unittest import mock
 
+import legacy_writes as writes
 import small_set
 
 from migrator.pipeline import migrate as pipeline_migrate
@@ -27,7 +28,7 @@ def verify(home, tell):
         def __init__(self, folder):
             self.folder = folder
 
-        def judge(self, _legacy, _consolidated, _config):
+        def judge(self, _legacy, _consolidated, _config, _progress):
             tell("withdrawn")
             shutil.copytree(home / "judged", self.folder, dirs_exist_ok=True)
             return subprocess.CompletedProcess((), 0, "", "")
@@ -49,6 +50,12 @@ def cutover(home, tell):
 def rollback(home, tell):
     """Switch back."""
     small_set.roll_back(home, tell)
+
+
+def restore(home, tell):
+    """Put the files of the first snapshot back."""
+    done = small_set.restore(home, tell)
+    assert done.executed, done
 
 
 def recover(home, tell):
@@ -113,3 +120,13 @@ def transactions(mode, home, tell):
             tell(f"transaction {number}")
         # The process dies here: to close would checkpoint.
         os._exit(0)
+
+
+def legacy_writes(home, tell):
+    """Write through the legacy schema, with a wait for the disk at each commit."""
+    writes.write(home, tell)
+
+
+def hasty_legacy_writes(home, tell):
+    """Write through the legacy schema without that wait: a commit may be lost."""
+    writes.write(home, tell, synchronous="NORMAL")

@@ -365,6 +365,83 @@ def written_to(home):
     assert (home / "data" / "jarvis_core.db-wal").stat().st_size > 0
 
 
+class Restoration:
+    """A restore: all names open the present files or all those of the run, and no present file is lost."""
+
+    deed = "restore"
+    #: Files that are changed, missing and damaged before, and one that is as it was.
+    CHANGED, MISSING, DAMAGED, SAME = "jarvis.db", "alerts.db", "cache/file_cache.db", "jarvis_memory.db"
+
+    def __init__(self, built, folder, contents):
+        self.contents, self.start, self.done = contents, folder / "spoilt", folder / "restored"
+        data = small_set.copied(built, self.start) / "data"
+        with closing(sqlite3.connect(data / self.CHANGED, isolation_level=None)) as connection:
+            connection.execute("UPDATE trades SET symbol = 'LATE'")
+        (data / self.MISSING).unlink()
+        (data / self.DAMAGED).write_bytes(b"no database" * 500)
+        (data / f"{self.DAMAGED}-wal").write_bytes(b"a WAL of nothing")
+        small_set.restore(small_set.copied(self.start, self.done))
+        self.present, self.restored = (self._names(home) for home in (self.start, self.done))
+        assert [len(self.restored[name]) for name in self.restored] == [64] * 4
+        assert {self.CHANGED, self.MISSING, self.DAMAGED} == {
+            name for name, digest in self.restored.items() if digest != self.present[name]
+        }
+
+    def _names(self, home):
+        return {
+            name: self.contents.of(home / "data" / name)[0]
+            for name in (self.CHANGED, self.MISSING, self.DAMAGED, self.SAME)
+        }
+
+    def under_the_names(self, home):
+        """Return which files are under the names; else what is wrong."""
+        found = self._names(home)
+        known = {"present": self.present, "restored": self.restored}
+        return next((which for which, names in known.items() if names == found), f"neither: {found}")
+
+    def demand(self, told):
+        """Return which files may be under the names after these reports in *told*, and whether success was among them."""
+        allowed = ("present", "restored")
+        if any("COMMITTED" in text or "after its commit" in text for text in told):
+            allowed = ("restored",)
+        elif any("before its commit" in text for text in told):
+            allowed = ("present",)
+        return allowed, "success" in told
+
+    def judge(self, home, told, *, again):
+        """Return everything that is wrong in *home* after a crash."""
+        if (found := self.under_the_names(home)) not in self.demand(told)[0]:
+            return {"one set": found}
+        try:
+            recovery.settle(home / "data")
+        except (MigratorError, OSError, sqlite3.Error) as error:
+            return {"recovers": repr(error)}
+        if (found := self.under_the_names(home)) not in self.demand(told)[0]:
+            return {"one set": f"after recovery: {found}"}
+        wrong = dict(self._judge_settled(home / "data", restored=found == "restored"))
+        if again and not wrong and found == "present":
+            try:
+                small_set.restore(home)
+            except (MigratorError, OSError, sqlite3.Error) as error:
+                wrong["again"] = repr(error)
+            else:
+                wrong |= self._judge_settled(home / "data", restored=True)
+        return wrong
+
+    def _judge_settled(self, data, *, restored):
+        if (data / ".migrator" / "switch.json").exists():
+            yield "settled", "a record is left"
+        if linked := [name for name in self.present if (data / name).is_symlink()]:
+            yield "settled", f"links: {linked}"
+        left = [name for name in ("legacy", "rolled-back") if (data / ".migrator" / name).exists()]
+        if left and restored:
+            yield "settled", f"left: {left}"
+        for name in (self.CHANGED, self.DAMAGED) if restored else ():
+            kept = {self.contents.of(path)[0] for path in (data / "backup" / "0001").glob(f"replaced*/{name}")}
+            if self.present[name] not in kept:
+                yield "kept", f"{name}: {kept}"
+
+
 @contextlib.contextmanager
 def scenarios(folder):
     """Make each scenario in *folder*: deed -> scenario."""
@@ -393,4 +470,5 @@ def scenarios(folder):
                 deed="rollback", start=folder / "used", done=back, before=CONSOLIDATED, contents=contents
             ),
             "migrate": Migration(empty, home, contents),
+            "restore": Restoration(home, folder, contents),
         }

@@ -10,6 +10,7 @@ import stat
 from unittest import mock
 
 from migrator.stages import cutover as cutover_stage
+from migrator.stages import restore as restore_stage
 from migrator.stages.rollback import stage as rollback_stage
 from migrator.switch import env_flag, recovery
 from migrator.switch import state as switch_state
@@ -109,6 +110,10 @@ def _pointer_first(wanted):
     durable_files.remove(wanted.pointer)
 
 
+def _drop_what_was(wanted):
+    shutil.rmtree(wanted.tree(switch_state.LEGACY))
+
+
 def _copy_over(source, target):
     if source.is_symlink() or source.is_dir():
         _replace(source, target)
@@ -136,6 +141,10 @@ def _patches(name):
         "no quiesce": [(exclusive_access, "held", _held_by_nobody), (exclusive_access, "refuse_holders", _nothing)],
         "flag late in the rollback": [(switch_steps, "indirect", _first(_flag_true, switch_steps.indirect))],
         "copies of the rollback not synced": [(rollback_stage, "_sync", _nothing)],
+        "copies of the restore not synced": [(restore_stage, "_copy", _without_fsync_of_files(restore_stage._copy))],
+        "what a restore replaces not kept": [
+            (recovery, "finish_restore", _first(_drop_what_was, recovery.finish_restore))
+        ],
         "the pointer removed first": [(recovery, "undo_cutover", _first(_pointer_first, recovery.undo_cutover))],
         "the recovery trusts names": [(recovery, "_sync_what_was_done", _nothing)],
         "the baseline's journal not synced": [(durable_files, "sync_folder", _sync_folder_but("baseline.partial"))],

@@ -11,7 +11,15 @@ import replay
 #: A state in so many is also worked with: the deed is done again, or undone.
 AGAIN = 20
 #: As long as less than this was told, a short run looks at some power cuts only; what follows is the switch itself.
-CALM = {"verify": 0, "cutover": 1, "rollback": 2, "migrate": 99}
+CALM = {
+    "verify": 0,
+    "cutover": 1,
+    "rollback": 2,
+    "migrate": 99,
+    "restore": 1,
+    "legacy_writes": 99,
+    "hasty_legacy_writes": 99,
+}
 
 
 @dataclass

@@ -11,7 +11,7 @@ import test_faults
 from migrator.errors import EvidenceError
 from migrator.schema import catalogue
 from migrator.stages.verify import evidence as verify_evidence
-from migrator.stages.verify.evidence import Evidence, Outcome, Said
+from migrator.stages.verify.evidence import ContractResult, Evidence, Outcome
 
 pytestmark = pytest.mark.faults
 
@@ -21,9 +21,11 @@ OLD = Evidence(
     legacy={"jarvis.db": "a" * 64},
     consolidated=dict.fromkeys(catalogue.TARGETS, "b" * 64),
     configuration="c",
+    amendments=(),
+    decisions="",
     mappings="d",
     suite="e",
-    contracts=(Said(id="verify/holds", clause="M1", verdict=Outcome.HELD, milliseconds=1, counts={}),),
+    contracts=(ContractResult(id="verify/holds", clause="M1", verdict=Outcome.HELD, milliseconds=1, counts={}),),
     deselected=0,
     waivers=(),
     quarantine={},

@@ -18,6 +18,8 @@ AT_A_POWER_CUT = {
     "synchronous OFF": ("cutover", "are copied", ("one set",)),
     "flag late in the rollback": ("rollback", "is in copies", ("flag",)),
     "copies of the rollback not synced": ("rollback", "is in copies", ("one set",)),
+    "copies of the restore not synced": ("restore", "one pointer", ("one set",)),
+    "what a restore replaces not kept": ("restore", "COMMITTED", ("kept",)),
     "the baseline's journal not synced": ("cutover", "writers can go on", ("kept",)),
 }
 

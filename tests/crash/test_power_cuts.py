@@ -10,8 +10,8 @@ import sweep
 pytestmark = pytest.mark.faults
 
 #: What is told before the part of a deed that a recovery has to bring to its end.
-BEGINS = {"cutover": "no other process can write", "rollback": "is in copies"}
-DEEDS = ("cutover", "rollback", "migrate")
+BEGINS = {"cutover": "no other process can write", "rollback": "is in copies", "restore": "no other process can write"}
+DEEDS = ("cutover", "rollback", "migrate", "restore")
 #: At about so many operations a deed is killed at most, all over it: every power cut in the recovery of each takes seconds.
 MOST_KILLED = 100
 
@@ -47,7 +47,7 @@ def test_a_power_cut_leaves_one_set_and_recovery_comes_to_its_end(lab, held, dee
     held(f"power cut, {model}: {deed}", tally)
 
 
-@pytest.mark.parametrize("deed", ["cutover", "rollback"])
+@pytest.mark.parametrize("deed", BEGINS)
 def test_the_power_fails_while_what_was_killed_is_recovered(lab, held, deed):
     """What a killed process had not synced is not durable when the next one finds it."""
     scenario = lab.scenarios[deed]
@@ -64,7 +64,7 @@ def test_the_power_fails_while_what_was_killed_is_recovered(lab, held, deed):
     held(f"killed, then a power cut in the recovery: {deed}", tally)
 
 
-@pytest.mark.parametrize("deed", ["cutover", "rollback"])
+@pytest.mark.parametrize("deed", BEGINS)
 def test_the_power_fails_again_while_a_power_cut_is_recovered(lab, held, deed):
     scenario = lab.scenarios[deed]
     tree, done = sweep.recorded(lab, scenario)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from migrator.pipeline import preconditions
+from migrator.stages import prune as prune_stage
 from migrator.stages.plan import preconditions as plan_preconditions
 from migrator.switch import preconditions as switch_preconditions
 
@@ -68,6 +69,8 @@ def conditions():
         "plan": plan_preconditions.PLAN,
         "cutover": preconditions.CUTOVER,
         "rollback": switch_preconditions.ROLLBACK,
+        "restore": switch_preconditions.RESTORE,
+        "prune": prune_stage.PRUNE,
     }
     lines = ["| scope | condition | requires |", "|---|---|---|"]
     for scope, listed in scopes.items():

@@ -14,16 +14,24 @@ from click.testing import CliRunner
 import contracts
 from contracts.sets import consolidated as consolidated_set
 from migrator import PIPELINE
+from migrator.application.census import findings as census_findings
+from migrator.application.replay import comparison
 from migrator.cli import app
+from migrator.mapping import explained as mapping_explained
 from migrator.records import backup as records_backup
 from migrator.records import build as records_build
+from migrator.records import fleet as records_fleet
 from migrator.records import inventory as records_inventory
-from migrator.records import monitor, rehearsal
+from migrator.records import monitor, proposal, rehearsal
 from migrator.records import plan as records_plan
+from migrator.records import programs as records_programs
+from migrator.records import quarantine as records_quarantine
+from migrator.records import retention as records_retention
+from migrator.records import status as records_status
 from migrator.records import switch as records_switch
 from migrator.records import verify as records_verify
+from migrator.reports import replay as replay_report
 from migrator.schema import catalogue
-from migrator.stages.verify import freshness
 from migrator.system import connections
 
 HERE = Path(__file__).parents[2]
@@ -33,7 +41,13 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 
 def cli_reference():
     pages = ["# The command line", "", "What `migrator --help` and the help of each verb print; a test keeps it so."]
-    for verb in ([], *([name] for name in app.verbs())):
+    groups = {
+        name: list(app.cli.commands[name].commands)
+        for name in app.verbs()
+        if hasattr(app.cli.commands[name], "commands")
+    }
+    every = [[name, *more] for name in app.verbs() for more in ([], *([own] for own in groups.get(name, ())))]
+    for verb in ([], *every):
         output = CliRunner().invoke(app.cli, [*verb, "--help"], prog_name="migrator", terminal_width=100).output
         pages += ["", f"## {' '.join(['migrator', *verb])}", "", "```text", output.rstrip(), "```"]
     return "\n".join(pages) + "\n"
@@ -45,6 +59,18 @@ def test_the_cli_reference_is_what_help_prints():
         path.write_text(cli_reference(), encoding="utf-8")
 
     assert cli_reference() == path.read_text(encoding="utf-8")
+
+
+def test_the_listed_reasons_are_those_of_the_code():
+    path = HERE / "docs" / "how-to" / "replay-statements.md"
+    begin, end = "<!-- reasons: begin -->\n", "<!-- reasons: end -->"
+    page = path.read_text(encoding="utf-8")
+    before, _, rest = page.partition(begin)
+    made = before + begin + replay_report.listed_reasons() + "\n" + end + rest.partition(end)[2]
+    if os.environ.get("UPDATE_DOCS"):
+        path.write_text(made, encoding="utf-8")
+
+    assert made == path.read_text(encoding="utf-8")
 
 
 def test_the_stage_table_is_the_pipeline():
@@ -93,20 +119,35 @@ def test_the_glossary_is_in_order_and_has_each_term_once():
     ("command", "record"),
     [
         ("inventory", records_inventory.Inventory),
+        ("init", proposal.Proposal),
         ("plan", records_plan.Plan),
         ("backup", records_backup.Snapshot),
         ("build", records_build.Built),
         ("verify", records_verify.Verified),
+        ("verify` after a cutover", records_verify.VerifiedInUse),
+        ("prune", records_retention.Pruned),
         ("migrate", records_verify.Migrated),
-        ("cutover`, `rollback", records_switch.Switched),
+        ("cutover`, `rollback`, `restore", records_switch.Switched),
         ("monitor", monitor.Watched),
         ("rehearse", rehearsal.Rehearsed),
-        ("status", freshness.Status),
+        ("fleet", records_fleet.Fleet),
+        ("status", records_status.Status),
+        ("explain", mapping_explained.Explained),
+        ("census", census_findings.Census),
+        ("replay", comparison.Replay),
+        ("quarantine list", records_quarantine.Quarantine),
+        ("quarantine accept", records_quarantine.Accepting),
+        ("quarantine resolve", records_quarantine.Resolved),
+        ("quarantine explain", records_quarantine.Explanation),
+        ("quarantine export", records_quarantine.Exported),
+        ("quarantine decide", records_quarantine.Deciding),
+        ("compat install`, `compat uninstall", records_programs.Startup),
+        ("compat export", records_programs.ExportedSet),
     ],
 )
 def test_the_json_page_names_the_keys_of_each_command(command, record):
     page = (HERE / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| `{command}` \| (.*) \|$", page, re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{command}`? \| (.*) \|$", page, re.MULTILINE)
 
     assert [field.name for field in dataclasses.fields(record)] == re.findall(r"`(\w+)`", row)
 
@@ -176,3 +217,11 @@ def test_the_docs_name_no_path_of_one_machine(pattern):
     for page in HERE.glob("**/*.md"):
         if ".tox" not in page.parts and ".venv" not in page.parts:
             assert not re.search(pattern, page.read_text(encoding="utf-8")), page
+
+
+def test_no_page_and_no_hint_installs_the_distribution_by_its_name():
+    """It is on no public index: another project could take the name there."""
+    for folder in ("docs", "migrator", "contracts", ".ci"):
+        for path in (HERE / folder).rglob("*"):
+            if path.suffix in {".md", ".py", ".yml", ""} and path.is_file():
+                assert not re.search(r"pip install[^\n]*jarvis-consolidation", path.read_text(encoding="utf-8")), path

@@ -13,20 +13,11 @@ from contracts.sets.case import case_of
 from migrator.config.config_file import Config
 from migrator.errors import Refused
 from migrator.schema import catalogue
-from migrator.stages.inventory import inspect_pool, inspect_worker
+from migrator.stages.inventory import inspect_pool
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
 
 FILE = "custom.db"
-
-
-def examined(paths, **_):
-    """What the child answers, in this process."""
-    answers = {}
-    for number, path in enumerate(paths):
-        with generated.scratch() as folder:
-            answers[path] = inspect_worker.examine(path, copy=folder / f"{number}.db", seconds=60)
-    return answers
 
 
 def wrong_after_a_build(folder):
@@ -57,7 +48,7 @@ def wrong_after_a_build(folder):
 
 
 def plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn):
-    with generated.scratch() as folder, mock.patch.object(generated, "_examined", examined):
+    with generated.scratch() as folder, mock.patch.object(generated, "_examined", generated.examined_with_reasons):
         (folder / "data").mkdir()
         against = odd_schemas.write(drawn, folder / "data" / FILE)
         refused = ""
@@ -89,7 +80,7 @@ def test_the_drawn_files_are_read_as_a_child_reads_them(tmp_path):
     (tmp_path / "data").mkdir()
     odd_schemas.write((("CREATE TABLE t (a)",), (), (), False), tmp_path / "data" / FILE)
 
-    with mock.patch.object(inspect_pool, "examine", examined):
+    with mock.patch.object(inspect_pool, "examine", generated.examined_with_reasons):
         found = plan_stage.plan(inventory(tmp_path / "data"), Config(), disk=tmp_path)
 
     assert ["custom.t"] == [table.source for table in found.tables]

@@ -47,7 +47,7 @@ CANARY = "CANARY"
 def run(verb, data, *arguments, umask=0o022, environment=None, given=None):
     """Run *verb* on *data* under *umask*; nothing may take longer than two minutes."""
     return subprocess.run(
-        [sys.executable, "-m", "migrator", verb, "--data-dir", data, *map(str, arguments)],
+        [sys.executable, "-m", "migrator", *verb.split(), "--data-dir", data, *map(str, arguments)],
         input=given,
         capture_output=True,
         text=True,
@@ -56,6 +56,15 @@ def run(verb, data, *arguments, umask=0o022, environment=None, given=None):
         umask=umask,
         env=os.environ | (environment or {}),
     )
+
+
+def accept(data, umask=0o022):
+    """Accept every quarantined row, those with money at stake by their keys."""
+    at_stake = run("quarantine list", data, "--keys").stdout.splitlines()
+    assert at_stake
+    done = run("quarantine accept", data, *at_stake, umask=umask)
+    assert 0 == done.returncode, done.stderr
+    return done
 
 
 def one_sentence(done, code):
@@ -498,7 +507,8 @@ def test_a_build_trusts_no_source_either(data):
 
     paths = {one.known_as: one.path for one in snapshot.inventory.databases}
     workspace.stage.mkdir(parents=True, mode=0o700)
-    with closing(build_stage.Bench("core", workspace.stage / "jarvis_core.db", paths)) as bench:
+    sources = build_stage.Sources(legacy=paths, read=paths, decided=())
+    with closing(build_stage.TargetDatabase("core", workspace.stage / "jarvis_core.db", sources)) as bench:
         bench.need(["custom"])
         assert [(1,)] == bench.connection.execute("PRAGMA cell_size_check").fetchall()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -530,13 +540,6 @@ def test_an_examination_may_only_read(tmp_path):
 # ---------------------------------------------------------------- modes, and what is told
 
 
-def decided(data, quarantined):
-    """Declare what the owners declare before a cutover."""
-    toml = data / "migrator.toml"
-    text = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {quarantined}", toml.read_text(encoding="utf-8"))
-    toml.write_text(text, encoding="utf-8")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("umask", [0, 0o777])
 def test_whatever_the_umask_only_users_of_the_databases_read_what_is_written(made, tmp_path, umask):
@@ -547,13 +550,13 @@ def test_whatever_the_umask_only_users_of_the_databases_read_what_is_written(mad
     given = set(data.parent.rglob("*"))
     migrated = run("migrate", data, "--json", umask=umask)
     assert 0 == migrated.returncode, migrated.stderr
-    decided(data, sum(sum(one["quarantined"].values()) for one in json.loads(migrated.stdout)["built"]["targets"]))
+    accept(data, umask)
     assert 0 == run("report", data, "--output", data.parent / "page.html", umask=umask).returncode
     pair = ["--legacy", data / "backup" / "0001", "--consolidated", data / ".migrator" / "stage"]
     assert 0 == run("verify", data, *pair, "--evidence", data.parent / "pair.json", umask=umask).returncode
     there = run("cutover", data, "--execute", "--catch-up", umask=umask)
     assert 0 == there.returncode, there.stdout + there.stderr
-    writes = "import migrator, sys; c = migrator.connect('jarvis.db', data_dir=sys.argv[1]); c.execute('PRAGMA user_version')"
+    writes = "import migrator, sys; c = migrator.connect('jarvis.db', schema='consolidated', data_dir=sys.argv[1]); c.execute('PRAGMA user_version')"
     subprocess.run([sys.executable, "-c", writes, data], check=True, umask=umask)
     open_to_others = others_may(data.parent, given)
     back = run("monitor", data, "--events", "-", umask=umask, given='{"ok": 900, "failed": 100}\n')
@@ -564,8 +567,10 @@ def test_whatever_the_umask_only_users_of_the_databases_read_what_is_written(mad
     assert "data/.migrator" in passed
     assert all(f"{name}/".startswith(("data/.migrator/new/", "data/.migrator/")) for name in passed)
     state = {".env": "0o640", "data/.migrator/switch.json": "0o640", "data/.migrator/events.jsonl": "0o640"}
-    three = {f"data/jarvis_{target}.db": "0o640" for target in ("core", "analytics", "cache")}
-    assert {**state, **three} == {name: mode for name, mode in open_to_others.items() if name not in passed}
+    targets = ("core", "analytics", "cache")
+    three = {f"data/jarvis_{target}.db": "0o640" for target in targets}
+    plans = {f"data/.migrator/compat/{target}.json": "0o640" for target in targets}
+    assert {**state, **three, **plans} == {name: mode for name, mode in open_to_others.items() if name not in passed}
     shut = [path for path in data.parent.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o600 != 0o600]
     assert [] == shut
     assert {**state, "data/.migrator": "0o711"} == others_may(data.parent, given)
@@ -650,7 +655,9 @@ def test_no_private_value_is_told(tmp_path):
     (home / "told").unlink()
     said = [run("inventory", data, "--json"), run("plan", data, "--json")]
     said += [run("migrate", data, "--json")]
-    quarantined = sum(sum(one["quarantined"].values()) for one in json.loads(said[-1].stdout)["built"]["targets"])
+    quarantined = sum(
+        sum(one["quarantined"].values()) for one in json.loads(said[-1].stdout)["result"]["built"]["targets"]
+    )
     assert quarantined > 0
     # A broken contract of each kind: values, rows, text.
     for target in ("core", "analytics"):
@@ -673,16 +680,16 @@ def test_no_private_value_is_told(tmp_path):
     said += [
         run("verify", data),
         run("verify", data, "--json"),
-        run("report", data, "--format", "json"),
+        run("report", data, "--format", "json", "--output", "-"),
         run("status", data),
     ]
     assert [1, 1, 0, 0] == [done.returncode for done in said[-4:]]
     assert [] == tattling(home, *said)
-    said = [run("report", data, "--format", "markdown"), run("cutover", data, "--execute")]
-    decided(data, quarantined)
+    said = [run("report", data, "--format", "markdown", "--output", "-"), run("cutover", data, "--execute")]
+    said += [accept(data)]
     said += [run("cutover", data, "--execute", "--catch-up")]
     assert 0 == said[-1].returncode, said[-1].stdout + said[-1].stderr
-    with closing(migrator.connect("jarvis.db", data_dir=data, isolation_level=None)) as core:
+    with closing(migrator.connect("jarvis.db", schema="consolidated", data_dir=data, isolation_level=None)) as core:
         core.execute("UPDATE trades SET error_message = ?", (f"{CANARY} written since",))
         core.execute("INSERT INTO config (key, value) VALUES ('secret', ?)", (f"{CANARY} secret",))
         for _ in range(3):

@@ -7,7 +7,9 @@ legacy files again; nothing of another user lies beside them at any time.
 import os
 import sqlite3
 import stat
+import tempfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import small_set
@@ -47,7 +49,7 @@ def build(home):
 
 def cut_over(home):
     with in_this_process():
-        return small_set.cut_over(home).executed
+        return small_set.cut_over(home, serving=True).executed
 
 
 def roll_back(home):
@@ -61,17 +63,25 @@ def through_sqlite(home, sql):
 
 
 def through_migrator(home, sql):
-    with closing(migrator.connect("jarvis.db", data_dir=home / "data")) as connection, connection:
+    with (
+        closing(migrator.connect("jarvis.db", schema="consolidated", data_dir=home / "data")) as connection,
+        connection,
+    ):
         found = connection.execute(sql).fetchall()
         if hasattr(connection, "counter"):
             connection.counter.write()
         return found
 
 
+def through_legacy_schema(home, sql):
+    with closing(migrator.connect(home / "data" / "jarvis.db")) as connection, connection:
+        return connection.execute(sql).fetchall()
+
+
 def bot(home):
     """Write as the bot, by plain SQLite and by migrator.connect; return how many trades there are."""
     before = as_user(BOT, through_sqlite, home, "SELECT count(*) FROM trades", groups=[SHARED])
-    for write in (through_sqlite, through_migrator):
+    for write in (through_sqlite, through_migrator, through_legacy_schema):
         assert as_user(BOT, write, home, "UPDATE trades SET symbol = symbol RETURNING 1", groups=[SHARED])
     assert before == as_user(BOT, through_migrator, home, "SELECT count(*) FROM trades", groups=[SHARED])
     return before[0][0]
@@ -168,7 +178,7 @@ def test_during_a_switch_every_name_leads_the_bot_to_a_database(home, pointed, v
     assert as_user(BOT, through_sqlite, home, "UPDATE trades SET symbol = symbol RETURNING 1", groups=[SHARED])
 
     def connect():
-        migrator.connect("jarvis.db", timeout=0.1, data_dir=home / "data")
+        migrator.connect("jarvis.db", schema="consolidated", timeout=0.1, data_dir=home / "data")
 
     with pytest.raises(Refused, match=f"run: migrator {verb} --execute; as its owner, by sudo -u '#{DEPLOY}'"):
         as_user(BOT, connect, groups=[SHARED])
@@ -195,3 +205,15 @@ def test_another_user_is_told_so_by_a_dry_run_too(home):
     for stage in (switchover.cutover, switchover.rollback):
         with pytest.raises(Refused, match=f"user #{THIRD} may not use it; run this again with: sudo -u '#{DEPLOY}'"):
             as_user(THIRD, rehearsed, stage, groups=[SHARED])
+
+
+def test_connect_in_a_folder_that_this_user_may_not_enter_is_refused_with_a_sentence():
+    """With an absolute path, and no data directory that is named: the folder may be of no set."""
+    with tempfile.TemporaryDirectory() as name:
+        closed = Path(name) / "closed"
+        closed.mkdir(mode=0o700)
+        Path(name).chmod(0o755)
+        sqlite3.connect(closed / "jarvis.db").close()
+
+        with pytest.raises(Refused, match=f"jarvis.db: user #{THIRD} may not use it; give that user the x permission"):
+            as_user(THIRD, migrator.connect, str(closed / "jarvis.db"))

@@ -7,14 +7,14 @@ from contextlib import closing
 import small_set
 
 
-def make(home, files):
-    """Make a legacy set of *files* (name -> SQL script) below the new folder *home*, and build it."""
+def make(home, files, decisions=""):
+    """Make a legacy set of *files* (name -> SQL script) below the new folder *home*, and build it as *decisions* has it."""
     data = home / "data"
     data.mkdir(parents=True)
     for name, script in files.items():
         write(data / name, script)
     fates = "".join(f'{json.dumps(name, ensure_ascii=False)} = "carry:core"\n' for name in files)
-    (data / "migrator.toml").write_text(f"[files]\n{fates}")
+    (data / "migrator.toml").write_text(f"[files]\n{fates}{decisions}")
     small_set.build(home)
     return home
 

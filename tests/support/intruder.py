@@ -5,7 +5,9 @@ import select
 import subprocess
 import sys
 
-JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "wal")
+JOURNAL_MODES = ("delete", "truncate", "persist", "memory", "off", "wal")
+#: How a process writes: a journal mode, and after it locking_mode=EXCLUSIVE, which keeps the locks after a commit.
+MODES = (*JOURNAL_MODES, "delete exclusive", "wal exclusive")
 #: A program of its own, because a process does not see its own files among those of others.
 _PROGRAM = """
 import json, sqlite3, sys
@@ -13,7 +15,10 @@ held = None
 def opened(path, mode):
     global held
     held = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=0, isolation_level=None)
-    held.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    journal, _, locking = mode.partition(" ")
+    if locking:
+        held.execute(f"PRAGMA locking_mode = {locking}").fetchone()
+    held.execute(f"PRAGMA journal_mode = {journal}").fetchone()
     held.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 for line in sys.stdin:
     verb, *given = json.loads(line)

@@ -12,6 +12,7 @@ from migrator.mapping import lookups, reverse_sql
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
+from migrator.schema.specified import AS_WRITTEN
 from migrator.stages.build import proof as build_proof
 from migrator.stages.build import stage as build_stage
 from migrator.system import connections
@@ -66,16 +67,17 @@ class Bench:
             f"INSERT INTO {connections.quoted(table)} ({names}) VALUES ({marks})", list(row.values())
         ).lastrowid
 
-    def load(self, target, **constants):
+    def load(self, target, specification=AS_WRITTEN, **constants):
         """Load every table of *target* whose source is there, as a build does, prove it, and return what came of it."""
         paths = {name: self.folder / f"{name}.db" for name in self.connections}
-        bench = build_stage.Bench(target, self.folder / f"{target}.db", paths)
+        sources = build_stage.Sources(legacy=paths, read=paths, decided=())
+        bench = build_stage.TargetDatabase(target, self.folder / f"{target}.db", sources)
         self.loaded.append(bench.connection)
         bench.connection.execute("COMMIT")
         careless(bench.connection, target)
         bench.connection.execute("BEGIN")
-        for text in (catalogue.target_ddl(target), OURS):
-            bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "CREATE INDEX ")
+        for text in (specification.ddl(target), OURS):
+            bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "CREATE UNIQUE INDEX ", "CREATE INDEX ")
         known = [one for one in mapping_reader.mappings() if one.target == target and one.database in paths]
         for lookup in lookups.lookups():
             there = {
@@ -85,10 +87,10 @@ class Bench:
             }
             bench.need([source.partition(".")[0] for source, _ in there])
             lookups.prepare(bench.connection, lookup, there)
-        constants = {"order_amount_sol": "", **constants}
+        constants = {"order_amount_sol": "", **specification.constants, **constants}
         for table in mapping_reader.in_order(target):
             sources = [one for one in known if one.table == table]
-            build_stage._load_table(bench, f"{target}.{table}", sources, constants)
+            build_stage._load_table(bench, f"{target}.{table}", sources, constants, specification)
         bench.connection.execute("COMMIT")
         own = [one for one in known if not one.stub]
         assert {} == build_proof.prove(bench.connection, target, paths | {target: bench.path}, own, constants)

@@ -3,14 +3,18 @@
 import codecs
 import contextlib
 import graphlib  # noqa: F401 - the standard library may be out of another user's reach, too
-import importlib.readers  # noqa: F401 - likewise
+import importlib
+import importlib.readers
 import os
 import pickle
+import pkgutil
 import traceback
 from unittest import mock
 
 import pytest
 
+import migrator
+from migrator.application.compat import stored
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
 from migrator.schema import catalogue
@@ -59,7 +63,10 @@ def as_user(user, deed, *arguments, group=None, groups=()):
 
 
 def _read_our_files():
-    """Read what the package keeps in files, which it remembers: they may lie out of another user's reach."""
+    """Import the package whole and read what it keeps in files, which it remembers: they may lie out of another user's reach."""
+    for module in pkgutil.walk_packages(migrator.__path__, "migrator."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     for encoding in ("ascii", "latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
         codecs.lookup(encoding)
     for target in catalogue.TARGETS:
@@ -67,6 +74,7 @@ def _read_our_files():
     catalogue.our_ddl()
     mapping_reader.mappings()
     lookups.lookups()
+    stored.package_digest()
     for known in catalogue.legacy_databases():
         catalogue.shapes_of(known.name)
 

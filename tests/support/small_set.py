@@ -14,9 +14,11 @@ from unittest import mock
 import generated
 
 from contracts.specimens import generator
+from migrator.application.compat import opening
 from migrator.config import config_file
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import restore as pipeline_restore
 from migrator.pipeline import switchover
 from migrator.records.observer import Observer
 from migrator.stages import backup as backup_stage
@@ -79,18 +81,26 @@ class _Told(Observer):
         self.step = tell
 
 
-def cut_over(home, tell=lambda _: None):
-    """Switch to the consolidated set."""
+def cut_over(home, tell=lambda _: None, *, serving=False):
+    """Switch to the consolidated set; with *serving* legacy schemas are written down for other users, as the command does."""
     workspace, configuration = workspace_of(home)
     with in_this_process():
         snapshot = backup_stage.latest(workspace.backups, read_back=inventory)
         planned = pipeline_migrate.plan(workspace, configuration)
     wanted = replace(
-        cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.told(workspace.stage).digests
+        cutover_stage.prepare(planned, snapshot, home / ".env"), digests=build_stage.recorded(workspace.stage).digests
     )
     if reasons := [*planned.refusals, *cutover_stage.refusals(wanted)]:
         raise Refused("; ".join(reasons))
+    if serving:
+        opening.write_plans(wanted)
     return cutover_stage.cutover(wanted, snapshot, observer=_Told(tell))
+
+
+def migrate(home):
+    """Take a snapshot, build from it, and switch to the consolidated set."""
+    build(home)
+    return cut_over(home)
 
 
 def roll_back(home, tell=lambda _: None):
@@ -101,6 +111,13 @@ def roll_back(home, tell=lambda _: None):
     if not done.executed:
         raise Refused("; ".join((*done.refusals, *done.holders)))
     return done
+
+
+def restore(home, tell=lambda _: None):
+    """Put the files of the first snapshot back."""
+    workspace, _ = workspace_of(home)
+    with in_this_process():
+        return pipeline_restore.restore(workspace, "0001", execute=True, observer=_Told(tell))
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ class Bot:
     def _opened(self, target):
         name = self.chance.choice((catalogue.TARGETS[target], *self.doors[target]))
         if self.chance.random() < 0.4:
-            return migrator.connect(name, data_dir=self.home / "data", isolation_level=None)
+            return migrator.connect(name, schema="consolidated", data_dir=self.home / "data", isolation_level=None)
         connection = sqlite3.connect(f"file:{self.home}/data/{name}?mode=rw", uri=True, isolation_level=None)
         connection.execute(f"PRAGMA foreign_keys = {self.chance.choice(('ON', 'OFF'))}")
         return connection

@@ -45,7 +45,7 @@ def main() -> int:
 
 def as_shown(line: str) -> str:
     """Seconds differ from run to run, widths from terminal to terminal; the README leaves lines out with '...'."""
-    return re.sub(r"\b\d+\.\d+\b|\.\.\.", "#", " ".join(line.split()))
+    return re.sub(r"\b\d+\.\d+\b|\b\d+(?= s\b)|\.\.\.", "#", " ".join(line.split()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ switches a fresh copy of it on the disk, as ``migrator cutover --execute`` does 
 
 import json
 import os
-import re
 import shutil
 import statistics
 import tempfile
@@ -20,6 +19,7 @@ import click
 from contracts.specimens import generator
 from migrator.config import config_file
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import quarantine as pipeline_quarantine
 from migrator.pipeline import switchover
 from migrator.switch.workspace import Workspace
 
@@ -34,8 +34,8 @@ def migrated(home, *, dirty, rows):
     done = pipeline_migrate.migrate(workspace, config_file.load(toml), toml)
     if not done.holds:
         raise click.ClickException(f"the specimen in {home} is NO-GO")
-    accepted = re.sub(r"accept_quarantine = \d+", f"accept_quarantine = {done.built.quarantined}", toml.read_text())
-    toml.write_text(accepted)
+    quarantined = pipeline_quarantine.rows(workspace)
+    pipeline_quarantine.accept(workspace, [f"{row.source}:{row.handle}" for row in quarantined])
     found = [one for one in done.snapshot.inventory.databases if one.rows is not None]
     return sum(one.rows for one in found), sum(one.size_bytes for one in found)
 

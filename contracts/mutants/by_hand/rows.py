@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from migrator.schema import catalogue
@@ -98,17 +99,12 @@ _PICKS = "legacy_jarvis_pick_performance"
 _DECLARED = ("test_carried_tables_are_declared_as_they_were",)
 
 
-def _declared(old: str, new: str) -> Callable[[sqlite3.Connection], None]:
-    """Return a deed that replaces *old* by *new* in the declaration of the picks."""
-
-    def deed(connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute(
-            "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?)",
-            (old, new, _PICKS, old),
-        )
-
-    return deed
+def _redeclare(connection: sqlite3.Connection, *, old: str, new: str) -> None:
+    """Replace *old* by *new* in the declaration of the picks."""
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ? AND instr(sql, ?)", (old, new, _PICKS, old)
+    )
 
 
 #: Fault -> text of the declaration, and its replacement.
@@ -354,7 +350,7 @@ FAULTS: tuple[DataFault, ...] = (
     ),
     # A set without lineage.
     fault(
-        "row lost where nobody keeps lineage",
+        "row lost in a set without lineage",
         (
             "test_no_legacy_row_is_lost",
             "test_row_says_what_was_decided",
@@ -370,7 +366,7 @@ FAULTS: tuple[DataFault, ...] = (
         "DELETE FROM trades WHERE id = (SELECT max(id) FROM trades)",
     ),
     fault(
-        "row twice where nobody keeps lineage",
+        "row twice in a set without lineage",
         ("test_row_says_what_was_decided", "test_counts_compare_with_the_sources"),
         ("core.trades", "no legacy row explains it"),
         "DROP TABLE lineage",
@@ -378,14 +374,14 @@ FAULTS: tuple[DataFault, ...] = (
         " SELECT direction, symbol, token_address, amount, amount_sol, price, status, timestamp FROM trades LIMIT 1",
     ),
     fault(
-        "time cut to the second where nobody keeps lineage",
+        "time cut to the second in a set without lineage",
         ("test_row_says_what_was_decided", "test_no_legacy_row_is_lost"),
         ("jarvis.trades", "timestamp: expected TEXT", "found TEXT"),
         "DROP TABLE lineage",
         f"UPDATE trades SET timestamp = substr(timestamp, 1, 19) {_ONE_TRADE} {_FRACTION})",
     ),
     fault(
-        "link leads elsewhere where nobody keeps lineage",
+        "link leads elsewhere in a set without lineage",
         ("test_row_says_what_was_decided", "test_no_legacy_row_is_lost"),
         ("jarvis.trades", "position_id: expected INTEGER", "found INTEGER"),
         "DROP TABLE lineage",
@@ -393,21 +389,21 @@ FAULTS: tuple[DataFault, ...] = (
         f" {_ONE_TRADE} position_id IS NOT NULL)",
     ),
     fault(
-        "quarantined row lost where nobody keeps lineage",
+        "quarantined row lost in a set without lineage",
         ("test_every_mapped_row_is_accounted_for", "test_no_legacy_row_is_lost"),
         ("jarvis.positions", "refuses it, and it is not in quarantine"),
         "DELETE FROM quarantine WHERE rowid = (SELECT min(rowid) FROM quarantine WHERE source = 'jarvis.positions')",
         "DROP TABLE lineage",
     ),
     fault(
-        "carried row altered where nobody keeps lineage",
+        "carried row altered in a set without lineage",
         ("test_carried_tables_are_verbatim", "test_no_legacy_row_is_lost"),
         ("jarvis.pick_performance 1", "is lost"),
         "DROP TABLE lineage",
         "UPDATE legacy_jarvis_pick_performance SET symbol = symbol || ' ' WHERE id = 1",
     ),
     fault(
-        "carried table lost where nobody keeps lineage",
+        "carried table lost in a set without lineage",
         ("test_every_legacy_table_has_one_fate", "test_carried_tables_are_verbatim"),
         ("jarvis.pick_performance", "no consolidated table has its columns"),
         "DROP TABLE lineage",
@@ -523,18 +519,23 @@ FAULTS: tuple[DataFault, ...] = (
         deed=_without_its_unique,
     ),
     # Declarations, indexes and rowids of carried tables.
-    *(fault(name, _DECLARED, (f"core.{_PICKS}",), deed=_declared(old, new)) for name, (old, new) in _CHANGES.items()),
+    *(
+        fault(name, _DECLARED, (f"core.{_PICKS}",), deed=partial(_redeclare, old=old, new=new))
+        for name, (old, new) in _CHANGES.items()
+    ),
     fault(
         "generated column added to a carried table",
         ("test_carried_tables_are_verbatim", *_DECLARED),
         (f"core.{_PICKS}", "columns are not those"),
-        deed=_declared("timeframe        TEXT", "timeframe        TEXT, gain AS (current_price - entry_price)"),
+        deed=partial(
+            _redeclare, old="timeframe        TEXT", new="timeframe        TEXT, gain AS (current_price - entry_price)"
+        ),
     ),
     fault(
         "foreign key added to a carried table",
         _DECLARED,
         (f"core.{_PICKS}", "has a foreign key"),
-        deed=_declared("timeframe        TEXT", "timeframe        TEXT REFERENCES config(key)"),
+        deed=partial(_redeclare, old="timeframe        TEXT", new="timeframe        TEXT REFERENCES config(key)"),
     ),
     fault(
         "index of a carried table lost",

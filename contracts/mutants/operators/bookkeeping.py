@@ -1,4 +1,4 @@
-"""Operators on lineage, quarantine, carried tables, sequences, statistics and config."""
+"""Operators on lineage, quarantine, decisions, carried tables, sequences, statistics and config."""
 
 from __future__ import annotations
 
@@ -57,12 +57,27 @@ _QUARANTINE = (
         "INSERT INTO lineage (source, legacy_key, target) SELECT source, legacy_key, target FROM quarantine",
     ),
 )
+#: Kind, and statement on one row of the owners' decisions.
+_DECISIONS = (
+    ("decision lost", "DELETE FROM decisions"),
+    ("decision twice", "INSERT INTO decisions SELECT * FROM decisions"),
+    ("decision about another row", "UPDATE decisions SET legacy_key = 'missing'"),
+    ("decision about another table", "UPDATE decisions SET source = 'jarvis.missing'"),
+    (
+        "decision of another kind",
+        "UPDATE decisions SET decision = CASE decision WHEN 'keep' THEN 'drop' ELSE 'keep' END",
+    ),
+    ("decision with another cell", """UPDATE decisions SET cells = json_set(cells, '$.invented', json('[null, 1]'))"""),
+    ("decision with another reason", "UPDATE decisions SET why = why || '?'"),
+    ("decision that is no JSON", "UPDATE decisions SET cells = substr(cells, 2)"),
+)
 
 
 def mutations(connection: sqlite3.Connection, target: str) -> Iterator[Mutation]:
     """Yield every mutation of the bookkeeping of the database *target*."""
     yield from _lineage(connection)
     yield from _quarantine(connection)
+    yield from _decisions(connection)
     yield from _carried(connection)
     yield from _sequences(connection)
     yield from _statistics(connection)
@@ -92,11 +107,16 @@ def _lineage(connection: sqlite3.Connection) -> Iterator[Mutation]:
         pair_of_rows = _one(connection, f"{pair} AND b.rowid > a.rowid WHERE a.source = ? AND a.target = ? AND"
                                  " a.target_id IS NOT b.target_id ORDER BY 1, 2 LIMIT 20", source, table)  # fmt: skip
         if pair_of_rows:
+            first, other = pair_of_rows
             exchange = (
                 "UPDATE lineage SET target_id = (SELECT target_id FROM lineage AS o WHERE o.rowid ="
-                " CASE lineage.rowid WHEN ?1 THEN ?2 ELSE ?1 END) WHERE rowid IN (?1, ?2)"
+                " CASE lineage.rowid WHEN ? THEN ? ELSE ? END) WHERE rowid IN (?, ?)"
             )
-            yield "lineage of two rows exchanged", f"{table}.lineage of {source}", (Statement(exchange, pair_of_rows),)
+            yield (
+                "lineage of two rows exchanged",
+                f"{table}.lineage of {source}",
+                (Statement(exchange, (first, other, first, first, other)),),
+            )
 
 
 def _quarantine(connection: sqlite3.Connection) -> Iterator[Mutation]:
@@ -104,6 +124,13 @@ def _quarantine(connection: sqlite3.Connection) -> Iterator[Mutation]:
     for source, table, rowid in connection.execute(question).fetchall():
         for kind, sql in _QUARANTINE:
             yield kind, f"{table}.quarantine of {source}", (Statement(f"{sql} WHERE rowid = ?", (rowid,)),)
+
+
+def _decisions(connection: sqlite3.Connection) -> Iterator[Mutation]:
+    question = "SELECT source, decision, min(rowid) FROM decisions GROUP BY source, decision ORDER BY 1, 2"
+    for source, decision, rowid in connection.execute(question).fetchall():
+        for kind, sql in _DECISIONS:
+            yield kind, f"decisions.{decision} of {source}", (Statement(f"{sql} WHERE rowid = ?", (rowid,)),)
 
 
 def _carried(connection: sqlite3.Connection) -> Iterator[Mutation]:

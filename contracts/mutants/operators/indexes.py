@@ -14,32 +14,43 @@ Mutation = tuple[str, str]
 def mutations(index: Index, schema: Schema) -> Iterator[Mutation]:
     """Yield every mutation of *index*."""
     table = schema.table(index.table)
-    (own,) = index.columns
-    column = quoted(str(own.name))
-    direction = " DESC" if own.descending else ""
-    other = next(quoted(column.name) for column in table.columns if not column.primary_key and column.name != own.name)
+    columns = [f"{quoted(str(column.name))}{' DESC' if column.descending else ''}" for column in index.columns]
+    own, others = index.columns[0], columns[1:]
+    column, direction = quoted(str(own.name)), " DESC" if own.descending else ""
+    named = {part.name for part in index.columns}
+    other = next(quoted(name.name) for name in table.columns if not name.primary_key and name.name not in named)
+    condition = f" WHERE {index.where}" if index.where else ""
 
-    def made(of: str, *, name: str = index.name, on: str = index.table, unique: str = "", tail: str = "") -> str:
-        return f"CREATE {unique}INDEX {quoted(name)} ON {quoted(on)}({of}){tail}"
+    def made(
+        *of: str, name: str = index.name, on: str = index.table, unique: bool = index.unique, tail: str = ""
+    ) -> str:
+        kind = "UNIQUE INDEX" if unique else "INDEX"
+        return f"CREATE {kind} {quoted(name)} ON {quoted(on)}({', '.join(of)}){tail or condition}"
 
     yield "index removed", ""
-    yield "index of another direction", made(column + ("" if own.descending else " DESC"))
-    yield "index on another column", made(other + direction)
-    yield "index over one more column", made(f"{column}{direction}, {other}")
-    yield "index behind another column", made(f"{other}, {column}{direction}")
-    yield "index UNIQUE", made(column + direction, unique="UNIQUE ")
-    yield "index with a collation", made(f"{column} COLLATE NOCASE{direction}")
-    yield "index of some rows only", made(column + direction, tail=f" WHERE {column} IS NOT NULL")
-    yield "index on an expression", made(f"lower({column}){direction}")
-    yield "index renamed", made(column + direction, name=f"{index.name}_1")
+    yield "index of another direction", made(column + ("" if own.descending else " DESC"), *others)
+    yield "index on another column", made(other + direction, *others)
+    yield "index over one more column", made(*columns, other)
+    yield "index behind another column", made(other, *columns)
+    if not index.unique:
+        yield "index UNIQUE", made(*columns, unique=True)
+    yield "index with a collation", made(f"{column} COLLATE NOCASE{direction}", *others)
+    more = f"{condition} AND {column} > ''" if condition else f" WHERE {column} IS NOT NULL"
+    yield "index of some rows only", made(*columns, tail=more)
+    yield "index on an expression", made(f"lower({column}){direction}", *others)
+    yield "index renamed", made(*columns, name=f"{index.name}_1")
     elsewhere = [other_table for other_table in schema.tables if other_table.name != table.name]
-    first = next(column.name for column in elsewhere[0].columns if not column.primary_key)
-    yield "index on another table", made(quoted(first) + direction, on=elsewhere[0].name)
+    free = next(name.name for name in elsewhere[0].columns if not name.primary_key)
+    yield (
+        "index on another table",
+        f"CREATE INDEX {quoted(index.name)} ON {quoted(elsewhere[0].name)}({quoted(free)}{direction})",
+    )
 
 
 def of_virtual(table: VirtualTable) -> Iterator[Mutation]:
     """Yield every mutation of a full-text table."""
     columns = list(table.columns)
+    plain = [column.split()[0] for column in columns]
     options = {key: f"{key} = '{value}'" for key, value in table.options}
 
     def made(columns: list[str] = columns, module: str = table.module, **changes: str) -> str:
@@ -47,7 +58,7 @@ def of_virtual(table: VirtualTable) -> Iterator[Mutation]:
         return f"CREATE VIRTUAL TABLE {quoted(table.name)} USING {module}({', '.join(argument for argument in arguments if argument)})"
 
     yield "full-text table removed", ""
-    yield "full-text table as an ordinary one", f"CREATE TABLE {quoted(table.name)} ({', '.join(columns)})"
+    yield "full-text table as an ordinary one", f"CREATE TABLE {quoted(table.name)} ({', '.join(plain)})"
     yield "full-text table of another module", made(module="fts4", tokenize="tokenize=porter")
     for tokenizer in ("unicode61", "ascii", "porter ascii", "trigram", "porter unicode61 remove_diacritics 0"):
         yield f"tokenizer {tokenizer}", made(tokenize=f"tokenize = '{tokenizer}'")
@@ -55,7 +66,9 @@ def of_virtual(table: VirtualTable) -> Iterator[Mutation]:
     yield "full-text column removed", made(columns[:-1])
     yield "full-text column added", made([*columns, "more"])
     yield "full-text columns in another order", made(columns[::-1])
-    yield "full-text column not indexed", made([*columns[:-1], f"{columns[-1]} UNINDEXED"])
+    last = next(column for column in reversed(columns) if column in plain)
+    hidden = [f"{column} UNINDEXED" if column == last else column for column in columns]
+    yield "full-text column not indexed", made(hidden)
     yield "full-text prefixes added", made(prefix="prefix = '2'")
     yield "full-text index without positions", made(detail="detail = none")
     yield "full-text index without sizes", made(columnsize="columnsize = 0")

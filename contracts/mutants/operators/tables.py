@@ -239,7 +239,7 @@ def additions(table: Table) -> Iterator[Mutation]:
     yield "trigger that ignores", table.name, ignoring.format(name)
     yield "view on it", table.name, f"CREATE VIEW {quoted(table.name + '_v')} AS SELECT * FROM {name}"
     yield "copy of it", table.name, f"CREATE TABLE {quoted(table.name + '_old')} AS SELECT * FROM {name}"
-    yield "index that nobody ordered", table.name, f"CREATE INDEX {quoted('idx_' + table.name)} ON {name}({column})"
+    yield "index that was not ordered", table.name, f"CREATE INDEX {quoted('idx_' + table.name)} ON {name}({column})"
 
 
 def loosened(table: Table) -> Iterator[Mutation]:

@@ -1,4 +1,4 @@
--- Beside the specified tables each consolidated database has these two, so that nothing is lost and all can be undone.
+-- Beside the specified tables each consolidated database has these three, so that nothing is lost and all can be undone.
 
 -- Which legacy row became which row.  Keys are untyped: a legacy key is kept as it was stored.
 -- One legacy row that becomes several, or several that become one, has several rows here, rest on the first.
@@ -20,6 +20,16 @@ CREATE TABLE quarantine (
     row        TEXT NOT NULL  -- JSON {column: cell}, storage classes kept
 );
 
+-- What the owners decided about single rows; lineage.rest has the legacy cells that the mapping did not read.
+CREATE TABLE decisions (
+    source     TEXT NOT NULL, -- legacy database and table
+    legacy_key,               -- the legacy row's key
+    decision   TEXT NOT NULL, -- set (a cell is read as another), keep (of rivals), make (a parent) or drop (stays in quarantine)
+    cells      TEXT NOT NULL, -- JSON {column: [legacy cell, cell that the mapping read]}
+    why        TEXT NOT NULL  -- the owners' reason
+);
+
 CREATE INDEX idx_lineage_source ON lineage(source, legacy_key);
 CREATE INDEX idx_lineage_target ON lineage(target, target_id);
 CREATE INDEX idx_quarantine_source ON quarantine(source, legacy_key);
+CREATE INDEX idx_decisions_source ON decisions(source, legacy_key);

@@ -1,7 +1,7 @@
-"""Carried tables: a legacy table without a home in the specification, copied under a prefixed name.
+"""Copies carried tables: legacy tables without a home in the specification, under a prefixed name.
 
-Columns, types, defaults, collations, generated columns, every constraint but foreign keys, the indexes, every row with its
-rowid, and the high-water mark are as found.  A foreign key would refuse every row once its parent has another name.
+Copied are columns, types, defaults, collations, generated columns, all constraints except foreign keys, the indexes, all rows
+with their rowids, and the high-water mark.  A foreign key would refuse all rows, because its parent has another name.
 Triggers and views stay in the backup.
 """
 
@@ -17,7 +17,7 @@ from migrator.system.connections import quoted
 
 
 def statements(connection: sqlite3.Connection, source: str) -> dict[str, Statements]:
-    """Return what makes each table of the attached *source*, by its folded name."""
+    """Return folded table name -> the statements that make the table, for the attached *source*."""
     with content_digest.decoding(connection, content_digest.any_text):
         return declaration.of_tables(content_digest.layout(connection, source).entries)
 
@@ -31,13 +31,13 @@ def copy(
         connection: Where both are attached.
         source: The legacy database.
         table: Its table.
-        made: What made each of its tables, as :func:`statements` returns it.
+        made: The result of :func:`statements` for it.
         schema: The consolidated database.
         name: The name of the copy.
 
     Raises:
-        DdlError: SQLite here cannot make the table or one of its indexes.
-        sqlite3.Error: A row breaks a constraint that its own table declares, or the disk is full.
+        DdlError: This SQLite cannot make the table or an index of it.
+        sqlite3.Error: A row breaks a constraint of its legacy table, or the disk is full.
     """
     copied = declaration.renamed(made[declaration.folded(table)], table, name)
     connection.execute(declaration.in_schema(copied.table, schema))
@@ -47,11 +47,11 @@ def copy(
         if not hidden  # a generated column is computed again
     ]
     number = declaration.rowid(connection, source, table)
-    # At this number of columns SQLite cannot read a rowid beside them: there the rows are numbered from 1 first.
+    # SQLite cannot select a rowid beside the maximum number of columns: the rows are numbered from 1, then renumbered.
     beside = [number] if number and len(columns) < declaration.MOST_COLUMNS else []
     names = ", ".join([*beside, *columns])
     connection.execute(
-        # ABORT: a conflict clause of the table's own must not drop a row.  NOT INDEXED: rows in the order of the table.
+        # ABORT: a conflict clause of the table must not drop a row.  NOT INDEXED: rows in the order of the table.
         f"INSERT OR ABORT INTO {quoted(schema)}.{quoted(name)} ({names})"
         f" SELECT {names} FROM {quoted(source)}.{quoted(table)} NOT INDEXED"
     )
@@ -65,9 +65,9 @@ def copy(
 
 
 def _renumber(connection: sqlite3.Connection, legacy: str, carried: str, number: str) -> None:
-    """Give the rows of *carried*, which are numbered from 1, the rowids that they have in *legacy*, called *number*."""
+    """Change the rowids of *carried*, now 1, 2, 3 and so on, to those of *legacy*; *number* is the rowid's name."""
     numbered = f"SELECT row_number() OVER (ORDER BY {number}) AS now, {number} AS was FROM {legacy}"
-    # What moves up goes first from the end, then what moves down from the beginning: the new number is always free.
+    # First the rows that move up, the last first, then those that move down: so the new number is always free.
     for moved in ("was > now ORDER BY now DESC", "was < now ORDER BY now"):
         connection.executemany(
             f"UPDATE {carried} SET {number} = ? WHERE {number} = ?",
@@ -76,12 +76,12 @@ def _renumber(connection: sqlite3.Connection, legacy: str, carried: str, number:
 
 
 def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int | None:
-    """Return the largest id that *table* ever gave, as AUTOINCREMENT remembers it, or None."""
-    # Not out of sqlite_schema, which would be read to its end for each table.
-    remembers = connection.execute("SELECT 1 FROM pragma_table_info('sqlite_sequence', ?)", (schema,)).fetchone()
-    if not remembers:
+    """Return the largest id that AUTOINCREMENT ever assigned in *table*, or None."""
+    # A look-up in sqlite_schema would read it to its end for each table.
+    has_sequence = connection.execute("SELECT 1 FROM pragma_table_info('sqlite_sequence', ?)", (schema,)).fetchone()
+    if not has_sequence:
         return None
-    # Any process may write there, a number as text too, and SQLite counts on from that number.
+    # Any process may write there, also a number as text; SQLite counts from it.
     (mark,) = connection.execute(
         f"SELECT max(CAST(seq AS INTEGER)) FROM {quoted(schema)}.sqlite_sequence WHERE name = ? COLLATE NOCASE",
         (table,),
@@ -90,7 +90,7 @@ def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int |
 
 
 def set_high_water(connection: sqlite3.Connection, schema: str, table: str, mark: int) -> None:
-    """Make *table* give ids above *mark*."""
+    """Let AUTOINCREMENT assign ids above *mark* in *table*."""
     sequence = f"{quoted(schema)}.sqlite_sequence"
     if connection.execute(f"UPDATE {sequence} SET seq = max(seq, ?) WHERE name = ?", (mark, table)).rowcount == 0:
         connection.execute(f"INSERT INTO {sequence} (name, seq) VALUES (?, ?)", (table, mark))

@@ -1,9 +1,9 @@
-"""Fills one target table from its mappings: rows that go in, rows that a constraint refuses, and the lineage of both.
+"""Fills one target table from its mappings, and writes quarantine and lineage.
 
-The optimistic path is one INSERT.  Only when a constraint refuses it, or when ids have to be assigned, do the forward
-SELECTs fill a work table, ``forward``, with the target's columns and types but none of its constraints.  There each
-constraint of the specification is a predicate: a row that breaks one is quarantined under its name.  The rest is listed in
-the order of its ids, kept or assigned, in the work table ``placed``, and goes in by that list.
+First one INSERT is tried.  If a constraint refuses it, or ids have to be assigned, the forward SELECTs fill a work table,
+``forward``, with the columns and types of the target and without constraints.  There each constraint of the specification is
+a predicate: a row that breaks one is quarantined under the name of the constraint.  The work table ``placed`` lists the other
+rows in the order of their ids, kept or assigned; they are inserted in that order.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
-from migrator.schema import reader as schema_reader
+from migrator.mapping.refusals import mark_broken, refusals_of, without_id
 from migrator.schema.model import Schema, Table
-from migrator.stages.build.refusals import mark_broken, refusals_of, without_id
+from migrator.schema.specified import Specification
 from migrator.system.connections import quoted
 
-#: The rows that go in, in the order of their ids: ``p.id``, and the other columns as ``f``.
+#: FROM clause of the rows to insert, in the order of their ids: ``p.id``, and the other columns as ``f``.
 _PLACED = "temp.placed AS p CROSS JOIN temp.forward AS f ON f.rowid = p.row WHERE f.broken IS NULL"
 
 
@@ -30,16 +30,20 @@ def load(
     sources: Sequence[TableMapping],
     constants: Mapping[str, str],
     base: int,
+    specification: Specification,
+    first: str = "",
 ) -> None:
-    """Fill *table* of *target* from *sources*, above the id *base* where ids are assigned.
+    """Fill *table* of *target* from *sources*; assigned ids are above *base*.
 
-    The connection has the target attached under its name, the sources under theirs, and ``ids`` for the work tables.
+    Of rows that a UNIQUE lets in once, the first by the ORDER BY term *first* is kept; the mapping decides between equals.
+
+    On the connection the target and the sources are attached under their names, and the work tables as ``ids``.
 
     Raises:
-        sqlite3.Error: The disk is full, or a mapping asks what SQLite cannot answer.
+        sqlite3.Error: The disk is full, or SQLite cannot run a mapping.
     """
-    schema = schema_reader.target(target)
-    shape = next((one for one in schema.tables if one.name == table), None)
+    schema = specification.schema(target)
+    shape = next((declared for declared in schema.tables if declared.name == table), None)
     key = mapping_reader.target_key(schema, table)
     columns = mapping_reader.target_columns(schema, table)
     if not _is_parent(schema, table) and _load_at_once(connection, target, key, sources, constants):
@@ -52,23 +56,23 @@ def load(
     connection.execute("CREATE TEMP TABLE placed (id, row)")
     numbered = any(source.number for source in sources)
     whole_rows = any(source.parts for source in sources)
-    refusals = list(refusals_of(shape, target, sources))
-    counted = list(enumerate(sources))
-    rows, stubs = [one for one in counted if not one[1].stub], [one for one in counted if one[1].stub]
+    refusals = list(refusals_of(schema, table, target, sources, first=first))
+    rows = [(number, source) for number, source in enumerate(sources) if not source.stub]
+    stubs = [(number, source) for number, source in enumerate(sources) if source.stub]
     for number, source in rows:
         _run_forward(connection, source, number, constants)
     mark_broken(connection, refusals, whole_rows=whole_rows)
     if numbered:
         _place_by_time(connection, sources[0].number, base)
-        # Above the largest integer there is no id to give.
+        # There is no id above the largest integer.
         mark_broken(connection, [without_id(key)], whole_rows=whole_rows)
-    # Parents that were never recorded come after the rows that go in, which they may read as temp.forward.
+    # Stubs come last: their mappings may read the accepted rows in temp.forward.
     for number, source in stubs:
         _run_forward(connection, source, number, constants)
         _number_stubs(connection, key, number, base)
     if stubs:
         mark_broken(connection, refusals, whole_rows=False)
-    # Of a numbered table these are the stubs alone.
+    # In a table with assigned ids only stubs are left.
     kept = f" AND {quoted(key)} IS NOT NULL" if numbered else ""
     connection.execute(
         f"INSERT INTO temp.placed SELECT {quoted(key)}, rowid FROM temp.forward WHERE broken IS NULL{kept} ORDER BY 1"
@@ -89,8 +93,8 @@ def load(
 
 
 def _is_parent(schema: Schema, table: str) -> bool:
-    """Tell whether another table refers to *table*."""
-    return table in {reference.parent for one in schema.tables for reference in one.foreign_keys}
+    """Return whether another table refers to *table*."""
+    return table in {reference.parent for child in schema.tables for reference in child.foreign_keys}
 
 
 def _load_at_once(
@@ -100,7 +104,7 @@ def _load_at_once(
     sources: Sequence[TableMapping],
     constants: Mapping[str, str],
 ) -> bool:
-    """Insert everything in one statement; tell whether no constraint refused it, else nothing has happened."""
+    """Insert all rows in one statement; return False, with nothing inserted, if a constraint refuses a row."""
     if len(sources) != 1 or sources[0].number or sources[0].parts or sources[0].stub:
         return False
     (source,) = sources
@@ -121,7 +125,7 @@ def _load_at_once(
     connection.execute("RELEASE at_once")
     if refused:
         return False
-    # Ids are kept here: forward gives the target's key and the legacy key, and nothing else of it is computed.
+    # The ids are kept: SQLite computes only the two keys of the forward SELECT.
     connection.execute(
         f"INSERT INTO {target}.lineage (source, legacy_key, target, target_id) SELECT :source, legacy_key, :table,"
         f" {quoted(key)} FROM ({source.forward}) WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}",
@@ -132,7 +136,7 @@ def _load_at_once(
 
 
 def _declarations(shape: Table | None, columns: Sequence[str]) -> str:
-    """Return the columns with the target's types: a value is judged as it would be stored."""
+    """Return the columns with the types of the target: predicates judge a value as it would be stored."""
     types = {column.name: column.type for column in shape.columns} if shape else {}
     return ", ".join(f"{quoted(column)} {types.get(column, '')}" for column in columns)
 
@@ -142,18 +146,18 @@ def _run_forward(
 ) -> None:
     names = ", ".join(quoted(column) for column in source.columns)
     part = "part" if source.parts else "0"
-    # A row that no key names is quarantined straight from the source.
+    # A row without a unique key is quarantined directly from the source.
     connection.execute(
         f"INSERT INTO temp.forward ({names}, legacy_key, part, mapping)"
         f" SELECT {names}, legacy_key, {part}, {number} FROM ({source.forward})"
         + ("" if source.stub else f" WHERE NOT {reverse_sql.nameless_sql(source, 'legacy_key')}"),
-        # The plan has refused rows that need a constant which is not given; without rows it does not matter.
+        # A missing constant is NULL: the plan has refused rows that need it.
         source.given(constants),
     )
 
 
 def _place_by_time(connection: sqlite3.Connection, number: str, base: int) -> None:
-    """Assign ids above *base*: by time, then source, legacy key and part; the order of the rows has no effect."""
+    """Assign ids above *base* by time, then source, legacy key and part: the order of the rows has no effect."""
     connection.execute(
         f"INSERT INTO temp.placed SELECT row_number() OVER (ORDER BY {quoted(number)}, mapping, legacy_key, part) + ?, rowid"
         " FROM temp.forward WHERE broken IS NULL",
@@ -162,7 +166,7 @@ def _place_by_time(connection: sqlite3.Connection, number: str, base: int) -> No
 
 
 def _number_stubs(connection: sqlite3.Connection, key: str, number: int, base: int) -> None:
-    """Give the stubs of the mapping *number* that have no key of their own ids above every id that was ever given."""
+    """Assign ids to the stubs of the mapping *number* without a key, above every id that was ever assigned."""
     name = quoted(key)
     connection.execute(
         f"UPDATE temp.forward SET {name} = given.id FROM (SELECT f.rowid AS row, max(top.id, ?) + row_number() OVER"
@@ -206,7 +210,7 @@ def _write_quarantine(connection: sqlite3.Connection, target: str, source: Table
 
 
 def _quarantine_without_key(connection: sqlite3.Connection, target: str, source: TableMapping) -> None:
-    """Quarantine the rows that cannot be named, each whole: what key they share is in the row."""
+    """Quarantine the rows with a NULL or repeated key, each whole; the key is in the row."""
     legacy = f"s.{quoted(source.key)}"
     connection.execute(
         f"INSERT INTO {target}.quarantine (source, legacy_key, target, broken, row) SELECT ?, NULL, ?,"

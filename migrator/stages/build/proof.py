@@ -1,7 +1,7 @@
-"""The proof of a build: what back cannot know of a row is kept beside its lineage, and every row is rebuilt.
+"""Proves a build: every legacy row is rebuilt from the target, and cells that back cannot compute are kept in ``rest``.
 
-Nearly all of it is reading, which two provers share where there is much, one of them in a process of its own.  What is
-kept is written by the one connection that writes, between their two rounds.
+Provers read: first they find the rows that differ, then they rebuild them.  Many rows are shared by two provers, one of them
+in a process of its own.  Between the two rounds the connection of the build writes ``rest``.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from migrator.mapping.model import TableMapping
 from migrator.stages.build.proof_worker import Proof, Prover, differing
 from migrator.system import worker_process
 
-#: Number of mapped rows from which a second process is worth its start.
+#: Number of mapped rows from which a second process saves more time than its start takes.
 SHARED_FROM = 50_000
 
-_Found = TypeVar("_Found")
-AnyProver: TypeAlias = "Prover | Aside"
+_Result = TypeVar("_Result")
+AnyProver: TypeAlias = "Prover | ProcessProver"
 
 
 def prove(
@@ -35,74 +35,79 @@ def prove(
     mapped: Sequence[TableMapping],
     constants: Mapping[str, str],
 ) -> dict[str, tuple[str, ...]]:
-    """Keep the rest of every mapped row, and return the keys of rows that are not rebuilt, by source: none is the proof.
+    """Write the rest of every mapped row; return the rows that are still not rebuilt: none, if the build is right.
 
     Args:
-        connection: Has the *target* attached for writing, loaded and committed, with its indexes.
+        connection: The *target* is attached for writing, filled and committed, with its indexes.
         target: ``core``, ``analytics`` or ``cache``.
-        paths: The file of each database that is read, the target's under its own name.
-        mapped: The mappings of the target whose rows have a legacy row.
-        constants: What the mappings are given.
+        paths: Database -> file, of the sources and the target.
+        mapped: The mappings of the target, without stubs.
+        constants: The constants of the mappings.
+
+    Returns:
+        Legacy table -> keys of its rows that are not rebuilt.
 
     Raises:
-        BuildError: A row that differs has no lineage that could keep how, or the second process was ended.
-        sqlite3.Error: The disk is full, or a mapping asks what SQLite cannot answer.
+        BuildError: A row that differs has no lineage row for its rest, or the second process was killed.
+        sqlite3.Error: The disk is full, or SQLite cannot run a mapping.
     """
-    rows = {one.source: _rows(connection, one) for one in mapped}
-    largest_first = sorted(mapped, key=lambda one: rows[one.source], reverse=True)
-    waiting = deque(_proof(one, constants) for one in largest_first)
+    rows = {mapping.source: _rows(connection, mapping) for mapping in mapped}
+    largest_first = sorted(mapped, key=lambda mapping: rows[mapping.source], reverse=True)
+    waiting = deque(_proof(mapping, constants) for mapping in largest_first)
     with provers_of(target, paths, sum(rows.values())) as provers:
-        found = share([(prover, waiting) for prover in provers], lambda prover, proof: prover.find(proof))
+        differing_rows = share([(prover, waiting) for prover in provers], lambda prover, proof: prover.find(proof))
         connection.execute("BEGIN")
-        for prover, proof, rests in found:
+        for prover, proof, rests in differing_rows:
             if (kept := _keep(connection, target, prover, proof)) != rests:
                 raise BuildError(
-                    f"{rests:,} rows differ and {kept:,} could keep how",
+                    f"{rests:,} rows differ from the rebuilt ones, {kept:,} of them have lineage to keep the difference",
                     where=proof.source,
                     hint="please report this as a bug",
                 )
         connection.execute("COMMIT")
-        # Each has the rows that it has found.
-        theirs = [(prover, deque(proof for one, proof, _ in found if one is prover)) for prover in provers]
+        # A prover has the rows that it found itself.
+        theirs = [
+            (prover, deque(proof for finder, proof, _ in differing_rows if finder is prover)) for prover in provers
+        ]
         rebuilt = share(theirs, lambda prover, proof: prover.rebuild(proof))
         return {proof.source: tuple(bad) for _, proof, bad in rebuilt if bad}
 
 
-def _rows(connection: sqlite3.Connection, one: TableMapping) -> int:
-    asked = f"SELECT count(*) FROM {one.target}.lineage WHERE source = ?"
-    return int(connection.execute(asked, (one.source,)).fetchone()[0])
+def _rows(connection: sqlite3.Connection, mapping: TableMapping) -> int:
+    counted = f"SELECT count(*) FROM {mapping.target}.lineage WHERE source = ?"
+    return int(connection.execute(counted, (mapping.source,)).fetchone()[0])
 
 
-def _proof(one: TableMapping, constants: Mapping[str, str]) -> Proof:
+def _proof(mapping: TableMapping, constants: Mapping[str, str]) -> Proof:
     first = (
-        f"SELECT min(x.rowid) FROM {one.target}.lineage AS x"
-        f" WHERE x.source = '{one.source}' AND x.legacy_key = +d.legacy_key AND x.target = '{one.table}'"
+        f"SELECT min(x.rowid) FROM {mapping.target}.lineage AS x"
+        f" WHERE x.source = '{mapping.source}' AND x.legacy_key = +d.legacy_key AND x.target = '{mapping.table}'"
     )
     return Proof(
-        source=one.source,
-        database=one.database,
-        given=one.given(constants),
-        find=f"SELECT d.legacy_key AS legacy_key, d.rest AS rest, ({first}) AS at FROM ({reverse_sql.rest_sql(one)}) AS d",
-        rebuilt=reverse_sql.mismatches_sql(one, differing(one.source)),
-        quarantined=reverse_sql.quarantine_mismatches_sql(one),
+        source=mapping.source,
+        database=mapping.database,
+        given=mapping.given(constants),
+        find=f"SELECT d.legacy_key AS legacy_key, d.rest AS rest, ({first}) AS at FROM ({reverse_sql.rest_sql(mapping)}) AS d",
+        rebuilt=reverse_sql.mismatches_sql(mapping, differing(mapping.source)),
+        quarantined=reverse_sql.quarantine_mismatches_sql(mapping),
     )
 
 
 @contextlib.contextmanager
 def provers_of(target: str, paths: Mapping[str, Path], rows: int) -> Iterator[Sequence[AnyProver]]:
-    """Open the provers of *target*: the one here, and where *rows* are many one in a process of its own."""
+    """Open the provers of *target*: one in this process, and for many *rows* one in a process of its own."""
     with contextlib.ExitStack() as stack:
         provers: list[AnyProver] = [stack.enter_context(contextlib.closing(Prover(target, paths)))]
         if rows >= SHARED_FROM and worker_process.processors() > 1:
-            provers.append(stack.enter_context(contextlib.closing(Aside(target, paths))))
+            provers.append(stack.enter_context(contextlib.closing(ProcessProver(target, paths))))
         yield provers
 
 
 def share(
-    queues: Sequence[tuple[AnyProver, deque[Proof]]], work: Callable[[AnyProver, Proof], _Found]
-) -> list[tuple[AnyProver, Proof, _Found]]:
-    """Let each prover work off its queue, the first here and the others meanwhile; return who found what of which."""
-    done: list[tuple[AnyProver, Proof, _Found]] = []
+    queues: Sequence[tuple[AnyProver, deque[Proof]]], work: Callable[[AnyProver, Proof], _Result]
+) -> list[tuple[AnyProver, Proof, _Result]]:
+    """Let each prover work off its queue, the first in this thread; return prover, proof and result of each."""
+    done: list[tuple[AnyProver, Proof, _Result]] = []
 
     def work_off(prover: AnyProver, queue: deque[Proof]) -> None:
         while True:
@@ -113,26 +118,26 @@ def share(
             try:
                 done.append((prover, proof, work(prover, proof)))
             except BaseException:
-                # The other need not go on.
+                # The other prover stops after its present proof.
                 queue.clear()
                 raise
 
     with ThreadPoolExecutor(len(queues)) as threads:
-        others = [threads.submit(work_off, *one) for one in queues[1:]]
+        others = [threads.submit(work_off, *queue) for queue in queues[1:]]
         try:
             work_off(*queues[0])
         except BaseException:
-            # The other results are no longer needed.
+            # Ends a prover that is still at work; its results are not needed.
             for other, _ in queues[1:]:
                 other.close()
             raise
-        for one in others:
-            one.result()
+        for other_thread in others:
+            other_thread.result()
     return done
 
 
 def _keep(connection: sqlite3.Connection, target: str, prover: AnyProver, proof: Proof) -> int:
-    """Write the rests that *prover* has found; return how many rows of lineage took one."""
+    """Write the rests that *prover* has found; return the number of lineage rows that were updated."""
     kept = last = 0
     while rests := prover.rests(proof, last):
         kept += connection.executemany(
@@ -142,48 +147,48 @@ def _keep(connection: sqlite3.Connection, target: str, prover: AnyProver, proof:
     return kept
 
 
-class Aside:
+class ProcessProver:
     """A prover in a process of its own."""
 
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
         self._process = worker_process.start("migrator.stages.build.proof_worker", stderr=None)
-        self._say([target, {name: str(path) for name, path in paths.items()}])
+        self._send([target, {name: str(path) for name, path in paths.items()}])
 
     def find(self, proof: Proof) -> int:
         """As :meth:`Prover.find`."""
-        found: int = self._ask("find", proof)
-        return found
+        rows: int = self._request("find", proof)
+        return rows
 
     def rests(self, proof: Proof, above: int) -> Sequence[tuple[int, str, int]]:
         """As :meth:`Prover.rests`."""
-        found: Sequence[tuple[int, str, int]] = self._ask("rests", proof, above)
-        return found
+        rests: Sequence[tuple[int, str, int]] = self._request("rests", proof, above)
+        return rests
 
     def rebuild(self, proof: Proof) -> Sequence[str]:
         """As :meth:`Prover.rebuild`."""
-        found: Sequence[str] = self._ask("rebuild", proof)
-        return found
+        keys: Sequence[str] = self._request("rebuild", proof)
+        return keys
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         worker_process.end(self._process)
 
-    def _ask(self, what: str, proof: Proof, *given: int) -> Any:
-        """Return the answer.
+    def _request(self, method: str, proof: Proof, *arguments: int) -> Any:
+        """Call a *method* of the prover in the process; return its result.
 
         Raises:
-            BuildError: The process was ended.
-            sqlite3.Error: As the prover raises it there.
+            BuildError: The process was killed.
+            sqlite3.Error: The prover raised it.
         """
-        self._say([what, proof, *given])
-        _, told = worker_process.pipes(self._process)
-        line = told.readline()
+        self._send([method, proof, *arguments])
+        _, answers = worker_process.pipes(self._process)
+        line = answers.readline()
         if not line.endswith(b"\n"):
             status = worker_process.end(self._process)
             raise BuildError(
-                f"the process that helps to prove it was ended: {worker_process.ending(status)}",
+                f"the second process of the proof was killed: {worker_process.ending(status)}",
                 where=proof.source,
-                hint="run this again",
+                hint="run: migrator build",
             )
         answer = json.loads(line)
         if "error" in answer:
@@ -192,9 +197,9 @@ class Aside:
             raise error
         return answer["answer"]
 
-    def _say(self, line: list[Any]) -> None:
-        said, _ = worker_process.pipes(self._process)
-        # What a process that was ended does not read any more is found out when its answer is missing.
+    def _send(self, line: list[Any]) -> None:
+        requests, _ = worker_process.pipes(self._process)
+        # A killed process does not answer, which is found out when the answer is read.
         with contextlib.suppress(BrokenPipeError):
-            said.write(json.dumps(line).encode("ascii") + b"\n")
-            said.flush()
+            requests.write(json.dumps(line).encode("ascii") + b"\n")
+            requests.flush()

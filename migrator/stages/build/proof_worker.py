@@ -1,8 +1,8 @@
-"""A reader that proves: it finds the rows that back alone does not rebuild, and rebuilds them with their rest.
+"""Finds the rows that back alone does not rebuild, and rebuilds them with their rest.
 
-It is given SQL, and so starts without what makes it; ``python -m migrator.stages.build.proof_worker`` is the same in a process of its own,
-which is asked by lines.  Two threads would not do: a row makes SQLite ask Python and its own allocator so often that
-both together take as long as one.
+A prover gets SQL and imports no code that makes it, so that it starts fast.  ``python -m migrator.stages.build.proof_worker``
+runs one in a process of its own, with a request and an answer a line.  A second thread would save no time: for each row
+SQLite calls Python functions and its allocator, which one thread at a time can use.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from migrator.mapping import sql_functions
 from migrator.system import connections
 from migrator.system.connections import quoted
 
-#: Pages in memory, for the target and for the work tables, in KiB.
+#: Cache of the target and of the work tables [KiB].
 CACHE_KIB = 8_000
-#: How many keys of rows that are not rebuilt are kept of each source.
+#: Maximum number of keys that are returned of the rows of a source that are not rebuilt.
 SHOWN = 5
-#: How many rests are handed over at a time.
+#: Number of rests that are returned at a time.
 AT_ONCE = 2_000
 
 
 class Proof(NamedTuple):
-    """What is to be proved of one mapping.
+    """The statements that prove one mapping.
 
     Attributes:
         source: The legacy table with its database.
         database: The legacy database.
         given: The named parameters of the statements.
-        find: A SELECT of legacy_key, rest, and the lineage row that keeps it (``at``), of each row that differs.
-        rebuilt: A SELECT of the keys of those rows, which are in :func:`differing`, that are not rebuilt with their rest.
-        quarantined: A SELECT of the keys of quarantined rows that are not rebuilt.
+        find: Selects legacy_key, rest, and the lineage row for it (``at``), of each row that differs.
+        rebuilt: Selects the keys of those rows, which are in :func:`differing`, that are not rebuilt with their rest.
+        quarantined: Selects the keys of quarantined rows that are not rebuilt.
     """
 
     source: str
@@ -49,12 +49,12 @@ class Proof(NamedTuple):
 
 
 def differing(source: str) -> str:
-    """Return the work table of the rows of *source* that differ, as SQL."""
+    """Return the SQL name of the work table of the rows of *source* that differ."""
     return f"temp.{quoted(f'differing rows of {source}')}"
 
 
 class Prover:
-    """A connection that reads the target and, one at a time, the sources; its work tables hold what differs."""
+    """Reads the target and, one at a time, the sources; its work tables hold the rows that differ."""
 
     def __init__(self, target: str, paths: Mapping[str, Path]) -> None:
         self._connection = connections.memory()
@@ -63,25 +63,25 @@ class Prover:
         connections.attach(self._connection, paths[target], target)
         for name in (target, "temp"):
             self._connection.execute(f"PRAGMA {name}.cache_size = -{CACHE_KIB}")
-        # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
+        # The work tables are deleted with the connection: overwriting deleted content with zeros is not needed.
         self._connection.execute("PRAGMA temp.secure_delete = OFF")
 
     def find(self, proof: Proof) -> int:
-        """Find the rows that differ, and return how many they are."""
+        """Find the rows that differ; return their number."""
         with self._beside(proof):
             self._connection.execute(f"CREATE TABLE {differing(proof.source)} AS {proof.find}", proof.given)
-        (found,) = self._connection.execute(f"SELECT count(*) FROM {differing(proof.source)}").fetchone()
-        return int(found)
+        (rows,) = self._connection.execute(f"SELECT count(*) FROM {differing(proof.source)}").fetchone()
+        return int(rows)
 
     def rests(self, proof: Proof, above: int) -> list[tuple[int, str, int]]:
-        """Return number, rest and lineage row of the next rows that were found to differ, numbered *above*; [] at the end."""
+        """Return number, rest and lineage row of the next differing rows with a number *above*; [] after the last."""
         return self._connection.execute(
             f"SELECT rowid, rest, at FROM {differing(proof.source)} WHERE rowid > ? ORDER BY 1 LIMIT {AT_ONCE}",
             (above,),
         ).fetchall()
 
     def rebuild(self, proof: Proof) -> list[str]:
-        """Return keys of rows that rest, or quarantine, does not rebuild: no more than are shown."""
+        """Return the keys of rows that rest, or quarantine, does not rebuild; at most ``SHOWN``."""
         with self._beside(proof):
             bad = [
                 *self._connection.execute(proof.rebuilt, proof.given).fetchmany(SHOWN),
@@ -90,7 +90,7 @@ class Prover:
         return [str(key) for (key,) in bad[:SHOWN]]
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the connection."""
         self._connection.close()
 
     @contextlib.contextmanager
@@ -101,15 +101,15 @@ class Prover:
 
 
 def main() -> int:
-    """Answer by a line of JSON to each line that asks; the first says which databases it is about."""
-    # Who is interrupted at a terminal is our parent as well, and it ends us.
+    """Answer each request line with a line of JSON; the first line names the databases."""
+    # Ctrl-C at a terminal also interrupts the parent process, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     target, paths = json.loads(sys.stdin.readline())
     with contextlib.closing(Prover(target, {name: Path(path) for name, path in paths.items()})) as prover:
         for line in sys.stdin:
-            what, proof, *given = json.loads(line)
+            method, proof, *arguments = json.loads(line)
             try:
-                answer = {"answer": getattr(prover, what)(Proof(*proof), *given)}
+                answer = {"answer": getattr(prover, method)(Proof(*proof), *arguments)}
             except sqlite3.Error as error:
                 answer = {"error": str(error), "name": getattr(error, "sqlite_errorname", "")}
             sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,24 +1,33 @@
-"""First count of rows: where every row of every legacy table went, where every row of every target table came from."""
+"""Counts rows the first time: where each legacy row went, and where each row of a target table came from."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from migrator.mapping.model import TableMapping
+from migrator.quarantine import decisions as quarantine_decisions
 from migrator.records.build import Built, SourceAccount, TargetAccount
+from migrator.records.decisions import DecidedRow, Kind
 from migrator.records.plan import Fate, Plan, PlannedTable
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 
 
 class Accounts:
-    """What is noted while the three databases are filled."""
+    """The counts of a build, collected while the three databases are filled."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, decided: Sequence[DecidedRow]) -> None:
+        self._plan = plan
+        self._made = Counter(row.source for row in decided if row.kind is Kind.MAKE)
+        # Decided row -> what refuses it.
+        self._refused = dict.fromkeys(
+            {row.name for row in plan.decided} - {row.name for row in decided}, "its legacy table"
+        )
         self._sources = {
             table.source: SourceAccount(
                 source=table.source,
@@ -36,7 +45,7 @@ class Accounts:
         self._carried: dict[str, tuple[str, str]] = {}
 
     def note_target(self, connection: sqlite3.Connection, into: str, seconds: float) -> int:
-        """Count the rows of the target table *into*; return them."""
+        """Count the rows of the target table *into*; return their number."""
         target, _, table = into.partition(".")
         (rows,) = connection.execute(f"SELECT count(*) FROM {target}.{quoted(table)}").fetchone()
         self._targets[into] = TargetAccount(
@@ -45,9 +54,9 @@ class Accounts:
         return int(rows)
 
     def note_lineages(self, connection: sqlite3.Connection, into: str) -> None:
-        """Count the lineages of the rows of the target table *into*, and what it refused, once their indexes are made."""
+        """Count lineage and quarantine of the target table *into*, once their indexes are made."""
         target, _, table = into.partition(".")
-        # Each count is of one index alone: rows of lineage are many, and are not looked at here.
+        # An index alone answers each count: lineage has as many rows as the target.
         (every,) = connection.execute(
             f"SELECT count(*) FROM {target}.lineage WHERE target = ? AND target_id IS NOT NULL", (table,)
         ).fetchone()
@@ -67,16 +76,21 @@ class Accounts:
         )
 
     def note_rows(self, connection: sqlite3.Connection, source: TableMapping) -> None:
-        """Count the rows of a mapped source, while it is attached."""
+        """Count the rows of a mapped *source*, which is attached."""
         if not source.stub:
             (rows,) = connection.execute(
                 f"SELECT count(*) FROM {quoted(source.database)}.{quoted(source.source_table)}"
             ).fetchone()
-            self._sources[source.source] = replace(self._sources[source.source], rows=rows)
+            legacy = rows - self._made[source.source]
+            self._sources[source.source] = replace(self._sources[source.source], rows=legacy)
+
+    def note_refused(self, refused: Mapping[tuple[str, str], str]) -> None:
+        """Add the decided rows that are in quarantine, each with the constraint that refuses it."""
+        self._refused |= refused
 
     def note_source(self, connection: sqlite3.Connection, source: TableMapping) -> None:
-        """Count what became of the rows of a mapped source."""
-        # A legacy table has one target table: the index on source and legacy key, in its order, says it all.
+        """Count the mapped and the quarantined rows of *source*."""
+        # A legacy table has one target table, so the index on source and legacy key alone answers this.
         (mapped,) = connection.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT legacy_key FROM {source.target}.lineage WHERE source = ?)"
             " WHERE legacy_key IS NOT NULL",
@@ -95,7 +109,7 @@ class Accounts:
         )
 
     def note_mismatches(self, keys: Mapping[str, tuple[str, ...]]) -> None:
-        """Take down the *keys* of mapped rows that are not rebuilt, by source."""
+        """Add the *keys* of mapped rows that are not rebuilt, by source."""
         self._mismatches |= keys
 
     def note_carried(self, connection: sqlite3.Connection, table: PlannedTable) -> None:
@@ -103,13 +117,13 @@ class Accounts:
         database, _, name = table.source.partition(".")
         target, _, carried = table.into.partition(".")
         (rows,) = connection.execute(f"SELECT count(*) FROM {quoted(database)}.{quoted(name)}").fetchone()
-        (there,) = connection.execute(f"SELECT count(*) FROM {target}.{quoted(carried)}").fetchone()
+        (copied,) = connection.execute(f"SELECT count(*) FROM {target}.{quoted(carried)}").fetchone()
         columns = {
             column: (table.into,)
             for (column,) in connection.execute("SELECT name FROM pragma_table_xinfo(?, ?)", (name, database))
         }
         self._sources[table.source] = replace(
-            self._sources[table.source], rows=rows, carried=there, columns=MappingProxyType(columns)
+            self._sources[table.source], rows=rows, carried=copied, columns=MappingProxyType(columns)
         )
         self._carried[table.into] = table.source, content_digest.table_digest(connection, database, name)
 
@@ -129,5 +143,6 @@ class Accounts:
             sources=tuple(self._sources.values()),
             targets=tuple(self._targets.values()),
             mismatches=MappingProxyType(self._mismatches),
+            unsettled=tuple(quarantine_decisions.unsettled(self._plan.decisions, self._plan.decided, self._refused)),
             seconds=seconds,
         )

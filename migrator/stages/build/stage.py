@@ -1,8 +1,8 @@
-"""Build: the three databases, from the snapshot only, into a stage.
+"""Builds the three databases in the stage, from the snapshot alone.
 
-Everything is pushed down to SQLite: sources attached, ``INSERT ... SELECT``, parents first, indexes after the load, then
-the proof.  Nothing has a final name until all three are whole; a build that was cut short is begun anew, one that
-is finished is left alone.
+SQLite does the work: the sources are attached, ``INSERT ... SELECT`` fills parents before children, indexes are made after
+the load, and the proof comes last.  A build is finished once all three databases are complete.  An interrupted build
+starts again from the beginning; a finished one is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import json
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,31 +23,36 @@ from migrator.errors import BuildError
 from migrator.mapping import lookups, sql_functions
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping.model import TableMapping
+from migrator.quarantine import decisions as quarantine_decisions
 from migrator.records.backup import Snapshot
 from migrator.records.build import Built
+from migrator.records.decisions import DecidedRow
 from migrator.records.plan import Fate, Plan, PlannedTable
-from migrator.schema import catalogue, text_encoding
+from migrator.schema import catalogue, specified, text_encoding
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import Statements
-from migrator.stages.build import carried_tables, row_accounts
+from migrator.schema.specified import Specification
+from migrator.stages.build import carried_tables, decided_rows, row_accounts
 from migrator.stages.build import load as table_load
 from migrator.stages.build import proof as build_proof
 from migrator.system import connections, content_digest, durable_files, error_hints
 from migrator.system.serialize import plain, record
 
-#: Called with the table that is done, its rows, and seconds.
+#: Called after each table with its name, its rows, and the seconds it took.
 Progress = Callable[[str, int, float], None]
 
-#: The file that tells a finished build from one that was cut short, and what it was made of.
+#: Name of the file that a finished build has, with the key of its sources.
 FINISHED = "built.json"
-#: SQLite attaches ten at once: the target and the work tables are two of them.
+#: Maximum number of attached sources: SQLite attaches ten databases, of which two are the target and the work tables.
 SOURCES_AT_ONCE = 8
-#: Pages in memory while loading, in KiB.
+#: Cache of the target [KiB].
 CACHE_KIB = 16_000
-#: The same for the work tables, each of two files.
+#: Cache of each of the two work databases [KiB].
 WORK_CACHE_KIB = 8_000
 
-_KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE INDEX ", "INSERT INTO ")
+#: Folders of a build for copies: of databases in another encoding, and of those with decided rows.
+_SCRATCH = ("utf8", "decided")
+_KINDS = ("CREATE VIRTUAL TABLE ", "CREATE TABLE ", "CREATE UNIQUE INDEX ", "CREATE INDEX ", "INSERT INTO ")
 
 
 def build(
@@ -55,14 +61,19 @@ def build(
     stage: Path,
     *,
     progress: Progress | None = None,
-    prove: Callable[[], None] = lambda: None,
+    prove: Callable[[Built], None] = lambda _: None,
 ) -> Built:
-    """Build the three databases of *plan* in *stage* from *snapshot*; a finished build of the same is left as it is.
+    """Build the three databases of *plan* in *stage* from *snapshot*, unless a finished build of the same exists.
 
-    *prove* is called once the databases are built, and raises if the build may not be finished.
+    Args:
+        plan: The plan.
+        snapshot: The snapshot.
+        stage: The folder of the build.
+        progress: Called after each table.
+        prove: Called with the record once the databases are built; raises if the build must not be finished.
 
     Raises:
-        BuildError: A row cannot keep its rest, or SQLite cannot go on (such as a full disk).
+        BuildError: A row has no lineage for its rest, or SQLite fails, for instance on a full disk.
     """
     begun = time.monotonic()
     key = _key(plan, snapshot)
@@ -70,33 +81,58 @@ def build(
         return finished
     durable_files.remove_folder(stage)
     durable_files.make_private_folder(stage)
-    paths = _in_utf8(plan, snapshot, stage / "utf8")
-    accounts = row_accounts.Accounts(plan)
+    sources = _sources(plan, snapshot, stage)
+    accounts = row_accounts.Accounts(plan, sources.decided)
     digests = {}
     for target in catalogue.TARGETS:
-        bench = Bench(target, stage / catalogue.TARGETS[target], paths)
+        target_db = TargetDatabase(target, stage / catalogue.TARGETS[target], sources)
         try:
-            with contextlib.closing(bench):
-                _fill(bench, plan, accounts, progress)
-                finished_content = bench.finish()
+            with contextlib.closing(target_db):
+                _fill(target_db, plan, accounts, progress)
+                finished_content = target_db.finish()
             accounts.compare_carried(target, finished_content)
             digests[target] = finished_content.digest
         except sqlite3.Error as error:
             raise BuildError(
                 str(error), where=catalogue.TARGETS[target], hint=error_hints.told(error, [stage]).hint
             ) from error
-    durable_files.remove_folder(stage / "utf8")
+    for folder in _SCRATCH:
+        durable_files.remove_folder(stage / folder)
     built = accounts.built(
         run=snapshot.run, stage=stage, digests=MappingProxyType(digests), seconds=time.monotonic() - begun
     )
-    prove()
-    # The names of the three are durable with this file's, which is written last.
+    prove(built)
+    # This file is written last: its sync of the folder makes the names of the three durable too.
     durable_files.write(stage / FINISHED, json.dumps({"schema": 1, "key": key, **plain(built)}, indent=2) + "\n")
     return built
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the mappings read.
+
+    Attributes:
+        legacy: Database -> its file in UTF-8.
+        read: The same, with the decided cells laid over.
+        decided: The decisions that were applied.
+    """
+
+    legacy: dict[str, Path]
+    read: dict[str, Path]
+    decided: tuple[DecidedRow, ...]
+
+
+def _sources(plan: Plan, snapshot: Snapshot, folder: Path) -> Sources:
+    """Return what the mappings of *plan* read in *snapshot*; copies are made in *folder*."""
+    utf8, decided = (folder / name for name in _SCRATCH)
+    legacy = _in_utf8(plan, snapshot, utf8)
+    keys = {mapping.source: mapping.key for table in plan.tables for mapping in mapping_reader.sources_of(table)}
+    read, applied = decided_rows.overlaid(plan.decided, keys, legacy, decided)
+    return Sources(legacy=legacy, read=read, decided=applied)
+
+
 def _in_utf8(plan: Plan, snapshot: Snapshot, folder: Path) -> dict[str, Path]:
-    """Return where the databases of *snapshot* are read, by name: a copy in *folder* of one whose text is not UTF-8."""
+    """Return database -> path to read in *snapshot*, or a copy in *folder* if its text is not UTF-8."""
     attached = {table.source.partition(".")[0] for table in plan.tables if table.into}
     paths = {database.known_as: database.path for database in snapshot.inventory.databases}
     for database in snapshot.inventory.databases:
@@ -107,40 +143,43 @@ def _in_utf8(plan: Plan, snapshot: Snapshot, folder: Path) -> dict[str, Path]:
     return paths
 
 
-class Bench:
-    """One target database under construction, with the sources it needs attached.
+class TargetDatabase:
+    """A target database that is being built, and the attached sources.
 
     Attributes:
         target: ``core``, ``analytics`` or ``cache``.
-        connection: Its connection; the target is attached under its name, the work tables as ``ids``.
-        statements: Legacy database -> folded name of a table -> what makes it, once it was read.
+        path: Its file.
+        sources: What the mappings read.
+        attached: The attached legacy databases.
+        connection: The connection; the target is attached under its name, the work tables as ``ids``.
+        statements: Legacy database -> folded name of a table -> the statements that make it, once they were read.
     """
 
-    def __init__(self, target: str, path: Path, paths: dict[str, Path]) -> None:
+    def __init__(self, target: str, path: Path, sources: Sources) -> None:
         self.target = target
         self.path = path
-        self.paths = paths
+        self.sources = sources
         self.attached: list[str] = []
         self.statements: dict[str, dict[str, Statements]] = {}
         connections.create(path).close()
         self.connection = connections.memory()
         sql_functions.register(self.connection)
         connections.attach(self.connection, path, target, mode="rw")
-        # A temporary database of its own: gone with the connection.
+        # A temporary database, deleted with the connection.
         self.connection.execute("ATTACH '' AS ids")
         self.connection.execute(f"PRAGMA {target}.cache_size = -{CACHE_KIB}")
         for work in ("temp", "ids"):
             self.connection.execute(f"PRAGMA {work}.cache_size = -{WORK_CACHE_KIB}")
-            # Work tables are gone with the connection: to overwrite them with zeros before would hide nothing.
+            # The work tables are deleted with the connection: overwriting deleted content with zeros is not needed.
             self.connection.execute(f"PRAGMA {work}.secure_delete = OFF")
-        # The mappings see to every reference; what they miss, verify finds.
+        # Mappings resolve references; verify checks them.
         self.connection.execute("PRAGMA foreign_keys = OFF")
         self.connection.execute("BEGIN")
 
     def need(self, names: Sequence[str]) -> None:
-        """Attach the sources *names*; where there are too many, commit and let all others go.
+        """Attach the sources *names*; if there are too many, commit and detach the others first.
 
-        Each commit waits for the disk several times, and what it has written has to be journaled from then on.
+        A commit waits for the disk several times, and SQLite has to journal the committed pages when they change again.
         """
         missing = [name for name in dict.fromkeys(names) if name not in self.attached]
         if len(self.attached) + len(missing) > SOURCES_AT_ONCE:
@@ -150,24 +189,23 @@ class Bench:
                 self.attached.remove(name)
             self.connection.execute("BEGIN")
         for name in missing:
-            connections.attach(self.connection, self.paths[name], name)
+            connections.attach(self.connection, self.sources.read[name], name)
             self.attached.append(name)
 
     def create(self, text: str, *kinds: str) -> None:
-        """Run the statements of the DDL *text* that are of these kinds, in the target."""
+        """Run those statements of the DDL *text* in the target that begin with one of *kinds*."""
         for _, statement in schema_reader.statements(text):
             kind = next((kind for kind in _KINDS if statement.startswith(kind)), "")
             if kind in kinds:
                 self.connection.execute(statement.replace(kind, f"{kind}{self.target}.", 1))
 
     def finish(self) -> content_digest.Content:
-        """Analyse, and leave the file in WAL mode with nothing in the WAL; return its digests.
+        """Run ANALYZE, set WAL mode with an empty WAL, and return the digests of the content.
 
-        Pages, references and the full-text index are not checked here: they do not depend on how the file was built, and
-        ``verify`` checks them (contracts/4_build).
+        ``verify`` checks pages, references and the full-text index (contracts/4_build).
         """
         finished_content = content_digest.content(self.connection, self.target)
-        # An empty pattern of rows still leaves sqlite_stat1 behind, for the rows to come.
+        # In an empty database it makes sqlite_stat1, which a later ANALYZE of the application fills.
         self.connection.execute(f"ANALYZE {self.target}")
         self.connection.execute(f"PRAGMA {self.target}.journal_mode = WAL")
         self.connection.execute(f"PRAGMA {self.target}.wal_checkpoint(TRUNCATE)")
@@ -179,89 +217,163 @@ class Bench:
         durable_files.sync_file(self.path)
 
 
-def _fill(bench: Bench, plan: Plan, accounts: row_accounts.Accounts, progress: Progress | None) -> None:
-    text = catalogue.target_ddl(bench.target)
-    ours = catalogue.our_ddl()
-    bench.create(text, "CREATE TABLE ", "CREATE VIRTUAL TABLE ", "INSERT INTO ")
-    bench.create(ours, "CREATE TABLE ")
+def refused(plan: Plan, snapshot: Snapshot, folder: Path, tables: Collection[str]) -> dict[str, int]:
+    """Return target table -> rows that its constraints refuse, of *tables*; loads these alone, in the scratch *folder*.
+
+    Raises:
+        sqlite3.Error: The disk is full.
+    """
+    return {
+        f"{target_db.target}.{table}": rows
+        for target_db in loaded_alone(plan, snapshot, folder, tables)
+        for table, rows in target_db.connection.execute(
+            f"SELECT target, count(*) FROM {target_db.target}.quarantine GROUP BY 1"
+        )
+    }
+
+
+def loaded_alone(plan: Plan, snapshot: Snapshot, folder: Path, tables: Collection[str]) -> Iterator[TargetDatabase]:
+    """Load *tables* alone, in the scratch *folder*, and yield each target database while it is open.
+
+    A table comes with those that have to be loaded before it.  Nothing is proved.
+
+    Raises:
+        sqlite3.Error: The disk is full.
+    """
+    sources = _sources(plan, snapshot, folder)
+    for target in dict.fromkeys(into.partition(".")[0] for into in plan.order if into in tables):
+        with contextlib.closing(TargetDatabase(target, folder / catalogue.TARGETS[target], sources)) as target_db:
+            here = [into for into in plan.order if into.startswith(f"{target}.") and into in tables]
+            _create(target_db, specified.chosen(plan.amendments))
+            _load(target_db, plan, here, lambda *_: None)
+            yield target_db
+
+
+def _create(target_db: TargetDatabase, specification: Specification) -> None:
+    """Create the tables of a database, with the rows of the DDL and the constraints that are indexes."""
+    # A unique index is a constraint, so it is made before the rows.
+    target_db.create(
+        specification.ddl(target_db.target),
+        "CREATE TABLE ",
+        "CREATE VIRTUAL TABLE ",
+        "CREATE UNIQUE INDEX ",
+        "INSERT INTO ",
+    )
+    target_db.create(catalogue.our_ddl(), "CREATE TABLE ")
+
+
+def _load(
+    target_db: TargetDatabase,
+    plan: Plan,
+    tables: Sequence[str],
+    loaded: Callable[[str, Sequence[TableMapping], float], None],
+) -> list[TableMapping]:
+    """Load *tables*, parents first; call *loaded* with each, its mappings and the time it began; return all mappings."""
+    specification = specified.chosen(plan.amendments)
     by_target: dict[str, list[TableMapping]] = defaultdict(list)
     for table in plan.with_fate(Fate.MAPPED):
-        for one in mapping_reader.sources_of(table):
-            by_target[f"{one.target}.{one.table}"].append(one)
-    here = [into for into in plan.order if into.startswith(f"{bench.target}.")]
-    mapped = [one for into in here for one in by_target[into]]
-    _prepare_lookups(bench, plan, mapped)
-    for into in here:
+        for mapping in mapping_reader.sources_of(table):
+            by_target[f"{mapping.target}.{mapping.table}"].append(mapping)
+    mapped = [mapping for into in tables for mapping in by_target[into]]
+    _prepare_lookups(target_db, plan, mapped)
+    for into in tables:
         begun = time.monotonic()
-        _load_table(bench, into, by_target[into], plan.constants)
-        for one in by_target[into]:
-            accounts.note_rows(bench.connection, one)
-        rows = accounts.note_target(bench.connection, into, time.monotonic() - begun)
+        _load_table(target_db, into, by_target[into], plan.constants, specification)
+        loaded(into, by_target[into], begun)
+    return mapped
+
+
+def _fill(target_db: TargetDatabase, plan: Plan, accounts: row_accounts.Accounts, progress: Progress | None) -> None:
+    specification = specified.chosen(plan.amendments)
+    _create(target_db, specification)
+    here = [into for into in plan.order if into.startswith(f"{target_db.target}.")]
+
+    def loaded(into: str, sources: Sequence[TableMapping], begun: float) -> None:
+        for mapping in sources:
+            accounts.note_rows(target_db.connection, mapping)
+        rows = accounts.note_target(target_db.connection, into, time.monotonic() - begun)
         if progress:
             progress(into, rows, time.monotonic() - begun)
+
+    mapped = _load(target_db, plan, here, loaded)
     for table in plan.with_fate(Fate.CARRIED):
-        if table.into.startswith(f"{bench.target}."):
-            _carry(bench, table, accounts)
-    bench.create(text, "CREATE INDEX ")
-    bench.create(ours, "CREATE INDEX ")
-    for statement in extra_indexes(plan, bench.target):
-        bench.connection.execute(statement)
-    _account_and_prove(bench, accounts, here, [one for one in mapped if not one.stub], plan.constants)
+        if table.into.startswith(f"{target_db.target}."):
+            _carry(target_db, table, accounts)
+    for text in (specification.ddl(target_db.target), catalogue.our_ddl()):
+        target_db.create(text, "CREATE INDEX ")
+    for statement in extra_indexes(plan, target_db.target):
+        target_db.connection.execute(statement)
+    mapped = [mapping for mapping in mapped if not mapping.stub]
+    accounts.note_refused(
+        decided_rows.record(target_db.connection, target_db.sources.decided, mapped, target_db.sources.legacy)
+    )
+    _account_and_prove(target_db, accounts, here, mapped, plan.constants)
 
 
 def _account_and_prove(
-    bench: Bench,
+    target_db: TargetDatabase,
     accounts: row_accounts.Accounts,
     tables: Sequence[str],
     mapped: Sequence[TableMapping],
     constants: Mapping[str, str],
 ) -> None:
-    """Say where every row is and where it came from, keep what back cannot know of it, and see that each is rebuilt."""
+    """Count where each row went and came from, keep its rest, and note the rows that are not rebuilt."""
     for into in tables:
-        accounts.note_lineages(bench.connection, into)
-    for one in mapped:
-        accounts.note_source(bench.connection, one)
-    bench.connection.execute("COMMIT")
-    paths = bench.paths | {bench.target: bench.path}
-    accounts.note_mismatches(build_proof.prove(bench.connection, bench.target, paths, mapped, constants))
+        accounts.note_lineages(target_db.connection, into)
+    for mapping in mapped:
+        accounts.note_source(target_db.connection, mapping)
+    target_db.connection.execute("COMMIT")
+    paths = target_db.sources.legacy | {target_db.target: target_db.path}
+    accounts.note_mismatches(build_proof.prove(target_db.connection, target_db.target, paths, mapped, constants))
 
 
 def extra_indexes(plan: Plan, target: str) -> list[str]:
-    """Return the statements of the indexes that the owners order in *target*."""
-    return [one.statement for one in config_extra_indexes.read(plan.extra_indexes) if one.target == target]
+    """Return the statements of the indexes that the configuration orders in *target*."""
+    ordered = config_extra_indexes.read(plan.extra_indexes, specified.chosen(plan.amendments))
+    return [index.statement for index in ordered if index.target == target]
 
 
-def _prepare_lookups(bench: Bench, plan: Plan, mapped: Sequence[TableMapping]) -> None:
+def _prepare_lookups(target_db: TargetDatabase, plan: Plan, mapped: Sequence[TableMapping]) -> None:
     present = {(table.source, table.variant) for table in plan.tables if table.variant}
-    wanted = {name for one in mapped for name in one.reads}
+    wanted = {name for mapping in mapped for name in mapping.reads}
     for lookup in lookups.lookups():
         if f"ids.{lookup.name}" in wanted:
             evidence = [source for source, variant, _ in lookup.evidence if (source, variant) in present]
-            bench.need([source.partition(".")[0] for source in evidence])
-            lookups.prepare(bench.connection, lookup, present)
+            target_db.need([source.partition(".")[0] for source in evidence])
+            lookups.prepare(target_db.connection, lookup, present)
 
 
-def _load_table(bench: Bench, into: str, sources: Sequence[TableMapping], constants: Mapping[str, str]) -> None:
+def _load_table(
+    target_db: TargetDatabase,
+    into: str,
+    sources: Sequence[TableMapping],
+    constants: Mapping[str, str],
+    specification: Specification,
+) -> None:
     target, _, table = into.partition(".")
-    connection = bench.connection
+    connection = target_db.connection
     _account_for_defaults(connection, target, table)
-    read = [name.partition(".")[0] for one in sources for name in one.reads]
-    bench.need([*(one.database for one in sources), *(name for name in read if name in bench.paths)])
+    read = [name.partition(".")[0] for mapping in sources for name in mapping.reads]
+    target_db.need(
+        [*(mapping.database for mapping in sources), *(name for name in read if name in target_db.sources.read)]
+    )
     marks = [
         mark
-        for one in sources
-        if not one.stub and (mark := carried_tables.high_water(connection, one.database, one.source_table)) is not None
+        for mapping in sources
+        if not mapping.stub
+        and (mark := carried_tables.high_water(connection, mapping.database, mapping.source_table)) is not None
     ]
-    table_load.load(connection, target, table, sources, constants, max(marks, default=0) if sources else 0)
+    base = max(marks, default=0) if sources else 0
+    first = quarantine_decisions.kept_first(target_db.sources.decided, sources)
+    table_load.load(connection, target, table, sources, constants, base, specification, first)
     if marks and any(shape.name == table and shape.autoincrement for shape in schema_reader.target(target).tables):
         carried_tables.set_high_water(connection, target, table, max(marks))
 
 
 def _account_for_defaults(connection: sqlite3.Connection, target: str, table: str) -> None:
-    """Give the rows that the DDL itself inserts their lineage, and take the clock out of them.
+    """Write the lineage of the rows that the DDL inserts, and set their clock columns to NULL.
 
-    Their time would be that of the build, and the same input would not give the same digest; NULL means that no process has
-    updated them.
+    With the time of the build the same input would not give the same digest.  NULL means that no process has updated the row.
     """
     schema = schema_reader.target(target)
     key = connections.quoted(mapping_reader.target_key(schema, table))
@@ -277,59 +389,66 @@ def _account_for_defaults(connection: sqlite3.Connection, target: str, table: st
                 connection.execute(f"UPDATE {target}.{connections.quoted(table)} SET {name} = NULL")
 
 
-def _carry(bench: Bench, table: PlannedTable, accounts: row_accounts.Accounts) -> None:
+def _carry(target_db: TargetDatabase, table: PlannedTable, accounts: row_accounts.Accounts) -> None:
     database, _, name = table.source.partition(".")
-    bench.need([database])
+    target_db.need([database])
     target, _, carried = table.into.partition(".")
-    if database not in bench.statements:
-        # Once for all its tables: each look-up would read the whole schema.
-        bench.statements[database] = carried_tables.statements(bench.connection, database)
-    carried_tables.copy(bench.connection, database, name, bench.statements[database], target, carried)
-    accounts.note_carried(bench.connection, table)
+    if database not in target_db.statements:
+        # Read once for all its tables: each read takes the whole schema.
+        target_db.statements[database] = carried_tables.statements(target_db.connection, database)
+    carried_tables.copy(target_db.connection, database, name, target_db.statements[database], target, carried)
+    accounts.note_carried(target_db.connection, table)
 
 
 def _key(plan: Plan, snapshot: Snapshot) -> str:
-    """Return what a finished build is known by: everything that it was made of."""
+    """Return the key of a build: the digest of all its sources."""
     made_of = {
         "run": snapshot.run,
         "content": {str(database.place): database.digest for database in snapshot.inventory.databases},
         "tables": plain(plan.tables),
         "constants": plain(plan.constants),
-        "ddl": [catalogue.target_ddl(target) for target in catalogue.TARGETS] + [catalogue.our_ddl()],
-        "mappings": [one.forward + one.back + one.keep + one.number for one in mapping_reader.mappings()],
+        "ddl": [specified.chosen(plan.amendments).ddl(target) for target in catalogue.TARGETS] + [catalogue.our_ddl()],
+        "mappings": [
+            mapping.forward + mapping.back + mapping.keep + mapping.number for mapping in mapping_reader.mappings()
+        ],
         "extra_indexes": plan.extra_indexes,
+        "decided": plain(plan.decided),
         "lookups": [plain(lookup) for lookup in lookups.lookups()],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def _finished(stage: Path, key: str) -> Built | None:
-    """Return the finished build in *stage* if it was made of the same and is still there; else None."""
+    """Return the finished build in *stage* if it has this *key* and its content is unchanged; else None."""
     try:
-        known_as, built = _read(stage) or ("", None)
-        return built if built and known_as == key and built.digests == _digests(stage) else None
+        own_key, built = _read(stage) or ("", None)
+        return built if built and own_key == key and built.digests == _digests(stage) else None
     except (BuildError, sqlite3.Error):
-        # Damaged or changed since it was written: the build begins anew.
+        # Damaged or changed since it was written: the build starts again.
         return None
 
 
-def told(stage: Path) -> Built | None:
-    """Return what the finished build in *stage* says of itself, unchecked; None if there is none."""
-    found = _read(stage)
-    return found[1] if found else None
+def recorded(stage: Path) -> Built | None:
+    """Return the record of the finished build in *stage*, without a check of the databases; None without one."""
+    key_and_record = _read(stage)
+    return key_and_record[1] if key_and_record else None
 
 
 def _read(stage: Path) -> tuple[str, Built] | None:
-    """Return the key of the finished build in *stage* and what it says of itself; None if there is none."""
+    """Return key and record of the finished build in *stage*; None without one.
+
+    Raises:
+        BuildError: The record was not written by a build.
+    """
     path = stage / FINISHED
     if not path.exists():
         return None
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        known_as, _ = written.pop("key"), written.pop("schema")
-        return known_as, record(written | {"stage": stage}, Built)
+        key, _ = written.pop("key"), written.pop("schema")
+        return key, record(written | {"stage": stage}, Built)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BuildError("is not what a build wrote", where=path, hint="run migrator build again") from error
+        raise BuildError("was not written by migrator build", where=path, hint="run: migrator build") from error
 
 
 def _digests(stage: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ from typing import Any
 from migrator.errors import DdlError, SourceError
 from migrator.schema import declaration
 from migrator.system import connections, content_digest, database_layout, error_hints, private_copy, virtual_tables
-from migrator.system.connections import NOT_HERE, quoted
+from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT, quoted
 
 #: Address space of the process [bytes].
 MEMORY_BYTES = 2 * 1024**3
@@ -34,6 +34,8 @@ MEMORY_BYTES = 2 * 1024**3
 FILE_BYTES = 1024**3
 #: Instructions of SQLite's virtual machine between two checks of the clock.
 STEPS = 100_000
+#: Greatest read version that SQLite knows: that of a file in WAL mode.
+_READ_VERSION = 2
 #: Longest reason [characters]; messages of SQLite quote the file.
 REASON_CHARACTERS = 300
 #: Messages of an integrity check that are kept, and that are searched for a worse one.
@@ -269,6 +271,12 @@ def _reason(error: Exception, copy: Path) -> str:
         return "the name of a table or column is not UTF-8: SQL cannot name it"
     with copy.open("rb") as file:
         head = file.read(100)
+    # A reader must not touch a file with a greater read version (sqlite.org/fileformat.html, section 1.3.3).
+    if head.startswith(connections.MAGIC) and head[19] > _READ_VERSION:
+        return (
+            f"{NOT_HERE}{OF_ITS_FORMAT}: its read version is {head[19]}, and SQLite "
+            f"{sqlite3.sqlite_version} reads up to {_READ_VERSION}"
+        )
     size, page, pages = copy.stat().st_size, int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
     page = 65536 if page == 1 else page
     # The count of pages holds if the two counters of changes agree (sqlite.org/fileformat.html, section 1.3.7).

@@ -62,6 +62,15 @@ def is_database_name(name: str) -> bool:
     return name.lower().endswith(_NAMES)
 
 
+def has_database(root: Path) -> bool:
+    """Return whether a file below *root* begins as a database, or has a database's name; ends at the first."""
+    return any(
+        is_database_name(name) or _begin(Path(folder) / name)[0] == connections.MAGIC
+        for folder, _, names in os.walk(root)
+        for name in names
+    )
+
+
 class _Walk:
     """The result of a scan until now."""
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from migrator.errors import UsageError
+from migrator.errors import Refused, UsageError
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.schema import catalogue
 from migrator.stages.inventory import identify, inspect_pool, scan
@@ -76,6 +76,21 @@ def inventory(
     )
     findings = (*scanned.findings, *_findings(databases))
     return Inventory(data_dir=root, databases=databases, passed_over=scanned.passed_over, findings=findings)
+
+
+def refuse_empty(data_dir: Path, include: Sequence[Path] = ()) -> None:
+    """Check that *data_dir* holds a file that is or is called a database, unless files outside are named; changes nothing.
+
+    Raises:
+        UsageError: It is no folder, or cannot be listed.
+        Refused: There is none.
+    """
+    root = _directory(data_dir)
+    if not include and not scan.has_database(root):
+        raise Refused(
+            "no SQLite file here", where=escaped(root),
+            hint="name the folder that holds the bot's databases with --data-dir",
+        )  # fmt: skip
 
 
 def _directory(data_dir: Path) -> Path:

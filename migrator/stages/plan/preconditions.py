@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,15 +14,15 @@ from migrator.config import extra_indexes
 from migrator.config.config_file import Config, folders
 from migrator.mapping import lookups
 from migrator.mapping import reader as mapping_reader
-from migrator.mapping.model import TableMapping
+from migrator.mapping.model import DECIDED, TableMapping
 from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import folded, index_name
 from migrator.switch import target_permissions
-from migrator.system import ownership, permissions
-from migrator.system.connections import NOT_HERE
+from migrator.system import connections, ownership, permissions
+from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
@@ -30,6 +31,10 @@ from migrator.system.shell import quoted
 MOST_CARRIED = 2_000
 #: Files of one fault that are named; of the others the number is given.
 SHOWN = 5
+#: SQLite's message about a collation or function that only the application registers (sqlite.org/c3ref/create_collation.html).
+_OF_THE_APPLICATION = re.compile(r"(?:no such|unknown) (collation|function)(?: sequence)?: (.+?)(?:\(\)|\))?$")
+#: The reason of a file that cannot be read because an index needs such a collation or function: the index, the message.
+_INDEX = re.compile(rf" because of the index (.+): ({_OF_THE_APPLICATION.pattern})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +73,7 @@ class Case:
         return {
             name: mapping.source
             for mapping in self._mappings()
-            for name in sorted(mapping.constants - {"order_amount_sol"})
+            for name in sorted(mapping.constants - DECIDED)
             if bool(rows.get(mapping.source)) == needed
             and (needed or not mapping.stub)
             and name not in self.config.constants
@@ -137,10 +142,7 @@ def _useless(database: Database) -> str:
     where = escaped(database.place)
     ignore = f'[files] "{escaped(database.path_in_snapshot)}" = "ignore"'
     if database.reason.startswith(NOT_HERE):
-        return (
-            f"{where}: {database.reason}; drop what SQLite {sqlite3.sqlite_version} does not know, run the migrator with an "
-            f"SQLite that knows it, or leave the file where it is: {ignore}"
-        )
+        return f"{where}: {database.reason}; {_instead(database)}, or leave the file where it is: {ignore}"
     what = f"{where}: {database.verdict}, {database.reason or 'no content'}"
     if "TMPDIR" in database.reason:
         return what
@@ -149,6 +151,27 @@ def _useless(database: Database) -> str:
             f"{what}; run this as a user that may read it; to see the permissions run: namei -l {quoted(database.path)}"
         )
     return f"{what}; restore it, move it away, or leave it behind: {ignore}"
+
+
+def _instead(database: Database) -> str:
+    """Return what to do about the object for which SQLite cannot read the file here."""
+    if index := _INDEX.search(database.reason):
+        statement = f"DROP INDEX {connections.quoted(index[1])}"
+        return f"{_lacking(index[2])}; to drop the index run: sqlite3 {quoted(database.path)} {quoted(statement)}"
+    if lacking := _lacking(database.reason):
+        return f"{lacking}; let the application make this object anew without it"
+    if database.reason.startswith(NOT_HERE + OF_ITS_FORMAT):
+        return "restore it if it is damaged; run the migrator with an SQLite that knows it"
+    return f"drop what SQLite {sqlite3.sqlite_version} does not know, run the migrator with an SQLite that knows it"
+
+
+def _lacking(problem: str) -> str:
+    """Return that only the application has what SQLite lacks here; '' if it lacks no collation and no function."""
+    match = _OF_THE_APPLICATION.search(problem)
+    if match is None:
+        return ""
+    newer = f", or an SQLite newer than {sqlite3.sqlite_version} has it" if match[1] == "function" else ""
+    return f"migrator has no {match[1]} {match[2]}: the application registers it{newer}"
 
 
 def _first(sentences: Sequence[str], what: str) -> Iterator[str]:
@@ -204,6 +227,20 @@ def carried_files_have_names_of_their_own(case: Case) -> Iterator[str]:
 def mapped_tables_have_known_shapes(case: Case) -> Iterator[str]:
     """Require that each table that a mapping reads is there in a known shape, or that [decisions] absent names it."""
     read = _read_by_mappings()
+    for database in case.inventory.with_verdict(Verdict.SOURCE):
+        for table in database.tables:
+            if table.differs and f"{database.name}.{table.name}" in read:
+                yield f"{escaped(database.place)}: {escaped(table.name)} has an unknown shape: {table.differs}"
+    for database, source in missing_tables(case):
+        yield (
+            f"{escaped(database.place)}: the table {source.partition('.')[2]} is not there; if that is right, write in the "
+            f'configuration: [decisions] absent = ["{source}"]'
+        )
+
+
+def missing_tables(case: Case) -> Iterator[tuple[Database, str]]:
+    """Yield each table that a mapping reads and its file lacks, unless [decisions] absent names it."""
+    read = _read_by_mappings()
     filled = {table.into for table in case.tables if table.variant == catalogue.SPECIFIED_VARIANT}
     # The table of the other shape replaces it: no table is missing.
     replaced = {
@@ -212,16 +249,10 @@ def mapped_tables_have_known_shapes(case: Case) -> Iterator[str]:
         if f"{mapping.target}.{mapping.table}" in filled
     }
     for database in case.inventory.with_verdict(Verdict.SOURCE):
-        for table in database.tables:
-            if table.differs and f"{database.name}.{table.name}" in read:
-                yield f"{escaped(database.place)}: {escaped(table.name)} has an unknown shape: {table.differs}"
         for missing in database.missing:
             source = f"{database.name}.{missing}"
             if source in read and source not in case.config.absent and source not in replaced:
-                yield (
-                    f"{escaped(database.place)}: the table {missing} is not there; if that is right, write in the "
-                    f'configuration: [decisions] absent = ["{source}"]'
-                )
+                yield database, source
 
 
 def _read_by_mappings() -> frozenset[str]:
@@ -261,15 +292,23 @@ def moved_tables_can_be_copied(case: Case) -> Iterator[str]:
             yield _cannot_be_carried(database, table, source)
         # A full-text table with a home in the specification keeps its rows there.
         elif table.problem and fate is Fate.MAPPED and not table.module:
-            yield f"{escaped(database.place)}: {escaped(table.name)}: {escaped(table.problem)}; write it anew without that"
+            lacking = f"{lacking}; " if (lacking := _lacking(table.problem)) else ""
+            yield (
+                f"{escaped(database.place)}: {escaped(table.name)}: {escaped(table.problem)}; {lacking}let the application make "
+                "the table anew without it"
+            )
 
 
 def _cannot_be_carried(database: Database, table: Table, source: str) -> str:
     kind = f" ({table.module})" if table.module else ""
+    if lacking := _lacking(table.problem):
+        way_out = f"{lacking}; let the application make the table anew without it"
+    else:
+        way_out = "copy its rows to an ordinary table" if table.rows else "drop it"
     behind = f', leave it in the backup ([decisions] left_behind = ["{escaped(source)}"])' if table.module else ""
     return (
         f"{escaped(database.place)}: {escaped(table.name)}{kind}: {escaped(table.problem)}; "
-        f"{'copy its rows to an ordinary table' if table.rows else 'drop it'}{behind}, or let the file stay as it is "
+        f"{way_out}{behind}, or let the file stay as it is "
         f'([files] "{escaped(database.path_in_snapshot)}" = "standalone")'
     )
 

@@ -10,7 +10,7 @@ keep the rowids) rows are compared by content, and as many of each are inserted 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -89,8 +89,8 @@ def write_back(session: Session, source: str, table: str) -> None:
                 raise _unlike(source, f"{session.target}.{table}")
 
 
-def raise_mark(session: Session, name: str, table: str) -> None:
-    """Raise the AUTOINCREMENT counter of the legacy table *name* to that of *table*."""
+def raise_mark(session: Session, name: str, table: str, added: Collection[int] = ()) -> None:
+    """Raise the AUTOINCREMENT counter of the legacy table *name* to that of *table*, less ids *added* at its end."""
     connection = session.connection
     marked = "SELECT count(*) FROM pragma_table_info('sqlite_sequence', ?)"
     schemas = {LEGACY: name, session.target: table, BASELINE: table}
@@ -104,6 +104,8 @@ def raise_mark(session: Session, name: str, table: str) -> None:
         ).fetchone()[0]
         for schema, own in schemas.items()
     )
+    while now in added:
+        now -= 1
     if now <= max(before, installed):
         return
     sequence = f"{LEGACY}.sqlite_sequence"

@@ -20,9 +20,10 @@ from itertools import count
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
+from migrator.quarantine import recognition
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import free_rowid
-from migrator.stages.rollback import cell_comparison, new_rows
+from migrator.stages.rollback import cell_comparison, mirrored_rows, new_rows
 from migrator.stages.rollback.session import Session
 from migrator.system.connections import quoted
 
@@ -46,9 +47,12 @@ def merge(session: Session, sources: Sequence[TableMapping]) -> None:
             f"CREATE INDEX before.{quoted(f'{mapping.source} by key')} ON {quoted(mapping.source)}(legacy_key)"
         )
         _delete_gone(session, mapping)
+    for mapping in sources:
+        mirrored_rows.write_back(session, mapping)
     for table in tables:
         new_rows.name_new_rows(session, table, [mapping for mapping in sources if mapping.table == table])
     for mapping in sources:
+        new_rows.tell_dropped(session, mapping)
         _apply(session, mapping)
 
 
@@ -87,6 +91,7 @@ def _keys_sql(session: Session, mapping: TableMapping, *schemas: str) -> str:
         # CROSS JOIN fixes the order: through the index of lineage, whose ids have no affinity.
         f"SELECT l.legacy_key AS legacy_key FROM {new_rows.touched(mapping.table)} AS k CROSS JOIN {schema}.lineage AS l"
         f" ON l.target = '{mapping.table}' AND l.target_id = +k.id WHERE l.source = '{mapping.source}'"
+        f" AND NOT {mirrored_rows.is_mirrored('l.source', 'l.legacy_key')}"
         for schema in schemas or (session.target, "baseline")
     )
 
@@ -204,7 +209,7 @@ def _mended(mapping: TableMapping, name: str) -> str:
     """Return SQL for a cell of a quarantined legacy row: that of the corrected row, if it carries information."""
     if name not in mapping.uses:
         return f"s.{quoted(name)}"
-    return f"CASE WHEN {new_rows.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
+    return f"CASE WHEN {recognition.informs(f'n.{quoted(name)}')} THEN n.{quoted(name)} ELSE s.{quoted(name)} END"
 
 
 def _changed(session: Session, mapping: TableMapping, column: str) -> str:

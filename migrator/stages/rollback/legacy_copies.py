@@ -11,8 +11,8 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,9 @@ from typing import Protocol, TypeVar
 
 from migrator.errors import BuildError, MigratorError, Refused
 from migrator.mapping import reader as mapping_reader
+from migrator.mapping.model import DECIDED
 from migrator.records.backup import Snapshot
+from migrator.records.decisions import DecidedRow
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Fate, Plan
 from migrator.schema import text_encoding
@@ -42,8 +44,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, "SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 class Rebuild(Protocol):
     """Builds the consolidated set of legacy copies."""
 
-    def __call__(self, folder: Path, stage: Path, *, whole: bool = False) -> Mapping[str, Path]:
-        """Build it in *stage* of the copies in *folder*, the mapped tables alone or the *whole*; return target -> path."""
+    def __call__(
+        self, folder: Path, stage: Path, *, whole: bool = False, stay: Sequence[DecidedRow] = ()
+    ) -> Mapping[str, Path]:
+        """Build it in *stage* of the copies in *folder*, the mapped tables alone or the *whole*; return target -> path.
+
+        The rows *stay* keep their place before rivals.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +73,10 @@ class Written:
         return {source: dict(counts) for source, counts in sorted(self.done.written.items())}
 
 
-def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapshot]:
+def as_planned(last: Switch, folder: Path, *, whole: bool, stay: Sequence[DecidedRow] = ()) -> tuple[Plan, Snapshot]:
     """Return the plan of the cutover *last*, and the legacy copies in *folder* as a snapshot.
 
-    Without *whole* the plan is that for the mapped tables alone.  Nothing but what the cutover wrote down decides,
+    The rows *stay* keep their place before rivals.  Without *whole* the plan is that for the mapped tables alone.  Nothing but what the cutover wrote down decides,
     not the present configuration.
     """
     databases = tuple(
@@ -78,9 +85,7 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
     )
     inventory = Inventory(data_dir=folder, databases=databases, passed_over=0, findings=())
     # A constant that no row needed before must not prevent a rollback: rows that need it go to the residue.
-    stand_ins = {
-        name: "" for mapping in mapping_reader.mappings() for name in mapping.constants if name != "order_amount_sol"
-    }
+    stand_ins = {name: "" for mapping in mapping_reader.mappings() for name in mapping.constants - DECIDED}
     planned = Plan(
         inventory=inventory,
         order=mapping_reader.all_tables(),
@@ -94,30 +99,46 @@ def as_planned(last: Switch, folder: Path, *, whole: bool) -> tuple[Plan, Snapsh
         free_bytes=0,
         refusals=(),
         findings=(),
+        amendments=last.amendments,
         extra_indexes=last.extra_indexes if whole else (),
+        decided=(*last.decided, *stay),
     )
     return planned, Snapshot(
         run="", folder=folder, inventory=inventory, journal_modes=MappingProxyType({}), blocked_s=0.0
     )
 
 
-def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Path | None, Path]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Originals:
+    """The originals that are not what the cutover left.
+
+    Attributes:
+        changed: Legacy database -> its late original, None where it cannot be read, and what the cutover had, None
+            where no copy shows that.
+        indexed: Legacy databases with late writes to a full-text index over no stored rows; the copy has them.
+    """
+
+    changed: Mapping[str, tuple[Path | None, Path | None]] = field(default_factory=dict)
+    indexed: tuple[str, ...] = ()
+
+
+def copy_originals(last: Switch, tree: Path, aside: Path) -> Originals:
     """Copy the legacy files as they were at the cutover to *tree*.
 
     An original with late writes, or one that is missing or cannot be read, is replaced by its copy in the snapshot; the
-    former is copied to *aside*, for the residue.
-
-    Returns:
-        Legacy database -> its late original, None where it cannot be read, and what the cutover had.
+    former is copied to *aside*, for the residue.  Without that copy the late original itself is used.  Late writes to a full-text index over no stored rows alone stay in the
+    copy: no other table has them, and nothing is written back to such an index.
     """
-    changed: dict[str, tuple[Path | None, Path]] = {}
+    changed: dict[str, tuple[Path | None, Path | None]] = {}
+    indexed = []
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
         digest = _copied(original, copy)
         # A cutover of an older version recorded no digest; its snapshot has one.
         recorded = name.digest or _digest_or_none(snapshot)
-        late_write = digest != recorded or _beyond_the_digest(copy) != _beyond_the_digest(snapshot)
-        if late_write and recorded and _digest_or_none(snapshot) == recorded:
+        late_write = digest != recorded or (not name.marks and _marks_or_none(copy) != _marks_or_none(snapshot))
+        replaced = late_write and recorded and _digest_or_none(snapshot) == recorded
+        if replaced:
             changed[name.database] = (None, snapshot)
             if digest:
                 durable_files.make_private_folder((aside / name.place).parent)
@@ -125,18 +146,27 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> dict[str, tuple[Pat
                 changed[name.database] = (aside / name.place, snapshot)
             copy.unlink(missing_ok=True)
             _copy(snapshot, copy)
-        elif not digest or digest != (recorded or digest):
-            what = "was written to after the cutover" if digest else "cannot be read"
+        elif not digest:
             raise MigratorError(
-                f"{what}, and the snapshot's copy cannot be read", where=original, hint=f"restore the copy: {snapshot}"
+                "cannot be read, and the snapshot's copy cannot be read either",
+                where=original,
+                hint=f"restore one of the two; the copy is {snapshot}",
             )
+        elif digest != (recorded or digest):
+            durable_files.make_private_folder((aside / name.place).parent)
+            _copy(original, aside / name.place)
+            changed[name.database] = (aside / name.place, None)
         elif name.marks and connections.marks(copy) != name.marks:
             changed[name.database] = _as_it_was(copy, name.marks, aside / name.place)
+        if not replaced:
+            before = _indexes_or_none(snapshot) if name.indexes is None else name.indexes
+            if before is not None and before != _indexes_or_none(copy):
+                indexed.append(name.database)
         like = original if original.is_file() else snapshot
         # The owner has to write to the copy of a write-protected original; root can write to any.
         copy.chmod(like.stat().st_mode & 0o777 | (0o600 if os.geteuid() else 0))
         durable_files.give_to_owner_of(like, copy)
-    return changed
+    return Originals(changed=changed, indexed=tuple(indexed))
 
 
 def _as_it_was(copy: Path, numbers: tuple[int, ...], late_write: Path) -> tuple[Path, Path]:
@@ -170,9 +200,14 @@ def _digest_or_none(path: Path) -> str:
     return _read_or(content_digest.digest, path, "")
 
 
-def _beyond_the_digest(path: Path) -> tuple[object, ...]:
-    """Return the content of the database at *path* that its digest leaves out, () if it cannot be read."""
-    return _read_or(late_writes.beyond_the_digest, path, ())
+def _marks_or_none(path: Path) -> tuple[int, ...]:
+    """Return the numbers in the header of the database at *path*, () if it cannot be read."""
+    return connections.marks(path) if _digest_or_none(path) else ()
+
+
+def _indexes_or_none(path: Path) -> str | None:
+    """Return the digest of the indexes over no stored rows of the database at *path*, None if it cannot be read."""
+    return _read_or(content_digest.index_digest, path, None)
 
 
 def _read_or(read: Callable[[sqlite3.Connection], T], path: Path, default: T) -> T:
@@ -231,7 +266,7 @@ def write(
     tree: Path,
     current: Mapping[str, Path],
     baseline: Mapping[str, Path],
-    changed: Mapping[str, tuple[Path | None, Path]],
+    originals: Originals,
     rebuild: Rebuild,
     kept: Path,
 ) -> Written:
@@ -242,7 +277,7 @@ def write(
         tree: Where the legacy copies lie.
         current: Target -> a private copy of the consolidated database as it is now, which is written.
         baseline: Target -> the database as it was installed; one that is missing is built anew.
-        changed: What :func:`copy_originals` returned.
+        originals: What :func:`copy_originals` returned.
         rebuild: Builds the consolidated set of the legacy copies.
         kept: The path of the residue; no file is left without rows.
 
@@ -265,15 +300,25 @@ def write(
     proof = restored_cells.settle(sets, done, prove) if done.written or done.left else prove()
     residue = rollback_residue.keep(done, current, baseline, proof, kept)
     residue |= late_writes.keep(
-        {name: (now, before) for name, (now, before) in changed.items() if now}, kept
+        {name: (now, before) for name, (now, before) in originals.changed.items() if now}, kept
     ) | header_numbers.write_back(last, tree, current, baseline, kept)
     if not residue:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
         done.tell(sentence)
-    for database, (now, _) in changed.items():
+    for database in originals.indexed:
+        done.tell(
+            f"{escaped(database)}: a full-text index over no stored rows was written to after snapshot {last.run}; the legacy "
+            "file keeps what was written"
+        )
+    for database, (now, before) in originals.changed.items():
         what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
-        done.tell(f"{escaped(database)}: its original {what}; its content at the cutover was used instead")
+        used = (
+            "its content at the cutover was used instead"
+            if before
+            else "the snapshot's copy cannot be read, so that all its rows are in the residue, not the late ones alone"
+        )
+        done.tell(f"{escaped(database)}: its original {what}; {used}")
     return Written(done=done, residue=residue, baseline=baseline)
 
 
@@ -298,14 +343,23 @@ def rehearse(last: Switch, rebuild: Rebuild) -> Written:
 
 def _rehearsed(last: Switch, rebuild: Rebuild) -> Written:
     with private_folder() as folder:
-        tree, scratch = folder / "legacy", folder / "rollback"
-        durable_files.make_private_folder(scratch)
-        changed = copy_originals(last, tree, scratch / "late")
-        current = {}
-        for target in last.targets:
-            path = last.installed(target)
-            current[target] = private_copy.private_copy(path, scratch / path.name)
-        return write(last, tree, current, rollback_baseline.sound(last), changed, rebuild, folder / "residue.db")
+        return made_in(folder, last, rebuild)
+
+
+def made_in(folder: Path, last: Switch, rebuild: Rebuild) -> Written:
+    """Write to ``legacy`` in *folder* the legacy files that a rollback of *last* would give now; changes nothing else.
+
+    Raises:
+        MigratorError: They do not hold what they have to.
+    """
+    tree, scratch = folder / "legacy", folder / "rollback"
+    durable_files.make_private_folder(scratch)
+    originals = copy_originals(last, tree, scratch / "late")
+    current = {}
+    for target in last.targets:
+        path = last.installed(target)
+        current[target] = private_copy.private_copy(path, scratch / path.name)
+    return write(last, tree, current, rollback_baseline.sound(last), originals, rebuild, folder / "residue.db")
 
 
 def way_back(wanted: Switch, snapshot: Snapshot) -> None:
@@ -329,7 +383,7 @@ def way_back(wanted: Switch, snapshot: Snapshot) -> None:
         for copies, below in ((baseline, "installed"), (current, "now")):
             copies[target] = scratch / below / wanted.staged(target).name
             _copy(wanted.staged(target), copies[target])
-    written = write(wanted, tree, current, baseline, {}, lambda *_, **__: baseline, folder / "residue.db")
+    written = write(wanted, tree, current, baseline, Originals(), lambda *_, **__: baseline, folder / "residue.db")
     reasons = [
         *(f"{escaped(source)}: {counts} though nothing was written" for source, counts in written.counts.items()),
         *(f"{escaped(table)}: {rows:,} rows would go to the residue" for table, rows in written.residue.items()),

@@ -5,26 +5,22 @@ A row that the owner corrected and took out of quarantine is not new: its legacy
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Sequence
-from hashlib import sha256
 
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
+from migrator.mapping.new_keys import text_key
+from migrator.quarantine import recognition
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import free_rowid
 from migrator.stages.rollback.cell_comparison import Comparison
+from migrator.stages.rollback.mirrored_rows import MIRRORED, is_mirrored
 from migrator.stages.rollback.session import Session
 from migrator.system.connections import quoted
+from migrator.system.escaping import escaped
 
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LARGEST = 2**63 - 1
-#: Least number of equal cells for which a new row counts as a quarantined one: two may be equal by chance.
-_ALIKE = 3
-#: Most quarantined rows with an equal cell among which a new row is searched.
-_FEW = 8
 #: Work table: source and legacy key of each row that got its key here.
 NAMED = "temp.named"
 #: Work table: source, former and present legacy key of each row whose key was changed.
@@ -34,11 +30,6 @@ REKEYED = "temp.rekeyed"
 def touched(table: str) -> str:
     """Return the name of the work table with the keys of rows of *table* that changed, or refer to rows that changed."""
     return f"temp.{quoted(f'touched {table}')}"
-
-
-def informs(expression: str) -> str:
-    """Return SQL that is true if a legacy cell carries information: it is not NULL, '' or 0."""
-    return f"coalesce({expression} NOT IN ('', 0), 0)"
 
 
 def part_from_former_rows(session: Session, table: str, sources: Sequence[TableMapping]) -> None:
@@ -55,7 +46,8 @@ def part_from_former_rows(session: Session, table: str, sources: Sequence[TableM
         f"DELETE FROM {session.target}.lineage WHERE rowid IN (SELECT l.rowid FROM {touched(table)} AS k"
         f" CROSS JOIN {session.target}.{quoted(table)} AS w ON w.{key} = k.id CROSS JOIN baseline.{quoted(table)} AS b"
         f" ON b.{key} = w.{key} CROSS JOIN {session.target}.lineage AS l ON l.target = ? AND l.target_id = +k.id"
-        f" WHERE CASE WHEN l.source LIKE 'stub:%' THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END)",
+        f" WHERE CASE WHEN l.source LIKE 'stub:%' THEN {differ} ELSE NOT {comparison.same_row('w', 'b')} END"
+        f" AND NOT {is_mirrored('l.source', 'l.legacy_key')})",
         (table,),
     )
 
@@ -76,6 +68,8 @@ def follow_changed_keys(session: Session, table: str, sources: Sequence[TableMap
         connection.execute(
             f"CREATE TEMP TABLE {name} AS SELECT min(t.{key}) AS id, {row} AS row FROM {touched(table)} AS k CROSS JOIN {side}"
             f" AS t ON t.{key} = k.id WHERE t.{key} NOT IN (SELECT {key} FROM {other} WHERE {key} IS NOT NULL)"
+            f" AND NOT EXISTS (SELECT 1 FROM {session.target}.lineage AS l WHERE l.target = '{table}'"
+            f" AND l.target_id = +t.{key} AND {is_mirrored('l.source', 'l.legacy_key')})"
             f" GROUP BY row HAVING count(*) = 1"
         )
     connection.execute("CREATE INDEX temp.vanished_row ON vanished(row)")
@@ -198,7 +192,9 @@ def _name(session: Session, taker: TableMapping, name: str, key: str, new: Seque
         elif numbers and largest + number > _LARGEST:
             session.done.leave(name, rowid, f"{taker.source} has no number left above its largest")
         else:
-            given = largest + number if numbers else _text_key(f"{name}:{rowid}", used)
+            given = largest + number if numbers else text_key(f"{name}:{rowid}", used)
+            if not numbers:
+                used.add(str(given).encode())
             connection.execute(named.format("?"), (taker.source, given, taker.table, rowid))
         connection.execute(
             f"INSERT INTO {NAMED} SELECT source, legacy_key FROM {session.target}.lineage WHERE rowid = last_insert_rowid()"
@@ -208,88 +204,145 @@ def _name(session: Session, taker: TableMapping, name: str, key: str, new: Seque
 def _recognise_mended(session: Session, mapping: TableMapping, taker: TableMapping) -> None:
     """Give new rows that are corrected rows from the quarantine of *mapping* the keys of their legacy rows.
 
-    A kept key identifies the row.  With assigned ids, a new row is a quarantined one if both have the same time, or the legacy
-    row has none; if more than half of the cells with information in both are equal, and at least :data:`_ALIKE`; and if no
-    other pair agrees better.
+    A kept key identifies the row.  With assigned ids :mod:`migrator.quarantine.recognition` compares the cells; a new row that may be one
+    which was deleted from quarantine, but is not surely, is left over.
     """
     connection = session.connection
     refused = (
         f"SELECT legacy_key FROM baseline.quarantine WHERE source = '{mapping.source}' AND target = '{mapping.table}'"
     )
-    if not connection.execute(refused).fetchone():
+    # Without reading the key, which may be text that is not UTF-8.
+    if not connection.execute(f"SELECT 1 FROM ({refused}) LIMIT 1").fetchone():
         return
     if not mapping.number:
         of_taker = f"source = '{taker.source}' AND legacy_key IN ({refused}) AND legacy_key IN (SELECT legacy_key FROM {NAMED})"
         for work in (f"{session.target}.lineage", NAMED):
             connection.execute(f"UPDATE {work} SET source = '{mapping.source}' WHERE {of_taker}")
         return
-    _pair_with_quarantined(session, mapping, refused)
-    taken: set[tuple[str, int]] = set()
-    for new, old, _ in connection.execute(
-        "SELECT new, old, agree FROM temp.alike ORDER BY agree DESC, old, new"
-    ).fetchall():
-        if taken & {("new", new), ("old", old)}:
-            continue
-        taken |= {("new", new), ("old", old)}
+    found = _paired_with_quarantined(
+        session, mapping, refused, "temp", f"SELECT legacy_key FROM {NAMED} WHERE source = '{mapping.source}'"
+    )
+    for new, old in found.same:
         _join(session, mapping, new, old)
+    for new, old in found.doubtful:
+        _leave_doubtful(session, mapping, new, old)
 
 
-def _pair_with_quarantined(session: Session, mapping: TableMapping, refused: str) -> None:
-    """Make ``temp.alike``: pairs of new and quarantined rows that may be the same, with the number of equal cells."""
+def release_adopted(session: Session, mapping: TableMapping) -> None:
+    """Unlist mirrored rows that are corrected rows of *mapping*, deleted from quarantine: a legacy schema gave them other keys.
+
+    They count as new rows then, and are recognized as such.
+    """
+    if not mapping.number or mapping.parts:
+        return
+    known = "x.source = m.source AND x.legacy_key IS m.legacy_key"
+    keys = (
+        f"SELECT m.legacy_key FROM {MIRRORED} AS m WHERE m.source = '{mapping.source}' AND m.legacy_key IS NOT NULL"
+        f" AND NOT EXISTS (SELECT 1 FROM baseline.lineage AS x WHERE {known})"
+        f" AND NOT EXISTS (SELECT 1 FROM baseline.quarantine AS x WHERE {known})"
+    )
+    refused = f"SELECT legacy_key FROM ({_dropped_sql(session, mapping)})"
     connection = session.connection
-    for name in ("back_now", "set_aside", "alike"):
-        connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+    if not all(connection.execute(f"SELECT 1 FROM ({asked}) LIMIT 1").fetchone() for asked in (keys, refused)):
+        return
+    with session.beside(mapping.database):
+        for new, _ in _paired_with_quarantined(session, mapping, refused, session.target, keys).same:
+            connection.execute(
+                f"DELETE FROM {MIRRORED} WHERE source = ? AND legacy_key IS"
+                f" (SELECT legacy_key FROM {recognition.NEW} WHERE rowid = ?)",
+                (mapping.source, new),
+            )
+
+
+def tell_dropped(session: Session, mapping: TableMapping) -> None:
+    """Tell the owner of rows that were deleted from quarantine and are in no table: their legacy rows stay."""
+    (dropped,) = session.connection.execute(
+        f"SELECT count(*) FROM ({_dropped_sql(session, mapping)}) AS b WHERE NOT EXISTS (SELECT 1 FROM"
+        f" {session.target}.lineage AS l WHERE l.source = '{mapping.source}' AND l.legacy_key IS b.legacy_key)"
+    ).fetchone()
+    if dropped:
+        session.done.tell(
+            f"{mapping.source}: {dropped:,} rows were deleted from quarantine and not moved; their legacy rows stay as they were"
+        )
+
+
+def _dropped_sql(session: Session, mapping: TableMapping) -> str:
+    """Return a SELECT of the legacy key of each row of *mapping* that other code deleted from quarantine."""
+    of_source = f"source = '{mapping.source}' AND target = '{mapping.table}'"
+    return (
+        f"SELECT b.legacy_key AS legacy_key FROM baseline.quarantine AS b WHERE b.{of_source} AND NOT EXISTS (SELECT 1 FROM"
+        f" {session.target}.quarantine AS q WHERE q.source = b.source AND q.target = b.target"
+        f" AND q.legacy_key IS b.legacy_key AND (b.legacy_key IS NOT NULL OR q.row = b.row))"
+        f" AND NOT {is_mirrored('b.source', 'b.legacy_key')}"
+    )
+
+
+def _paired_with_quarantined(
+    session: Session, mapping: TableMapping, refused: str, schema: str, keys: str
+) -> recognition.Pairs:
+    """Return which new rows with the legacy *keys*, read from *schema*, are quarantined rows of *mapping*."""
+    connection = session.connection
+    for name in (recognition.NEW, recognition.SET_ASIDE):
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
     connection.execute(
-        f"CREATE TEMP TABLE back_now AS SELECT * FROM ({reverse_sql.back_sql(mapping, 'temp')}) WHERE legacy_key IN"
-        f" (SELECT legacy_key FROM {NAMED} WHERE source = '{mapping.source}')",
+        f"CREATE TABLE {recognition.NEW} AS SELECT * FROM ({reverse_sql.back_sql(mapping, schema)}) WHERE legacy_key IN"
+        f" ({keys})",
         mapping.given(session.constants),
     )
     source, key = f"{quoted(mapping.database)}.{quoted(mapping.source_table)}", f"s.{quoted(mapping.key)}"
     rowid = free_rowid(connection, mapping.database, mapping.source_table)
     nameless = reverse_sql.nameless_sql(mapping, key) if rowid else "0"
     cells = ", ".join(f"s.{quoted(name)} AS {quoted(name)}" for name in mapping.legacy_columns)
-    connection.execute(
-        f"CREATE TEMP TABLE set_aside AS SELECT {f's.{rowid}' if rowid else 'NULL'} AS legacy_rowid,"
-        f" CASE WHEN NOT {nameless} THEN {key} END AS legacy_key, {cells} FROM {source} AS s"
-        f" WHERE {key} COLLATE BINARY IN ({refused}) OR {nameless}"
-    )
-    columns = [name for name in mapping.legacy_columns if name in mapping.uses and name != mapping.key]
-    # Only pairs with an equal cell that few quarantined rows have, not all pairs.
-    pairs = " UNION ".join(
-        f"SELECT n.rowid AS new, q.rowid AS old FROM temp.set_aside AS q JOIN temp.back_now AS n"
-        f" ON n.{quoted(name)} = q.{quoted(name)} WHERE {informs(f'q.{quoted(name)}')} AND q.{quoted(name)} IN"
-        f" (SELECT {quoted(name)} FROM temp.set_aside GROUP BY 1 HAVING count(*) <= {_FEW})"
-        for name in columns
-    )
-    both = [f"({informs(f'q.{quoted(name)}')} AND {informs(f'n.{quoted(name)}')})" for name in columns]
-    agree = [
-        f"({inform} AND NOT {reverse_sql.differ_sql('q', 'n', [name])})"
-        for inform, name in zip(both, columns, strict=True)
-    ]
-    same_time = "".join(
-        f" AND coalesce(utc(CAST(q.{quoted(name)} AS BLOB)) IS utc(CAST(n.{quoted(name)} AS BLOB))"
-        f" OR utc(CAST(q.{quoted(name)} AS BLOB)) IS NULL, 1)"
-        for name in columns
-        if mapping.uses[name] == (mapping.number,)
+    kept = f"FROM {session.target}.quarantine AS q WHERE q.source = '{mapping.source}' AND q.target = '{mapping.table}'"
+    dropped = (
+        f"CASE WHEN {nameless} THEN {reverse_sql.row_sql('s', mapping.legacy_columns)} NOT IN (SELECT q.row {kept}"
+        f" AND q.legacy_key IS NULL) ELSE NOT EXISTS (SELECT 1 {kept} AND q.legacy_key IS +{key}) END"
     )
     connection.execute(
-        f"CREATE TEMP TABLE alike AS SELECT new, old, {' + '.join(agree)} AS agree, {' + '.join(both)} AS informs"
-        f" FROM ({pairs}) AS p CROSS JOIN temp.back_now AS n ON n.rowid = p.new"
-        f" CROSS JOIN temp.set_aside AS q ON q.rowid = p.old WHERE 1{same_time}"
+        f"CREATE TABLE {recognition.SET_ASIDE} AS SELECT {f's.{rowid}' if rowid else 'NULL'} AS legacy_rowid,"
+        f" CASE WHEN NOT {nameless} THEN {key} END AS legacy_key, {dropped} AS dropped, {cells} FROM {source} AS s"
+        f" WHERE ({key} COLLATE BINARY IN ({refused}) OR {nameless})"
+        f" AND NOT {is_mirrored(reverse_sql.literal(mapping.source), key)}"
     )
-    connection.execute(f"DELETE FROM temp.alike WHERE agree * 2 <= informs OR agree < {_ALIKE}")
+    return recognition.pairs(connection.execute, mapping.legacy_columns, mapping.uses, mapping.key, mapping.number)
+
+
+def _leave_doubtful(session: Session, mapping: TableMapping, new: int, old: int) -> None:
+    """Leave over the new row *new*, which may be the row *old*: in two legacy rows a position would count twice."""
+    connection = session.connection
+    of_new = f"source = '{mapping.source}' AND legacy_key = (SELECT legacy_key FROM {recognition.NEW} WHERE rowid = ?)"
+    (identity,) = connection.execute(
+        f"SELECT target_id FROM {session.target}.lineage WHERE {of_new}", (new,)
+    ).fetchone()
+    (key,) = connection.execute(
+        "SELECT CAST(CASE typeof(legacy_key) WHEN 'blob' THEN lower(hex(legacy_key)) ELSE legacy_key END AS BLOB)"
+        f" FROM {recognition.SET_ASIDE} WHERE rowid = ?",
+        (old,),
+    ).fetchone()
+    name = mapping_reader.target_key(schema_reader.target(session.target), mapping.table)
+    (rowid,) = connection.execute(
+        f"SELECT rowid FROM {session.target}.{quoted(mapping.table)} WHERE {name} = ?", (identity,)
+    ).fetchone()
+    for work in (f"{session.target}.lineage", NAMED):
+        connection.execute(f"DELETE FROM {work} WHERE {of_new}", (new,))
+    known = "a row without a key" if key is None else escaped(key.decode("utf-8", "surrogateescape"))
+    session.done.leave(
+        f"{session.target}.{mapping.table}",
+        rowid,
+        f"it may be {mapping.source} {known}, which was deleted from quarantine; that legacy row stays as it was",
+    )
 
 
 def _join(session: Session, mapping: TableMapping, new: int, old: int) -> None:
-    """Join the new row *new* of ``temp.back_now`` with the legacy row *old* of ``temp.set_aside``."""
+    """Join the new row *new* with the legacy row *old*, by the rowids of the tables of :mod:`migrator.quarantine.recognition`."""
     connection = session.connection
-    ours = "(SELECT legacy_key FROM temp.back_now WHERE rowid = :new)"
-    theirs = "(SELECT legacy_key FROM temp.set_aside WHERE rowid = :old)"
+    ours = f"(SELECT legacy_key FROM {recognition.NEW} WHERE rowid = :new)"
+    theirs = f"(SELECT legacy_key FROM {recognition.SET_ASIDE} WHERE rowid = :old)"
     rows = {"new": new, "old": old}
     # A legacy row without a key gets the key that was made for the new row.
     connection.execute(
         f"UPDATE OR ABORT {quoted(mapping.database)}.{quoted(mapping.source_table)} SET {quoted(mapping.key)} = {ours}"
-        f" WHERE {theirs} IS NULL AND rowid = (SELECT legacy_rowid FROM temp.set_aside WHERE rowid = :old)",
+        f" WHERE {theirs} IS NULL AND rowid = (SELECT legacy_rowid FROM {recognition.SET_ASIDE} WHERE rowid = :old)",
         rows,
     )
     for work in (f"{session.target}.lineage", NAMED):
@@ -308,15 +361,3 @@ def _high_water(session: Session, database: str, table: str) -> int:
         f"SELECT seq FROM {quoted(database)}.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
     ).fetchone()
     return sequence[0] if sequence and isinstance(sequence[0], int) else 0
-
-
-def _text_key(seed: str, used: set[bytes]) -> str:
-    """Return an unused key in the form of the *used* ones: 8 hex digits or a UUID; the same for the same seed."""
-    like_uuid = bool(used) and all(_UUID.fullmatch(key or b"") for key in used)
-    for attempt in range(1_000_000):
-        drawn = sha256(f"{seed}:{attempt}".encode()).digest()
-        key = str(uuid.UUID(bytes=drawn[:16], version=4)) if like_uuid else drawn.hex()[:8]
-        if key.encode() not in used:
-            used.add(key.encode())
-            return key
-    raise RuntimeError("a million keys are taken")  # 8 hex digits make four thousand times as many

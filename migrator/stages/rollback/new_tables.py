@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrator.schema.declaration import stored_columns
+from migrator.schema.catalogue import MIRROR_TABLES
+from migrator.schema.declaration import folded, stored_columns
 from migrator.stages.rollback.session import LEGACY, Session, found_sql, handle_sql
 from migrator.system.connections import quoted
 
@@ -15,12 +16,12 @@ from migrator.system.connections import quoted
 def take_in(session: Session, sources: Sequence[str]) -> None:
     """Write the rows of each new table to the one of the legacy tables *sources* that has its name."""
     listed = "SELECT name FROM pragma_table_list WHERE schema = ? AND type IN ('table', 'virtual')"
-    before = {name for (name,) in session.connection.execute(listed, ("baseline",))}
+    before = {folded(name) for (name,) in session.connection.execute(listed, ("baseline",))}
     now = session.connection.execute(
         listed + " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'", (session.target,)
     ).fetchall()
     for (table,) in now:
-        if table in before:
+        if folded(table) in before or table in MIRROR_TABLES:
             continue
         takers = [source for source in sources if source.partition(".")[2].lower() == table.lower()]
         if len(takers) != 1 or not _take_in(session, table, takers[0]):

@@ -24,6 +24,8 @@ from migrator.system.escaping import escaped
 
 #: Names that a sentence lists.
 _LISTED = 5
+#: Tables of migrator, which have no legacy rows.
+_OURS = ("lineage", "quarantine")
 
 
 def make_readable(current: Mapping[str, Path], baseline: Mapping[str, Path], done: WrittenBack) -> None:
@@ -67,7 +69,9 @@ def _take_out(connection: sqlite3.Connection) -> Iterator[str]:
         except sqlite3.Error:
             added.append((rowid, "virtual table", name))
     connection.executemany("DELETE FROM main.sqlite_schema WHERE rowid = ?", [(rowid,) for rowid, *_ in added])
-    yield from (f"{kind} {escaped(name)}" for _, kind, name in added)
+    # The triggers that count changes for connections with a legacy schema are migrator's own.
+    ours = f"{catalogue.MIRRORED_CHANGES} "
+    yield from (f"{kind} {escaped(name)}" for _, kind, name in added if not name.startswith(ours))
 
 
 def _installed(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -94,7 +98,8 @@ def _lacking(connection: sqlite3.Connection, table: str) -> str:
 
 def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str, what: str, done: WrittenBack) -> None:
     """Restore *table* as it was installed; the table in use is renamed and kept whole."""
-    sentence = f"{target}.{escaped(table)} {what}: its legacy rows stay as they were at the cutover"
+    kept = "the one of the cutover is used" if table in _OURS else "its legacy rows stay as they were at the cutover"
+    sentence = f"{target}.{escaped(table)} {what}: {kept}"
     done.tell(sentence)
     asked = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE"
     if connection.execute(asked, (table,)).fetchone():

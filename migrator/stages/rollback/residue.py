@@ -18,7 +18,7 @@ from migrator.mapping import sql_functions
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import stored_columns
-from migrator.stages.rollback import cell_comparison, residue_database
+from migrator.stages.rollback import cell_comparison, mirrored_rows, residue_database
 from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, handle_sql
 from migrator.switch import consolidated_set
 from migrator.system import connections
@@ -27,7 +27,7 @@ from migrator.system.escaping import escaped
 
 #: Reasons of the residue; "this row" is the row of the consolidated set beside the reason.
 _CHANGED = "the legacy table cannot hold what this row has in: "
-_REFUSED = "the legacy table holds this row, but a new migration would set it aside in quarantine"
+_REFUSED = "a new migration would not build this row: it would quarantine the legacy row, or there is none"
 _MEANS = (
     "this row was not changed since the cutover, but a new migration would build a different row from its legacy row"
 )
@@ -81,6 +81,7 @@ def _opened(target: str, current: Path, baseline: Path, rebuilt: Path, into: Pat
         connections.attach(connection, rebuilt, "again")
         residue_database.open_beside(connection, into)
         consolidated_set.stand_in_collations(connection, target)
+        mirrored_rows.list_rows(connection, target)
         yield connection
 
 
@@ -90,19 +91,37 @@ def _differing(connection: sqlite3.Connection, target: str, table: str) -> Itera
     for statement in cell_comparison.pair_up(comparison):
         connection.execute(statement)
     rebuilt = cell_comparison.again_sql(comparison)
-    # A build adds a stub again if a row still needs it.
+    # What was written through a legacy schema may be why an unchanged row comes out different: the legacy rows are right.
+    written = connection.execute(f"SELECT 1 FROM {mirrored_rows.MIRRORED} LIMIT 1").fetchone() is not None
+    stub = (
+        f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
+        f" AND l.source LIKE 'stub:%' AND {mirrored_rows.is_mirrored('l.source', 'l.legacy_key')}"
+    )
+    # A build adds a stub again if a legacy row still names it.  A row in the residue may refer to it too.
     ours = (
         f"SELECT 1 FROM {target}.lineage AS l WHERE l.target = '{table}' AND l.target_id = +w.{comparison.key}"
-        " AND l.source LIKE 'stub:%'"
+        f" AND l.source LIKE 'stub:%'{''.join(f' AND NOT EXISTS ({child})' for child in _children(comparison))}"
     )
     lost = comparison.lost_names(comparison.judged, new="p.new", touched="p.touched")
     yield from connection.execute(
         f"SELECT p.handle, CASE WHEN NOT EXISTS (SELECT 1 {rebuilt}) THEN ? WHEN p.touched"
         f" THEN ? || replace(rtrim((SELECT min({lost}) {rebuilt})), ' ', ', ') ELSE ? END"
         f" {cell_comparison.rows_sql(comparison)} WHERE NOT EXISTS (SELECT 1 {rebuilt}"
-        f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))",
+        f" AND {comparison.kept(new='p.new', touched='p.touched')}) AND (p.touched OR NOT EXISTS ({ours}))"
+        f" AND (p.touched OR {int(not written)}) AND NOT EXISTS ({stub})",
         (_REFUSED, _CHANGED, _MEANS),
     ).fetchall()
+
+
+def _children(comparison: cell_comparison.Comparison) -> Iterator[str]:
+    """Yield SQL for the rows in use that refer to the row ``w``."""
+    for child in schema_reader.target(comparison.target).tables:
+        for reference in child.foreign_keys:
+            if reference.parent == comparison.table:
+                column = quoted(reference.columns[0])
+                yield (
+                    f"SELECT 1 FROM {comparison.target}.{quoted(child.name)} AS c WHERE c.{column} = +w.{comparison.key}"
+                )
 
 
 def _torn(connection: sqlite3.Connection, target: str, table: str) -> Iterator[tuple[object, str]]:
@@ -134,7 +153,10 @@ def _nothing_comes_back(connection: sqlite3.Connection, target: str, table: str)
         f" AND l.source NOT LIKE 'stub:%' AND NOT EXISTS (SELECT 1 FROM {target}.lineage AS n LEFT JOIN"
         f" {target}.{quoted(table)} AS t ON t.{key} = n.target_id WHERE n.source = l.source AND n.legacy_key IS l.legacy_key"
         # A legacy row that stays because its new key is refused has no row in use.
-        f" AND n.target = l.target AND (t.{key} IS NOT NULL OR n.target_id IS NULL)) AND EXISTS ({_AGAIN})",
+        f" AND n.target = l.target AND (t.{key} IS NOT NULL OR n.target_id IS NULL))"
+        # One that was set aside through the legacy schema is there.
+        f" AND NOT EXISTS (SELECT 1 FROM {target}.quarantine AS q WHERE q.source = l.source AND q.target = l.target"
+        f" AND q.legacy_key IS l.legacy_key) AND EXISTS ({_AGAIN})",
         (table,),
     ).fetchone()
     if back:

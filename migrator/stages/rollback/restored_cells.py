@@ -4,6 +4,9 @@ A new migration of the legacy copies shows how each row comes out.  If a cell is
 :mod:`migrator.stages.rollback.cell_comparison` compares it, the legacy columns from which it is computed are restored: the row
 in use goes to the residue, and the legacy row keeps its old content.  A legacy row that became several rows is restored whole.
 
+A row in use may have lost what decides between rivals for a unique value, as a position that was closed beside an open one in quarantine.
+Its legacy row is right: the rows are migrated again, and it keeps its place.
+
 An unchanged row may come out different too, because a lookup returns another value now.  If its legacy table has a column
 for the value of the lookup, and the column is empty, it is filled.
 """
@@ -11,36 +14,90 @@ for the value of the lookup, and the column is empty, it is filled.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from migrator.mapping import reader as mapping_reader
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
+from migrator.quarantine import recognition
+from migrator.records.decisions import DecidedRow, Kind
 from migrator.schema import catalogue
-from migrator.stages.rollback import cell_comparison, changed_rows
+from migrator.stages.rollback import cell_comparison, changed_rows, mirrored_rows
 from migrator.stages.rollback import triggers as rollback_triggers
-from migrator.stages.rollback.new_rows import informs
 from migrator.stages.rollback.session import Session, Sets, WrittenBack
+from migrator.system import connections
 from migrator.system.connections import quoted
 
 
-def settle(sets: Sets, done: WrittenBack, rebuild: Callable[[], Mapping[str, Path]]) -> Mapping[str, Path]:
+def settle(sets: Sets, done: WrittenBack, rebuild: Callable[..., Mapping[str, Path]]) -> Mapping[str, Path]:
     """Restore cells until a migration of the legacy copies needs no more; return the databases of that migration.
 
     Args:
         sets: The databases of the write-back.
         done: Its result; the numbers of updated rows are corrected.
-        rebuild: Migrates the legacy copies: ``core`` -> database.
+        rebuild: Migrates the legacy copies, in which the rows ``stay`` keep their place before rivals: ``core`` -> database.
     """
     rebuilt = rebuild()
-    fill = True
+    if stay := _displaced(sets, done, rebuilt):
+        rebuild = partial(rebuild, stay=stay)
+        rebuilt = rebuild()
+    # Rows that were written through the legacy schema may be why a lookup returns another value: legacy rows stay as they are.
+    fill = not any(_is_mirrored(path) for path in sets.current.values())
     while _restore(sets, done, rebuilt, fill=fill):
         rebuilt = rebuild()
         # A cell that was filled in vain is restored, and not filled again.
         fill = False
     return rebuilt
+
+
+def _displaced(sets: Sets, done: WrittenBack, rebuilt: Mapping[str, Path]) -> Sequence[DecidedRow]:
+    """Return the decisions by which rows in use keep their place before rivals that are not in use."""
+    stay: list[DecidedRow] = []
+    for target in catalogue.TARGETS:
+        with sets.opened(target, done, rebuilt) as session:
+            for table in sets.last.tables:
+                for mapping in mapping_reader.sources_of(table):
+                    if mapping.target == target and mapping.back and not mapping.parts:
+                        stay += _displaced_of(session, mapping)
+    return stay
+
+
+def _displaced_of(session: Session, mapping: TableMapping) -> Iterator[DecidedRow]:
+    connection, table = session.connection, quoted(mapping.table)
+    comparison = cell_comparison.Comparison(mapping.target, mapping.table)
+    asked = "SELECT DISTINCT broken FROM again.quarantine WHERE source = ? AND target = ? AND broken GLOB 'UNIQUE *'"
+    for (broken,) in connection.execute(asked, (mapping.source, mapping.table)).fetchall():
+        columns = broken.removeprefix("UNIQUE ").split(", ")
+        if not set(columns) <= set(comparison.columns):
+            continue
+        equal = " AND ".join(f"f.{quoted(column)} = w.{quoted(column)}" for column in columns)
+        in_use = (
+            f"SELECT 1 FROM {mapping.target}.lineage AS x JOIN {mapping.target}.{table} AS y ON y.{comparison.key} = x.target_id"
+            " WHERE x.source = m.source AND x.legacy_key IS m.legacy_key AND x.target = m.target"
+        )
+        rival = (
+            f"SELECT 1 FROM again.{table} AS f JOIN again.lineage AS m ON m.target = '{mapping.table}'"
+            f" AND m.target_id = +f.{comparison.key} WHERE {equal} AND m.source NOT LIKE 'stub:%' AND NOT EXISTS ({in_use})"
+        )
+        displaced = connection.execute(
+            f"SELECT {reverse_sql.cell_sql('q.legacy_key')} FROM again.quarantine AS q JOIN {mapping.target}.lineage AS l"
+            f" ON l.source = q.source AND l.legacy_key IS q.legacy_key AND l.target = q.target"
+            f" JOIN {mapping.target}.{table} AS w ON w.{comparison.key} = l.target_id"
+            f" WHERE q.source = ? AND q.target = ? AND q.broken = ? AND EXISTS ({rival})",
+            (mapping.source, mapping.table, broken),
+        ).fetchall()
+        for (key,) in displaced:
+            yield DecidedRow(source=mapping.source, key=json.loads(key), kind=Kind.KEEP)
+
+
+def _is_mirrored(path: Path) -> bool:
+    """Return whether rows of the consolidated database at *path* were written through a legacy schema."""
+    with contextlib.closing(connections.lenient(connections.read(path))) as connection:
+        return mirrored_rows.has_rows(connection, "main")
 
 
 def _restore(sets: Sets, done: WrittenBack, rebuilt: Mapping[str, Path], *, fill: bool) -> bool:
@@ -49,6 +106,7 @@ def _restore(sets: Sets, done: WrittenBack, rebuilt: Mapping[str, Path], *, fill
     for target in catalogue.TARGETS:
         with sets.opened(target, done, rebuilt) as session:
             changed_rows.make_views(session.connection, target)
+            mirrored_rows.list_rows(session.connection, target)
             for table in sets.last.tables:
                 for mapping in mapping_reader.sources_of(table):
                     if mapping.target == target and mapping.back and _note_wrong(session, mapping):
@@ -77,6 +135,11 @@ def _note_wrong(session: Session, mapping: TableMapping) -> bool:
     connection.execute("DROP TABLE IF EXISTS temp.wrong")
     select = _wrong_parts_sql(mapping, comparison) if mapping.parts else _wrong_sql(mapping, comparison)
     connection.execute(f"CREATE TEMP TABLE wrong AS {select}")
+    # What was written through the legacy schema is a legacy row as it is.
+    connection.execute(
+        f"DELETE FROM temp.wrong AS x WHERE"
+        f" {mirrored_rows.is_mirrored(reverse_sql.literal(mapping.source), 'x.legacy_key')}"
+    )
     return connection.execute("SELECT 1 FROM temp.wrong").fetchone() is not None
 
 
@@ -146,7 +209,7 @@ def _fill(session: Session, mapping: TableMapping, columns: Sequence[str], lost:
     wrote = False
     for column in columns:
         name = quoted(column)
-        empty = f"NOT {informs(f's.{name}')} AND {informs(f'o.{name}')}"
+        empty = f"NOT {recognition.informs(f's.{name}')} AND {recognition.informs(f'o.{name}')}"
         session.connection.execute(
             f"INSERT INTO before.{quoted(mapping.source)} SELECT s.{quoted(mapping.key)},"
             f" {', '.join(f's.{quoted(own)}' for own in mapping.legacy_columns)} FROM temp.wrong AS x JOIN temp.back_now AS o"

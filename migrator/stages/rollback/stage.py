@@ -43,7 +43,7 @@ def foreseen(last: Switch, *, stopped: bool = False) -> Switched:
         steps=(
             f"each name is the legacy file of backup/{last.run}/originals again, with what was written since",
             f"{env_flag.FLAG}=false in {escaped(last.env_file)}, every other byte of it as it is",
-            f"the three go to backup/{last.run}/rolled-back, beside residue.db for what no legacy table can hold",
+            f"the three go to backup/{last.run}/rolled-back, beside residue.db with the rows that the legacy set does not have",
         ),
         refusals=precondition.unmet(preconditions.ROLLBACK, SwitchCase(last, stopped)),
         holders=tuple(map(str, open_files.holders((*preconditions.in_use(last), *_originals(last))))),
@@ -94,12 +94,12 @@ def rollback(last: Switch, rebuild: Rebuild, *, observer: Observer, stopped: boo
             for folder in (scratch, tree):
                 durable_files.remove_folder(folder)
                 durable_files.make_private_folder(folder)
-            changed = legacy_copies.copy_originals(wanted, tree, scratch / "late")
+            originals = legacy_copies.copy_originals(wanted, tree, scratch / "late")
             copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
             kept = wanted.left_behind / "residue.db"
             durable_files.make_private_folder(kept.parent)
             kept.unlink(missing_ok=True)
-            written = legacy_copies.write(wanted, tree, copies, baseline, changed, rebuild, kept)
+            written = legacy_copies.write(wanted, tree, copies, baseline, originals, rebuild, kept)
             rollback_baseline.put_back(wanted, written.baseline)
             _sync(wanted)
             if written.residue:

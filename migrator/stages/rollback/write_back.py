@@ -2,6 +2,7 @@
 
 Method, for each consolidated database as it is now, beside the baseline (as it was installed):
 
+0. Rows that were written through the legacy schema go back as they are (:mod:`migrator.stages.rollback.mirrored_rows`).
 1. A row without lineage is new.  It gets one, with a key in the format of the legacy table that takes it.
 2. The back mappings rebuild the legacy rows behind rows that were written, and :mod:`migrator.stages.rollback.changed_rows` lays what has
    changed over the legacy copy: cells are updated, rows that it lacks inserted, and rows of which nothing is left deleted.
@@ -19,7 +20,7 @@ from migrator.errors import MigratorError
 from migrator.mapping import reader as mapping_reader
 from migrator.records.plan import Fate
 from migrator.schema import catalogue
-from migrator.stages.rollback import carried_tables, changed_rows, new_tables
+from migrator.stages.rollback import carried_tables, changed_rows, mirrored_rows, new_rows, new_tables
 from migrator.stages.rollback import triggers as rollback_triggers
 from migrator.stages.rollback.session import CANNOT, LEGACY, Session, Sets, WrittenBack
 
@@ -35,21 +36,23 @@ def write(sets: Sets, done: WrittenBack) -> None:
     triggers = rollback_triggers.take_triggers(legacy)
     for target in catalogue.TARGETS:
         with sets.opened(target, done) as session:
-            # Only the lineage of the build counts.
-            session.connection.execute(f"DELETE FROM {target}.lineage")
-            session.connection.execute(f"INSERT INTO {target}.lineage SELECT * FROM baseline.lineage")
             sources = [
                 mapping
                 for table in tables
                 for mapping in mapping_reader.sources_of(table)
                 if mapping.target == target and mapping.back
             ]
+            mirrored_rows.list_rows(session.connection, target)
+            for mapping in sources:
+                new_rows.release_adopted(session, mapping)
+            mirrored_rows.take_lineage(session)
             changed_rows.merge(session, sources)
             for mapping in sources:
                 # The legacy table never assigns an id that a build assigned.
                 if not mapping.number:
+                    added = mirrored_rows.added_parents(session, mapping.table)
                     with session.beside(mapping.database, under=LEGACY):
-                        carried_tables.raise_mark(session, mapping.source_table, mapping.table)
+                        carried_tables.raise_mark(session, mapping.source_table, mapping.table, added)
             for table in tables:
                 if table.fate is Fate.CARRIED and table.into.partition(".")[0] == target:
                     _apply_carried(session, table.source, table.into.partition(".")[2])

@@ -1,4 +1,4 @@
-"""Does: run the contracts on a pair of sets, and tell later whether their verdict still holds.
+"""Does: run the contracts on a pair of sets, and check later whether their evidence is current.
 
 Reads: a snapshot, the stage, evidence.json.
 Writes: .migrator/evidence.json and contracts.xml.

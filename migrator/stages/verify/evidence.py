@@ -1,10 +1,10 @@
-"""Evidence: what was judged, by which contracts, with which verdict, in a file that shows when it was changed.
+"""Reads and writes evidence: the file with the judged sets, the result of each contract, and the verdict.
 
-The file is JSON in one form: sorted keys, ASCII, an indent of one, whole numbers only.  Its own SHA-256 stands last and
-covers the text without it.  That guards against accident, not against a user who signs anew: what evidence says
-of files is compared with the files whenever it counts (:mod:`migrator.stages.verify.freshness`).
+The file is JSON in one form: sorted keys, ASCII, an indent of one, whole numbers only.  The last member is the SHA-256 of the
+text without it.  It shows an accidental change; a user can compute it anew.  So its digests of the files are compared with
+the files each time that evidence is used (:mod:`migrator.stages.verify.freshness`).
 
-No value of a cell is in it, and no path outside of the data directory.
+The file has no value of a cell, and no path outside of the data directory.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from migrator.records.verify import BrokenContract
 from migrator.system import durable_files, user_files
 from migrator.system.serialize import plain, record
 
-#: Version of the file; it changes when a field goes or changes its meaning.
+#: Version of the format: it changes when a field is removed or changes its meaning.
 SCHEMA = 1
-#: The file of the messages of broken contracts, beside the evidence: unlike it, they name keys of rows.
+#: Name of the file of messages of broken contracts, beside the evidence: the messages have keys of rows.
 BROKEN = "broken.json"
-#: How the names of the contracts begin that work rows out anew; they count how many.
+#: Beginning of the names of the contracts that compute rows with the oracle and count them.
 _ANEW = "verify/row_says_what_was_decided["
-#: How the last line but one begins.
+#: Beginning of the last line but one: the member with the digest of the file.
 _OWN = ',\n "sha256": "'
 
 
 class Outcome(StrEnum):
-    """What a contract said."""
+    """The result of a contract."""
 
     HELD = "held"
     BROKEN = "broken"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a contract was skipped."""
+    """The reason for which a contract was skipped."""
 
     NOT_SKIPPED = ""
     NO_DATA = "the legacy set has none of its tables, or no row to ask about"
@@ -54,16 +54,16 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What one contract said.
+class ContractResult:
+    """The result of one contract, with its time and counts.
 
     Attributes:
         id: Its name: ``verify/row_says_what_was_decided[core.trades]``.
         clause: The clause that it proves.
         verdict: Held, broken, skipped or waived.
-        why: Why it was skipped.
-        milliseconds: How long it took.
-        counts: What it counted, such as rows.
+        why: The reason for which it was skipped.
+        milliseconds: Its duration [ms].
+        counts: Name -> number, such as the rows that it judged.
     """
 
     id: str
@@ -76,21 +76,23 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What one run of the contracts says of a pair of sets.
+    """The result of one run of the contracts on a pair of sets.
 
     Attributes:
-        made: When, in UTC: ``2026-01-31T12:00:00Z``.
-        versions: Of the tool, of SQLite and of Python.
-        legacy: Content digest of the judged copy of each legacy file, by its path; '' where it cannot be read.
-        consolidated: The same of the three, by ``core``, ``analytics`` and ``cache``.
+        made: Time of the run in UTC: ``2026-01-31T12:00:00Z``.
+        versions: Versions of migrator, SQLite and Python.
+        legacy: Path of each legacy file -> content digest of its judged copy; '' if it cannot be read.
+        consolidated: ``core``, ``analytics`` and ``cache`` -> content digest.
         configuration: Digest of the decisions that the verdict depends on.
-        mappings: Digest of the tool's mapping files.
-        suite: Digest of the contracts' own files.
-        contracts: What each said, by name.
-        deselected: Contracts that were left out by hand.
-        waivers: The waivers that were needed.
-        quarantine: Rows by target table and constraint.
-        complaints: What else keeps the verdict from GO, one sentence each.
+        amendments: The names of the amendments with which the specification was judged.
+        decisions: Digest of the owners' decisions about rows, with which the sets were judged; '' without any.
+        mappings: Digest of migrator's mapping files.
+        suite: Digest of the files of the contracts.
+        contracts: The result of each contract.
+        deselected: Number of contracts that the user deselected.
+        waivers: The waivers that cover a broken contract.
+        quarantine: Target table -> constraint -> rows.
+        complaints: Other reasons for NO-GO, one sentence each.
     """
 
     made: str
@@ -98,23 +100,27 @@ class Evidence:
     legacy: Mapping[str, str]
     consolidated: Mapping[str, str]
     configuration: str
+    amendments: tuple[str, ...]
+    decisions: str
     mappings: str
     suite: str
-    contracts: tuple[Said, ...]
+    contracts: tuple[ContractResult, ...]
     deselected: int
     waivers: tuple[Waiver, ...]
     quarantine: Mapping[str, Mapping[str, int]]
     complaints: tuple[str, ...]
 
-    def with_verdict(self, verdict: Outcome) -> tuple[Said, ...]:
-        """Return the contracts that said so."""
-        return tuple(said for said in self.contracts if said.verdict is verdict)
+    def with_verdict(self, verdict: Outcome) -> tuple[ContractResult, ...]:
+        """Return the results with this *verdict*."""
+        return tuple(result for result in self.contracts if result.verdict is verdict)
 
     @property
     def sampled(self) -> Mapping[str, tuple[int, int]]:
-        """Target tables of which a sample was worked out anew -> rows that were, legacy rows; each count is of a contract."""
+        """Target table of which the oracle computed a sample -> rows that it computed, legacy rows."""
         counted = {
-            one.id.partition("[")[2].rstrip("]"): one.counts for one in self.contracts if one.id.startswith(_ANEW)
+            result.id.partition("[")[2].rstrip("]"): result.counts
+            for result in self.contracts
+            if result.id.startswith(_ANEW)
         }
         return {
             table: (counts["judged_rows"], counts["legacy_rows"])
@@ -124,13 +130,13 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """``GO`` if something held, nothing is broken and nothing else is wrong; else ``NO-GO``."""
+        """``GO`` if a contract held, none is broken and there is no complaint; else ``NO-GO``."""
         held = self.with_verdict(Outcome.HELD)
         return "GO" if held and not self.with_verdict(Outcome.BROKEN) and not self.complaints else "NO-GO"
 
 
 def text(evidence: Evidence) -> str:
-    """Return the file that says what *evidence* says."""
+    """Return the text of the file of *evidence*."""
     body = {
         "schema": SCHEMA,
         **plain(evidence),
@@ -143,20 +149,20 @@ def write(evidence: Evidence, path: Path) -> None:
     """Write *evidence* to *path*, whole or not at all.
 
     Raises:
-        OSError: The disk is full, or the folder is not there.
+        OSError: The disk is full, or the folder does not exist.
     """
     durable_files.write(path, text(evidence))
 
 
 def withdraw(path: Path) -> None:
-    """Remove the evidence at *path*, so that none is there while it is being made anew.
+    """Remove the evidence at *path*, so that an interrupted run leaves none.
 
     Raises:
         UsageError: The file exists and is not an evidence file, or its folder does not exist.
         OSError: It cannot be read or removed.
     """
     if not path.parent.is_dir():
-        raise UsageError("no such folder", where=path.parent, hint="name a file in a folder that is there")
+        raise UsageError("no such folder", where=path.parent, hint="name a file in an existing folder")
     if path.is_symlink() or path.exists():
         try:
             ours = path.is_file() and not path.is_symlink() and _OWN in user_files.text(path)
@@ -174,11 +180,11 @@ def read(path: Path) -> Evidence:
         EvidenceError: It does not exist, is not an evidence file, is of another schema, or was changed since.
     """
     again = "run: migrator verify"
-    found, written = _loaded(path, again)
+    text_read, written = _loaded(path, again)
     if not isinstance(written, dict) or "sha256" not in written:
         raise EvidenceError("is not an evidence file: it has no digest of its own", where=path, hint=again)
     own = written.pop("sha256")
-    if found != _signed(written) or own != _sha256(_canonical(written)):
+    if text_read != _signed(written) or own != _sha256(_canonical(written)):
         raise EvidenceError("was changed after it was written: its own digest does not match", where=path, hint=again)
     schema, verdict = written.pop("schema", None), written.pop("verdict", None)
     if schema != SCHEMA:
@@ -188,30 +194,30 @@ def read(path: Path) -> Evidence:
         dt.datetime.fromisoformat(evidence.made)
     except ValueError as error:
         raise EvidenceError(f"does not have the fields of evidence ({error})", where=path, hint=again) from error
-    names = [said.id for said in evidence.contracts]
+    names = [result.id for result in evidence.contracts]
     if len(set(names)) != len(names):
         raise EvidenceError("names a contract twice", where=path, hint=again)
     if verdict != evidence.verdict:
         raise EvidenceError(f"holds the verdict {verdict}, but its contracts give {evidence.verdict}", where=path)
-    if text(evidence) != found:
+    if text(evidence) != text_read:
         raise EvidenceError("does not have the fields of evidence as migrator writes them", where=path, hint=again)
     return evidence
 
 
 def _loaded(path: Path, again: str) -> tuple[str, Any]:
-    """Return the text of the file at *path*, and what it means as JSON."""
+    """Return the text of the file at *path*, and its JSON value."""
     if not os.path.lexists(path):
-        raise EvidenceError("is not there", where=path, hint=again)
+        raise EvidenceError("does not exist", where=path, hint=again)
     try:
-        found = user_files.text(path)
-        return found, json.loads(found)
+        text_read = user_files.text(path)
+        return text_read, json.loads(text_read)
     except (UsageError, ValueError, RecursionError) as error:
         why = error.what if isinstance(error, UsageError) else type(error).__name__
         raise EvidenceError(f"cannot be read as evidence ({why})", where=path, hint=again) from error
 
 
 def _canonical(body: object) -> str:
-    """Return the one text of *body*; floats are not allowed, because programs write them differently."""
+    """Return the canonical text of *body*, without floats: programs write them differently."""
     return json.dumps(body, sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
@@ -225,9 +231,9 @@ def _sha256(of: str) -> str:
 
 
 def counted(values: Sequence[tuple[str, object]]) -> Mapping[str, int]:
-    """Return those of the named *values* that are whole numbers, sorted by name."""
+    """Return the whole numbers among the named *values*, sorted by name."""
     return MappingProxyType(
-        {name: value for name, value in sorted(values, key=lambda one: one[0]) if type(value) is int}
+        {name: value for name, value in sorted(values, key=lambda named: named[0]) if type(value) is int}
     )
 
 
@@ -246,5 +252,5 @@ def read_broken(path: Path) -> tuple[BrokenContract, ...]:
 
 
 def broken_text(broken: Iterable[BrokenContract]) -> str:
-    """Return the file that :func:`read_broken` reads."""
+    """Return the text that :func:`read_broken` reads."""
     return json.dumps([{"name": contract.name, "says": contract.says} for contract in broken], indent=1) + "\n"

@@ -1,7 +1,7 @@
-"""Does evidence still vouch for what is there?  Asked by ``status``, and by cutover before it touches anything.
+"""Checks whether evidence is current: ``status`` shows it, and a cutover without current evidence is refused.
 
-Everything is looked up again, offline: the files, the configuration, the tool's mappings and the contracts as they are
-installed.  The contracts are read as files, never imported.
+Compared are the files, the configuration, migrator's mappings and the installed contracts, all without a network.  The
+contracts are read as files, never imported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,23 +20,23 @@ from pathlib import Path
 from migrator.config.waivers import CAN_FAIL
 from migrator.errors import EvidenceError, MigratorError
 from migrator.schema import catalogue
-from migrator.stages.verify.evidence import Evidence, Outcome, Said, Why
+from migrator.stages.verify.evidence import ContractResult, Evidence, Outcome, Why
 from migrator.switch.state import Switch
 from migrator.system import connections, content_digest, private_copy
 from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
-#: What stands in the folder of the contracts, and is no part of them.
+#: Entries in the folder of the contracts that are not part of them.
 _NOT_PART = {"__pycache__"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """What is there now.
+    """The digests of the files and the configuration as they are now.
 
     Attributes:
-        legacy: Content digest of each legacy file, by its path.
-        consolidated: The same of the three, by ``core``, ``analytics`` and ``cache``.
+        legacy: Path of each legacy file -> content digest.
+        consolidated: ``core``, ``analytics`` and ``cache`` -> content digest.
         configuration: Digest of the decisions that a verdict depends on.
     """
 
@@ -46,52 +45,22 @@ class Present:
     configuration: str
 
 
-class Standing(StrEnum):
-    """How far a run has come, and whether that still counts."""
-
-    NOTHING = "nothing yet"
-    SNAPSHOT = "snapshot"
-    BUILT = "built"
-    VERIFIED = "verified"
-    STALE = "not verified as it stands"
-    AT_WORK = "a switch is at work"
-    CUT_SHORT = "a switch was cut short"
-    CONSOLIDATED = "the consolidated set is in use"
-    ROLLED_BACK = "rolled back: the legacy set is in use"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """Where a run stands.
-
-    Attributes:
-        standing: How far it has come.
-        run: The run's number, such as ``0001``; '' where there is no snapshot, or where a file of evidence was asked.
-        made: When the evidence was made, in UTC; '' without any.
-        waivers: What the evidence needed, one sentence each.
-        reasons: Why the evidence does not vouch for what is there, one sentence each.
-        next: The next safe step.
-    """
-
-    standing: Standing
-    run: str = ""
-    made: str = ""
-    waivers: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    next: str
-
-
 def refusals(evidence: Evidence, present: Present, *, today: dt.date | None = None) -> tuple[str, ...]:
-    """Return why *evidence* does not vouch for what is *present*, one sentence each; nothing if it does.
-
-    Cutover must refuse while there is one.
+    """Return the reasons for which *evidence* is not current, one sentence each: a cutover is refused for each of them.
 
     Raises:
-        EvidenceError: The contracts are not installed, and only they list what has to be proved.
+        EvidenceError: The contracts are not installed, and only they list the clauses.
     """
     return (
         *verdict(evidence),
         *unproved(evidence),
+        *outdated(evidence, present, today=today),
+    )
+
+
+def outdated(evidence: Evidence, present: Present, *, today: dt.date | None = None) -> tuple[str, ...]:
+    """Return what has changed since *evidence* was written, for any verdict, one sentence each."""
+    return (
         *_expired(evidence, today or dt.datetime.now(dt.UTC).date()),
         *_changed("legacy file", evidence.legacy, present.legacy),
         *_changed("consolidated database", evidence.consolidated, present.consolidated),
@@ -100,10 +69,12 @@ def refusals(evidence: Evidence, present: Present, *, today: dt.date | None = No
 
 
 def verdict(evidence: Evidence) -> Iterator[str]:
-    """Yield what keeps the verdict from GO, and whether any of the two sets was missing."""
+    """Yield the reasons for a NO-GO, and each set or consolidated database that was not judged."""
     broken = evidence.with_verdict(Outcome.BROKEN)
     if evidence.verdict != "GO":
-        named = f": {', '.join(said.id for said in broken[:3])}{', ...' if len(broken) > 3 else ''}" if broken else ""
+        named = (
+            f": {', '.join(result.id for result in broken[:3])}{', ...' if len(broken) > 3 else ''}" if broken else ""
+        )
         yield f"the verdict is {evidence.verdict}, {len(broken)} contracts are broken{named}"
     yield from evidence.complaints
     if not evidence.legacy:
@@ -114,25 +85,25 @@ def verdict(evidence: Evidence) -> Iterator[str]:
 
 
 def unproved(evidence: Evidence) -> Iterator[str]:
-    """Yield each clause that no contract proves in *evidence*, and how many contracts were left out.
+    """Yield each clause that no contract proves in *evidence*, and the number of deselected contracts.
 
-    A waived contract counts, because that is what a waiver is; so does a question to tables that the legacy set does not
-    have.  That a contract can fail proves nothing about the data.
+    A waived contract counts, and so does one about tables that the legacy set does not have.  The contract that tests whether
+    contracts can fail proves nothing about the data.
 
     Raises:
         EvidenceError: The contracts are not installed.
     """
     if evidence.deselected:
-        yield f"{evidence.deselected} contracts were left out by hand"
-    said: dict[str, list[Said]] = {}
-    for one in evidence.contracts:
-        if not one.id.endswith(f"[{CAN_FAIL}]"):
-            said.setdefault(one.clause, []).append(one)
+        yield f"{evidence.deselected} contracts were deselected"
+    of_clause: dict[str, list[ContractResult]] = {}
+    for result in evidence.contracts:
+        if not result.id.endswith(f"[{CAN_FAIL}]"):
+            of_clause.setdefault(result.clause, []).append(result)
     for clause in clauses():
-        answers = said.get(clause, [])
-        asked = [one for one in answers if one.why is not Why.NO_DATA]
-        proved = any(one.verdict in {Outcome.HELD, Outcome.WAIVED} for one in asked)
-        if not answers or (asked and not proved):
+        results = of_clause.get(clause, [])
+        applied = [result for result in results if result.why is not Why.NO_DATA]
+        proved = any(result.verdict in {Outcome.HELD, Outcome.WAIVED} for result in applied)
+        if not results or (applied and not proved):
             yield f"clause {clause} is not proved: no contract of it held"
 
 
@@ -145,9 +116,9 @@ def _expired(evidence: Evidence, today: dt.date) -> Iterator[str]:
 def _changed(what: str, judged: Mapping[str, str], present: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(judged.keys() | present.keys()):
         if name not in present:
-            yield f"{what} {escaped(name)} was judged and is not there"
+            yield f"{what} {escaped(name)} was judged and does not exist any more"
         elif name not in judged:
-            yield f"{what} {escaped(name)} is there and was not judged"
+            yield f"{what} {escaped(name)} was not judged"
         elif not present[name]:
             yield f"{what} {escaped(name)} cannot be read"
         elif judged[name] != present[name]:
@@ -165,16 +136,16 @@ def _other_than_judged(evidence: Evidence, present: Present) -> Iterator[str]:
 
 
 def late_originals(last: Switch) -> tuple[str, ...]:
-    """Return the originals that no longer hold what they held at the cutover *last*: a process has written to them since."""
+    """Return the originals to which a process has written since the cutover *last*."""
     now = digests_of({str(name.place): last.originals / name.place for name in last.names})
-    # A cutover of an older version did not note what they held; its snapshot did.
-    noted = {str(name.place): last.snapshot / name.place for name in last.names if not name.digest}
-    then = {str(name.place): name.digest for name in last.names} | digests_of(noted)
+    # A cutover of an older version recorded no digests; its snapshot has them.
+    recorded = {str(name.place): last.snapshot / name.place for name in last.names if not name.digest}
+    then = {str(name.place): name.digest for name in last.names} | digests_of(recorded)
     return tuple(str(last.originals / path) for path, digest in now.items() if digest != then[path])
 
 
 def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Return the content digest of each database, read through a private copy; '' where it cannot be read."""
+    """Return the content digest of each database, read from a private copy; '' if it cannot be read."""
     with private_folder() as folder:
         return {name: _digest(path, folder / f"{number}.db") for number, (name, path) in enumerate(paths.items())}
 
@@ -191,13 +162,13 @@ def _digest(path: Path, copy: Path) -> str:
 
 
 def mappings_digest() -> str:
-    """Return the SHA-256, in hex, of every mapping file of the tool: names and bytes."""
+    """Return the SHA-256, in hex, of all mapping files of migrator: names and bytes."""
     with resources.as_file(resources.files("migrator.mapping") / "sql") as folder:
         return _of_files(folder)
 
 
 def suite_digest() -> str:
-    """Return the SHA-256, in hex, of every file of the contracts: names and bytes.
+    """Return the SHA-256, in hex, of all files of the contracts: names and bytes.
 
     Raises:
         EvidenceError: They are not installed.
@@ -206,7 +177,7 @@ def suite_digest() -> str:
 
 
 def clauses() -> tuple[str, ...]:
-    """Return the ids of the clauses that have to be proved.
+    """Return the ids of the clauses, each of which a contract has to prove.
 
     Raises:
         EvidenceError: The contracts are not installed.
@@ -217,7 +188,7 @@ def clauses() -> tuple[str, ...]:
 def _suite() -> Path:
     found = find_spec("contracts")
     if found is None or found.origin is None or not (Path(found.origin).parent / "suite" / "clauses.toml").is_file():
-        raise EvidenceError("the contracts are not installed, and only they list what has to be proved")
+        raise EvidenceError("the contracts are not installed, and only they list the clauses")
     return Path(found.origin).parent
 
 

@@ -16,6 +16,8 @@ from migrator.errors import Refused
 from migrator.switch import state as switch_state
 from migrator.switch.state import Name, Switch
 
+#: What is tried here is the consolidated schema, under either name.
+connect = partial(migrator.connect, schema="consolidated")
 MADE = "PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, at timestamp, x CHECK (x > 0))"
 
 
@@ -120,7 +122,7 @@ def test_every_parameter_of_the_standard_library_is_tried():
 def test_each_parameter_is_taken_by_keyword(data, name):
     value, came_through = ASKED[name]
 
-    with closing(migrator.connect("jarvis.db", data_dir=data, **{name: value})) as core:
+    with closing(connect("jarvis.db", data_dir=data, **{name: value})) as core:
         assert came_through(core)
         assert (1 if (data / "jarvis_core.db").exists() else 0,) == tuple(
             core.execute("PRAGMA foreign_keys").fetchone()
@@ -131,7 +133,7 @@ def test_each_parameter_is_taken_by_keyword(data, name):
 def test_parameters_are_taken_by_position(data, count):
     taken = [(value, came_through) for name, (value, came_through) in ASKED.items() if name != "autocommit"][:count]
 
-    with closing(migrator.connect("jarvis.db", *(value for value, _ in taken), data_dir=data)) as core:
+    with closing(connect("jarvis.db", *(value for value, _ in taken), data_dir=data)) as core:
         assert all(came_through(core) for _, came_through in taken)
 
 
@@ -141,15 +143,15 @@ def test_parameters_are_taken_by_position(data, count):
 )
 def test_a_uri_names_a_file_below_the_data_directory_and_makes_none(data, name):
     name = name.format(data=data) if isinstance(name, str) else name
-    with closing(migrator.connect(name, data_dir=data, uri=True)) as core, core:
+    with closing(connect(name, data_dir=data, uri=True)) as core, core:
         core.execute("INSERT INTO t (x) VALUES (1)")
     before = sorted(data.iterdir())
 
     with pytest.raises(Refused, match="there is no such database"):
-        migrator.connect("file:nowhere.db?mode=rwc", data_dir=data, uri=True)
+        connect("file:nowhere.db?mode=rwc", data_dir=data, uri=True)
     with pytest.raises(Refused, match="there is no such database"):
-        migrator.connect("file:jarvis.db", data_dir=data)
-    with closing(migrator.connect("file:jarvis.db?mode=ro", data_dir=data, uri=True)) as core:
+        connect("file:jarvis.db", data_dir=data)
+    with closing(connect("file:jarvis.db?mode=ro", data_dir=data, uri=True)) as core:
         assert (1,) == core.execute("SELECT x FROM t").fetchone()
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             core.execute("INSERT INTO t (x) VALUES (1)")
@@ -158,7 +160,7 @@ def test_a_uri_names_a_file_below_the_data_directory_and_makes_none(data, name):
 
 @pytest.mark.parametrize("name", [":memory:", "", "file:own?mode=memory&cache=shared"])
 def test_a_database_without_a_file_is_what_it_is_to_sqlite(data, name):
-    with closing(migrator.connect(name, data_dir=data, uri=name.startswith("file:"), factory=Own)) as memory:
+    with closing(connect(name, data_dir=data, uri=name.startswith("file:"), factory=Own)) as memory:
         memory.execute("CREATE TABLE t (x)")
         assert "" == memory.execute("PRAGMA database_list").fetchone()["file"]
 
@@ -172,7 +174,7 @@ def counted(data):
 @pytest.mark.parametrize("kind", [Own, OwnKind])
 @pytest.mark.parametrize("data", [cut_over], indirect=True)
 def test_statements_are_counted_below_the_classes_of_the_application(data, kind):
-    with closing(migrator.connect("jarvis.db", data_dir=data, factory=kind)) as core:
+    with closing(connect("jarvis.db", data_dir=data, factory=kind)) as core:
         with core:
             core.execute("INSERT INTO t (x) VALUES (1)")
         own = core.cursor()
@@ -195,6 +197,6 @@ def test_a_factory_that_is_a_function_makes_what_it_makes(data):
         return Own(*arguments, **named)
 
     for factory in (made, partial(made)):
-        with closing(migrator.connect("jarvis.db", data_dir=data, factory=factory)) as core:
+        with closing(connect("jarvis.db", data_dir=data, factory=factory)) as core:
             assert Own is type(core)
             assert [] == core.execute("SELECT * FROM t").fetchall()

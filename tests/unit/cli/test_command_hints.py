@@ -25,6 +25,9 @@ def commands_in(sentence):
 def test_the_next_command_has_every_option_that_led_here(tmp_path):
     data, configured = tmp_path / "a b#%?" / "data", tmp_path / "what is decided.toml"
     data.mkdir(parents=True)
+    (data / "alerts.db").touch()
+    (data / "backup" / "0001.partial").mkdir(parents=True)
+    (data / "backup" / "0001.partial" / "snapshot.json").touch()
     configured.touch()
 
     error = run("build", "--data-dir", data, "--config", configured).exception
@@ -46,6 +49,7 @@ def test_the_next_command_has_only_options_that_its_verb_knows(tmp_path):
 
 def test_what_is_in_the_environment_stands_in_the_command_too(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "alerts.db").touch()
     (tmp_path / "c.toml").touch()
     monkeypatch.setenv("MIGRATOR_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("MIGRATOR_CONFIG", str(tmp_path / "c.toml"))

@@ -131,7 +131,13 @@ def judge(pytester, legacy, consolidated, *names):
 
 @pytest.mark.slow
 def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
-    names = ("test_ordered_index", "test_nothing_is_there", "test_findings", "test_statistics", "test_index_is")
+    names = (
+        "test_ordered_index",
+        "test_every_object_is_specified",
+        "test_findings",
+        "test_statistics",
+        "test_index_is",
+    )
     legacy = made_sets.specimen(tmp_path / "legacy", rows=300)
     # It mends a finding of the design, which is then no silent repair.
     mended = "CREATE INDEX core.idx_tax_lots_trade_id ON tax_lots(trade_id)"
@@ -146,9 +152,9 @@ def test_exactly_the_ordered_indexes_are_made_and_accepted(pytester, tmp_path):
         core.execute("ANALYZE")
     failed = judge(pytester, legacy, stage, *names)
 
-    assert {"test_ordered_index_is_there[core]", "test_nothing_is_there_that_nobody_ordered[core]"} == failed.keys()
+    assert {"test_ordered_index_is_there[core]", "test_every_object_is_specified_or_ordered[core]"} == failed.keys()
     assert "idx_lots_symbol" in failed["test_ordered_index_is_there[core]"]
-    assert "index idx_of_mine" in failed["test_nothing_is_there_that_nobody_ordered[core]"]
+    assert "index idx_of_mine" in failed["test_every_object_is_specified_or_ordered[core]"]
 
 
 @pytest.mark.slow
@@ -177,6 +183,6 @@ def test_without_an_order_the_same_index_is_a_stranger(pytester, tmp_path):
     failed = {report.nodeid.rpartition("::")[2] for report in run.getfailures()}
 
     assert {
-        "test_nothing_is_there_that_nobody_ordered[core]",
+        "test_every_object_is_specified_or_ordered[core]",
         "test_findings_are_those_of_the_specification[core]",
     } == failed

@@ -5,6 +5,10 @@ Every load proves besides that each row is accounted for and is rebuilt cell by 
 
 import json
 
+import pytest
+
+from migrator.schema import specified
+
 SOL = "So11111111111111111111111111111111111111112"
 
 
@@ -652,6 +656,44 @@ def test_a_wide_row_becomes_a_row_for_each_measure_that_is_there(bench):
         type(rebuilt["error_rate"]),
     )
     assert "silent" == analytics.rebuilt("metrics.metrics_1m", 3)["component"]
+
+
+@pytest.mark.parametrize(
+    ("names", "providers"),
+    [
+        ([], [("anthropic", None), ("other", "groq"), ("other", "mistral"), ("other", None)]),
+        (["llm_providers"], [("anthropic", None), ("groq", None), ("other", "mistral"), ("other", None)]),
+    ],
+    ids=["as written", "llm_providers"],
+)
+def test_a_provider_that_the_amendment_lists_keeps_its_name(bench, names, providers):
+    for number, provider in enumerate(("anthropic", "groq", "mistral", "other"), start=1):
+        bench.add("llm_costs.llm_usage", id=number, provider=provider, success=1)
+
+    analytics = bench.load("analytics", specification=specified.chosen(names))
+
+    assert [] == analytics.quarantined("llm_costs")
+    assert providers == analytics.rows(
+        "SELECT provider, json_extract(metadata, '$.provider') FROM analytics.llm_costs ORDER BY id"
+    )
+    assert ["anthropic", "groq", "mistral", "other"] == [
+        analytics.rebuilt("llm_costs.llm_usage", number)["provider"] for number in range(1, 5)
+    ]
+
+
+def test_with_metric_uniqueness_a_minute_that_is_there_twice_is_in_once(bench):
+    """The two legacy times differ as texts, and are one instant."""
+    bench.add("metrics.metrics_1m", id=1, timestamp="2026-01-17T10:00:00+00:00", component="grok", latency_mean=1.0)
+    bench.add("metrics.metrics_1m", id=2, timestamp="2026-01-17T11:00:00+01:00", component="grok", latency_mean=2.0)
+    bench.add("metrics.metrics_1m", id=3, timestamp="2026-01-17T10:00:00+00:00", component="other", latency_mean=3.0)
+    bench.add("metrics.metrics_1h", id=1, timestamp="2026-01-17T10:00:00+00:00", component="grok", latency_mean=4.0)
+
+    analytics = bench.load("analytics", specification=specified.chosen(["metric_uniqueness"]))
+
+    assert [(2, "UNIQUE metric_name, timestamp, tags")] == analytics.quarantined("metrics")
+    assert [(1.0,), (3.0,), (4.0,)] == analytics.rows(
+        "SELECT metric_value FROM analytics.metrics WHERE metric_name = 'latency_mean' ORDER BY 1"
+    )
 
 
 def test_a_count_beyond_a_float_comes_back_exactly(bench):

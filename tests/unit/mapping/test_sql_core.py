@@ -13,6 +13,7 @@ import pytest
 
 from contracts.oracle import tax as oracle_tax
 from contracts.oracle.cross_table import Sold
+from migrator.schema import specified
 
 #: A double that the JSON functions of newer SQLites (3.51) miss when they read its shortest decimal.
 HARD_TO_READ = 4.267721431503425e-251
@@ -54,6 +55,29 @@ def test_of_one_tokens_history_the_open_position_stays(bench):
         "SELECT status, entry_time, wallet_address FROM core.positions"
     )
     assert [("aaaaaaaa", "UNIQUE token_address"), ("cccccccc", "UNIQUE token_address")] == core.quarantined("positions")
+
+
+def test_with_position_history_each_position_of_a_token_is_in_but_for_a_second_open_one(bench):
+    position(bench, id="aaaaaaaa", status="closed_tp", opened_at="2026-01-19T00:00:00+00:00")
+    position(bench, id="bbbbbbbb", status="open", opened_at="2026-01-17T00:00:00+00:00")
+    position(bench, id="cccccccc", status="closed_sl", opened_at="2026-01-18T00:00:00+00:00")
+    position(bench, id="dddddddd", status="open", opened_at="2026-01-16T00:00:00+00:00")
+    for number, parent in enumerate(("aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd")):
+        trade(bench, id=f"t{number}", position_id=parent, tx_signature=f"sig{number}")
+
+    core = bench.load("core", specification=specified.chosen(["position_history"]), wallet_address="W")
+
+    assert [("dddddddd", "UNIQUE token_address WHERE status = 'open'")] == core.quarantined("positions")
+    assert [("bbbbbbbb", "open"), ("cccccccc", "closed"), ("aaaaaaaa", "closed")] == core.rows(
+        "SELECT l.legacy_key, t.status FROM core.positions AS t JOIN core.lineage AS l ON l.target = 'positions'"
+        " AND l.target_id = t.id ORDER BY t.id"
+    )
+    # A trade has the position that it had; that of the refused one has none.
+    assert [("t0", "aaaaaaaa"), ("t1", "bbbbbbbb"), ("t2", "cccccccc"), ("t3", None)] == core.rows(
+        "SELECT l.legacy_key, p.legacy_key FROM core.trades AS t JOIN core.lineage AS l ON l.target = 'trades' AND"
+        " l.target_id = t.id LEFT JOIN core.lineage AS p ON p.target = 'positions' AND p.target_id = t.position_id"
+        " ORDER BY 1"
+    )
 
 
 def test_of_two_open_positions_of_one_token_the_later_stays_then_the_greater_id(bench):

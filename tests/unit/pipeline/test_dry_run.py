@@ -20,7 +20,7 @@ from migrator.system.run_lock import locked
 VERBS = (
     ("inventory",),
     ("plan",),
-    ("report",),
+    ("report", "--output", "-"),
     ("status",),
     ("cutover",),
     ("cutover", "--catch-up"),

@@ -224,7 +224,7 @@ def bring_a_stranger(data):
 
 
 def forget_the_wallet(data):
-    (data / "migrator.toml").write_text("[decisions]\ncode_is_ready = true\n", encoding="utf-8")
+    (data / "migrator.toml").write_text("[decisions]\n", encoding="utf-8")
 
 
 def empty_a_file(data):
@@ -323,7 +323,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence_and_leaves_no_final_name
         target = shutil.copytree(data, small / "data", ignore=shutil.ignore_patterns("backup", ".migrator"))
         before = content(target)
         process = subprocess.Popen(
-            [sys.executable, "-m", "migrator", "migrate", "--data-dir", str(target)],
+            [sys.executable, "-m", "migrator", "migrate", "--quiet", "--data-dir", str(target)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

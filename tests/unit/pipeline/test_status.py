@@ -7,6 +7,9 @@ import small_set
 
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import status as pipeline_status
+from migrator.records.status import Standing
+from migrator.stages.build import stage as build_stage
 
 
 @pytest.fixture(name="made", scope="module")
@@ -64,3 +67,21 @@ def test_the_evidence_of_a_run_that_is_cut_over_again_is_kept_too(home):
 
     told = {path.name: path.read_text(encoding="utf-8") for path in kept.glob("evidence*.json")}
     assert {"evidence.json": "third", "evidence-1.json": "first", "evidence-2.json": "second"} == told
+
+
+def test_a_damaged_record_of_the_stage_does_not_end_a_status_after_a_cutover(home):
+    small_set.cut_over(home)
+    stage = home / "data" / ".migrator" / "stage"
+    stage.mkdir(exist_ok=True)
+    (stage / build_stage.FINISHED).write_text("{", encoding="utf-8")
+
+    shown = pipeline_status.status(*small_set.workspace_of(home))
+
+    assert (Standing.CONSOLIDATED, 0) == (shown.standing, shown.disk.prunable_bytes)
+
+
+def test_a_backup_that_goes_meanwhile_is_no_last_backup(home, monkeypatch):
+    (home / "data" / ".migrator" / "evidence.json").unlink()
+    monkeypatch.setattr(pipeline_status.backup_stage, "newest", lambda backups: backups / "0009")
+
+    assert pipeline_status.status(*small_set.workspace_of(home)).backup is None

@@ -6,21 +6,29 @@ from types import MappingProxyType
 from rich.console import Console
 
 from migrator.reports.terminal import verify_text
-from migrator.stages.verify.evidence import Evidence, Outcome, Said
+from migrator.stages.verify.evidence import ContractResult, Evidence, Outcome
 from migrator.stages.verify.stage import _verified
 
 
 def worked_out(table, judged, rows):
     counts = MappingProxyType({"judged_rows": judged, "legacy_rows": rows})
     name = f"verify/row_says_what_was_decided[{table}]"
-    return Said(id=name, clause="M1", verdict=Outcome.HELD, milliseconds=1, counts=counts)
+    return ContractResult(id=name, clause="M1", verdict=Outcome.HELD, milliseconds=1, counts=counts)
 
 
 def printed(*contracts):
     nothing = dict.fromkeys(("versions", "legacy", "consolidated", "quarantine"), MappingProxyType({}))
     texts = dict.fromkeys(("configuration", "mappings", "suite"), "")
     evidence = Evidence(
-        made="2026-01-31T12:00:00Z", contracts=contracts, deselected=0, waivers=(), complaints=(), **nothing, **texts
+        made="2026-01-31T12:00:00Z",
+        contracts=contracts,
+        deselected=0,
+        waivers=(),
+        complaints=(),
+        amendments=(),
+        decisions="",
+        **nothing,
+        **texts,
     )
     text = io.StringIO()
     Console(file=text, width=400).print(verify_text(_verified(evidence, (), None, seconds=1.0)))

@@ -7,6 +7,7 @@ import pytest
 
 from migrator.pipeline import preconditions
 from migrator.records.precondition import unmet
+from migrator.stages import prune as prune_stage
 from migrator.stages.plan import preconditions as plan_preconditions
 from migrator.switch import preconditions as switch_preconditions
 from migrator.switch.preconditions import SwitchCase
@@ -15,8 +16,14 @@ from migrator.switch.state import Name, Switch
 
 @pytest.mark.parametrize(
     "table",
-    [plan_preconditions.PLAN, preconditions.CUTOVER, switch_preconditions.ROLLBACK],
-    ids=["plan", "cutover", "rollback"],
+    [
+        plan_preconditions.PLAN,
+        preconditions.CUTOVER,
+        switch_preconditions.ROLLBACK,
+        switch_preconditions.RESTORE,
+        prune_stage.PRUNE,
+    ],
+    ids=["plan", "cutover", "rollback", "restore", "prune"],
 )
 def test_each_condition_is_listed_once_and_says_what_it_requires(table):
     assert len(table) == len({condition.__name__ for condition in table})

@@ -245,7 +245,7 @@ def _after(passable):
 
 def written_by_bot(data):
     def write():
-        with closing(migrator.connect("jarvis.db", data_dir=data, timeout=0.1)) as core, core:
+        with closing(migrator.connect("jarvis.db", schema="consolidated", data_dir=data, timeout=0.1)) as core, core:
             core.execute("INSERT INTO t VALUES (1)")
             with pytest.raises(sqlite3.IntegrityError):
                 core.execute("INSERT INTO t VALUES (0)")

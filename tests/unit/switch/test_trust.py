@@ -184,7 +184,7 @@ def test_what_lies_outside_has_to_be_named(home, outside, kind, verb):
         assert f"runthesamecommandwith{option}{named}" in told, done.output
     assert before == state_of(outside)
     with pytest.raises(Refused):
-        migrator.connect("jarvis.db", data_dir=home)
+        migrator.connect("jarvis.db", schema="consolidated", data_dir=home)
     assert before == state_of(outside)
 
     trust.refuse(switch_state.read(home), [outside / "theirs.db"], switch_state.read(home).env_file)

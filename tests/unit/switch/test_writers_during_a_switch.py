@@ -7,7 +7,7 @@ from contextlib import closing
 import generated
 import pytest
 import small_set
-from intruder import JOURNAL_MODES, Intruder
+from intruder import MODES, Intruder
 
 from migrator.errors import MigratorError, Refused
 from migrator.switch import recovery
@@ -65,7 +65,7 @@ def write(writer, key):
     return writer("write", INSERT.format(table, key))
 
 
-@pytest.mark.parametrize("mode", JOURNAL_MODES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("deed", DEEDS)
 def test_what_a_process_commits_at_any_step_is_in_the_set_in_use_or_the_switch_is_refused(
     starts, writer, tmp_path, deed, mode
@@ -103,7 +103,7 @@ def test_what_a_process_commits_at_any_step_is_in_the_set_in_use_or_the_switch_i
     assert {"", "done", "database is locked"} <= outcomes
 
 
-@pytest.mark.parametrize("mode", ["memory", "wal"])
+@pytest.mark.parametrize("mode", ["memory", "off", "wal", "delete exclusive", "wal exclusive"])
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_process_that_stays_is_refused_or_named_and_what_it_wrote_before_is_kept(
     starts, writer, tmp_path, deed, mode

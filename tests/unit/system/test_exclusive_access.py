@@ -7,12 +7,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import generated
 import pytest
-from intruder import JOURNAL_MODES, Intruder
+from intruder import JOURNAL_MODES, MODES, Intruder
 
 from migrator.errors import Refused
 from migrator.system import connections, content_digest, exclusive_access, lock_descriptor, open_files
@@ -164,12 +165,12 @@ def hold(paths, called):
     return True
 
 
-@pytest.mark.parametrize("mode", JOURNAL_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_what_was_compared_is_what_is_held_whenever_a_process_commits(in_memory, monkeypatch, intruder, mode):
     """A commit while the content is read, or between that and the lock, must refuse the hold: it is in no snapshot."""
     monkeypatch.setattr(exclusive_access, "PATIENCE_S", 0.05)
     monkeypatch.setattr(lock_descriptor, "_LEASE_PATIENCE_S", 0.05)
-    paths = [make(in_memory / name, mode) for name in ("one.db", "two.db")]
+    paths = [make(in_memory / name, mode.partition(" ")[0]) for name in ("one.db", "two.db")]
     numbers = []
     assert hold(paths, numbers.append)
     outcomes = set()
@@ -256,3 +257,11 @@ def test_a_spent_journal_goes_and_the_mode_of_the_file_stays(tmp_path, mode):
         assert [path] == list(tmp_path.iterdir())
 
     assert before == digest_of(path)
+
+
+def test_the_log_names_a_process_and_not_its_command_line():
+    holder = open_files.Holder(path=Path("jarvis.db"), pid=12, command="bot --key secret")
+    with pytest.raises(Refused, match=r"process 12 \(bot --key secret\)") as refused:
+        exclusive_access._refuse([holder])
+
+    assert "jarvis.db is open in process 12" == refused.value.logged

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import accepted_quarantine
 import pytest
 
 from migrator.errors import UsageError
@@ -98,10 +99,11 @@ def test_every_verb_and_option_takes_a_path_through_links_and_dots(odd):
         *("--contracts-report", "link/../out"),
         module="pytest",
     )
+    accepted_quarantine.accept(home / "link" / "data")
     run("cutover", *where, *include, *configured, "--env-file", "link/../out/.env", "--execute", quiet)
     inside = home / "link" / "data"
     outside = ("--include", "../../out/custom.db", "--env-file", "../../out/.env")
-    run("monitor", "--data-dir", ".", *outside, "--config", "../../c", "--for", 0, cwd=inside)
+    run("monitor", "--data-dir", ".", *outside, "--config", "../../c", "--for", 0, code=6, cwd=inside)
     run("backup", "--data-dir", ".", "--config", "../../c", quiet, cwd=inside)
     back = ("rollback", "--data-dir", "../data/../../link/data", "--config", "../../c", "--execute", quiet)
     assert b"run the same command with --env-file $'/" in run(*back, code=3, cwd=inside, told=True)

@@ -64,6 +64,7 @@ def test_evidence_that_is_no_text_is_an_error(tmp_path, make):
 @pytest.mark.parametrize("make", ODD)
 def test_a_configuration_beside_the_databases_is_never_passed_over(tmp_path, make):
     make(tmp_path / "migrator.toml")
+    (tmp_path / "jarvis.db").touch()
 
     done = subprocess.run(
         [sys.executable, "-m", "migrator", "plan", "--data-dir", tmp_path],

@@ -3,6 +3,7 @@
 -- key:    id
 -- reads:  analytics.ai_entities
 -- rest:   entity_id
+-- follows: entity=jarvis_memory.entities.name
 -- why:    A fact hangs on the name of its entity, not on the id beside it, which is usually empty and may contradict
 --         the name.  So the fact of an entity that is quarantined joins the one that bears the name.  What was learnt
 --         was not touched later, and every fact that is there is in use: nothing was ever switched off.

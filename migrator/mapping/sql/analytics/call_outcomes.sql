@@ -4,6 +4,7 @@
 -- number: closed_at
 -- reads:  ids.calls analytics.calls
 -- rest:   price_after
+-- follows: call_id=call_tracking.calls.id
 -- why:    Text ids become integers by time.  A call was right if the price then moved its way: up for a buy, down for
 --         a sell; not at all is break-even.  Of a call to hold, of one without a type, or where nothing was measured,
 --         there is no outcome.  The change is kept as it was measured, whichever way the call pointed; the notes say

@@ -1,14 +1,19 @@
 -- target: analytics.llm_costs
 -- source: llm_costs.llm_usage
 -- key:    id
--- why:    A provider that is not listed is 'other', its name stays in the metadata; there is also whether the call
+-- why:    A provider that is not listed is 'other', its name stays in the metadata.  The amendment llm_providers lists three
+--         more, which then keep their names in the column.  In the metadata there is also whether the call
 --         succeeded, how long it took, its error and when it was written down, for which there are no columns.  The
 --         JSON that came with a call goes in as the very text that was stored and therefore last.  What a call was for
 --         was never stored.
 SELECT
     s.id AS legacy_key,
     s.id AS id,
-    CASE WHEN s.provider NOT IN ('anthropic', 'xai', 'openai', 'other') THEN 'other' ELSE s.provider END AS provider,
+    CASE
+        WHEN :llm_providers IS 'named' AND s.provider IN ('groq', 'openrouter', 'ollama') THEN s.provider
+        WHEN s.provider NOT IN ('anthropic', 'xai', 'openai', 'other') THEN 'other'
+        ELSE s.provider
+    END AS provider,
     s.model AS model,
     s.input_tokens AS input_tokens,
     s.output_tokens AS output_tokens,
@@ -18,6 +23,7 @@ SELECT
     nullif('{' || substr(
         CASE
             WHEN s.provider IN ('anthropic', 'xai', 'openai', 'other') OR typeof(s.provider) <> 'text' THEN ''
+            WHEN :llm_providers IS 'named' AND s.provider IN ('groq', 'openrouter', 'ollama') THEN ''
             ELSE ',"provider":' || text_cell(CAST(s.provider AS BLOB))
         END
         || CASE typeof(s.success) WHEN 'integer' THEN ',"success":' || s.success ELSE '' END

@@ -4,6 +4,7 @@
 -- keep:   timestamp NULLS LAST, id
 -- reads:  ids.mints
 -- rest:   wallet_label movement_type value_usd counterparty is_significant
+-- follows: wallet_address=whales.whale_wallets.address
 -- why:    An amount is in units of its token, so it is an amount of SOL only where the token is wrapped SOL; any other
 --         movement is quarantined.  Bought is in and sold is out; '' is no direction and no signature.  There is no
 --         column for what else was known, nor for the direction as it was: rest has it where it was IN or OUT.

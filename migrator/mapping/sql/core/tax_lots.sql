@@ -3,6 +3,7 @@
 -- key:    id
 -- reads:  core.trades ids.mints ids.lot_sales
 -- rest:   cost_per_unit fee adjusted_cost_basis wash_sale_adjustment
+-- follows: tx_id=jarvis.trades.tx_signature *=tax.sales
 -- why:    Ids are kept.  The trade is the one that has the lot's transaction as its signature, the token the only
 --         mint that goes by the symbol; a lot that lacks either is quarantined.  The basis is the total cost, not the
 --         adjusted one.  A lot is disposed of only if nothing remains and exactly one sale used all of it; the proceeds

@@ -4,6 +4,7 @@
 -- number: timestamp
 -- keep:   timestamp NULLS LAST, legacy_key
 -- reads:  ids.positions ids.mints ids.swaps
+-- follows: position_id=jarvis.positions.id
 -- why:    Text ids become integers by time.  A position that is gone is NULL, the link stays in lineage.  A trade was
 --         recorded only after it succeeded, so it is confirmed.  Of two with one signature the earlier stays.  Where
 --         the treasury recorded the same swap its exact integers join the metadata.  Route, slippage and fees are

@@ -3,6 +3,7 @@
 -- key:    order_id
 -- number: created_at
 -- reads:  ids.order_links ids.positions ids.mints
+-- follows: order_id=jarvis.positions.tp_order_id order_id=jarvis.positions.sl_order_id
 -- why:    Orders are JSON, kept whole and letter by letter in metadata; what is no JSON object says nothing.  Symbol
 --         and position are those of the position that names the order.  The amount in SOL is the JSON's, or the
 --         position's if the configuration decides so, else the order is quarantined.  Types and states become lower

@@ -4,6 +4,7 @@
 -- number: wash_sale_date
 -- reads:  ids.lot_sales
 -- rest:   symbol replacement_date replacement_tx_id
+-- follows: replacement_lot_id=tax.tax_lots.id *=tax.sales
 -- why:    One row for each lot that the sale used; the loss is split by quantity, the last lot takes the remainder.
 --         Lot ids are kept, so a lot that is not there breaks the reference, and a sale without lots breaks NOT NULL:
 --         either way the whole wash sale is quarantined.  One loss written down for several replacements stays so.

@@ -76,7 +76,7 @@ def test_two_processes_make_what_one_makes(bench, shared, monkeypatch):
 
 
 def test_a_carried_table_that_differs_from_its_legacy_table_is_a_mismatch(bench, monkeypatch):
-    finish = build_stage.Bench.finish
+    finish = build_stage.TargetDatabase.finish
     spoilt = []
 
     def spoil(self):
@@ -86,12 +86,12 @@ def test_a_carried_table_that_differs_from_its_legacy_table_is_a_mismatch(bench,
                 spoilt.append(name)
         return finish(self)
 
-    monkeypatch.setattr(build_stage.Bench, "finish", spoil)
+    monkeypatch.setattr(build_stage.TargetDatabase, "finish", spoil)
     # The rehearsed way back would refuse the build by itself.
     monkeypatch.setattr(rollback_stage, "way_back", lambda *_: None)
     bench.clear()
 
-    built = build_stage.told(bench.build())
+    built = build_stage.recorded(bench.build())
 
     ((source, what),) = built.mismatches.items()
     assert [f"legacy_{source.replace('.', '_')}"] == spoilt
@@ -102,7 +102,7 @@ def test_a_carried_table_that_differs_from_its_legacy_table_is_a_mismatch(bench,
 def test_the_second_process_answers_as_the_one_here(target):
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.ProcessProver("core", target)))
         for prover in (here, there):
             asked = proof(
                 find="SELECT k AS legacy_key, '{\"\u00e4\": 1}' AS rest, rowid AS at FROM core.t WHERE k <> :no",
@@ -116,7 +116,7 @@ def test_the_second_process_answers_as_the_one_here(target):
 
 def test_what_sqlite_refuses_there_is_raised_here(target):
     with (
-        contextlib.closing(build_proof.Aside("core", target)) as there,
+        contextlib.closing(build_proof.ProcessProver("core", target)) as there,
         pytest.raises(sqlite3.OperationalError, match=r"no such table: core\.u") as refused,
     ):
         there.find(proof(find="SELECT * FROM core.u"))
@@ -126,15 +126,15 @@ def test_what_sqlite_refuses_there_is_raised_here(target):
 
 def test_a_second_process_that_is_killed_stops_the_build_and_the_next_one_is_whole(bench, shared, monkeypatch):
     bench.clear()
-    find = build_proof.Aside.find
+    find = build_proof.ProcessProver.find
 
     def killed(self, one):
         shared[-1].kill()
         return find(self, one)
 
     with monkeypatch.context() as context:
-        context.setattr(build_proof.Aside, "find", killed)
-        with pytest.raises(BuildError, match="the process that helps to prove it was ended: SIGKILL"):
+        context.setattr(build_proof.ProcessProver, "find", killed)
+        with pytest.raises(BuildError, match="the second process of the proof was killed: SIGKILL"):
             bench.build()
 
     assert digests(bench.build())
@@ -150,7 +150,7 @@ def test_who_is_interrupted_does_not_wait_for_the_second_process(target):
 
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.ProcessProver("core", target)))
         begun = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             build_proof.share([(one, deque([proof()])) for one in (here, there)], work)
@@ -162,7 +162,7 @@ def test_a_failure_of_either_leaves_the_other_nothing_to_do(target):
     waiting = deque([proof(), proof(find="SELECT * FROM core.u"), *[proof()] * 50])
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(contextlib.closing(Prover("core", target)))
-        there = stack.enter_context(contextlib.closing(build_proof.Aside("core", target)))
+        there = stack.enter_context(contextlib.closing(build_proof.ProcessProver("core", target)))
         with pytest.raises(sqlite3.OperationalError):
             build_proof.share([(one, waiting) for one in (here, there)], lambda prover, one: prover.find(one))
 

@@ -75,6 +75,44 @@ def test_a_closed_position_is_closed_and_nothing_is_lost(home):
     )
 
 
+def test_a_position_that_was_closed_beside_an_open_rival_in_quarantine_is_closed(fresh):
+    """Migrated by itself the legacy table would prefer the rival, which is open."""
+    columns = "symbol, token_mint, entry_price, entry_amount_sol, entry_amount_tokens, status, user_id"
+    before(
+        fresh,
+        "jarvis.db",
+        "UPDATE positions SET status = 'open' WHERE id = 'p3'",
+        f"INSERT INTO positions (id, opened_at, {columns}) SELECT 'rival', '2020-01-01T00:00:00+00:00', {columns}"
+        " FROM positions WHERE id = 'p3'",
+    )
+    small_set.cut_over(fresh)
+    rival = in_legacy(fresh, "jarvis_core.db", "SELECT row FROM quarantine WHERE legacy_key = 'rival'")
+    write(
+        fresh,
+        "core",
+        "UPDATE positions SET status = 'closed', exit_time = '2026-02-03 04:05:06', pnl_percent = 3.5 WHERE symbol = 'SYM3'",
+    )
+
+    after = roll_back(fresh)
+
+    assert ({}, {"jarvis.positions": {"updated": 1}}) == (dict(after.done.residue), dict(after.done.written))
+    of_both = "SELECT id, status, pnl_pct FROM positions WHERE symbol = 'SYM3' ORDER BY id"
+    assert [("p3", "closed_manual", 3.5), ("rival", "open", None)] == in_legacy(fresh, "jarvis.db", of_both)
+    assert [] == faults(fresh)
+    # The next migration decides between the two as the mapping does, and loses neither.
+    small_set.build(fresh)
+    stage = ".migrator/stage/jarvis_core.db"
+    assert [("open",)] == in_legacy(fresh, stage, "SELECT status FROM positions WHERE symbol = 'SYM3'")
+    assert [("p3",)] == in_legacy(fresh, stage, "SELECT legacy_key FROM quarantine WHERE source = 'jarvis.positions'")
+    assert len(rival) == 1
+    # A rollback that left the sold position open would be wrong.
+    carried_set.write(
+        fresh / "data" / "jarvis.db",
+        "UPDATE positions SET status = 'open', closed_at = '', pnl_pct = 0.0 WHERE id = 'p3'",
+    )
+    assert any("core.positions 3: is in no legacy table" in fault for fault in faults(fresh))
+
+
 def test_new_rows_with_the_defaults_of_the_specification_lose_nothing(home):
     wallet = small_set.workspace_of(home)[1].constants["wallet_address"]
     write(
@@ -352,6 +390,10 @@ def test_a_row_that_was_mended_and_taken_out_of_quarantine_is_not_doubled(fresh)
     )
     assert [("sell",)] == in_legacy(fresh, "jarvis.db", "SELECT side FROM trades WHERE symbol = 'SYM6'")
     assert 2 == len(in_legacy(fresh, "jarvis.db", "SELECT 1 FROM trades WHERE symbol = 'SYM5'"))
+    assert [] == faults(fresh)
+    # The judge accepts only what the quarantined row had.
+    carried_set.write(fresh / "data" / "jarvis.db", "UPDATE positions SET tp_order_id = 'other' WHERE id = 'p4'")
+    assert any("'p4': changed, but it becomes no row that was in use" in fault for fault in faults(fresh))
 
 
 def test_a_clause_of_a_legacy_constraint_deletes_no_other_row(fresh):
@@ -485,6 +527,32 @@ def test_a_row_whose_key_was_changed_keeps_what_its_legacy_row_has_beside(fresh)
     assert [("moved", "label 3", 0.5)] == in_legacy(
         fresh, "whales.db", "SELECT address, label, win_rate FROM whale_wallets WHERE label = 'label 3'"
     )
+    assert [] == faults(fresh)
+
+
+def test_a_row_of_which_only_the_assigned_id_changed_is_the_same_legacy_row(home):
+    write(
+        home,
+        "core",
+        "UPDATE trades SET id = id + 100000 WHERE id = 3",
+        "UPDATE tax_lots SET trade_id = trade_id + 100000 WHERE trade_id = 3",
+    )
+    write(
+        home,
+        "analytics",
+        "UPDATE calls SET id = id + 100000 WHERE id = 2",
+        "UPDATE call_outcomes SET call_id = call_id + 100000 WHERE call_id = 2",
+    )
+
+    after = roll_back(home)
+
+    assert ({}, {}) == (dict(after.done.residue), dict(after.done.written))
+    assert [] == faults(home)
+    # The judge accepts no other row under that key.
+    carried_set.write(home / "data" / "jarvis.db", "UPDATE trades SET user_id = 77 WHERE id = 't3'")
+    assert any("'t3': user_id changed" in fault for fault in faults(home))
+    carried_set.write(home / "data" / "jarvis.db", "DELETE FROM trades WHERE id = 't3'")
+    assert any("'t3': is missing" in fault for fault in faults(home))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ def test_a_constant_that_no_row_needed_before_does_not_keep_anybody_from_going_b
     toml.write_text("".join(line for line in toml.read_text().splitlines(True) if "wallet" not in line))
     small_set.build(home)
     small_set.cut_over(home)
-    with closing(migrator.connect("jarvis.db", data_dir=home / "data", isolation_level=None)) as core:
+    with closing(
+        migrator.connect("jarvis.db", schema="consolidated", data_dir=home / "data", isolation_level=None)
+    ) as core:
         core.execute(
             "INSERT INTO positions (symbol, token_address, entry_price, amount, amount_sol, status, wallet_address)"
             " VALUES ('A', 'mint', 1, 1, 1, 'open', 'W')"
@@ -88,7 +90,9 @@ def test_a_rowid_that_names_a_row_is_kept(tmp_path):
     small_set.build(home)
     small_set.cut_over(home)
     reflection = "INSERT INTO ai_reflections (rowid, content) VALUES (?, 'zanzibar')"
-    with closing(migrator.connect("jarvis_memory.db", data_dir=home / "data", isolation_level=None)) as memory:
+    with closing(
+        migrator.connect("jarvis_memory.db", schema="consolidated", data_dir=home / "data", isolation_level=None)
+    ) as memory:
         (last,) = memory.execute("SELECT max(rowid) FROM ai_reflections").fetchone()
         memory.execute(reflection, (last + 1,))
         memory.execute("DELETE FROM ai_reflections WHERE rowid = ?", (last,))
@@ -111,7 +115,9 @@ def triggers(path):
 
 def test_what_the_assistant_learnt_and_forgot_goes_back_and_can_be_searched(data):
     before = triggers(data / "backup" / "0001" / "jarvis_memory.db")
-    with closing(migrator.connect("jarvis_memory.db", data_dir=data, isolation_level=None)) as memory:
+    with closing(
+        migrator.connect("jarvis_memory.db", schema="consolidated", data_dir=data, isolation_level=None)
+    ) as memory:
         (gone,) = memory.execute("SELECT min(id) FROM ai_facts").fetchone()
         memory.execute("DELETE FROM ai_facts WHERE id = ?", (gone,))
         memory.execute("UPDATE ai_facts SET fact = 'zanzibar twice' WHERE id = (SELECT max(id) FROM ai_facts)")
@@ -137,7 +143,7 @@ def test_what_the_assistant_learnt_and_forgot_goes_back_and_can_be_searched(data
 
 def test_a_trigger_of_a_legacy_file_does_not_run(data):
     before = triggers(data / "backup" / "0001" / "jarvis.db")
-    with closing(migrator.connect("jarvis.db", data_dir=data, isolation_level=None)) as core:
+    with closing(migrator.connect("jarvis.db", schema="consolidated", data_dir=data, isolation_level=None)) as core:
         core.execute("DELETE FROM trades WHERE id = (SELECT max(id) FROM trades)")
 
     done = went_back(data)
@@ -150,7 +156,7 @@ def test_a_trigger_of_a_legacy_file_does_not_run(data):
 
 def test_rows_deleted_from_a_carried_table_are_deleted_as_often_as_they_were(data):
     """Rows of a table without a key may be alike: as many go as went."""
-    with closing(migrator.connect("jarvis.db", data_dir=data, isolation_level=None)) as core:
+    with closing(migrator.connect("jarvis.db", schema="consolidated", data_dir=data, isolation_level=None)) as core:
         core.execute("INSERT INTO legacy_jarvis_told VALUES (1), (1), (1.0), ('1')")
         core.execute("DELETE FROM legacy_jarvis_told WHERE rowid IN (SELECT min(rowid) FROM legacy_jarvis_told)")
         sizes = {
@@ -189,7 +195,7 @@ def test_a_time_goes_back_as_the_clock_of_its_writer_shows_it(tmp_path):
     small_set.cut_over(data.parent)
     configured = data / "migrator.toml"
     configured.write_text(configured.read_text().replace('"-06:00"', '"+03:00"'))
-    with closing(migrator.connect("cache.db", data_dir=data, isolation_level=None)) as cache:
+    with closing(migrator.connect("cache.db", schema="consolidated", data_dir=data, isolation_level=None)) as cache:
         cache.execute(
             "INSERT INTO cache_entries VALUES ('new', x'01', '2026-02-02 05:30:00', '2026-02-01 18:00:00.250000')"
         )
@@ -241,7 +247,7 @@ def test_what_hangs_on_a_row_that_was_deleted_without_foreign_keys_is_kept(data)
 
     assert {"deleted": 1} == dict(done.written["jarvis.trades"])
     assert lots == done.residue["core.tax_lots"]
-    assert {"the legacy table holds this row, but a new migration would set it aside in quarantine"} == {
+    assert {"a new migration would not build this row: it would quarantine the legacy row, or there is none"} == {
         why for (why,) in residue(data, "SELECT why FROM core_tax_lots")
     }
 
@@ -351,7 +357,9 @@ def test_the_proof_asks_of_each_row_only_what_hangs_on_it(data):
 @pytest.mark.parametrize("also", ["", "free"])
 def test_rows_may_trade_what_is_unique(data, also):
     """In the end each is unique, in between none is: *also* is a value that a third row lets go of."""
-    with closing(migrator.connect("jarvis_x_memory.db", data_dir=data, isolation_level=None)) as analytics:
+    with closing(
+        migrator.connect("jarvis_x_memory.db", schema="consolidated", data_dir=data, isolation_level=None)
+    ) as analytics:
         rows = analytics.execute(
             "SELECT id, tweet_id FROM tweets WHERE tweet_id IS NOT NULL ORDER BY id LIMIT 3"
         ).fetchall()
@@ -390,7 +398,9 @@ def test_a_row_without_a_rowid_is_found_by_its_key():
 
 def test_a_number_that_was_given_and_deleted_while_consolidated_is_not_given_again(data):
     """A legacy table that counts goes on where the consolidated one stopped."""
-    with closing(migrator.connect("jarvis_memory.db", data_dir=data, isolation_level=None)) as memory:
+    with closing(
+        migrator.connect("jarvis_memory.db", schema="consolidated", data_dir=data, isolation_level=None)
+    ) as memory:
         (entity,) = memory.execute("SELECT min(id) FROM ai_entities").fetchone()
         given = memory.execute("INSERT INTO ai_facts (entity_id, fact) VALUES (?, 'short')", (entity,)).lastrowid
         memory.execute("DELETE FROM ai_facts WHERE id = ?", (given,))

@@ -25,7 +25,7 @@ from migrator.schema import catalogue
 from migrator.stages.verify import evidence as verify_evidence
 from migrator.stages.verify import freshness
 from migrator.stages.verify import stage as verify_stage
-from migrator.stages.verify.evidence import Outcome, Said, Why
+from migrator.stages.verify.evidence import ContractResult, Outcome, Why
 from migrator.switch.workspace import Workspace
 
 TODAY = dt.date(2026, 6, 1)
@@ -34,7 +34,7 @@ WAIVER = Waiver(id="verify/v", scope="core", reason="typed by hand", owner="trad
 
 def said(clause, verdict=Outcome.HELD, **more):
     values = {"id": f"verify/{clause.lower()}[core]", "milliseconds": 12, "counts": {"judged_rows": 3}}
-    return Said(clause=clause, verdict=verdict, **values | more)
+    return ContractResult(clause=clause, verdict=verdict, **values | more)
 
 
 def green(**changed):
@@ -45,6 +45,8 @@ def green(**changed):
         "legacy": {"jarvis.db": "aa", "tax.db": "bb"},
         "consolidated": {"core": "cc", "analytics": "dd", "cache": "ee"},
         "configuration": "ff",
+        "amendments": ("position_history",),
+        "decisions": "",
         "mappings": freshness.mappings_digest(),
         "suite": freshness.suite_digest(),
         "contracts": tuple(said(clause) for clause in freshness.clauses()),
@@ -166,7 +168,7 @@ def test_messages_of_broken_contracts_are_read_as_they_were_written(tmp_path):
 
 
 def test_evidence_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(EvidenceError, match=r"evidence\.json: is not there; run: migrator verify"):
+    with pytest.raises(EvidenceError, match=r"evidence\.json: does not exist; run: migrator verify"):
         verify_evidence.read(tmp_path / "evidence.json")
 
 
@@ -205,11 +207,11 @@ def without(clause, *instead):
     ("changed", "sentence"),
     [
         ({"legacy": {"jarvis.db": "a2", "tax.db": "bb"}}, "legacy file jarvis.db has changed since it was judged"),
-        ({"legacy": {"jarvis.db": "aa"}}, "legacy file tax.db was judged and is not there"),
+        ({"legacy": {"jarvis.db": "aa"}}, "legacy file tax.db was judged and does not exist any more"),
         ({"legacy": {"jarvis.db": "aa", "tax.db": ""}}, "legacy file tax.db cannot be read"),
         (
             {"legacy": {"jarvis.db": "aa", "tax.db": "bb", "new\n.db": "cc"}},
-            "legacy file new\\n.db is there and was not judged",
+            "legacy file new\\n.db was not judged",
         ),
         (
             {"consolidated": {"core": "cc", "analytics": "dd", "cache": "e2"}},
@@ -217,7 +219,7 @@ def without(clause, *instead):
         ),
         (
             {"consolidated": {"core": "cc", "analytics": "dd"}},
-            "consolidated database cache was judged and is not there",
+            "consolidated database cache was judged and does not exist any more",
         ),
         ({"configuration": "f2"}, "the configuration has changed since"),
     ],
@@ -231,7 +233,7 @@ def test_what_has_changed_since_is_named(changed, sentence):
     [
         ({"mappings": "00"}, "the mappings have changed since"),
         ({"suite": "00"}, "the contracts have changed since"),
-        ({"deselected": 12}, "12 contracts were left out by hand"),
+        ({"deselected": 12}, "12 contracts were deselected"),
         ({"complaints": ("a waiver ran out",)}, "the verdict is NO-GO, 0 contracts are broken"),
         ({"contracts": ()}, "the verdict is NO-GO, 0 contracts are broken"),
         ({"contracts": without("V1")}, "clause V1 is not proved: no contract of it held"),
@@ -367,7 +369,7 @@ def test_a_constraint_that_nobody_specified_is_not_repeated(data):
     ("place", "sql", "sentence"),
     [
         ("jarvis.db", "UPDATE trades SET price = price + 1", "legacy file jarvis.db has changed since it was judged"),
-        ("notes.db", "CREATE TABLE notes (id)", "legacy file notes.db is there and was not judged"),
+        ("notes.db", "CREATE TABLE notes (id)", "legacy file notes.db was not judged"),
         (".migrator/stage/jarvis_cache.db", "DELETE FROM config", "consolidated database cache has changed"),
         (".migrator/stage/jarvis_core.db", "DELETE FROM trades", "consolidated database core has changed"),
     ],
@@ -387,11 +389,11 @@ def test_one_write_more_and_it_vouches_for_nothing(data, place, sql, sentence):
 
 @pytest.mark.slow
 def test_only_decisions_that_the_verdict_depends_on_make_it_stale(data):
-    """To accept the quarantine that the evidence shows must not ask for other evidence."""
+    """To declare the code ready must not ask for other evidence."""
     path = data / "migrator.toml"
     text = path.read_text(encoding="utf-8")
 
-    path.write_text(text.replace("accept_quarantine = ", "accept_quarantine = 1"), encoding="utf-8")
+    path.write_text(text.replace("[decisions]", "[decisions]\ncode_is_ready = true"), encoding="utf-8")
     accepted = run("status", "--evidence", own(data), "--data-dir", data)
     path.write_text(text.replace('"-06:00"', '"-07:00"'), encoding="utf-8")
     moved = run("status", "--evidence", own(data), "--data-dir", data)
@@ -477,7 +479,7 @@ def test_contracts_that_were_left_out_show(data, monkeypatch):
     workspace, configuration = Workspace(data), config_file.load(data / "migrator.toml")
     reasons = pipeline_status.check(own(data), pipeline_status.present(workspace, configuration)).reasons
     assert verified.holds
-    assert ("22 contracts were left out by hand", "clause U1 is not proved: no contract of it held") == reasons
+    assert ("22 contracts were deselected", "clause U1 is not proved: no contract of it held") == reasons
 
 
 @pytest.mark.slow
@@ -493,7 +495,7 @@ def test_status_says_how_far_a_run_has_come(tmp_path):
     assert "nothing yet" == said[0][0]
     assert ["run 0001: snapshot", "run 0001: built"] == [said[1][0], said[2][0]]
     assert said[3][0].startswith("run 0001: verified, evidence of ")
-    assert all(lines[-1].startswith("next: ") for lines in said)
+    assert all(lines[1].startswith("next: ") for lines in said)
 
 
 WAIVED = """
@@ -510,7 +512,7 @@ expires = {expires}
 def test_a_waiver_lets_a_contract_be_broken_and_shows_it_apart(data):
     change(data / ".migrator" / "stage" / "jarvis_core.db", "UPDATE trades SET price = price + 1 WHERE id = 1")
     broken = run("verify", "--data-dir", data, "--json")
-    names = [one["name"] for one in json.loads(broken.stdout)["broken"]]
+    names = [one["name"] for one in json.loads(broken.stdout)["result"]["broken"]]
     ids = [one.id.partition("[") for one in verify_evidence.read(own(data)).with_verdict(Outcome.BROKEN)]
     with (data / "migrator.toml").open("a", encoding="utf-8") as file:
         for contract, _, case in ids:

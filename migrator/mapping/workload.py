@@ -1,4 +1,4 @@
-"""Reads the bot's queries, ``workload/*.sql``, each in a form for both databases.
+"""Reads the bot's queries, ``sql/workload/*.sql``, each in a form for both databases.
 
 A file has a header, the statement for the legacy database, and after ``-- consolidated:`` the other statement.  Both
 run on a connection to the one database that the header names, and give the same result.
@@ -102,7 +102,7 @@ def questions() -> tuple[Question, ...]:
     Raises:
         MappingError: A file is wrong.
     """
-    folder = files("contracts.performance") / "workload"
+    folder = files("migrator.mapping") / "sql" / "workload"
     texts = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in folder.iterdir())
     return tuple(read(text, name) for name, text in texts if name.endswith(".sql"))
 
@@ -113,7 +113,7 @@ def read(text: str, file: str) -> Question:
     Raises:
         MappingError: Its header or one of its two forms is missing.
     """
-    where = f"workload/{file}"
+    where = f"mapping/sql/workload/{file}"
     head, separator, ours = text.partition("\n-- consolidated:\n")
     header, legacy_sql = sql_header.read(head, _HEADER, where)
     often, _, when = header["asked"].partition(": ")

@@ -1,0 +1,291 @@
+"""Loads the tables of a mirror from the consolidated set, and knows which of them are still as the set has them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+
+from migrator.application.compat import adoption, changes, legacy_rows, work_tables
+from migrator.application.compat.errors import Unsupported
+from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source
+from migrator.application.compat.work_tables import Run
+from migrator.schema.catalogue import MIRRORED_SEQUENCE
+from migrator.system.connections import quoted
+
+
+class Tables:
+    """The legacy tables of one mirror.
+
+    Attributes:
+        loaded: The folded name of each table that is loaded -> the counters of the set at that time.
+    """
+
+    def __init__(self, plan: Plan, database: LegacyDatabase, run: Run) -> None:
+        """Begin with no table loaded; *run* runs a statement."""
+        self.loaded: dict[str, tuple[int, ...]] = {}
+        self._plan, self._database, self._run = plan, database, run
+        self._version: int | None = None
+        #: Grows whenever anything may have been written: the counter of tables that have none.
+        self._epoch = 0
+        #: The schema of the consolidated file as it was looked at, and the counters whose triggers it has.
+        self._schema: int | None = None
+        self._followed: frozenset[str] = frozenset()
+        #: The schema for which every trigger was made.
+        self._made: int | None = None
+        #: Tables that were written in the transaction under way and whose rows an adoption in it changed: loaded after it.
+        self._late: set[str] = set()
+        #: Tables that another connection has written to since they were loaded -> the counters at that time.
+        self._behind: dict[str, tuple[int, ...]] = {}
+        #: Tables of which the legacy schema refused rows when they were loaded: one may fit once another has changed.
+        self._with_refused: set[str] = set()
+        #: The counters before this connection counted its own writes, until its transaction ends.
+        self._before_own: dict[str, tuple[int, ...]] = {}
+        #: Tables that the transaction under way loaded -> the number of savepoints that were open.
+        self._in_transaction: dict[str, int] = {}
+
+    def check(self) -> bool:
+        """Note the tables that another connection has written to; return whether another has written at all."""
+        (version,) = self._run(f"PRAGMA {self._plan.target}.data_version").fetchone()
+        if version == self._version:
+            return False
+        self._version = version
+        self._epoch += 1
+        schema = self._schema_version()
+        if schema != self._schema:
+            # Tables may have been made anew, without triggers, and VACUUM numbers rows of some tables anew.
+            self._schema, self._followed = schema, changes.followed(self._run, self._plan)
+            self.loaded.clear()
+            self._behind.clear()
+        self._compare()
+        return True
+
+    def prepare(self) -> None:
+        """Make the tables of mirrors and their triggers where one is missing, in the caller's transaction."""
+        if self._made is not None and self._made == self._schema_version():
+            return
+        if not changes.are_made(self._run, self._plan):
+            changes.make_tables(self._run, self._plan)
+        self._schema = self._made = self._schema_version()
+        self._followed = changes.followed(self._run, self._plan)
+
+    def _schema_version(self) -> int:
+        (version,) = self._run(f"PRAGMA {self._plan.target}.schema_version").fetchone()
+        return int(version)
+
+    def _compare(self, written: Collection[str] = ()) -> None:
+        """Note the tables whose counters are other ones now; those of *written* are loaded after the transaction."""
+        now = changes.counters(self._run, self._plan.target)
+        for name in [name for name, was in self.loaded.items() if was != self._counted(name, now)]:
+            if name in written:
+                self._late.add(name)
+            else:
+                self._behind[name] = self.loaded.pop(name)
+
+    def forget_version(self) -> None:
+        """Compare the counters at the next check: the file was opened anew."""
+        self._version = None
+
+    def count_own_writes(self) -> None:
+        """Note the counters as this connection has just changed them."""
+        now = changes.counters(self._run, self._plan.target)
+        self._before_own = {**self.loaded, **self._before_own}
+        for name in self.loaded:
+            self.loaded[name] = self._counted(name, now)
+        for name in self._late | self._with_refused:
+            # A row that was refused may fit now.
+            self.loaded.pop(name, None)
+        self._late.clear()
+
+    def with_new_rows(self, names: Iterable[str]) -> list[Source]:
+        """Return the mappings of those of the tables *names* that are not loaded and have rows of new code without a legacy key."""
+        now = changes.counters(self._run, self._plan.target)
+        return [
+            source
+            for name in names
+            if name not in self.loaded
+            and (source := self._plan.source_of(self._database.name, self._database.tables[name].name))
+            and adoption.is_due(self._run, self._plan, source, since=self._all_noted_since(name, now))
+        ]
+
+    def adopt(self, sources: Iterable[Source], written: Collection[str]) -> None:
+        """Give the new rows of *sources* their legacy keys, in the caller's transaction, which has *written* to tables."""
+        done = False
+        for source in sources:
+            self.prepare()
+            adoption.adopt(self._run, self._plan, source)
+            done = True
+        if done:
+            self._compare(written)
+
+    def load(self, names: Iterable[str], *, savepoints: int | None) -> None:
+        """Load those of the tables *names* that are not loaded.
+
+        Args:
+            names: Folded names.
+            savepoints: How many savepoints are open in the caller's transaction; None outside of one.
+
+        Raises:
+            Unsupported: A table is not served.
+            sqlite3.Error: The consolidated set cannot be read.
+        """
+        now = changes.counters(self._run, self._plan.target)
+        for name in names:
+            if name in self.loaded:
+                continue
+            table, counted = self._database.tables[name], self._counted(name, now)
+            if table.kind in ("mapped", "carried"):
+                noted = self._all_noted_since(name, now) is not None
+                if not noted or not self._load_written(table, self._behind[name], counted):
+                    self._load(table)
+                self._behind.pop(name, None)
+            elif not table.content:
+                raise Unsupported(f"{table.name} is not served on the consolidated set: {table.why}")
+            self.loaded[name] = counted
+            if savepoints is not None:
+                self._in_transaction[name] = savepoints
+
+    def released(self, depth: int) -> None:
+        """Follow a RELEASE, after which *depth* savepoints are open."""
+        self._in_transaction = {name: min(at, depth) for name, at in self._in_transaction.items()}
+
+    def undone(self, depth: int) -> None:
+        """Forget the tables that were loaded since *depth* savepoints were open: a rollback took their rows away.
+
+        With *depth* 0 the whole transaction is undone, and what it counted.
+        """
+        if not depth:
+            self.loaded.update({name: was for name, was in self._before_own.items() if name in self.loaded})
+            self._before_own.clear()
+            self._late.clear()
+            self._made = None
+        for name, at in list(self._in_transaction.items()):
+            if at >= depth:
+                self.loaded.pop(name, None)
+                del self._in_transaction[name]
+
+    def ended(self) -> None:
+        """Follow the end of a transaction."""
+        self._in_transaction.clear()
+        self._before_own.clear()
+
+    def _counted(self, name: str, now: dict[str, int]) -> tuple[int, ...]:
+        """Return the counters on which the rows of a legacy table depend."""
+        table = self._database.tables[name]
+        source = self._plan.source_of(self._database.name, table.name)
+        of_keys = map(changes.counter_of_keys, source.names) if source else ()
+        into = (table.into, *(source.parents if source else ()), *of_keys)
+        # A table without a counter counts as changed whenever anything was written.
+        return tuple(now.get(one, -self._epoch) if one in self._followed else -self._epoch for one in into if one)
+
+    def _all_noted_since(self, name: str, now: dict[str, int]) -> int | None:
+        """Return the counter of the table that has the rows of *name* since which each write is noted; None without one."""
+        into = self._database.tables[name].into
+        if name not in self._behind or into not in now or into not in self._followed:
+            return None
+        since = self._behind[name][0]
+        return since if changes.are_all_noted(self._run, self._plan.target, into, since, now[into]) else None
+
+    def _load_written(self, table: LegacyTable, was: tuple[int, ...], now: tuple[int, ...]) -> bool:
+        """Load the rows of *table* that were written between its counters *was* and *now*; return whether that is enough.
+
+        It is not if other tables feed its rows that were written too, if triggers or a full-text index of the legacy schema
+        would have to follow, or if the legacy schema refuses rows.
+        """
+        source = self._plan.source_of(self._database.name, table.name)
+        target = self._plan.target
+        followed = any(
+            entry.lower() == table.name.lower()
+            for entry in (
+                *(on for kind, _, on, _ in self._database.schema if kind == "trigger"),
+                *(index.content for index in self._database.tables.values() if index.kind == "index"),
+            )
+        )
+        if followed or table.name.lower() in self._with_refused or was[1:] != now[1:]:
+            return False
+        if source and not legacy_rows.are_of_their_own(self._plan, source):
+            return False
+        self._run(f"DELETE FROM {work_tables.WRITTEN}")
+        if not changes.copy_written(self._run, target, table.into, source.source if source else "", was[0]):
+            return False
+        name, columns = f"main.{quoted(table.name)}", legacy_rows.columns_of(table)
+        keys = f"SELECT key FROM {work_tables.WRITTEN}"
+        key = quoted(source.key if source else table.identity[0])
+        # The collation of the column may take other keys for these.
+        among = f"{key} IN ({keys}) AND {key} COLLATE BINARY IN ({keys})"
+        if source is None:
+            columns = ", ".join([*((table.rowid,) if table.rowid else ()), columns])
+            rows = f"SELECT {columns} FROM {target}.{quoted(table.into)} WHERE {among}"
+        else:
+            rows = f"SELECT {columns} FROM ({legacy_rows.rows_sql(self._plan, source, keys)})"
+            if table.identity[0] not in table.columns:
+                # A row keeps its rowid, and with it its place.
+                same = f"{key} = w.key COLLATE BINARY"
+                self._run(
+                    f"UPDATE {work_tables.WRITTEN} AS w SET row = (SELECT s.{table.identity[0]} FROM {name} AS s WHERE s.{same})"
+                )
+                known = f"(SELECT w.row FROM {work_tables.WRITTEN} AS w WHERE r.{same})"
+                rows = f"SELECT {known}, {columns} FROM ({rows}) AS r"
+                columns = f"{table.identity[0]}, {columns}"
+        self._run(f"UPDATE {work_tables.STATE} SET loading = 1")
+        self._run(f"DELETE FROM {name} WHERE {among}")
+        try:
+            self._run(f"INSERT INTO {name} ({columns}) {rows}")
+        except sqlite3.IntegrityError:
+            # As a whole, so that of rows which exclude each other the same ones are seen as by a program that begins now.
+            return False
+        self._set_sequence(table)
+        self._run(f"UPDATE {work_tables.STATE} SET loading = 0")
+        return True
+
+    def _load(self, table: LegacyTable) -> None:
+        """Load the rows of *table*, and build the indexes over it, without the triggers of the legacy schema."""
+        name, columns = f"main.{quoted(table.name)}", legacy_rows.columns_of(table)
+        triggers = [
+            (trigger, sql)
+            for kind, trigger, on, sql in self._database.schema
+            if kind == "trigger" and on.lower() == table.name.lower()
+        ]
+        self._run(f"UPDATE {work_tables.STATE} SET loading = 1")
+        for trigger, _ in triggers:
+            self._run(f"DROP TRIGGER main.{quoted(trigger)}")
+        self._run(f"DELETE FROM {name}")
+        if table.kind == "carried":
+            columns = ", ".join([*((table.rowid,) if table.rowid else ()), columns])
+            rows = f"SELECT {columns} FROM {self._plan.target}.{quoted(table.into)}"
+        else:
+            source = self._plan.source(self._database.name, table.name)
+            rows = f"SELECT {columns} FROM ({legacy_rows.rows_sql(self._plan, source)})"
+        try:
+            self._run(f"INSERT INTO {name} ({columns}) {rows}")
+            self._with_refused.discard(table.name.lower())
+        except sqlite3.IntegrityError:
+            self._with_refused.add(table.name.lower())
+            # New code wrote what the legacy table refuses; a rollback keeps such a row in the residue.
+            self._run(f"INSERT OR IGNORE INTO {name} ({columns}) {rows}")
+        self._set_sequence(table)
+        for index in self._database.tables.values():
+            if index.kind == "index" and index.content.lower() == table.name.lower():
+                self._run(f"INSERT INTO main.{quoted(index.name)} ({quoted(index.name)}) VALUES ('rebuild')")
+        for _, sql in triggers:
+            self._run(sql)
+        self._run(f"UPDATE {work_tables.STATE} SET loading = 0")
+
+    def _set_sequence(self, table: LegacyTable) -> None:
+        """Give ids above the largest that the legacy table ever gave."""
+        if not table.autoincrement:
+            return
+        marks = [self._database.sequence.get(table.name, 0)]
+        source = self._plan.source_of(self._database.name, table.name)
+        if source is not None and self._plan.counts_apart(source):
+            known = "SELECT 1 FROM pragma_table_list WHERE schema = ? AND name = ?"
+            if self._run(known, (self._plan.target, MIRRORED_SEQUENCE)).fetchone():
+                asked = f"SELECT max(seq) FROM {self._plan.target}.{MIRRORED_SEQUENCE} WHERE source = ?"
+                marks.append(self._run(asked, (source.source,)).fetchone()[0] or 0)
+        else:
+            asked = f"SELECT max(CAST(seq AS INTEGER)) FROM {self._plan.target}.sqlite_sequence WHERE name = ?"
+            marks.append(self._run(asked, (table.into,)).fetchone()[0] or 0)
+        largest = f"SELECT max(?, coalesce(max(rowid), 0)) FROM main.{quoted(table.name)}"
+        (mark,) = self._run(largest, (max(marks),)).fetchone()
+        self._run("DELETE FROM main.sqlite_sequence WHERE name = ?", (table.name,))
+        if mark or table.name in self._database.sequence:
+            self._run("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, mark))
