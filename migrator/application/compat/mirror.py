@@ -32,6 +32,10 @@ _NOTHING = "PRAGMA foreign_keys = OFF"
 _NO_ROWID = -(2**63)
 
 
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
     """What a mirror is opened with.
@@ -266,6 +270,8 @@ class Mirror(sqlite3.Connection):
         names = self._named(statement.reads)
         if names:
             self.fresh(names)
+            if "sqlite_sequence" in statement.reads:
+                self._tables.number(names)
         self._native(cursor, sql, parameters, many=many)
         self.tainted = self.tainted or statement.lasting
         if cursor.description is not None:
@@ -278,6 +284,9 @@ class Mirror(sqlite3.Connection):
         written = self._named(statement.writes)
         self._refuse_to_write(written)
         by_itself = not self.in_transaction and (alone or self._is_autocommit())
+        if by_itself and many and len(parameters) > 1:
+            self._write_each(cursor, sql, parameters, statement)
+            return
         if not self.in_transaction:
             self._execute("BEGIN IMMEDIATE" if by_itself else f"BEGIN {self.isolation_level or ''}")
         try:
@@ -287,12 +296,18 @@ class Mirror(sqlite3.Connection):
             self.fresh(self._named(statement.reads | statement.writes))
             self._dirty |= {name for name in written if self._database.tables[name].kind != "index"}
             if statement.inserts:
+                self._tables.number(written)
                 # A rowid that no INSERT of the caller gives, so that one which it does give is seen.
                 self._execute(f"INSERT OR REPLACE INTO {work_tables.ROWID} (rowid) VALUES (?)", (_NO_ROWID,))
-            self._native(cursor, sql, parameters, many=many)
-            if cursor.description is not None:
-                cursor.fetch_now()
-            self._note_result(cursor, many=many, inserts=statement.inserts)
+            try:
+                self._native(cursor, sql, parameters, many=many)
+                if cursor.description is not None:
+                    cursor.fetch_now()
+            finally:
+                if statement.inserts:
+                    # Also where a later row failed.
+                    self._note_last_id()
+            self._note_result(cursor, many=many)
             if by_itself:
                 self._before_commit()
                 self._execute("COMMIT")
@@ -301,6 +316,14 @@ class Mirror(sqlite3.Connection):
             if by_itself:
                 self._give_up()
             raise
+
+    def _write_each(self, cursor: Cursor, sql: str, parameters: Sequence[Any], statement: Statement) -> None:
+        """Run the statement for each of *parameters* in a transaction of its own: what was written before an error stays."""
+        count = 0
+        for one in parameters:
+            self._write(cursor, sql, [one], statement, many=True, alone=True)
+            count += cursor.count or 0
+        cursor.count = count
 
     def _refuse_to_write(self, names: Iterable[str]) -> None:
         """Raise an error if the tables *names* cannot be written."""
@@ -311,15 +334,17 @@ class Mirror(sqlite3.Connection):
             if table.kind == "left":
                 raise Unsupported(f"{table.name} is not served on the consolidated set: {table.why}")
 
-    def _note_result(self, cursor: Cursor, *, many: bool, inserts: bool) -> None:
-        """Keep row count and last rowid of the statement: statements of ours follow it."""
+    def _note_last_id(self) -> None:
+        """Keep the last rowid that the statement gave: statements of ours follow it."""
+        given = self._execute("SELECT 1").lastrowid
+        if given is not None and given != _NO_ROWID:
+            self._last_id = given
+
+    def _note_result(self, cursor: Cursor, *, many: bool) -> None:
+        """Keep the row count of the statement."""
         changed: int = sqlite3.Cursor.rowcount.__get__(cursor)
         cursor.count = len(cursor.rows) if cursor.rows is not None else changed
         self.written += max(cursor.count, 0)
-        if inserts:
-            given = self._execute("SELECT 1").lastrowid
-            if given is not None and given != _NO_ROWID:
-                self._last_id = given
         if not many:
             # executemany leaves these as they were.
             self._changes, cursor.last = cursor.count, self._last_id
@@ -559,8 +584,8 @@ class Mirror(sqlite3.Connection):
 
     @contextlib.contextmanager
     def _ours(self) -> Iterator[None]:
-        """Read text as str, without the caller's text_factory."""
-        factory, self.text_factory = self.text_factory, str
+        """Read text as str, which may hold undecodable bytes as surrogates, without the caller's text_factory."""
+        factory, self.text_factory = self.text_factory, _text
         try:
             yield
         finally:

@@ -341,11 +341,12 @@ class Put:
             return False
         mapped = next(one for one in target.sources if one.source == source)
         lineage = f"{self._plan.target}.lineage"
+        key, given = work_tables.bound(identity)
         self._run(f"DELETE FROM {work_tables.RIVAL}")
         self._run(
             f"INSERT INTO {work_tables.RIVAL} SELECT legacy_key FROM {lineage} WHERE source = ? AND target = ?"
-            " AND target_id = ?",
-            (source, target.name, identity),
+            f" AND target_id = {key}",
+            (source, target.name, given),
         )
         return bool(self._stage_as_it_is(mapped, f"SELECT key FROM {work_tables.RIVAL}"))
 

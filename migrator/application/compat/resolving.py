@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from migrator.application.compat import opening
+from migrator.application.compat import opening, work_tables
 from migrator.application.compat.connection import Connection
 from migrator.application.compat.mirror import Mirror
 from migrator.application.compat.plan import Source
@@ -135,7 +135,7 @@ def _written(connection: Connection, row: QuarantinedRow, cells: Mapping[str, st
         same = (found for found in rows.fetchall() if replace(row, cells=json.loads(found[0])).content == row.content)
         _, *place = next(same, (None, *(None for _ in served.identity)))
     else:
-        key, given = _bound(row.key)
+        key, given = work_tables.bound(row.key)
         rows = connection.mirror.ours(
             f"SELECT {identity} FROM main.{table} AS t WHERE t.{name} = {key} COLLATE BINARY", (given,)
         )
@@ -157,11 +157,6 @@ def _written(connection: Connection, row: QuarantinedRow, cells: Mapping[str, st
     return replace(row, key=now[0], cells=json.loads(now[1]))
 
 
-def _bound(key: object) -> tuple[str, object]:
-    """Return SQL with one parameter for a legacy *key*, and the parameter: a text may hold undecodable bytes as surrogates."""
-    return ("CAST(? AS TEXT)", key.encode("utf-8", "surrogateescape")) if isinstance(key, str) else ("?", key)
-
-
 def _quarantined(mirror: Mirror) -> set[_Name]:
     """Return source and legacy key of each quarantined row of the consolidated database."""
     asked = f"SELECT source, legacy_key FROM {mirror.plan.target}.quarantine WHERE legacy_key IS NOT NULL"
@@ -172,7 +167,7 @@ def _found(mirror: Mirror, row: QuarantinedRow, source: Source, before: set[_Nam
     """Return what came of *row*, when *before* was in quarantine."""
     target, own = mirror.plan.target, (row.source, row.key)
     now = _quarantined(mirror)
-    key, given = _bound(row.key)
+    key, given = work_tables.bound(row.key)
     of_row = f"source = ? AND target = ? AND legacy_key = {key}"
     values_of_row = (row.source, source.target, given)
     refused = mirror.ours(f"SELECT broken FROM {target}.quarantine WHERE {of_row}", values_of_row).fetchone()

@@ -42,6 +42,8 @@ class Tables:
         self._before_own: dict[str, tuple[int, ...]] = {}
         #: Tables that the transaction under way loaded -> the number of savepoints that were open.
         self._in_transaction: dict[str, int] = {}
+        #: Tables whose largest id is the one of the set -> the epoch in which it was looked at.
+        self._numbered: dict[str, int] = {}
 
     def check(self) -> bool:
         """Note the tables that another connection has written to; return whether another has written at all."""
@@ -144,6 +146,16 @@ class Tables:
             if savepoints is not None:
                 self._in_transaction[name] = savepoints
 
+    def number(self, names: Iterable[str]) -> None:
+        """Give ids above the largest that each of the loaded tables *names* ever gave, to whichever connection.
+
+        A statement that inserts no row may have taken a number, as INSERT OR IGNORE does.
+        """
+        for name in names:
+            table = self._database.tables[name]
+            if table.autoincrement and name in self.loaded and self._numbered.get(name) != self._epoch:
+                self._set_sequence(table)
+
     def released(self, depth: int) -> None:
         """Follow a RELEASE, after which *depth* savepoints are open."""
         self._in_transaction = {name: min(at, depth) for name, at in self._in_transaction.items()}
@@ -158,6 +170,7 @@ class Tables:
             self._before_own.clear()
             self._late.clear()
             self._made = None
+        self._numbered.clear()
         for name, at in list(self._in_transaction.items()):
             if at >= depth:
                 self.loaded.pop(name, None)
@@ -284,8 +297,12 @@ class Tables:
         else:
             asked = f"SELECT max(CAST(seq AS INTEGER)) FROM {self._plan.target}.sqlite_sequence WHERE name = ?"
             marks.append(self._run(asked, (table.into,)).fetchone()[0] or 0)
-        largest = f"SELECT max(?, coalesce(max(rowid), 0)) FROM main.{quoted(table.name)}"
-        (mark,) = self._run(largest, (max(marks),)).fetchone()
+        self._numbered[table.name.lower()] = self._epoch
+        held = self._run("SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?", (table.name,)).fetchone()[0]
+        # The transaction under way may have given more.
+        mark = max(*marks, held or 0)
+        if mark == held:
+            return
         self._run("DELETE FROM main.sqlite_sequence WHERE name = ?", (table.name,))
         if mark or table.name in self._database.sequence:
             self._run("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, mark))

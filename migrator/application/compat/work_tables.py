@@ -70,12 +70,17 @@ def lookup(name: str) -> str:
     return f"temp.{quoted(f'compat:ids:{name}')}"
 
 
+def bound(value: object) -> tuple[str, object]:
+    """Return SQL with one parameter for *value*, and the parameter: a text may hold undecodable bytes as surrogates."""
+    if isinstance(value, str):
+        return "CAST(? AS TEXT)", value.encode("utf-8", "surrogateescape")
+    return "?", value
+
+
 def insert_key(run: Run, key: object) -> None:
-    """Insert the legacy *key*, whose text may hold undecodable bytes as surrogates, into :data:`RIVAL`."""
-    if isinstance(key, str):
-        run(f"INSERT INTO {RIVAL} VALUES (CAST(? AS TEXT))", (key.encode("utf-8", "surrogateescape"),))
-    else:
-        run(f"INSERT INTO {RIVAL} VALUES (?)", (key,))
+    """Insert the legacy *key* into :data:`RIVAL`."""
+    sql, given = bound(key)
+    run(f"INSERT INTO {RIVAL} VALUES ({sql})", (given,))
 
 
 def identities(table: LegacyTable) -> list[str]:

@@ -11,7 +11,7 @@ from unittest import mock
 
 import cut_over_set
 import pytest
-from legacy_model import Model
+from legacy_model import Model, content, read_anything
 
 import migrator
 from migrator.application.compat import connection as compat_connection
@@ -59,22 +59,15 @@ def core(data):
     ],
 )
 def test_random_statements_do_the_same_as_on_the_legacy_file(data, tmp_path, database):
-    legacy = cut_over_set.legacy_copy(data, database, tmp_path / "legacy.db")
-    with closing(legacy), closing(cut_over_set.compat(data, database)) as compat:
-        model = Model(legacy, compat, seed=database)
-        for number in range(120):
-            model.step()
-            if number % 30 == 29:
-                model.compare()
-        if legacy.in_transaction:
-            model.both("COMMIT")
-        model.compare()
+    with Model(data, database, tmp_path / "legacy.db", seed=database) as model:
+        for _ in range(4):
+            model.run(60)
 
-        # What another connection reads comes from the consolidated set alone.
-        with closing(cut_over_set.compat(data, database)) as other:
-            other.text_factory = legacy.text_factory
-            model.compat = other
-            model.compare()
+        # What a connection that begins now reads comes from the consolidated set alone.
+        compat_connection.POOL.clear()
+        with closing(cut_over_set.compat(data, database)) as begun:
+            begun.text_factory = read_anything
+            assert content(model.aside, model.tables) == content(begun, model.tables)
     for path in data.glob("jarvis_*.db"):
         with closing(sqlite3.connect(path)) as connection:
             assert [] == connection.execute("PRAGMA foreign_key_check").fetchall()
@@ -446,3 +439,87 @@ def test_a_commit_that_fails_leaves_nothing_half_done_in_its_transaction(data, j
     with core(data) as connection:
         assert [("NEWER",)] == connection.execute("SELECT symbol FROM positions WHERE symbol LIKE 'NEW%'").fetchall()
         assert [] == connection.execute("SELECT * FROM lineage WHERE legacy_key = '0badcafe'").fetchall()
+
+
+def test_rows_before_an_error_of_executemany_stay_where_each_is_a_transaction(data, tmp_path):
+    written = "INSERT INTO error_logs (id, error_type, component, message, created_at) VALUES (?, 'e', 'c', 'm', '')"
+    with (
+        closing(cut_over_set.legacy_copy(data, "jarvis", tmp_path / "legacy.db")) as legacy,
+        closing(cut_over_set.compat(data, "jarvis")) as compat,
+    ):
+        found = []
+        for connection in (legacy, compat):
+            connection.isolation_level = None
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.executemany(written, [(9001,), (9002,), (9001,), (9003,)])
+            assert not connection.in_transaction
+            count = connection.executemany(written, [(9004,), (9005,)]).rowcount
+            found.append((count, connection.execute("SELECT id FROM error_logs WHERE id > 9000 ORDER BY 1").fetchall()))
+    assert found[0] == found[1]
+    assert (2, [(9001,), (9002,), (9004,), (9005,)]) == found[1]
+
+
+def test_a_number_that_an_ignored_row_took_is_not_given_again(data, tmp_path):
+    """As AUTOINCREMENT does it, which other connections have to know of though no row was written."""
+    ignored = (
+        "INSERT OR IGNORE INTO error_logs (error_type, component, message, created_at) VALUES (NULL, 'c', 'm', '')"
+    )
+    written = ignored.replace("NULL", "'e'")
+    with closing(cut_over_set.legacy_copy(data, "jarvis", tmp_path / "legacy.db")) as legacy:
+        expected = [legacy.execute(one).lastrowid for one in (written, ignored, written)][::2]
+    with (
+        closing(cut_over_set.compat(data, "jarvis", isolation_level=None)) as one,
+        closing(cut_over_set.compat(data, "jarvis", isolation_level=None)) as other,
+    ):
+        found = [one.execute(written).lastrowid]
+        other.execute("SELECT max(id) FROM error_logs").fetchone()
+        one.execute(ignored)
+        assert expected == [*found, other.execute(written).lastrowid]
+        sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'error_logs'"
+        assert expected[1:] == [*one.execute(sequence).fetchone()]
+
+
+def test_a_number_of_ones_own_stays_after_a_rollback_to_a_savepoint(data, tmp_path):
+    ignored = (
+        "INSERT OR IGNORE INTO error_logs (error_type, component, message, created_at) VALUES (NULL, 'c', 'm', '')"
+    )
+    written = ignored.replace("NULL", "'e'")
+    found = []
+    with (
+        closing(cut_over_set.legacy_copy(data, "jarvis", tmp_path / "legacy.db")) as legacy,
+        closing(cut_over_set.compat(data, "jarvis")) as compat,
+    ):
+        for connection in (legacy, compat):
+            for statement in (ignored, "SAVEPOINT s", "ROLLBACK TO s"):
+                connection.execute(statement)
+            found.append(connection.execute(written).lastrowid)
+    assert found[0] == found[1]
+
+
+def test_the_last_id_is_that_of_the_rows_before_a_failed_one(data, tmp_path):
+    written = "INSERT INTO error_logs (error_type, component, message, created_at) VALUES (?, 'c', 'm', '')"
+    found = []
+    with (
+        closing(cut_over_set.legacy_copy(data, "jarvis", tmp_path / "legacy.db")) as legacy,
+        closing(cut_over_set.compat(data, "jarvis")) as compat,
+    ):
+        for connection in (legacy, compat):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.executemany(written, [("e",), (None,)])
+            found.append(connection.execute("SELECT last_insert_rowid()").fetchone())
+    assert found[0] == found[1]
+
+
+def test_a_key_that_is_no_utf_8_can_be_written(data, jarvis):
+    """What decides about the row reads its key; the caller's own ``text_factory`` is for the caller's rows."""
+    with jarvis:
+        jarvis.execute(
+            "UPDATE treasury_orders SET order_id = CAST(x'6fff' AS TEXT) WHERE order_id = (SELECT min(order_id) FROM treasury_orders)"
+        )
+        jarvis.execute(
+            "UPDATE positions SET id = CAST(x'6ffe' AS TEXT), status = 'weird' WHERE id = (SELECT min(id) FROM positions)"
+        )
+    compat_connection.POOL.clear()
+    with closing(cut_over_set.compat(data, "jarvis")) as begun:
+        asked = "SELECT hex(order_id) FROM treasury_orders WHERE hex(order_id) = '6FFF' UNION SELECT hex(id) FROM positions WHERE hex(id) = '6FFE'"
+        assert [("6FFE",), ("6FFF",)] == begun.execute(asked).fetchall()
