@@ -35,6 +35,7 @@ from migrator.stages.verify import freshness
 from migrator.stages.verify.evidence import Evidence, Outcome
 from migrator.stages.verify.stage import Contracts, started, verify
 from migrator.switch import state as switch_state
+from migrator.switch import trust
 from migrator.switch.workspace import Workspace
 from migrator.system import durable_files, own_files
 from migrator.system.shell import quoted
@@ -185,6 +186,8 @@ def _report(workspace: Workspace, judged: Evidence, reasons: tuple[str, ...] = (
         f"--data-dir {quoted(workspace.data_dir)}",
         *(f"--include {quoted(path)}" for path in workspace.include),
     )
+    in_use = switch_state.cutover_in_use(workspace.data_dir)
+    outside = trust.lacking(in_use, workspace.include, workspace.env_file)[1] if in_use else ()
     return Report(
         evidence=judged,
         broken=verify_evidence.read_broken(workspace.broken),
@@ -193,9 +196,10 @@ def _report(workspace: Workspace, judged: Evidence, reasons: tuple[str, ...] = (
         quarantine=quarantine,
         run=Run(
             options=" ".join(options),
+            outside=tuple(outside),
             snapshot=str(backup_stage.newest(workspace.backups) or workspace.backups),
             accepted=accepted,
-            cut_over=switch_state.cutover_in_use(workspace.data_dir) is not None,
+            cut_over=in_use is not None,
         ),
     )
 

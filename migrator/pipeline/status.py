@@ -65,7 +65,7 @@ def status(workspace: Workspace, config: Config) -> Status:
     if in_use is None:
         return shown
     watched = _monitor(in_use)
-    return replace(shown, monitor=watched, next=_after_cutover(watched, shown.backup) or shown.next)
+    return replace(shown, monitor=watched, next=_after_cutover(workspace, in_use, watched, shown.backup) or shown.next)
 
 
 def _standing(workspace: Workspace, config: Config) -> Status:
@@ -97,15 +97,15 @@ def rolled_back(workspace: Workspace, last: Switch | None) -> bool:
 def _of_switch(workspace: Workspace, last: Switch) -> Status:
     """Return the state of the run after the cutover *last*, or while the switch *last* has not ended."""
     if last.finished:
-        back = _to_go_back(workspace, last)
+        back = _of_switched("if you have to go back", "rollback", workspace, last)
         return Status(standing=Standing.CONSOLIDATED, run=last.run, next=back, back=back)
     busy = recovery.at_work(workspace.data_dir)
     standing, step = (Standing.AT_WORK, busy) if busy else (Standing.CUT_SHORT, recovery.cut_short(workspace.data_dir))
     return Status(standing=standing, run=last.run, next=step)
 
 
-def _to_go_back(workspace: Workspace, last: Switch) -> str:
-    """Return the command that undoes the cutover *last*, with every option that it needs."""
+def _of_switched(purpose: str, verb: str, workspace: Workspace, last: Switch) -> str:
+    """Return the step for *purpose*: the command *verb* on the set of the cutover *last*, with every option that it needs."""
     named, options = trust.lacking(last, workspace.include, workspace.env_file)
     # Another user may have written switch.json: only the user can tell whether the files outside are theirs.
     own = (
@@ -113,7 +113,7 @@ def _to_go_back(workspace: Workspace, last: Switch) -> str:
         if named
         else ""
     )
-    return f"if you have to go back{own}: {' '.join(('migrator rollback', *options))}"
+    return f"{purpose}{own}: {' '.join(('migrator', verb, *options))}"
 
 
 def _flag(env_file: Path) -> bool | None:
@@ -190,10 +190,10 @@ def _monitor(last: Switch) -> MonitorState:
     )
 
 
-def _after_cutover(watched: MonitorState, backup: LastBackup | None) -> str:
+def _after_cutover(workspace: Workspace, last: Switch, watched: MonitorState, backup: LastBackup | None) -> str:
     """Return the next step after a cutover; '' if a monitor is at work and a backup is young enough."""
     if not watched.running and (watched.age_s is None or watched.age_s > _TIMER_S):
-        return "watch the application: migrator monitor"
+        return _of_switched("watch the application", "monitor", workspace, last)
     if backup is None or backup.age_s > _BACKUP_S:
         return "back up the three: migrator backup"
     return ""

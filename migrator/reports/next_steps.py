@@ -16,12 +16,15 @@ class Run:
 
     Attributes:
         options: Options of its commands: ``--data-dir /srv/bot/data``.
+        outside: Options that name the files of a cutover outside of the data directory, which monitor and rollback need:
+            ``--env-file /srv/bot/.env``.
         snapshot: Path of the snapshot that was judged.
         accepted: Whether the owners accept the quarantined rows as they are.
         cut_over: Whether its consolidated set is in use.
     """
 
     options: str
+    outside: tuple[str, ...] = ()
     snapshot: str
     accepted: bool = False
     cut_over: bool = False
@@ -61,7 +64,10 @@ def steps(
         yield Step("Read the new report.", f"migrator report {run.options}")
     elif run.cut_over:
         yield Step("See the set in use and the next step.", f"migrator status {run.options}")
-        yield Step("Watch the bot; go back if more than 5 % of its statements fail.", f"migrator monitor {run.options}")
+        yield Step(
+            "Watch the bot; go back if more than 5 % of its statements fail.",
+            " ".join((f"migrator monitor {run.options}", *run.outside)),
+        )
     else:
         yield from _before_a_cutover(run, rows, quarantine)
 
@@ -93,7 +99,7 @@ def _after_no_go(run: Run | None, broken: Sequence[Consequence]) -> Iterator[Ste
     if run is not None and run.cut_over:
         yield Step(
             "See what going back to the legacy files would do, with the rows written since.",
-            f"migrator rollback {run.options}",
+            " ".join((f"migrator rollback {run.options}", *run.outside)),
         )
         return
     if not broken:

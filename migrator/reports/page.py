@@ -308,7 +308,7 @@ def _breakable(name: object) -> str:
 def _lines(says: str, most: int = _LINES) -> list[str]:
     """Return the message of a contract in lines, shortened, without more than *most* of them."""
     lines = [shown(line, 3 * _NAME) for line in says.splitlines() or [""]]
-    return lines if len(lines) <= most else [*lines[:most], f"… and {len(lines) - most} lines more"]
+    return lines if len(lines) <= most else [*lines[:most], f"… and {len(lines) - most} more"]
 
 
 def _code(name: object, most: int = _SENTENCE) -> str:

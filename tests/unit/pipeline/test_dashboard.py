@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from migrator.cli import app
 from migrator.pipeline import status as pipeline_status
 from migrator.pipeline.backup import snapshot_in_use
+from migrator.switch.workspace import Workspace
 from migrator.system import run_lock
 
 
@@ -73,6 +74,18 @@ def test_after_a_cutover_the_next_steps_are_the_monitor_then_a_backup_then_nothi
     assert found.back.startswith("if you have to go back: migrator rollback")
     assert found.backup.age_s < 600
     assert f"migrator rollback --data-dir {home}/data" in shown(home)
+
+
+def test_after_a_cutover_with_files_elsewhere_each_command_names_them(home):
+    workspace, configuration = small_set.workspace_of(home)
+    elsewhere = Workspace(workspace.data_dir, env_file=home / "other.env")
+    needed = f"--env-file {home}/.env"
+    with small_set.in_this_process():
+        found = pipeline_status.status(elsewhere, configuration)
+
+    own = f", and {home}/.env is your application's"
+    assert f"watch the application{own}: migrator monitor {needed}" == found.next
+    assert f"if you have to go back{own}: migrator rollback {needed}" == found.back
 
 
 def test_a_watch_or_a_backup_that_is_old_is_due_again(home):

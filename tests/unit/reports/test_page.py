@@ -257,20 +257,23 @@ def test_rows_that_the_owners_decided_on_need_nothing_more():
         ("stale", ["migrate", "report"]),
         ("no-go", ["migrate", SMALLEST]),
         ("a complaint", ["verify"]),
-        ("in use", ["status", "monitor"]),
+        ("in use", ["status", "monitor --env-file /srv/.env"]),
+        ("in use, no-go", ["rollback --env-file /srv/.env"]),
         ("any pair", ["status --evidence evidence.json --legacy LEGACY_DIR --consolidated CONSOLIDATED_DIR"]),
     ],
 )  # fmt: skip
 def test_what_to_do_now_is_commands_with_the_options_of_the_run(shown, commands):
     go = replace(report(), quarantine=quarantine(), run=RUN)
     lost = no_go(("verify/row_says_what_was_decided[core.trades]", "M1", "a trade differs"))
+    in_use = replace(RUN, cut_over=True, outside=("--env-file /srv/.env",))
     found = {
         "go": go,
         "accepted": replace(go, run=replace(RUN, accepted=True)),
         "stale": replace(go, reasons=("the mappings have changed since",)),
         "no-go": replace(lost, run=RUN),
         "a complaint": replace(report(complaints=("the waiver of x ran out",)), run=RUN),
-        "in use": replace(go, run=replace(RUN, cut_over=True)),
+        "in use": replace(go, run=in_use),
+        "in use, no-go": replace(lost, run=in_use),
         "any pair": report(),
     }[shown]
 
