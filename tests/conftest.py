@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import closing
@@ -13,6 +14,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from mapping_bench import Bench
+
+# A shell in the background starts programs that ignore these signals, and what the tests start would inherit that.
+for _number, _handler in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def test_a_legacy_schema_that_costs_more_is_red(pytester, monkeypatch, known):
     check = Tables.check
     # Each read looks for changes many times, each commit makes the tables of mirrors, each connect resolves its name anew.
     monkeypatch.setattr(Tables, "check", lambda tables: max(check(tables) for _ in range(100)))
-    monkeypatch.setattr(changes, "has_tables", lambda *_: False)
+    monkeypatch.setattr(changes, "are_made", lambda *_: False)
     monkeypatch.setattr(WatchedFiles, "are_settled", lambda _: False)
     monkeypatch.setattr(legacy_schema, "_PROGRAMS", (legacy, f"import sqlglot, rich.console; {served}"))
 

@@ -227,13 +227,11 @@ def test_a_database_from_outside_has_a_fate_in_every_stage(data, tmp_path):
 def test_ended_by_a_signal_it_leaves_no_private_copy(data, tmp_path, number, copies):
     private = tmp_path / "private"
     private.mkdir()
-    # A test run in the background may ignore signals, and a child would inherit that.
-    waking = f"import signal; signal.signal({int(number)}, signal.{'default_int_handler' if number == signal.SIGINT else 'SIG_DFL'})"
     process = subprocess.Popen(
         [
             sys.executable,
-            "-c",
-            f"{waking}; from migrator.cli.app import main; main()",
+            "-m",
+            "migrator",
             "migrate",
             "--data-dir",
             str(data),
