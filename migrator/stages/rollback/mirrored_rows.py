@@ -125,12 +125,12 @@ def _count(session: Session, mapping: TableMapping) -> None:
 
 
 def added_parents(session: Session, table: str) -> frozenset[int]:
-    """Return the ids of parents in *table* that commits through a legacy schema added: no legacy table gave them."""
+    """Return the numbers of parents in *table* that commits through a legacy schema added: no legacy table gave them."""
     return frozenset(
         key
         for (key,) in session.connection.execute(
             f"SELECT l.target_id FROM {session.target}.lineage AS l WHERE l.target = ? AND l.source LIKE 'stub:%'"
-            f" AND {is_mirrored('l.source', 'l.legacy_key')}",
+            f" AND typeof(l.target_id) = 'integer' AND {is_mirrored('l.source', 'l.legacy_key')}",
             (table,),
         )
     )

@@ -311,9 +311,6 @@ def _leave_doubtful(session: Session, mapping: TableMapping, new: int, old: int)
     """Leave over the new row *new*, which may be the row *old*: in two legacy rows a position would count twice."""
     connection = session.connection
     of_new = f"source = '{mapping.source}' AND legacy_key = (SELECT legacy_key FROM {recognition.NEW} WHERE rowid = ?)"
-    (identity,) = connection.execute(
-        f"SELECT target_id FROM {session.target}.lineage WHERE {of_new}", (new,)
-    ).fetchone()
     (key,) = connection.execute(
         "SELECT CAST(CASE typeof(legacy_key) WHEN 'blob' THEN lower(hex(legacy_key)) ELSE legacy_key END AS BLOB)"
         f" FROM {recognition.SET_ASIDE} WHERE rowid = ?",
@@ -321,7 +318,9 @@ def _leave_doubtful(session: Session, mapping: TableMapping, new: int, old: int)
     ).fetchone()
     name = mapping_reader.target_key(schema_reader.target(session.target), mapping.table)
     (rowid,) = connection.execute(
-        f"SELECT rowid FROM {session.target}.{quoted(mapping.table)} WHERE {name} = ?", (identity,)
+        f"SELECT rowid FROM {session.target}.{quoted(mapping.table)} WHERE {name} ="
+        f" (SELECT +target_id FROM {session.target}.lineage WHERE {of_new})",
+        (new,),
     ).fetchone()
     for work in (f"{session.target}.lineage", NAMED):
         connection.execute(f"DELETE FROM {work} WHERE {of_new}", (new,))

@@ -11,6 +11,7 @@ from unittest import mock
 
 import cut_over_set
 import pytest
+import small_set
 from legacy_model import Model, content, read_anything
 
 import migrator
@@ -523,3 +524,18 @@ def test_a_key_that_is_no_utf_8_can_be_written(data, jarvis):
     with closing(cut_over_set.compat(data, "jarvis")) as begun:
         asked = "SELECT hex(order_id) FROM treasury_orders WHERE hex(order_id) = '6FFF' UNION SELECT hex(id) FROM positions WHERE hex(id) = '6FFE'"
         assert [("6FFE",), ("6FFF",)] == begun.execute(asked).fetchall()
+
+
+def test_a_rollback_survives_a_parent_whose_key_is_no_utf_8(data):
+    """A commit through the legacy schema adds a parent that only its row names."""
+    with closing(cut_over_set.compat(data, "whales")) as whales, whales:
+        whales.execute(
+            "UPDATE whale_movements SET wallet_address = CAST(x'6fff' AS TEXT) WHERE id = (SELECT min(id) FROM whale_movements)"
+        )
+    compat_connection.POOL.clear()
+
+    small_set.roll_back(data.parent)
+
+    with closing(sqlite3.connect(data / "whales.db")) as legacy:
+        asked = "SELECT count(*) FROM whale_movements WHERE hex(wallet_address) = '6FFF'"
+        assert (1,) == legacy.execute(asked).fetchone()
