@@ -37,6 +37,7 @@ class Table:
         differs: How its columns differ from the nearest known shape, if its name is known; else ''.
         unexpected: True for a table of a name that is not known in this database.
         indexes: Names of its indexes that CREATE INDEX made.
+        parents: Names of the tables that its foreign keys refer to, each once.
         problem: Why it can neither be carried nor be left behind without a loss; else ''.
         about: What a virtual table is that can be left behind; else ''.
     """
@@ -49,6 +50,7 @@ class Table:
     differs: str = ""
     unexpected: bool = False
     indexes: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     problem: str = ""
     about: str = ""
 

@@ -56,6 +56,7 @@ _PRAGMAS = {
     "cache_size",
     "data_version",
     "encoding",
+    "foreign_key_list",
     "integrity_check",
     "page_size",
     "table_xinfo",
@@ -148,6 +149,7 @@ def _tables(
                 "rows": table.rows,
                 "digest": table.digest,
                 "indexes": [name for name, _ in made[declaration.folded(table.name)].indexes],
+                "parents": _parents(connection, table.name),
                 "problem": _problem(table.name, made[declaration.folded(table.name)]),
             },
             _columns(connection, table.name),
@@ -178,6 +180,11 @@ def _problem(table: str, made: declaration.Statements) -> str:
     except DdlError as error:
         return error.what[:REASON_CHARACTERS]
     return ""
+
+
+def _parents(connection: sqlite3.Connection, table: str) -> list[str]:
+    listed = connection.execute(f"PRAGMA main.foreign_key_list({quoted(table)})").fetchall()
+    return sorted({parent for _, _, parent, *_ in listed})
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]]:

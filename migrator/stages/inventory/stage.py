@@ -126,7 +126,7 @@ def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
         return None
     return [
         FoundTable(
-            Table(**described | {"indexes": tuple(described.get("indexes", ()))}),
+            Table(**described | {of: tuple(described.get(of, ())) for of in ("indexes", "parents")}),
             frozenset((name.lower(), declared.upper()) for name, declared in columns),
         )
         for described, columns in answer["tables"]

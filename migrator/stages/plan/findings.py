@@ -20,6 +20,7 @@ def findings(case: Case) -> Iterator[str]:
     yield from _of_configuration(case)
     yield from _of_files(case)
     yield from _of_tables_left_behind(case)
+    yield from _of_carried_references(case)
     yield from _of_header_numbers(case)
     yield from _of_constants(case)
     yield from target_permissions.findings(case.sources(), case.inventory.data_dir, case.config.file_mode)
@@ -55,6 +56,19 @@ def _of_tables_left_behind(case: Case) -> Iterator[str]:
                 f"{escaped(database.place)}: {escaped(table.name)} ({table.module}) {escaped(table.about or table.problem)}; "
                 "it stays in the backup and is not there after a cutover"
             )
+
+
+def _of_carried_references(case: Case) -> Iterator[str]:
+    children = [
+        f"{escaped(database.known_as)}.{escaped(table.name)}"
+        for database, table, fate in case.decided()
+        if fate is Fate.CARRIED and table.parents
+    ]
+    if children:
+        yield (
+            "after a cutover no foreign key is checked in these carried tables; a rollback brings the keys back: "
+            f"{', '.join(children)}"
+        )
 
 
 def _of_header_numbers(case: Case) -> Iterator[str]:
