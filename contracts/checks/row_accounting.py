@@ -15,6 +15,7 @@ from contracts.sets.legacy import LegacyTable
 from contracts.sets.pair import specified_tables
 from migrator.errors import DdlError
 from migrator.schema import catalogue, declaration
+from migrator.system import rowids
 from migrator.system.connections import quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
@@ -208,13 +209,13 @@ def _unlike(connection: sqlite3.Connection, table: LegacyTable, target: str) -> 
     if was != now:
         yield f"{target}.{carried}: columns are not those of {table.source}"
         return
-    number = declaration.rowid(connection, database, name)
-    if number != declaration.rowid(connection, target, carried):
+    number = rowids.rowid(connection, database, name)
+    if number != rowids.rowid(connection, target, carried):
         yield f"{target}.{carried}: only one of it and {table.source} has rowids"
         return
     columns = [quoted(column) for column in table.columns]
     several = [[number, *columns] if number else columns]
-    if number and len(columns) == declaration.MOST_COLUMNS:
+    if number and len(columns) == rowids.MOST_COLUMNS:
         # SQLite's limit of columns: two queries together compare each column with the rowid.
         several = [[number, *columns[1:]], [number, *columns[:-1]]]
     for names in several:

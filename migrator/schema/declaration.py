@@ -19,6 +19,7 @@ from migrator.errors import DdlError
 from migrator.system import connections
 from migrator.system.connections import quoted
 from migrator.system.database_layout import Entry
+from migrator.system.rowids import rowid_name
 
 #: SQLite's tokens (tokenize.c), as far as the end of each matters here.  Every character beyond ASCII is a letter.
 _TOKEN = re.compile(
@@ -28,10 +29,6 @@ _TOKEN = re.compile(
 )
 _BLANK = re.compile(r"[ \t\n\f\r]|--|/\*")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-#: The names of the rowid; a column of that name hides it.
-_ROWID = ("rowid", "_rowid_", "oid")
-#: Columns that a table or a SELECT can have: SQLite's own limit.
-MOST_COLUMNS = 2_000
 #: Instructions of SQLite whose operand is only a name: a message, the schema's version.
 _NAMING = {"Halt", "HaltIfNull", "Transaction"}
 #: What CREATE TABLE and CREATE INDEX may do; a stored text that does more was written into the schema by hand.
@@ -117,28 +114,6 @@ def in_schema(statement: str, schema: str) -> str:
     """Return the CREATE *statement*, which names no schema, for the attached database *schema*."""
     # SQLite stores the name right behind CREATE TABLE, CREATE INDEX or CREATE UNIQUE INDEX, and here it is quoted.
     return statement.replace(' "', f' {quoted(schema)}."', 1)
-
-
-def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name of the rowid of *table*, '' if no number beside its columns identifies a row.
-
-    That is so WITHOUT ROWID, if a column is the rowid, and if columns have all three names.
-    """
-    asked = """
-        SELECT wr OR (EXISTS (SELECT 1 FROM pragma_table_info(:table, :schema) WHERE pk)
-            AND NOT EXISTS (SELECT 1 FROM pragma_index_list(:table, :schema) WHERE origin = 'pk'))
-        FROM pragma_table_list(:table) WHERE schema = :schema
-    """
-    elsewhere: int = connection.execute(asked, {"schema": schema, "table": table}).fetchone()[0]
-    return "" if elsewhere else rowid_name(connection, schema, table)
-
-
-def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
-    """Return a name of the rowid that no column of *table*, also no generated one, has; '' if columns have all three."""
-    columns = connection.execute("SELECT name FROM pragma_table_xinfo(?, ?)", (table, schema))
-    taken = {folded(name) for (name,) in columns}
-    free = [name for name in _ROWID if name not in taken]
-    return free[0] if free else ""
 
 
 def free_rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:

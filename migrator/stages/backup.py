@@ -24,7 +24,7 @@ from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Plan
-from migrator.system import connections, durable_files, error_hints, own_files, permissions, private_copy
+from migrator.system import connections, content_digest, durable_files, error_hints, own_files, permissions, private_copy
 from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
@@ -149,7 +149,11 @@ def read(folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
     except (ValueError, KeyError, TypeError) as error:
         raise Refused("is not what a backup wrote", where=manifest, hint=_ANEW) from error
     now = _digests(snapshot.inventory)
-    changed = sorted(path for path in digests | now if digests.get(path) != now.get(path))
+    changed = sorted(
+        path
+        for path in digests | now
+        if digests.get(path) != now.get(path) and not (now.get(path) and _is(folder / path, digests.get(path, "")))
+    )
     unread = [
         database for database in snapshot.inventory.with_verdict(Verdict.UNREADABLE) if str(database.place) in changed
     ]
@@ -158,6 +162,12 @@ def read(folder: Path, *, read_back: Callable[[Path], Inventory]) -> Snapshot:
     if changed:
         raise Refused("is not what it was when the snapshot was taken", where=folder / escaped(changed[0]), hint=_ANEW)
     return snapshot
+
+
+def _is(copy: Path, recorded: str) -> bool:
+    """Return whether *recorded* is the digest of the *copy* in an older format."""
+    with contextlib.closing(connections.lenient(connections.read(copy))) as connection:
+        return content_digest.as_recorded(connection, recorded) == recorded
 
 
 def _digests(inventory: Inventory) -> dict[str, str]:

@@ -81,7 +81,7 @@ def prepare(snapshot: Snapshot, present: Inventory, env_file: Path) -> Prepared:
 
 def _same(found: Database, copy: Database, path: Path) -> tuple[object, ...]:
     """Return the content of the file *found* if it is that of its *copy* at *path* in the snapshot, () if it is not."""
-    if not found.digest or _covered(found) != _covered(copy):
+    if not found.digest or found.digest != copy.digest:
         return ()
     with contextlib.closing(connections.lenient(connections.read(path))) as connection:
         indexes = content_digest.index_digest(connection)
@@ -92,17 +92,12 @@ def _same(found: Database, copy: Database, path: Path) -> tuple[object, ...]:
             with connections.closing_scratch(own) as connection:
                 if content_digest.index_digest(connections.lenient(connection)) != indexes:
                     return ()
-    return (*_covered(copy), indexes)
-
-
-def _covered(database: Database) -> tuple[object, ...]:
-    return database.digest, database.user_version, database.application_id
+    return copy.digest, indexes
 
 
 def _content(connection: sqlite3.Connection) -> tuple[object, ...]:
-    """Return what must be equal in a file and its copy: digest of the rows, numbers of the header, digest of the indexes."""
-    marks = (connection.execute(f"PRAGMA {mark}").fetchone()[0] for mark in connections.MARKS)
-    return content_digest.digest(connection), *marks, content_digest.index_digest(connection)
+    """Return what must be equal in a file and its copy: digest of the content, digest of the indexes."""
+    return content_digest.digest(connection), content_digest.index_digest(connection)
 
 
 def _name(data_dir: Path, copy: Database, found: Database | None, journal_mode: str) -> Name:

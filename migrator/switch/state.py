@@ -54,7 +54,7 @@ class Name:
         journal_mode: The journal mode that the legacy database had.
         digest: The digest of its content at the cutover; '' where an older version made the cutover.  At a restore that of the
             file which is replaced, '' if it is missing or cannot be read.
-        marks: Its user_version and application_id at the cutover, which no digest covers; () for such a cutover.
+        marks: Its user_version and application_id at the cutover, which a rollback compares apart; () for such a cutover.
         indexes: The digest of its full-text indexes over no stored rows in the snapshot, '' without one; None for such a
             cutover.
     """

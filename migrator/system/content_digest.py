@@ -1,21 +1,25 @@
 """The digest of a database's content, independent of the layout of its file.
 
-The digest is SHA-256 over content: it survives VACUUM, a change of the journal mode and another order of insertion, and
-it changes with one bit of one cell, with a cell's storage class, and with the schema's text.  What exactly is hashed:
+The digest is SHA-256 over content: it survives a change of the journal mode or the page size, and it changes with one bit of one
+cell, with a cell's storage class, with the schema's text, and with all else that a migration carries: the numbers in the header and
+the rowids.  So it survives VACUUM only where VACUUM keeps the rowids.  What exactly is hashed:
 
-1. The line ``content 1``.
+1. The line ``content 2``, and the encoding, ``user_version`` and ``application_id``.
 2. The schema: ``(type, name, tbl_name, sql)`` of each entry of ``sqlite_schema``, sorted, without statistics
    (``sqlite_stat*``), without indexes that SQLite makes by itself, and without the shadow tables of virtual tables.
 3. Per table, sorted by name: its name, its column names, its number of rows, and the SHA-256 of its rows.  Statistics
    and the shadow tables of a full-text index are left out but for ``<name>_content``, which holds the indexed rows.
    Nothing is read through a virtual table, so that no module's code runs over the file.
-4. A row is its cells in declared order, virtual generated columns left out.  Rows are sorted by the primary key, then by
-   the other columns, compared as bytes.  Rows that compare equal and are not the same (1 and 1.0, 0.0 and -0.0) follow
-   in the order of their encodings.
+4. A row is its cells in declared order, virtual generated columns left out, behind its rowid if that is no column; so rows are sorted
+   by the rowid.  In a table of as many columns as a SELECT may have, all rowids follow the rows instead.  Rows without a rowid that SQL
+   can read are sorted by the primary key, then by the other columns, compared as bytes.  Those that compare equal and are not
+   the same (1 and 1.0, 0.0 and -0.0) follow in the order of their encodings.
 
 Everything is encoded by ``marshal`` in its version 2, which tells None, int, float, str and bytes apart, writes floats as
 their eight bytes and knows no references between objects.  Text that is not UTF-8 is hashed with its odd bytes escaped
 as ``surrogateescape`` does.  A test pins a digest, because the format of ``marshal`` is not promised for ever.
+
+Format 1 had neither the numbers of the header nor rowids.  A record of an older version holds such a digest (:func:`as_recorded`).
 """
 
 from __future__ import annotations
@@ -31,8 +35,8 @@ from marshal import dumps
 from operator import eq
 from typing import Any, NamedTuple
 
-from migrator.system import virtual_tables
-from migrator.system.connections import quoted
+from migrator.system import rowids, virtual_tables
+from migrator.system.connections import MARKS, quoted
 from migrator.system.database_layout import Entry, Layout
 
 #: Version of the ``marshal`` format that is hashed; see above.
@@ -82,8 +86,29 @@ def digest(connection: sqlite3.Connection, schema: str = "main") -> str:
     return content(connection, schema).digest
 
 
-def content(connection: sqlite3.Connection, schema: str = "main") -> Content:
+def as_recorded(connection: sqlite3.Connection, recorded: str, marks: tuple[int, ...] = ()) -> str:
+    """Return *recorded* if it is the digest of ``main`` in any format, else the digest.
+
+    With *marks* the numbers in the header count as these.
+
+    Raises:
+        sqlite3.Error: The database cannot be read to its end.
+    """
+    present = content(connection, marks=marks).digest
+    former = recorded and present != recorded and content(connection, former=True).digest == recorded
+    return recorded if former else present
+
+
+def content(
+    connection: sqlite3.Connection, schema: str = "main", *, marks: tuple[int, ...] = (), former: bool = False
+) -> Content:
     """Read the database attached as *schema* to its end, in one read transaction, and digest it table by table.
+
+    Args:
+        connection: Where it is attached.
+        schema: The name of the database.
+        marks: Values of :data:`migrator.system.connections.MARKS` that count instead of its own.
+        former: Digest it in format 1.
 
     Raises:
         sqlite3.Error: The database cannot be read to its end.
@@ -91,27 +116,40 @@ def content(connection: sqlite3.Connection, schema: str = "main") -> Content:
     """
     with _one_snapshot(connection):
         parts = layout(connection, schema)
-        whole = hashlib.sha256(b"content 1\n")
+        whole = hashlib.sha256(b"content 1\n" if former else b"content 2\n")
+        if not former:
+            encoding, *own = (_pragma(connection, schema, name) for name in ("encoding", *MARKS))
+            whole.update(dumps((encoding, *(marks or own)), _MARSHAL))
         whole.update(dumps([tuple(entry) for entry in parts.entries], _MARSHAL))
         tables = []
         for name in parts.tables:
             columns = _columns(connection, schema, name)
-            rows, table_digest = _table(connection, schema, name, columns)
+            rows, table_digest = _table(connection, schema, name, columns, "" if former else _rowid(connection, schema, name))
             whole.update(dumps((name, [column for column, _ in columns], rows), _MARSHAL))
             whole.update(table_digest)
             tables.append(TableContent(name, rows, table_digest.hex()))
         return Content(whole.hexdigest(), tuple(tables))
 
 
-def table_digest(connection: sqlite3.Connection, schema: str, table: str, like: tuple[str, str] | None = None) -> str:
+def table_digest(
+    connection: sqlite3.Connection,
+    schema: str,
+    table: str,
+    like: tuple[str, str] | None = None,
+    *,
+    numbered: bool = True,
+) -> str:
     """Return the SHA-256 of the rows of one table, in hex: the same for two tables that hold the same.
 
-    Of a table that has more columns than another one, *like* names schema and name of the other: only its columns count.
+    Of a table that has more columns than another one, *like* names schema and name of the other: only its columns count.  Unless
+    *numbered* the rowids do not count.
 
     Raises:
         sqlite3.Error: The table cannot be read to its end.
     """
-    return _table(connection, schema, table, _columns(connection, *(like or (schema, table))))[1].hex()
+    columns = _columns(connection, *(like or (schema, table)))
+    number = _rowid(connection, schema, table) if numbered else ""
+    return _table(connection, schema, table, columns, number)[1].hex()
 
 
 def index_digest(connection: sqlite3.Connection) -> str:
@@ -221,10 +259,30 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tu
     return [(name, key) for _, name, _, _, _, key, hidden in described if hidden in {0, 3}]
 
 
+def _pragma(connection: sqlite3.Connection, schema: str, name: str) -> object:
+    return _rows(connection, f"PRAGMA {quoted(schema)}.{name}").fetchone()[0]
+
+
+def _rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
+    """Return a name of the rowid of *table*; '' where it is a column, does not count, or cannot be read."""
+    if table.startswith("sqlite_"):
+        return ""
+    with decoding(connection, any_text):
+        return rowids.rowid(connection, schema, table)
+
+
 def _table(
-    connection: sqlite3.Connection, schema: str, table: str, columns: list[tuple[str, int]]
+    connection: sqlite3.Connection, schema: str, table: str, columns: list[tuple[str, int]], number: str
 ) -> tuple[int, bytes]:
-    sql = rows_sql(schema, table, columns)
+    """Return the number of rows of *table* and their SHA-256, with the rowid called *number* unless that is ''."""
+    count, rows = _read(connection, rows_sql(schema, table, columns, number))
+    if not number or len(columns) < rowids.MOST_COLUMNS:
+        return count, rows
+    _, numbers = _read(connection, rows_sql(schema, table, [], number))
+    return count, hashlib.sha256(rows + numbers).digest()
+
+
+def _read(connection: sqlite3.Connection, sql: str) -> tuple[int, bytes]:
     try:
         # By far the most text is UTF-8, and Python's own decoder is several times as fast as a function of ours.
         with decoding(connection, str):
@@ -236,14 +294,19 @@ def _table(
             return _hashed(_rows(connection, sql))
 
 
-def rows_sql(schema: str, table: str, columns: list[tuple[str, int]]) -> str:
-    """Return the SELECT of all rows in the order in which they are hashed."""
+def rows_sql(schema: str, table: str, columns: list[tuple[str, int]], number: str = "") -> str:
+    """Return the SELECT of all rows in the order in which they are hashed: by the rowid called *number*, unless that is ''."""
+    names = [f"t.{quoted(name)}" for name, _ in columns]
+    if number:
+        # SQLite's limit leaves no room for the rowid.
+        names = names if len(names) >= rowids.MOST_COLUMNS else [f"t.{number}", *names]
+        return f"SELECT {', '.join(names)} FROM {quoted(schema)}.{quoted(table)} AS t NOT INDEXED ORDER BY t.{number}"
     key = sorted((position, number) for number, (_, position) in enumerate(columns, 1) if position)
     rest = [number for number, (_, position) in enumerate(columns, 1) if not position]
     # NOT INDEXED: the rows come from the table itself, so that a damaged index can neither hide nor double one.
     # BINARY: a column's own collation may call different texts equal, or may not be known here.
     return (
-        f"SELECT {', '.join(f't.{quoted(name)}' for name, _ in columns)}"
+        f"SELECT {', '.join(names)}"
         f" FROM {quoted(schema)}.{quoted(table)} AS t NOT INDEXED"
         f" ORDER BY {', '.join(f'{number} COLLATE BINARY' for number in chain((n for _, n in key), rest))}"
     )

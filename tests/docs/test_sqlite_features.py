@@ -13,7 +13,7 @@ from contracts.checks import lineage, row_accounting
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets.case import case_of
 from migrator.config.config_file import Config
-from migrator.schema import catalogue
+from migrator.schema import catalogue, text_encoding
 from migrator.stages.inventory import inspect_pool, inspect_worker
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
@@ -34,6 +34,42 @@ LISTED = {
     "user_version": "its user_version is 7",
     "application_id": "its application_id is 7",
     "page_size, auto_vacuum, journal mode": "",
+}  # fmt: skip
+
+#: Feature that is carried, or on which what is carried depends -> a change of it that a cutover must not pass over.
+CHANGES = {
+    "column types, as written": "ALTER TABLE t ADD COLUMN d VARCHAR(11)",
+    "NOT NULL": "DROP TABLE t; CREATE TABLE t (a)",
+    "DEFAULT": "DROP TABLE t; CREATE TABLE t (a, b DEFAULT (1 + 3), c DEFAULT CURRENT_TIMESTAMP)",
+    "COLLATE": "UPDATE t SET a = 'a'",
+    "CHECK": "UPDATE t SET b = '[]'",
+    "UNIQUE": "UPDATE t SET rowid = 7 WHERE rowid = 1",
+    "PRIMARY KEY": "UPDATE t SET rowid = 7 WHERE rowid = 1",
+    "ON CONFLICT": "UPDATE t SET b = 3",
+    "generated columns": "UPDATE t SET a = 2",
+    "STRICT": "UPDATE t SET a = 1",
+    "WITHOUT ROWID": "UPDATE t SET b = 3 WHERE a = 'a'",
+    "AUTOINCREMENT": "UPDATE sqlite_sequence SET seq = 8",
+    "rowids": "UPDATE t SET rowid = 3 WHERE rowid = 2",
+    "columns called rowid, _rowid_ and oid": "UPDATE t SET oid = 2",
+    "2,000 columns": "UPDATE t SET rowid = 3 WHERE rowid = 2",
+    "names that have to be quoted": 'INSERT INTO "select ""t"" .x" DEFAULT VALUES',
+    "indexes": "DROP INDEX i; CREATE INDEX i ON t (b, a)",
+    "unique indexes": "DROP INDEX i",
+    "indexes DESC, COLLATE, on expressions, and partial ones": "DROP INDEX i; CREATE INDEX i ON t (a DESC) WHERE a > 0",
+    "encoding UTF-16": "",
+}  # fmt: skip
+#: Feature that stays in the original, so that a rollback brings it back as it was at the cutover whatever became of it; or a row of
+#: the table behind it is compared.
+STAYS = {"foreign keys", "statistics of ANALYZE", "FTS4, FTS5 over a table or view", "page_size, auto_vacuum, journal mode"}
+#: The same, but compared too.
+STAYS_AND_IS_COMPARED = {
+    "views": "DROP VIEW v",
+    "triggers": "DROP TRIGGER r; CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 2; END",
+    "FTS without rows": "INSERT INTO t VALUES ('x')",
+    "modules that show what lies elsewhere: fts5vocab, fts4aux, fts3tokenize, dbstat, csv, unionvtab, swarmvtab": "DROP TABLE t",
+    "user_version": "PRAGMA user_version = 8",
+    "application_id": "PRAGMA application_id = 8",
 }  # fmt: skip
 
 
@@ -101,6 +137,28 @@ def test_is_carried_whole_or_listed(made, feature):
             assert [] == list(row_accounting.declared_unlike(judged, table, "core", ()))
 
 
+def test_a_cutover_compares_each_that_is_carried():
+    assert {feature for feature, fate in ROWS.items() if fate == "carried"} == CHANGES.keys()
+    assert {feature for feature, fate in ROWS.items() if fate == "not carried"} == STAYS | STAYS_AND_IS_COMPARED.keys()
+
+
+@pytest.mark.parametrize("feature", [*CHANGES, *STAYS_AND_IS_COMPARED])
+def test_a_change_of_it_changes_what_a_cutover_compares(tmp_path, feature):
+    make(feature, tmp_path / FILE)
+    change = {**CHANGES, **STAYS_AND_IS_COMPARED}[feature]
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as connection:
+        before = content_digest.digest(connection)
+        if feature == "encoding UTF-16":
+            text_encoding.write_anew(tmp_path / FILE, tmp_path / "anew.db", text_encoding.UTF8)
+            with closing(sqlite3.connect(tmp_path / "anew.db")) as anew:
+                after = content_digest.digest(anew)
+        else:
+            connection.executescript(change)
+            after = content_digest.digest(connection)
+
+    assert before != after
+
+
 @pytest.mark.slow
 def test_a_rollback_brings_each_back_as_it_was():
     """Each in a file of its own, beside a small set: what is not carried comes back from the backup."""
@@ -122,11 +180,11 @@ def test_a_rollback_brings_each_back_as_it_was():
 
 
 def held(data):
-    """What each file of a feature holds, the numbers and the layout of its header included."""
+    """What each file of a feature holds, the layout of its header included."""
     found = {}
     for path in sorted(data.glob("feature *.db")):
         with closing(sqlite3.connect(path)) as connection:
-            asked = ("user_version", "application_id", "encoding", "page_size", "auto_vacuum", "journal_mode")
+            asked = ("page_size", "auto_vacuum", "journal_mode")
             header = [connection.execute(f"PRAGMA {name}").fetchone() for name in asked]
             found[path.name] = (content_digest.digest(connection), header)
     return found

@@ -25,7 +25,7 @@ from migrator.schema import declaration, specified
 from migrator.schema.declaration import folded
 from migrator.schema.model import Schema
 from migrator.switch.state import Name, Switch
-from migrator.system import connections, virtual_tables
+from migrator.system import connections, rowids, virtual_tables
 
 #: Kinds of schema entries in the order in which they can be made.
 _ORDER = ("table", "index", "view", "trigger")
@@ -124,7 +124,7 @@ def _table(
     ).fetchall()
     primary = tuple(column for column, _, pk in sorted(columns, key=lambda one: one[2]) if pk)
     without_rowid = declaration.is_without_rowid(connection, "main", name)
-    identity = primary if without_rowid else (declaration.rowid_name(connection, "main", name),)
+    identity = primary if without_rowid else (rowids.rowid_name(connection, "main", name),)
     uniques, opaque = [primary] if primary else [], False
     for index in connection.execute('SELECT name FROM pragma_index_list(?) WHERE "unique"', (name,)).fetchall():
         over = tuple(column for (column,) in connection.execute("SELECT name FROM pragma_index_info(?)", index))
@@ -145,7 +145,7 @@ def _table(
         identity=identity,
         uniques=tuple(dict.fromkeys(over for over in uniques if None not in over)),
         opaque=opaque,
-        rowid="" if module else declaration.rowid(connection, "main", name),
+        rowid="" if module else rowids.rowid(connection, "main", name),
         autoincrement="AUTOINCREMENT" in sql.upper(),
         references=_references(connection, name),
         content=(virtual_tables.content_of(sql) or "") if module else "",
@@ -164,7 +164,7 @@ def _kind(
         return "left", "", f"its rows are in {planned.into}, another database than the rest of its file"
     if not all(identity):
         return "left", "", "columns have all three names of the rowid"
-    if len(columns) >= declaration.MOST_COLUMNS - 1:
+    if len(columns) >= rowids.MOST_COLUMNS - 1:
         return "left", "", f"it has {len(columns)} columns"
     return planned.fate.value, into, ""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from migrator.schema import declaration
 from migrator.schema.declaration import Statements
-from migrator.system import content_digest
+from migrator.system import content_digest, rowids
 from migrator.system.connections import quoted
 
 
@@ -46,9 +46,9 @@ def copy(
         for column, hidden in connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?, ?)", (table, source))
         if not hidden  # a generated column is computed again
     ]
-    number = declaration.rowid(connection, source, table)
+    number = rowids.rowid(connection, source, table)
     # SQLite cannot select a rowid beside the maximum number of columns: the rows are numbered from 1, then renumbered.
-    beside = [number] if number and len(columns) < declaration.MOST_COLUMNS else []
+    beside = [number] if number and len(columns) < rowids.MOST_COLUMNS else []
     names = ", ".join([*beside, *columns])
     connection.execute(
         # ABORT: a conflict clause of the table must not drop a row.  NOT INDEXED: rows in the order of the table.

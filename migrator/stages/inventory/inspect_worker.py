@@ -57,6 +57,8 @@ _PRAGMAS = {
     "data_version",
     "encoding",
     "foreign_key_list",
+    "index_list",
+    "index_xinfo",
     "integrity_check",
     "page_size",
     "table_xinfo",

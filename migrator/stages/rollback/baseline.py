@@ -29,7 +29,7 @@ def sound(last: Switch) -> dict[str, Path]:
     return {
         target: path
         for target, path in paths.items()
-        if (digest := _digest(path)) and digest == last.digests.get(target, digest)
+        if (digest := _digest(path, last.digests.get(target, ""))) and digest == last.digests.get(target, digest)
     }
 
 
@@ -49,7 +49,7 @@ def judged(last: Switch, target: str, built: Path, current: Path) -> str:
     recorded = last.digests.get(target, "")
     what = "is not what the cutover installed" if os.path.lexists(kept) else "is gone"
     told = f"{escaped(kept)}: {what}; it was built anew from the legacy files as they were at the cutover"
-    if recorded and _digest(built) == recorded:
+    if recorded and _digest(built, recorded) == recorded:
         return f"{told}, with the content that the cutover recorded"
     unproved = "its content differs from what the cutover recorded" if recorded else "the cutover recorded no digest"
     if _same_rows(built, current):
@@ -71,7 +71,8 @@ def put_back(last: Switch, used: Mapping[str, Path]) -> None:
     """
     for target, path in used.items():
         kept = last.baseline / path.name
-        if path == kept or _digest(path) != last.digests.get(target):
+        recorded = last.digests.get(target, "")
+        if path == kept or not recorded or _digest(path, recorded) != recorded:
             continue
         with connections.closing_scratch(path) as connection:
             connections.set_journal_mode(connection, "delete")
@@ -82,15 +83,18 @@ def put_back(last: Switch, used: Mapping[str, Path]) -> None:
         durable_files.replace(path, kept)
 
 
-def _digest(path: Path) -> str:
-    """Return the digest of the database at *path*; '' if it is missing, unreadable, or has a damaged index."""
+def _digest(path: Path, recorded: str) -> str:
+    """Return the digest of the database at *path*, *recorded* if that is its digest in an older format.
+
+    It is '' if the database is missing, unreadable, or has a damaged index.
+    """
     if not path.is_file():
         return ""
     try:
         with closing(connections.lenient(connections.read(path))) as connection:
             # The digest reads only tables, but a rollback finds rows through indexes.
             whole = connection.execute("PRAGMA integrity_check(1)").fetchall() == [("ok",)]
-            return content_digest.digest(connection) if whole else ""
+            return content_digest.as_recorded(connection, recorded) if whole else ""
     except (sqlite3.Error, UnicodeError):
         return ""
 

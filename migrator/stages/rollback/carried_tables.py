@@ -12,15 +12,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from migrator.errors import MigratorError
 from migrator.mapping import reverse_sql
-from migrator.schema.declaration import is_without_rowid, rowid_name, stored_columns
+from migrator.schema.declaration import is_without_rowid, stored_columns
 from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql
 from migrator.system import content_digest
 from migrator.system.connections import quoted
 from migrator.system.escaping import escaped
+from migrator.system.rowids import rowid_name
 
 #: Rounds in which a refused row keeps another out; after these each row is tried by itself, since a long chain takes
 #: as many rounds as it has rows.
@@ -84,8 +86,9 @@ def write_back(session: Session, source: str, table: str) -> None:
             _by_content(session, pair)
         raise_mark(session, name, table)
         if f"{session.target}.{table}" not in session.done.left:
-            digest = content_digest.table_digest(session.connection, LEGACY, name)
-            if digest != content_digest.table_digest(session.connection, session.target, table, like=(LEGACY, name)):
+            # Rows that only their content identifies get new rowids.
+            digest = partial(content_digest.table_digest, session.connection, numbered=bool(pair.key))
+            if digest(LEGACY, name) != digest(session.target, table, like=(LEGACY, name)):
                 raise _unlike(source, f"{session.target}.{table}")
 
 

@@ -133,11 +133,11 @@ def copy_originals(last: Switch, tree: Path, aside: Path) -> Originals:
     indexed = []
     for name in last.names:
         original, copy, snapshot = last.originals / name.place, tree / name.place, last.snapshot / name.place
-        digest = _copied(original, copy)
+        digest = _copied(original, copy, name)
         # A cutover of an older version recorded no digest; its snapshot has one.
         recorded = name.digest or _digest_or_none(snapshot)
         late_write = digest != recorded or (not name.marks and _marks_or_none(copy) != _marks_or_none(snapshot))
-        replaced = late_write and recorded and _digest_or_none(snapshot) == recorded
+        replaced = late_write and recorded and _digest_or_none(snapshot, recorded) == recorded
         if replaced:
             changed[name.database] = (None, snapshot)
             if digest:
@@ -182,8 +182,11 @@ def _as_it_was(copy: Path, numbers: tuple[int, ...], late_write: Path) -> tuple[
     return late_write, before
 
 
-def _copied(original: Path, copy: Path) -> str:
-    """Copy *original*; return the digest of its content, '' where it is gone or cannot be read."""
+def _copied(original: Path, copy: Path, name: Name) -> str:
+    """Copy *original*; return the digest of its content, '' where it is gone or cannot be read.
+
+    The numbers in its header count as they were at the cutover; they are compared apart, since they can be set back.
+    """
     if not original.is_file():
         return ""
     try:
@@ -192,12 +195,12 @@ def _copied(original: Path, copy: Path) -> str:
         if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
             raise
         return ""
-    return _digest_or_none(copy)
+    return _digest_or_none(copy, name.digest, name.marks)
 
 
-def _digest_or_none(path: Path) -> str:
-    """Return the digest of the database at *path*, '' if it cannot be read."""
-    return _read_or(content_digest.digest, path, "")
+def _digest_or_none(path: Path, recorded: str = "", marks: tuple[int, ...] = ()) -> str:
+    """Return the digest of the database at *path*, as :func:`content_digest.as_recorded`; '' if it cannot be read."""
+    return _read_or(partial(content_digest.as_recorded, recorded=recorded, marks=marks), path, "")
 
 
 def _marks_or_none(path: Path) -> tuple[int, ...]:

@@ -11,9 +11,9 @@ import sqlite3
 from migrator.mapping import reverse_sql
 from migrator.mapping.model import TableMapping
 from migrator.schema.catalogue import MIRRORED_ROWS, MIRRORED_SEQUENCE
-from migrator.schema.declaration import rowid as rowid_of
 from migrator.stages.rollback.session import Session
 from migrator.system.connections import quoted
+from migrator.system.rowids import rowid as rowid_of
 
 #: Work table: source and legacy key of the rows that were written through the legacy schema.
 MIRRORED = "temp.mirrored"

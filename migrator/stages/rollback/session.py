@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from migrator.mapping import reverse_sql, sql_functions
-from migrator.schema.declaration import is_without_rowid, rowid_name, stored_columns
+from migrator.schema.declaration import is_without_rowid, stored_columns
 from migrator.switch.state import Switch
 from migrator.system import connections
 from migrator.system.connections import quoted
+from migrator.system.rowids import rowid_name
 
 #: Under which names databases are attached here, beside the consolidated ones under theirs: what the cutover installed,
 #: and the legacy copy that is written.  A legacy database goes by its own name only where mappings name it, and none that

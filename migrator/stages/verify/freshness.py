@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from migrator.config.waivers import CAN_FAIL
 from migrator.errors import EvidenceError, MigratorError
@@ -137,23 +138,29 @@ def _other_than_judged(evidence: Evidence, present: Present) -> Iterator[str]:
 
 def late_originals(last: Switch) -> tuple[str, ...]:
     """Return the originals to which a process has written since the cutover *last*."""
-    now = digests_of({str(name.place): last.originals / name.place for name in last.names})
     # A cutover of an older version recorded no digests; its snapshot has them.
     recorded = {str(name.place): last.snapshot / name.place for name in last.names if not name.digest}
     then = {str(name.place): name.digest for name in last.names} | digests_of(recorded)
+    now = digests_of({str(name.place): last.originals / name.place for name in last.names}, then)
     return tuple(str(last.originals / path) for path, digest in now.items() if digest != then[path])
 
 
-def digests_of(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Return the content digest of each database, read from a private copy; '' if it cannot be read."""
+def digests_of(paths: Mapping[str, Path], recorded: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return the content digest of each database, read from a private copy; '' if it cannot be read.
+
+    A digest that is *recorded* in an older format is returned if it is that of the database.
+    """
     with private_folder() as folder:
-        return {name: _digest(path, folder / f"{number}.db") for number, (name, path) in enumerate(paths.items())}
+        return {
+            name: _digest(path, folder / f"{number}.db", recorded.get(name, ""))
+            for number, (name, path) in enumerate(paths.items())
+        }
 
 
-def _digest(path: Path, copy: Path) -> str:
+def _digest(path: Path, copy: Path, recorded: str) -> str:
     try:
         with closing(connections.lenient(connections.scratch(private_copy.private_copy(path, copy)))) as connection:
-            return content_digest.digest(connection)
+            return content_digest.as_recorded(connection, recorded)
     except (sqlite3.Error, MigratorError, UnicodeError):
         return ""
     finally:

@@ -31,7 +31,9 @@ ROWS = {
     "own": [("to be",), ("or not",)],
 }
 #: What the above hashes to, on every interpreter.  A change means that digests taken before cannot be compared.
-PINNED = "7b928aafac72b4dc0fc2d781aeb701a3a5b1e9e470a36c1310a6e5cf898ee85a"
+PINNED = "82dd6dddbfd65666f4a730cfdb19cf9a22f6212f08531b006aac945460b4b88b"
+#: The same in format 1.
+FORMER = "7b928aafac72b4dc0fc2d781aeb701a3a5b1e9e470a36c1310a6e5cf898ee85a"
 
 
 def filled(target=":memory:", *, rows=ROWS, schema=SCHEMA, before=""):
@@ -48,6 +50,13 @@ def of(script):
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(script)
         return content_digest.digest(connection)
+
+
+def of_rows(script):
+    """Return the digest of the rows of the table t that an SQL script makes, without their rowids."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(script)
+        return content_digest.table_digest(connection, "main", "t", numbered=False)
 
 
 @pytest.fixture(name="connection")
@@ -94,10 +103,10 @@ def test_other_interpreters_agree(version, tmp_path):
         "ANALYZE",
         "REINDEX",
         "PRAGMA page_size = 1024; VACUUM",
-        "DELETE FROM plain; INSERT INTO plain VALUES (NULL, NULL), (1, NULL), (1, 'a'), (1, 'a')",
+        "DELETE FROM keyed WHERE id = 1; INSERT INTO keyed VALUES (1, 'A', 1.5, x'00', NULL)",
+        "DELETE FROM pairs; INSERT INTO pairs VALUES ('a', 2, 'c'), ('b', 1, 'c')",
         "INSERT INTO own(own) VALUES ('optimize')",
         "INSERT INTO outer(outer) VALUES ('rebuild')",
-        "PRAGMA user_version = 7",
     ],
 )
 def test_layout_does_not_change_it(connection, statement):
@@ -126,6 +135,12 @@ def test_layout_does_not_change_it(connection, statement):
         "INSERT INTO own VALUES ('that is')",
         "UPDATE own SET text = 'not or' WHERE rowid = 2",
         "UPDATE sqlite_sequence SET seq = 10",
+        "PRAGMA user_version = 7",
+        "PRAGMA application_id = 7",
+        "UPDATE plain SET rowid = 9 WHERE rowid = 1",
+        "UPDATE plain SET rowid = 9 - rowid; UPDATE plain SET rowid = rowid - 4",
+        "UPDATE named SET rowid = 9 WHERE rowid = 1",
+        "DELETE FROM plain; INSERT INTO plain VALUES (NULL, NULL), (1, NULL), (1, 'a'), (1, 'a')",
         "ALTER TABLE plain RENAME COLUMN b TO c",
         "ALTER TABLE plain ADD COLUMN c",
         "DROP INDEX by_name",
@@ -140,6 +155,42 @@ def test_content_changes_it(connection, statement):
     connection.executescript(statement)
 
     assert before != content_digest.digest(connection)
+
+
+WIDE = f"CREATE TABLE t ({', '.join(f'c{n}' for n in range(2_000))});"
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("CREATE TABLE t (x);", "INSERT INTO t (rowid, x) VALUES ({}, 'a'), ({}, 'b')"),
+        ("CREATE TABLE t (x TEXT PRIMARY KEY);", "INSERT INTO t (rowid, x) VALUES ({}, 'a'), ({}, 'b')"),
+        ("CREATE TABLE t (x INT PRIMARY KEY);", "INSERT INTO t (rowid, x) VALUES ({}, 7), ({}, 8)"),
+        ("CREATE TABLE t (x INTEGER PRIMARY KEY DESC);", "INSERT INTO t (rowid, x) VALUES ({}, 7), ({}, 8)"),
+        ("CREATE TABLE t (RowID, x);", "INSERT INTO t (oid, x) VALUES ({}, 'a'), ({}, 'b')"),
+        ("CREATE TABLE t (x, rowid AS (x || 'y'), oid AS (x) STORED);", "INSERT INTO t (_rowid_, x) VALUES ({}, 'a'), ({}, 'b')"),
+        (WIDE, "INSERT INTO t (rowid, c7) VALUES ({}, 'a'), ({}, 'b')"),
+    ],
+)  # fmt: skip
+def test_rowids_are_content_where_no_column_is_the_rowid(table, rows):
+    numbers = [(2, 5), (5, 2), (2, 6), (3, 5)]
+
+    assert len(numbers) == len({of(table + rows.format(*pair)) for pair in numbers})
+    assert 1 == len({of_rows(table + rows.format(*pair)) for pair in numbers})
+
+
+def test_what_a_record_of_an_older_version_holds_is_recognized(connection):
+    """Format 1 counted neither numbers of the header nor rowids."""
+    assert FORMER == content_digest.as_recorded(connection, FORMER)
+    assert PINNED == content_digest.as_recorded(connection, PINNED)
+    assert PINNED == content_digest.as_recorded(connection, "")
+    assert PINNED == content_digest.as_recorded(connection, "0" * 64)
+
+    connection.execute("PRAGMA user_version = 7")
+
+    assert PINNED == content_digest.as_recorded(connection, PINNED, marks=(0, 0))
+    assert FORMER == content_digest.as_recorded(connection, FORMER)
+    assert content_digest.digest(connection) == content_digest.as_recorded(connection, PINNED)
 
 
 def test_rows_do_not_move_between_tables():
@@ -169,7 +220,7 @@ def test_one_odd_text_does_not_change_how_the_others_are_hashed():
         "INSERT INTO t VALUES ('a'), ('é'), (CAST(x'ff' AS TEXT)), (2.5); DELETE FROM t WHERE x = CAST(x'ff' AS TEXT)"
     )
 
-    assert of(f"CREATE TABLE t (x); {rows}") == of("CREATE TABLE t (x); INSERT INTO t VALUES ('a'), (2.5), ('é')")
+    assert of_rows(f"CREATE TABLE t (x); {rows}") == of_rows("CREATE TABLE t (x); INSERT INTO t VALUES ('a'), (2.5), ('é')")
     with closing(filled(rows={**ROWS, "plain": [("é", "a")]})) as connection:
         strict = content_digest.content(connection).tables
         connection.execute("INSERT INTO named VALUES ('odd', CAST(x'ff' AS TEXT))")
@@ -190,7 +241,7 @@ cells = st.one_of(
 
 @pytest.mark.parametrize("declared", ["a, b", "a TEXT PRIMARY KEY, b", "a COLLATE NOCASE, b REAL, PRIMARY KEY (a, b)"])
 @given(data=st.data())
-def test_the_order_of_insertion_does_not_matter(declared, data):
+def test_without_rowids_the_order_of_insertion_does_not_matter(declared, data):
     """Also where rows compare equal and are not the same: 1 and 1.0, 0.0 and -0.0."""
     rows = data.draw(st.lists(st.tuples(cells, cells), max_size=12))
     shuffled = data.draw(st.permutations(rows))
@@ -201,21 +252,24 @@ def test_the_order_of_insertion_does_not_matter(declared, data):
             connection.executemany("INSERT OR IGNORE INTO t VALUES (?, ?)", ordered)
             # Of rows with the same key the first stays, which is another content.
             assume(connection.execute("SELECT count(*) FROM t").fetchone() == (len(rows),))
-            digests.append(content_digest.digest(connection))
+            digests.append(content_digest.table_digest(connection, "main", "t", numbered=False))
 
     assert digests[0] == digests[1]
 
 
 @given(rows=st.lists(st.tuples(cells, cells), max_size=8), other=st.lists(st.tuples(cells, cells), max_size=8))
 def test_digests_agree_exactly_if_the_rows_do(rows, other):
-    """The storage class is part of a cell: the model is its repr, as a multiset."""
-    digests, models = [], []
+    """The storage class is part of a cell: the model is its repr, as a list with rowids and as a multiset without."""
+    digests, models, unnumbered, multisets = [], [], [], []
     for values in (rows, other):
         with closing(filled(schema="CREATE TABLE t (a, b);", rows={"t": values})) as connection:
             digests.append(content_digest.digest(connection))
-            models.append(sorted(map(repr, connection.execute("SELECT a, b FROM t"))))
+            unnumbered.append(content_digest.table_digest(connection, "main", "t", numbered=False))
+            models.append(list(map(repr, connection.execute("SELECT a, b FROM t ORDER BY rowid"))))
+            multisets.append(sorted(models[-1]))
 
     assert (models[0] == models[1]) == (digests[0] == digests[1])
+    assert (multisets[0] == multisets[1]) == (unnumbered[0] == unnumbered[1])
 
 
 @pytest.mark.parametrize(
@@ -228,16 +282,17 @@ def test_rows_that_compare_equal_have_an_order(pair, declared, before):
     first = "".join(f"INSERT INTO t VALUES (-{n}, 0);" for n in range(2, before + 2))
     pairs = [f"INSERT INTO t VALUES ({pair[n]}, 0); INSERT INTO t VALUES ({pair[1 - n]}, 0);" for n in (0, 1)]
 
-    assert of(f"CREATE TABLE t ({declared}, y); {first} {pairs[0]}") == of(
+    assert of_rows(f"CREATE TABLE t ({declared}, y); {first} {pairs[0]}") == of_rows(
         f"CREATE TABLE t ({declared}, y); {first} {pairs[1]}"
     )
 
 
-def test_the_table_is_read_and_not_an_index_that_has_all_its_columns():
+@pytest.mark.parametrize("number", ["", "rowid"])
+def test_the_table_is_read_and_not_an_index_that_has_all_its_columns(number):
     """A damaged index could hide a row or double one."""
     with closing(filled(schema="CREATE TABLE t (a, b); CREATE INDEX i ON t (a, b);", rows={})) as connection:
         plan = connection.execute(
-            f"EXPLAIN QUERY PLAN {content_digest.rows_sql('main', 't', [('a', 0), ('b', 0)])}"
+            f"EXPLAIN QUERY PLAN {content_digest.rows_sql('main', 't', [('a', 0), ('b', 0)], number)}"
         ).fetchall()
 
     assert not any("INDEX" in step[3] for step in plan), plan
@@ -254,7 +309,7 @@ def test_what_a_stored_generated_column_holds_is_content():
 def test_many_equal_rows_are_all_counted():
     many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO t SELECT {} FROM n"
     digests = {
-        of(f"CREATE TABLE t (x); {many.format(count, value)}")
+        of_rows(f"CREATE TABLE t (x); {many.format(count, value)}")
         for count in (511, 512, 513, 3000, 3001)
         for value in ("1", "1.0", "i % 2", "i")
     }
@@ -267,7 +322,7 @@ def test_no_key_and_equal_values_of_two_classes_over_many_rows():
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT {} FROM n;"
     )
 
-    assert of("CREATE TABLE t (x);" + many.format("1") + many.format("1.0")) == of(
+    assert of_rows("CREATE TABLE t (x);" + many.format("1") + many.format("1.0")) == of_rows(
         "CREATE TABLE t (x);" + many.format("iif(i % 2, 1, 1.0)") * 2
     )
 

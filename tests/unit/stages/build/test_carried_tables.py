@@ -11,7 +11,7 @@ from migrator.schema import catalogue, declaration
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import Statements
 from migrator.stages.build import carried_tables
-from migrator.system import connections
+from migrator.system import connections, rowids
 
 
 def both(sql):
@@ -282,7 +282,7 @@ def test_rowids_are_kept_whatever_columns_are_called(columns):
     with closing(connections.memory()) as connection:
         connection.execute("ATTACH ':memory:' AS old")
         connection.execute(f"CREATE TABLE old.t ({declared}, own TEXT, UNIQUE (own))")
-        free = declaration.rowid(connection, "old", "t")
+        free = rowids.rowid(connection, "old", "t")
         numbers = [9, -3, 2, 5]
         connection.executemany(
             f"INSERT INTO old.t ({free}, own) VALUES (?, ?)", [(number, f"row {number}") for number in numbers]
