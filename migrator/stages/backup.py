@@ -24,7 +24,15 @@ from migrator.errors import Refused, SourceBusy, SourceError
 from migrator.records.backup import Snapshot
 from migrator.records.inventory import Database, Inventory, Verdict
 from migrator.records.plan import Plan
-from migrator.system import connections, content_digest, durable_files, error_hints, own_files, permissions, private_copy
+from migrator.system import (
+    connections,
+    content_digest,
+    durable_files,
+    error_hints,
+    own_files,
+    permissions,
+    private_copy,
+)
 from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 

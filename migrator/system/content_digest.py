@@ -124,7 +124,9 @@ def content(
         tables = []
         for name in parts.tables:
             columns = _columns(connection, schema, name)
-            rows, table_digest = _table(connection, schema, name, columns, "" if former else _rowid(connection, schema, name))
+            rows, table_digest = _table(
+                connection, schema, name, columns, "" if former else _rowid(connection, schema, name)
+            )
             whole.update(dumps((name, [column for column, _ in columns], rows), _MARSHAL))
             whole.update(table_digest)
             tables.append(TableContent(name, rows, table_digest.hex()))
@@ -259,7 +261,7 @@ def _columns(connection: sqlite3.Connection, schema: str, table: str) -> list[tu
     return [(name, key) for _, name, _, _, _, key, hidden in described if hidden in {0, 3}]
 
 
-def _pragma(connection: sqlite3.Connection, schema: str, name: str) -> object:
+def _pragma(connection: sqlite3.Connection, schema: str, name: str) -> Any:
     return _rows(connection, f"PRAGMA {quoted(schema)}.{name}").fetchone()[0]
 
 

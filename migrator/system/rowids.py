@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 from migrator.system.connections import quoted
 
@@ -22,8 +23,12 @@ def rowid(connection: sqlite3.Connection, schema: str, table: str) -> str:
     columns = _described(connection, schema, "table_xinfo", table)
     if any(key for *_, key, _ in columns):
         # Not pragma_table_list: it connects every virtual table of the file.
-        named = [name for _, name, _, origin, _ in _described(connection, schema, "index_list", table) if origin == "pk"]
-        if not any(cid == _ROWID for name in named for _, cid, *_ in _described(connection, schema, "index_xinfo", name)):
+        named = [
+            name for _, name, _, origin, _ in _described(connection, schema, "index_list", table) if origin == "pk"
+        ]
+        if not any(
+            cid == _ROWID for name in named for _, cid, *_ in _described(connection, schema, "index_xinfo", name)
+        ):
             return ""
     taken = {name.lower() for _, name, *_ in columns}
     return next((name for name in _NAMES if name not in taken), "")
@@ -35,7 +40,7 @@ def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
     return next((name for name in _NAMES if name not in taken), "")
 
 
-def _described(connection: sqlite3.Connection, schema: str, pragma: str, of: str) -> list[tuple[object, ...]]:
+def _described(connection: sqlite3.Connection, schema: str, pragma: str, of: str) -> list[tuple[Any, ...]]:
     cursor = connection.cursor()
     cursor.row_factory = None
     return cursor.execute(f"PRAGMA {quoted(schema)}.{pragma}({quoted(of)})").fetchall()

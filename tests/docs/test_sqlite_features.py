@@ -61,7 +61,12 @@ CHANGES = {
 }  # fmt: skip
 #: Feature that stays in the original, so that a rollback brings it back as it was at the cutover whatever became of it; or a row of
 #: the table behind it is compared.
-STAYS = {"foreign keys", "statistics of ANALYZE", "FTS4, FTS5 over a table or view", "page_size, auto_vacuum, journal mode"}
+STAYS = {
+    "foreign keys",
+    "statistics of ANALYZE",
+    "FTS4, FTS5 over a table or view",
+    "page_size, auto_vacuum, journal mode",
+}
 #: The same, but compared too.
 STAYS_AND_IS_COMPARED = {
     "views": "DROP VIEW v",

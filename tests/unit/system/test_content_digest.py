@@ -220,7 +220,9 @@ def test_one_odd_text_does_not_change_how_the_others_are_hashed():
         "INSERT INTO t VALUES ('a'), ('é'), (CAST(x'ff' AS TEXT)), (2.5); DELETE FROM t WHERE x = CAST(x'ff' AS TEXT)"
     )
 
-    assert of_rows(f"CREATE TABLE t (x); {rows}") == of_rows("CREATE TABLE t (x); INSERT INTO t VALUES ('a'), (2.5), ('é')")
+    assert of_rows(f"CREATE TABLE t (x); {rows}") == of_rows(
+        "CREATE TABLE t (x); INSERT INTO t VALUES ('a'), (2.5), ('é')"
+    )
     with closing(filled(rows={**ROWS, "plain": [("é", "a")]})) as connection:
         strict = content_digest.content(connection).tables
         connection.execute("INSERT INTO named VALUES ('odd', CAST(x'ff' AS TEXT))")
