@@ -80,6 +80,7 @@ class Database:
         mode: Permission bits.
         digest: SHA-256 of the content of a consistent copy, in hex (:mod:`migrator.system.content_digest`).
         integrity: ``ok``, or the first messages of SQLite's integrity check.
+        lost_text: Columns with text in UTF-16 that SQLite reads as other text, so that it could not be written back; with their rows.
         rows: Rows of all tables; None if they could not be read.
         tables: Its tables, by name; SQLite's own and the shadow tables of full-text indexes are left out.
         missing: Tables that its variant has and it lacks.
@@ -105,6 +106,7 @@ class Database:
     mode: int | None = None
     digest: str = ""
     integrity: tuple[str, ...] = ()
+    lost_text: tuple[str, ...] = ()
     rows: int | None = None
     tables: tuple[Table, ...] = ()
     missing: tuple[str, ...] = ()

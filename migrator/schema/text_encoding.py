@@ -107,6 +107,14 @@ def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, 
             writing.execute(f"{into} ({', '.join(cells)})", [cell for cell in row if not isinstance(cell, _Odd)])
 
 
+def lost(encoding: str, text: str, raw: bytes) -> bool:
+    """Return whether *text*, which SQLite reads for the bytes *raw* in *encoding*, would be written back as other bytes.
+
+    SQLite reads half of a surrogate pair and the character behind it as one other character.
+    """
+    return _bytes_in(encoding, _Odd(text.encode(errors="surrogateescape"))) != raw
+
+
 def _bytes_in(encoding: str, odd: _Odd) -> bytes:
     """Return the bytes of a text that strict UTF-8 cannot encode; half of a surrogate pair can be written in both.
 

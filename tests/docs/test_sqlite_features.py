@@ -58,6 +58,7 @@ CHANGES = {
     "unique indexes": "DROP INDEX i",
     "indexes DESC, COLLATE, on expressions, and partial ones": "DROP INDEX i; CREATE INDEX i ON t (a DESC) WHERE a > 0",
     "encoding UTF-16": "",
+    "text that is not valid UTF-8": "UPDATE t SET b = CAST(x'61edb08162' AS TEXT)",
 }  # fmt: skip
 #: Feature that stays in the original, so that a rollback brings it back as it was at the cutover whatever became of it; or a row of
 #: the table behind it is compared.

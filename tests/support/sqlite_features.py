@@ -54,6 +54,8 @@ MADE = {
     "user_version": ["CREATE TABLE t (a)", "PRAGMA user_version = 7"],
     "application_id": ["CREATE TABLE t (a)", "PRAGMA application_id = 7"],
     "encoding UTF-16": ["PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t (a)", "INSERT INTO t VALUES ('\u00e4' || char(0) || 'b')"],
+    "text in UTF-16 with half of a character (an unpaired surrogate) before other text": ["PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t (a)", "INSERT INTO t VALUES (CAST(x'00d86100' AS TEXT))"],
+    "text that is not valid UTF-8": ["CREATE TABLE t (a PRIMARY KEY, b UNIQUE)", "INSERT INTO t VALUES (CAST(x'ff' AS TEXT), CAST(x'61edb08062' AS TEXT))"],
     "page_size, auto_vacuum, journal mode": ["PRAGMA page_size = 512", "PRAGMA auto_vacuum = FULL", "PRAGMA journal_mode = WAL", "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"],
     "a schema in the syntax of a newer SQLite": ["CREATE TABLE t (a)", "PRAGMA writable_schema = ON", "UPDATE sqlite_schema SET sql = 'CREATE TABLE t (a DEFAULT 1_000)'"],
     "a row that breaks a CHECK, NOT NULL or UNIQUE of its own table": ["CREATE TABLE t (a CHECK (a > 0))", "PRAGMA ignore_check_constraints = ON", "INSERT INTO t VALUES (-1)"],

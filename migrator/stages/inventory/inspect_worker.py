@@ -20,11 +20,12 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import DdlError, SourceError
-from migrator.schema import declaration
+from migrator.schema import declaration, text_encoding
 from migrator.system import connections, content_digest, database_layout, error_hints, private_copy, virtual_tables
 from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT, quoted
 
@@ -136,6 +137,10 @@ def _content(copy: Path, facts: dict[str, Any], until: float) -> None:
         held = content_digest.content(connection)
         facts["digest"] = held.digest
         facts["tables"] = _tables(connection, parts, held)
+        if facts["encoding"] != text_encoding.UTF8:
+            facts["lost_text"] = [
+                found for table in held.tables for found in _lost_text(connection, facts["encoding"], table.name)
+            ]
 
 
 def _tables(
@@ -173,6 +178,17 @@ def _tables(
                 kept = virtual_tables.Kept(kept.rows, f"{NOT_HERE}: {error}")
         tables.append(({"name": name, "module": module or "unknown", "digest": "", **kept._asdict()}, columns))
     return tables
+
+
+def _lost_text(connection: sqlite3.Connection, encoding: str, table: str) -> Iterator[str]:
+    """Yield each column of *table* with text that a rollback could not write back, and the number of rows."""
+    described = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
+    for column in [name for _, name, *_, hidden in described if hidden in {0, 3}]:
+        cell = quoted(column)
+        cells = connection.execute(f"SELECT {cell}, CAST({cell} AS BLOB) FROM {quoted(table)} NOT INDEXED")
+        rows = sum(isinstance(text, str) and text_encoding.lost(encoding, text, raw) for text, raw in cells)
+        if rows:
+            yield f"{table}.{column} ({rows:,} row{'s' if rows > 1 else ''})"
 
 
 def _problem(table: str, made: declaration.Statements) -> str:

@@ -151,6 +151,7 @@ def _judged(
         reason=escaped(answer["reason"]),
         page_size_bytes=answer.get("page_size"),
         integrity=tuple(escaped(message) for message in answer.get("integrity", ())),
+        lost_text=tuple(answer.get("lost_text", ())),
         views=tuple(answer.get("views", ())),
         triggers=tuple(answer.get("triggers", ())),
         **{fact: answer[fact] for fact in _FACTS if fact in answer},

@@ -199,6 +199,21 @@ def fates_suit_and_files_are_sound(case: Case) -> Iterator[str]:
             )
 
 
+def text_can_be_written_back(case: Case) -> Iterator[str]:
+    """Require that SQLite reads each text of a UTF-16 file whose tables move as it is: else no rollback could write it back."""
+    for database in dict.fromkeys(
+        database for database, _, fate in case.decided() if fate in (Fate.MAPPED, Fate.CARRIED)
+    ):
+        if database.lost_text:
+            more = f", and {len(database.lost_text) - SHOWN:,} more columns" if len(database.lost_text) > SHOWN else ""
+            yield (
+                f"{escaped(database.place)}: its text is UTF-16, and half of a character stands alone in "
+                f"{', '.join(map(escaped, database.lost_text[:SHOWN]))}{more}; SQLite reads it as another character, so that no "
+                "rollback could write it back; have the application write these cells anew, or let the file stay as it is "
+                f'([files] "{escaped(database.path_in_snapshot)}" = "standalone")'
+            )
+
+
 def paths_in_the_snapshot_differ(case: Case) -> Iterator[str]:
     """Require that no two files have the same path in a snapshot."""
     paths = Counter(
@@ -432,6 +447,7 @@ PLAN = (
     files_are_known,
     files_can_be_read,
     fates_suit_and_files_are_sound,
+    text_can_be_written_back,
     paths_in_the_snapshot_differ,
     carried_files_have_names_of_their_own,
     mapped_tables_have_known_shapes,

@@ -9,8 +9,11 @@ import small_set
 
 from contracts.sets.legacy import legacy_set
 from contracts.specimens import generator
+from migrator.config.config_file import Config
 from migrator.errors import MigratorError
 from migrator.schema import text_encoding
+from migrator.stages.inventory.stage import inventory
+from migrator.stages.plan import stage as plan_stage
 from migrator.system import connections, private_copy
 
 UTF16 = "UTF-16le", "UTF-16be"
@@ -94,6 +97,53 @@ def test_what_cannot_be_written_as_it_was_is_an_error(tmp_path):
 
     with pytest.raises(MigratorError, match="holds a text that cannot be written in UTF-16le"):
         text_encoding.write_anew(tmp_path / "odd.db", tmp_path / "wide.db", "UTF-16le")
+
+
+@pytest.mark.parametrize("encoding", UTF16)
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("\ud800a", True),
+        ("a\udc00\ud800b", True),
+        ("\ud800\ud800", True),
+        ("a\udc00", False),
+        ("\ud800", False),
+        ("\U0001f600", False),
+        ("a\0b", False),
+        ("\ufeffx", False),
+    ],
+)
+def test_plan_refuses_exactly_the_text_that_would_come_back_as_other_bytes(tmp_path, encoding, text, refused):
+    raw = text.encode(f"utf-16-{encoding[-2:]}", "surrogatepass")
+    path = tmp_path / "data" / "custom.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA encoding = '{encoding}'")
+        connection.execute("CREATE TABLE t (a, b)")
+        connection.execute(
+            f"INSERT INTO t (rowid, a, b) VALUES (7, 'ok', CAST(x'{raw.hex()}' AS TEXT)), (8, x'00', 1.5)"
+        )
+        connection.commit()
+    text_encoding.write_anew(path, tmp_path / "narrow.db", "UTF-8")
+    text_encoding.write_anew(tmp_path / "narrow.db", tmp_path / "back.db", encoding)
+    with closing(sqlite3.connect(tmp_path / "back.db")) as back:
+        (now,) = back.execute("SELECT CAST(b AS BLOB) FROM t WHERE rowid = 7").fetchone()
+    with small_set.in_this_process():
+        found = inventory(path.parent)
+
+    told = [one for one in plan_stage.plan(found, Config(), disk=tmp_path).refusals if "custom.db" in one]
+
+    assert refused == (raw != now)
+    assert refused == bool(told)
+    if refused:
+        told_so = (
+            "custom.db: its text is UTF-16, and half of a character stands alone in t.b (1 row); SQLite reads it as another "
+            "character, so that no rollback could write it back; have the application write these cells anew, or let the file "
+            'stay as it is ([files] "custom.db" = "standalone")'
+        )
+        assert [told_so] == told
+        alone = plan_stage.plan(found, Config(files={"custom.db": "standalone"}), disk=tmp_path)
+        assert not any("UTF-16" in one for one in alone.refusals)
 
 
 def test_a_table_that_does_not_read_back_is_an_error(wide, tmp_path, monkeypatch):
