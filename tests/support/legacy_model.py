@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import cut_over_set
 
+from migrator.application.compat.adoption import takers
 from migrator.system.connections import quoted
 
 #: Programs that have the database open at once.
@@ -184,7 +185,11 @@ class Model:
         number = self.programs.index(program)
         self.done.append((number, sql, values))
         self.counts["statements"] += 1
-        expected, got = (self._result(one, sql, values, many) for one in (program.legacy, program.compat))
+        got = self._result(program.compat, sql, values, many)
+        if got[1] == "IntegrityError" and "other code" in got[2]:
+            self._give_way(program)
+            return
+        expected = self._result(program.legacy, sql, values, many)
         if expected[:2] == ("SQLITE_BUSY_SNAPSHOT", "OperationalError") != got[:2] and self._is_current(program):
             # Another program wrote pages without changing a row: only the file knows of that.
             self.counts["pages written without a change"] += 1
@@ -205,6 +210,14 @@ class Model:
             return getattr(error, "sqlite_errorname", ""), type(error).__name__, str(error)
         last = cursor.lastrowid if sql.startswith("INSERT") and not many and not self.hidden else None
         return rows, cursor.rowcount, last
+
+    def _give_way(self, program):
+        """Undo the transaction of *program*, which a row of new code that legacy code does not see is in the way of."""
+        self.counts["a row of new code is in the way"] += 1
+        for connection in (program.legacy, program.compat):
+            connection.rollback()
+        # Rows of executemany before that one are committed.
+        self._write_to_legacy(content(self.aside, self.tables), content(self.watching, self.tables))
 
     def _is_current(self, program):
         """Return whether the rows that *program* sees in the file are the committed ones."""
@@ -383,6 +396,8 @@ class Model:
             column = choose([name for name, _ in columns if name != key])
             of_other = f"(SELECT {quoted(column)} FROM {into} {at})"
             return _Wanted(table, f"UPDATE {into} SET {quoted(column)} = {of_other} {at}", (other, row), column)
+        if self._is_unseen(table):
+            return None
         self.counts["rows of new code"] += 1
         suffix = f"|| 'new {self.counts['rows of new code']}'"
         unique = self._unique_texts(table, columns)
@@ -391,6 +406,11 @@ class Model:
             cells[key] = f"{quoted(key)} {suffix}"
         names, given = ", ".join(map(quoted, cells)), ", ".join(cells.values())
         return _Wanted(table, f"INSERT INTO {into} ({names}) SELECT {given} FROM {into} {at}", (row,))
+
+    def _is_unseen(self, table):
+        """Return whether legacy code sees no new row of a table of the set: what it may not delete then, it sees no reason for."""
+        mapped = [target for target in self.watching.mirror.plan.targets if target.name == table]
+        return bool(mapped) and not takers(mapped[0])
 
     def _check_cell(self, wanted):
         """Check that a cell which new code copied from another row is copied for legacy code too, where it alone is shown."""

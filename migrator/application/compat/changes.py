@@ -49,7 +49,7 @@ def counters(run: Run, target: str) -> dict[str, int]:
         return dict(run(f"SELECT name, changes FROM {target}.{MIRRORED_CHANGES}").fetchall())
     except sqlite3.OperationalError:
         # Looking for the table first would take as long as the rest of a look for changes.
-        if _has(run, target, MIRRORED_CHANGES):
+        if has(run, target, MIRRORED_CHANGES):
             raise
         return {}
 
@@ -64,7 +64,7 @@ def followed(run: Run, plan: Plan) -> frozenset[str]:
 
     A program may have dropped a table and made it anew, or made a UNIQUE index whose conflicts no trigger notes yet.
     """
-    if not _has(run, plan.target, MIRRORED_WRITTEN):
+    if not has(run, plan.target, MIRRORED_WRITTEN):
         return frozenset()
     there = {name for (name,) in run(f"SELECT name FROM {plan.target}.sqlite_schema WHERE type = 'trigger'").fetchall()}
     if any(trigger not in there for trigger, _ in _triggers_of_keys()):
@@ -221,7 +221,8 @@ def _noted(name: str, source: str, key: str) -> str:
     )
 
 
-def _has(run: Run, target: str, table: str) -> bool:
+def has(run: Run, target: str, table: str) -> bool:
+    """Return whether the consolidated database *target* has *table*."""
     return run(f"SELECT 1 FROM {target}.sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
 
 

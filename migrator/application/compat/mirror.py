@@ -222,8 +222,7 @@ class Mirror(sqlite3.Connection):
         served = self._database.tables
         every = [name for name, table in served.items() if table.kind != "left"] if names is None else list(names)
         self._check()
-        # An adoption may change the rows of a table that is loaded.
-        while any(name not in self._tables.loaded for name in every):
+        if any(name not in self._tables.loaded for name in every):
             self._load(every)
 
     def judge_again(self, table: str, key: object) -> None:
@@ -294,6 +293,8 @@ class Mirror(sqlite3.Connection):
                 # The write lock, before the statement reads what it decides by.
                 self._execute(f"DELETE FROM {self._target}.quarantine WHERE 0")
             self.fresh(self._named(statement.reads | statement.writes))
+            with self._ours():
+                self._tables.adopt()
             self._dirty |= {name for name in written if self._database.tables[name].kind != "index"}
             if statement.inserts:
                 self._tables.number(written)
@@ -509,7 +510,6 @@ class Mirror(sqlite3.Connection):
                 self._reading.discard(cursor)
         if self.in_transaction:
             with self._ours():
-                self._tables.adopt(self._tables.with_new_rows(names), self._dirty)
                 self._tables.load(names, savepoints=len(self._savepoints))
             return
         # Looked at again within it: all tables are loaded as of one moment.
@@ -517,12 +517,6 @@ class Mirror(sqlite3.Connection):
         try:
             with self._ours():
                 self._check()
-                if self._tables.with_new_rows(names):
-                    # Begun anew: a transaction that has read may not be let in to write.
-                    self._execute("ROLLBACK")
-                    self._execute("BEGIN IMMEDIATE")
-                    self._check()
-                    self._tables.adopt(self._tables.with_new_rows(names), ())
                 self._tables.load(names, savepoints=0)
             self._execute("COMMIT")
             self._tables.ended()
@@ -574,6 +568,11 @@ class Mirror(sqlite3.Connection):
 
     def _execute(self, sql: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a statement of ours."""
+        if sql.startswith("DROP TABLE"):
+            # SQLite drops no table while a statement is under way.
+            for reading in list(self._reading):
+                reading.fetch_now()
+            self._reading.clear()
         self._inside += 1
         try:
             cursor = sqlite3.Cursor(self)

@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from migrator.application.compat import legacy_rows, put_sql, work_tables
+from migrator.application.compat.adoption import record, takers
 from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source, Target
 from migrator.application.compat.work_tables import Run, changed, former, forward, gone, identities, old, staged
 from migrator.mapping import reverse_sql
@@ -178,8 +179,25 @@ class Put:
         """Stage the rows that refer to the rows *ids* of *target*."""
         if self._run(f"{ids} LIMIT 1").fetchone():
             for child, column in self._children(target):
+                alone = (
+                    f"SELECT 1 FROM {self._plan.target}.{quoted(child.name)} AS t WHERE t.{quoted(column)} IN ({ids})"
+                )
+                if takers(child) and self._run(f"{alone} AND {self._has_no_key(child)} LIMIT 1").fetchone():
+                    self._adopt(child)
                 for source in child.sources:
                     self._stage_child(child, column, source, ids)
+
+    def _has_no_key(self, target: Target) -> str:
+        """Return SQL that is true for a row ``t`` of *target* that new code made and that has no legacy key yet."""
+        return (
+            f"NOT EXISTS (SELECT 1 FROM {self._plan.target}.lineage AS l WHERE l.target = '{target.name}'"
+            f" AND l.target_id = +t.{quoted(target.key)})"
+        )
+
+    def _adopt(self, target: Target) -> None:
+        """Give rows of new code in *target* their legacy keys; no table of the mirror has loaded them."""
+        for source in takers(target):
+            record(self._run, self._plan, source)
 
     def _children(self, target: Target) -> Iterator[tuple[Target, str]]:
         """Yield each table that refers to *target*, with the column that does."""
@@ -331,6 +349,12 @@ class Put:
         self, target: Target, source: str | None, identity: object, row: int, columns: tuple[str, ...]
     ) -> bool:
         """Stage the row *identity* of *target*; return whether it was not staged yet."""
+        lineage = f"{self._plan.target}.lineage"
+        key, given = work_tables.bound(identity)
+        if source is None:
+            self._adopt(target)
+            asked = f"SELECT max(source) FROM {lineage} WHERE target = ? AND target_id = {key}"
+            (source,) = self._run(asked, (target.name, given)).fetchone()
         if source is None:
             raise sqlite3.IntegrityError(f"UNIQUE constraint failed: {target.name} has this row from other code")
         if source.startswith("stub:"):
@@ -340,8 +364,6 @@ class Put:
                 self._take_over_stub(target, identity, row)
             return False
         mapped = next(one for one in target.sources if one.source == source)
-        lineage = f"{self._plan.target}.lineage"
-        key, given = work_tables.bound(identity)
         self._run(f"DELETE FROM {work_tables.RIVAL}")
         self._run(
             f"INSERT INTO {work_tables.RIVAL} SELECT legacy_key FROM {lineage} WHERE source = ? AND target = ?"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from typing import Any
 
-from migrator.application.compat import adoption, changes, legacy_rows, work_tables
+from migrator.application.compat import changes, legacy_rows, work_tables
+from migrator.application.compat.adoption import Adopted, takers
 from migrator.application.compat.errors import Unsupported
 from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source
 from migrator.application.compat.work_tables import Run
 from migrator.schema.catalogue import MIRRORED_SEQUENCE
 from migrator.system.connections import quoted
+
+#: What the rows of a legacy table depend on: counters, that of its own table first, and the rows of new code that its rows name.
+Counted = tuple[Any, ...]
 
 
 class Tables:
@@ -22,8 +27,9 @@ class Tables:
 
     def __init__(self, plan: Plan, database: LegacyDatabase, run: Run) -> None:
         """Begin with no table loaded; *run* runs a statement."""
-        self.loaded: dict[str, tuple[int, ...]] = {}
+        self.loaded: dict[str, Counted] = {}
         self._plan, self._database, self._run = plan, database, run
+        self._adopted = Adopted(plan, run)
         self._version: int | None = None
         #: Grows whenever anything may have been written: the counter of tables that have none.
         self._epoch = 0
@@ -32,14 +38,12 @@ class Tables:
         self._followed: frozenset[str] = frozenset()
         #: The schema for which every trigger was made.
         self._made: int | None = None
-        #: Tables that were written in the transaction under way and whose rows an adoption in it changed: loaded after it.
-        self._late: set[str] = set()
         #: Tables that another connection has written to since they were loaded -> the counters at that time.
-        self._behind: dict[str, tuple[int, ...]] = {}
+        self._behind: dict[str, Counted] = {}
         #: Tables of which the legacy schema refused rows when they were loaded: one may fit once another has changed.
         self._with_refused: set[str] = set()
         #: The counters before this connection counted its own writes, until its transaction ends.
-        self._before_own: dict[str, tuple[int, ...]] = {}
+        self._before_own: dict[str, Counted] = {}
         #: Tables that the transaction under way loaded -> the number of savepoints that were open.
         self._in_transaction: dict[str, int] = {}
         #: Tables whose largest id is the one of the set -> the epoch in which it was looked at.
@@ -74,50 +78,36 @@ class Tables:
         (version,) = self._run(f"PRAGMA {self._plan.target}.schema_version").fetchone()
         return int(version)
 
-    def _compare(self, written: Collection[str] = ()) -> None:
-        """Note the tables whose counters are other ones now; those of *written* are loaded after the transaction."""
+    def _compare(self) -> None:
+        """Note the tables whose counters are other ones now."""
         now = changes.counters(self._run, self._plan.target)
         for name in [name for name, was in self.loaded.items() if was != self._counted(name, now)]:
-            if name in written:
-                self._late.add(name)
-            else:
-                self._behind[name] = self.loaded.pop(name)
+            self._behind[name] = self.loaded.pop(name)
 
     def forget_version(self) -> None:
         """Compare the counters at the next check: the file was opened anew."""
         self._version = None
 
     def count_own_writes(self) -> None:
-        """Note the counters as this connection has just changed them."""
+        """Note the counters as a put of this connection has just changed them."""
+        self._note_counters()
+        for name in self._with_refused:
+            # A row that was refused may fit now.
+            self.loaded.pop(name, None)
+
+    def adopt(self) -> None:
+        """Record the keys that rows of new code have in memory, in the caller's transaction, which may write."""
+        if self._adopted.are_due():
+            self.prepare()
+            self._adopted.record()
+            # The rows are loaded with these keys.
+            self._note_counters()
+
+    def _note_counters(self) -> None:
         now = changes.counters(self._run, self._plan.target)
         self._before_own = {**self.loaded, **self._before_own}
         for name in self.loaded:
             self.loaded[name] = self._counted(name, now)
-        for name in self._late | self._with_refused:
-            # A row that was refused may fit now.
-            self.loaded.pop(name, None)
-        self._late.clear()
-
-    def with_new_rows(self, names: Iterable[str]) -> list[Source]:
-        """Return the mappings of those of the tables *names* that are not loaded and have rows of new code without a legacy key."""
-        now = changes.counters(self._run, self._plan.target)
-        return [
-            source
-            for name in names
-            if name not in self.loaded
-            and (source := self._plan.source_of(self._database.name, self._database.tables[name].name))
-            and adoption.is_due(self._run, self._plan, source, since=self._all_noted_since(name, now))
-        ]
-
-    def adopt(self, sources: Iterable[Source], written: Collection[str]) -> None:
-        """Give the new rows of *sources* their legacy keys, in the caller's transaction, which has *written* to tables."""
-        done = False
-        for source in sources:
-            self.prepare()
-            adoption.adopt(self._run, self._plan, source)
-            done = True
-        if done:
-            self._compare(written)
 
     def load(self, names: Iterable[str], *, savepoints: int | None) -> None:
         """Load those of the tables *names* that are not loaded.
@@ -136,15 +126,25 @@ class Tables:
                 continue
             table, counted = self._database.tables[name], self._counted(name, now)
             if table.kind in ("mapped", "carried"):
+                self._hold(table, now)
                 noted = self._all_noted_since(name, now) is not None
                 if not noted or not self._load_written(table, self._behind[name], counted):
                     self._load(table)
+                self._note_shown(table)
                 self._behind.pop(name, None)
             elif not table.content:
                 raise Unsupported(f"{table.name} is not served on the consolidated set: {table.why}")
             self.loaded[name] = counted
             if savepoints is not None:
                 self._in_transaction[name] = savepoints
+
+    def _note_shown(self, table: LegacyTable) -> None:
+        """Note the rows of new code that *table* has with keys in memory."""
+        source = self._plan.source_of(self._database.name, table.name)
+        if source is not None:
+            self._run(f"DELETE FROM {work_tables.SHOWN} WHERE source = ?", (source.source,))
+            shown = f"SELECT source, legacy_key FROM {work_tables.ADOPTED} WHERE source = ?"
+            self._run(f"INSERT INTO {work_tables.SHOWN} {shown}", (source.source,))
 
     def number(self, names: Iterable[str]) -> None:
         """Give ids above the largest that each of the loaded tables *names* ever gave, to whichever connection.
@@ -156,6 +156,27 @@ class Tables:
             if table.autoincrement and name in self.loaded and self._numbered.get(name) != self._epoch:
                 self._set_sequence(table)
 
+    def _hold(self, table: LegacyTable, now: dict[str, int]) -> None:
+        """Give rows of new code that *table* shows, or that its rows name, their keys in memory."""
+        source = self._plan.source_of(self._database.name, table.name)
+        if source is not None:
+            for one in (*self._named_takers(source), source):
+                self._adopted.hold(one, self._counter(one.target, now))
+
+    def _named_takers(self, source: Source) -> list[Source]:
+        """Return the mappings that take new rows which rows of *source* name."""
+        return [one for name in source.names for one in takers(self._plan.target_table(name))]
+
+    def _rows_sql(self, source: Source, keys: str = "") -> str:
+        """Return a SELECT of the legacy rows of *source*, with those of new code that have a key in memory."""
+        return legacy_rows.rows_sql(
+            self._plan,
+            source,
+            keys,
+            adopted=self._adopted.holds(source),
+            naming=any(map(self._adopted.holds, self._named_takers(source))),
+        )
+
     def released(self, depth: int) -> None:
         """Follow a RELEASE, after which *depth* savepoints are open."""
         self._in_transaction = {name: min(at, depth) for name, at in self._in_transaction.items()}
@@ -165,10 +186,10 @@ class Tables:
 
         With *depth* 0 the whole transaction is undone, and what it counted.
         """
-        if not depth:
+        if self._adopted.undone() or not depth:
             self.loaded.update({name: was for name, was in self._before_own.items() if name in self.loaded})
+        if not depth:
             self._before_own.clear()
-            self._late.clear()
             self._made = None
         self._numbered.clear()
         for name, at in list(self._in_transaction.items()):
@@ -180,15 +201,23 @@ class Tables:
         """Follow the end of a transaction."""
         self._in_transaction.clear()
         self._before_own.clear()
+        self._adopted.ended()
 
-    def _counted(self, name: str, now: dict[str, int]) -> tuple[int, ...]:
-        """Return the counters on which the rows of a legacy table depend."""
+    def _counter(self, into: str, now: dict[str, int]) -> int:
+        """Return the counter *into*; of a table without one a number that is another whenever anything was written."""
+        return now.get(into, -self._epoch) if into in self._followed else -self._epoch
+
+    def _counted(self, name: str, now: dict[str, int]) -> Counted:
+        """Return what the rows of a legacy table depend on."""
         table = self._database.tables[name]
         source = self._plan.source_of(self._database.name, table.name)
         of_keys = map(changes.counter_of_keys, source.names) if source else ()
         into = (table.into, *(source.parents if source else ()), *of_keys)
-        # A table without a counter counts as changed whenever anything was written.
-        return tuple(now.get(one, -self._epoch) if one in self._followed else -self._epoch for one in into if one)
+        named = self._named_takers(source) if source else ()
+        return (
+            *(self._counter(one, now) for one in into if one),
+            *(self._adopted.pending(one, self._counter(one.target, now)) for one in named),
+        )
 
     def _all_noted_since(self, name: str, now: dict[str, int]) -> int | None:
         """Return the counter of the table that has the rows of *name* since which each write is noted; None without one."""
@@ -198,7 +227,7 @@ class Tables:
         since = self._behind[name][0]
         return since if changes.are_all_noted(self._run, self._plan.target, into, since, now[into]) else None
 
-    def _load_written(self, table: LegacyTable, was: tuple[int, ...], now: tuple[int, ...]) -> bool:
+    def _load_written(self, table: LegacyTable, was: Counted, now: Counted) -> bool:
         """Load the rows of *table* that were written between its counters *was* and *now*; return whether that is enough.
 
         It is not if other tables feed its rows that were written too, if triggers or a full-text index of the legacy schema
@@ -220,6 +249,10 @@ class Tables:
         self._run(f"DELETE FROM {work_tables.WRITTEN}")
         if not changes.copy_written(self._run, target, table.into, source.source if source else "", was[0]):
             return False
+        if source:
+            # Rows of new code that had or have a key in memory: another one may have come or gone before them.
+            of_new = f"SELECT key FROM {work_tables.SHOWN} WHERE source = ? UNION SELECT legacy_key FROM {work_tables.ADOPTED} WHERE source = ?"
+            self._run(f"INSERT INTO {work_tables.WRITTEN} (key) {of_new}", (source.source, source.source))
         name, columns = f"main.{quoted(table.name)}", legacy_rows.columns_of(table)
         keys = f"SELECT key FROM {work_tables.WRITTEN}"
         key = quoted(source.key if source else table.identity[0])
@@ -229,7 +262,7 @@ class Tables:
             columns = ", ".join([*((table.rowid,) if table.rowid else ()), columns])
             rows = f"SELECT {columns} FROM {target}.{quoted(table.into)} WHERE {among}"
         else:
-            rows = f"SELECT {columns} FROM ({legacy_rows.rows_sql(self._plan, source, keys)})"
+            rows = f"SELECT {columns} FROM ({self._rows_sql(source, keys)})"
             if table.identity[0] not in table.columns:
                 # A row keeps its rowid, and with it its place.
                 same = f"{key} = w.key COLLATE BINARY"
@@ -267,7 +300,7 @@ class Tables:
             rows = f"SELECT {columns} FROM {self._plan.target}.{quoted(table.into)}"
         else:
             source = self._plan.source(self._database.name, table.name)
-            rows = f"SELECT {columns} FROM ({legacy_rows.rows_sql(self._plan, source)})"
+            rows = f"SELECT {columns} FROM ({self._rows_sql(source)})"
         try:
             self._run(f"INSERT INTO {name} ({columns}) {rows}")
             self._with_refused.discard(table.name.lower())

@@ -27,6 +27,14 @@ RIVAL = 'temp."compat:rival"'
 REST = 'temp."compat:rest"'
 #: The keys of rows that another connection has written to, and the rowids that the mirror's rows of them had.
 WRITTEN = 'temp."compat:written"'
+#: Lineage that a reader gives to rows of new code: what the next writer records in the file.
+ADOPTED = 'temp."compat:adopted"'
+#: The source and the rowid of quarantined rows that rows in ADOPTED are, corrected.
+TAKEN = 'temp."compat:taken"'
+#: The keys that an adoption gives to target rows.
+GIVEN = 'temp."compat:given"'
+#: The source and the legacy key of rows in ADOPTED as they were loaded.
+SHOWN = 'temp."compat:shown"'
 #: A table whose rows give rowids that are known to be ours.
 ROWID = 'temp."compat:rowid"'
 #: The list of databases as the caller knows them; its name comes before that of SQLite's own, which main still has.
@@ -139,6 +147,10 @@ def _work_tables(plan: Plan, database: LegacyDatabase) -> Iterator[str]:
     yield f"CREATE TABLE {RIVAL} (key)"
     yield f"CREATE TABLE {WRITTEN} (key, row INTEGER)"
     yield f"CREATE TABLE {ROWID} (row)"
+    yield f"CREATE TABLE {ADOPTED} (source, legacy_key, target, target_id, rest)"
+    yield f"CREATE TABLE {TAKEN} (source, quarantined)"
+    yield f"CREATE TABLE {GIVEN} (key, id)"
+    yield f"CREATE TABLE {SHOWN} (source, key)"
     yield f"CREATE TABLE {REST} (lineage_row INTEGER, missing, rest)"
     yield f"CREATE TABLE {EVIDENCE} ({', '.join(f'column{number}' for number in range(1, _WIDTH + 1))})"
     for name, one in plan.lookups.items():

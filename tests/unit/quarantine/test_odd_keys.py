@@ -175,6 +175,9 @@ def test_a_row_whose_key_another_has_stays_in_quarantine_beside_a_new_row(tmp_pa
         insert_by_hand(core, entry_time="2026-01-01 00:00:00")
     with closing(cut_over_set.compat(home / "data", "jarvis")) as bot:
         shown = Counter(bot.execute("SELECT token_mint FROM positions WHERE symbol = 'ODD'").fetchall())
+        with bot:
+            # A writer records that the new row is a row of its own.
+            bot.execute("UPDATE scorecard SET total_trades = 7")
     POOL.clear()
 
     assert (Counter({("OddMint",): 2, ("TwinMint",): 1}), quarantined) == (shown, open_rows(home))

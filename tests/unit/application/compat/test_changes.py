@@ -327,7 +327,7 @@ def test_a_table_that_a_program_made_anew_is_followed_again(data, watched):
     assert (20,) == new.execute(f"SELECT CAST(value AS INTEGER) FROM {carried} WHERE key = 'n'").fetchone()
 
 
-def test_a_trade_names_its_position_once_that_has_a_legacy_key(data, watched):
+def test_a_trade_names_its_position_also_before_that_is_read(data, watched):
     watching, new = watched("jarvis", "positions")
     watching.execute("SELECT * FROM trades").fetchall()
     new.execute(
@@ -339,10 +339,10 @@ def test_a_trade_names_its_position_once_that_has_a_legacy_key(data, watched):
         " VALUES (9001, 'buy', 'N', 'another', 1, 2, 3, 'confirmed', 'another')"
     )
     asked = "SELECT position_id FROM trades WHERE tx_signature = 'another'"
-    watching.execute(asked).fetchall()
+    named = watching.execute(asked).fetchall()
     (identity,) = watching.execute("SELECT id FROM positions WHERE token_mint = 'another'").fetchone()
 
-    assert [(identity,)] == watching.execute(asked).fetchall()
+    assert [(identity,)] == named == watching.execute(asked).fetchall()
     as_begun(data, "jarvis", watching, "trades")
 
 
