@@ -23,6 +23,7 @@ from migrator.application.compat.put import Put
 from migrator.application.compat.statements import WRITES, Noted, Statement, Statements
 from migrator.application.compat.tables import Tables
 from migrator.mapping import sql_functions
+from migrator.system.connections import quoted
 
 #: The savepoint around a put.
 _PUT = '"compat:put"'
@@ -110,7 +111,7 @@ class Mirror(sqlite3.Connection):
         self._database, self._target = served.database, served.plan.target
         self._inside, self._running = 1, False
         self._noted: list[Noted] | None = None
-        self._denied = self._hidden = ""
+        self._denied = self._hidden = self._sql = ""
         self._authorizer: Callable[..., int | None] | None = None
         self._dirty: set[str] = set()
         self._again: list[tuple[str, object]] = []
@@ -194,6 +195,7 @@ class Mirror(sqlite3.Connection):
             cursor.last = self._last_id
         statement = self._served.statements.known.get(sql) or self._examined(sql, parameters, many=many)
         self._denied = self._hidden = ""
+        self._sql = sql
         try:
             if statement.writes:
                 self._write(cursor, sql, parameters, statement, many=many, alone=alone)
@@ -201,6 +203,8 @@ class Mirror(sqlite3.Connection):
                 self._control(cursor, sql, statement)
             elif statement.pragma:
                 self._pragma(cursor, sql, statement)
+            elif statement.upkeep:
+                self._keep_up(cursor, sql, parameters, statement)
             else:
                 self._read(cursor, sql, parameters, statement, many=many)
         except sqlite3.DatabaseError as error:
@@ -271,6 +275,10 @@ class Mirror(sqlite3.Connection):
             self.fresh(names)
             if "sqlite_sequence" in statement.reads:
                 self._tables.number(names)
+        if statement.attaches:
+            (file,) = self._execute(f"SELECT {statement.attaches}", parameters).fetchone()
+            if refusal := self._served.statements.refusal_to_attach(file):
+                raise Unsupported(refusal)
         self._native(cursor, sql, parameters, many=many)
         self.tainted = self.tainted or statement.lasting
         if cursor.description is not None:
@@ -420,12 +428,7 @@ class Mirror(sqlite3.Connection):
 
     def _pragma_of_file(self, cursor: Cursor, pragma: str) -> None:
         """Run a pragma on the consolidated file."""
-        self._inside += 1
-        try:
-            self._native(cursor, f"PRAGMA {self._target}.{pragma}")
-            cursor.fetch_now()
-        finally:
-            self._inside -= 1
+        self._of_file(cursor, f"PRAGMA {self._target}.{pragma}")
 
     def _pragma_query_only(self, cursor: Cursor, value: str) -> None:
         """Refuse the caller's writes or not; SQLite's own setting would keep tables from being loaded."""
@@ -466,12 +469,51 @@ class Mirror(sqlite3.Connection):
         # Without a result, as the pragma has none.
         self._native(cursor, _NOTHING)
 
+    def _keep_up(self, cursor: Cursor, sql: str, parameters: Any, statement: Statement) -> None:
+        """Run VACUUM or ANALYZE on the consolidated file, or copy the legacy database to a file."""
+        if self._target in (statement.schema, statement.name):
+            what = "no such table:" if statement.upkeep == "ANALYZE" else "unknown database"
+            raise sqlite3.OperationalError(f"{what} {self._target}")
+        table = self._analyzed(statement)
+        if table is None:
+            # A table or a database of the caller's, or none.
+            self._native(cursor, sql, parameters)
+            return
+        if statement.upkeep == "INTO":
+            self.fresh()
+            self._of_file(cursor, f"VACUUM main INTO {statement.name}", parameters)
+            return
+        if self._query_only:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        self._of_file(cursor, f"{statement.upkeep} {self._target}{table}")
+        # VACUUM numbers rows anew that have no key.
+        self._tables.forget_version()
+
+    def _analyzed(self, statement: Statement) -> str | None:
+        """Return which table of the consolidated file is meant, '' for all, and None if the statement is not about that file."""
+        if statement.schema not in ("", "main"):
+            return None
+        if statement.upkeep != "ANALYZE" or statement.name in ("", "main"):
+            return ""
+        on = {name.lower(): table.lower() for _, name, table, _ in self._database.schema}.get(statement.name, "")
+        table = self._database.tables.get(on)
+        return f".{quoted(table.into)}" if table is not None and table.into else None
+
+    def _of_file(self, cursor: Cursor, sql: str, parameters: Any = ()) -> None:
+        """Run a statement that names the consolidated file, for the caller."""
+        self._inside += 1
+        try:
+            self._native(cursor, sql, parameters)
+            cursor.fetch_now()
+        finally:
+            self._inside -= 1
+
     def _examined(self, sql: str, parameters: Any, *, many: bool) -> Statement:
         """Return what the statement *sql* does, by SQLite's own parser, and remember it."""
         statements = self._served.statements
-        pragma = statements.pragma(sql)
-        if pragma is not None:
-            return pragma
+        found = statements.pragma(sql) or statements.upkeep(sql)
+        if found is not None:
+            return found
         if many:
             parameters = parameters[0] if parameters else ()
         self._noted = []
@@ -598,6 +640,10 @@ class Mirror(sqlite3.Connection):
         if self._noted is not None:
             self._noted.append((action, first, second, schema))
             return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_DETACH and (first or "").lower() == self._target:
+            # The caller does not know it; SQLite says this of a database that is not attached.
+            self._denied = f"no such database: {first}"
+            return sqlite3.SQLITE_DENY
         if refusal := self._refusal(action, first, second, schema):
             self._denied = refusal
             return sqlite3.SQLITE_DENY
@@ -614,4 +660,4 @@ class Mirror(sqlite3.Connection):
         ours = schema == "main" and action in WRITES and (first or "").lower() in self._database.tables
         if ours and not self._running:
             return "written by a cursor that this connection did not make; use its cursor()"
-        return self._served.statements.refusal(action, first, second, schema)
+        return self._served.statements.refusal(action, first, second, schema, self._sql)

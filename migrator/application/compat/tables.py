@@ -334,8 +334,9 @@ class Tables:
         held = self._run("SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?", (table.name,)).fetchone()[0]
         # The transaction under way may have given more.
         mark = max(*marks, held or 0)
-        if mark == held:
+        is_known = bool(mark) or table.name in self._database.sequence
+        if mark == held and is_known:
             return
         self._run("DELETE FROM main.sqlite_sequence WHERE name = ?", (table.name,))
-        if mark or table.name in self._database.sequence:
+        if is_known:
             self._run("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, mark))
