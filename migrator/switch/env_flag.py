@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from migrator.errors import MigratorError, Refused
-from migrator.system import durable_files, error_hints, mounts, user_files
+from migrator.system import attributes, durable_files, error_hints, mounts, user_files
 from migrator.system.durable_files import Access
+from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
 FLAG = "USE_CONSOLIDATED_DBS"
@@ -103,6 +104,7 @@ def _complaints(path: Path) -> Iterator[str]:
     yield from filter(None, [user_files.astray(path)])
     if not folder.is_dir():
         yield f"its folder {folder} is not there; make it: mkdir {quoted(folder)}"
+    yield from (told.removeprefix(f"{escaped(real)}: ") for told in attributes.protected([folder, real]))
     if not os.access(folder, os.W_OK | os.X_OK):
         yield f"its folder {folder} may not be written to; run this as {error_hints.owner(folder)}"
     if not os.path.lexists(real):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from migrator.records import precondition
 from migrator.switch import env_flag, target_permissions
 from migrator.switch import state as switch_state
 from migrator.switch.state import Name, Switch
-from migrator.system import exclusive_access, mounts, permissions
+from migrator.system import attributes, connections, exclusive_access, mounts, permissions
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
@@ -46,7 +47,7 @@ def _against(name: Name, device: int, data_dir: Path) -> Iterator[str]:
     status = name.path.stat()
     if status.st_nlink > 1:
         yield f"{escaped(name.path)}: has {status.st_nlink} names (hard links); keep one of them"
-    if not permissions.may_write(name.path):
+    if not permissions.may_write(name.path) and not attributes.of(name.path):
         yield (
             f"{escaped(name.path)}: this user may not write to it, and so cannot hold it; to allow it run: "
             f"chmod u+w {quoted(name.path)}"
@@ -77,7 +78,47 @@ def legacy_files_have_one_owner(case: SwitchCase) -> Iterator[str]:
 def legacy_files_are_in_one_mount(case: SwitchCase) -> Iterator[str]:
     """Require that the stage, the backup and every legacy file can be renamed to one another."""
     switch = case.switch
-    return mounts.apart(switch.data_dir, (switch.stage, switch.originals, *(name.path for name in switch.names)))
+    return mounts.apart(
+        switch.data_dir, (switch.stage, switch.originals, *_with_companions(name.path for name in switch.names))
+    )
+
+
+def file_system_has_links(case: SwitchCase) -> Iterator[str]:
+    """Require a file system that is not known to lack hard links and symbolic links."""
+    if lacking := mounts.without_links(case.switch.data_dir):
+        yield (
+            f"{escaped(case.switch.data_dir)}: lies on {lacking}, which has no hard links and no symbolic links; move the data "
+            "directory to another file system"
+        )
+
+
+def files_can_be_renamed(case: SwitchCase) -> Iterator[str]:
+    """Require that no attribute and no sticky folder keeps a file of the switch, a WAL or a journal from being renamed."""
+    switch = case.switch
+    ours = (switch.pointer, *map(switch.staged, switch.targets), *map(switch.installed, switch.targets))
+    return _held_in_place([*ours, *_with_companions(name.path for name in switch.names)])
+
+
+def _held_in_place(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield a sentence for each of *paths*, and each folder of one, that this user could not rename or remove."""
+    yield from attributes.protected(dict.fromkeys([*(path.parent for path in paths), *paths]))
+    user = os.geteuid()
+    for path in filter(os.path.lexists, paths):
+        folder, owner = path.parent.stat(), path.lstat().st_uid
+        if folder.st_mode & stat.S_ISVTX and user not in (0, folder.st_uid, owner):
+            yield (
+                f"{escaped(path)}: belongs to user {owner}, and in a sticky folder only that user may rename it; stop the program that "
+                f"made it, or run: chmod -t {quoted(path.parent)}"
+            )
+
+
+def _with_companions(databases: Iterable[Path]) -> Iterator[Path]:
+    """Yield each of *databases*, and its journal, WAL and index of a WAL if they exist."""
+    for path in databases:
+        yield path
+        for suffix in (*connections.COMPANIONS, "-shm"):
+            if os.path.lexists(beside := connections.beside(path, suffix)):
+                yield beside
 
 
 def users_keep_their_access(case: SwitchCase) -> Iterable[str]:
@@ -130,7 +171,8 @@ def what_is_compared_exists(case: SwitchCase) -> Iterator[str]:
 def consolidated_set_is_in_one_mount(case: SwitchCase) -> Iterator[str]:
     """Require that the three, what they are compared with, and the legacy names can be renamed to one another."""
     last = case.switch
-    paths = (last.root, last.baseline, *_compared(last), *(name.path for name in last.names))
+    databases = _with_companions([*_compared(last), *(name.path for name in last.names)])
+    paths = (last.root, last.baseline, *databases)
     return mounts.apart(last.data_dir, paths)
 
 
@@ -185,7 +227,7 @@ def replaced_files_can_be_kept(case: SwitchCase) -> Iterator[str]:
     switch = case.switch
     if not permissions.may(os.W_OK | os.X_OK, switch.snapshot):
         yield f"{escaped(switch.snapshot)}: this user may not write to it; {permissions.run_as(switch.snapshot.stat())}"
-    present = [name.path for name in switch.names if name.path.exists()]
+    present = _with_companions(name.path for name in switch.names if name.path.exists())
     yield from mounts.apart(switch.data_dir, (switch.root, switch.snapshot, *present))
 
 
@@ -204,7 +246,13 @@ def processes_of_present_files_can_be_seen(case: SwitchCase) -> Iterator[str]:
     return exclusive_access.blind(present, stopped=case.stopped)
 
 
-_FILES = (legacy_files_can_be_switched, legacy_files_have_one_owner, legacy_files_are_in_one_mount)
+_FILES = (
+    legacy_files_can_be_switched,
+    legacy_files_have_one_owner,
+    legacy_files_are_in_one_mount,
+    file_system_has_links,
+    files_can_be_renamed,
+)
 #: The part of the preconditions of a cutover that is checked again under its locks, in the order of its messages.
 CUTOVER_FILES = (
     *_FILES,
@@ -214,12 +262,19 @@ CUTOVER_FILES = (
     flag_can_be_set,
 )
 #: The preconditions of a rollback, in the order of their messages.
-ROLLBACK = (what_is_compared_exists, consolidated_set_is_in_one_mount, processes_of_the_three_can_be_seen)
+ROLLBACK = (
+    what_is_compared_exists,
+    consolidated_set_is_in_one_mount,
+    files_can_be_renamed,
+    processes_of_the_three_can_be_seen,
+)
 #: The preconditions of a restore, in the order of their messages.
 RESTORE = (
     legacy_set_is_in_use,
     files_can_be_replaced,
     replaced_files_can_be_kept,
+    file_system_has_links,
+    files_can_be_renamed,
     disk_has_room_for_copies,
     record_can_be_read_back,
     processes_of_present_files_can_be_seen,

@@ -12,6 +12,8 @@ from migrator.system.escaping import escaped
 _TABLE = Path("/proc/self/mountinfo")
 #: Blanks, line ends and backslashes are in octal; see proc(5).
 _OCTAL = re.compile(rb"\\([0-7]{3})")
+#: Types of file systems without hard links and symbolic links.
+_WITHOUT_LINKS = frozenset({"exfat", "msdos", "vfat"})
 
 
 def mount_of(path: Path) -> Path:
@@ -35,11 +37,18 @@ def is_mounted(path: Path) -> bool:
     return path in _points()
 
 
-def _points() -> set[Path]:
-    if not _TABLE.exists():
-        return {Path("/")}
-    fields = (line.split(b" ")[4] for line in _TABLE.read_bytes().splitlines())
+def without_links(path: Path) -> str:
+    """Return the type of the file system of *path* if that is known to have no links, else ''."""
+    kind = _points()[mount_of(path)]
+    return kind if kind in _WITHOUT_LINKS else ""
+
+
+def _points() -> dict[Path, str]:
+    """Return each mount point -> the type of its file system, '' if that cannot be told."""
     # In a chroot the root need not be a mount.
-    return {Path("/")} | {
-        Path(os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), field))) for field in fields
-    }
+    points = {Path("/"): ""}
+    for line in _TABLE.read_bytes().splitlines() if _TABLE.exists() else ():
+        mount, _, system = line.partition(b" - ")
+        point = _OCTAL.sub(lambda code: bytes([int(code[1], 8)]), mount.split(b" ")[4])
+        points[Path(os.fsdecode(point))] = os.fsdecode(system.split(b" ")[0])
+    return points

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import generated
+import other_users
 import pytest
 import small_set
 
@@ -16,7 +17,7 @@ from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.switch import recovery
-from migrator.system import mounts
+from migrator.system import connections, mounts
 
 pytestmark = pytest.mark.slow
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -62,6 +63,119 @@ def test_a_mount_between_is_refused_in_the_dry_run(home, name):
 
     assert "mounted by itself" in told or f"lies in the mount {path}" in told, told
     assert "; mount " in told
+
+
+@AS_ROOT
+@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
+def test_a_companion_that_is_mounted_is_refused_in_the_dry_run(home, suffix):
+    """The switch moves it beside its database, or SQLite removes it."""
+    companion = connections.beside(home / "data" / "alerts.db", suffix)
+    companion.touch()
+
+    with bound(companion):
+        assert [f"{companion}: is mounted by itself"] == [
+            told.partition(",")[0] for told in cutover_stage.refusals(prepared(home))
+        ]
+
+
+@contextlib.contextmanager
+def changed(path, letter):
+    """Set an attribute of the file or folder *path*."""
+    done = subprocess.run(["chattr", f"+{letter}", path], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"this file system has no attributes: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", f"-{letter}", path], check=True)
+
+
+def image(home):
+    """Return each entry below *home* -> what a write would change of it, and its bytes."""
+    kept = ("st_mode", "st_ino", "st_nlink", "st_size", "st_mtime_ns", "st_ctime_ns")
+    return {
+        path: ([getattr(path.lstat(), name) for name in kept], path.is_file() and path.read_bytes())
+        for path in (home, *home.rglob("*"))
+    }
+
+
+@pytest.fixture(name="on_disk")
+def _on_disk(built, tmp_path):
+    """A copy where the file system may have attributes."""
+    home = small_set.copied(built, tmp_path / "home")
+    (home / ".env").write_text("A=1\n")
+    return home
+
+
+@AS_ROOT
+@pytest.mark.parametrize("letter", "ia")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data/alerts.db", "data/cache/file_cache.db", "data/alerts.db-journal", "data/alerts.db-wal"),
+        *("data", "data/cache", "data/.migrator", "data/.migrator/stage", "data/.migrator/stage/jarvis_core.db"),
+        *(".env", "."),
+    ],
+)
+def test_what_cannot_be_renamed_is_refused_in_the_dry_run_which_writes_nothing(on_disk, name, letter):
+    path = on_disk / name
+    if not path.exists():
+        path.touch()
+    wanted = prepared(on_disk)
+    assert () == cutover_stage.refusals(wanted)
+
+    with changed(path, letter):
+        before = image(on_disk)
+        told = cutover_stage.refusals(wanted)
+        after = image(on_disk)
+
+    assert before == after
+    assert [
+        one for one in told if f"chattr -{letter} {path}" in one and "cannot be renamed" in one or "no entry" in one
+    ], told
+    assert not any("chmod" in one for one in told)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["data", "data/cache", "data/.migrator", "data/jarvis_core.db"])
+def test_what_cannot_be_renamed_after_the_cutover_is_refused_by_the_rollback(on_disk, name):
+    small_set.cut_over(on_disk)
+
+    with changed(on_disk / name, "a"), pytest.raises(Refused, match=rf"is append-only, .*chattr -a {on_disk / name}"):
+        small_set.roll_back(on_disk)
+
+    assert small_set.roll_back(on_disk).executed
+
+
+def test_a_file_system_without_links_is_named_in_the_dry_run(home, tmp_path, monkeypatch):
+    table = tmp_path / "mountinfo"
+    table.write_bytes(b"1 2 0:3 / / rw - ext4 x rw\n3 1 0:4 / %s rw shared:1 - vfat x rw\n" % os.fsencode(home))
+    wanted = prepared(home)
+    monkeypatch.setattr(mounts, "_TABLE", table)
+
+    assert [
+        f"{home / 'data'}: lies on vfat, which has no hard links and no symbolic links; move the data directory to another file system"
+    ] == list(cutover_stage.refusals(wanted))
+
+
+@AS_ROOT
+def test_a_companion_of_another_user_in_a_sticky_folder_is_refused_in_the_dry_run(home):
+    """Only its owner or the folder's may remove it: the bot runs as another user than the owner of its files."""
+    home.parent.chmod(0o755)
+    other_users.given(home, 1_000, 1_000)
+    data = home / "data"
+    os.chown(data, 2_000, 2_000)
+    data.chmod(0o1777)
+    journal = data / "alerts.db-journal"
+    journal.touch(mode=0o666)
+    os.chown(journal, 2_000, 2_000)
+    wanted = prepared(home)
+
+    told = other_users.as_user(1_000, cutover_stage.refusals, wanted)
+
+    assert [one for one in told if str(journal) in one]
+    os.chown(journal, 1_000, 1_000)
+    assert not [one for one in other_users.as_user(1_000, cutover_stage.refusals, wanted) if str(journal) in one]
 
 
 @AS_ROOT
