@@ -44,7 +44,7 @@ def _of_files(case: Case) -> Iterator[str]:
                 f"puts it back into {database.encoding}"
             )
         for what, names in (("views", database.views), ("triggers", database.triggers)):
-            if names:
+            if carried and names:
                 shown = ", ".join(escaped(name) for name in names)
                 yield f"{escaped(database.place)}: {what} stay in the backup and are not executed: {shown}"
 

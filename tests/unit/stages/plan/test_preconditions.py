@@ -259,6 +259,21 @@ def test_numbers_of_the_application_are_listed(data):
     assert any(one.startswith(f"{FILE}: its application_id is 12; ") for one in told)
 
 
+@pytest.mark.parametrize(("files", "told"), [(CARRIED["files"], True), ({FILE: "ignore"}, False)])
+def test_views_and_triggers_are_listed_of_files_that_the_migration_takes(data, files, told):
+    made(
+        data,
+        "CREATE TABLE t (a)",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+    )
+
+    found = planned(data, files=files).findings
+
+    for what in ("views", "triggers"):
+        assert told is any(f"{what} stay in the backup" in one for one in found)
+
+
 def test_a_decision_about_what_is_not_there_is_refused(data):
     made(data, "CREATE TABLE t (a)")
 
