@@ -30,12 +30,14 @@ class Hold:
 
     Attributes:
         begun: Time on the monotonic clock since which writers wait.
+        unchanged: Whether no process has committed to one of them since *look* of :func:`held` was called.
         late: After the end, one sentence for each process that has a moved file open, although access was exclusive, or that
             opened a database after :meth:`seal`.
     """
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
+        self.unchanged = True
         self.late: tuple[str, ...] = ()
         self._grips: dict[Path, Grip] = {}
 
@@ -82,6 +84,7 @@ def held(
     begin: Callable[[], None] = lambda: None,
     undone: Callable[[], None] = lambda: None,
     *,
+    look: Callable[[], None] = lambda: None,
     stopped: bool = False,
 ) -> Iterator[Hold]:
     """Hold the databases *expected* in rollback-journal mode, so that no other process can write to them.
@@ -92,6 +95,7 @@ def held(
             the journal modes.
         undone: Called if the databases cannot be held after all and their journal modes are restored.  Not called if the
             disk fails.
+        look: Called before any process is held up; reads the databases for as long as it likes.
         stopped: The owner asserts that no process that this user cannot see has them open.
 
     Raises:
@@ -110,6 +114,7 @@ def held(
                 # Compared before any process is held up.
                 _compare(connection, path, wanted)
                 taken.append((path, wanted, connection, version, status))
+        look()
         hold = Hold()
         stack.callback(hold.close)
         modes: dict[Path, str] = {}
@@ -120,6 +125,7 @@ def held(
                     (modes[path],) = connection.execute("PRAGMA journal_mode").fetchone()
                     connections.exclude(connection)
                     if _version(connection) != version:
+                        hold.unchanged = False
                         _compare(connection, path, wanted)
                     connections.leave_wal(connection)
                     hold.add(path, connection, status)

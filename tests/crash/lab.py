@@ -183,6 +183,8 @@ class Scenario:
     def judge_recovered(self, home, told):
         """Recover *home*, and judge it."""
         try:
+            # A rollback that ended before it held a database leaves its copies to the next one.
+            copies = switch_state.under_way(home / "data") is None
             recovery.settle(home / "data")
             if said := recovery.settle(home / "data"):
                 yield "recovers", f"again: {said}"
@@ -195,10 +197,10 @@ class Scenario:
             return
         if which not in self.demand(told)[0]:
             yield "told", f"{told[-1]!r}, and after recovery the names lead to {which}"
-        yield from self.judge_settled(home, which)
+        yield from self.judge_settled(home, which, copies=copies)
 
-    def judge_settled(self, home, which):
-        """Judge *home*, in which nothing may be under way, and the set *which* is in use."""
+    def judge_settled(self, home, which, *, copies=False):
+        """Judge *home*, in which nothing may be under way, and the set *which* is in use; with *copies* a rollback's may be left."""
         data = home / "data"
         try:
             last = switch_state.read(data)
@@ -222,7 +224,8 @@ class Scenario:
                 yield "modes", f"{place} is in {self.contents.of(data / place)[1]}, was in {self.modes[place]}"
         # The next record takes the place of a record's draft.
         left = [str(path.relative_to(home)) for path in home.rglob(".*.draft") if path.name != ".switch.json.draft"]
-        left += [name for name in ("legacy", "rolled-back", "rollback") if (data / ".migrator" / name).exists()]
+        folders = ["legacy"] if copies and which == CONSOLIDATED else ["legacy", "rolled-back", "rollback"]
+        left += [name for name in folders if (data / ".migrator" / name).exists()]
         if which == LEGACY:
             left += [name for name in ("active", "new") if os.path.lexists(data / ".migrator" / name)]
         if left:
@@ -289,6 +292,8 @@ class Scenario:
             return
         if (which := self.in_use(home)) != expected:
             yield "again", which
+        elif which == self.after:
+            yield from self.judge_settled(home, which)
 
     def judge(self, home, told, *, again):
         """Return everything that is wrong in *home* after a crash: check -> what was found first."""

@@ -1,7 +1,7 @@
 """Rollback: switches all names back to the legacy set, with the rows written since the cutover.
 
-While no process can write, :mod:`migrator.stages.rollback.legacy_copies` writes the rows to copies of the legacy files, proves
-them and keeps the residue.  Then the flag is set first, so that no process reads ``true`` while the names lead to the legacy
+First :mod:`migrator.stages.rollback.legacy_copies` writes the rows to copies of the legacy files, proves them and keeps the
+residue; if a process commits meanwhile, once more while none can write.  Then the flag is set first, so that no process reads ``true`` while the names lead to the legacy
 set, and one rename of the pointer is the commit.
 """
 
@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from migrator.errors import MigratorError
 from migrator.records import precondition
 from migrator.records.observer import Observer
 from migrator.records.switch import Switched
 from migrator.stages.rollback import baseline as rollback_baseline
 from migrator.stages.rollback import legacy_copies
-from migrator.stages.rollback.legacy_copies import Rebuild, as_planned, way_back
+from migrator.stages.rollback.legacy_copies import Rebuild, Written, as_planned, way_back
 from migrator.switch import env_flag, preconditions, recovery
 from migrator.switch import state as switch_state
 from migrator.switch import steps as switch_steps
@@ -26,6 +29,9 @@ from migrator.switch.preconditions import SwitchCase
 from migrator.switch.state import Switch
 from migrator.system import connections, durable_files, exclusive_access, open_files, permissions
 from migrator.system.escaping import escaped
+
+#: Name of the database of the rows that the legacy set does not have.
+_RESIDUE = "residue.db"
 
 __all__ = ["as_planned", "foreseen", "rollback", "tried", "way_back"]
 
@@ -83,30 +89,20 @@ def rollback(last: Switch, rebuild: Rebuild, *, observer: Observer, stopped: boo
         MigratorError: The proof of the legacy copies failed; all is as it was.
     """
     wanted = replace(last, kind=switch_state.ROLLBACK, finished=False)
-    scratch = wanted.scratch
-    installed = {target: wanted.installed(target) for target in wanted.targets}
-    baseline = rollback_baseline.sound(wanted)
+    write = partial(_write_copies, wanted, rollback_baseline.sound(wanted), rebuild)
     with contextlib.ExitStack() as stack:
-        hold = _hold(stack, wanted, last, stopped=stopped)
+        hold, written = _hold(stack, wanted, last, write, stopped=stopped)
         observer.step("no other process can write to the three consolidated databases")
         try:
-            tree = wanted.tree(switch_state.ROLLED_BACK)
-            for folder in (scratch, tree):
-                durable_files.remove_folder(folder)
-                durable_files.make_private_folder(folder)
-            originals = legacy_copies.copy_originals(wanted, tree, scratch / "late")
-            copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
-            kept = wanted.left_behind / "residue.db"
-            durable_files.make_private_folder(kept.parent)
-            kept.unlink(missing_ok=True)
-            written = legacy_copies.write(wanted, tree, copies, baseline, originals, rebuild, kept)
+            written = written or write()
             rollback_baseline.put_back(wanted, written.baseline)
-            _sync(wanted)
+            kept = wanted.left_behind / _RESIDUE
+            durable_files.make_private_folder(kept.parent)
+            durable_files.remove_if_there(kept)
             if written.residue:
-                durable_files.sync_file(kept)
-                durable_files.sync_folder(kept.parent)
-            legacy = [tree / name.place for name in wanted.names]
-            durable_files.remove_folder(scratch)
+                durable_files.replace(wanted.scratch / _RESIDUE, kept)
+            legacy = [wanted.tree(switch_state.ROLLED_BACK) / name.place for name in wanted.names]
+            durable_files.remove_folder(wanted.scratch)
             observer.step(
                 "what was written since is in copies of the legacy files, and proved; the consolidated set is in use"
             )
@@ -145,22 +141,62 @@ def rollback(last: Switch, rebuild: Rebuild, *, observer: Observer, stopped: boo
     )
 
 
-def _hold(stack: contextlib.ExitStack, wanted: Switch, last: Switch, *, stopped: bool) -> exclusive_access.Hold:
+def _hold(
+    stack: contextlib.ExitStack, wanted: Switch, last: Switch, write: Callable[[], Written], *, stopped: bool
+) -> tuple[exclusive_access.Hold, Written | None]:
     """Hold the three databases until *stack* is closed, and record that a rollback is under way.
 
-    Also the originals: a row written to one after its copy was made would be in neither set.
+    Also the originals: a row written to one after its copy was made would be in neither set.  *write* takes seconds in a
+    large set, and is called before any process is held up.
+
+    Returns:
+        The hold, and the result of *write*; None if that has to be called again, now that nothing can change.
 
     Raises:
         Refused: As :func:`exclusive_access.held`; the record is that of the finished cutover *last* again.
     """
-    paths = (*map(wanted.installed, wanted.targets), *filter(_can_be_held, _originals(wanted)))
+    originals = _originals(wanted)
+    held = [path for path in originals if _can_be_held(path)]
+    early: list[Written] = []
+
+    def look() -> None:
+        # A late write to an original that cannot be held shows only in its content, which is read once.
+        if len(held) == len(originals):
+            # What fails while another process writes need not fail once it cannot.
+            with contextlib.suppress(MigratorError, sqlite3.Error):
+                early.append(write())
+
+    paths = dict.fromkeys((*map(wanted.installed, wanted.targets), *held), "")
     try:
-        return stack.enter_context(
-            exclusive_access.held(dict.fromkeys(paths, ""), lambda: switch_state.write(wanted), stopped=stopped)
+        hold = stack.enter_context(
+            exclusive_access.held(paths, lambda: switch_state.write(wanted), look=look, stopped=stopped)
         )
     except BaseException:
+        durable_files.remove_folder(wanted.tree(switch_state.ROLLED_BACK))
+        durable_files.remove_folder(wanted.scratch)
         switch_state.write(last)
         raise
+    return hold, early[0] if early and hold.unchanged else None
+
+
+def _write_copies(wanted: Switch, baseline: Mapping[str, Path], rebuild: Rebuild) -> Written:
+    """Write the legacy copies, and the residue in the scratch folder; return what was written, once the disk has it.
+
+    Raises:
+        MigratorError: The proof of the legacy copies failed.
+    """
+    scratch, tree = wanted.scratch, wanted.tree(switch_state.ROLLED_BACK)
+    for folder in (scratch, tree):
+        durable_files.remove_folder(folder)
+        durable_files.make_private_folder(folder)
+    originals = legacy_copies.copy_originals(wanted, tree, scratch / "late")
+    installed = {target: wanted.installed(target) for target in wanted.targets}
+    copies = {target: _copied(path, scratch / path.name) for target, path in installed.items()}
+    written = legacy_copies.write(wanted, tree, copies, baseline, originals, rebuild, scratch / _RESIDUE)
+    _sync(wanted)
+    if written.residue:
+        durable_files.sync_file(scratch / _RESIDUE)
+    return written
 
 
 def _originals(last: Switch) -> tuple[Path, ...]:
@@ -182,7 +218,7 @@ def _can_be_held(original: Path) -> bool:
 
 
 def _copied(path: Path, copy: Path) -> Path:
-    """Copy a database that is held, through SQLite: closing any other descriptor would drop its lock."""
+    """Copy a database that may be held, through SQLite: closing any other descriptor would drop its lock."""
     with contextlib.closing(connections.read(path)) as reader, contextlib.closing(connections.create(copy)) as writer:
         reader.backup(writer)
     return copy
