@@ -20,7 +20,7 @@ from migrator.schema import catalogue
 from migrator.switch import state as switch_state
 from migrator.switch import trust
 from migrator.switch.workspace import Workspace
-from migrator.system import durable_files, private_copy, user_files
+from migrator.system import durable_files, mounts, private_copy, user_files
 from migrator.system.escaping import escaped
 from migrator.system.temporary_folders import private_folder
 
@@ -82,7 +82,7 @@ def decide(workspace: Workspace, file: Path, config: Path, *, write: bool) -> De
 
     Raises:
         Refused: There is no finished build, the consolidated set is in use, or *config* is a link of one user to a file of
-            another.
+            another, or is mounted by itself.
         UsageError: The file is no export, a row has changed since, or the configuration cannot take the decisions.
     """
     workspace.refuse_after_a_cutover()
@@ -96,6 +96,12 @@ def decide(workspace: Workspace, file: Path, config: Path, *, write: bool) -> De
     whole = b"".join((former, b"" if former.endswith(b"\n") or not former else b"\n", added.encode()))
     config_file.read(whole.decode("utf-8-sig"), config)
     written = write and bool(added)
+    if written and mounts.is_mounted(config.resolve()):
+        raise Refused(
+            "is mounted by itself, so that no other file can take its place",
+            where=escaped(config),
+            hint="mount its folder; or run this with --print, and put the lines into the file on the host",
+        )
     if written and there:
         # A link stays: it may lead to a configuration that several sets share.
         durable_files.rewrite(config.resolve(), whole)

@@ -93,13 +93,17 @@ def write(path: Path, text: str, access: Access | None = None) -> None:
     """Write *text* to *path*, whole or not at all, for its owner alone or with *access*."""
     draft = draft_of(path)
     draft.unlink(missing_ok=True)
-    with os.fdopen(create(draft), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        if access is not None:
-            _grant(file.fileno(), access)
-        os.fsync(file.fileno())
-    replace(draft, path)
+    try:
+        with os.fdopen(create(draft), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            if access is not None:
+                _grant(file.fileno(), access)
+            os.fsync(file.fileno())
+        replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def rewrite(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """Writes the files that a user names as outputs: never replaces a link, a device or a FIFO by a file.
 
-A regular file is replaced whole or not at all.  A link stays, and the file that it leads to is replaced.  A character device and a
-FIFO are written to, as is the file that is this process's stdout or stderr; a folder, a block device and a socket are refused.
+A regular file is replaced whole or not at all.  A link stays, and the file that it leads to is replaced.  A file that is mounted by
+itself, as containers mount a single file, cannot be replaced: it is written in place.  A character device and a FIFO are written to, as is the file that is this process's stdout or stderr; a folder, a block device and a socket are refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from migrator.errors import UsageError
-from migrator.system import durable_files, user_files
+from migrator.system import durable_files, mounts, user_files
 from migrator.system.escaping import escaped
 
 #: What an output may be beside a regular file.
 DEVICE, FIFO = "is a device", "is a FIFO"
-ANY = frozenset({DEVICE, FIFO})
+MOUNTED = "is mounted by itself, and can only be written piece by piece"
+ANY = frozenset({DEVICE, FIFO, MOUNTED})
 _KINDS = ((stat.S_ISCHR, DEVICE), (stat.S_ISFIFO, FIFO))
 _REFUSED = ((stat.S_ISDIR, "is a folder"), (stat.S_ISSOCK, "is a socket"), (stat.S_ISBLK, "is a block device"))
 
@@ -40,7 +41,11 @@ def refuse(path: Path, *, beside: Collection[str] = ANY) -> None:
         raise _unfit(path, "is a link that leads to itself") from error
     if what := user_files.astray(path):
         raise _unfit(path, what)
-    if status is None or stat.S_ISREG(status.st_mode) or _standard(status) is not None:
+    if status is None or _standard(status) is not None:
+        return
+    if stat.S_ISREG(status.st_mode):
+        if MOUNTED not in beside and mounts.is_mounted(Path(os.path.realpath(path))):
+            raise _unfit(path, MOUNTED, "mount its folder, or name another file")
         return
     kind = next((what for test, what in (*_KINDS, *_REFUSED) if test(status.st_mode)), "is not a regular file")
     if kind not in beside:
@@ -63,15 +68,20 @@ def write(path: Path, text: str, *, beside: Collection[str] = ANY) -> bool:
         return True
     descriptor = _standard(status)
     if descriptor is None and stat.S_ISREG(status.st_mode) and _is_of(real, status):
-        durable_files.write(real, text)
+        if not mounts.is_mounted(real):
+            durable_files.write(real, text)
+            return True
+        with os.fdopen(_opened(path, status), "w", encoding="utf-8") as file:
+            file.write(text)
+        durable_files.sync_file(real)
         return True
     with os.fdopen(_opened(path, status) if descriptor is None else os.dup(descriptor), "w", encoding="utf-8") as file:
         file.write(text)
     return False
 
 
-def _unfit(path: Path, what: str) -> UsageError:
-    return UsageError(f"cannot be written ({escaped(what)})", where=escaped(path), hint="name another file")
+def _unfit(path: Path, what: str, hint: str = "name another file") -> UsageError:
+    return UsageError(f"cannot be written ({escaped(what)})", where=escaped(path), hint=hint)
 
 
 def _standard(status: os.stat_result) -> int | None:

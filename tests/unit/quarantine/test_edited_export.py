@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -332,6 +333,25 @@ def test_a_link_to_the_configuration_stays_one(data):
 
     assert config.is_symlink()
     assert "unknown token" in shared.read_text(encoding="utf-8")
+
+
+@AS_ROOT
+def test_a_configuration_that_is_mounted_by_itself_is_refused_with_what_to_do(data):
+    config = data / "migrator.toml"
+    path = edited(data, {("tax.tax_lots", "7"): {"decision": "drop", "why": "unknown token"}})
+    before = config.read_bytes()
+    subprocess.run(["mount", "--bind", config, config], check=True)
+    try:
+        with pytest.raises(
+            Refused, match=r"migrator\.toml: is mounted by itself, .*mount its folder; or run this with --print"
+        ):
+            decide(data, path)
+        assert not decide(data, path, write=False).written
+    finally:
+        subprocess.run(["umount", config], check=True)
+
+    assert before == config.read_bytes()
+    assert [] == list(data.glob(".*.draft"))
 
 
 @AS_ROOT

@@ -1,6 +1,8 @@
 """Files that a user names as outputs: a link, a device or a FIFO is never replaced by a file."""
 
 import atexit
+import contextlib
+import errno
 import os
 import socket
 import stat
@@ -52,6 +54,63 @@ def test_a_link_stays_and_the_file_that_it_leads_to_is_written(tmp_path, exists)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "other").is_symlink()
     assert '"2.1.0"' in (tmp_path / "far" / "page").read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def mounted(path):
+    """Mount a file over the file *path*, as a container's volume of a single file is; yield the former."""
+    source = path.with_name("of the host")
+    source.write_text("what was there, and is longer", encoding="utf-8")
+    path.touch()
+    subprocess.run(["mount", "--bind", source, path], check=True)
+    try:
+        yield source
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+@AS_ROOT
+def test_a_file_that_is_mounted_by_itself_is_written_in_place(tmp_path):
+    """No other file can take its place."""
+    path = tmp_path / "page"
+    (tmp_path / "link").symlink_to("page")
+
+    with mounted(path) as source:
+        assert output_files.write(path, "new")
+        assert "new" == source.read_text(encoding="utf-8")
+        assert 0 == census(tmp_path, tmp_path / "link").exit_code
+        assert '"2.1.0"' in source.read_text(encoding="utf-8")
+
+    assert "" == path.read_text(encoding="utf-8")
+    assert {"page", "link", "of the host", "bot.py"} == {entry.name for entry in tmp_path.iterdir()}
+
+
+@AS_ROOT
+def test_a_file_that_is_mounted_by_itself_is_refused_where_a_reader_must_never_see_a_part(tmp_path):
+    path = tmp_path / "metrics.prom"
+
+    with mounted(path) as source:
+        done = CliRunner().invoke(app.cli, ["monitor", "--data-dir", str(tmp_path), "--prometheus", str(path)])
+        with pytest.raises(
+            UsageError, match=r"mounted by itself, and can only be written piece by piece.*mount its folder"
+        ):
+            output_files.write(path, "new", beside=())
+        assert "what was there, and is longer" == source.read_text(encoding="utf-8")
+
+    assert isinstance(done.exception, UsageError)
+    assert "mount its folder" in str(done.exception)
+
+
+def test_a_draft_is_not_left_where_a_file_cannot_be_replaced(tmp_path, monkeypatch):
+    def busy(_, target):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(target))
+
+    monkeypatch.setattr(Path, "rename", busy)
+
+    with pytest.raises(OSError, match="busy"):
+        output_files.write(tmp_path / "page", "new")
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_fifo_stays_and_its_reader_gets_the_text(tmp_path):
