@@ -11,11 +11,10 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from marshal import dumps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from migrator.errors import MigratorError
 from migrator.schema.declaration import free_rowid, stored_columns
@@ -31,8 +30,7 @@ _TOGETHER = 1_000
 _LAYOUT = ("page_size", "auto_vacuum")
 
 
-@dataclass(frozen=True, slots=True)
-class _Odd:
+class _Odd(NamedTuple):
     """A text that is not UTF-8; Python passes it to SQLite as bytes, and a CAST makes it text."""
 
     content: bytes

@@ -384,6 +384,7 @@ def test_a_forked_process_that_fails_or_ends_fails_the_run(judged, tmp_path, sou
     assert sentence in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_set_that_cannot_be_read_fails_its_contracts_in_several_processes_too(judged, tmp_path):
     """The processes are forked after the sets are copied and read: an error then is left to the contracts."""
     with (judged / "jarvis_core.db").open("r+b") as file:

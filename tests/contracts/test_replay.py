@@ -10,6 +10,8 @@ import pytest
 import contracts
 from contracts.sets import made as made_sets
 
+pytestmark = pytest.mark.slow
+
 CUTOVER = Path(contracts.__file__).parent / "6_cutover"
 WHOLE, ONE = "test_legacy_schema_has_every_row", "test_statement_does_the_same_through_the_legacy_schema"
 #: A tax lot of which a cell is in lineage alone.

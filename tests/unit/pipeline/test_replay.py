@@ -16,6 +16,8 @@ from migrator.cli import app
 from migrator.pipeline import replay as pipeline_replay
 from migrator.records.observer import Observer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", name="built")
 def _built(tmp_path_factory):
@@ -109,7 +111,6 @@ def test_the_command_prints_the_numbers_and_exits_with_1_if_a_statement_breaks(b
     assert 1 == CliRunner().invoke(app.cli, arguments).exit_code
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dirty", [True, False], ids=["dirty", "clean"])
 def test_every_statement_of_the_bot_does_the_same(tmp_path, dirty):
     generator.make(tmp_path / "data", seed=7, rows=400, dirty=dirty, wal=True)

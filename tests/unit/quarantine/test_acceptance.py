@@ -208,6 +208,7 @@ def test_keys_are_accepted_one_by_one_and_from_a_file(data, tmp_path):
     assert [] == refused(data)
 
 
+@pytest.mark.slow
 def test_the_same_rows_stay_accepted_and_a_changed_one_is_refused_alone(data):
     accepted_quarantine.accept(data)
     rebuilt(data)

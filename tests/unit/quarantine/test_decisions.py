@@ -199,6 +199,7 @@ def test_the_legacy_files_are_as_they_were_also_after_a_way_back(built):
     assert digests(data) == before
 
 
+@pytest.mark.slow
 def test_a_row_with_a_second_fault_stays_in_quarantine_as_it_is(tmp_path):
     data = made(tmp_path / "data")
     with closing(sqlite3.connect(data / "jarvis.db")) as connection, connection:
@@ -329,6 +330,7 @@ def test_a_decided_cell_may_have_been_bytes(was):
     assert list(decisions.unsettled(Decisions(words=(word,)), [row], {row.name: "NOT NULL id"})) == []
 
 
+@pytest.mark.slow
 def test_a_legacy_file_in_another_encoding_takes_decisions(undecided, tmp_path):
     data = shutil.copytree(undecided, tmp_path / "data")
     text_encoding.write_anew(undecided / "jarvis.db", tmp_path / "wide.db", "UTF-16le")

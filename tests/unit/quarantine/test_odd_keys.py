@@ -104,6 +104,7 @@ DROP = "INSERT INTO decisions VALUES ('jarvis.positions', {}, 'drop', '{}', 'of 
 WAS = '{"status": ["odd", "odd"]}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("refused", "dropped", "named"),
     [

@@ -220,6 +220,7 @@ def test_a_row_that_would_displace_another_stays_where_it_is(home):
     assert before == everything(home)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "error", "sentence"),
     [
@@ -243,6 +244,7 @@ def test_what_does_not_fit_changes_nothing(home, cells, error, sentence):
     assert "closing" not in (refused.value.logged or "")
 
 
+@pytest.mark.slow
 def test_a_row_is_resolved_while_the_bot_writes(home):
     """The write lock is waited for; what the bot wrote meanwhile counts."""
     key = key_of(home, "jarvis.positions", "NOT NULL status")

@@ -63,6 +63,7 @@ def test_a_dry_run_is_the_plan_that_is_executed(home):
     assert not pruned(home, execute=True, snapshots=1).executed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("standing", ["cut over", "rolled back"])
 def test_what_a_switch_needs_stays(home, standing):
     workspace, configuration = small_set.workspace_of(home)

@@ -14,6 +14,8 @@ from migrator.application.replay.copies import Copies
 from migrator.application.replay.statements import Statement
 from migrator.switch import state as switch_state
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", name="made")
 def _made(tmp_path_factory):

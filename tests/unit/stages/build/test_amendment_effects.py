@@ -15,6 +15,8 @@ from migrator.stages.build import amendment_effects
 from migrator.stages.build import stage as build_stage
 from migrator.switch.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 EVERY = list(specified.amendments())
 
 
