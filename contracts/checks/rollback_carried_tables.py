@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import repeat
 from pathlib import Path
 
 from contracts.checks.rollback_diff import Cells, Judge
@@ -165,6 +166,12 @@ def _mark(case: Case, target: str, table: str) -> int:
 def _rows(path: Path, table: str, columns: tuple[str, ...], *, rowid: bool = False) -> Counter[Cells]:
     """Return the rows of a table; with *rowid* each begins with its rowid, NULL without one that can be read."""
     with closing(connections.read(path)) as connection:
-        names = [free_rowid(connection, "main", table) or "NULL"] if rowid else []
-        question = f"SELECT {', '.join([*names, *map(quoted, columns)]) or '1'} FROM {quoted(table)}"
-        return Counter(tuple(map(typed, cells)) for cells in rows(connection, question))
+        number = free_rowid(connection, "main", table) if rowid else ""
+        source = f"FROM {quoted(table)}{f' NOT INDEXED ORDER BY {number}' if number else ''}"
+        question = f"SELECT {', '.join(map(quoted, columns)) or '1'} {source}"
+        found = (tuple(map(typed, cells)) for cells in rows(connection, question))
+        if not rowid:
+            return Counter(found)
+        # Apart from the columns, since SQLite selects no more than a table can have.
+        numbers = (row for (row,) in rows(connection, f"SELECT {number} {source}")) if number else repeat(None)
+        return Counter((typed(row), *cells) for row, cells in zip(numbers, found, strict=False))

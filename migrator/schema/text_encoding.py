@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from migrator.errors import MigratorError
 from migrator.schema.declaration import free_rowid, stored_columns
-from migrator.system import connections
+from migrator.system import connections, rowids
 from migrator.system.connections import quoted
 from migrator.system.escaping import escaped
 
@@ -103,6 +103,8 @@ def _fill(reading: sqlite3.Connection, writing: sqlite3.Connection, table: str, 
                 f"CAST(x'{_bytes_in(encoding, cell).hex()}' AS TEXT)" if isinstance(cell, _Odd) else "?" for cell in row
             )
             writing.execute(f"{into} ({', '.join(cells)})", [cell for cell in row if not isinstance(cell, _Odd)])
+    if number := _apart(reading, table):
+        rowids.renumber(writing, quoted(table), number, rowids.listed(reading, quoted(table), number))
 
 
 def lost(encoding: str, text: str, raw: bytes) -> bool:
@@ -127,8 +129,11 @@ def _bytes_in(encoding: str, odd: _Odd) -> bytes:
         raise MigratorError(f"holds a text that cannot be written in {encoding}") from None
 
 
-def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
-    """Return the number of rows and a sum over their values, rowids and storage classes; order has no effect."""
+def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int, list[int]]:
+    """Return the number of rows, a sum over their values, rowids and storage classes, and rowids that had no room beside the values.
+
+    The order of the rows has no effect.
+    """
     count = whole = 0
     columns = _columns(connection, table)
     for rows in _rows(connection, table, columns):
@@ -136,7 +141,9 @@ def _content(connection: sqlite3.Connection, table: str) -> tuple[int, int]:
         for row in rows:
             cells: tuple[Any, ...] = tuple((cell.content, "odd") if isinstance(cell, _Odd) else cell for cell in row)
             whole += int.from_bytes(hashlib.sha256(dumps(cells, 2)).digest())
-    return count, whole % 2**256
+    number = _apart(connection, table)
+    apart = rowids.listed(connection, quoted(table), number) if number else []
+    return count, whole % 2**256, apart
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[list[tuple[object, ...]]]:
@@ -146,9 +153,16 @@ def _rows(connection: sqlite3.Connection, table: str, columns: list[str]) -> Ite
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Return the columns of *table* with stored values, as SQL, after the rowid if it has a name."""
+    """Return the columns of *table* with stored values, as SQL, after the rowid if it has a name and there is room for it."""
     rowid = free_rowid(connection, "main", table)
-    return [*([rowid] if rowid else []), *map(quoted, stored_columns(connection, "main", table))]
+    columns = stored_columns(connection, "main", table)
+    return [*([rowid] if rowid and len(columns) < rowids.MOST_COLUMNS else []), *map(quoted, columns)]
+
+
+def _apart(connection: sqlite3.Connection, table: str) -> str:
+    """Return a name of the rowid of *table* if it is no column, and there is no room for it beside the columns; else ''."""
+    wide = len(stored_columns(connection, "main", table)) >= rowids.MOST_COLUMNS
+    return rowids.rowid(connection, "main", table) if wide else ""
 
 
 def _text(content: bytes) -> str | _Odd:

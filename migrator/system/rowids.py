@@ -1,4 +1,7 @@
-"""Finds by which name SQL can read a table's rowid: without a look at any other table, since a schema may be hostile."""
+"""Rowids: by which name SQL can read that of a table, and how they stay where a row has as many columns as SQLite selects.
+
+No other table is looked at, since a schema may be hostile.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,19 @@ def rowid_name(connection: sqlite3.Connection, schema: str, table: str) -> str:
     """Return a name of the rowid that no column of *table*, also no generated one, has; '' if columns have all three."""
     taken = {name.lower() for _, name, *_ in _described(connection, schema, "table_xinfo", table)}
     return next((name for name in _NAMES if name not in taken), "")
+
+
+def listed(connection: sqlite3.Connection, table: str, number: str) -> list[int]:
+    """Return the rowids, called *number*, of *table*, given as SQL, in their order."""
+    return [row for (row,) in connection.execute(f"SELECT {number} FROM {table} ORDER BY {number}")]
+
+
+def renumber(connection: sqlite3.Connection, table: str, number: str, wanted: list[int]) -> None:
+    """Change the rowids of *table*, given as SQL, now 1, 2, 3 and so on, to those *wanted*, in their order; *number* is their name."""
+    moves = [(was, now) for now, was in enumerate(wanted, 1) if was != now]
+    # First the rows that move up, the last first, then those that move down: so the new number is always free.
+    ordered = [*(move for move in reversed(moves) if move[0] > move[1]), *(move for move in moves if move[0] < move[1])]
+    connection.executemany(f"UPDATE {table} SET {number} = ? WHERE {number} = ?", ordered)
 
 
 def _described(connection: sqlite3.Connection, schema: str, pragma: str, of: str) -> list[tuple[Any, ...]]:

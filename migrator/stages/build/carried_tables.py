@@ -56,23 +56,13 @@ def copy(
         f" SELECT {names} FROM {quoted(source)}.{quoted(table)} NOT INDEXED"
     )
     if number and not beside:
-        _renumber(connection, f"{quoted(source)}.{quoted(table)}", f"{quoted(schema)}.{quoted(name)}", number)
+        wanted = rowids.listed(connection, f"{quoted(source)}.{quoted(table)}", number)
+        rowids.renumber(connection, f"{quoted(schema)}.{quoted(name)}", number, wanted)
     for _, statement in copied.indexes:
         connection.execute(declaration.in_schema(statement, schema))
     mark = high_water(connection, source, table)
     if mark is not None:
         set_high_water(connection, schema, name, mark)
-
-
-def _renumber(connection: sqlite3.Connection, legacy: str, carried: str, number: str) -> None:
-    """Change the rowids of *carried*, now 1, 2, 3 and so on, to those of *legacy*; *number* is the rowid's name."""
-    numbered = f"SELECT row_number() OVER (ORDER BY {number}) AS now, {number} AS was FROM {legacy}"
-    # First the rows that move up, the last first, then those that move down: so the new number is always free.
-    for moved in ("was > now ORDER BY now DESC", "was < now ORDER BY now"):
-        connection.executemany(
-            f"UPDATE {carried} SET {number} = ? WHERE {number} = ?",
-            connection.execute(f"SELECT was, now FROM ({numbered}) WHERE {moved}").fetchall(),
-        )
 
 
 def high_water(connection: sqlite3.Connection, schema: str, table: str) -> int | None:

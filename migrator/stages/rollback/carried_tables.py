@@ -19,7 +19,7 @@ from migrator.errors import MigratorError
 from migrator.mapping import reverse_sql
 from migrator.schema.declaration import is_without_rowid, stored_columns
 from migrator.stages.rollback.session import BASELINE, LEGACY, Session, handle_sql
-from migrator.system import content_digest
+from migrator.system import content_digest, rowids
 from migrator.system.connections import quoted
 from migrator.system.escaping import escaped
 from migrator.system.rowids import rowid_name
@@ -61,9 +61,15 @@ class _Pair:
 
     @property
     def filled(self) -> Sequence[str]:
-        """The columns of an INSERT, as SQL, with the rowid if it is not a column."""
+        """The columns of an INSERT, as SQL, with the rowid if it is not a column and there is room for it."""
         listed = [quoted(column) for column in self.columns]
-        return [*(column for column in self.key if column not in listed), *listed]
+        return listed if self.renumbered else [*(column for column in self.key if column not in listed), *listed]
+
+    @property
+    def renumbered(self) -> bool:
+        """Whether a row gets its rowid after the INSERT, which can name no column more."""
+        apart = len(self.key) == 1 and self.key[0] not in map(quoted, self.columns)
+        return apart and len(self.columns) >= rowids.MOST_COLUMNS
 
     def same_key(self, row: str, other: str) -> str:
         """Return SQL that is true if two rows have the same key."""
@@ -128,11 +134,8 @@ def _pair(session: Session, source: str, name: str, table: str) -> _Pair:
     if is_without_rowid(connection, LEGACY, name):
         asked = "SELECT name FROM pragma_table_info(?, ?) WHERE pk ORDER BY pk"
         key = [quoted(column) for (column,) in connection.execute(asked, (name, LEGACY))]
-    # The rowid would exceed the number of columns that a statement can name.
-    elif rowid and len(columns) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
-        key = [rowid]
     else:
-        key = []
+        key = [rowid] if rowid else []
     pair = _Pair(source=source, name=name, table=table, target=session.target, columns=columns, key=key)
     if key == [rowid] and not _kept_rowids(connection, pair):
         return _Pair(source=source, name=name, table=table, target=session.target, columns=columns, key=[])
@@ -226,7 +229,7 @@ def _exchange(session: Session, pair: _Pair) -> dict[int, str]:
     refused: dict[int, str] = {}
     connection.execute("SAVEPOINT exchange")
     connection.execute(f"{delete} temp.differing WHERE old)")
-    if session.tried(insert, ()):
+    if pair.renumbered or session.tried(insert, ()):
         rows = [row for (row,) in connection.execute("SELECT rowid FROM temp.differing ORDER BY rowid")]
         for rounds in count(1):
             connection.execute("ROLLBACK TO exchange")
@@ -236,16 +239,24 @@ def _exchange(session: Session, pair: _Pair) -> dict[int, str]:
             connection.executemany("UPDATE temp.differing SET refused = 1 WHERE rowid = ?", [(row,) for row in refused])
             connection.execute(f"{delete} temp.differing WHERE old AND NOT refused)")
             # A refused row keeps its old content, which may keep another row out: repeat until no more are refused.
-            newly = {
-                row: why
-                for row in rows
-                if row not in refused and (why := session.tried(f"{insert} WHERE d.rowid = ?", (row,)))
-            }
+            newly = {row: why for row in rows if row not in refused and (why := _inserted(session, pair, insert, row))}
             if not newly:
                 break
             refused |= newly
     connection.execute("RELEASE exchange")
     return refused
+
+
+def _inserted(session: Session, pair: _Pair, insert: str, row: int) -> str:
+    """Insert one row of temp.differing; return why it is refused, '' if it is not."""
+    why = session.tried(f"{insert} WHERE d.rowid = ?", (row,))
+    if pair.renumbered and not why:
+        session.connection.execute(
+            f"UPDATE {pair.legacy} SET {pair.key[0]} = (SELECT k0 FROM temp.differing WHERE rowid = ?)"
+            f" WHERE {pair.key[0]} = last_insert_rowid()",
+            (row,),
+        )
+    return why
 
 
 def _alone(session: Session, pair: _Pair, insert: str, row: int) -> str:
@@ -255,7 +266,7 @@ def _alone(session: Session, pair: _Pair, insert: str, row: int) -> str:
     # "=" to one row instead of IN: SQLite would scan the table for each.
     old = f"({key}) = (SELECT {kept} FROM temp.differing WHERE old AND rowid = ?)"
     session.connection.execute(f"DELETE FROM {pair.legacy} WHERE {old}", (row,))
-    why = session.tried(f"{insert} WHERE d.rowid = ?", (row,))
+    why = _inserted(session, pair, insert, row)
     if why:
         session.connection.execute("ROLLBACK TO alone")
     session.connection.execute("RELEASE alone")

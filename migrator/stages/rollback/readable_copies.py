@@ -18,7 +18,7 @@ from pathlib import Path
 from migrator.schema import catalogue
 from migrator.schema.declaration import free_rowid, is_without_rowid, stored_columns
 from migrator.stages.rollback.session import BASELINE, WrittenBack
-from migrator.system import connections, content_digest
+from migrator.system import connections, content_digest, rowids
 from migrator.system.connections import quoted
 from migrator.system.escaping import escaped
 
@@ -110,7 +110,11 @@ def _put_back(connection: sqlite3.Connection, target: str, table: str, sql: str,
     columns = stored_columns(connection, BASELINE, table)
     named = [quoted(column) for column in columns]
     rowid = free_rowid(connection, BASELINE, table)
-    if rowid and len(named) < connection.getlimit(sqlite3.SQLITE_LIMIT_COLUMN):
+    beside = rowid and len(named) < rowids.MOST_COLUMNS
+    if beside:
         named.insert(0, rowid)
     listed = ", ".join(named)
-    connection.execute(f"INSERT INTO main.{quoted(table)} ({listed}) SELECT {listed} FROM {BASELINE}.{quoted(table)}")
+    baseline = f"{BASELINE}.{quoted(table)}"
+    connection.execute(f"INSERT INTO main.{quoted(table)} ({listed}) SELECT {listed} FROM {baseline} NOT INDEXED")
+    if not beside and (number := rowids.rowid(connection, BASELINE, table)):
+        rowids.renumber(connection, f"main.{quoted(table)}", number, rowids.listed(connection, baseline, number))

@@ -89,6 +89,24 @@ def test_every_cell_every_rowid_and_every_statement_is_as_sqlite_reads_it(wide, 
     )
 
 
+@pytest.mark.parametrize("key", ["", " INTEGER PRIMARY KEY"])
+def test_a_table_of_as_many_columns_as_sqlite_allows_keeps_its_rowids(tmp_path, key):
+    path = tmp_path / "wide.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA encoding = 'UTF-16le'")
+        connection.execute(f"CREATE TABLE t (c0{key}, {', '.join(f'c{number}' for number in range(1, 2_000))})")
+        connection.executemany(
+            "INSERT INTO t (rowid, c7) VALUES (?, ?)", [(-3, "a"), (2, "b"), (9, "c"), (4, "\u00e4")]
+        )
+        connection.commit()
+        before = connection.execute("SELECT rowid, c7 FROM t ORDER BY 1").fetchall()
+
+    text_encoding.write_anew(path, tmp_path / "narrow.db", "UTF-8")
+
+    with closing(sqlite3.connect(tmp_path / "narrow.db")) as connection:
+        assert before == connection.execute("SELECT rowid, c7 FROM t ORDER BY 1").fetchall()
+
+
 def test_what_cannot_be_written_as_it_was_is_an_error(tmp_path):
     with closing(sqlite3.connect(tmp_path / "odd.db")) as connection:
         connection.execute("CREATE TABLE t (v)")

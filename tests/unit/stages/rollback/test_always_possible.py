@@ -144,6 +144,17 @@ def test_a_table_of_any_width_is_kept(home):
     assert [(b"\xff",)] == carried_set.residue(home, 'SELECT "c 7" FROM "core_odd ""name"')
 
 
+def test_an_altered_table_of_any_width_keeps_its_legacy_rows_and_rowids(tmp_path):
+    names = ", ".join(f"c{number}" for number in range(2_000))
+    script = f"CREATE TABLE wide ({names}); INSERT INTO wide (rowid, c7) VALUES (5, 'x'), (9, 'y')"
+    home = carried_set.make(tmp_path / "home", {"notes.db": script})
+
+    done = carried_set.round_trip(home, "ALTER TABLE legacy_notes_wide RENAME COLUMN c7 TO said")
+
+    assert {"core.legacy_notes_wide as it stands": 2} == dict(done.residue)
+    assert [(5, "x"), (9, "y")] == legacy(home, "SELECT rowid, c7 FROM wide")
+
+
 ALTERED = {
     "DROP TABLE legacy_notes_notes": ({}, "core.legacy_notes_notes is not there any more"),
     "ALTER TABLE legacy_notes_notes RENAME TO moved": (

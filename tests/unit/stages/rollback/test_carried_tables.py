@@ -9,16 +9,24 @@ import generated
 import pytest
 import small_set
 
+from contracts.checks import finished_rollback
 from migrator.stages.rollback import carried_tables
 from migrator.system import connections
 
 #: More columns than SQLite nests expressions deep, and as many as a table can have.
 WIDE, WIDEST = 1_001, 2_000
+#: SQLite selects at most 2,000 columns, so that the rowid takes the place of others.
+SHOWN = {
+    **dict.fromkeys(("no_name", "no_name_unique", "wr"), "*"),
+    "widest": "_rowid_, c0, c500, c1999",
+    "widest_wr": "k, c7",
+    "widest_id": "_rowid_, id, c7, u",
+}
 
 
 def wide(table, columns):
     names = [f"c{number}" for number in range(columns)]
-    return f"CREATE TABLE {table} ({', '.join(names)}); INSERT INTO {table} ({names[0]}, {names[-1]}) VALUES (1, 'a'), (2, 'b');"
+    return f"CREATE TABLE {table} ({', '.join(names)}); INSERT INTO {table} ({names[0]}, {names[-1]}) VALUES (1, 'a'), (2, 'b'), (3, 'c'); UPDATE {table} SET rowid = 4 * rowid;"
 
 
 LEGACY = f"""
@@ -39,6 +47,9 @@ CREATE TABLE rebuilt (a); CREATE TABLE differing (a); CREATE TABLE gone (a); INS
 CREATE TABLE checked (a CHECK (json_valid(a))); INSERT INTO checked VALUES ('[]');
 CREATE TABLE computed (a, b AS (a + 1), c AS (a * 2) STORED); INSERT INTO computed VALUES (1), (2);
 {wide("wide", WIDE)} {wide("widest", WIDEST)}
+CREATE TABLE widest_wr (k PRIMARY KEY, {", ".join(f"c{number}" for number in range(1, WIDEST))}) WITHOUT ROWID;
+CREATE TABLE widest_id (id INTEGER PRIMARY KEY, {", ".join(f"c{number}" for number in range(1, WIDEST - 1))}, u UNIQUE);
+INSERT INTO widest_wr (k, c7) VALUES ('x', 1), ('y', 2); INSERT INTO widest_id (id, c7, u) VALUES (3, 1, 'a'), (8, 2, 'b');
 CREATE TABLE no_name_unique (rowid, _rowid_, oid); INSERT INTO no_name_unique VALUES (1, 1, 1), (2, 2, 2);
 CREATE UNIQUE INDEX and_here ON no_name_unique (oid);
 CREATE UNIQUE INDEX only_here ON unique_later (b);
@@ -58,8 +69,9 @@ def _home(built, tmp_path):
 
 def now(home, table):
     """Return the rows of a legacy table after the rollback with their rowids where they have some, sorted."""
-    shown = {"no_name": "*", "no_name_unique": "*", "wr": "*", "widest": "c0, c1999"}.get(table, "_rowid_, *")
-    return sorted(carried_set.rows(home / "data" / "odd.db", f"SELECT {shown} FROM {table}"), key=repr)
+    return sorted(
+        carried_set.rows(home / "data" / "odd.db", f"SELECT {SHOWN.get(table, '_rowid_, *')} FROM {table}"), key=repr
+    )
 
 
 def test_without_a_write_every_table_is_what_it_was(home):
@@ -86,7 +98,9 @@ WRITES = {
     "computed": "INSERT INTO {t} VALUES (3); UPDATE {t} SET a = 9 WHERE a = 1",
     "checked": "INSERT INTO {t} VALUES ('9')",
     "wide": "UPDATE {t} SET c1000 = 'z' WHERE c0 = 1; INSERT INTO {t} (c500) VALUES (5)",
-    "widest": "UPDATE {t} SET c1999 = 'z' WHERE c0 = 1; INSERT INTO {t} (c500) VALUES (5)",
+    "widest": "UPDATE {t} SET c1999 = 'z' WHERE c0 = 1; INSERT INTO {t} (rowid, c500) VALUES (7, 5), (100, 6); DELETE FROM {t} WHERE c0 = 2; UPDATE {t} SET rowid = 9 WHERE c0 = 3",
+    "widest_wr": "UPDATE {t} SET c7 = 9 WHERE k = 'x'; INSERT INTO {t} (k) VALUES ('z'); DELETE FROM {t} WHERE k = 'y'",
+    "widest_id": "UPDATE {t} SET u = 'c' WHERE id = 3; UPDATE {t} SET u = 'a' WHERE id = 8; INSERT INTO {t} (id, u) VALUES (5, 'b')",
 }
 
 
@@ -100,7 +114,7 @@ def test_what_is_written_to_a_carried_table_is_in_the_legacy_table(home):
         table: sorted(
             carried_set.rows(
                 core,
-                f"SELECT {'*' if table in ('no_name', 'wr') else 'c0, c1999' if table == 'widest' else '_rowid_, *'} FROM {name}",
+                f"SELECT {SHOWN.get(table, '_rowid_, *')} FROM {name}",
             ),
             key=repr,
         )
@@ -111,6 +125,10 @@ def test_what_is_written_to_a_carried_table_is_in_the_legacy_table(home):
 
     assert {} == dict(done.residue)
     assert wanted == {table: now(home, table) for table in WRITES}
+    last = small_set.last_switch(home)
+    assert [] == list(finished_rollback.faults(last, home))
+    carried_set.write(home / "data" / "odd.db", "UPDATE widest SET rowid = 77 WHERE rowid = 7")
+    assert ["odd.widest: 1 rows have another rowid"] == list(finished_rollback.faults(last, home))
 
 
 def without_indexes(home):
