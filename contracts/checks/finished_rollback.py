@@ -42,8 +42,9 @@ def faults(made: Switch, scratch: Path, left_out: Collection[str] = ()) -> Itera
 def _unfit(made: Switch, target: str, scratch: Path) -> Path | None:
     """Return the baseline of *target* if it is not what the cutover recorded."""
     path = made.baseline / made.installed(target).name
-    digest = surroundings.digest_of(path, scratch) if path.is_file() else ""
-    return None if digest and digest == made.digests.get(target, digest) else path
+    recorded = made.digests.get(target, "")
+    digest = surroundings.digest_of(path, scratch, recorded) if path.is_file() else ""
+    return None if digest and digest == (recorded or digest) else path
 
 
 def sets_of(made: Switch, folder: Path) -> Sets:

@@ -141,10 +141,14 @@ def content(path: Path, scratch: Path) -> Content:
         return content_digest.content(connection)
 
 
-def digest_of(path: Path, scratch: Path) -> str:
-    """Return the content digest of the database at *path*; '' if it cannot be read."""
+def digest_of(path: Path, scratch: Path, recorded: str = "") -> str:
+    """Return the content digest of the database at *path*, *recorded* if that is its digest in an older format; '' if it cannot be read."""
     try:
-        return content(path, scratch).digest
+        digest = content(path, scratch).digest
+        if recorded in ("", digest):
+            return digest
+        with opened(path, scratch) as connection:
+            return content_digest.as_recorded(connection, recorded)
     except UNREADABLE:
         return ""
 

@@ -8,6 +8,7 @@ import carried_set
 import pytest
 import small_set
 
+from contracts.checks import finished_rollback
 from migrator.errors import Refused
 from migrator.stages import backup as backup_stage
 from migrator.stages.inventory.stage import inventory
@@ -99,6 +100,9 @@ def test_a_cutover_that_an_older_version_recorded_is_rolled_back_without_residue
     done = small_set.roll_back(home)
 
     assert ({}, ()) == (dict(done.residue), done.findings)
+    assert [] == list(finished_rollback.faults(small_set.last_switch(home), home)), (
+        "the judge compares with the baseline too"
+    )
     with closing(sqlite3.connect(home / "data" / "notes.db")) as back:
         assert [("a",), ("b",), ("c",)] == back.execute("SELECT tag FROM tags ORDER BY rowid").fetchall()
 

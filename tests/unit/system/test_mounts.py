@@ -17,7 +17,7 @@ from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
 from migrator.stages.inventory.stage import inventory
 from migrator.switch import recovery
-from migrator.system import connections, mounts
+from migrator.system import connections, durable_files, mounts
 
 pytestmark = pytest.mark.slow
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
@@ -63,6 +63,72 @@ def test_a_mount_between_is_refused_in_the_dry_run(home, name):
 
     assert "mounted by itself" in told or f"lies in the mount {path}" in told, told
     assert "; mount " in told
+
+
+@contextlib.contextmanager
+def overlaid(folder, lower, options):
+    """Mount an overlay below *folder* over what *lower* writes; the lower layer is a file system of its own."""
+    below, above, merged = (folder / name for name in ("lower", "upper", "merged"))
+    for made in (below, above, merged):
+        made.mkdir()
+    with contextlib.ExitStack() as stack:
+        for arguments, point in (
+            (["-t", "tmpfs", "lower"], below),
+            (
+                [
+                    "-t",
+                    "overlay",
+                    "overlay",
+                    "-o",
+                    f"lowerdir={below},upperdir={above}/up,workdir={above}/work{options}",
+                ],
+                merged,
+            ),
+        ):
+            if point == merged:
+                lower(below)
+                for made in ("up", "work"):
+                    (above / made).mkdir()
+            done = subprocess.run(["mount", *arguments, point], capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"this machine mounts no such file system: {done.stderr.strip()}")
+            stack.callback(subprocess.run, ["umount", "--lazy", point], check=True)
+        yield merged
+
+
+@AS_ROOT
+@pytest.mark.parametrize("options", ["", ",xino=on", ",xino=on,index=on"])
+@pytest.mark.parametrize(
+    "what", ["all", "the legacy files", "all but a file that was written to", "all but a file that was replaced"]
+)
+def test_the_dry_run_on_an_overlay_of_two_file_systems_foresees_what_the_cutover_does(built, tmp_path, what, options):
+    """A container has its databases in the image, or some of them, and its new files in the layer above."""
+
+    def lower(folder):
+        small_set.copied(built, folder / "home")
+        if what == "the legacy files":
+            for made in ("backup", ".migrator"):
+                durable_files.remove_folder(folder / "home" / "data" / made)
+
+    with overlaid(tmp_path, lower, options) as merged:
+        home, alerts = merged / "home", merged / "home" / "data" / "alerts.db"
+        if what == "all but a file that was written to":
+            os.utime(alerts)
+        elif what == "all but a file that was replaced":
+            alerts.with_name("new").write_bytes(alerts.read_bytes())
+            alerts.with_name("new").replace(alerts)
+        elif what == "the legacy files":
+            small_set.build(home)
+
+        told = cutover_stage.refusals(prepared(home))
+
+        if told:
+            assert all(
+                "in a lower layer of an overlay file system; replace it by a copy of itself" in one for one in told
+            ), told
+        else:
+            assert small_set.cut_over(home).executed
+            assert small_set.roll_back(home).executed
 
 
 @AS_ROOT
