@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from migrator.application.compat import work_tables
@@ -43,15 +44,21 @@ class _Unique(NamedTuple):
     collations: tuple[str, ...]
 
 
-def counters(run: Run, target: str) -> dict[str, int]:
-    """Return the counter of each table of *target*; empty where no mirror has written yet."""
+def counters(run: Run, target: str, names: frozenset[str] = frozenset()) -> dict[str, int]:
+    """Return the counter of each table of *target*, by default of all; empty where no mirror has written yet."""
     try:
-        return dict(run(f"SELECT name, changes FROM {target}.{MIRRORED_CHANGES}").fetchall())
+        return dict(run(_counters_sql(target, names)).fetchall())
     except sqlite3.OperationalError:
         # Looking for the table first would take as long as the rest of a look for changes.
         if has(run, target, MIRRORED_CHANGES):
             raise
         return {}
+
+
+@lru_cache(maxsize=1_000)
+def _counters_sql(target: str, names: frozenset[str]) -> str:
+    among = f" WHERE name IN ({', '.join(map(_literal, sorted(names)))})" if names else ""
+    return f"SELECT name, changes FROM {target}.{MIRRORED_CHANGES}{among}"
 
 
 def keys_since(target: str, name: str, was: int) -> str:

@@ -30,6 +30,7 @@ class Tables:
         self.loaded: dict[str, Counted] = {}
         self._plan, self._database, self._run = plan, database, run
         self._adopted = Adopted(plan, run)
+        self._depends_on: dict[str, tuple[tuple[str, ...], tuple[Source, ...]]] = {}
         self._version: int | None = None
         #: Grows whenever anything may have been written: the counter of tables that have none.
         self._epoch = 0
@@ -80,7 +81,9 @@ class Tables:
 
     def _compare(self) -> None:
         """Note the tables whose counters are other ones now."""
-        now = changes.counters(self._run, self._plan.target)
+        depended = [self._dependencies(name) for name in self.loaded]
+        names = {one for into, _ in depended for one in into} | {one.target for _, named in depended for one in named}
+        now = changes.counters(self._run, self._plan.target, frozenset(names))
         for name in [name for name, was in self.loaded.items() if was != self._counted(name, now)]:
             self._behind[name] = self.loaded.pop(name)
 
@@ -209,15 +212,21 @@ class Tables:
 
     def _counted(self, name: str, now: dict[str, int]) -> Counted:
         """Return what the rows of a legacy table depend on."""
-        table = self._database.tables[name]
-        source = self._plan.source_of(self._database.name, table.name)
-        of_keys = map(changes.counter_of_keys, source.names) if source else ()
-        into = (table.into, *(source.parents if source else ()), *of_keys)
-        named = self._named_takers(source) if source else ()
-        return (
-            *(self._counter(one, now) for one in into if one),
-            *(self._adopted.pending(one, self._counter(one.target, now)) for one in named),
-        )
+        into, named = self._dependencies(name)
+        counted: Counted = tuple([self._counter(one, now) for one in into])
+        if named:
+            counted += tuple(self._adopted.pending(one, self._counter(one.target, now)) for one in named)
+        return counted
+
+    def _dependencies(self, name: str) -> tuple[tuple[str, ...], tuple[Source, ...]]:
+        """Return the counters on which the rows of a legacy table depend, and the mappings that take rows which they name."""
+        if (known := self._depends_on.get(name)) is None:
+            table = self._database.tables[name]
+            source = self._plan.source_of(self._database.name, table.name)
+            of_keys = map(changes.counter_of_keys, source.names) if source else ()
+            into = tuple(one for one in (table.into, *(source.parents if source else ()), *of_keys) if one)
+            known = self._depends_on[name] = (into, tuple(self._named_takers(source)) if source else ())
+        return known
 
     def _all_noted_since(self, name: str, now: dict[str, int]) -> int | None:
         """Return the counter of the table that has the rows of *name* since which each write is noted; None without one."""
