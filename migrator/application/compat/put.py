@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from migrator.application.compat import legacy_rows, put_sql, work_tables
 from migrator.application.compat.adoption import record, takers
 from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source, Target
-from migrator.application.compat.work_tables import Run, changed, former, forward, gone, identities, old, staged
+from migrator.application.compat.work_tables import Run, changed, former, forward, gone, old, staged
 from migrator.mapping import reverse_sql
 from migrator.mapping.refusals import Refusal, mark_broken
 from migrator.schema.catalogue import MIRRORED_ROWS, MIRRORED_SEQUENCE
@@ -89,14 +89,8 @@ class Put:
 
     def _put_carried(self, source: str, table: LegacyTable) -> None:
         """Copy the changed rows of a carried table, with their rowids."""
-        ids, names = ", ".join(map(quoted, identities(table))), ", ".join(map(quoted, table.identity))
-        carried = f"{self._plan.target}.{quoted(table.into)}"
-        columns = ", ".join(map(quoted, (*((table.rowid,) if table.rowid else ()), *table.columns)))
-        self._run(f"DELETE FROM {carried} WHERE ({names}) IN (SELECT {ids} FROM {old(source)})")
-        self._run(
-            f"INSERT INTO {carried} ({columns}) SELECT {columns} FROM main.{quoted(table.name)} WHERE ({names}) IN"
-            f" (SELECT {ids} FROM {old(source)} UNION SELECT {ids} FROM {changed(source)})"
-        )
+        self._run(put_sql.delete_carried(self._plan, source, table))
+        self._run(put_sql.insert_carried(self._plan, source, table))
 
     def _stage(self, source: str, table: LegacyTable) -> None:
         """Stage the net changes of a mapped table; quarantine rows without a key at once."""

@@ -36,6 +36,36 @@ def stage_changes(source: Source, table: LegacyTable) -> str:
 
 
 @_made_once
+def delete_carried(plan: Plan, source: str, table: LegacyTable) -> str:
+    """Return the statement that deletes the rows of the carried copy of *table* that were changed or deleted."""
+    ids, names = ", ".join(map(quoted, identities(table))), ", ".join(map(quoted, table.identity))
+    return (
+        f"DELETE FROM {plan.target}.{quoted(table.into)} WHERE ({names}) IN (SELECT {ids} FROM {old(source)} AS o"
+        f" WHERE NOT EXISTS (SELECT 1 FROM main.{quoted(table.name)} AS s WHERE {_unchanged(table)}))"
+    )
+
+
+@_made_once
+def insert_carried(plan: Plan, source: str, table: LegacyTable) -> str:
+    """Return the statement that inserts the rows of *table* that were changed or inserted into its carried copy."""
+    ids, names = ", ".join(map(quoted, identities(table))), ", ".join(map(quoted, table.identity))
+    columns = ", ".join(map(quoted, (*((table.rowid,) if table.rowid else ()), *table.columns)))
+    return (
+        f"INSERT INTO {plan.target}.{quoted(table.into)} ({columns}) SELECT {columns} FROM main.{quoted(table.name)} AS s"
+        f" WHERE ({names}) IN (SELECT {ids} FROM {old(source)} UNION SELECT {ids} FROM {changed(source)})"
+        f" AND NOT EXISTS (SELECT 1 FROM {old(source)} AS o WHERE {_unchanged(table)})"
+    )
+
+
+def _unchanged(table: LegacyTable) -> str:
+    """Return SQL that is true if the row ``s`` of *table* is the row ``o`` as it was before: a row that is not written makes no reader wait."""
+    same = " AND ".join(
+        f"s.{quoted(own)} = o.{quoted(noted)}" for own, noted in zip(table.identity, identities(table), strict=True)
+    )
+    return f"{same} AND NOT {reverse_sql.differ_sql('s', 'o', table.columns)}"
+
+
+@_made_once
 def note_deleted(source: Source, table: LegacyTable) -> str:
     """Return the statement that notes the keys of rows of *table* which were deleted."""
     key = quoted(source.key)

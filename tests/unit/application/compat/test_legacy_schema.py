@@ -539,3 +539,26 @@ def test_a_rollback_survives_a_parent_whose_key_is_no_utf_8(data):
     with closing(sqlite3.connect(data / "whales.db")) as legacy:
         asked = "SELECT count(*) FROM whale_movements WHERE hex(wallet_address) = '6FFF'"
         assert (1,) == legacy.execute(asked).fetchone()
+
+
+def test_a_commit_that_writes_no_row_keeps_no_reader_from_writing(data):
+    """SQLite refuses the write of a transaction that read before another wrote a page."""
+    nothing = ("DELETE FROM error_logs WHERE id = -7", "UPDATE OR IGNORE error_logs SET message = NULL",
+               "INSERT OR IGNORE INTO daily_stats (date) SELECT date FROM daily_stats LIMIT 1")  # fmt: skip
+    with (
+        closing(cut_over_set.compat(data, "jarvis", timeout=0, isolation_level=None)) as one,
+        closing(cut_over_set.compat(data, "jarvis", timeout=0, isolation_level=None)) as other,
+    ):
+        one.execute("INSERT INTO error_logs (error_type, component, message, created_at) VALUES ('e', 'c', 'm', '')")
+        for statement in nothing:
+            other.execute("BEGIN")
+            other.execute("SELECT count(*) FROM positions").fetchone()
+            one.execute("BEGIN")
+            one.execute(statement)
+            with pytest.raises(sqlite3.IntegrityError):
+                one.execute(
+                    "INSERT INTO error_logs (error_type, component, message, created_at) VALUES (NULL, 'c', 'm', '')"
+                )
+            one.execute("COMMIT")
+            other.execute("UPDATE scorecard SET total_trades = total_trades + 1")
+            other.execute("COMMIT")
