@@ -120,8 +120,8 @@ def are_all_noted(run: Run, target: str, name: str, was: int, now: int) -> bool:
     return bool(run(noted, (name, was)).fetchone() == (now - was,))
 
 
-def copy_written(run: Run, target: str, name: str, source: str, was: int) -> bool:
-    """Insert the keys of the noted rows of the table *name* since its counter was *was*; return whether each has a key.
+def copy_written(run: Run, target: str, name: str, source: str, was: int) -> None:
+    """Insert the keys of the noted rows of the table *name* since its counter was *was*.
 
     With a *source* they are legacy keys, else keys of the table itself.
     """
@@ -136,8 +136,6 @@ def copy_written(run: Run, target: str, name: str, source: str, was: int) -> boo
             f" AND l.target_id = +w.key WHERE {since} AND w.source IS NULL AND l.source = ?",
             (name, was, source, name, was, source),
         )
-    # A row without a key is known by all its cells only.
-    return run(f"SELECT 1 FROM {work_tables.WRITTEN} WHERE key IS NULL").fetchone() is None
 
 
 def _counted(plan: Plan) -> dict[str, str]:

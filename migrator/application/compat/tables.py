@@ -146,8 +146,15 @@ class Tables:
         source = self._plan.source_of(self._database.name, table.name)
         if source is not None:
             self._run(f"DELETE FROM {work_tables.SHOWN} WHERE source = ?", (source.source,))
-            shown = f"SELECT source, legacy_key FROM {work_tables.ADOPTED} WHERE source = ?"
-            self._run(f"INSERT INTO {work_tables.SHOWN} {shown}", (source.source,))
+            self._run(f"INSERT INTO {work_tables.SHOWN} SELECT ?, * FROM ({self._shown_sql(source)})", (source.source,))
+
+    def _shown_sql(self, source: Source) -> str:
+        """Return a SELECT of the keys of rows of new code that are in memory, and of quarantined rows that they are, corrected."""
+        return (
+            f"SELECT legacy_key FROM {work_tables.ADOPTED} WHERE source = '{source.source}' UNION"
+            f" SELECT q.legacy_key FROM {work_tables.TAKEN} AS t JOIN {self._plan.target}.quarantine AS q"
+            f" ON q.rowid = t.quarantined WHERE t.source = '{source.source}'"
+        )
 
     def number(self, names: Iterable[str]) -> None:
         """Give ids above the largest that each of the loaded tables *names* ever gave, to whichever connection.
@@ -157,7 +164,7 @@ class Tables:
         for name in names:
             table = self._database.tables[name]
             if table.autoincrement and name in self.loaded and self._numbered.get(name) != self._epoch:
-                self._set_sequence(table)
+                self._set_sequence(table, given=True)
 
     def _hold(self, table: LegacyTable, now: dict[str, int]) -> None:
         """Give rows of new code that *table* shows, or that its rows name, their keys in memory."""
@@ -256,12 +263,17 @@ class Tables:
         if source and not legacy_rows.are_of_their_own(self._plan, source):
             return False
         self._run(f"DELETE FROM {work_tables.WRITTEN}")
-        if not changes.copy_written(self._run, target, table.into, source.source if source else "", was[0]):
-            return False
+        changes.copy_written(self._run, target, table.into, source.source if source else "", was[0])
         if source:
             # Rows of new code that had or have a key in memory: another one may have come or gone before them.
-            of_new = f"SELECT key FROM {work_tables.SHOWN} WHERE source = ? UNION SELECT legacy_key FROM {work_tables.ADOPTED} WHERE source = ?"
-            self._run(f"INSERT INTO {work_tables.WRITTEN} (key) {of_new}", (source.source, source.source))
+            self._run(
+                f"INSERT INTO {work_tables.WRITTEN} (key) SELECT key FROM {work_tables.SHOWN} WHERE source = ?"
+                f" UNION {self._shown_sql(source)}",
+                (source.source,),
+            )
+        if self._run(f"SELECT 1 FROM {work_tables.WRITTEN} WHERE key IS NULL").fetchone():
+            # A row without a key is known by all its cells only.
+            return False
         name, columns = f"main.{quoted(table.name)}", legacy_rows.columns_of(table)
         keys = f"SELECT key FROM {work_tables.WRITTEN}"
         key = quoted(source.key if source else table.identity[0])
@@ -325,8 +337,8 @@ class Tables:
             self._run(sql)
         self._run(f"UPDATE {work_tables.STATE} SET loading = 0")
 
-    def _set_sequence(self, table: LegacyTable) -> None:
-        """Give ids above the largest that the legacy table ever gave."""
+    def _set_sequence(self, table: LegacyTable, *, given: bool = False) -> None:
+        """Give ids above the largest that the legacy table ever gave; with *given* also in the transaction under way."""
         if not table.autoincrement:
             return
         marks = [self._database.sequence.get(table.name, 0)]
@@ -340,9 +352,15 @@ class Tables:
             asked = f"SELECT max(CAST(seq AS INTEGER)) FROM {self._plan.target}.sqlite_sequence WHERE name = ?"
             marks.append(self._run(asked, (table.into,)).fetchone()[0] or 0)
         self._numbered[table.name.lower()] = self._epoch
-        held = self._run("SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?", (table.name,)).fetchone()[0]
-        # The transaction under way may have given more.
-        mark = max(*marks, held or 0)
+        (held,) = self._run("SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
+        if given:
+            marks.append(held or 0)
+        elif source is not None and self._adopted.holds(source):
+            adopted = (
+                f"SELECT max(legacy_key) FROM {work_tables.ADOPTED} WHERE source = ? AND typeof(legacy_key) = 'integer'"
+            )
+            marks.append(self._run(adopted, (source.source,)).fetchone()[0] or 0)
+        mark = max(marks)
         is_known = bool(mark) or table.name in self._database.sequence
         if mark == held and is_known:
             return

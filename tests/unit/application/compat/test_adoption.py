@@ -1,5 +1,6 @@
 """Rows of new code have legacy keys at once: a reader writes nothing, and the next writer records the keys that were shown."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -173,3 +174,23 @@ def test_rows_under_way_stay_while_new_rows_are_recognized_in_quarantine(data):
 
         assert (1,) == jarvis.execute("SELECT count(*) FROM positions WHERE symbol = 'NEW'").fetchone()
         assert jarvis.execute(asked).fetchall() == [first, *rows.fetchall()]
+
+
+def test_a_quarantined_row_without_a_key_that_a_new_row_is_is_shown_once(data):
+    """Also by a connection that had loaded the quarantined row."""
+    asked = "SELECT count(*) FROM positions WHERE token_mint = ?"
+    with native(data, "jarvis") as core, closing(cut_over_set.compat(data, "jarvis", isolation_level=None)) as jarvis:
+        # Only a set that a connection with a legacy schema has written to counts its changes.
+        jarvis.execute("UPDATE scorecard SET total_trades = 1")
+        rows = core.execute("SELECT row FROM quarantine WHERE source = 'jarvis.positions' AND legacy_key IS NULL")
+        row = next(cells for cells in map(json.loads, *zip(*rows, strict=True)) if cells["id"] is None)
+        assert (1,) == jarvis.execute(asked, (row["token_mint"],)).fetchone()
+        core.execute(
+            "INSERT INTO positions (symbol, token_address, entry_price, amount, amount_sol, entry_time, status, wallet_address)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'open', 'w')",
+            (row["symbol"], row["token_mint"], row["entry_price"], row["entry_amount_tokens"], row["entry_amount_sol"],
+             row["opened_at"][:19].replace("T", " ")),
+        )  # fmt: skip
+        with read_only(data, "jarvis") as begun:
+            assert (1,) == begun.execute(asked, (row["token_mint"],)).fetchone()
+        assert (1,) == jarvis.execute(asked, (row["token_mint"],)).fetchone()
