@@ -302,9 +302,8 @@ def write(
     # If no row was written, no cell has to be restored.
     proof = restored_cells.settle(sets, done, prove) if done.written or done.left else prove()
     residue = rollback_residue.keep(done, current, baseline, proof, kept)
-    residue |= late_writes.keep(
-        {name: (now, before) for name, (now, before) in originals.changed.items() if now}, kept
-    ) | header_numbers.write_back(last, tree, current, baseline, kept)
+    late = late_writes.keep({name: (now, before) for name, (now, before) in originals.changed.items() if now}, kept)
+    residue |= late | header_numbers.write_back(last, tree, current, baseline, kept)
     if not residue:
         kept.unlink(missing_ok=True)
     for sentence in _in_their_encodings(encodings, scratch):
@@ -315,7 +314,9 @@ def write(
             "file keeps what was written"
         )
     for database, (now, before) in originals.changed.items():
-        what = "was written to after the cutover, see the residue" if now else "is gone or damaged"
+        noted = any(name.startswith(f"{database}.") for name in late)
+        written_to = f"was written to after the cutover, {'see the residue' if noted else 'but no row of it'}"
+        what = written_to if now else "is gone or damaged"
         used = (
             "its content at the cutover was used instead"
             if before

@@ -74,6 +74,22 @@ def test_status_names_an_original_that_was_written_to(home, late):
     assert (str(last.originals / "notes.db"),) == freshness.late_originals(last)
 
 
+@pytest.mark.parametrize("late", ["UPDATE tags SET rowid = 7 WHERE tag = 'a'", "DROP INDEX of_tags"])
+def test_a_late_write_without_another_row_is_undone_and_names_no_residue(home, late):
+    small_set.cut_over(home)
+    carried_set.write(small_set.last_switch(home).originals / "notes.db", late)
+
+    done = small_set.roll_back(home)
+
+    assert {} == dict(done.residue)
+    assert (
+        "notes: its original was written to after the cutover, but no row of it; its content at the cutover was used instead",
+    ) == done.findings
+    with closing(sqlite3.connect(home / "data" / "notes.db")) as back:
+        assert [(2,), (5,)] == back.execute("SELECT rowid FROM tags ORDER BY tag").fetchall()
+        assert back.execute("SELECT 1 FROM sqlite_schema WHERE name = 'of_tags'").fetchone()
+
+
 @pytest.fixture(name="of_an_older_version")
 def _of_an_older_version(home):
     """A set that a version with digests of format 1 has cut over."""
