@@ -15,7 +15,7 @@ from pathlib import Path
 
 from migrator.records import precondition
 from migrator.records.retention import Pruned, Run
-from migrator.system import durable_files, own_files, permissions
+from migrator.system import attributes, durable_files, own_files, permissions
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
@@ -183,11 +183,17 @@ def newest_run_reads_back(case: Case) -> Iterator[str]:
 
 
 def runs_can_be_removed(case: Case) -> Iterator[str]:
-    """Require that this user may remove each run."""
+    """Require that this user may remove each run, and that no attribute keeps a file of it."""
     for run in case.runs:
-        folders = (run.path.parent, *(Path(above) for above, _, _ in os.walk(run.path)))
+        if run.kept_because:
+            continue
+        entries = [(Path(above), names) for above, _, names in os.walk(run.path)]
+        folders = (run.path.parent, *(folder for folder, _ in entries))
+        paths = (*folders, *(folder / name for folder, names in entries for name in names))
         closed = next((folder for folder in folders if not permissions.may(os.W_OK | os.X_OK, folder)), None)
-        if not run.kept_because and closed:
+        if kept := next(attributes.protected(paths), ""):
+            yield kept
+        elif closed:
             yield f"{escaped(closed)}: this user may not remove files here; to see whose it is run: ls -ld {quoted(closed)}"
 
 

@@ -21,7 +21,7 @@ from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.declaration import folded, index_name
 from migrator.switch import target_permissions
-from migrator.system import connections, ownership, permissions
+from migrator.system import attributes, connections, ownership, permissions
 from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
@@ -406,9 +406,15 @@ def _consolidated(inventory: Inventory) -> list[str]:
 
 
 def own_folders_can_be_written(case: Case) -> Iterator[str]:
-    """Require that this user can write to the data directory, and to backup and .migrator in it."""
-    for folder in (case.disk, *(case.disk / name for name in catalogue.OUR_FOLDERS)):
-        if os.path.lexists(folder) and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+    """Require that this user can write to the data directory, and to backup and .migrator in it, and rename what is there."""
+    folders = (case.disk, *(case.disk / name for name in catalogue.OUR_FOLDERS))
+    yield from attributes.protected(folders)
+    for folder in folders:
+        if (
+            not attributes.of(folder)
+            and os.path.lexists(folder)
+            and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK))
+        ):
             yield f"{escaped(folder)}: is not a folder that this user can write to; move it away or change its permissions"
 
 

@@ -12,6 +12,7 @@ import small_set
 
 from migrator.errors import Refused
 from migrator.pipeline import migrate as pipeline_migrate
+from migrator.pipeline import prune as pipeline_prune
 from migrator.pipeline import switchover
 from migrator.stages import backup as backup_stage
 from migrator.stages import cutover as cutover_stage
@@ -199,6 +200,35 @@ def test_what_cannot_be_renamed_is_refused_in_the_dry_run_which_writes_nothing(o
     (named,) = [one for one in told if f"chattr -{letter} {path}" in one]
     assert "cannot be renamed" in named or "no entry of it can be renamed" in named
     assert not any("chmod" in one for one in told)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("letter", "ia")
+@pytest.mark.parametrize("name", ["data", "data/backup", "data/.migrator"])
+def test_a_folder_of_ours_that_keeps_its_entries_is_refused_by_the_plan(on_disk, name, letter):
+    workspace, configuration = small_set.workspace_of(on_disk)
+
+    with changed(on_disk / name, letter), small_set.in_this_process():
+        told = pipeline_migrate.plan(workspace, configuration).refusals
+
+    assert 1 == len(told), told
+    assert told[0].endswith(f"chattr -{letter} {on_disk / name}")
+
+
+@AS_ROOT
+@pytest.mark.parametrize("name", ["backup", "backup/0001", "backup/0001/alerts.db"])
+def test_a_run_with_what_cannot_be_removed_is_refused_by_prune_and_stays_whole(on_disk, name):
+    """Owners protect their backups so."""
+    small_set.build(on_disk)
+    workspace, _ = small_set.workspace_of(on_disk)
+    before = image(on_disk / "data" / "backup" / "0001")
+
+    with changed(on_disk / "data" / name, "i"), small_set.in_this_process():
+        done = pipeline_prune.prune(workspace, snapshots=1, execute=True)
+
+    assert not done.executed
+    assert [one for one in done.refusals if one.endswith(f"chattr -i {on_disk / 'data' / name}")], done.refusals
+    assert before.keys() == image(on_disk / "data" / "backup" / "0001").keys()
 
 
 @AS_ROOT
