@@ -12,8 +12,7 @@ from contracts.sets.pair import LINEAGE, QUARANTINE
 from migrator.config.extra_indexes import ExtraIndex
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
-from migrator.schema.declaration import folded
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 EVERY_TARGET = pytest.mark.parametrize("target", catalogue.TARGETS)
 

@@ -24,9 +24,8 @@ from contracts.sets.case import Case
 from contracts.sets.pair import specified_tables
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
-from migrator.schema.declaration import folded
 from migrator.system import connections
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: Compared precision of a computed number [decimal places]: a percent or a score needs no more.
 PLACES = 9
@@ -101,7 +100,7 @@ def lacks_columns(in_use: Case, target: str) -> bool:
         (names for name, names in in_use.judged.columns(database).items() if folded(name) == table), frozenset[str]()
     )
     shape = schema_reader.specified_table(target)
-    return not columns or bool(shape and {column.name.lower() for column in shape.columns} - columns)
+    return not columns or bool(shape and {folded(column.name) for column in shape.columns} - columns)
 
 
 def _level_cells(connection: sqlite3.Connection, table: str, readings: list[Reading], times: set[str]) -> None:

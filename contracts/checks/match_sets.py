@@ -14,7 +14,7 @@ from contracts.sets.case import Case, Finding, Losses
 from contracts.sets.legacy import LegacyTable
 from contracts.sets.pair import QUARANTINE, specified_tables, without_lineage
 from migrator.schema import reader as schema_reader
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class InferredLineage:
             yield from rows(connection, f"SELECT {', '.join(map(quoted, table.columns))} FROM {quoted(name)}")
 
     def _candidates(self, table: LegacyTable) -> list[tuple[str, Counter[tuple[row_accounting.Typed, ...]]]]:
-        wanted = {name.lower() for name in table.columns}
+        wanted = {folded(name) for name in table.columns}
         candidates = []
         for target in self.case.judged.originals:
             for name, columns in self.case.judged.columns(target).items():

@@ -19,9 +19,9 @@ from contracts.oracle.cells import rows
 from contracts.sets.case import Case
 from contracts.sets.legacy import LegacyTable
 from migrator.schema import catalogue
-from migrator.schema.declaration import folded, free_rowid
+from migrator.schema.declaration import free_rowid
 from migrator.system import connections
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: Numbers in a database's header that the application sets.
 _PRAGMAS = ("user_version", "application_id")
@@ -56,7 +56,7 @@ def _carried(judge: Judge, table: LegacyTable) -> Iterator[str]:
     if in_use:
         # A column that was dropped since the cutover is not compared.
         used = judge.in_use.judged.columns(target)[in_use]
-        columns = tuple(column for column in columns if column.lower() in used)
+        columns = tuple(column for column in columns if folded(column) in used)
     was, now = (_rows(legacy.copy(database), name, columns) for legacy in (judge.sets.originals, judge.sets.back))
     wanted, gone, kept, whole = was, Counter[Cells](), Counter[Cells](), Counter[Cells]()
     # A table that was dropped or renamed since the cutover counts as unchanged.
@@ -139,7 +139,7 @@ def _in_use(judge: Judge, pragma: str) -> list[int]:
 def _marks(judge: Judge, table: LegacyTable) -> Iterator[str]:
     """Yield a fault if *table* would assign an id that was assigned before."""
     database, _, name = table.source.partition(".")
-    was, now = (legacy.sequences(database).get(name.lower()) for legacy in (judge.sets.originals, judge.sets.back))
+    was, now = (legacy.sequences(database).get(folded(name)) for legacy in (judge.sets.originals, judge.sets.back))
     if was is None and now is None:
         return
     target, own = home(judge, table)

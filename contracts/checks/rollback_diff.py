@@ -42,7 +42,7 @@ from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.specified import Specification
 from migrator.system import connections, private_copy
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: A row as cells with their storage classes, in the order of its columns.
 Cells = tuple[Typed, ...]
@@ -352,10 +352,10 @@ class Judge:
 
     def made_anew(self, source: str) -> int:
         """Return the rows in new tables that have the name of a legacy table."""
-        count, name = 0, source.partition(".")[2].lower()
+        count, name = 0, folded(source.partition(".")[2])
         for target in catalogue.TARGETS:
             was, now = (
-                {table for table in case.judged.table_names(target) if table.lower() == name}
+                {table for table in case.judged.table_names(target) if folded(table) == name}
                 for case in (self.before, self.in_use)
             )
             for table in now - was:

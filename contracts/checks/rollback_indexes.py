@@ -14,7 +14,7 @@ from contextlib import closing
 from contracts.checks.rollback_diff import Cells, Judge, cells_of, of
 from contracts.sets.legacy import LegacySet
 from migrator.system import connections, content_digest, virtual_tables
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 def faults(judge: Judge) -> Iterator[str]:
@@ -27,7 +27,7 @@ def faults(judge: Judge) -> Iterator[str]:
         for table, module in parts.virtual:
             rebuilt = module in virtual_tables.FULL_TEXT and bool(virtual_tables.content_of(sql[table]))
             behind = {own for owns in virtual_tables.shadows(table, module) for own in owns} & {
-                shadow.lower() for shadow in parts.shadows
+                folded(shadow) for shadow in parts.shadows
             }
             changed = any(_differs(judge, name, shadow) for shadow in sorted(behind))
             if changed and not rebuilt and f"{name}.{table}" not in mapped:

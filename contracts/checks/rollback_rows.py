@@ -18,6 +18,7 @@ from contracts.oracle.table_judge import target_key
 from contracts.sets.legacy import LegacySet
 from migrator.schema import reader as schema_reader
 from migrator.system import connections
+from migrator.system.connections import folded
 
 #: A legacy row as column and cell with its storage class; the order of columns has no effect.
 Whole = frozenset[tuple[str, Typed]]
@@ -306,7 +307,7 @@ class _OneTable:
     def _new(self, originals: Mapping[Typed, list[Row]], back: Mapping[Typed, list[Row]]) -> Iterator[str]:
         """Yield new legacy rows that no row in use explains, and those with an earlier key."""
         database, _, table = self.reading.source.partition(".")
-        mark = self.judge.sets.originals.sequences(database).get(table.lower(), 0)
+        mark = self.judge.sets.originals.sequences(database).get(folded(table), 0)
         kept = len(self.judge.residue(self.reading.target))
         unexplained = sorted(
             (key for key in back.keys() - originals.keys() for _ in range(self.missing[key])), key=repr

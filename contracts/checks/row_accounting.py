@@ -16,7 +16,7 @@ from contracts.sets.pair import specified_tables
 from migrator.errors import DdlError
 from migrator.schema import catalogue, declaration
 from migrator.system import rowids
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 MAPPED, CARRIED, STANDALONE, DERIVED, IGNORED = "mapped", "carried", "standalone", "derived", "ignored"
 
@@ -240,10 +240,10 @@ def declared_unlike(case: Case, table: LegacyTable, target: str, ordered: Collec
     """
     database, _, name = table.source.partition(".")
     carried = carried_name(table)
-    now = case.judged.statements(target)[declaration.folded(carried)]
+    now = case.judged.statements(target)[folded(carried)]
     with case.judged.read(target) as connection:
         references = connection.execute("SELECT 1 FROM pragma_foreign_key_list(?)", (carried,)).fetchone()
-    was = case.legacy.statements(database)[declaration.folded(name)]
+    was = case.legacy.statements(database)[folded(name)]
     if references:
         yield f"{target}.{carried}: has a foreign key, which would refer to another table here"
     for what, before, after in (

@@ -19,6 +19,7 @@ from migrator.schema.declaration import Statements
 from migrator.schema.model import Schema
 from migrator.schema.specified import AS_WRITTEN, Specification
 from migrator.system import connections, content_digest, private_copy
+from migrator.system.connections import folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ class Subject:
             """
             with self.read(target) as connection:
                 for table, column in connection.execute(question):
-                    columns.setdefault(table, set()).add(column.lower())
+                    columns.setdefault(table, set()).add(folded(column))
             self._tables[target] = {table: frozenset(names) for table, names in columns.items()}
         return self._tables[target]
 
@@ -139,10 +140,10 @@ class Subject:
         target, _, table = name.partition(".")
         if target not in self.originals:
             return f"there is no {catalogue.TARGETS[target]}"
-        existing = {name.lower(): names for name, names in self.columns(target).items()}.get(table.lower())
+        existing = {folded(name): names for name, names in self.columns(target).items()}.get(folded(table))
         if existing is None:
             return "there is no such table"
-        lacking = [column for column in columns if column.lower() not in {*existing, "rowid"}]
+        lacking = [column for column in columns if folded(column) not in {*existing, "rowid"}]
         return f"has no column {', '.join(dict.fromkeys(lacking))}" if lacking else ""
 
     @contextmanager

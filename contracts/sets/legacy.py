@@ -14,7 +14,7 @@ from types import MappingProxyType
 from migrator.schema import catalogue, declaration, text_encoding
 from migrator.schema.declaration import Statements
 from migrator.system import connections, content_digest, own_files, private_copy, virtual_tables
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: Attached databases per connection [databases]: SQLite's default limit, SQLITE_MAX_ATTACHED.
 MOST_ATTACHED = 10
@@ -150,9 +150,9 @@ def _table(connection: sqlite3.Connection, database: str, table: str, problem: s
             raise
         # Its module or its tokenizer is not installed: its rows cannot be read.
         columns = []
-    shape = frozenset((name.lower(), declared.upper()) for name, declared, hidden in columns if hidden != 1)
+    shape = frozenset((folded(name), declared.upper()) for name, declared, hidden in columns if hidden != 1)
     # SQL compares names without letter case; a known table gets the catalogue's spelling.
-    shapes = [known for known in catalogue.shapes_of(database) if known.table.lower() == table.lower()]
+    shapes = [known for known in catalogue.shapes_of(database) if folded(known.table) == folded(table)]
     fitting = [known for known in shapes if known.columns == shape]
     return LegacyTable(
         source=f"{database}.{fitting[0].table if fitting else table}",
@@ -180,10 +180,10 @@ def legacy_set(where: Path, scratch: Path) -> LegacySet:
                 originals[next(iter(names))] = path
             else:
                 unknown[place] = path
-    taken = Counter(name.lower() for name in (*originals, *map(_name_of_unknown, unknown)))
+    taken = Counter(folded(name) for name in (*originals, *map(_name_of_unknown, unknown)))
     for place, path in unknown.items():
         # Several files may have one stem: then the name is the place.
-        alone = taken[_name_of_unknown(place).lower()] == 1
+        alone = taken[folded(_name_of_unknown(place))] == 1
         originals[_name_of_unknown(place) if alone else place.with_suffix("").as_posix().replace(".", "_")] = path
     return LegacySet(where=where, originals=MappingProxyType(originals), scratch=scratch)
 
@@ -191,7 +191,7 @@ def legacy_set(where: Path, scratch: Path) -> LegacySet:
 def _name_of_unknown(place: PurePosixPath) -> str:
     """Return the name of an unknown database: the stem of its file, without dots and distinct from reserved names."""
     stem = place.stem.replace(".", "_")
-    return f"{stem}_db" if stem.lower() in {"main", "temp", "core", "analytics", "cache", "ids"} else stem
+    return f"{stem}_db" if folded(stem) in {"main", "temp", "core", "analytics", "cache", "ids"} else stem
 
 
 def regular_files(where: Path) -> Iterator[Path]:

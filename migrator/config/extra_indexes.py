@@ -21,6 +21,7 @@ from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
 from migrator.schema.specified import AS_WRITTEN, Specification
 from migrator.system import connections
+from migrator.system.connections import folded
 
 #: Prefix of a carried table's name.
 CARRIED = "legacy_"
@@ -80,7 +81,7 @@ def read(
                 f'decisions.extra_indexes: {statement!r} must be a CREATE INDEX, or the word "{RECOMMENDED}"', where=path,
                 hint=f'write "{RECOMMENDED}", or for example ["CREATE INDEX core.idx_tax_lots_symbol ON tax_lots(symbol)"]',
             )  # fmt: skip
-        indexes.append(ExtraIndex(target=match[1].lower(), name=match[2], table=match[4], statement=match[0]))
+        indexes.append(ExtraIndex(target=folded(match[1]), name=match[2], table=match[4], statement=match[0]))
     for target in {index.target for index in indexes}:
         with closing(connections.memory()) as connection:
             connection.executescript(specification.ddl(target) + catalogue.our_ddl())
@@ -101,11 +102,11 @@ def _replaced(statements: tuple[str, ...]) -> Iterator[str]:
 
 def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -> None:
     """Make *index* on empty tables, to find errors in it."""
-    specified = {name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if index.table.lower() not in specified:
-        if not index.table.lower().startswith(CARRIED):
+    specified = {folded(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if folded(index.table) not in specified:
+        if not folded(index.table).startswith(CARRIED):
             raise UsageError(f"decisions.extra_indexes: {index.target} has no table {index.table}", where=path)
-        known = _carried().get(index.table.lower())
+        known = _carried().get(folded(index.table))
         if known is None:
             # A table of an unknown file: its columns are known only to the build.
             return
@@ -122,7 +123,7 @@ def _try(connection: sqlite3.Connection, index: ExtraIndex, path: Path | None) -
 def _carried() -> dict[str, tuple[str, ...]]:
     """Return carried name, in lower case -> columns, for each known legacy table."""
     return {
-        f"{CARRIED}{database.name}_{shape.table}".lower(): shape.names
+        folded(f"{CARRIED}{database.name}_{shape.table}"): shape.names
         for database in catalogue.legacy_databases()
         for shape in database.shapes
     }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from migrator.schema import sql_header
 from migrator.system import connections
+from migrator.system.connections import folded
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -193,7 +194,7 @@ def _shapes(ddl: str, variant: str) -> tuple[Shape, ...]:
             variant=variant,
             table=table,
             names=tuple(name for name, _ in declared_columns),
-            columns=frozenset((name.lower(), declared.upper()) for name, declared in declared_columns),
+            columns=frozenset((folded(name), declared.upper()) for name, declared in declared_columns),
         )
         for table, declared_columns in columns.items()
     )

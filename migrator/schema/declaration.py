@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import string
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from migrator.errors import DdlError
 from migrator.system import connections
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 from migrator.system.database_layout import Entry
 from migrator.system.rowids import rowid_name
 
@@ -28,7 +27,6 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _BLANK = re.compile(r"[ \t\n\f\r]|--|/\*")
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 #: Instructions of SQLite whose operand is only a name: a message, the schema's version.
 _NAMING = {"Halt", "HaltIfNull", "Transaction"}
 #: What CREATE TABLE and CREATE INDEX may do; a stored text that does more was written into the schema by hand.
@@ -55,11 +53,6 @@ class Statements(NamedTuple):
 
     table: str
     indexes: tuple[tuple[str, str], ...] = ()
-
-
-def folded(name: str) -> str:
-    """Return *name* in lower case as SQLite compares names: letters beyond ASCII have no case."""
-    return name.translate(_LOWER)
 
 
 def of_tables(entries: Iterable[Entry]) -> dict[str, Statements]:

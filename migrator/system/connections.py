@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import string
 import sys
 from contextlib import closing
 from functools import lru_cache
@@ -30,12 +31,18 @@ MARKS = ("user_version", "application_id")
 NOT_HERE = "cannot be read here"
 #: What follows it for a file in the format of a later SQLite.
 OF_ITS_FORMAT = " because of the format of the file"
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @lru_cache(maxsize=4_096)
 def quoted(name: str) -> str:
     """Return *name*, which may hold any characters, as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def folded(name: str) -> str:
+    """Return *name* in lower case as SQLite compares names: letters beyond ASCII have no case."""
+    return name.translate(_LOWER)
 
 
 def _connect(name: str, **options: Any) -> sqlite3.Connection:

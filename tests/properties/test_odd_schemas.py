@@ -5,17 +5,19 @@ from unittest import mock
 import generated
 import odd_schemas
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, reject, settings
 
 from contracts.checks import lineage, row_accounting
 from contracts.sets import consolidated as consolidated_set
 from contracts.sets.case import case_of
 from migrator.config.config_file import Config
 from migrator.errors import Refused
+from migrator.pipeline import migrate as pipeline_migrate
 from migrator.schema import catalogue
 from migrator.stages.inventory import inspect_pool
 from migrator.stages.inventory.stage import inventory
 from migrator.stages.plan import stage as plan_stage
+from migrator.switch.workspace import Workspace
 
 FILE = "custom.db"
 
@@ -74,6 +76,21 @@ def test_plan_says_yes_and_it_holds(drawn):
 @given(odd_schemas.files())
 def test_plan_says_yes_and_it_holds_of_many(drawn):
     plan_says_yes_and_it_holds_or_no_with_a_way_out(drawn)
+
+
+@pytest.mark.slow
+@settings(max_examples=6, phases=[Phase.generate])
+@given(odd_schemas.files())
+def test_what_plan_accepts_ends_in_go(drawn):
+    """The whole suite judges, in a process of its own, as for an owner."""
+    with generated.scratch() as folder:
+        (folder / "data").mkdir()
+        odd_schemas.write(drawn, folder / "data" / FILE)
+        try:
+            migrated = pipeline_migrate.migrate(Workspace(folder / "data"), Config(), None)
+        except Refused:
+            reject()
+        assert migrated.holds, migrated.verified.broken
 
 
 def test_the_drawn_files_are_read_as_a_child_reads_them(tmp_path):

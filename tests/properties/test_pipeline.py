@@ -42,7 +42,8 @@ def test_the_same_rows_in_any_order_give_the_same_three(legacy):
         except Refused:
             return
 
-        assert dict(one.built.digests) == dict(other.built.digests)
+        # A carried row keeps its rowid, which is another in another order.
+        assert one.digests_without_rowids() == other.digests_without_rowids()
         assert [(a.table, a.rows, dict(a.quarantined)) for a in one.built.targets] == [
             (a.table, a.rows, dict(a.quarantined)) for a in other.built.targets
         ]

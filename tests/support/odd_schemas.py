@@ -8,7 +8,7 @@ import sqlite3
 
 from hypothesis import strategies as st
 
-from migrator.schema.declaration import folded
+from migrator.system.connections import folded
 
 #: Names that have to be quoted, that are keywords, or that differ in case alone where SQLite knows no case.
 NAMES = (

@@ -16,7 +16,7 @@ from migrator.mapping import reverse_sql
 from migrator.mapping.new_keys import text_key
 from migrator.quarantine import recognition
 from migrator.schema.catalogue import MIRRORED_ROWS, MIRRORED_SEQUENCE
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 def takers(target: Target) -> list[Source]:
@@ -138,7 +138,7 @@ class _Adoption:
     def __init__(self, run: Run, plan: Plan, source: Source, *, in_memory: bool) -> None:
         self._run, self._plan, self._source, self._in_memory = run, plan, source, in_memory
         self._target = plan.target_table(source.target)
-        self._table: LegacyTable = plan.databases[source.database].tables[source.table.lower()]
+        self._table: LegacyTable = plan.databases[source.database].tables[folded(source.table)]
         self._lineage = work_tables.ADOPTED if in_memory else f"{plan.target}.lineage"
         self._quarantine = f"{plan.target}.quarantine"
 

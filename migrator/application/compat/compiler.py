@@ -22,10 +22,10 @@ from migrator.quarantine import decisions as quarantine_decisions
 from migrator.records.decisions import Kind
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import declaration, specified
-from migrator.schema.declaration import folded
 from migrator.schema.model import Schema
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, rowids, virtual_tables
+from migrator.system.connections import folded, quoted
 
 #: Kinds of schema entries in the order in which they can be made.
 _ORDER = ("table", "index", "view", "trigger")
@@ -91,17 +91,38 @@ def _database(switch: Switch, name: Name, fates: Mapping[str, PlannedTable]) -> 
             schema=tuple((kind, entry, table, sql) for kind, entry, table, sql in listed),
             marks=marks,
             sequence=MappingProxyType(_sequence(connection)),
-            tables=MappingProxyType({key: _checked_index(table, tables) for key, table in tables.items()}),
+            tables=MappingProxyType(
+                {
+                    key: _checked_index(table, tables, {folded(entry): made for _, entry, _, made in listed})
+                    for key, table in tables.items()
+                }
+            ),
         )
 
 
-def _checked_index(table: LegacyTable, tables: Mapping[str, LegacyTable]) -> LegacyTable:
-    """Return *table*; as left behind if it is a virtual table that no served table of its database can fill."""
+def _checked_index(table: LegacyTable, tables: Mapping[str, LegacyTable], declared: Mapping[str, str]) -> LegacyTable:
+    """Return *table*; as left behind if it is a virtual table that no served table of its database can fill.
+
+    *declared* is folded name -> the statement that makes the object.
+    """
     content = tables.get(folded(table.content))
-    if table.kind != "index" or (content is not None and content.kind in ("mapped", "carried")):
+    if table.kind != "index":
         return table
     why = "it is no full-text index over a table whose rows are in the consolidated set"
-    return replace(table, kind="left", content="", why=why)
+    if content is not None and content.kind in ("mapped", "carried"):
+        why = _why_not_rebuilt(table.name, declared[folded(table.name)], declared[folded(content.name)])
+    return replace(table, kind="left", content="", why=why) if why else table
+
+
+def _why_not_rebuilt(index: str, made: str, content: str) -> str:
+    """Return why SQLite cannot build the full-text *index* from its content, such as a column that is not there; else ''."""
+    with closing(connections.memory()) as connection:
+        try:
+            for statement in (content, made, f"INSERT INTO {quoted(index)} ({quoted(index)}) VALUES ('rebuild')"):
+                connection.execute(statement)
+        except sqlite3.OperationalError as error:
+            return f"SQLite cannot build it from its content ({error})"
+    return ""
 
 
 def _file(switch: Switch, name: Name) -> Path:

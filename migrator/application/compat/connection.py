@@ -22,6 +22,7 @@ from migrator.application.compat.errors import Unsupported
 from migrator.application.compat.mirror import Cursor as MirrorCursor
 from migrator.application.compat.mirror import Mirror, Served
 from migrator.system import connections
+from migrator.system.connections import folded
 
 #: Mirrors of one kind that are kept for the next connection.
 _MOST_IDLE = 4
@@ -427,7 +428,7 @@ class Connection(sqlite3.Connection):
         """Open a cell for reading; writing would pass the consolidated set by."""
         if not readonly:
             raise Unsupported("blobopen: only readonly=True is served on the consolidated set; write by UPDATE")
-        self.mirror.fresh([table.lower()])
+        self.mirror.fresh([folded(table)])
         return self.mirror.blobopen(table, column, row, readonly=True, name=name)
 
     def set_authorizer(self, callback: Callable[..., int | None] | None) -> None:

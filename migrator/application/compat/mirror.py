@@ -23,7 +23,7 @@ from migrator.application.compat.put import Put
 from migrator.application.compat.statements import WRITES, Noted, Statement, Statements
 from migrator.application.compat.tables import Tables
 from migrator.mapping import sql_functions
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: The savepoint around a put.
 _PUT = '"compat:put"'
@@ -365,7 +365,7 @@ class Mirror(sqlite3.Connection):
 
     def _control(self, cursor: Cursor, sql: str, statement: Statement) -> None:
         """Run BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE or ROLLBACK TO."""
-        what, name = statement.control, statement.name.lower()
+        what, name = statement.control, folded(statement.name)
         known = name in self._savepoints
         depth = len(self._savepoints) - 1 - self._savepoints[::-1].index(name) if known else 0
         if what == "COMMIT" or (what == "RELEASE" and known and depth == 0 and self._began_by_savepoint):
@@ -495,7 +495,7 @@ class Mirror(sqlite3.Connection):
             return None
         if statement.upkeep != "ANALYZE" or statement.name in ("", "main"):
             return ""
-        on = {name.lower(): table.lower() for _, name, table, _ in self._database.schema}.get(statement.name, "")
+        on = {folded(name): folded(table) for _, name, table, _ in self._database.schema}.get(statement.name, "")
         table = self._database.tables.get(on)
         return f".{quoted(table.into)}" if table is not None and table.into else None
 
@@ -538,7 +538,7 @@ class Mirror(sqlite3.Connection):
         found = {name for name in names if name in tables}
         if "sqlite_sequence" in names:
             found |= {name for name, table in tables.items() if table.autoincrement and table.kind != "left"}
-        return found | {tables[name].content.lower() for name in found if tables[name].content}
+        return found | {folded(tables[name].content) for name in found if tables[name].content}
 
     def _check(self) -> None:
         if self._tables.check():
@@ -640,7 +640,7 @@ class Mirror(sqlite3.Connection):
         if self._noted is not None:
             self._noted.append((action, first, second, schema))
             return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_DETACH and (first or "").lower() == self._target:
+        if action == sqlite3.SQLITE_DETACH and folded(first or "") == self._target:
             # The caller does not know it; SQLite says this of a database that is not attached.
             self._denied = f"no such database: {first}"
             return sqlite3.SQLITE_DENY
@@ -657,7 +657,7 @@ class Mirror(sqlite3.Connection):
         """Return why the caller's statement is refused that does *action*, '' if it is not."""
         if action == sqlite3.SQLITE_TRANSACTION and first == "COMMIT" and self._dirty:
             return "committed by a way that passes the consolidated set by; use commit() of this connection"
-        ours = schema == "main" and action in WRITES and (first or "").lower() in self._database.tables
+        ours = schema == "main" and action in WRITES and folded(first or "") in self._database.tables
         if ours and not self._running:
             return "written by a cursor that this connection did not make; use its cursor()"
         return self._served.statements.refusal(action, first, second, schema, self._sql)

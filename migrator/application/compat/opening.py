@@ -16,6 +16,7 @@ from migrator.application.compat.statements import Statements
 from migrator.errors import Refused, UsageError
 from migrator.switch.state import Name, Switch
 from migrator.system import connections, permissions
+from migrator.system.connections import folded
 
 
 def connect(switch: Switch, name: Name, *, query: str, synchronous: str, **options: Any) -> sqlite3.Connection:
@@ -113,7 +114,7 @@ def _served(data_dir: str, stamped: _Stamped, database: str, query: str, synchro
     target = next(name.target for name in switch.names if name.database == database)
     plan = _plan(data_dir, stamped, target)
     legacy = plan.databases[database]
-    names = {entry.lower() for _, entry, _, _ in legacy.schema}
+    names = {folded(entry) for _, entry, _, _ in legacy.schema}
     consolidated = {str(switch.installed(one)) for one in switch.targets} | {str(name.path) for name in switch.names}
     path = next(name.path for name in switch.names if name.database == database)
     statements = Statements(names, consolidated)

@@ -23,7 +23,7 @@ from migrator.application.compat.work_tables import Run, changed, former, forwar
 from migrator.mapping import reverse_sql
 from migrator.mapping.refusals import Refusal, mark_broken
 from migrator.schema.catalogue import MIRRORED_ROWS, MIRRORED_SEQUENCE
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 class Put:
@@ -218,7 +218,7 @@ class Put:
             f" AND legacy_key NOT IN (SELECT key FROM {gone(source.source)})"
         )
         columns = ", ".join(map(quoted, source.columns))
-        if source.database == self._database.name and source.table.lower() in self._loaded:
+        if source.database == self._database.name and folded(source.table) in self._loaded:
             rows = f"SELECT {columns} FROM main.{quoted(source.table)} WHERE {quoted(source.key)} IN ({wanted})"
         else:
             rows = legacy_rows.rows_sql(self._plan, source, wanted)
@@ -704,15 +704,15 @@ class Put:
 
         A table is never loaded here: the set is between two states.
         """
-        if source.database == self._database.name and source.table.lower() in self._loaded:
+        if source.database == self._database.name and folded(source.table) in self._loaded:
             return f"main.{quoted(source.table)}"
         return f"({legacy_rows.rows_sql(self._plan, source)})"
 
     def _evidence(self, name: str) -> str:
         """Return the rows of the legacy table *name* as a table of SQL."""
         database, _, table = name.partition(".")
-        legacy = self._plan.databases[database].tables[table.lower()]
-        if database == self._database.name and table.lower() in self._loaded:
+        legacy = self._plan.databases[database].tables[folded(table)]
+        if database == self._database.name and folded(table) in self._loaded:
             return f"main.{quoted(legacy.name)}"
         if legacy.kind == "carried":
             return f"{self._plan.target}.{quoted(legacy.into)}"

@@ -22,7 +22,7 @@ from migrator.errors import Refused, UsageError
 from migrator.mapping import reverse_sql
 from migrator.quarantine.rows import QuarantinedRow
 from migrator.switch.state import Switch
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 from migrator.system.escaping import escaped
 
 #: Wait for a transaction of the application [s].
@@ -74,7 +74,7 @@ def resolve(switch: Switch, row: QuarantinedRow, cells: Mapping[str, str]) -> Re
         # The write lock first: the row must not change between reading and writing.
         connection.execute("BEGIN IMMEDIATE")
         try:
-            mirror.fresh([table.lower()])
+            mirror.fresh([folded(table)])
             now = _written(connection, row, cells, source) if cells else row
             mirror.judge_again(table, now.key)
             before = _quarantined(mirror)
@@ -126,7 +126,7 @@ def _written(connection: Connection, row: QuarantinedRow, cells: Mapping[str, st
     Raises:
         Refused: Its legacy table does not show the row, or shows another with the key that the row gets.
     """
-    served = connection.mirror.tables[source.table.lower()]
+    served = connection.mirror.tables[folded(source.table)]
     table, name = quoted(served.name), quoted(source.key)
     whole = reverse_sql.row_sql("t", source.columns)
     identity = ", ".join(map(quoted, served.identity))

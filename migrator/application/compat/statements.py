@@ -13,6 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from migrator.system.connections import folded
+
 #: Parameters of the authorizer: action, two names, and the schema.
 Noted = tuple[int, str | None, str | None, str | None]
 #: The actions that write rows.
@@ -116,10 +118,10 @@ class Statements:
         stripped = _without_comments(sql)
         if match := _VACUUM.fullmatch(stripped):
             *schema, into = match.groups("")
-            return Statement(upkeep="INTO" if into else "VACUUM", schema="".join(schema).lower(), name=into)
+            return Statement(upkeep="INTO" if into else "VACUUM", schema=folded("".join(schema)), name=into)
         if match := _ANALYZE.fullmatch(stripped):
             names = match.groups("")
-            first, second = "".join(names[:5]).lower(), "".join(names[5:]).lower()
+            first, second = folded("".join(names[:5])), folded("".join(names[5:]))
             return Statement(upkeep="ANALYZE", schema=first if second else "", name=second or first)
         return None
 
@@ -129,9 +131,9 @@ class Statements:
         for action, first, second, schema in noted:
             # A table of which no column is read has no schema here.
             if action == sqlite3.SQLITE_READ and schema in ("main", None):
-                reads.add((first or "").lower())
+                reads.add(folded(first or ""))
             elif action in WRITES and schema == "main":
-                writes.add((first or "").lower())
+                writes.add(folded(first or ""))
             elif action == sqlite3.SQLITE_TRANSACTION:
                 control = first or ""
             elif action == sqlite3.SQLITE_SAVEPOINT:
@@ -159,7 +161,7 @@ class Statements:
         """Return why the caller's statement *sql* is refused that does *action*, '' if it is not."""
         if action == sqlite3.SQLITE_ATTACH:
             return self.refusal_to_attach(first)
-        what, name = "", (first or "").lower()
+        what, name = "", folded(first or "")
         if action == sqlite3.SQLITE_ALTER_TABLE and first == "main":
             what = f"alters {second!r}"
         elif schema != "main":

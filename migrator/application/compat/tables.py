@@ -12,7 +12,7 @@ from migrator.application.compat.errors import Unsupported
 from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source
 from migrator.application.compat.work_tables import Run
 from migrator.schema.catalogue import MIRRORED_SEQUENCE
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: What the rows of a legacy table depend on: counters, that of its own table first, and the rows of new code that its rows name.
 Counted = tuple[Any, ...]
@@ -252,13 +252,13 @@ class Tables:
         source = self._plan.source_of(self._database.name, table.name)
         target = self._plan.target
         followed = any(
-            entry.lower() == table.name.lower()
+            folded(entry) == folded(table.name)
             for entry in (
                 *(on for kind, _, on, _ in self._database.schema if kind == "trigger"),
                 *(index.content for index in self._database.tables.values() if index.kind == "index"),
             )
         )
-        if followed or table.name.lower() in self._with_refused or was[1:] != now[1:]:
+        if followed or folded(table.name) in self._with_refused or was[1:] != now[1:]:
             return False
         if source and not legacy_rows.are_of_their_own(self._plan, source):
             return False
@@ -310,7 +310,7 @@ class Tables:
         triggers = [
             (trigger, sql)
             for kind, trigger, on, sql in self._database.schema
-            if kind == "trigger" and on.lower() == table.name.lower()
+            if kind == "trigger" and folded(on) == folded(table.name)
         ]
         self._run(f"UPDATE {work_tables.STATE} SET loading = 1")
         for trigger, _ in triggers:
@@ -324,14 +324,14 @@ class Tables:
             rows = f"SELECT {columns} FROM ({self._rows_sql(source)})"
         try:
             self._run(f"INSERT INTO {name} ({columns}) {rows}")
-            self._with_refused.discard(table.name.lower())
+            self._with_refused.discard(folded(table.name))
         except sqlite3.IntegrityError:
-            self._with_refused.add(table.name.lower())
+            self._with_refused.add(folded(table.name))
             # New code wrote what the legacy table refuses; a rollback keeps such a row in the residue.
             self._run(f"INSERT OR IGNORE INTO {name} ({columns}) {rows}")
         self._set_sequence(table)
         for index in self._database.tables.values():
-            if index.kind == "index" and index.content.lower() == table.name.lower():
+            if index.kind == "index" and folded(index.content) == folded(table.name):
                 self._run(f"INSERT INTO main.{quoted(index.name)} ({quoted(index.name)}) VALUES ('rebuild')")
         for _, sql in triggers:
             self._run(sql)
@@ -351,7 +351,7 @@ class Tables:
         else:
             asked = f"SELECT max(CAST(seq AS INTEGER)) FROM {self._plan.target}.sqlite_sequence WHERE name = ?"
             marks.append(self._run(asked, (table.into,)).fetchone()[0] or 0)
-        self._numbered[table.name.lower()] = self._epoch
+        self._numbered[folded(table.name)] = self._epoch
         (held,) = self._run("SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
         if given:
             marks.append(held or 0)

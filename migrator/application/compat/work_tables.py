@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from migrator.application.compat.plan import LegacyDatabase, LegacyTable, Plan, Source, Target
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: Runs a statement beside those of the caller, and returns its cursor.
 Run = Callable[..., sqlite3.Cursor]
@@ -159,7 +159,7 @@ def _work_tables(plan: Plan, database: LegacyDatabase) -> Iterator[str]:
 
 
 def _staging(plan: Plan, source: Source) -> Iterator[str]:
-    table = plan.databases[source.database].tables[source.table.lower()]
+    table = plan.databases[source.database].tables[folded(source.table)]
     yield f'CREATE TABLE {staged(source.source)} ({_typed(table)}, "compat:restaged", "compat:seen")'
     yield (
         f"CREATE INDEX temp.{quoted(f'compat:staged key:{source.source}')}"
@@ -226,7 +226,7 @@ def _checking_references(database: LegacyDatabase, table: LegacyTable) -> Iterat
     SQLite's own check is off: rows may refer to none in the legacy set, and loading them would fail.
     """
     for number, (columns, parent, others, on_delete, on_update) in enumerate(table.references):
-        known = database.tables.get(parent.lower())
+        known = database.tables.get(folded(parent))
         if known is None or len(columns) != len(others):
             continue
         given = " AND ".join(f"new.{quoted(column)} IS NOT NULL" for column in columns)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from migrator.schema import declaration
 from migrator.schema.declaration import Statements
 from migrator.system import content_digest, rowids
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 def statements(connection: sqlite3.Connection, source: str) -> dict[str, Statements]:
@@ -39,7 +39,7 @@ def copy(
         DdlError: This SQLite cannot make the table or an index of it.
         sqlite3.Error: A row breaks a constraint of its legacy table, or the disk is full.
     """
-    copied = declaration.renamed(made[declaration.folded(table)], table, name)
+    copied = declaration.renamed(made[folded(table)], table, name)
     connection.execute(declaration.in_schema(copied.table, schema))
     columns = [
         quoted(column)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from migrator.records.inventory import Table
 from migrator.schema import catalogue
 from migrator.schema.catalogue import Shape
+from migrator.system.connections import folded
 from migrator.system.escaping import escaped
 
 Columns = frozenset[tuple[str, str]]
@@ -90,29 +91,29 @@ def _by_name(path: PurePosixPath, tables: Sequence[FoundTable] | None, at_home: 
 
 def _score(name: str, tables: Sequence[FoundTable]) -> int:
     """Count the tables that have a known shape of the database *name*."""
-    shapes = {(shape.table.lower(), shape.columns) for shape in catalogue.shapes_of(name)}
-    return sum((described.table.name.lower(), described.columns) in shapes for described in tables)
+    shapes = {(folded(shape.table), shape.columns) for shape in catalogue.shapes_of(name)}
+    return sum((folded(described.table.name), described.columns) in shapes for described in tables)
 
 
 def tables(name: str, described: Sequence[FoundTable]) -> tuple[tuple[Table, ...], tuple[str, ...]]:
     """Return the tables of the legacy database *name*, each with its variant or how it differs, and which are missing."""
     shapes: dict[str, list[Shape]] = {}
     for shape in catalogue.shapes_of(name):
-        shapes.setdefault(shape.table.lower(), []).append(shape)
-    variant_of = {(shape.table.lower(), shape.columns): shape.variant for shape in catalogue.shapes_of(name)}
+        shapes.setdefault(folded(shape.table), []).append(shape)
+    variant_of = {(folded(shape.table), shape.columns): shape.variant for shape in catalogue.shapes_of(name)}
     recognised = tuple(
-        _recognised(table, columns, shapes.get(key := table.name.lower(), []), variant_of.get((key, columns), ""))
+        _recognised(table, columns, shapes.get(key := folded(table.name), []), variant_of.get((key, columns), ""))
         for table, columns in described
     )
     votes = Counter(table.variant for table in recognised if table.variant)
     if not votes:
         # No table has a known shape: take the variant with the most of these names.
-        votes = Counter(s.variant for table, _ in described for s in shapes.get(table.name.lower(), ()))
+        votes = Counter(s.variant for table, _ in described for s in shapes.get(folded(table.name), ()))
     variants = dict.fromkeys(shape.variant for shape in catalogue.shapes_of(name))
     variant = max(variants, key=votes.__getitem__, default="")
-    present = {table.name.lower() for table, _ in described}
+    present = {folded(table.name) for table, _ in described}
     wanted = (shape.table for shape in catalogue.shapes_of(name) if shape.variant == variant)
-    return recognised, tuple(sorted(table for table in wanted if table.lower() not in present))
+    return recognised, tuple(sorted(table for table in wanted if folded(table) not in present))
 
 
 def _recognised(table: Table, columns: Columns, shapes: list[Shape], variant: str) -> Table:

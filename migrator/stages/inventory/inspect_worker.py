@@ -27,7 +27,7 @@ from typing import Any
 from migrator.errors import DdlError, SourceError
 from migrator.schema import declaration, text_encoding
 from migrator.system import connections, content_digest, database_layout, error_hints, private_copy, virtual_tables
-from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT, quoted
+from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT, folded, quoted
 
 #: Address space of the process [bytes].
 MEMORY_BYTES = 2 * 1024**3
@@ -155,9 +155,9 @@ def _tables(
                 "name": table.name,
                 "rows": table.rows,
                 "digest": table.digest,
-                "indexes": [name for name, _ in made[declaration.folded(table.name)].indexes],
+                "indexes": [name for name, _ in made[folded(table.name)].indexes],
                 "parents": _parents(connection, table.name),
-                "problem": _problem(table.name, made[declaration.folded(table.name)]),
+                "problem": _problem(table.name, made[folded(table.name)]),
             },
             _columns(connection, table.name),
         )

@@ -21,6 +21,7 @@ from migrator.schema import catalogue
 from migrator.stages.inventory import identify, inspect_pool, scan
 from migrator.stages.inventory.identify import FoundTable, Identity
 from migrator.system import connections, error_hints, paths
+from migrator.system.connections import folded
 from migrator.system.escaping import escaped
 
 #: Fields of a database that an answer has under the same name, as far as the file could be read.
@@ -127,7 +128,7 @@ def _content(answer: Mapping[str, Any]) -> list[FoundTable] | None:
     return [
         FoundTable(
             Table(**described | {of: tuple(described.get(of, ())) for of in ("indexes", "parents")}),
-            frozenset((name.lower(), declared.upper()) for name, declared in columns),
+            frozenset((folded(name), declared.upper()) for name, declared in columns),
         )
         for described, columns in answer["tables"]
     ]
@@ -185,10 +186,10 @@ def _told_apart(databases: Iterable[Database]) -> tuple[Database, ...]:
     """Give each file that no legacy database is, and whose stem another file has, a name made of its path."""
     databases = tuple(databases)
     # SQLite ignores letter case in names.
-    stems = Counter(database.known_as.lower() for database in databases if database.verdict is not Verdict.OURS)
+    stems = Counter(folded(database.known_as) for database in databases if database.verdict is not Verdict.OURS)
     return tuple(
         replace(database, alias=identify.name_from(database.place))
-        if database.verdict is Verdict.UNKNOWN and stems[database.known_as.lower()] > 1
+        if database.verdict is Verdict.UNKNOWN and stems[folded(database.known_as)] > 1
         else database
         for database in databases
     )

@@ -19,10 +19,10 @@ from migrator.records.inventory import Database, Inventory, Table, Verdict
 from migrator.records.plan import Fate, PlannedTable
 from migrator.schema import catalogue
 from migrator.schema import reader as schema_reader
-from migrator.schema.declaration import folded, index_name
+from migrator.schema.declaration import index_name
 from migrator.switch import target_permissions
 from migrator.system import attributes, connections, ownership, permissions
-from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT
+from migrator.system.connections import NOT_HERE, OF_ITS_FORMAT, folded
 from migrator.system.escaping import escaped
 from migrator.system.shell import quoted
 
@@ -372,10 +372,10 @@ def carried_tables_are_few(case: Case) -> Iterator[str]:
 
 def ordered_indexes_have_a_table(case: Case) -> Iterator[str]:
     """Require that the carried table of each index in [decisions] extra_indexes will be there."""
-    carried = {table.into.lower() for table in case.tables if table.fate is Fate.CARRIED}
+    carried = {folded(table.into) for table in case.tables if table.fate is Fate.CARRIED}
     for index in case.config.extra_indexes:
         into = f"{index.target}.{index.table}"
-        if index.table.lower().startswith(extra_indexes.CARRIED) and into.lower() not in carried:
+        if folded(index.table).startswith(extra_indexes.CARRIED) and folded(into) not in carried:
             yield f"decisions.extra_indexes orders {index.name} on {into}, which will not be there; take the order out"
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migrator.schema.catalogue import MIRROR_TABLES
-from migrator.schema.declaration import folded, stored_columns
+from migrator.schema.declaration import stored_columns
 from migrator.stages.rollback.session import LEGACY, Session, found_sql, handle_sql
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 
 def take_in(session: Session, sources: Sequence[str]) -> None:
@@ -23,7 +23,7 @@ def take_in(session: Session, sources: Sequence[str]) -> None:
     for (table,) in now:
         if folded(table) in before or table in MIRROR_TABLES:
             continue
-        takers = [source for source in sources if source.partition(".")[2].lower() == table.lower()]
+        takers = [source for source in sources if folded(source.partition(".")[2]) == folded(table)]
         if len(takers) != 1 or not _take_in(session, table, takers[0]):
             session.done.kept_whole.setdefault(f"{session.target}.{table}", "no legacy table takes it")
 
@@ -33,25 +33,25 @@ def _take_in(session: Session, table: str, source: str) -> bool:
     connection = session.connection
     database, _, name = source.partition(".")
     with session.beside(database, under=LEGACY):
-        legacy_columns = {column.lower() for column in stored_columns(connection, LEGACY, name)}
+        legacy_columns = {folded(column) for column in stored_columns(connection, LEGACY, name)}
         columns = stored_columns(connection, session.target, table)
-        if not {column.lower() for column in columns} <= legacy_columns:
+        if not {folded(column) for column in columns} <= legacy_columns:
             return False
         legacy, new_table = f"{LEGACY}.{quoted(name)}", f"{session.target}.{quoted(table)}"
         handle = handle_sql(connection, session.target, table)
         is_it = found_sql(connection, session.target, table)
         key, declared = _key(session, LEGACY, name)
         lists = [", ".join(quoted(column) for column in columns)]
-        if declared == "integer" and key in (column.lower() for column in columns) and len(columns) > 1:
+        if declared == "integer" and key in (folded(column) for column in columns) and len(columns) > 1:
             # Ids of the new table start again; the legacy table assigns its next ones.
-            lists.append(", ".join(quoted(column) for column in columns if column.lower() != key))
+            lists.append(", ".join(quoted(column) for column in columns if folded(column) != key))
         inserts = [
             f"INSERT OR ABORT INTO {legacy} ({some}) SELECT {some} FROM {new_table} AS t WHERE {is_it}"
             for some in lists
         ]
         # A deleted row must not come back under its key.
         deleted = set()
-        if key in (column.lower() for column in columns):
+        if key in (folded(column) for column in columns):
             deleted = {
                 handle_of_row
                 for (handle_of_row,) in connection.execute(

@@ -19,7 +19,7 @@ from migrator.schema import catalogue
 from migrator.schema.declaration import free_rowid, is_without_rowid, stored_columns
 from migrator.stages.rollback.session import BASELINE, WrittenBack
 from migrator.system import connections, content_digest, rowids
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 from migrator.system.escaping import escaped
 
 #: Names that a sentence lists.
@@ -91,8 +91,8 @@ def _lacking(connection: sqlite3.Connection, table: str) -> str:
         return "is not there any more"
     if now != installed or is_without_rowid(connection, "main", table) != is_without_rowid(connection, BASELINE, table):
         return "is a table of another kind now"
-    columns = {column.lower() for column in stored_columns(connection, "main", table)}
-    lacks = [column for column in stored_columns(connection, BASELINE, table) if column.lower() not in columns]
+    columns = {folded(column) for column in stored_columns(connection, "main", table)}
+    lacks = [column for column in stored_columns(connection, BASELINE, table) if folded(column) not in columns]
     return f"has no column {escaped(lacks[0])} any more" if lacks else ""
 
 

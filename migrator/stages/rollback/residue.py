@@ -22,7 +22,7 @@ from migrator.stages.rollback import cell_comparison, mirrored_rows, residue_dat
 from migrator.stages.rollback.session import BASELINE, CANNOT, WrittenBack, handle_sql
 from migrator.switch import consolidated_set
 from migrator.system import connections
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 from migrator.system.escaping import escaped
 
 #: Reasons of the residue; "this row" is the row of the consolidated set beside the reason.
@@ -175,9 +175,9 @@ def _in_new_columns(connection: sqlite3.Connection, target: str) -> Iterator[tup
         (target,),
     ).fetchall()
     for (table,) in tables:
-        before = {column.lower() for column in stored_columns(connection, "baseline", table)}
+        before = {folded(column) for column in stored_columns(connection, "baseline", table)}
         for column in stored_columns(connection, target, table):
-            if column.lower() not in before:
+            if folded(column) not in before:
                 handle = handle_sql(connection, target, table)
                 handles = connection.execute(
                     f"SELECT {handle} FROM {target}.{quoted(table)} AS t WHERE +t.{quoted(column)} COLLATE BINARY IS NOT {_default(connection, target, table, column)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from migrator.schema.declaration import stored_columns
 from migrator.system import connections
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 
 #: Name under which the residue is attached.
 RESIDUE = "residue"
@@ -60,5 +60,5 @@ def keep(
 
 def _reason(columns: Sequence[str]) -> str:
     """Return a name for the column of the reason that no other column has."""
-    taken = {column.lower() for column in columns}
+    taken = {folded(column) for column in columns}
     return next(name for number in count() if (name := f"why_{number}" if number else "why") not in taken)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from migrator.stages.rollback.session import CANNOT, WrittenBack
 from migrator.system import connections, content_digest, virtual_tables
-from migrator.system.connections import quoted
+from migrator.system.connections import folded, quoted
 from migrator.system.escaping import escaped
 
 #: Columns of an entry of the schema.
@@ -46,7 +46,7 @@ def give_back_triggers(
     """Put the triggers *taken* back, and rebuild the full-text indexes over the tables that were written."""
     touched = {source.partition(".")[0] for source in done.written}
     for database in sorted(touched | taken.keys()):
-        tables = {source.partition(".")[2].lower() for source in done.written if source.partition(".")[0] == database}
+        tables = {folded(source.partition(".")[2]) for source in done.written if source.partition(".")[0] == database}
         with connections.closing_scratch(legacy[database]) as connection:
             connections.lenient(connection)
             connection.execute("BEGIN")
@@ -71,4 +71,4 @@ def _indexes_over(connection: sqlite3.Connection, tables: Collection[str]) -> li
     declared = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
     ).fetchall()
-    return [name for name, sql in declared if (virtual_tables.content_of(sql) or "").lower() in tables]
+    return [name for name, sql in declared if folded(virtual_tables.content_of(sql) or "") in tables]
