@@ -122,6 +122,8 @@ class Model:
         self.aside.isolation_level, self.aside.text_factory = None, read_anything
         self.watching = cut_over_set.compat(data, database, isolation_level=None)
         self.watching.text_factory = read_anything
+        # The set stays open from here on: a pool that closes its last file keeps others waiting, and they do not wait.
+        self.watching.mirror.fresh()
         self.new = cut_over_set.compat(data, database, schema="consolidated", timeout=0, isolation_level=None)
         self.new.text_factory = read_anything
         served = self.watching.mirror.tables.values()
