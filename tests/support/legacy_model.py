@@ -497,13 +497,10 @@ class Model:
                         f"INSERT INTO {name} ({columns}) VALUES ({cells_sql})", [_bound(cell) for cell in row]
                     )
         if any(table.autoincrement for table in self.tables):
-            held = dict(self.aside.execute("SELECT name, seq FROM sqlite_sequence"))
-            for name, seq in self.watching.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
-                assert seq >= held.get(name, 0), (name, seq, held, self.done[-12:])
-                if name in held:
-                    self.aside.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (seq, name))
-                else:
-                    self.aside.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, seq))
+            # Also down: a number of new code that no writer recorded is given again once its row is gone.
+            self.aside.execute("DELETE FROM sqlite_sequence")
+            marks = self.watching.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+            self.aside.executemany("INSERT INTO sqlite_sequence VALUES (?, ?)", marks)
         # New code has committed: a program that has read before may not write, here as there.
         ((version,),) = self.aside.execute("PRAGMA user_version").fetchall()
         self.aside.execute(f"PRAGMA user_version = {version}")
