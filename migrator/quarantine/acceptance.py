@@ -25,6 +25,8 @@ from migrator.system.shell import quoted
 SCHEMA = 1
 #: Rows of a difference that a sentence each is about, beside those with money at stake.
 _SHOWN = 10
+#: Most keys that a sentence names; a command of more cannot be read.
+_NAMED = 5
 
 
 def entry(row: QuarantinedRow) -> AcceptedRow:
@@ -137,13 +139,15 @@ def sentences(rows: Collection[QuarantinedRow], accepted: Collection[AcceptedRow
     if not unlike:
         return
     left_open = (*unlike.changed, *unlike.came)
-    keys = "".join(f" {quoted(escaped(f'{row.source}:{row.key}'))}" for row in left_open if row.money)
+    keys = [quoted(escaped(f"{row.source}:{row.key}")) for row in left_open if row.money]
+    named = "".join(f" {key}" for key in keys) if len(keys) <= _NAMED else ""
+    each = f" (it lists the {len(keys):,} rows that are accepted by key)" if len(keys) > _NAMED else ""
     what = (
         f"{len(left_open):,} of {len(rows):,} quarantined rows are not accepted"
         if left_open
         else f"{len(unlike.went):,} accepted rows are not in quarantine any more"
     )
-    yield f"{what}; to review them run: migrator quarantine list; then: migrator quarantine accept{keys}"
+    yield f"{what}; to review them run: migrator quarantine list; then: migrator quarantine accept{named}{each}"
     if not accepted:
         return
     lines = [
