@@ -10,8 +10,8 @@ RUN /opt/migrator/bin/pip install --no-cache-dir --quiet '.[contracts]'
 
 FROM python:3.12-slim
 COPY --from=build /opt/migrator /opt/migrator
-RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent migrator \
-    && install --directory --owner=migrator --mode=0700 /data
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin migrator \
+    && install --directory --owner=migrator --group=migrator --mode=0700 /data
 ENV PATH=/opt/migrator/bin:$PATH MIGRATOR_DATA_DIR=/data
 USER migrator
 WORKDIR /data

@@ -55,9 +55,39 @@ def test_it_runs_as_a_user_without_rights_on_a_volume():
     words = [word for word, _ in FINAL]
     # Nothing is run or copied as root after the change of user.
     assert {"USER", "WORKDIR", "VOLUME", "ENTRYPOINT", "CMD"} == set(words[words.index("USER") :])
-    assert "useradd --system --uid 10001 --no-create-home --home-dir /nonexistent migrator" in LAST["RUN"]
-    assert "install --directory --owner=migrator --mode=0700 /data" in LAST["RUN"]
-    assert 0 == subprocess.run(["bash", "-n", "-c", LAST["RUN"]], check=False).returncode
+
+
+#: Runs the second argument as root of an overlay over this system, in a mount namespace of its own: the system stays as it is.
+IN_AN_OVERLAY = """
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+chroot "$1/root" sh -ec "$2"
+"""
+
+
+def in_an_overlay(folder, script):
+    command = ["unshare", "--mount", "sh", "-ec", IN_AN_OVERLAY, "sh", folder, script]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_its_user_owns_the_volume_and_nothing_else(tmp_path):
+    if (can := in_an_overlay(tmp_path, "true")).returncode:
+        pytest.skip(f"no overlay can be mounted here: {can.stderr.strip()}")
+    looked_at = (
+        "stat --format '%a %U %G %u %g' /data; getent passwd migrator; "
+        "setpriv --reuid migrator --regid migrator --clear-groups sh -c 'touch /data/own; touch /etc/other || echo refused'"
+    )
+
+    done = in_an_overlay(tmp_path, f"{LAST['RUN']}; {looked_at}")
+
+    assert 0 == done.returncode, done.stderr
+    assert [
+        "700 migrator migrator 10001 10001",
+        "migrator:x:10001:10001::/nonexistent:/usr/sbin/nologin",
+        "refused",
+    ] == done.stdout.splitlines()
+    assert "warning" not in done.stderr
 
 
 def test_what_is_copied_is_not_ignored_and_nothing_else_is_sent():
