@@ -98,14 +98,15 @@ class Put:
         key, into, out = quoted(mapped.key), staged(source), gone(source)
         self._fill(into, put_sql.stage_changes(mapped, table))
         self._fill(out, put_sql.note_deleted(mapped, table))
-        self._put_without_key(source, mapped)
+        self._put_without_key(source, mapped, table)
         self._note_rows(source, f"SELECT {key} FROM {into} UNION ALL SELECT key FROM {out}")
 
-    def _put_without_key(self, source: str, mapped: Source) -> None:
+    def _put_without_key(self, source: str, mapped: Source, table: LegacyTable) -> None:
         """Replace the rows without a key in the quarantine; each is known by all its cells."""
         target, key = self._plan.target, quoted(mapped.key)
         of_source = "source = ? AND target = ? AND legacy_key IS NULL"
-        for (was,) in self._run(put_sql.rows_without_key(mapped)).fetchall():
+        former_rows = self._run(put_sql.rows_without_key(mapped, table)).fetchall()
+        for (was,) in former_rows:
             self._run(
                 f"DELETE FROM {target}.quarantine WHERE rowid = (SELECT rowid FROM {target}.quarantine"
                 f" WHERE {of_source} AND row = ? LIMIT 1)",
@@ -116,7 +117,7 @@ class Put:
         ).rowcount
         if kept:
             self._run(f"DELETE FROM {staged(source)} WHERE {key} IS NULL")
-        if kept or self._run(f"SELECT 1 FROM {old(source)} AS o WHERE o.{key} IS NULL").fetchone():
+        if kept or former_rows:
             self._note_rows(
                 source, "SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM {rows} WHERE source = ? AND legacy_key IS NULL)"
             )

@@ -27,11 +27,11 @@ def stage_changes(source: Source, table: LegacyTable) -> str:
     return (
         f'INSERT INTO {staged(source.source)} ({columns}, "compat:restaged", "compat:seen") SELECT {columns}, 0, 0'
         f" FROM main.{quoted(table.name)} AS s WHERE ({names}) IN"
-        # Rows without a key are replaced all, also those that were only noted.
         f" (SELECT {ids} FROM {changed(source.source)} UNION SELECT {ids} FROM {was})"
         # Not rows that were deleted and inserted again, or updated to what they were.
         f" AND NOT EXISTS (SELECT 1 FROM {was} AS o WHERE o.{key} = s.{key} COLLATE BINARY"
         f" AND NOT {reverse_sql.differ_sql('s', 'o', source.columns)})"
+        f" AND NOT (s.{key} IS NULL AND EXISTS (SELECT 1 FROM {was} AS o WHERE {_unchanged(table)}))"
     )
 
 
@@ -76,10 +76,13 @@ def note_deleted(source: Source, table: LegacyTable) -> str:
 
 
 @_made_once
-def rows_without_key(source: Source) -> str:
-    """Return a SELECT of the rows without a key as they were, as JSON."""
+def rows_without_key(source: Source, table: LegacyTable) -> str:
+    """Return a SELECT of the rows of *table* without a key as they were before they were changed or deleted, as JSON."""
     row = reverse_sql.row_sql("o", source.columns)
-    return f"SELECT {row} FROM {old(source.source)} AS o WHERE o.{quoted(source.key)} IS NULL"
+    return (
+        f"SELECT {row} FROM {old(source.source)} AS o WHERE o.{quoted(source.key)} IS NULL"
+        f" AND NOT EXISTS (SELECT 1 FROM main.{quoted(table.name)} AS s WHERE {_unchanged(table)})"
+    )
 
 
 @_made_once
