@@ -1,7 +1,6 @@
 """Rows of new code have legacy keys at once: a reader writes nothing, and the next writer records the keys that were shown."""
 
 import json
-import shutil
 import sqlite3
 from contextlib import closing
 
@@ -38,18 +37,6 @@ NEW_ROWS = {
         [MEASURE, MEASURE.replace("total_requests', 7", "error_rate', 0.5")],
     ),
 }
-
-
-@pytest.fixture(scope="module", name="made")
-def _made(tmp_path_factory):
-    return cut_over_set.make(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture(name="data")
-def _data(made, tmp_path):
-    shutil.copytree(made.parent, tmp_path / "set", symlinks=True)
-    yield tmp_path / "set" / "data"
-    compat_connection.POOL.clear()
 
 
 def native(data, database):

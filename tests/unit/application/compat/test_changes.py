@@ -2,7 +2,6 @@
 
 import random
 import resource
-import shutil
 import signal
 import sqlite3
 from collections import Counter
@@ -12,7 +11,6 @@ import cut_over_set
 import pytest
 
 from migrator.application.compat import changes
-from migrator.application.compat import connection as compat_connection
 from migrator.application.compat.tables import Tables
 from migrator.schema import catalogue
 from migrator.system.connections import quoted
@@ -24,13 +22,6 @@ DATABASES, WRITES = ("jarvis", "tax", "whales"), 40
 @pytest.fixture(scope="module", name="made")
 def _made(tmp_path_factory):
     return cut_over_set.make(tmp_path_factory.mktemp("made"), rows=1_500)
-
-
-@pytest.fixture(name="data")
-def _data(made, tmp_path):
-    shutil.copytree(made.parent, tmp_path / "set", symlinks=True)
-    yield tmp_path / "set" / "data"
-    compat_connection.POOL.clear()
 
 
 @pytest.fixture(name="loads")

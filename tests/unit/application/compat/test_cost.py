@@ -1,6 +1,5 @@
 """What a legacy schema costs, in statements and in steps of SQLite's virtual machine: the same on any machine."""
 
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -8,8 +7,6 @@ from contextlib import closing
 
 import cut_over_set
 import pytest
-
-from migrator.application.compat import connection as compat_connection
 
 #: Prints which modules the first read of a program has imported.
 FIRST_READ = (
@@ -31,13 +28,6 @@ TRADE = (
 @pytest.fixture(scope="module", name="made")
 def _made(tmp_path_factory):
     return cut_over_set.make(tmp_path_factory.mktemp("made"), rows=1_000)
-
-
-@pytest.fixture(name="data")
-def _data(made, tmp_path):
-    shutil.copytree(made.parent, tmp_path / "set", symlinks=True)
-    yield tmp_path / "set" / "data"
-    compat_connection.POOL.clear()
 
 
 def statements_of(connection, deed):

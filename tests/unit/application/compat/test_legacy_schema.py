@@ -1,6 +1,5 @@
 """Legacy code on the consolidated set: the same rows, effects and errors as on the legacy file."""
 
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -24,18 +23,6 @@ POSITION = (
     "INSERT OR REPLACE INTO positions (id, symbol, token_mint, entry_price, entry_amount_sol, entry_amount_tokens, status,"
     " opened_at) VALUES (?, ?, ?, 1.5, 2.0, 3.0, ?, '2026-02-01T00:00:00+00:00')"
 )
-
-
-@pytest.fixture(scope="module", name="made")
-def _made(tmp_path_factory):
-    return cut_over_set.make(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture(name="data")
-def _data(made, tmp_path):
-    shutil.copytree(made.parent, tmp_path / "set", symlinks=True)
-    yield tmp_path / "set" / "data"
-    compat_connection.POOL.clear()
 
 
 @pytest.fixture(name="jarvis")

@@ -1,6 +1,5 @@
 """Statements about the database as a whole: each reaches the consolidated file, changes nothing of it, or is refused in one sentence."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 
@@ -54,18 +53,6 @@ WRONG = (
     "DETACH t",
     "DETACH main",
 )
-
-
-@pytest.fixture(scope="module", name="made")
-def _made(tmp_path_factory):
-    return cut_over_set.make(tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture(name="data")
-def _data(made, tmp_path):
-    shutil.copytree(made.parent, tmp_path / "set", symlinks=True)
-    yield tmp_path / "set" / "data"
-    compat_connection.POOL.clear()
 
 
 @pytest.fixture(name="jarvis")
