@@ -1,6 +1,7 @@
 """Judges the virtual tables of legacy files after a rollback.
 
-A full-text index must fit its rows, as SQLite's own check finds, unless it did not fit before and is as it was.  The tables behind
+A full-text index must fit its rows, as SQLite's own check finds, unless it did not fit before and is as it was, or SQLite cannot build
+it from its content.  The tables behind
 a virtual table without a target are as they were, except those of an index whose rows another table has: a rollback builds it anew.
 """
 
@@ -36,6 +37,7 @@ def faults(judge: Judge) -> Iterator[str]:
                 module in virtual_tables.FULL_TEXT
                 and (problem := _problem(judge.sets.back, name, table))
                 and (changed or not _problem(judge.sets.originals, name, table))
+                and not (rebuilt and _cannot_be_built(judge.sets.back, name, table))
             ):
                 yield f"{name}.{table}: the full-text index does not fit its rows ({problem})"
 
@@ -49,6 +51,19 @@ def _differs(judge: Judge, name: str, shadow: str) -> bool:
 def _content(legacy: LegacySet, name: str, table: str) -> Counter[Cells]:
     with legacy.read(name) as connection:
         return Counter(map(cells_of, of(connection, table)))
+
+
+def _cannot_be_built(legacy: LegacySet, name: str, index: str) -> bool:
+    """Return whether SQLite refuses to build a full-text index from its content, such as one over a column that is not there."""
+    with closing(connections.scratch(legacy.copy(name))) as connection:
+        connection.execute("BEGIN")
+        try:
+            connection.execute(f"INSERT INTO {quoted(index)} ({quoted(index)}) VALUES ('rebuild')")
+        except sqlite3.OperationalError:
+            return True
+        finally:
+            connection.execute("ROLLBACK")
+    return False
 
 
 def _problem(legacy: LegacySet, name: str, index: str) -> str:

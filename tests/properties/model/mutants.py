@@ -18,6 +18,12 @@ def moved(program, step, *, before):
     return {program: tuple(rest)}
 
 
+def once(program, step):
+    """Return *program* in which *step* is not done again."""
+    first = PROGRAMS[program].index(step)
+    return {program: tuple(one for at, one in enumerate(PROGRAMS[program]) if one != step or at == first)}
+
+
 def instead(program, step, *others):
     """Return *program* with other steps in the place of *step*."""
     at = PROGRAMS[program].index(step)
@@ -46,6 +52,7 @@ MUTANTS = {
     "two migrators at once": (None, "whole"),
     "a rollback turns the flag last": (moved("rollback", "flag false", before="leave 0"), "flag_true_means_new"),
     "a rollback takes nothing along": (without("rollback", "carry back"), "nothing_is_lost"),
+    "what is written while a rollback writes its copies": (once("rollback", "carry back"), "nothing_is_lost"),
     "a rollback leaves the copies to writers": (without("rollback", "hold copies"), "nothing_is_lost"),
     "recovery moves a legacy file under a writer": (
         without("recover: finish rollback", "hold names and three"),

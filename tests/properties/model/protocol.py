@@ -131,7 +131,7 @@ def programs(names=2, targets=2):
             "hold kept", "flag true", *each("flatten"), *each("original"), "release", "wal", "record cutover done",
         ),
         "rollback": (
-            "record rollback", "hold three", *each("copy"), "carry back", "hold copies", "flag false", *each("indirect"),
+            *each("copy"), "carry back", "record rollback", "hold three", "carry back", "hold copies", "flag false", *each("indirect"),
             "look", "point rolled-back", *each("put back copy"), *all_of("leave"), "point nowhere", *each("drop copy"), *each("drop new"),
             "release", "record rollback done",
         ),
